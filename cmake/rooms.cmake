@@ -1,0 +1,50 @@
+# piaa_room(NAME [ROOMS earlier rooms] [LIBRARIES targets] SOURCES files): one static library per folder of src/.
+# piaa_test(NAME ROOM room [LIBRARIES …]): tests/ROOM/test_NAME.c, a cmocka program registered with CTest.
+# piaa_fuzz(NAME ROOM room): tests/fuzz/fuzz_NAME.c, a libFuzzer program.
+set(piaa_warnings -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla)
+if(PIAA_WERROR)
+  list(APPEND piaa_warnings -Werror)
+endif()
+set(piaa_sanitizers "")
+if(PIAA_SANITIZE)
+  set(piaa_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+endif()
+
+add_library(piaa_options INTERFACE)
+target_compile_options(piaa_options INTERFACE ${piaa_warnings} ${piaa_sanitizers} -fvisibility=hidden)
+target_link_options(piaa_options INTERFACE ${piaa_sanitizers})
+target_compile_definitions(piaa_options INTERFACE _POSIX_C_SOURCE=200809L _FILE_OFFSET_BITS=64)
+target_include_directories(piaa_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
+target_link_libraries(piaa_options INTERFACE Threads::Threads)
+
+set_property(GLOBAL PROPERTY piaa_rooms "")
+
+function(piaa_room name)
+  cmake_parse_arguments(R "" "" "ROOMS;LIBRARIES;SOURCES" ${ARGN})
+  add_library(piaa_${name} STATIC ${R_SOURCES})
+  list(TRANSFORM R_ROOMS PREPEND piaa_)
+  if(PIAA_FUZZ)
+    target_compile_options(piaa_${name} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+  target_link_libraries(piaa_${name} PUBLIC piaa_options ${R_ROOMS} ${R_LIBRARIES} m)
+  set_property(GLOBAL APPEND PROPERTY piaa_rooms piaa_${name})
+endfunction()
+
+function(piaa_test name)
+  cmake_parse_arguments(T "" "ROOM" "LIBRARIES" ${ARGN})
+  add_executable(test_${name} "${CMAKE_SOURCE_DIR}/tests/${T_ROOM}/test_${name}.c")
+  target_link_libraries(test_${name} PRIVATE piaa_${T_ROOM} ${T_LIBRARIES} PkgConfig::CMOCKA)
+  target_include_directories(test_${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
+  target_compile_definitions(test_${name} PRIVATE PIAA_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden" PIAA_SOURCE="${CMAKE_SOURCE_DIR}"
+                             PIAA_BUILD="${CMAKE_BINARY_DIR}")
+  add_test(NAME ${T_ROOM}/${name} COMMAND test_${name})
+  set_tests_properties(${T_ROOM}/${name} PROPERTIES LABELS ${T_ROOM})
+endfunction()
+
+function(piaa_fuzz name)
+  cmake_parse_arguments(F "" "ROOM" "" ${ARGN})
+  add_executable(fuzz_${name} "${CMAKE_SOURCE_DIR}/tests/fuzz/fuzz_${name}.c")
+  target_link_libraries(fuzz_${name} PRIVATE piaa_${F_ROOM})
+  target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+  target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+endfunction()

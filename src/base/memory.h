@@ -1,0 +1,28 @@
+/* Allocation that reports overflow and exhaustion as a piaa_error, and a string that grows.  What is returned is freed with free(). */
+#ifndef PIAA_BASE_MEMORY_H
+#define PIAA_BASE_MEMORY_H
+
+#include "base/error.h"
+
+/* count x size bytes, zeroed; never NULL for a request of 0. */
+void *piaa_alloc(size_t count, size_t size, piaa_error *error) PIAA_MUST_USE;
+
+/* The same not zeroed and aligned to 64 bytes, for large numeric arrays. */
+void *piaa_alloc_array(size_t count, size_t size, piaa_error *error) PIAA_MUST_USE;
+
+/* Grows *array (elements of `size` bytes, capacity *capacity) so that it holds at least `need` elements. */
+bool piaa_grow(void *array_address, size_t *capacity, size_t need, size_t size, piaa_error *error) PIAA_MUST_USE;
+
+char *piaa_strdup(const char *text, piaa_error *error) PIAA_MUST_USE;
+char *piaa_format(piaa_error *error, const char *format, ...) PIAA_PRINTF(2, 3) PIAA_MUST_USE;
+
+/* A growing byte string, always NUL-terminated once non-empty; start from {0}, end with free(text.data). */
+typedef struct piaa_text {
+    char *data;
+    size_t length, capacity;
+} piaa_text;
+
+bool piaa_text_add(piaa_text *text, const void *bytes, size_t count, piaa_error *error);
+bool piaa_text_format(piaa_text *text, piaa_error *error, const char *format, ...) PIAA_PRINTF(3, 4);
+
+#endif

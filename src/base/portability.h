@@ -1,0 +1,16 @@
+/* The one place for compiler extensions: each has a plain fallback. */
+#ifndef PIAA_BASE_PORTABILITY_H
+#define PIAA_BASE_PORTABILITY_H
+
+#if defined(__GNUC__) || defined(__clang__)
+#define PIAA_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define PIAA_MUST_USE __attribute__((warn_unused_result))
+#else
+#define PIAA_PRINTF(format, first)
+#define PIAA_MUST_USE
+#endif
+
+#define PIAA_UNUSED(x) ((void)(x))
+#define PIAA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+#endif

@@ -1,0 +1,1 @@
+typedef int piaa_features_placeholder;

@@ -1,0 +1,28 @@
+/* Photos as RGB pixels: decoded as Pillow decodes them, resized as torchvision resizes them. */
+#ifndef PIAA_IMAGE_IMAGE_H
+#define PIAA_IMAGE_IMAGE_H
+
+#include "base/error.h"
+
+/* rgb: [height][width][3], owned; freed with piaa_image_free.  Start from {0}. */
+typedef struct piaa_image {
+    int width, height;
+    uint8_t *rgb;
+} piaa_image;
+
+typedef enum piaa_exif { PIAA_EXIF_APPLY = 0, PIAA_EXIF_IGNORE } piaa_exif;
+
+/* Decodes a photo file in any format that libvips reads to 8-bit RGB, equal to Pillow's Image.open(path).convert("RGB") (alpha dropped,
+ * CMYK converted by Pillow's rule, no colour management), then turned upright if asked.  A truncated or damaged file is an error. */
+bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out, piaa_error *error) PIAA_MUST_USE;
+void piaa_image_free(piaa_image *image);
+
+/* True for names with the ending of a photo format that this build reads (".jpg", ".HEIC", …). */
+bool piaa_image_has_photo_name(const char *name);
+
+typedef enum piaa_filter { PIAA_BILINEAR, PIAA_BICUBIC } piaa_filter;
+
+/* torchvision.transforms.v2.functional.resize(uint8, antialias=True), its fixed-point arithmetic. */
+bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter, piaa_image *out, piaa_error *error) PIAA_MUST_USE;
+
+#endif

@@ -1,0 +1,1 @@
+typedef int piaa_report_placeholder;

@@ -1,0 +1,55 @@
+/* A model folder as users download it: configuration values and weight tensors by name, whatever the file format. */
+#ifndef PIAA_WEIGHTS_CHECKPOINT_H
+#define PIAA_WEIGHTS_CHECKPOINT_H
+
+#include "base/error.h"
+#include "base/json.h"
+
+typedef enum piaa_type { PIAA_F32, PIAA_F16, PIAA_BF16, PIAA_OTHER_TYPE } piaa_type;
+
+enum { PIAA_MAX_DIMENSIONS = 8 };
+
+/* data points into the mapped file and lives as long as the checkpoint; shape is outermost first, as in PyTorch. */
+typedef struct piaa_tensor {
+    const char *name;  /* canonical: see piaa_checkpoint_tensor */
+    const char *dtype; /* as the file spells it, "BF16" */
+    piaa_type type;
+    int dimensions;
+    int64_t shape[PIAA_MAX_DIMENSIONS];
+    const void *data;
+    size_t bytes;
+} piaa_tensor;
+
+typedef struct piaa_checkpoint piaa_checkpoint;
+
+/* Reads config.json, preprocessor_config.json or processor_config.json, and the headers of model.safetensors or of the shards in
+ * model.safetensors.index.json.  Tensor data are mapped, not read. */
+piaa_checkpoint *piaa_checkpoint_open(const char *folder, piaa_error *error) PIAA_MUST_USE;
+void piaa_checkpoint_close(piaa_checkpoint *checkpoint);
+
+const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint);
+const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);         /* config.json */
+const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *checkpoint);   /* the image processor's object; NULL if there is none */
+
+/* A tensor by canonical name, whichever way the file spells it: "model.language_model.layers.0.mlp.up_proj.weight",
+ * "model.visual.blocks.0.attn.qkv.weight", "lm_head.weight".  NULL if absent (no error set). */
+const piaa_tensor *piaa_checkpoint_tensor(const piaa_checkpoint *checkpoint, const char *name);
+size_t piaa_checkpoint_count(const piaa_checkpoint *checkpoint);
+const piaa_tensor *piaa_checkpoint_at(const piaa_checkpoint *checkpoint, size_t index); /* sorted by name */
+
+/* The same, but it has to be there, of a readable type and of this shape (`dimensions` lengths follow as int64_t); the error names the
+ * file, the tensor, and both shapes. */
+const piaa_tensor *piaa_checkpoint_need(const piaa_checkpoint *checkpoint, piaa_error *error, const char *name, int dimensions, ...) PIAA_MUST_USE;
+
+/* After a tensor's data were copied: its pages may leave memory. */
+void piaa_checkpoint_forget(const piaa_checkpoint *checkpoint, const piaa_tensor *tensor);
+
+/* 64 hex digits + NUL: SHA-256 over config.json and over every tensor's name, type, shape and a sample of its data (first, middle and last
+ * 4 KiB): tells checkpoints apart without reading gigabytes. */
+bool piaa_checkpoint_fingerprint(const piaa_checkpoint *checkpoint, char out[65], piaa_error *error) PIAA_MUST_USE;
+
+/* Copies the tensor's values as float32 (for small tensors and tests). */
+void piaa_tensor_to_float(const piaa_tensor *tensor, float *out);
+int64_t piaa_tensor_count(const piaa_tensor *tensor);
+
+#endif

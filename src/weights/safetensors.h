@@ -1,0 +1,18 @@
+/* The safetensors format: an 8-byte length, a JSON header, and the data; every promise of the header is checked before it is believed. */
+#ifndef PIAA_WEIGHTS_SAFETENSORS_H
+#define PIAA_WEIGHTS_SAFETENSORS_H
+
+#include "weights/checkpoint.h"
+
+typedef struct piaa_safetensors piaa_safetensors;
+
+piaa_safetensors *piaa_safetensors_open(const char *path, piaa_error *error) PIAA_MUST_USE; /* mapped */
+/* Over bytes that the caller keeps alive (fuzzing, tests). */
+piaa_safetensors *piaa_safetensors_parse(const void *bytes, size_t size, const char *where, piaa_error *error) PIAA_MUST_USE;
+void piaa_safetensors_close(piaa_safetensors *file);
+
+size_t piaa_safetensors_count(const piaa_safetensors *file);
+const piaa_tensor *piaa_safetensors_at(const piaa_safetensors *file, size_t index);           /* in file order */
+const piaa_tensor *piaa_safetensors_find(const piaa_safetensors *file, const char *name); /* exact name; NULL if absent */
+
+#endif
