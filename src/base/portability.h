@@ -3,10 +3,10 @@
 #define PIAA_BASE_PORTABILITY_H
 
 #if defined(__GNUC__) || defined(__clang__)
-#define PIAA_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define PIAA_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define PIAA_MUST_USE __attribute__((warn_unused_result))
 #else
-#define PIAA_PRINTF(format, first)
+#define PIAA_PRINTF(text, first)
 #define PIAA_MUST_USE
 #endif
 

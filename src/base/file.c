@@ -1,0 +1,384 @@
+/* Files as the rooms need them: read whole, mapped, written atomically, and folders walked. */
+#define _DEFAULT_SOURCE  /* madvise, beyond POSIX: POSIX's own posix_madvise does nothing for this advice in glibc */
+#define _DARWIN_C_SOURCE /* the same for macOS */
+#include "base/file.h"
+
+#include "base/memory.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int open_retry(const char *path, int flags, mode_t mode) {
+    int fd;
+    do fd = open(path, flags | O_CLOEXEC, mode);
+    while (fd < 0 && errno == EINTR);
+    return fd;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- maps */
+
+bool piaa_map_open(piaa_map *map, const char *path, piaa_error *error) {
+    *map = (piaa_map){0};
+    int fd = open_retry(path, O_RDONLY | O_NONBLOCK, 0); /* non-blocking, so that a pipe is refused instead of waited for */
+    if (fd < 0) return piaa_error_set_errno(error, errno, "%s cannot be opened", path);
+    struct stat status;
+    bool ok = true;
+    if (fstat(fd, &status) != 0)
+        ok = piaa_error_set_errno(error, errno, "%s cannot be opened", path);
+    else if (!S_ISREG(status.st_mode))
+        ok = piaa_error_set(error, PIAA_IO, "%s is %s, not a file", path, S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe");
+    else if ((uintmax_t)status.st_size > SIZE_MAX)
+        ok = piaa_error_set(error, PIAA_UNSUPPORTED, "%s is too large for this machine's address space", path);
+    else if (status.st_size > 0) {
+        void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (data == MAP_FAILED)
+            ok = piaa_error_set_errno(error, errno, "%s cannot be mapped into memory", path);
+        else
+            *map = (piaa_map){data, (size_t)status.st_size};
+    }
+    close(fd);
+    return ok;
+}
+
+void piaa_map_close(piaa_map *map) {
+    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
+    *map = (piaa_map){0};
+}
+
+/* Whole pages are dropped, edges included: a neighbour that still needs one faults it back in from the file. */
+void piaa_map_forget(const piaa_map *map, const void *data, size_t size) {
+#ifdef MADV_DONTNEED
+    long page = sysconf(_SC_PAGESIZE);
+    const unsigned char *first = data;
+    if (page <= 0 || !map->data || first < map->data || size > map->size - (size_t)(first - map->data)) return;
+    size_t start = (size_t)(first - map->data) / (size_t)page * (size_t)page;
+    madvise((void *)(uintptr_t)(map->data + start), (size_t)(first - map->data) + size - start, MADV_DONTNEED);
+#else
+    PIAA_UNUSED(map), PIAA_UNUSED(data), PIAA_UNUSED(size);
+#endif
+}
+
+/* ------------------------------------------------------------------------------------------------- reading and writing */
+
+static bool read_all(int fd, size_t limit, const char *name, piaa_text *out, piaa_error *error) {
+    struct stat status;
+    size_t guess = 1 << 14;
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 && (uintmax_t)status.st_size <= limit)
+        guess = (size_t)status.st_size + 2; /* the NUL, and a byte in which to meet the end */
+    for (;;) {
+        size_t need = out->length + 2 > guess ? out->length + 2 : guess;
+        if (!piaa_grow(&out->data, &out->capacity, need, 1, error)) return false;
+        ssize_t got = read(fd, out->data + out->length, out->capacity - out->length - 1);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return piaa_error_set_errno(error, errno, "%s cannot be read", name);
+        out->length += (size_t)got;
+        out->data[out->length] = '\0';
+        if (out->length > limit)
+            return piaa_error_set(error, PIAA_FORMAT, "%s is larger than %.4g MB, the most that is read of a file of this kind", name,
+                                  (double)limit / 1e6);
+        if (got == 0) return true;
+    }
+}
+
+char *piaa_file_read(const char *path, size_t limit, size_t *size, piaa_error *error) {
+    bool standard = strcmp(path, "-") == 0;
+    const char *name = standard ? "standard input" : path;
+    int fd = standard ? STDIN_FILENO : open_retry(path, O_RDONLY, 0);
+    if (fd < 0) {
+        piaa_error_set_errno(error, errno, "%s cannot be opened", name);
+        return NULL;
+    }
+    piaa_text text = {0};
+    bool ok = read_all(fd, limit, name, &text, error);
+    if (!standard) close(fd);
+    if (!ok) {
+        free(text.data);
+        return NULL;
+    }
+    if (size) *size = text.length;
+    return text.data;
+}
+
+/* Returns 0 or an errno. */
+static int write_all(int fd, const unsigned char *data, size_t size) {
+    while (size > 0) {
+        size_t part = size < ((size_t)1 << 30) ? size : (size_t)1 << 30; /* some systems refuse more than 2 GB at once */
+        ssize_t done = write(fd, data, part);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0) return errno;
+        if (done == 0) return ENOSPC;
+        data += done;
+        size -= (size_t)done;
+    }
+    return 0;
+}
+
+/* A device or pipe cannot be replaced, so it is written in place. */
+static bool write_device(const char *path, const void *data, size_t size, piaa_error *error) {
+    int fd = open_retry(path, O_WRONLY, 0);
+    if (fd < 0) return piaa_error_set_errno(error, errno, "%s cannot be written", path);
+    int failed = write_all(fd, data, size);
+    if (close(fd) != 0 && !failed) failed = errno;
+    return failed ? piaa_error_set_errno(error, failed, "%s cannot be written", path) : true;
+}
+
+/* The rename itself reaches the disk with the folder; a system that cannot do that loses no data, so failures do not count. */
+static void sync_folder(const char *folder) {
+    int fd = open_retry(folder, O_RDONLY, 0);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
+}
+
+/* A new hidden file in `folder`; its allocated name goes to *temporary. Returns the descriptor or -1 with the error set. */
+static int open_temporary(const char *folder, const char *path, char **temporary, piaa_error *error) {
+    enum { ATTEMPTS = 1000 };
+    for (int i = 0; i < ATTEMPTS; i++) {
+        char *name = piaa_format(error, "%s/.piaa-%ld-%d.tmp", folder, (long)getpid(), i);
+        if (!name) return -1;
+        int fd = open_retry(name, O_WRONLY | O_CREAT | O_EXCL, 0666);
+        if (fd >= 0) {
+            *temporary = name;
+            return fd;
+        }
+        int failed = errno;
+        free(name);
+        if (failed != EEXIST) {
+            piaa_error_set_errno(error, failed, "%s cannot be written", path);
+            return -1;
+        }
+    }
+    piaa_error_set(error, PIAA_IO, "%s cannot be written: remove the .piaa-*.tmp files beside it", path);
+    return -1;
+}
+
+static bool replace_file(const char *target, const struct stat *old, const char *path, const void *data, size_t size, piaa_error *error) {
+    char *folder = piaa_path_folder(target, error), *temporary = NULL;
+    int fd = folder ? open_temporary(folder, path, &temporary, error) : -1;
+    if (fd < 0) {
+        free(folder);
+        return false;
+    }
+    int failed = write_all(fd, data, size);
+    if (!failed && old && fchmod(fd, old->st_mode & 07777) != 0) failed = errno;
+    if (!failed && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) failed = errno;
+    if (close(fd) != 0 && !failed && errno != EINTR) failed = errno;
+    if (!failed && rename(temporary, target) != 0) failed = errno;
+    if (failed)
+        unlink(temporary);
+    else
+        sync_folder(folder);
+    free(temporary);
+    free(folder);
+    return failed ? piaa_error_set_errno(error, failed, "%s cannot be written", path) : true;
+}
+
+bool piaa_file_write(const char *path, const void *data, size_t size, piaa_error *error) {
+    struct stat status;
+    bool exists = stat(path, &status) == 0;
+    if (exists && S_ISDIR(status.st_mode)) return piaa_error_set_errno(error, EISDIR, "%s cannot be written", path);
+    if (exists && !S_ISREG(status.st_mode)) return write_device(path, data, size, error);
+    char *target = exists ? realpath(path, NULL) : NULL; /* a link stays a link: what it points to is replaced */
+    bool ok = replace_file(target ? target : path, exists ? &status : NULL, path, data, size, error);
+    free(target);
+    return ok;
+}
+
+bool piaa_file_exists(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0;
+}
+
+bool piaa_file_is_folder(const char *path) {
+    struct stat status;
+    return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ paths */
+
+char *piaa_path_join(const char *folder, const char *name, piaa_error *error) {
+    if (name[0] == '/' || !folder[0]) return piaa_strdup(name, error);
+    const char *slash = folder[strlen(folder) - 1] == '/' ? "" : "/";
+    return piaa_format(error, "%s%s%s", folder, slash, name);
+}
+
+char *piaa_path_folder(const char *path, piaa_error *error) {
+    const char *slash = strrchr(path, '/');
+    if (!slash) return piaa_strdup(".", error);
+    size_t n = (size_t)(slash - path);
+    while (n > 0 && path[n - 1] == '/') n--;
+    if (n == 0) return piaa_strdup("/", error);
+    char *folder = piaa_alloc(n + 1, 1, error);
+    if (folder) memcpy(folder, path, n);
+    return folder;
+}
+
+const char *piaa_path_name(const char *path) {
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static char *working_folder(piaa_error *error) {
+    char *buffer = NULL;
+    for (size_t capacity = 0, need = 256;; need = capacity * 2) {
+        if (!piaa_grow(&buffer, &capacity, need, 1, error)) break;
+        if (getcwd(buffer, capacity)) return buffer;
+        if (errno == ERANGE) continue;
+        piaa_error_set_errno(error, errno, "the working folder cannot be found");
+        break;
+    }
+    free(buffer);
+    return NULL;
+}
+
+/* Takes "", "." and ".." out of an absolute path, in place. */
+static void simplify(char *path) {
+    char *out = path;
+    for (const char *part = path; *part;) {
+        while (*part == '/') part++;
+        size_t n = strcspn(part, "/");
+        if (n == 2 && part[0] == '.' && part[1] == '.') {
+            while (out > path && *--out != '/') {
+            }
+        } else if (n > 0 && !(n == 1 && part[0] == '.')) {
+            *out++ = '/';
+            memmove(out, part, n);
+            out += n;
+        }
+        part += n;
+    }
+    if (out == path) *out++ = '/';
+    *out = '\0';
+}
+
+char *piaa_path_absolute(const char *path, piaa_error *error) {
+    char *resolved = realpath(path, NULL);
+    if (resolved) return resolved;
+    char *here = path[0] == '/' ? piaa_strdup("/", error) : working_folder(error);
+    if (!here) return NULL;
+    char *whole = piaa_path_join(here, path, error);
+    free(here);
+    if (whole) simplify(whole);
+    return whole;
+}
+
+bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) {
+    if (!piaa_grow(&paths->items, &paths->capacity, paths->count + 1, sizeof *paths->items, error)) return false;
+    char *copy = piaa_strdup(path, error);
+    if (!copy) return false;
+    paths->items[paths->count++] = copy;
+    return true;
+}
+
+void piaa_paths_free(piaa_paths *paths) {
+    for (size_t i = 0; i < paths->count; i++) free(paths->items[i]);
+    free(paths->items);
+    *paths = (piaa_paths){0};
+}
+
+/* --------------------------------------------------------------------------------------------------------- the walk */
+
+/* Folders found so far. They form a tree through `parent`, so that a link back to a folder on the way down can be told; a list
+ * instead of recursion, so that depth costs no stack and only one folder is open at a time. */
+typedef struct walk_folder {
+    char *path;
+    dev_t device;
+    ino_t inode;
+    size_t parent;
+} walk_folder;
+
+typedef struct walk {
+    walk_folder *folders;
+    size_t count, capacity;
+    bool (*keep)(const char *name);
+    piaa_paths *out;
+    const piaa_hooks *hooks;
+    piaa_error *error;
+} walk;
+
+enum { NO_PARENT = -1 };
+
+static void walk_warn(const walk *w, int number, const char *path) {
+    if (!w->hooks || !w->hooks->warn) return;
+    piaa_error line;
+    piaa_error_set_errno(&line, number, "%s cannot be read and is left out", path);
+    w->hooks->warn(w->hooks->user, line.message);
+}
+
+/* Takes over `path`. A folder that is already on the way down is left out. */
+static bool walk_push(walk *w, char *path, const struct stat *status, size_t parent) {
+    for (size_t i = parent; i != (size_t)NO_PARENT; i = w->folders[i].parent)
+        if (w->folders[i].device == status->st_dev && w->folders[i].inode == status->st_ino) {
+            free(path);
+            return true;
+        }
+    if (!piaa_grow(&w->folders, &w->capacity, w->count + 1, sizeof *w->folders, w->error)) {
+        free(path);
+        return false;
+    }
+    w->folders[w->count++] = (walk_folder){path, status->st_dev, status->st_ino, parent};
+    return true;
+}
+
+static bool walk_entry(walk *w, size_t parent, const char *name) {
+    if (name[0] == '.') return true;
+    char *path = piaa_path_join(w->folders[parent].path, name, w->error);
+    if (!path) return false;
+    struct stat status;
+    bool ok = true;
+    if (stat(path, &status) != 0) {
+        if (w->keep(name)) walk_warn(w, errno, path);
+    } else if (S_ISDIR(status.st_mode)) {
+        return walk_push(w, path, &status, parent);
+    } else if (S_ISREG(status.st_mode) && w->keep(name)) {
+        ok = piaa_paths_add(w->out, path, w->error);
+    }
+    free(path);
+    return ok;
+}
+
+static bool walk_read(walk *w, size_t index) {
+    DIR *folder = opendir(w->folders[index].path);
+    if (!folder) {
+        if (index == 0) return piaa_error_set_errno(w->error, errno, "%s cannot be read", w->folders[0].path);
+        walk_warn(w, errno, w->folders[index].path);
+        return true;
+    }
+    bool ok = true;
+    while (ok) {
+        errno = 0;
+        struct dirent *entry = readdir(folder);
+        if (!entry) {
+            if (errno) walk_warn(w, errno, w->folders[index].path);
+            break;
+        }
+        ok = walk_entry(w, index, entry->d_name);
+    }
+    closedir(folder);
+    return ok;
+}
+
+static int compare_paths(const void *a, const void *b) {
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out, const piaa_hooks *hooks, piaa_error *error) {
+    struct stat status;
+    if (stat(folder, &status) != 0) return piaa_error_set_errno(error, errno, "%s cannot be read", folder);
+    size_t before = out->count;
+    walk w = {.keep = keep, .out = out, .hooks = hooks, .error = error};
+    char *root = piaa_strdup(folder, error);
+    bool ok = root && walk_push(&w, root, &status, (size_t)NO_PARENT);
+    for (size_t i = 0; ok && i < w.count; i++) ok = walk_read(&w, i);
+    if (ok && out->count > before) qsort(out->items + before, out->count - before, sizeof *out->items, compare_paths);
+    for (size_t i = 0; i < w.count; i++) free(w.folders[i].path);
+    free(w.folders);
+    return ok;
+}

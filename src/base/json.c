@@ -1,0 +1,110 @@
+/* JSON (cJSON) with errors that say file and line, and getters that check types.
+ *
+ * What cJSON leaves open is decided here: nothing may follow the value, a raw NUL byte is an error, a key that occurs twice counts with
+ * its last value (as in Python), keys are case-sensitive, and numbers must be finite. Nesting is limited to CJSON_NESTING_LIMIT (1,000)
+ * levels by cJSON itself. An escaped NUL in a string ends that string. */
+#include "base/json.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+static cJSON *broken(const char *text, size_t size, const char *at, const char *where, const char *what, piaa_error *error) {
+    if (at < text || at > text + size) at = text + size;
+    size_t line = 1;
+    for (const char *c = text; c < at; c++) line += *c == '\n';
+    piaa_error_set(error, PIAA_FORMAT, "%s, line %zu: %s: mend the file or fetch it again", where, line, what);
+    return NULL;
+}
+
+cJSON *piaa_json_parse(const char *text, size_t size, const char *where, piaa_error *error) {
+    const char *nul = size ? memchr(text, '\0', size) : NULL;
+    if (nul) return broken(text, size, nul, where, "a zero byte where JSON text is expected", error);
+    if (!size) return broken(text, size, text, where, "the JSON text is empty", error);
+    const char *end = text;
+    cJSON *root = cJSON_ParseWithLengthOpts(text, size, &end, false);
+    if (!root) {
+        bool cut = end + 1 >= text + size;
+        return broken(text, size, end, where, cut ? "the JSON text is broken or ends too early" : "the JSON text is broken here", error);
+    }
+    while (end < text + size && is_space(*end)) end++;
+    if (end < text + size) {
+        cJSON_Delete(root);
+        return broken(text, size, end, where, "more text after the end of the JSON value", error);
+    }
+    return root;
+}
+
+cJSON *piaa_json_read(const char *path, size_t limit, piaa_error *error) {
+    size_t size;
+    char *text = piaa_file_read(path, limit, &size, error);
+    if (!text) return NULL;
+    cJSON *root = piaa_json_parse(text, size, strcmp(path, "-") ? path : "standard input", error);
+    free(text);
+    return root;
+}
+
+static const cJSON *child(const cJSON *object, const char *key, size_t n) {
+    const cJSON *found = NULL;
+    if (!cJSON_IsObject(object)) return NULL;
+    for (const cJSON *item = object->child; item; item = item->next)
+        if (strncmp(item->string, key, n) == 0 && item->string[n] == '\0') found = item;
+    return found;
+}
+
+const cJSON *piaa_json_find(const cJSON *object, const char *dotted) {
+    for (;;) {
+        size_t n = strcspn(dotted, ".");
+        object = child(object, dotted, n);
+        if (!object || cJSON_IsNull(object)) return NULL;
+        if (!dotted[n]) return object;
+        dotted += n + 1;
+    }
+}
+
+/* Every integer of this size is a double of its own, and no other text rounds to one. */
+static bool exact_integer(const cJSON *item, int64_t *out) {
+    const double limit = 9007199254740991.0; /* 2^53 - 1 */
+    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= limit) || floor(item->valuedouble) != item->valuedouble) return false;
+    *out = (int64_t)item->valuedouble;
+    return true;
+}
+
+bool piaa_json_int(const cJSON *object, const char *dotted, int64_t *out) {
+    return exact_integer(piaa_json_find(object, dotted), out);
+}
+
+bool piaa_json_number(const cJSON *object, const char *dotted, double *out) {
+    const cJSON *item = piaa_json_find(object, dotted);
+    if (!cJSON_IsNumber(item) || !isfinite(item->valuedouble)) return false;
+    *out = item->valuedouble;
+    return true;
+}
+
+bool piaa_json_bool(const cJSON *object, const char *dotted, bool *out) {
+    const cJSON *item = piaa_json_find(object, dotted);
+    if (!cJSON_IsBool(item)) return false;
+    *out = cJSON_IsTrue(item);
+    return true;
+}
+
+const char *piaa_json_string(const cJSON *object, const char *dotted) {
+    const cJSON *item = piaa_json_find(object, dotted);
+    return cJSON_IsString(item) ? item->valuestring : NULL;
+}
+
+int piaa_json_ints(const cJSON *object, const char *dotted, int64_t *out, int capacity) {
+    const cJSON *array = piaa_json_find(object, dotted);
+    if (!cJSON_IsArray(array)) return -1;
+    int count = 0;
+    for (const cJSON *item = array->child; item; item = item->next)
+        if (count >= capacity || !exact_integer(item, &out[count++])) return -1;
+    return count;
+}
