@@ -30,10 +30,7 @@ cJSON *piaa_json_parse(const char *text, size_t size, const char *where, piaa_er
     if (!size) return broken(text, size, text, where, "the JSON text is empty", error);
     const char *end = text;
     cJSON *root = cJSON_ParseWithLengthOpts(text, size, &end, false);
-    if (!root) {
-        bool cut = end + 1 >= text + size;
-        return broken(text, size, end, where, cut ? "the JSON text is broken or ends too early" : "the JSON text is broken here", error);
-    }
+    if (!root) return broken(text, size, end, where, "the JSON text is broken here, nested too deeply, or ends too early", error);
     while (end < text + size && is_space(*end)) end++;
     if (end < text + size) {
         cJSON_Delete(root);
