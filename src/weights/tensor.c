@@ -1,0 +1,53 @@
+/* A tensor's values as float32, whatever the type in the file.
+ *
+ * bfloat16 is the upper half of a float32. float16 has 5 exponent bits (bias 15) and 10 of fraction: shifted into float32's places the
+ * exponent is short by 127 - 15 = 112, which is added; what has exponent 0 (zero and subnormals) is fraction x 2^-24. */
+#include "weights/checkpoint.h"
+
+#include <math.h>
+#include <string.h>
+
+int64_t piaa_tensor_count(const piaa_tensor *tensor) {
+    int64_t count = 1;
+    for (int i = 0; i < tensor->dimensions; i++)
+        if (tensor->shape[i] == 0) return 0; /* before multiplying: only the product that the reader checked is known to fit */
+    for (int i = 0; i < tensor->dimensions; i++) count *= tensor->shape[i];
+    return count;
+}
+
+static float from_bits(uint32_t bits) {
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static float from_half(uint16_t half) {
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 0x1f, fraction = half & 0x3ff;
+    if (exponent == 0) return from_bits(sign | 0x3f800000) * (float)fraction * 0x1p-24f;
+    if (exponent == 31) return from_bits(sign | 0x7f800000 | fraction << 13);
+    return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
+}
+
+void piaa_tensor_to_float(const piaa_tensor *tensor, float *out) {
+    int64_t count = piaa_tensor_count(tensor);
+    const unsigned char *bytes = tensor->data;
+    if (tensor->type == PIAA_F32) {
+        if (count) memcpy(out, bytes, (size_t)count * sizeof *out);
+        return;
+    }
+    for (int64_t i = 0; i < count; i++) {
+        uint16_t half = 0;
+        if (tensor->type != PIAA_OTHER_TYPE) memcpy(&half, bytes + 2 * i, sizeof half);
+        switch (tensor->type) {
+        case PIAA_F16:
+            out[i] = from_half(half);
+            break;
+        case PIAA_BF16:
+            out[i] = from_bits((uint32_t)half << 16);
+            break;
+        default:
+            out[i] = NAN;
+            break;
+        }
+    }
+}
