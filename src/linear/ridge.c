@@ -1,0 +1,521 @@
+/*
+ * Ridge regression and its leave-one-out errors from one symmetric eigen-decomposition.
+ *
+ * Let Z [n, d] be the standardised design matrix (columns of mean 0) and y the centred target.  Ridge minimises |y - Zw|^2 + a|w|^2:
+ *
+ *     w = (Z'Z + aI)^-1 Z'y = Z'c,    c = (ZZ' + aI)^-1 y,    and  a c = y - Zw,  the residual.
+ *
+ * Leaving row i out and fitting again, intercept included, changes its residual to  e_i = (a c_i) / (1 - 1/n - h_i),  where
+ * h_i = z_i'(Z'Z + aI)^-1 z_i is the row's leverage (Rifkin and Lippert, "Notes on regularized least squares", MIT-CSAIL-TR-2007-025).
+ *
+ * Tall (n > d).  Z'Z = V L V', so with P = ZV:  w = V (L + a)^-1 V'Z'y  and  h_i = sum_k P_ik^2 / (L_k + a).  Z is never held: blocks
+ * of rows are standardised from float32 as they are needed.
+ *
+ * Wide (n <= d).  ZZ' = U L U'.  The vector of ones is an eigenvector with eigenvalue 0; it is what centring took away.  Shifting its
+ * eigenvalue beyond all others (adding k/n to every entry, k > the trace) makes it the last eigenvector, which is dropped.  On the others
+ *     c = U (L + a)^-1 U'y   and   1 - 1/n - h_i = a sum_k U_ik^2 / (L_k + a),
+ * without the difference of nearly equal numbers that small alphas would bring.
+ *
+ * Either way: E, the eigenvectors as rows, q = E y or E Z'y, and M = E' (L + a)^-1 q (which is c or w), for all targets and alphas in one
+ * matrix product.  Only the leverages need the alphas and no targets: they are kept for the list that was asked for last.
+ */
+#include "linear/ridge.h"
+
+#include "base/memory.h"
+
+#include <cblas.h>
+#include <lapacke.h>
+
+#include <float.h>
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { BLOCK = 1 << 19 }; /* numbers in a block of rows of Z (or of P): 4 MiB each */
+
+struct piaa_ridge_design {
+    const float *x;
+    int64_t *rows;
+    int64_t n;
+    int dim;
+    bool wide;
+    double *mean, *scale, *inverse; /* [dim]; inverse 0 for constant columns */
+
+    int rank;        /* eigenpairs kept */
+    int side;        /* their length: n (wide) or dim (tall) */
+    double *values;  /* [rank], not negative */
+    double *vectors; /* [rank][side] */
+
+    double *z; /* [block][dim] the standardised rows first .. first + held - 1 */
+    int64_t block, first, held;
+
+    double *alphas; /* [alpha_count] the list that slack is for */
+    int alpha_count;
+    double *slack; /* [n][alpha_count] 1 - 1/n - h_i */
+};
+
+/* NumPy's logspace(-3, 3, 13), digit by digit. */
+static const double default_alphas[] = {0.001, 0.0031622776601683794, 0.01, 0.03162277660168379, 0.1, 0.31622776601683794,
+                                        1,     3.1622776601683795,    10,   31.622776601683793,  100, 316.2277660168379,
+                                        1000};
+
+static int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* ---------------------------------------------------------------------------------------------------- standardising */
+
+static const float *row_of(const piaa_ridge_design *design, int64_t i) {
+    return design->x + (size_t)(design->rows ? design->rows[i] : i) * (size_t)design->dim;
+}
+
+static bool report_not_finite(const piaa_ridge_design *design, piaa_error *error) {
+    for (int64_t i = 0; i < design->n; i++)
+        for (int j = 0; j < design->dim; j++) {
+            float value = row_of(design, i)[j];
+            if (isfinite(value)) continue;
+            return piaa_error_set(error, PIAA_FORMAT,
+                                  "features, row %lld, column %d (from 0): %g is not a finite number; leave that row out or "
+                                  "make its features again",
+                                  (long long)(design->rows ? design->rows[i] : i), j, (double)value);
+        }
+    return piaa_error_set(error, PIAA_FORMAT, "the features changed while they were being read");
+}
+
+/* Mean and standard deviation of every column by the corrected two-pass algorithm (Chan, Golub, LeVeque 1983), on differences from the
+ * first row, so that a constant column has variance exactly 0. */
+static bool measure_columns(piaa_ridge_design *design, piaa_error *error) {
+    size_t d = (size_t)design->dim;
+    double n = (double)design->n, *mean = design->mean, *squares = design->scale, *drift = design->inverse;
+    const float *origin = row_of(design, 0);
+    for (int64_t i = 0; i < design->n; i++) {
+        const float *x = row_of(design, i);
+        for (size_t j = 0; j < d; j++) mean[j] += (double)x[j] - (double)origin[j];
+    }
+    double check = 0;
+    for (size_t j = 0; j < d; j++) {
+        mean[j] = (double)origin[j] + mean[j] / n;
+        check += mean[j] * 0; /* NaN if any is NaN or infinite */
+    }
+    if (check != 0) return report_not_finite(design, error);
+    for (int64_t i = 0; i < design->n; i++) {
+        const float *x = row_of(design, i);
+        for (size_t j = 0; j < d; j++) {
+            double deviation = (double)x[j] - mean[j];
+            squares[j] += deviation * deviation;
+            drift[j] += deviation;
+        }
+    }
+    for (size_t j = 0; j < d; j++) {
+        double variance = (squares[j] - drift[j] * drift[j] / n) / n, rounding = n * mean[j] * DBL_EPSILON;
+        bool constant = variance <= n * DBL_EPSILON * variance + rounding * rounding;
+        design->scale[j] = constant ? 1 : sqrt(variance);
+        design->inverse[j] = constant ? 0 : 1 / design->scale[j];
+    }
+    return true;
+}
+
+/* The standardised rows first .. first + count - 1 (count <= block), in design->z. */
+static const double *standardised(piaa_ridge_design *design, int64_t first, int64_t count) {
+    if (design->first == first && design->held >= count) return design->z;
+    size_t d = (size_t)design->dim;
+    const double *mean = design->mean, *inverse = design->inverse;
+    for (int64_t i = 0; i < count; i++) {
+        const float *x = row_of(design, first + i);
+        double *z = design->z + (size_t)i * d;
+        for (size_t j = 0; j < d; j++) z[j] = ((double)x[j] - mean[j]) * inverse[j];
+    }
+    design->first = first;
+    design->held = count;
+    return design->z;
+}
+
+/* ------------------------------------------------------------------------------------------------------ factorising */
+
+static bool factorise(piaa_ridge_design *design, piaa_error *error) {
+    int side = design->side, d = design->dim;
+    double *gram = design->vectors;
+    if (design->wide) {
+        cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, side, d, 1, standardised(design, 0, side), d, 0, gram, side);
+        double trace = 0;
+        for (int i = 0; i < side; i++) trace += gram[(size_t)i * (size_t)side + (size_t)i];
+        double shift = (trace > 0 ? 2 * trace : 1) / side;
+        for (size_t i = 0; i < (size_t)side; i++)
+            for (size_t j = 0; j <= i; j++) gram[i * (size_t)side + j] += shift;
+    } else {
+        for (int64_t i = 0; i < design->n; i += design->block) {
+            int count = (int)least(design->block, design->n - i);
+            cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, side, count, 1, standardised(design, i, count), d, i > 0, gram, side);
+        }
+    }
+    /* Row-major lower is column-major upper; eigenvectors come as columns there, which are rows here, eigenvalues ascending. */
+    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', side, gram, side, design->values);
+    if (info == LAPACK_WORK_MEMORY_ERROR)
+        return piaa_error_set(error, PIAA_MEMORY, "out of memory factorising a %d x %d matrix", side, side);
+    if (info != 0) return piaa_error_set(error, PIAA_UNSUPPORTED, "the eigenvalues of a %d x %d matrix did not converge", side, side);
+    design->rank = design->wide ? side - 1 : side;
+    for (int k = 0; k < design->rank; k++) design->values[k] = fmax(design->values[k], 0);
+    return true;
+}
+
+piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim, piaa_error *error) {
+    if (!x || n < 1 || dim < 1) {
+        piaa_error_set(error, PIAA_USAGE, "a regression needs at least one row and one column (%lld x %d given)", (long long)n, dim);
+        return NULL;
+    }
+    piaa_ridge_design *design = piaa_alloc(1, sizeof *design, error);
+    if (!design) return NULL;
+    size_t d = (size_t)dim;
+    design->x = x;
+    design->n = n;
+    design->dim = dim;
+    design->wide = n <= dim;
+    design->side = design->wide ? (int)n : dim;
+    design->block = design->wide ? n : least(n, BLOCK / dim < 64 ? 64 : BLOCK / dim);
+    size_t side = (size_t)design->side;
+    if (rows) {
+        if (!(design->rows = piaa_alloc_array((size_t)n, sizeof *rows, error))) goto fail;
+        memcpy(design->rows, rows, (size_t)n * sizeof *rows);
+    }
+    if (!(design->mean = piaa_alloc(d, sizeof(double), error)) || !(design->scale = piaa_alloc(d, sizeof(double), error)) ||
+        !(design->inverse = piaa_alloc(d, sizeof(double), error)) || !(design->values = piaa_alloc(side, sizeof(double), error)) ||
+        !(design->vectors = piaa_alloc_array(side * side, sizeof(double), error)) ||
+        !(design->z = piaa_alloc_array((size_t)design->block * d, sizeof(double), error)))
+        goto fail;
+    if (!measure_columns(design, error) || !factorise(design, error)) goto fail;
+    return design;
+fail:
+    piaa_ridge_design_free(design);
+    return NULL;
+}
+
+void piaa_ridge_design_free(piaa_ridge_design *design) {
+    if (!design) return;
+    free(design->rows);
+    free(design->mean);
+    free(design->scale);
+    free(design->inverse);
+    free(design->values);
+    free(design->vectors);
+    free(design->z);
+    free(design->alphas);
+    free(design->slack);
+    free(design);
+}
+
+/* -------------------------------------------------------------------------------------------------------- leverages */
+
+/* slack[i][a] of rows first .. first + count - 1 from their squared coordinates s [count][rank] and filter [rank][alphas]. */
+static void slack_of_block(piaa_ridge_design *design, int64_t first, int count, const double *squared, const double *filter) {
+    int alphas = design->alpha_count;
+    double *slack = design->slack + (size_t)first * (size_t)alphas;
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, alphas, design->rank, 1, squared, design->rank, filter, alphas, 0, slack,
+                alphas);
+    for (size_t i = 0; i < (size_t)count; i++)
+        for (size_t a = 0; a < (size_t)alphas; a++) {
+            double *value = &slack[i * (size_t)alphas + a];
+            *value = design->wide ? design->alphas[a] * *value : 1 - 1 / (double)design->n - *value;
+            *value = fmax(*value, DBL_EPSILON * DBL_EPSILON); /* an isolated row whose slack is lost in rounding */
+        }
+}
+
+/* Makes design->slack for this list of alphas. */
+static bool make_slack(piaa_ridge_design *design, const double *alphas, int count, piaa_error *error) {
+    size_t bytes = (size_t)count * sizeof *alphas, rank = (size_t)design->rank, block = (size_t)design->block;
+    if (design->alpha_count == count && memcmp(design->alphas, alphas, bytes) == 0) return true;
+    free(design->alphas);
+    free(design->slack);
+    design->alpha_count = 0;
+    design->slack = NULL;
+    double *filter = NULL, *squared = NULL;
+    if (!(design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) ||
+        !(design->slack = piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) ||
+        !(filter = piaa_alloc_array(rank * (size_t)count, sizeof(double), error)) ||
+        !(squared = piaa_alloc_array(rank * block, sizeof(double), error))) {
+        free(filter);
+        return false;
+    }
+    memcpy(design->alphas, alphas, bytes);
+    design->alpha_count = count;
+    for (size_t k = 0; k < rank; k++)
+        for (size_t a = 0; a < (size_t)count; a++) filter[k * (size_t)count + a] = 1 / (design->values[k] + alphas[a]);
+    if (design->wide) {
+        for (size_t k = 0; k < rank; k++)
+            for (size_t i = 0; i < block; i++) {
+                double u = design->vectors[k * block + i];
+                squared[i * rank + k] = u * u;
+            }
+        slack_of_block(design, 0, (int)design->n, squared, filter);
+    } else {
+        for (int64_t i = 0; i < design->n; i += design->block) {
+            int here = (int)least(design->block, design->n - i), d = design->dim;
+            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, here, d, d, 1, standardised(design, i, here), d, design->vectors, d, 0,
+                        squared, d);
+            for (size_t k = 0; k < (size_t)here * rank; k++) squared[k] *= squared[k];
+            slack_of_block(design, i, here, squared, filter);
+        }
+    }
+    free(filter);
+    free(squared);
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- fitting */
+
+/* One fit in hand. */
+typedef struct fitting {
+    piaa_ridge_design *design;
+    const double *y; /* [n][targets] as given */
+    int targets;
+    double *mean;       /* [targets] */
+    double *centred;    /* [n][targets] */
+    double *projection; /* [rank][targets] q */
+    double *filtered;   /* [rank][columns] (L + a)^-1 q */
+    double *solution;   /* [side][columns] M: c where wide, w where tall */
+    double *error;      /* [block][columns] of the rows in hand */
+} fitting;
+
+/* Column (target, alpha) of a solution. */
+typedef struct column {
+    int target, alpha;
+} column;
+
+static void solve(fitting *fit, const column *columns, int count) {
+    const piaa_ridge_design *design = fit->design;
+    for (size_t k = 0; k < (size_t)design->rank; k++)
+        for (size_t c = 0; c < (size_t)count; c++)
+            fit->filtered[k * (size_t)count + c] = fit->projection[k * (size_t)fit->targets + (size_t)columns[c].target] /
+                                                   (design->values[k] + design->alphas[columns[c].alpha]);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, design->side, count, design->rank, 1, design->vectors, design->side, fit->filtered,
+                count, 0, fit->solution, count);
+}
+
+/* Leave-one-out errors [here][count] of the rows from `first` on, in fit->error. */
+static const double *errors_of_block(fitting *fit, const column *columns, int count, int64_t first, int here) {
+    piaa_ridge_design *design = fit->design;
+    size_t width = (size_t)count;
+    if (design->wide)
+        memcpy(fit->error, fit->solution + (size_t)first * width, (size_t)here * width * sizeof(double));
+    else
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, here, count, design->dim, 1, standardised(design, first, here), design->dim,
+                    fit->solution, count, 0, fit->error, count);
+    for (size_t i = 0; i < (size_t)here; i++) {
+        const double *slack = design->slack + ((size_t)first + i) * (size_t)design->alpha_count;
+        const double *y = fit->centred + ((size_t)first + i) * (size_t)fit->targets;
+        for (size_t c = 0; c < width; c++) {
+            double *e = &fit->error[i * width + c];
+            double residual = design->wide ? design->alphas[columns[c].alpha] * *e : y[columns[c].target] - *e;
+            *e = residual / slack[columns[c].alpha];
+        }
+    }
+    return fit->error;
+}
+
+/* Sets chosen[target].alpha to the best of the list; columns [alphas][targets], squares [alphas * targets] are work space. */
+static void choose_alphas(fitting *fit, bool joint, column *columns, double *squares, column *chosen) {
+    piaa_ridge_design *design = fit->design;
+    int alphas = design->alpha_count, targets = fit->targets, count = alphas * targets;
+    for (int t = 0; t < targets; t++) chosen[t] = (column){t, 0};
+    if (alphas == 1) return;
+    for (int c = 0; c < count; c++) columns[c] = (column){c % targets, c / targets};
+    solve(fit, columns, count);
+    memset(squares, 0, (size_t)count * sizeof *squares);
+    for (int64_t i = 0; i < design->n; i += design->block) {
+        int here = (int)least(design->block, design->n - i);
+        const double *e = errors_of_block(fit, columns, count, i, here);
+        for (size_t r = 0; r < (size_t)here; r++)
+            for (size_t c = 0; c < (size_t)count; c++) squares[c] += e[r * (size_t)count + c] * e[r * (size_t)count + c];
+    }
+    if (joint)
+        for (int a = 0; a < alphas; a++) {
+            double sum = 0;
+            for (int t = 0; t < targets; t++) sum += squares[a * targets + t];
+            for (int t = 0; t < targets; t++) squares[a * targets + t] = sum;
+        }
+    for (int t = 0; t < targets; t++)
+        for (int a = 1; a < alphas; a++)
+            if (squares[a * targets + t] < squares[chosen[t].alpha * targets + t] * (1 - 1e-12)) chosen[t].alpha = a;
+}
+
+static bool centre_targets(fitting *fit, piaa_error *error) {
+    size_t targets = (size_t)fit->targets, n = (size_t)fit->design->n;
+    for (size_t i = 0; i < n; i++)
+        for (size_t t = 0; t < targets; t++) {
+            double value = fit->y[i * targets + t];
+            if (!isfinite(value))
+                return piaa_error_set(error, PIAA_FORMAT, "target %zu of row %zu (from 0): %g is not a finite number", t, i, value);
+            fit->mean[t] += value - fit->y[t];
+        }
+    for (size_t t = 0; t < targets; t++) fit->mean[t] = fit->y[t] + fit->mean[t] / (double)n;
+    for (size_t i = 0; i < n; i++)
+        for (size_t t = 0; t < targets; t++) fit->centred[i * targets + t] = fit->y[i * targets + t] - fit->mean[t];
+    return true;
+}
+
+/* q = E y, or E Z'y.  `work` [dim][targets]. */
+static void project(fitting *fit, double *work) {
+    piaa_ridge_design *design = fit->design;
+    int t = fit->targets, d = design->dim;
+    const double *right = fit->centred;
+    if (!design->wide) {
+        for (int64_t i = 0; i < design->n; i += design->block) {
+            int here = (int)least(design->block, design->n - i);
+            cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, t, here, 1, standardised(design, i, here), d,
+                        fit->centred + (size_t)i * (size_t)t, t, i > 0, work, t);
+        }
+        right = work;
+    }
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, design->rank, t, design->side, 1, design->vectors, design->side, right, t, 0,
+                fit->projection, t);
+}
+
+static piaa_ridge *model_new(int64_t n, int dim, int targets, piaa_error *error) {
+    piaa_ridge *model = piaa_alloc(1, sizeof *model, error);
+    if (!model) return NULL;
+    size_t d = (size_t)dim, t = (size_t)targets;
+    model->rows = n;
+    model->dim = dim;
+    model->targets = targets;
+    double *memory = piaa_alloc(2 * d + 2 * t * d + 3 * t + (size_t)n * t, sizeof(double), error);
+    if (!memory) {
+        free(model);
+        return NULL;
+    }
+    model->mean = memory;
+    model->scale = model->mean + d;
+    model->coefficients = model->scale + d;
+    model->weights = model->coefficients + t * d;
+    model->intercepts = model->weights + t * d;
+    model->alphas = model->intercepts + t;
+    model->loo_rmse = model->alphas + t;
+    model->loo = model->loo_rmse + t;
+    return model;
+}
+
+void piaa_ridge_free(piaa_ridge *model) {
+    if (!model) return;
+    free(model->mean);
+    free(model);
+}
+
+/* Everything but the intercepts and the scaler, for the chosen alphas. */
+static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge *model) {
+    piaa_ridge_design *design = fit->design;
+    int t = fit->targets, d = design->dim;
+    size_t targets = (size_t)t;
+    solve(fit, chosen, t);
+    const double *w = fit->solution;
+    if (design->wide) {
+        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, t, (int)design->n, 1, standardised(design, 0, design->n), d, fit->solution,
+                    t, 0, work, t);
+        w = work;
+    }
+    for (size_t k = 0; k < targets; k++) {
+        model->alphas[k] = design->alphas[chosen[k].alpha];
+        for (size_t j = 0; j < (size_t)d; j++) {
+            model->coefficients[k * (size_t)d + j] = design->inverse[j] > 0 ? w[j * targets + k] : 0;
+            model->weights[k * (size_t)d + j] = w[j * targets + k] * design->inverse[j];
+        }
+    }
+    for (int64_t i = 0; i < design->n; i += design->block) {
+        int here = (int)least(design->block, design->n - i);
+        const double *e = errors_of_block(fit, chosen, t, i, here);
+        for (size_t r = 0; r < (size_t)here; r++)
+            for (size_t k = 0; k < targets; k++) {
+                double miss = e[r * targets + k];
+                model->loo_rmse[k] += miss * miss;
+                model->loo[((size_t)i + r) * targets + k] = fit->y[((size_t)i + r) * targets + k] - miss;
+            }
+    }
+    for (size_t k = 0; k < targets; k++) model->loo_rmse[k] = sqrt(model->loo_rmse[k] / (double)design->n);
+}
+
+static bool check_options(const piaa_ridge_options *options, int targets, piaa_error *error) {
+    if (targets < 1) return piaa_error_set(error, PIAA_USAGE, "a regression needs at least one target");
+    if (!options || !options->alphas) return true;
+    if (options->alpha_count < 1) return piaa_error_set(error, PIAA_USAGE, "the list of alphas is empty");
+    for (int a = 0; a < options->alpha_count; a++)
+        if (!(options->alphas[a] > 0) || !isfinite(options->alphas[a]))
+            return piaa_error_set(error, PIAA_USAGE, "alpha must be a positive number, not %g", options->alphas[a]);
+    return true;
+}
+
+piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targets, const piaa_ridge_options *options, piaa_error *error) {
+    if (!design) {
+        piaa_error_missing(error, "design matrix");
+        return NULL;
+    }
+    if (!check_options(options, targets, error)) return NULL;
+    bool given = options && options->alphas;
+    const double *alphas = given ? options->alphas : default_alphas;
+    int alpha_count = given ? options->alpha_count : (int)PIAA_COUNT(default_alphas);
+    if (alpha_count > INT_MAX / targets) {
+        piaa_error_set(error, PIAA_USAGE, "%d alphas for %d targets are too many", alpha_count, targets);
+        return NULL;
+    }
+    size_t n = (size_t)design->n, t = (size_t)targets, d = (size_t)design->dim, count = (size_t)alpha_count * t;
+    size_t rank = (size_t)design->rank;
+    piaa_ridge *model = model_new(design->n, design->dim, targets, error);
+    fitting fit = {.design = design, .y = y, .targets = targets};
+    column *columns = NULL, *chosen = NULL;
+    double *work = NULL, *squares = NULL;
+    bool ok = false;
+    if (!model || !(fit.centred = piaa_alloc_array(n * t, sizeof(double), error))) goto end;
+    memcpy(model->mean, design->mean, d * sizeof(double));
+    memcpy(model->scale, design->scale, d * sizeof(double));
+    fit.mean = model->intercepts;
+    if (!centre_targets(&fit, error)) goto end;
+    if (n == 1) {
+        model->mean_only = true;
+        for (size_t k = 0; k < t; k++) {
+            model->alphas[k] = alphas[0];
+            model->loo_rmse[k] = model->loo[k] = NAN;
+        }
+        ok = true;
+        goto end;
+    }
+    if (!make_slack(design, alphas, alpha_count, error) || !(fit.projection = piaa_alloc_array(rank * t, sizeof(double), error)) ||
+        !(fit.filtered = piaa_alloc_array(rank * count, sizeof(double), error)) ||
+        !(fit.solution = piaa_alloc_array((size_t)design->side * count, sizeof(double), error)) ||
+        !(fit.error = piaa_alloc_array((size_t)design->block * count, sizeof(double), error)) ||
+        !(columns = piaa_alloc(count, sizeof *columns, error)) || !(chosen = piaa_alloc(t, sizeof *chosen, error)) ||
+        !(squares = piaa_alloc_array(count, sizeof(double), error)) || !(work = piaa_alloc_array(d * t, sizeof(double), error)))
+        goto end;
+    project(&fit, work);
+    choose_alphas(&fit, options && options->joint, columns, squares, chosen);
+    finish(&fit, chosen, work, model);
+    ok = true;
+end:
+    free(fit.centred);
+    free(fit.projection);
+    free(fit.filtered);
+    free(fit.solution);
+    free(fit.error);
+    free(columns);
+    free(chosen);
+    free(squares);
+    free(work);
+    if (ok) return model;
+    piaa_ridge_free(model);
+    return NULL;
+}
+
+/* -------------------------------------------------------------------------------------------------------- prediction */
+
+/* Eight running sums, so that the compiler may use vector registers without reordering ours. */
+double piaa_ridge_dot(const double *weights, const double *mean, const float *x, int dim) {
+    double sums[8] = {0};
+    int j = 0;
+    for (; j + 8 <= dim; j += 8)
+        for (int k = 0; k < 8; k++) sums[k] += weights[j + k] * ((double)x[j + k] - mean[j + k]);
+    for (; j < dim; j++) sums[0] += weights[j] * ((double)x[j] - mean[j]);
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+}
+
+void piaa_ridge_predict(const piaa_ridge *model, const float *x, int64_t count, double *out) {
+    size_t d = (size_t)model->dim, t = (size_t)model->targets;
+    for (size_t i = 0; i < (size_t)count; i++)
+        for (size_t k = 0; k < t; k++)
+            out[i * t + k] = model->intercepts[k] + piaa_ridge_dot(model->weights + k * d, model->mean, x + i * d, model->dim);
+}
