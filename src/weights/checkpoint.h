@@ -28,8 +28,8 @@ piaa_checkpoint *piaa_checkpoint_open(const char *folder, piaa_error *error) PIA
 void piaa_checkpoint_close(piaa_checkpoint *checkpoint);
 
 const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint);
-const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);         /* config.json */
-const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *checkpoint);   /* the image processor's object; NULL if there is none */
+const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);       /* config.json */
+const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *checkpoint); /* the image processor's object; NULL if there is none */
 
 /* A tensor by canonical name, whichever way the file spells it: "model.language_model.layers.0.mlp.up_proj.weight",
  * "model.visual.blocks.0.attn.qkv.weight", "lm_head.weight".  NULL if absent (no error set). */
@@ -39,7 +39,8 @@ const piaa_tensor *piaa_checkpoint_at(const piaa_checkpoint *checkpoint, size_t 
 
 /* The same, but it has to be there, of a readable type and of this shape (`dimensions` lengths follow as int64_t); the error names the
  * file, the tensor, and both shapes. */
-const piaa_tensor *piaa_checkpoint_need(const piaa_checkpoint *checkpoint, piaa_error *error, const char *name, int dimensions, ...) PIAA_MUST_USE;
+const piaa_tensor *piaa_checkpoint_need(const piaa_checkpoint *checkpoint, piaa_error *error, const char *name, int dimensions,
+                                        ...) PIAA_MUST_USE;
 
 /* After a tensor's data were copied: its pages may leave memory. */
 void piaa_checkpoint_forget(const piaa_checkpoint *checkpoint, const piaa_tensor *tensor);
