@@ -1,0 +1,37 @@
+/* What a model family has to provide; one file each, listed in families[] of vlm.c. */
+#ifndef PIAA_VLM_FAMILY_H
+#define PIAA_VLM_FAMILY_H
+
+#include "text/chat.h"
+#include "vlm/graph.h"
+#include "vlm/resident.h"
+
+/* What a request needs, worked out from its slots. */
+typedef struct piaa_plan {
+    int vision_blocks;  /* how many vision blocks to run */
+    bool merge;         /* image features for the decoder are needed */
+    int decoder_blocks; /* how many decoder blocks to run */
+    bool embeddings;    /* anything of the decoder at all */
+    bool final_norm;    /* the last hidden state (or logits) is asked for */
+    bool logits, hidden;
+    bool pool_text[512], pool_tail[512], pool_image[512], pool_vision[512]; /* by layer */
+} piaa_plan;
+
+/* The values that a family reads from the configuration; `config` is the family's own structure. */
+typedef struct piaa_family {
+    const char *model_type; /* in config.json */
+    const char *name;
+    void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_vlm_info *info, piaa_error *error);
+    void (*close)(void *config);
+    void *(*prepare)(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image, const float *patches, int grid_h,
+                     int grid_w, const piaa_ask *ask, piaa_error *error);
+    void (*input_free)(void *input);
+    void (*input_count)(const void *input, int *tokens, int *image_tokens);
+    /* Declares the weights of the plan; the result is the family's own structure of tensors, freed with free(). */
+    void *(*declare)(const void *config, piaa_resident *resident, const piaa_plan *plan, piaa_error *error);
+    bool (*build)(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error);
+} piaa_family;
+
+extern const piaa_family piaa_family_qwen3vl;
+
+#endif

@@ -1,0 +1,724 @@
+/*
+ * Qwen3-VL: a vision transformer whose 2 x 2 patches are merged into decoder tokens, DeepStack features from three of its blocks added to
+ * the first decoder blocks, and a decoder with grouped-query attention and interleaved rotary positions (time, height, width).
+ *
+ * Reference: Hugging Face transformers, models/qwen3_vl/modeling_qwen3_vl.py (5.23).  What is easy to get wrong:
+ *   - hidden state i is block i's own output, recorded before DeepStack adds to its image rows; the last one is recorded after the final
+ * norm;
+ *   - position embeddings are interpolated bilinearly (corners aligned) from a square trained grid, in merge-block order;
+ *   - rotary axis of frequency j: height if j % 3 == 1 and j < 3 s_h, width if j % 3 == 2 and j < 3 s_w, else time; after the image,
+ * positions go on from the larger side of its merged grid, not from the number of its tokens.
+ *
+ * Early exit: only the blocks up to the last layer asked for are built; in the last one, rows that no pool reads are dropped as soon as
+ * their keys and values exist.
+ */
+#include "vlm/family.h"
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "image/patches.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MAX_DEEPSTACK = 16, MAX_LAYERS = 511 };
+
+typedef struct qwen_config {
+    const piaa_checkpoint *checkpoint;
+    int hidden, layers, heads, kv_heads, head_dim, intermediate;
+    int64_t vocabulary;
+    float rms_eps, rope_theta;
+    int section[4];
+    bool tied;
+    int vision, vision_layers, vision_heads, vision_intermediate, grid_side;
+    int deepstack[MAX_DEEPSTACK], deepstack_count;
+    piaa_qwen_pixels_config pixels;
+    float *position_table; /* [grid_side * grid_side][vision] */
+    const piaa_tensor *embeddings;
+    int64_t patch_length;
+} qwen_config;
+
+/* ---------------------------------------------------------------------------------------------------------- configuration */
+
+static bool need_int(const cJSON *json, const char *key, int64_t low, int64_t high, int *out, const char *folder, piaa_error *error) {
+    int64_t value;
+    if (!piaa_json_int(json, key, &value))
+        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: \"%s\" is missing or not a whole number", folder, key);
+    if (value < low || value > high)
+        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: \"%s\" is %lld, expected %lld to %lld", folder, key, (long long)value,
+                              (long long)low, (long long)high);
+    *out = (int)value;
+    return true;
+}
+
+/* Value of the first key that is there. */
+static bool first_number(const cJSON *json, const char *const *keys, double *out) {
+    for (; *keys; keys++)
+        if (piaa_json_number(json, *keys, out)) return true;
+    return false;
+}
+
+static bool expect_text(const cJSON *json, const char *key, const char *expected, const char *folder, piaa_error *error) {
+    const char *value = piaa_json_string(json, key);
+    if (!value || strcmp(value, expected) == 0) return true;
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s/config.json: \"%s\" is \"%s\", only \"%s\" is supported", folder, key, value,
+                          expected);
+}
+
+static bool read_text_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
+    if (!need_int(json, "text_config.hidden_size", 8, 65536, &c->hidden, folder, error) ||
+        !need_int(json, "text_config.num_hidden_layers", 1, MAX_LAYERS, &c->layers, folder, error) ||
+        !need_int(json, "text_config.num_attention_heads", 1, 1024, &c->heads, folder, error) ||
+        !need_int(json, "text_config.num_key_value_heads", 1, 1024, &c->kv_heads, folder, error) ||
+        !need_int(json, "text_config.intermediate_size", 1, 1 << 20, &c->intermediate, folder, error))
+        return false;
+    int vocabulary;
+    if (!need_int(json, "text_config.vocab_size", 1, 1 << 24, &vocabulary, folder, error)) return false;
+    c->vocabulary = vocabulary;
+    c->head_dim = c->hidden / c->heads;
+    if (piaa_json_find(json, "text_config.head_dim") && !need_int(json, "text_config.head_dim", 2, 1024, &c->head_dim, folder, error))
+        return false;
+    if (c->heads % c->kv_heads || c->head_dim % 2 || c->head_dim < 2)
+        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: %d heads of %d values with %d key/value heads do not fit together",
+                              folder, c->heads, c->head_dim, c->kv_heads);
+    double value = 1e-6;
+    piaa_json_number(json, "text_config.rms_norm_eps", &value);
+    c->rms_eps = (float)value;
+    static const char *const theta[] = {"text_config.rope_parameters.rope_theta", "text_config.rope_theta",
+                                        "text_config.rope_scaling.rope_theta", NULL};
+    value = 5e6;
+    first_number(json, theta, &value);
+    if (!(value > 1.0)) return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: rope_theta is %g, expected more than 1", folder, value);
+    c->rope_theta = (float)value;
+    int64_t section[4] = {24, 20, 20, 0};
+    int n = piaa_json_ints(json, "text_config.rope_parameters.mrope_section", section, 4);
+    if (n < 0) n = piaa_json_ints(json, "text_config.rope_scaling.mrope_section", section, 4);
+    int64_t sum = 0;
+    for (int i = 0; i < 3; i++) {
+        if (section[i] < 0 || section[i] > 512) sum = -4096;
+        sum += section[i];
+        c->section[i] = (int)section[i];
+    }
+    if ((n >= 0 && n != 3) || sum != c->head_dim / 2)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s/config.json: mrope_section should be three numbers that add up to half of head_dim (%d)", folder,
+                              c->head_dim / 2);
+    bool flag = false;
+    if (piaa_json_bool(json, "text_config.attention_bias", &flag) && flag)
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s/config.json: attention_bias true is not supported", folder);
+    if (!piaa_json_bool(json, "tie_word_embeddings", &c->tied)) piaa_json_bool(json, "text_config.tie_word_embeddings", &c->tied);
+    return expect_text(json, "text_config.hidden_act", "silu", folder, error);
+}
+
+static bool read_vision_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
+    int positions, channels = 3, out_hidden;
+    if (!need_int(json, "vision_config.hidden_size", 8, 65536, &c->vision, folder, error) ||
+        !need_int(json, "vision_config.depth", 1, MAX_LAYERS, &c->vision_layers, folder, error) ||
+        !need_int(json, "vision_config.num_heads", 1, 1024, &c->vision_heads, folder, error) ||
+        !need_int(json, "vision_config.intermediate_size", 1, 1 << 20, &c->vision_intermediate, folder, error) ||
+        !need_int(json, "vision_config.patch_size", 1, 256, &c->pixels.patch_size, folder, error) ||
+        !need_int(json, "vision_config.temporal_patch_size", 1, 16, &c->pixels.temporal_patch_size, folder, error) ||
+        !need_int(json, "vision_config.spatial_merge_size", 1, 16, &c->pixels.merge_size, folder, error) ||
+        !need_int(json, "vision_config.num_position_embeddings", 1, 1 << 20, &positions, folder, error) ||
+        !need_int(json, "vision_config.out_hidden_size", 1, 65536, &out_hidden, folder, error))
+        return false;
+    if (piaa_json_find(json, "vision_config.in_channels") && !need_int(json, "vision_config.in_channels", 3, 3, &channels, folder, error))
+        return false;
+    if (out_hidden != c->hidden)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s/config.json: the vision encoder's out_hidden_size is %d but the decoder's hidden_size is %d", folder,
+                              out_hidden, c->hidden);
+    if (c->vision % c->vision_heads || (c->vision / c->vision_heads) % 4)
+        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: %d vision heads do not divide %d values into multiples of 4", folder,
+                              c->vision_heads, c->vision);
+    c->grid_side = (int)lround(sqrt(positions));
+    if (c->grid_side * c->grid_side != positions)
+        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: num_position_embeddings is %d, not a square", folder, positions);
+    int64_t deepstack[MAX_DEEPSTACK];
+    c->deepstack_count = piaa_json_ints(json, "vision_config.deepstack_visual_indexes", deepstack, MAX_DEEPSTACK);
+    if (c->deepstack_count < 0)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s/config.json: \"vision_config.deepstack_visual_indexes\" should be a list of at most %d block numbers",
+                              folder, MAX_DEEPSTACK);
+    for (int i = 0; i < c->deepstack_count; i++) {
+        if (deepstack[i] < 0 || deepstack[i] >= c->vision_layers)
+            return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: deepstack_visual_indexes names block %lld of %d", folder,
+                                  (long long)deepstack[i], c->vision_layers);
+        c->deepstack[i] = (int)deepstack[i];
+    }
+    c->patch_length = (int64_t)channels * c->pixels.temporal_patch_size * c->pixels.patch_size * c->pixels.patch_size;
+    return expect_text(json, "vision_config.hidden_act", "gelu_pytorch_tanh", folder, error);
+}
+
+static bool read_three(const cJSON *json, const char *key, float fallback, float out[3], const char *folder, piaa_error *error) {
+    for (int i = 0; i < 3; i++) out[i] = fallback;
+    const cJSON *list = piaa_json_find(json, key);
+    if (!list) return true;
+    bool ok = cJSON_IsArray(list) && cJSON_GetArraySize(list) == 3;
+    for (int i = 0; ok && i < 3; i++) {
+        const cJSON *value = cJSON_GetArrayItem(list, i);
+        ok = cJSON_IsNumber(value) && isfinite(value->valuedouble);
+        if (ok) out[i] = (float)value->valuedouble;
+    }
+    return ok || piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's \"%s\" should be three numbers", folder, key);
+}
+
+static bool read_image_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
+    piaa_qwen_pixels_config *p = &c->pixels;
+    p->min_pixels = 65536;
+    p->max_pixels = 16777216;
+    p->filter = PIAA_BICUBIC;
+    p->rescale_factor = 1.0 / 255.0;
+    if (!read_three(json, "image_mean", 0.5f, p->mean, folder, error) || !read_three(json, "image_std", 0.5f, p->std, folder, error))
+        return false;
+    if (!json) return true;
+    if (!piaa_json_int(json, "size.shortest_edge", &p->min_pixels)) piaa_json_int(json, "min_pixels", &p->min_pixels);
+    if (!piaa_json_int(json, "size.longest_edge", &p->max_pixels)) piaa_json_int(json, "max_pixels", &p->max_pixels);
+    int64_t value = 3;
+    piaa_json_int(json, "resample", &value);
+    if (value != 2 && value != 3)
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", folder,
+                              (long long)value);
+    p->filter = value == 2 ? PIAA_BILINEAR : PIAA_BICUBIC;
+    piaa_json_number(json, "rescale_factor", &p->rescale_factor);
+    int64_t patch = p->patch_size, temporal = p->temporal_patch_size, merge = p->merge_size;
+    piaa_json_int(json, "patch_size", &patch);
+    piaa_json_int(json, "temporal_patch_size", &temporal);
+    piaa_json_int(json, "merge_size", &merge);
+    if (patch != p->patch_size || temporal != p->temporal_patch_size || merge != p->merge_size)
+        return piaa_error_set(
+            error, PIAA_MISMATCH, "%s: the image processor's patches (%lld, %lld, %lld) differ from the model's (%d, %d, %d)", folder,
+            (long long)patch, (long long)temporal, (long long)merge, p->patch_size, p->temporal_patch_size, p->merge_size);
+    int64_t tile = (int64_t)p->patch_size * p->merge_size;
+    if (p->min_pixels < 1 || p->max_pixels < tile * tile || p->min_pixels > p->max_pixels || p->max_pixels > (int64_t)1 << 32 ||
+        p->std[0] == 0 || p->std[1] == 0 || p->std[2] == 0)
+        return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's size limits (%lld to %lld pixels) make no sense", folder,
+                              (long long)p->min_pixels, (long long)p->max_pixels);
+    return true;
+}
+
+static void qwen_close(void *config) {
+    qwen_config *c = config;
+    if (c) free(c->position_table);
+    free(c);
+}
+
+static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_vlm_info *info, piaa_error *error) {
+    PIAA_UNUSED(tokenizer);
+    qwen_config *c = piaa_alloc(1, sizeof *c, error);
+    if (!c) return NULL;
+    c->checkpoint = checkpoint;
+    const cJSON *json = piaa_checkpoint_config(checkpoint);
+    const char *folder = piaa_checkpoint_folder(checkpoint);
+    const piaa_tensor *table = NULL;
+    bool ok = read_text_config(c, json, folder, error) && read_vision_config(c, json, folder, error) &&
+              read_image_config(c, piaa_checkpoint_image_config(checkpoint), folder, error);
+    if (ok) {
+        c->embeddings =
+            piaa_checkpoint_need(checkpoint, error, "model.language_model.embed_tokens.weight", 2, c->vocabulary, (int64_t)c->hidden);
+        table = c->embeddings ? piaa_checkpoint_need(checkpoint, error, "model.visual.pos_embed.weight", 2,
+                                                     (int64_t)c->grid_side * c->grid_side, (int64_t)c->vision)
+                              : NULL;
+        c->position_table = table ? piaa_alloc_array((size_t)piaa_tensor_count(table), sizeof(float), error) : NULL;
+        ok = c->position_table != NULL;
+    }
+    if (!ok) {
+        qwen_close(c);
+        return NULL;
+    }
+    piaa_tensor_to_float(table, c->position_table);
+    info->layout =
+        (piaa_layout){.decoder_layers = c->layers, .hidden_size = c->hidden, .vision_blocks = c->vision_layers, .vision_size = c->vision};
+    info->heads = c->heads;
+    info->kv_heads = c->kv_heads;
+    info->head_dim = c->head_dim;
+    info->intermediate = c->intermediate;
+    info->vocabulary = (int)c->vocabulary;
+    info->vision_heads = c->vision_heads;
+    info->vision_intermediate = c->vision_intermediate;
+    info->patch = c->pixels.patch_size;
+    info->merge = c->pixels.merge_size;
+    info->min_pixels = c->pixels.min_pixels;
+    info->max_pixels = c->pixels.max_pixels;
+    return c;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ input */
+
+typedef struct qwen_input {
+    piaa_qwen_pixels pixels;
+    piaa_chat_tokens chat;
+    int patches, tokens, start, image, text; /* text: tokens that are not the image's */
+    int32_t *vision_positions;               /* [4][patches]: row, column, 0, 0 */
+    float *vision_embeddings;                /* [patches][vision] */
+    float *vision_pool;                      /* [patches] of 1 / patches */
+    float *text_embeddings;                  /* [text][hidden] */
+    int32_t *positions;                      /* [4][tokens]: time, height, width, time */
+    float *pool;                             /* [tokens][3]: lt, lt_tail, lv */
+    ggml_fp16_t *mask;                       /* [tokens][tokens], causal */
+    /* The same for the text rows alone, which are all that the last block has to finish. */
+    int32_t *rows, *row_positions;
+    float *row_pool; /* [text][2]: lt, lt_tail */
+    ggml_fp16_t *row_mask;
+} qwen_input;
+
+static void qwen_input_free(void *input) {
+    qwen_input *in = input;
+    if (!in) return;
+    piaa_qwen_pixels_free(&in->pixels);
+    piaa_chat_tokens_free(&in->chat);
+    free(in->vision_positions);
+    free(in->vision_embeddings);
+    free(in->vision_pool);
+    free(in->text_embeddings);
+    free(in->positions);
+    free(in->pool);
+    free(in->mask);
+    free(in->rows);
+    free(in->row_positions);
+    free(in->row_pool);
+    free(in->row_mask);
+    free(in);
+}
+
+static void qwen_input_count(const void *input, int *tokens, int *image_tokens) {
+    const qwen_input *in = input;
+    *tokens = in->tokens;
+    *image_tokens = in->image;
+}
+
+/* Where target position `index` of `size` falls on the trained axis of `side`, corners aligned: the lower tap, and the upper one's weight.
+ */
+static void axis_taps(int index, int size, int side, int taps[2], float weights[2]) {
+    float source = (float)index * (float)(side - 1) / (float)(size > 1 ? size - 1 : 1);
+    float floor_value = floorf(source);
+    taps[0] = (int)floor_value;
+    taps[1] = taps[0] + 1 < side ? taps[0] + 1 : side - 1;
+    weights[1] = source - floor_value;
+    weights[0] = 1.0f - weights[1];
+}
+
+/* Patches come in merge blocks: all m x m patches of one merged token together. */
+static bool make_vision_positions(const qwen_config *c, qwen_input *in, piaa_error *error) {
+    int h = in->pixels.grid_h, w = in->pixels.grid_w, m = c->pixels.merge_size, n = in->patches;
+    in->vision_positions = piaa_alloc((size_t)n * 4, sizeof(int32_t), error);
+    in->vision_embeddings = piaa_alloc_array((size_t)n * (size_t)c->vision, sizeof(float), error);
+    in->vision_pool = piaa_alloc((size_t)n, sizeof(float), error);
+    if (!in->vision_positions || !in->vision_embeddings || !in->vision_pool) return false;
+    int index = 0;
+    for (int block_row = 0; block_row < h / m; block_row++)
+        for (int block_column = 0; block_column < w / m; block_column++)
+            for (int inner = 0; inner < m * m; inner++, index++) {
+                int row = block_row * m + inner / m, column = block_column * m + inner % m;
+                in->vision_positions[index] = row;
+                in->vision_positions[n + index] = column;
+                in->vision_pool[index] = 1.0f / (float)n;
+                int ys[2], xs[2];
+                float wy[2], wx[2];
+                axis_taps(row, h, c->grid_side, ys, wy);
+                axis_taps(column, w, c->grid_side, xs, wx);
+                float *out = in->vision_embeddings + (size_t)index * (size_t)c->vision;
+                const float *t00 = c->position_table + (size_t)(ys[0] * c->grid_side + xs[0]) * (size_t)c->vision;
+                const float *t01 = c->position_table + (size_t)(ys[0] * c->grid_side + xs[1]) * (size_t)c->vision;
+                const float *t10 = c->position_table + (size_t)(ys[1] * c->grid_side + xs[0]) * (size_t)c->vision;
+                const float *t11 = c->position_table + (size_t)(ys[1] * c->grid_side + xs[1]) * (size_t)c->vision;
+                float w00 = wy[0] * wx[0], w01 = wy[0] * wx[1], w10 = wy[1] * wx[0], w11 = wy[1] * wx[1];
+                for (int d = 0; d < c->vision; d++) out[d] = t00[d] * w00 + t01[d] * w01 + t10[d] * w10 + t11[d] * w11;
+            }
+    return true;
+}
+
+static bool make_text_embeddings(const qwen_config *c, qwen_input *in, piaa_error *error) {
+    in->text_embeddings = piaa_alloc_array((size_t)in->text * (size_t)c->hidden, sizeof(float), error);
+    if (!in->text_embeddings) return false;
+    size_t row_bytes = c->embeddings->bytes / (size_t)c->vocabulary;
+    int row = 0;
+    for (int t = 0; t < in->tokens; t++) {
+        if (t >= in->start && t < in->start + in->image) continue;
+        int32_t id = in->chat.ids.items[t];
+        if (id < 0 || id >= c->vocabulary)
+            return piaa_error_set(error, PIAA_MISMATCH,
+                                  "%s: the tokenizer gives token %d but the model has %lld: tokenizer.json belongs to another model",
+                                  piaa_checkpoint_folder(c->checkpoint), id, (long long)c->vocabulary);
+        piaa_tensor one = *c->embeddings;
+        one.dimensions = 1;
+        one.shape[0] = c->hidden;
+        one.data = (const char *)c->embeddings->data + row_bytes * (size_t)id;
+        piaa_tensor_to_float(&one, in->text_embeddings + (size_t)row++ * (size_t)c->hidden);
+    }
+    return true;
+}
+
+static void causal_row(ggml_fp16_t *row, int tokens, int position) {
+    ggml_fp16_t minus_infinity = ggml_fp32_to_fp16(-INFINITY), zero = ggml_fp32_to_fp16(0.0f);
+    for (int k = 0; k < tokens; k++) row[k] = k <= position ? zero : minus_infinity;
+}
+
+static bool make_decoder_positions(const qwen_config *c, qwen_input *in, piaa_error *error) {
+    int n = in->tokens, m = c->pixels.merge_size, text = in->text;
+    int columns = in->pixels.grid_w / m, rows = in->pixels.grid_h / m;
+    in->positions = piaa_alloc((size_t)n * 4, sizeof(int32_t), error);
+    in->pool = piaa_alloc((size_t)n * 3, sizeof(float), error);
+    in->rows = piaa_alloc((size_t)text, sizeof(int32_t), error);
+    in->row_positions = piaa_alloc((size_t)text * 4, sizeof(int32_t), error);
+    in->row_pool = piaa_alloc((size_t)text * 2, sizeof(float), error);
+    in->row_mask = piaa_alloc((size_t)text * (size_t)n, sizeof(ggml_fp16_t), error);
+    if (!in->positions || !in->pool || !in->rows || !in->row_positions || !in->row_pool || !in->row_mask) return false;
+    int row = 0;
+    for (int t = 0; t < n; t++) {
+        bool image = t >= in->start && t < in->start + in->image;
+        int time = t, height = t, width = t;
+        if (image) {
+            time = in->start;
+            height = in->start + (t - in->start) / columns;
+            width = in->start + (t - in->start) % columns;
+        } else if (t >= in->start) {
+            time = height = width = t - in->image + (rows > columns ? rows : columns);
+        }
+        in->positions[t] = time;
+        in->positions[n + t] = height;
+        in->positions[2 * n + t] = width;
+        in->positions[3 * n + t] = time; /* frequencies beyond 3 s_h, 3 s_w follow time */
+        in->pool[t * 3 + 0] = image ? 0.0f : 1.0f / (float)text;
+        in->pool[t * 3 + 1] = t == n - 1 ? 1.0f : 0.0f;
+        in->pool[t * 3 + 2] = image ? 1.0f / (float)in->image : 0.0f;
+        if (image) continue;
+        in->rows[row] = t;
+        for (int axis = 0; axis < 4; axis++) in->row_positions[axis * text + row] = time;
+        in->row_pool[row * 2 + 0] = 1.0f / (float)text;
+        in->row_pool[row * 2 + 1] = t == n - 1 ? 1.0f : 0.0f;
+        causal_row(in->row_mask + (size_t)row * (size_t)n, n, t);
+        row++;
+    }
+    return true;
+}
+
+static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image, const float *patches, int grid_h,
+                          int grid_w, const piaa_ask *ask, piaa_error *error) {
+    const qwen_config *c = config;
+    qwen_input *in = piaa_alloc(1, sizeof *in, error);
+    if (!in) return NULL;
+    bool ok = true;
+    if (image) {
+        piaa_qwen_pixels_config pixels = c->pixels;
+        if (ask && ask->max_pixels) {
+            pixels.max_pixels = ask->max_pixels;
+            if (pixels.min_pixels > pixels.max_pixels) pixels.min_pixels = pixels.max_pixels;
+        }
+        ok = piaa_qwen_pixels_make(image, &pixels, &in->pixels, error);
+    } else {
+        size_t count = (size_t)grid_h * (size_t)grid_w * (size_t)c->patch_length;
+        in->pixels = (piaa_qwen_pixels){.grid_h = grid_h, .grid_w = grid_w, .patch_length = c->patch_length};
+        in->pixels.patches = piaa_alloc_array(count, sizeof(float), error);
+        ok = in->pixels.patches != NULL;
+        if (ok) memcpy(in->pixels.patches, patches, count * sizeof(float));
+    }
+    if (ok) {
+        in->patches = in->pixels.grid_h * in->pixels.grid_w;
+        in->image = in->patches / (c->pixels.merge_size * c->pixels.merge_size);
+        ok = piaa_chat_encode(tokenizer, PIAA_CHAT_QWEN3VL, ask && ask->prompt ? ask->prompt : PIAA_BASE_PROMPT, (size_t)in->image,
+                              ask && ask->generate, &in->chat, error);
+    }
+    if (ok) {
+        in->tokens = (int)in->chat.ids.count;
+        in->start = (int)in->chat.image_start;
+        in->text = in->tokens - in->image;
+        ok = make_vision_positions(c, in, error) && make_text_embeddings(c, in, error) && make_decoder_positions(c, in, error);
+    }
+    if (!ok) {
+        qwen_input_free(in);
+        return NULL;
+    }
+    return in;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- weights */
+
+typedef struct vision_block {
+    struct ggml_tensor *norm1_w, *norm1_b, *qkv_w, *qkv_b, *proj_w, *proj_b, *norm2_w, *norm2_b, *fc1_w, *fc1_b, *fc2_w, *fc2_b;
+} vision_block;
+
+typedef struct merger {
+    struct ggml_tensor *norm_w, *norm_b, *fc1_w, *fc1_b, *fc2_w, *fc2_b;
+} merger;
+
+typedef struct decoder_block {
+    struct ggml_tensor *norm1, *qkv, *q_norm, *k_norm, *o, *norm2, *gate_up, *down;
+} decoder_block;
+
+typedef struct qwen_weights {
+    struct ggml_tensor *patch_w, *patch_b, *final_norm, *head;
+    merger merger, deepstack[MAX_DEEPSTACK];
+    vision_block vision[MAX_LAYERS];
+    decoder_block decoder[MAX_LAYERS];
+} qwen_weights;
+
+static struct ggml_tensor *matrix(piaa_resident *r, piaa_error *error, const char *prefix, const char *name, int64_t rows,
+                                  int64_t columns) {
+    char text[256];
+    snprintf(text, sizeof text, "%s%s", prefix, name);
+    return piaa_resident_matrix(r, error, text, 1, &rows, columns);
+}
+
+static struct ggml_tensor *vector(piaa_resident *r, piaa_error *error, const char *prefix, const char *name, int64_t length) {
+    char text[256];
+    snprintf(text, sizeof text, "%s%s", prefix, name);
+    return piaa_resident_vector(r, error, text, length);
+}
+
+static void declare_vision_block(const qwen_config *c, piaa_resident *r, int i, vision_block *b, piaa_error *error) {
+    char p[96];
+    int64_t d = c->vision, f = c->vision_intermediate;
+    snprintf(p, sizeof p, "model.visual.blocks.%d.", i);
+    *b = (vision_block){
+        .norm1_w = vector(r, error, p, "norm1.weight", d),
+        .norm1_b = vector(r, error, p, "norm1.bias", d),
+        .qkv_w = matrix(r, error, p, "attn.qkv.weight", 3 * d, d),
+        .qkv_b = vector(r, error, p, "attn.qkv.bias", 3 * d),
+        .proj_w = matrix(r, error, p, "attn.proj.weight", d, d),
+        .proj_b = vector(r, error, p, "attn.proj.bias", d),
+        .norm2_w = vector(r, error, p, "norm2.weight", d),
+        .norm2_b = vector(r, error, p, "norm2.bias", d),
+        .fc1_w = matrix(r, error, p, "mlp.linear_fc1.weight", f, d),
+        .fc1_b = vector(r, error, p, "mlp.linear_fc1.bias", f),
+        .fc2_w = matrix(r, error, p, "mlp.linear_fc2.weight", d, f),
+        .fc2_b = vector(r, error, p, "mlp.linear_fc2.bias", d),
+    };
+}
+
+static void declare_merger(const qwen_config *c, piaa_resident *r, const char *p, bool normalise_merged, merger *m, piaa_error *error) {
+    int64_t d = c->vision, wide = d * c->pixels.merge_size * c->pixels.merge_size;
+    *m = (merger){
+        .norm_w = vector(r, error, p, "norm.weight", normalise_merged ? wide : d),
+        .norm_b = vector(r, error, p, "norm.bias", normalise_merged ? wide : d),
+        .fc1_w = matrix(r, error, p, "linear_fc1.weight", wide, wide),
+        .fc1_b = vector(r, error, p, "linear_fc1.bias", wide),
+        .fc2_w = matrix(r, error, p, "linear_fc2.weight", c->hidden, wide),
+        .fc2_b = vector(r, error, p, "linear_fc2.bias", c->hidden),
+    };
+}
+
+static void declare_decoder_block(const qwen_config *c, piaa_resident *r, int i, decoder_block *b, piaa_error *error) {
+    char p[96], names[512];
+    int64_t h = c->hidden, q = (int64_t)c->heads * c->head_dim, kv = (int64_t)c->kv_heads * c->head_dim, f = c->intermediate;
+    snprintf(p, sizeof p, "model.language_model.layers.%d.", i);
+    b->norm1 = vector(r, error, p, "input_layernorm.weight", h);
+    snprintf(names, sizeof names, "%sself_attn.q_proj.weight|%sself_attn.k_proj.weight|%sself_attn.v_proj.weight", p, p, p);
+    b->qkv = piaa_resident_matrix(r, error, names, 3, (int64_t[]){q, kv, kv}, h);
+    b->q_norm = vector(r, error, p, "self_attn.q_norm.weight", c->head_dim);
+    b->k_norm = vector(r, error, p, "self_attn.k_norm.weight", c->head_dim);
+    b->o = matrix(r, error, p, "self_attn.o_proj.weight", h, q);
+    b->norm2 = vector(r, error, p, "post_attention_layernorm.weight", h);
+    snprintf(names, sizeof names, "%smlp.gate_proj.weight|%smlp.up_proj.weight", p, p);
+    b->gate_up = piaa_resident_matrix(r, error, names, 2, (int64_t[]){f, f}, h);
+    b->down = matrix(r, error, p, "mlp.down_proj.weight", h, f);
+}
+
+static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan *plan, piaa_error *error) {
+    const qwen_config *c = config;
+    qwen_weights *w = piaa_alloc(1, sizeof *w, error);
+    if (!w) return NULL;
+    if (plan->vision_blocks) {
+        w->patch_w = matrix(r, error, "model.visual.", "patch_embed.proj.weight", c->vision, c->patch_length);
+        w->patch_b = vector(r, error, "model.visual.", "patch_embed.proj.bias", c->vision);
+    }
+    for (int i = 0; i < plan->vision_blocks; i++) declare_vision_block(c, r, i, &w->vision[i], error);
+    if (plan->merge) {
+        declare_merger(c, r, "model.visual.merger.", false, &w->merger, error);
+        for (int i = 0; i < c->deepstack_count && i < plan->decoder_blocks; i++) {
+            char p[96];
+            snprintf(p, sizeof p, "model.visual.deepstack_merger_list.%d.", i);
+            declare_merger(c, r, p, true, &w->deepstack[i], error);
+        }
+    }
+    for (int i = 0; i < plan->decoder_blocks; i++) declare_decoder_block(c, r, i, &w->decoder[i], error);
+    if (plan->final_norm) w->final_norm = vector(r, error, "model.language_model.", "norm.weight", c->hidden);
+    if (plan->logits)
+        w->head = matrix(r, error, "", c->tied ? "model.language_model.embed_tokens.weight" : "lm_head.weight", c->vocabulary, c->hidden);
+    if (error->code != PIAA_OK) {
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ graph */
+
+static struct ggml_tensor *view_heads(struct ggml_context *g, struct ggml_tensor *x, int dim, int heads, int first) {
+    return ggml_view_3d(g, x, dim, heads, x->ne[1], (size_t)dim * x->nb[0], x->nb[1], (size_t)(first * dim) * x->nb[0]);
+}
+
+static struct ggml_tensor *by_head(struct ggml_context *g, struct ggml_tensor *x) {
+    return ggml_permute(g, x, 0, 2, 1, 3);
+}
+
+static struct ggml_tensor *build_vision_attention(const qwen_config *c, const vision_block *b, piaa_graph *graph, struct ggml_tensor *x,
+                                                  struct ggml_tensor *positions) {
+    struct ggml_context *g = graph->context;
+    int dim = c->vision / c->vision_heads;
+    int sections[4] = {dim / 4, dim / 4, 0, 0};
+    struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv_w, b->qkv_b, x);
+    struct ggml_tensor *q = view_heads(g, qkv, dim, c->vision_heads, 0);
+    struct ggml_tensor *k = view_heads(g, qkv, dim, c->vision_heads, c->vision_heads);
+    struct ggml_tensor *v = view_heads(g, qkv, dim, c->vision_heads, 2 * c->vision_heads);
+    q = ggml_rope_multi(g, q, positions, NULL, dim / 2, sections, GGML_ROPE_TYPE_VISION, 32768, 10000.0f, 1, 0, 1, 32, 1);
+    k = ggml_rope_multi(g, k, positions, NULL, dim / 2, sections, GGML_ROPE_TYPE_VISION, 32768, 10000.0f, 1, 0, 1, 32, 1);
+    return piaa_graph_attention(graph, by_head(g, q), by_head(g, k), by_head(g, v), NULL, 1.0f / sqrtf((float)dim));
+}
+
+static struct ggml_tensor *build_merger(const qwen_config *c, const merger *m, piaa_graph *graph, struct ggml_tensor *x,
+                                        bool normalise_merged) {
+    struct ggml_context *g = graph->context;
+    int64_t unit = (int64_t)c->pixels.merge_size * c->pixels.merge_size;
+    if (!normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f);
+    x = ggml_reshape_2d(g, x, x->ne[0] * unit, x->ne[1] / unit);
+    if (normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f);
+    x = piaa_graph_gelu(graph, piaa_graph_linear(graph, m->fc1_w, m->fc1_b, x));
+    return piaa_graph_linear(graph, m->fc2_w, m->fc2_b, x);
+}
+
+/* Runs the vision blocks of the plan; sets *image and deepstack[] where the decoder needs them. */
+static void build_vision(const qwen_config *c, const qwen_weights *w, qwen_input *in, const piaa_plan *plan, piaa_graph *graph,
+                         struct ggml_tensor **image, struct ggml_tensor **deepstack) {
+    static const piaa_pool pools[] = {PIAA_V};
+    struct ggml_context *g = graph->context;
+    struct ggml_tensor *pixels = piaa_graph_input(graph, GGML_TYPE_F32, c->patch_length, in->patches, in->pixels.patches);
+    struct ggml_tensor *embeddings = piaa_graph_input(graph, GGML_TYPE_F32, c->vision, in->patches, in->vision_embeddings);
+    struct ggml_tensor *positions = piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)in->patches * 4, 1, in->vision_positions);
+    struct ggml_tensor *pool = piaa_graph_input(graph, GGML_TYPE_F32, 1, in->patches, in->vision_pool);
+    struct ggml_tensor *x = ggml_add(g, piaa_graph_linear(graph, w->patch_w, w->patch_b, pixels), embeddings);
+    for (int i = 0; i < plan->vision_blocks; i++) {
+        const vision_block *b = &w->vision[i];
+        struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, 1e-6f);
+        y = build_vision_attention(c, b, graph, y, positions);
+        x = ggml_add(g, x, piaa_graph_linear(graph, b->proj_w, b->proj_b, y));
+        y = piaa_graph_layer_norm(graph, x, b->norm2_w, b->norm2_b, 1e-6f);
+        y = piaa_graph_gelu_tanh(graph, piaa_graph_linear(graph, b->fc1_w, b->fc1_b, y));
+        x = ggml_add(g, x, piaa_graph_linear(graph, b->fc2_w, b->fc2_b, y));
+        if (plan->pool_vision[i]) piaa_graph_pool(graph, x, pool, pools, 1, i);
+        if (plan->hidden) piaa_graph_keep(graph, x, true, i);
+        for (int d = 0; plan->merge && d < c->deepstack_count && d < plan->decoder_blocks; d++)
+            if (c->deepstack[d] == i) deepstack[d] = build_merger(c, &w->deepstack[d], graph, x, true);
+    }
+    if (plan->merge) *image = build_merger(c, &w->merger, graph, x, false);
+}
+
+typedef struct decoder_rows {
+    struct ggml_tensor *positions, *mask, *pool;
+} decoder_rows;
+
+/* One block; `rows` (or NULL) are the only ones that leave it. */
+static struct ggml_tensor *build_decoder_block(const qwen_config *c, const decoder_block *b, piaa_graph *graph, struct ggml_tensor *h,
+                                               const decoder_rows *all, struct ggml_tensor *rows, const decoder_rows *kept) {
+    struct ggml_context *g = graph->context;
+    int dim = c->head_dim, sections[4] = {c->section[0], c->section[1], c->section[2], c->section[3]};
+    int64_t q_rows = (int64_t)c->heads * dim, kv_rows = (int64_t)c->kv_heads * dim;
+    struct ggml_tensor *x = piaa_graph_rms_norm(graph, h, b->norm1, c->rms_eps);
+    struct ggml_tensor *q, *k, *v;
+    if (rows) {
+        struct ggml_tensor *wq = ggml_view_2d(g, b->qkv, b->qkv->ne[0], q_rows, b->qkv->nb[1], 0);
+        struct ggml_tensor *wkv = ggml_view_2d(g, b->qkv, b->qkv->ne[0], 2 * kv_rows, b->qkv->nb[1], (size_t)q_rows * b->qkv->nb[1]);
+        struct ggml_tensor *kv = piaa_graph_linear(graph, wkv, NULL, x);
+        q = view_heads(g, piaa_graph_linear(graph, wq, NULL, ggml_get_rows(g, x, rows)), dim, c->heads, 0);
+        k = view_heads(g, kv, dim, c->kv_heads, 0);
+        v = view_heads(g, kv, dim, c->kv_heads, c->kv_heads);
+        h = ggml_get_rows(g, h, rows);
+    } else {
+        struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv, NULL, x);
+        q = view_heads(g, qkv, dim, c->heads, 0);
+        k = view_heads(g, qkv, dim, c->kv_heads, c->heads);
+        v = view_heads(g, qkv, dim, c->kv_heads, c->heads + c->kv_heads);
+    }
+    q = piaa_graph_rms_norm(graph, q, b->q_norm, c->rms_eps);
+    k = piaa_graph_rms_norm(graph, k, b->k_norm, c->rms_eps);
+    q = ggml_rope_multi(g, q, kept->positions, NULL, dim, sections, GGML_ROPE_TYPE_IMROPE, 32768, c->rope_theta, 1, 0, 1, 32, 1);
+    k = ggml_rope_multi(g, k, all->positions, NULL, dim, sections, GGML_ROPE_TYPE_IMROPE, 32768, c->rope_theta, 1, 0, 1, 32, 1);
+    struct ggml_tensor *y = piaa_graph_attention(graph, by_head(g, q), by_head(g, k), by_head(g, v), kept->mask, 1.0f / sqrtf((float)dim));
+    h = ggml_add(g, h, piaa_graph_linear(graph, b->o, NULL, y));
+    y = piaa_graph_linear(graph, b->gate_up, NULL, piaa_graph_rms_norm(graph, h, b->norm2, c->rms_eps));
+    return ggml_add(g, h, piaa_graph_linear(graph, b->down, NULL, ggml_swiglu(g, y)));
+}
+
+static void pool_layer(piaa_graph *graph, const piaa_plan *plan, struct ggml_tensor *h, struct ggml_tensor *weights, int layer) {
+    static const piaa_pool pools[] = {PIAA_LT, PIAA_LT_TAIL, PIAA_LV};
+    if (plan->pool_text[layer] || plan->pool_tail[layer] || plan->pool_image[layer])
+        piaa_graph_pool(graph, h, weights, pools, (int)weights->ne[0], layer);
+    if (plan->hidden) piaa_graph_keep(graph, h, false, layer);
+}
+
+/* The decoder's input: token embeddings with the image's features written in.  Without them (only LT0 asked for) the text rows alone. */
+static struct ggml_tensor *build_embeddings(piaa_graph *graph, const qwen_input *in, struct ggml_tensor *text, struct ggml_tensor *image) {
+    struct ggml_context *g = graph->context;
+    if (!image) return text;
+    struct ggml_tensor *before = ggml_view_2d(g, text, text->ne[0], in->start, text->nb[1], 0);
+    struct ggml_tensor *after = ggml_view_2d(g, text, text->ne[0], in->text - in->start, text->nb[1], (size_t)in->start * text->nb[1]);
+    return ggml_concat(g, ggml_concat(g, before, image, 1), after, 1);
+}
+
+static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_input *in, const piaa_plan *plan, piaa_graph *graph,
+                          struct ggml_tensor *image, struct ggml_tensor **deepstack, piaa_error *error) {
+    struct ggml_context *g = graph->context;
+    struct ggml_tensor *text = piaa_graph_input(graph, GGML_TYPE_F32, c->hidden, in->text, in->text_embeddings);
+    struct ggml_tensor *h = build_embeddings(graph, in, text, image);
+    struct ggml_tensor *row_pool = piaa_graph_input(graph, GGML_TYPE_F32, 2, in->text, in->row_pool);
+    if (!image) {
+        pool_layer(graph, plan, h, row_pool, 0);
+        return true;
+    }
+    decoder_rows all = {.pool = piaa_graph_input(graph, GGML_TYPE_F32, 3, in->tokens, in->pool)};
+    pool_layer(graph, plan, h, all.pool, 0);
+    if (!plan->decoder_blocks) return true;
+
+    int last = plan->decoder_blocks;
+    bool text_only = !plan->pool_image[last] && !plan->hidden;
+    all.positions = piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)in->tokens * 4, 1, in->positions);
+    decoder_rows kept = {.pool = row_pool};
+    struct ggml_tensor *rows = NULL;
+    if (text_only) {
+        rows = piaa_graph_input(graph, GGML_TYPE_I32, in->text, 1, in->rows);
+        kept.positions = piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)in->text * 4, 1, in->row_positions);
+        kept.mask = piaa_graph_input(graph, GGML_TYPE_F16, in->tokens, in->text, in->row_mask);
+    }
+    if (!text_only || last > 1) {
+        if (!in->mask) {
+            in->mask = piaa_alloc_array((size_t)in->tokens * (size_t)in->tokens, sizeof(ggml_fp16_t), error);
+            if (!in->mask) return false;
+            for (int t = 0; t < in->tokens; t++) causal_row(in->mask + (size_t)t * (size_t)in->tokens, in->tokens, t);
+        }
+        all.mask = piaa_graph_input(graph, GGML_TYPE_F16, in->tokens, in->tokens, in->mask);
+    }
+    for (int i = 0; i < last; i++) {
+        bool reduce = text_only && i == last - 1;
+        h = build_decoder_block(c, &w->decoder[i], graph, h, &all, reduce ? rows : NULL, reduce ? &kept : &all);
+        struct ggml_tensor *pool = reduce ? kept.pool : all.pool;
+        if (i + 1 < c->layers) pool_layer(graph, plan, h, pool, i + 1);
+        if (i < c->deepstack_count && !reduce) h = ggml_acc(g, h, deepstack[i], h->nb[1], h->nb[2], h->nb[3], (size_t)in->start * h->nb[1]);
+        if (i + 1 < c->layers || !plan->final_norm) continue;
+        h = piaa_graph_rms_norm(graph, h, w->final_norm, c->rms_eps);
+        pool_layer(graph, plan, h, pool, c->layers);
+    }
+    if (plan->logits) {
+        struct ggml_tensor *end = ggml_view_2d(g, h, h->ne[0], 1, h->nb[1], (size_t)(h->ne[1] - 1) * h->nb[1]);
+        piaa_graph_keep(graph, piaa_graph_linear(graph, w->head, NULL, end), false, -1);
+    }
+    return true;
+}
+
+static bool qwen_build(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
+    struct ggml_tensor *image = NULL, *deepstack[MAX_DEEPSTACK] = {NULL};
+    if (plan->vision_blocks) build_vision(config, weights, input, plan, graph, &image, deepstack);
+    return !plan->embeddings || build_decoder(config, weights, input, plan, graph, image, deepstack, error);
+}
+
+const piaa_family piaa_family_qwen3vl = {
+    .model_type = "qwen3_vl",
+    .name = "Qwen3-VL",
+    .open = qwen_open,
+    .close = qwen_close,
+    .prepare = qwen_prepare,
+    .input_free = qwen_input_free,
+    .input_count = qwen_input_count,
+    .declare = qwen_declare,
+    .build = qwen_build,
+};

@@ -1,0 +1,434 @@
+/* Opening a model, working out what a request needs, and running it: the part that no family has to write again. */
+#include "vlm/vlm.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "vlm/family.h"
+
+#include <ggml-alloc.h>
+#include <ggml-cpu.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const piaa_family *const families[] = {&piaa_family_qwen3vl};
+
+static const char *const dtype_names[] = {"auto", "f32", "f16", "bf16", "q8_0", "q4_K"};
+
+const char *piaa_dtype_name(piaa_dtype dtype) {
+    return dtype_names[dtype];
+}
+
+bool piaa_dtype_parse(const char *name, piaa_dtype *out) {
+    for (size_t i = 0; i < PIAA_COUNT(dtype_names); i++)
+        if (strcmp(name, dtype_names[i]) == 0) {
+            *out = (piaa_dtype)i;
+            return true;
+        }
+    return false;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- opening */
+
+struct piaa_vlm {
+    const piaa_family *family;
+    void *config;
+    piaa_checkpoint *checkpoint;
+    piaa_tokenizer *tokenizer;
+    piaa_vlm_info info;
+};
+
+/* Of the demonstration model's config.json and weights: copies of the folder are recognised too. */
+static const char demonstration_fingerprint[] = "95fd9f4f03856de31ea4a63ccec806e0db4af3a50ff0206f6d2085f2b0752582";
+
+static const piaa_family *find_family(const piaa_checkpoint *checkpoint, piaa_error *error) {
+    const char *type = piaa_json_string(piaa_checkpoint_config(checkpoint), "model_type");
+    const char *folder = piaa_checkpoint_folder(checkpoint);
+    for (size_t i = 0; type && i < PIAA_COUNT(families); i++)
+        if (strcmp(type, families[i]->model_type) == 0) return families[i];
+    char known[256] = "";
+    for (size_t i = 0; i < PIAA_COUNT(families); i++) {
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, "%s%s (%s)", i ? ", " : "", families[i]->name, families[i]->model_type);
+    }
+    if (!type)
+        piaa_error_set(error, PIAA_FORMAT, "%s/config.json has no \"model_type\", so this is no model that piaa can read; supported: %s",
+                       folder, known);
+    else
+        piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a \"%s\" model, which piaa does not support; supported: %s", folder, type, known);
+    return NULL;
+}
+
+static void sum_up_tensors(piaa_vlm *vlm) {
+    int64_t by_type[4] = {0};
+    const char *names[4] = {"", "", "", ""};
+    for (size_t i = 0; i < piaa_checkpoint_count(vlm->checkpoint); i++) {
+        const piaa_tensor *tensor = piaa_checkpoint_at(vlm->checkpoint, i);
+        vlm->info.parameters += piaa_tensor_count(tensor);
+        vlm->info.bytes += (int64_t)tensor->bytes;
+        by_type[tensor->type] += (int64_t)tensor->bytes;
+        names[tensor->type] = tensor->dtype;
+    }
+    int most = 0;
+    for (int i = 1; i < 4; i++)
+        if (by_type[i] > by_type[most]) most = i;
+    vlm->info.dtype = names[most];
+}
+
+static char *demonstration_folder(piaa_error *error) {
+    const char *override = getenv("PIAA_MODEL");
+    const char *const candidates[] = {override, PIAA_INSTALLED_DATA "/models/demo", PIAA_SOURCE_DATA "/models/demo"};
+    for (size_t i = override && *override ? 0 : 1; i < PIAA_COUNT(candidates); i++)
+        if (i == 0 || piaa_file_exists(candidates[i])) return piaa_strdup(candidates[i], error);
+    piaa_error_set(error, PIAA_IO, "the demonstration model is in neither %s nor %s: name a model with --model or PIAA_MODEL",
+                   candidates[1], candidates[2]);
+    return NULL;
+}
+
+piaa_vlm *piaa_vlm_open(const char *folder, piaa_error *error) {
+    char *found = folder ? piaa_strdup(folder, error) : demonstration_folder(error);
+    if (!found) return NULL;
+    piaa_vlm *vlm = piaa_alloc(1, sizeof *vlm, error);
+    if (vlm) vlm->checkpoint = piaa_checkpoint_open(found, error);
+    if (vlm && vlm->checkpoint) vlm->family = find_family(vlm->checkpoint, error);
+    if (vlm && vlm->family) vlm->tokenizer = piaa_tokenizer_open(found, error);
+    free(found);
+    if (vlm && vlm->tokenizer) {
+        vlm->info.family = vlm->family->name;
+        vlm->info.folder = piaa_checkpoint_folder(vlm->checkpoint);
+        vlm->config = vlm->family->open(vlm->checkpoint, vlm->tokenizer, &vlm->info, error);
+    }
+    if (!vlm || !vlm->config || !piaa_checkpoint_fingerprint(vlm->checkpoint, vlm->info.fingerprint, error)) {
+        piaa_vlm_close(vlm);
+        return NULL;
+    }
+    sum_up_tensors(vlm);
+    vlm->info.demonstration = strcmp(vlm->info.fingerprint, demonstration_fingerprint) == 0;
+    return vlm;
+}
+
+void piaa_vlm_close(piaa_vlm *vlm) {
+    if (!vlm) return;
+    if (vlm->config) vlm->family->close(vlm->config);
+    piaa_tokenizer_close(vlm->tokenizer);
+    piaa_checkpoint_close(vlm->checkpoint);
+    free(vlm);
+}
+
+const piaa_vlm_info *piaa_vlm_get_info(const piaa_vlm *vlm) {
+    return &vlm->info;
+}
+
+const piaa_tokenizer *piaa_vlm_tokenizer(const piaa_vlm *vlm) {
+    return vlm->tokenizer;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- inputs */
+
+struct piaa_vlm_input {
+    const piaa_family *family;
+    void *own;
+    int tokens, image_tokens;
+};
+
+static piaa_vlm_input *prepare(const piaa_vlm *vlm, const piaa_image *image, const float *patches, int grid_h, int grid_w,
+                               const piaa_ask *ask, piaa_error *error) {
+    piaa_vlm_input *input = piaa_alloc(1, sizeof *input, error);
+    if (!input) return NULL;
+    input->family = vlm->family;
+    input->own = vlm->family->prepare(vlm->config, vlm->tokenizer, image, patches, grid_h, grid_w, ask, error);
+    if (!input->own) {
+        free(input);
+        return NULL;
+    }
+    vlm->family->input_count(input->own, &input->tokens, &input->image_tokens);
+    return input;
+}
+
+piaa_vlm_input *piaa_vlm_prepare(const piaa_vlm *vlm, const piaa_image *image, const piaa_ask *ask, piaa_error *error) {
+    return prepare(vlm, image, NULL, 0, 0, ask, error);
+}
+
+piaa_vlm_input *piaa_vlm_prepare_patches(const piaa_vlm *vlm, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+                                         piaa_error *error) {
+    return prepare(vlm, NULL, patches, grid_h, grid_w, ask, error);
+}
+
+void piaa_vlm_input_free(piaa_vlm_input *input) {
+    if (!input) return;
+    input->family->input_free(input->own);
+    free(input);
+}
+
+int piaa_vlm_input_tokens(const piaa_vlm_input *input) {
+    return input->tokens;
+}
+
+int piaa_vlm_input_image_tokens(const piaa_vlm_input *input) {
+    return input->image_tokens;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- session */
+
+struct piaa_session {
+    piaa_vlm *vlm;
+    piaa_slots slots;
+    piaa_session_options options;
+    piaa_plan plan;
+    ggml_backend_t backend;
+    ggml_gallocr_t allocator;
+    piaa_resident *resident;
+    void *weights; /* the family's structure */
+    piaa_graph graph;
+    float *logits;
+    struct {
+        float *data;
+        bool vision;
+        int layer;
+    } * hidden;
+    int hidden_count;
+};
+
+static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_session_options *options, const piaa_layout *layout) {
+    bool *const marks[] = {
+        [PIAA_LT] = plan->pool_text, [PIAA_LT_TAIL] = plan->pool_tail, [PIAA_LV] = plan->pool_image, [PIAA_V] = plan->pool_vision};
+    bool image = options->logits || options->hidden;
+    for (size_t i = 0; i < slots->count; i++) {
+        const piaa_slot *slot = &slots->items[i];
+        marks[slot->pool][slot->layer] = true;
+        if (slot->pool == PIAA_V) {
+            if (plan->vision_blocks < slot->layer + 1) plan->vision_blocks = slot->layer + 1;
+            continue;
+        }
+        plan->embeddings = true;
+        if (plan->decoder_blocks < slot->layer) plan->decoder_blocks = slot->layer;
+        if (slot->pool == PIAA_LV || slot->layer > 0) image = true;
+    }
+    if (options->logits || options->hidden) {
+        plan->embeddings = true;
+        plan->decoder_blocks = layout->decoder_layers;
+    }
+    plan->logits = options->logits;
+    plan->hidden = options->hidden;
+    plan->merge = image;
+    if (image) plan->vision_blocks = layout->vision_blocks;
+    plan->final_norm = plan->decoder_blocks == layout->decoder_layers;
+}
+
+piaa_session *piaa_session_new(piaa_vlm *vlm, const piaa_slots *slots, const piaa_session_options *options, piaa_error *error) {
+    piaa_session *session = piaa_alloc(1, sizeof *session, error);
+    if (!session) return NULL;
+    session->vlm = vlm;
+    session->options = *options;
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    if (session->options.threads <= 0) session->options.threads = cores > 0 ? (int)cores : 1;
+    make_plan(&session->plan, slots, options, &vlm->info.layout);
+    session->slots.items = piaa_alloc(slots->count, sizeof *slots->items, error);
+    bool ok = session->slots.items != NULL;
+    if (ok) {
+        if (slots->count) memcpy(session->slots.items, slots->items, slots->count * sizeof *slots->items);
+        session->slots.count = slots->count;
+        session->backend = ggml_backend_cpu_init();
+        ok = session->backend || piaa_error_set(error, PIAA_MEMORY, "the CPU back end cannot be started");
+    }
+    if (ok) {
+        ggml_backend_cpu_set_n_threads(session->backend, session->options.threads);
+        session->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(session->backend));
+        session->resident = piaa_resident_new(vlm->checkpoint, options->dtype, error);
+        ok = session->resident != NULL;
+    }
+    piaa_error declared = {0};
+    if (ok) {
+        session->weights = vlm->family->declare(vlm->config, session->resident, &session->plan, &declared);
+        ok = session->weights || piaa_error_set(error, declared.code, "%s", declared.message);
+    }
+    if (!ok || !piaa_resident_load(session->resident, session->backend, session->options.threads, error)) {
+        piaa_session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+static void free_results(piaa_session *session) {
+    for (int i = 0; i < session->hidden_count; i++) free(session->hidden[i].data);
+    free(session->hidden);
+    free(session->logits);
+    session->hidden = NULL;
+    session->logits = NULL;
+    session->hidden_count = 0;
+}
+
+static void free_graph(piaa_graph *graph) {
+    ggml_free(graph->context);
+    free(graph->outputs);
+    *graph = (piaa_graph){0};
+}
+
+void piaa_session_free(piaa_session *session) {
+    if (!session) return;
+    free_results(session);
+    free_graph(&session->graph);
+    free(session->weights);
+    piaa_resident_free(session->resident);
+    ggml_gallocr_free(session->allocator);
+    ggml_backend_free(session->backend);
+    piaa_slots_free(&session->slots);
+    free(session);
+}
+
+piaa_dtype piaa_session_dtype(const piaa_session *session) {
+    return piaa_resident_dtype(session->resident);
+}
+
+size_t piaa_session_weight_bytes(const piaa_session *session) {
+    return piaa_resident_bytes(session->resident);
+}
+
+const float *piaa_session_logits(const piaa_session *session) {
+    return session->logits;
+}
+
+const float *piaa_session_hidden(const piaa_session *session, bool vision, int layer) {
+    for (int i = 0; i < session->hidden_count; i++)
+        if (session->hidden[i].vision == vision && session->hidden[i].layer == layer) return session->hidden[i].data;
+    return NULL;
+}
+
+double piaa_session_flops(const piaa_session *session) {
+    return session->graph.flops;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- run */
+
+static bool build(piaa_session *session, const piaa_vlm_input *input, piaa_error *error) {
+    enum { NODES_PER_BLOCK = 64, SPARE_NODES = 512 };
+    const piaa_plan *plan = &session->plan;
+    size_t nodes = (size_t)(plan->vision_blocks + plan->decoder_blocks) * NODES_PER_BLOCK + SPARE_NODES;
+    piaa_graph *graph = &session->graph;
+    free_graph(graph);
+    graph->context = ggml_init(
+        (struct ggml_init_params){.mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false), .no_alloc = true});
+    if (!graph->context) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
+    graph->nodes = ggml_new_graph_custom(graph->context, nodes, false);
+    graph->output_capacity = 4 * (plan->vision_blocks + plan->decoder_blocks + 4) * 2;
+    graph->outputs = piaa_alloc((size_t)graph->output_capacity, sizeof *graph->outputs, error);
+    if (!graph->outputs) return false;
+    graph->kernels = !session->options.portable;
+    graph->half = piaa_session_dtype(session) != PIAA_DTYPE_F32;
+    if (!session->vlm->family->build(session->vlm->config, session->weights, input->own, plan, graph, error)) return false;
+    if (!ggml_gallocr_alloc_graph(session->allocator, graph->nodes))
+        return piaa_error_set(error, PIAA_MEMORY, "no room for the hidden states of %d tokens: set a lower --max-pixels", input->tokens);
+    for (int i = 0; i < graph->input_count; i++) {
+        struct ggml_tensor *tensor = graph->inputs[i].tensor;
+        if (tensor->buffer) ggml_backend_tensor_set(tensor, graph->inputs[i].data, 0, ggml_nbytes(tensor));
+    }
+    return true;
+}
+
+static bool read_pools(piaa_session *session, float *out, piaa_error *error) {
+    const piaa_graph *graph = &session->graph;
+    for (size_t i = 0; i < session->slots.count; i++) {
+        const piaa_slot *slot = &session->slots.items[i];
+        const piaa_graph_output *found = NULL;
+        for (int j = 0; j < graph->output_count && !found; j++)
+            if (graph->outputs[j].pool == slot->pool && graph->outputs[j].layer == slot->layer) found = &graph->outputs[j];
+        if (!found) return piaa_error_set(error, PIAA_USAGE, "layer %d of %s was not computed", slot->layer, piaa_pool_name(slot->pool));
+        ggml_backend_tensor_get(found->tensor, out, found->tensor->nb[1] * (size_t)found->column, (size_t)slot->dim * sizeof(float));
+        out += slot->dim;
+    }
+    return true;
+}
+
+static bool read_kept(piaa_session *session, piaa_error *error) {
+    const piaa_graph *graph = &session->graph;
+    free_results(session);
+    if (!session->options.hidden && !session->options.logits) return true;
+    session->hidden = piaa_alloc((size_t)graph->output_count, sizeof *session->hidden, error);
+    if (!session->hidden) return false;
+    for (int i = 0; i < graph->output_count; i++) {
+        const piaa_graph_output *output = &graph->outputs[i];
+        if (output->pool != PIAA_POOLS) continue;
+        float *data = piaa_alloc_array(ggml_nbytes(output->tensor), 1, error);
+        if (!data) return false;
+        ggml_backend_tensor_get(output->tensor, data, 0, ggml_nbytes(output->tensor));
+        if (output->layer < 0) {
+            session->logits = data;
+        } else {
+            session->hidden[session->hidden_count].data = data;
+            session->hidden[session->hidden_count].vision = output->vision;
+            session->hidden[session->hidden_count++].layer = output->layer;
+        }
+    }
+    return true;
+}
+
+bool piaa_session_run(piaa_session *session, const piaa_vlm_input *input, float *out, piaa_error *error) {
+    if (!build(session, input, error)) return false;
+    enum ggml_status status = ggml_backend_graph_compute(session->backend, session->graph.nodes);
+    if (status != GGML_STATUS_SUCCESS)
+        return piaa_error_set(error, status == GGML_STATUS_ALLOC_FAILED ? PIAA_MEMORY : PIAA_UNSUPPORTED, "the model could not be run (%s)",
+                              ggml_status_to_string(status));
+    return read_pools(session, out, error) && read_kept(session, error);
+}
+
+/* Runs node by node: slower in sum than a whole run by the threads' starts, but it tells where the time goes. */
+char *piaa_session_profile(piaa_session *session, const piaa_vlm_input *input, float *out, piaa_error *error) {
+    if (!build(session, input, error)) return NULL;
+    enum { KINDS = 256 };
+    struct {
+        char name[96];
+        int64_t microseconds;
+        int count;
+    } kinds[KINDS];
+    int kind_count = 0;
+    int64_t total = 0;
+    struct ggml_context *context = ggml_init((struct ggml_init_params){.mem_size = ggml_graph_overhead_custom(8, false), .no_alloc = true});
+    if (!context) {
+        piaa_error_set(error, PIAA_MEMORY, "out of memory for the profile");
+        return NULL;
+    }
+    struct ggml_cgraph *one = ggml_new_graph_custom(context, 8, false), *graph = session->graph.nodes;
+    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+        struct ggml_tensor *node = ggml_graph_node(graph, i);
+        ggml_graph_clear(one);
+        ggml_graph_add_node(one, node);
+        int64_t start = ggml_time_us();
+        if (ggml_backend_graph_compute(session->backend, one) != GGML_STATUS_SUCCESS) {
+            piaa_error_set(error, PIAA_UNSUPPORTED, "the model could not be run");
+            ggml_free(context);
+            return NULL;
+        }
+        int64_t spent = ggml_time_us() - start;
+        char name[96];
+        if (node->op == GGML_OP_MUL_MAT)
+            snprintf(name, sizeof name, "%s %lldx%lld (%s)", ggml_op_desc(node), (long long)node->src[0]->ne[0],
+                     (long long)node->src[0]->ne[1], ggml_type_name(node->src[0]->type));
+        else
+            snprintf(name, sizeof name, "%s%s%s", ggml_op_desc(node), node->name[0] ? " " : "",
+                     node->op == GGML_OP_CUSTOM ? node->name : "");
+        int k = 0;
+        while (k < kind_count && strcmp(kinds[k].name, name) != 0) k++;
+        if (k == KINDS) k = KINDS - 1;
+        if (k == kind_count) {
+            memcpy(kinds[k].name, name, sizeof name);
+            kinds[k].microseconds = 0;
+            kinds[k].count = 0;
+            kind_count++;
+        }
+        kinds[k].microseconds += spent;
+        kinds[k].count++;
+        total += spent;
+    }
+    ggml_free(context);
+    piaa_text text = {0};
+    bool ok = piaa_text_format(&text, error, "node,count,seconds,share\n");
+    for (int i = 0; ok && i < kind_count; i++)
+        ok = piaa_text_format(&text, error, "%s,%d,%.4f,%.3f\n", kinds[i].name, kinds[i].count, (double)kinds[i].microseconds / 1e6,
+                              total ? (double)kinds[i].microseconds / (double)total : 0.0);
+    if (!ok || !read_pools(session, out, error)) {
+        free(text.data);
+        return NULL;
+    }
+    return text.data;
+}
