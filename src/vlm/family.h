@@ -21,7 +21,7 @@ typedef struct piaa_plan {
 typedef struct piaa_family {
     const char *model_type; /* in config.json */
     const char *name;
-    void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_vlm_info *info, piaa_error *error);
+    void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error);
     void (*close)(void *config);
     void *(*prepare)(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image, const float *patches, int grid_h,
                      int grid_w, const piaa_ask *ask, piaa_error *error);

@@ -204,7 +204,7 @@ static void qwen_close(void *config) {
     free(c);
 }
 
-static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_vlm_info *info, piaa_error *error) {
+static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error) {
     PIAA_UNUSED(tokenizer);
     qwen_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;

@@ -31,12 +31,12 @@ bool piaa_dtype_parse(const char *name, piaa_dtype *out) {
 
 /* --------------------------------------------------------------------------------------------------------------- opening */
 
-struct piaa_vlm {
+struct piaa_model {
     const piaa_family *family;
     void *config;
     piaa_checkpoint *checkpoint;
     piaa_tokenizer *tokenizer;
-    piaa_vlm_info info;
+    piaa_model_info info;
 };
 
 /* Of the demonstration model's config.json and weights: copies of the folder are recognised too. */
@@ -60,20 +60,20 @@ static const piaa_family *find_family(const piaa_checkpoint *checkpoint, piaa_er
     return NULL;
 }
 
-static void sum_up_tensors(piaa_vlm *vlm) {
+static void sum_up_tensors(piaa_model *model) {
     int64_t by_type[4] = {0};
     const char *names[4] = {"", "", "", ""};
-    for (size_t i = 0; i < piaa_checkpoint_count(vlm->checkpoint); i++) {
-        const piaa_tensor *tensor = piaa_checkpoint_at(vlm->checkpoint, i);
-        vlm->info.parameters += piaa_tensor_count(tensor);
-        vlm->info.bytes += (int64_t)tensor->bytes;
+    for (size_t i = 0; i < piaa_checkpoint_count(model->checkpoint); i++) {
+        const piaa_tensor *tensor = piaa_checkpoint_at(model->checkpoint, i);
+        model->info.parameters += piaa_tensor_count(tensor);
+        model->info.bytes += (int64_t)tensor->bytes;
         by_type[tensor->type] += (int64_t)tensor->bytes;
         names[tensor->type] = tensor->dtype;
     }
     int most = 0;
     for (int i = 1; i < 4; i++)
         if (by_type[i] > by_type[most]) most = i;
-    vlm->info.dtype = names[most];
+    model->info.dtype = names[most];
 }
 
 static char *demonstration_folder(piaa_error *error) {
@@ -86,93 +86,93 @@ static char *demonstration_folder(piaa_error *error) {
     return NULL;
 }
 
-piaa_vlm *piaa_vlm_open(const char *folder, piaa_error *error) {
+piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
     char *found = folder ? piaa_strdup(folder, error) : demonstration_folder(error);
     if (!found) return NULL;
-    piaa_vlm *vlm = piaa_alloc(1, sizeof *vlm, error);
-    if (vlm) vlm->checkpoint = piaa_checkpoint_open(found, error);
-    if (vlm && vlm->checkpoint) vlm->family = find_family(vlm->checkpoint, error);
-    if (vlm && vlm->family) vlm->tokenizer = piaa_tokenizer_open(found, error);
+    piaa_model *model = piaa_alloc(1, sizeof *model, error);
+    if (model) model->checkpoint = piaa_checkpoint_open(found, error);
+    if (model && model->checkpoint) model->family = find_family(model->checkpoint, error);
+    if (model && model->family) model->tokenizer = piaa_tokenizer_open(found, error);
     free(found);
-    if (vlm && vlm->tokenizer) {
-        vlm->info.family = vlm->family->name;
-        vlm->info.folder = piaa_checkpoint_folder(vlm->checkpoint);
-        vlm->config = vlm->family->open(vlm->checkpoint, vlm->tokenizer, &vlm->info, error);
+    if (model && model->tokenizer) {
+        model->info.family = model->family->name;
+        model->info.folder = piaa_checkpoint_folder(model->checkpoint);
+        model->config = model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
     }
-    if (!vlm || !vlm->config || !piaa_checkpoint_fingerprint(vlm->checkpoint, vlm->info.fingerprint, error)) {
-        piaa_vlm_close(vlm);
+    if (!model || !model->config || !piaa_checkpoint_fingerprint(model->checkpoint, model->info.fingerprint, error)) {
+        piaa_model_close(model);
         return NULL;
     }
-    sum_up_tensors(vlm);
-    vlm->info.demonstration = strcmp(vlm->info.fingerprint, demonstration_fingerprint) == 0;
-    return vlm;
+    sum_up_tensors(model);
+    model->info.demonstration = strcmp(model->info.fingerprint, demonstration_fingerprint) == 0;
+    return model;
 }
 
-void piaa_vlm_close(piaa_vlm *vlm) {
-    if (!vlm) return;
-    if (vlm->config) vlm->family->close(vlm->config);
-    piaa_tokenizer_close(vlm->tokenizer);
-    piaa_checkpoint_close(vlm->checkpoint);
-    free(vlm);
+void piaa_model_close(piaa_model *model) {
+    if (!model) return;
+    if (model->config) model->family->close(model->config);
+    piaa_tokenizer_close(model->tokenizer);
+    piaa_checkpoint_close(model->checkpoint);
+    free(model);
 }
 
-const piaa_vlm_info *piaa_vlm_get_info(const piaa_vlm *vlm) {
-    return &vlm->info;
+const piaa_model_info *piaa_model_get_info(const piaa_model *model) {
+    return &model->info;
 }
 
-const piaa_tokenizer *piaa_vlm_tokenizer(const piaa_vlm *vlm) {
-    return vlm->tokenizer;
+const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model) {
+    return model->tokenizer;
 }
 
 /* ---------------------------------------------------------------------------------------------------------------- inputs */
 
-struct piaa_vlm_input {
+struct piaa_model_input {
     const piaa_family *family;
     void *own;
     int tokens, image_tokens;
 };
 
-static piaa_vlm_input *prepare(const piaa_vlm *vlm, const piaa_image *image, const float *patches, int grid_h, int grid_w,
-                               const piaa_ask *ask, piaa_error *error) {
-    piaa_vlm_input *input = piaa_alloc(1, sizeof *input, error);
+static piaa_model_input *prepare(const piaa_model *model, const piaa_image *image, const float *patches, int grid_h, int grid_w,
+                                 const piaa_ask *ask, piaa_error *error) {
+    piaa_model_input *input = piaa_alloc(1, sizeof *input, error);
     if (!input) return NULL;
-    input->family = vlm->family;
-    input->own = vlm->family->prepare(vlm->config, vlm->tokenizer, image, patches, grid_h, grid_w, ask, error);
+    input->family = model->family;
+    input->own = model->family->prepare(model->config, model->tokenizer, image, patches, grid_h, grid_w, ask, error);
     if (!input->own) {
         free(input);
         return NULL;
     }
-    vlm->family->input_count(input->own, &input->tokens, &input->image_tokens);
+    model->family->input_count(input->own, &input->tokens, &input->image_tokens);
     return input;
 }
 
-piaa_vlm_input *piaa_vlm_prepare(const piaa_vlm *vlm, const piaa_image *image, const piaa_ask *ask, piaa_error *error) {
-    return prepare(vlm, image, NULL, 0, 0, ask, error);
+piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image, const piaa_ask *ask, piaa_error *error) {
+    return prepare(model, image, NULL, 0, 0, ask, error);
 }
 
-piaa_vlm_input *piaa_vlm_prepare_patches(const piaa_vlm *vlm, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
-                                         piaa_error *error) {
-    return prepare(vlm, NULL, patches, grid_h, grid_w, ask, error);
+piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+                                             piaa_error *error) {
+    return prepare(model, NULL, patches, grid_h, grid_w, ask, error);
 }
 
-void piaa_vlm_input_free(piaa_vlm_input *input) {
+void piaa_model_input_free(piaa_model_input *input) {
     if (!input) return;
     input->family->input_free(input->own);
     free(input);
 }
 
-int piaa_vlm_input_tokens(const piaa_vlm_input *input) {
+int piaa_model_input_tokens(const piaa_model_input *input) {
     return input->tokens;
 }
 
-int piaa_vlm_input_image_tokens(const piaa_vlm_input *input) {
+int piaa_model_input_image_tokens(const piaa_model_input *input) {
     return input->image_tokens;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- session */
 
 struct piaa_session {
-    piaa_vlm *vlm;
+    piaa_model *model;
     piaa_slots slots;
     piaa_session_options options;
     piaa_plan plan;
@@ -216,14 +216,14 @@ static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_sessi
     plan->final_norm = plan->decoder_blocks == layout->decoder_layers;
 }
 
-piaa_session *piaa_session_new(piaa_vlm *vlm, const piaa_slots *slots, const piaa_session_options *options, piaa_error *error) {
+piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const piaa_session_options *options, piaa_error *error) {
     piaa_session *session = piaa_alloc(1, sizeof *session, error);
     if (!session) return NULL;
-    session->vlm = vlm;
+    session->model = model;
     session->options = *options;
     long cores = sysconf(_SC_NPROCESSORS_ONLN);
     if (session->options.threads <= 0) session->options.threads = cores > 0 ? (int)cores : 1;
-    make_plan(&session->plan, slots, options, &vlm->info.layout);
+    make_plan(&session->plan, slots, options, &model->info.layout);
     session->slots.items = piaa_alloc(slots->count, sizeof *slots->items, error);
     bool ok = session->slots.items != NULL;
     if (ok) {
@@ -235,12 +235,12 @@ piaa_session *piaa_session_new(piaa_vlm *vlm, const piaa_slots *slots, const pia
     if (ok) {
         ggml_backend_cpu_set_n_threads(session->backend, session->options.threads);
         session->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(session->backend));
-        session->resident = piaa_resident_new(vlm->checkpoint, options->dtype, error);
+        session->resident = piaa_resident_new(model->checkpoint, options->dtype, error);
         ok = session->resident != NULL;
     }
     piaa_error declared = {0};
     if (ok) {
-        session->weights = vlm->family->declare(vlm->config, session->resident, &session->plan, &declared);
+        session->weights = model->family->declare(model->config, session->resident, &session->plan, &declared);
         ok = session->weights || piaa_error_set(error, declared.code, "%s", declared.message);
     }
     if (!ok || !piaa_resident_load(session->resident, session->backend, session->options.threads, error)) {
@@ -301,7 +301,7 @@ double piaa_session_flops(const piaa_session *session) {
 
 /* ------------------------------------------------------------------------------------------------------------------- run */
 
-static bool build(piaa_session *session, const piaa_vlm_input *input, piaa_error *error) {
+static bool build(piaa_session *session, const piaa_model_input *input, piaa_error *error) {
     enum { NODES_PER_BLOCK = 64, SPARE_NODES = 512 };
     const piaa_plan *plan = &session->plan;
     size_t nodes = (size_t)(plan->vision_blocks + plan->decoder_blocks) * NODES_PER_BLOCK + SPARE_NODES;
@@ -316,7 +316,7 @@ static bool build(piaa_session *session, const piaa_vlm_input *input, piaa_error
     if (!graph->outputs) return false;
     graph->kernels = !session->options.portable;
     graph->half = piaa_session_dtype(session) != PIAA_DTYPE_F32;
-    if (!session->vlm->family->build(session->vlm->config, session->weights, input->own, plan, graph, error)) return false;
+    if (!session->model->family->build(session->model->config, session->weights, input->own, plan, graph, error)) return false;
     if (!ggml_gallocr_alloc_graph(session->allocator, graph->nodes))
         return piaa_error_set(error, PIAA_MEMORY, "no room for the hidden states of %d tokens: set a lower --max-pixels", input->tokens);
     for (int i = 0; i < graph->input_count; i++) {
@@ -363,7 +363,7 @@ static bool read_kept(piaa_session *session, piaa_error *error) {
     return true;
 }
 
-bool piaa_session_run(piaa_session *session, const piaa_vlm_input *input, float *out, piaa_error *error) {
+bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
     if (!build(session, input, error)) return false;
     enum ggml_status status = ggml_backend_graph_compute(session->backend, session->graph.nodes);
     if (status != GGML_STATUS_SUCCESS)
@@ -373,7 +373,7 @@ bool piaa_session_run(piaa_session *session, const piaa_vlm_input *input, float 
 }
 
 /* Runs node by node: slower in sum than a whole run by the threads' starts, but it tells where the time goes. */
-char *piaa_session_profile(piaa_session *session, const piaa_vlm_input *input, float *out, piaa_error *error) {
+char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
     if (!build(session, input, error)) return NULL;
     enum { KINDS = 256 };
     struct {

@@ -2,9 +2,9 @@
  * A vision-language model as the rooms after this one see it: opened (configuration, tokenizer, names of tensors), asked (a photo and a
  * prompt made into an input), and run (pooled hidden states out).
  *
- *   piaa_vlm        an opened checkpoint.  No weights in memory.  Read-only after opening, so that inputs can be prepared on other threads.
- *   piaa_vlm_input  one photo and one prompt: patches, token ids, positions.
- *   piaa_session    the weights that one request needs, on one device, and the code that runs them.
+ *   piaa_model        an opened checkpoint.  No weights in memory.  Read-only after opening, so that inputs can be prepared on other
+ * threads. piaa_model_input  one photo and one prompt: patches, token ids, positions. piaa_session    the weights that one request needs,
+ * on one device, and the code that runs them.
  */
 #ifndef PIAA_VLM_VLM_H
 #define PIAA_VLM_VLM_H
@@ -14,8 +14,8 @@
 #include "vlm/slots.h"
 #include "weights/checkpoint.h"
 
-typedef struct piaa_vlm piaa_vlm;
-typedef struct piaa_vlm_input piaa_vlm_input;
+typedef struct piaa_model piaa_model;
+typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
 
 /* How weights are held in memory.  AUTO: float32 where the whole request fits in 1 GiB that way (exact, and fast enough), else the
@@ -25,7 +25,7 @@ typedef enum piaa_dtype { PIAA_DTYPE_AUTO, PIAA_DTYPE_F32, PIAA_DTYPE_F16, PIAA_
 const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q4_K" */
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
-typedef struct piaa_vlm_info {
+typedef struct piaa_model_info {
     const char *family; /* "Qwen3-VL" */
     const char *folder;
     const char *dtype; /* of most weights, as the file spells it */
@@ -36,12 +36,12 @@ typedef struct piaa_vlm_info {
     int64_t min_pixels, max_pixels; /* the image processor's limits */
     bool demonstration;             /* the embedded model, trained on rendered scenes */
     char fingerprint[65];
-} piaa_vlm_info;
+} piaa_model_info;
 
-piaa_vlm *piaa_vlm_open(const char *folder, piaa_error *error) PIAA_MUST_USE;
-void piaa_vlm_close(piaa_vlm *vlm);
-const piaa_vlm_info *piaa_vlm_get_info(const piaa_vlm *vlm);
-const piaa_tokenizer *piaa_vlm_tokenizer(const piaa_vlm *vlm);
+piaa_model *piaa_model_open(const char *folder, piaa_error *error) PIAA_MUST_USE;
+void piaa_model_close(piaa_model *model);
+const piaa_model_info *piaa_model_get_info(const piaa_model *model);
+const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
 
 /* prompt: NULL for the study's own.  max_pixels: 0 for the image processor's limit, else a lower or higher one.  generate: open the
  * assistant's turn after the user's. */
@@ -54,13 +54,14 @@ typedef struct piaa_ask {
 #define PIAA_BASE_PROMPT "Assess the aesthetics of this image."
 
 /* The photo made ready for the model (resized, cut into patches, its prompt tokenised).  Safe to call from several threads. */
-piaa_vlm_input *piaa_vlm_prepare(const piaa_vlm *vlm, const piaa_image *image, const piaa_ask *ask, piaa_error *error) PIAA_MUST_USE;
+piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image, const piaa_ask *ask,
+                                     piaa_error *error) PIAA_MUST_USE;
 /* The same from patch rows made elsewhere ([grid_h * grid_w][patch length]): for tests against a reference's own pixels. */
-piaa_vlm_input *piaa_vlm_prepare_patches(const piaa_vlm *vlm, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
-                                         piaa_error *error) PIAA_MUST_USE;
-void piaa_vlm_input_free(piaa_vlm_input *input);
-int piaa_vlm_input_tokens(const piaa_vlm_input *input);       /* of the decoder, image tokens included */
-int piaa_vlm_input_image_tokens(const piaa_vlm_input *input); /* of those, the image's */
+piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+                                             piaa_error *error) PIAA_MUST_USE;
+void piaa_model_input_free(piaa_model_input *input);
+int piaa_model_input_tokens(const piaa_model_input *input);       /* of the decoder, image tokens included */
+int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, the image's */
 
 typedef struct piaa_session_options {
     piaa_dtype dtype;
@@ -71,14 +72,14 @@ typedef struct piaa_session_options {
 } piaa_session_options;
 
 /* Reads the weights that `slots` need, and no others. */
-piaa_session *piaa_session_new(piaa_vlm *vlm, const piaa_slots *slots, const piaa_session_options *options,
+piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const piaa_session_options *options,
                                piaa_error *error) PIAA_MUST_USE;
 void piaa_session_free(piaa_session *session);
 piaa_dtype piaa_session_dtype(const piaa_session *session); /* what AUTO became */
 size_t piaa_session_weight_bytes(const piaa_session *session);
 
 /* out: the slots' vectors one after the other, in the slots' order. */
-bool piaa_session_run(piaa_session *session, const piaa_vlm_input *input, float *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) PIAA_MUST_USE;
 
 /* After a run with the option: logits [vocabulary], belonging to the session until the next run. */
 const float *piaa_session_logits(const piaa_session *session);
@@ -88,6 +89,6 @@ const float *piaa_session_hidden(const piaa_session *session, bool vision, int l
 
 /* Arithmetic of the last run's matrix products and attention, for throughput figures; and a table of time by kind of node. */
 double piaa_session_flops(const piaa_session *session);
-char *piaa_session_profile(piaa_session *session, const piaa_vlm_input *input, float *out, piaa_error *error) PIAA_MUST_USE;
+char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -17,7 +17,7 @@ static const struct {
 };
 
 typedef struct fixture {
-    piaa_vlm *vlm;
+    piaa_model *model;
     piaa_slots slots;
     piaa_session *session;
     size_t values;
@@ -26,10 +26,10 @@ typedef struct fixture {
 static fixture open_model(const char *folder, const char *pools, const char *layers, piaa_session_options options) {
     piaa_error error = {0};
     fixture f = {0};
-    f.vlm = piaa_vlm_open(folder, &error);
-    if (!f.vlm) fail_msg("%s", error.message);
-    if (!piaa_slots_parse(pools, layers, &piaa_vlm_get_info(f.vlm)->layout, &f.slots, &error)) fail_msg("%s", error.message);
-    f.session = piaa_session_new(f.vlm, &f.slots, &options, &error);
+    f.model = piaa_model_open(folder, &error);
+    if (!f.model) fail_msg("%s", error.message);
+    if (!piaa_slots_parse(pools, layers, &piaa_model_get_info(f.model)->layout, &f.slots, &error)) fail_msg("%s", error.message);
+    f.session = piaa_session_new(f.model, &f.slots, &options, &error);
     if (!f.session) fail_msg("%s", error.message);
     for (size_t i = 0; i < f.slots.count; i++) f.values += (size_t)f.slots.items[i].dim;
     return f;
@@ -38,16 +38,16 @@ static fixture open_model(const char *folder, const char *pools, const char *lay
 static void close_model(fixture *f) {
     piaa_session_free(f->session);
     piaa_slots_free(&f->slots);
-    piaa_vlm_close(f->vlm);
+    piaa_model_close(f->model);
 }
 
-static piaa_vlm_input *prepare_file(const fixture *f, const char *folder, const char *name, const char *prompt) {
+static piaa_model_input *prepare_file(const fixture *f, const char *folder, const char *name, const char *prompt) {
     piaa_error error = {0};
     char *path = support_join(folder, name);
     piaa_image image = {0};
     if (!piaa_image_read(path, PIAA_EXIF_IGNORE, &image, &error)) fail_msg("%s", error.message);
     piaa_ask ask = {.prompt = prompt};
-    piaa_vlm_input *input = piaa_vlm_prepare(f->vlm, &image, &ask, &error);
+    piaa_model_input *input = piaa_model_prepare(f->model, &image, &ask, &error);
     if (!input) fail_msg("%s", error.message);
     piaa_image_free(&image);
     free(path);
@@ -64,7 +64,7 @@ static const float *golden_row(const piaa_safetensors *golden, const char *key, 
 }
 
 /* Runs and compares every slot; returns the largest relative error, and through *cosine the smallest cosine. */
-static double compare(fixture *f, const piaa_vlm_input *input, const piaa_safetensors *golden, const char *key, double *cosine) {
+static double compare(fixture *f, const piaa_model_input *input, const piaa_safetensors *golden, const char *key, double *cosine) {
     piaa_error error = {0};
     float *out = piaa_alloc(f->values, sizeof *out, NULL), *at = out;
     if (!piaa_session_run(f->session, input, out, &error)) fail_msg("%s", error.message);
@@ -94,7 +94,7 @@ static void check_from_pixels(bool portable) {
     const piaa_tensor *pixels = support_tensor(golden, "cat.jpg|base|pixel_values");
     const int32_t *grid = support_tensor(golden, "cat.jpg|base|grid")->data;
     piaa_error error = {0};
-    piaa_vlm_input *input = piaa_vlm_prepare_patches(f.vlm, pixels->data, grid[1], grid[2], NULL, &error);
+    piaa_model_input *input = piaa_model_prepare_patches(f.model, pixels->data, grid[1], grid[2], NULL, &error);
     if (!input) fail_msg("%s", error.message);
     double cosine;
     double worst = compare(&f, input, golden, "cat.jpg|base", &cosine);
@@ -119,7 +119,7 @@ static void check_from_pixels(bool portable) {
     double e = support_relative_error(piaa_session_logits(f.session), logits->data, (size_t)logits->shape[0]);
     print_message("logits: relative error %.2g\n", e);
     assert_true(e <= 1e-4);
-    piaa_vlm_input_free(input);
+    piaa_model_input_free(input);
     close_model(&f);
     piaa_safetensors_close(golden);
 }
@@ -141,14 +141,14 @@ static void check_from_files(piaa_dtype dtype, const char *pools, const char *la
     for (size_t i = 0; i < PIAA_COUNT(images); i++)
         for (size_t p = 0; p < PIAA_COUNT(prompts); p++) {
             if (p > 0 && strcmp(images[i], "cat.jpg") != 0) continue;
-            piaa_vlm_input *input = prepare_file(&f, PIAA_GOLDEN "/images", images[i], prompts[p].text);
+            piaa_model_input *input = prepare_file(&f, PIAA_GOLDEN "/images", images[i], prompts[p].text);
             char key[96];
             snprintf(key, sizeof key, "%s|%s", images[i], prompts[p].name);
             double cosine, e = compare(&f, input, golden, key, &cosine);
             print_message("%s, %s, %s %s: relative error %.2g, cosine %.7f\n", key, piaa_dtype_name(dtype), pools, layers, e, cosine);
             assert_true(e <= limit);
             assert_true(cosine >= least_cosine);
-            piaa_vlm_input_free(input);
+            piaa_model_input_free(input);
         }
     close_model(&f);
     piaa_safetensors_close(golden);
@@ -194,7 +194,7 @@ static void test_demonstration_model(void **state) {
     PIAA_UNUSED(state);
     piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/demo/features.safetensors");
     fixture f = open_model(NULL, "lt,lt_tail,lv,v", "all", (piaa_session_options){0});
-    assert_true(piaa_vlm_get_info(f.vlm)->demonstration);
+    assert_true(piaa_model_get_info(f.model)->demonstration);
     assert_int_equal(piaa_session_dtype(f.session), PIAA_DTYPE_F32);
     int found = 0;
     for (size_t i = 0; i < piaa_safetensors_count(golden); i++) {
@@ -205,11 +205,11 @@ static void test_demonstration_model(void **state) {
         char *path = support_join(PIAA_GOLDEN "/images", file);
         const char *folder = piaa_file_exists(path) ? PIAA_GOLDEN "/images" : PIAA_SOURCE "/data/sample/photos";
         free(path);
-        piaa_vlm_input *input = prepare_file(&f, folder, file, NULL);
+        piaa_model_input *input = prepare_file(&f, folder, file, NULL);
         double cosine, e = compare(&f, input, golden, file, &cosine);
         print_message("%s: relative error %.2g\n", file, e);
         assert_true(e <= 2e-3);
-        piaa_vlm_input_free(input);
+        piaa_model_input_free(input);
         found++;
     }
     assert_int_equal(found, 8);
