@@ -1,14 +1,8 @@
 /* The metrics against SciPy and scikit-learn, on lists with and without ties, and against the golden regressions. */
 #include "base/portability.h"
-#include "linear/golden.h"
+#include "support.h"
+
 #include "linear/metrics.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 static const struct {
     const char *name;
@@ -96,23 +90,28 @@ static void equal_scipy_and_scikit_learn(void **state) {
 static void equal_the_golden_regressions(void **state) {
     PIAA_UNUSED(state);
     static const char *const cases[] = {"wide", "tall", "square", "tiny", "constant_column", "constant_target", "ties", "collinear"};
-    golden_file file = golden_open(PIAA_GOLDEN "/ridge.safetensors");
-    assert_non_null(file.header);
+    piaa_safetensors *file = support_golden(PIAA_GOLDEN "/ridge.safetensors");
     for (size_t c = 0; c < PIAA_COUNT(cases); c++) {
-        size_t shape[2], one[2];
-        double *truth = golden_get(&file, cases[c], "y_test", shape), *predicted = golden_get(&file, cases[c], "prediction", shape);
-        double *rho = golden_get(&file, cases[c], "spearman", one), *r2 = golden_get(&file, cases[c], "r2", one);
-        assert_true(truth && predicted && rho && r2);
-        for (size_t k = 0; k < shape[1]; k++) {
-            double a[50], b[50];
-            for (size_t i = 0; i < 50; i++) a[i] = truth[i * shape[1] + k], b[i] = predicted[i * shape[1] + k];
-            double got = spearman(a, b, 50);
-            same(cases[c], "spearman", isnan(got) ? 0 : got, rho[k]);
-            same(cases[c], "r2", piaa_metrics_r2(a, b, 50), r2[k]);
+        static const char *const names[] = {"y_test", "prediction", "spearman", "r2"};
+        double *values[4];
+        size_t counts[4];
+        for (size_t i = 0; i < 4; i++) {
+            char key[64];
+            snprintf(key, sizeof key, "%s|%s", cases[c], names[i]);
+            values[i] = support_doubles(file, key, &counts[i]);
         }
-        free(truth), free(predicted), free(rho), free(r2);
+        size_t targets = counts[3];
+        assert_int_equal(counts[0], 50 * targets);
+        for (size_t k = 0; k < targets; k++) {
+            double a[50], b[50];
+            for (size_t i = 0; i < 50; i++) a[i] = values[0][i * targets + k], b[i] = values[1][i * targets + k];
+            double got = spearman(a, b, 50);
+            same(cases[c], "spearman", isnan(got) ? 0 : got, values[2][k]);
+            same(cases[c], "r2", piaa_metrics_r2(a, b, 50), values[3][k]);
+        }
+        for (size_t i = 0; i < 4; i++) free(values[i]);
     }
-    golden_close(&file);
+    piaa_safetensors_close(file);
 }
 
 static void undefined_is_nan(void **state) {

@@ -1,13 +1,7 @@
 /* The ridge against scikit-learn's StandardScaler + RidgeCV and Ridge (tests/golden), against its own definition, and on awkward data. */
-#include "linear/golden.h"
+#include "support.h"
+
 #include "linear/ridge.h"
-
-#include <math.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-
-#include <cmocka.h>
 
 static const char *const cases[] = {"wide", "tall", "square", "tiny", "constant_column", "constant_target", "ties", "collinear"};
 
@@ -22,14 +16,28 @@ static double distance(const double *a, const double *b, size_t n) {
     return worst;
 }
 
-static float *narrow(const double *values, size_t n) {
+/* Golden tensor CASE|NAME as doubles, and its rows and columns (1 for a vector). */
+static double *golden_get(const piaa_safetensors *file, const char *group, const char *name, size_t shape[2]) {
+    char key[128];
+    snprintf(key, sizeof key, "%s|%s", group, name);
+    const piaa_tensor *tensor = support_tensor(file, key);
+    shape[0] = (size_t)tensor->shape[0];
+    shape[1] = tensor->dimensions > 1 ? (size_t)tensor->shape[1] : 1;
+    return support_doubles(file, key, NULL);
+}
+
+static float *golden_floats(const piaa_safetensors *file, const char *group, const char *name, size_t shape[2]) {
+    double *wide = golden_get(file, group, name, shape);
+    size_t n = shape[0] * shape[1];
     float *out = malloc(n * sizeof *out);
-    for (size_t i = 0; i < n; i++) out[i] = (float)values[i];
+    assert_non_null(out);
+    for (size_t i = 0; i < n; i++) out[i] = (float)wide[i];
+    free(wide);
     return out;
 }
 
 /* Compares out with golden "CASE|NAME". */
-static void expect(const golden_file *file, const char *group, const char *name, const double *out, size_t n, double tolerance) {
+static void expect(const piaa_safetensors *file, const char *group, const char *name, const double *out, size_t n, double tolerance) {
     size_t shape[2];
     double *want = golden_get(file, group, name, shape);
     assert_non_null(want);
@@ -39,7 +47,7 @@ static void expect(const golden_file *file, const char *group, const char *name,
     free(want);
 }
 
-static void expect_predictions(const golden_file *file, const char *group, const char *name, const piaa_ridge *model, const float *x,
+static void expect_predictions(const piaa_safetensors *file, const char *group, const char *name, const piaa_ridge *model, const float *x,
                                size_t rows) {
     size_t n = rows * (size_t)model->targets;
     double *out = malloc(n * sizeof *out);
@@ -50,15 +58,12 @@ static void expect_predictions(const golden_file *file, const char *group, const
 
 static void equals_scikit_learn(void **state) {
     PIAA_UNUSED(state);
-    golden_file file = golden_open(PIAA_GOLDEN "/ridge.safetensors");
-    assert_non_null(file.header);
+    piaa_safetensors *file = support_golden(PIAA_GOLDEN "/ridge.safetensors");
     for (size_t c = 0; c < PIAA_COUNT(cases); c++) {
         const char *name = cases[c];
         size_t train[2], test[2], targets[2];
-        double *wide_x = golden_get(&file, name, "x", train), *wide_test = golden_get(&file, name, "x_test", test);
-        double *y = golden_get(&file, name, "y", targets);
-        assert_true(wide_x && wide_test && y);
-        float *x = narrow(wide_x, train[0] * train[1]), *x_test = narrow(wide_test, test[0] * test[1]);
+        float *x = golden_floats(file, name, "x", train), *x_test = golden_floats(file, name, "x_test", test);
+        double *y = golden_get(file, name, "y", targets);
         size_t d = train[1], t = targets[1];
         piaa_error error = {0};
         piaa_ridge_design *design = piaa_ridge_design_new(x, NULL, (int64_t)train[0], (int)d, &error);
@@ -66,29 +71,29 @@ static void equals_scikit_learn(void **state) {
 
         piaa_ridge *model = piaa_ridge_fit(design, y, (int)t, NULL, &error);
         assert_non_null(model);
-        expect(&file, name, "mean", model->mean, d, 1e-12);
-        expect(&file, name, "scale", model->scale, d, 1e-12);
-        expect(&file, name, "alpha", model->alphas, t, 1e-15);
-        expect(&file, name, "coef", model->coefficients, t * d, 1e-9);
-        expect(&file, name, "intercept", model->intercepts, t, 1e-12);
-        expect_predictions(&file, name, "prediction", model, x_test, test[0]);
+        expect(file, name, "mean", model->mean, d, 1e-12);
+        expect(file, name, "scale", model->scale, d, 1e-12);
+        expect(file, name, "alpha", model->alphas, t, 1e-15);
+        expect(file, name, "coef", model->coefficients, t * d, 1e-9);
+        expect(file, name, "intercept", model->intercepts, t, 1e-12);
+        expect_predictions(file, name, "prediction", model, x_test, test[0]);
         piaa_ridge_free(model);
 
         model = piaa_ridge_fit(design, y, (int)t, &(piaa_ridge_options){.joint = true}, &error);
         assert_non_null(model);
-        for (size_t k = 0; k < t; k++) expect(&file, name, "joint_alpha", model->alphas + k, 1, 1e-15);
-        expect_predictions(&file, name, "joint_prediction", model, x_test, test[0]);
+        for (size_t k = 0; k < t; k++) expect(file, name, "joint_alpha", model->alphas + k, 1, 1e-15);
+        expect_predictions(file, name, "joint_prediction", model, x_test, test[0]);
         piaa_ridge_free(model);
 
         model = piaa_ridge_fit(design, y, (int)t, &(piaa_ridge_options){.alphas = (double[]){10}, .alpha_count = 1}, &error);
         assert_non_null(model);
-        expect_predictions(&file, name, "ridge10_prediction", model, x_test, test[0]);
+        expect_predictions(file, name, "ridge10_prediction", model, x_test, test[0]);
         piaa_ridge_free(model);
 
         piaa_ridge_design_free(design);
-        free(wide_x), free(wide_test), free(y), free(x), free(x_test);
+        free(y), free(x), free(x_test);
     }
-    golden_close(&file);
+    piaa_safetensors_close(file);
 }
 
 /* ------------------------------------------------------------------------------------------------ made-up data */
