@@ -334,7 +334,9 @@ static bool walk_entry(walk *w, size_t parent, const char *name) {
     struct stat status;
     bool ok = true;
     if (stat(path, &status) != 0) {
-        if (w->keep(name)) walk_warn(w, errno, path);
+        int number = errno;
+        bool dead_link = number == ENOENT || number == ELOOP; /* which is worth a word only where a photo was expected */
+        if (!dead_link || w->keep(name)) walk_warn(w, number, path);
     } else if (S_ISDIR(status.st_mode)) {
         return walk_push(w, path, &status, parent);
     } else if (S_ISREG(status.st_mode) && w->keep(name)) {

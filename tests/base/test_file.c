@@ -1,0 +1,269 @@
+/* Files: whole reads, maps, atomic writes, paths and folder walks. */
+#include "support.h"
+
+#include <signal.h>
+#include <sys/resource.h>
+
+static size_t count_files(const char *folder) {
+    DIR *stream = opendir(folder);
+    assert_non_null(stream);
+    size_t count = 0;
+    for (struct dirent *item; (item = readdir(stream));) count += strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
+    closedir(stream);
+    return count;
+}
+
+static void check_content(const char *path, const void *data, size_t size) {
+    size_t got;
+    char *text = piaa_file_read(path, 1 << 20, &got, NULL);
+    assert_non_null(text);
+    assert_int_equal(got, size);
+    assert_memory_equal(text, data, size);
+    assert_int_equal(text[size], 0);
+    free(text);
+}
+
+static void reading(void **state) {
+    (void)state;
+    char *folder = support_folder(), *path = support_join(folder, "a");
+    piaa_error error = {0};
+    support_write(folder, "a", "x\0y", 3);
+    check_content(path, "x\0y", 3);
+    assert_null(piaa_file_read(path, 2, NULL, &error));
+    assert_int_equal(error.code, PIAA_FORMAT);
+    assert_non_null(strstr(error.message, path));
+    support_write(folder, "a", "", 0);
+    check_content(path, "", 0);
+    assert_null(piaa_file_read(folder, 9, NULL, &error));
+    assert_int_equal(error.code, PIAA_IO);
+    support_clear(path);
+    assert_null(piaa_file_read(path, 9, NULL, &error));
+    assert_non_null(strstr(error.message, "No such file"));
+    free(path);
+    support_remove(folder);
+}
+
+static void mapping(void **state) {
+    (void)state;
+    char *folder = support_folder(), *path = support_join(folder, "a");
+    piaa_error error = {0};
+    piaa_map map;
+    static char data[100000];
+    for (size_t i = 0; i < sizeof data; i++) data[i] = (char)(i % 251);
+    support_write(folder, "a", data, sizeof data);
+    assert_true(piaa_map_open(&map, path, &error));
+    assert_int_equal(map.size, sizeof data);
+    piaa_map_forget(&map, map.data + 5, 50000);
+    piaa_map_forget(&map, map.data, sizeof data);
+    piaa_map_forget(&map, map.data, sizeof data + 1); /* outside: ignored */
+    assert_memory_equal(map.data, data, sizeof data);
+    piaa_map_close(&map);
+    support_write(folder, "a", "", 0);
+    assert_true(piaa_map_open(&map, path, &error));
+    assert_true(map.data == NULL && map.size == 0);
+    piaa_map_close(&map);
+    assert_false(piaa_map_open(&map, folder, &error));
+    support_clear(path);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    assert_false(piaa_map_open(&map, path, &error)); /* and does not wait for a writer */
+    assert_false(piaa_map_open(&map, "/nowhere/at/all", &error));
+    assert_non_null(strstr(error.message, "/nowhere/at/all"));
+    free(path);
+    support_remove(folder);
+}
+
+static void writing(void **state) {
+    (void)state;
+    char *folder = support_folder(), *path = support_join(folder, "a"), *link = support_join(folder, "link");
+    support_write(folder, "a", "old", 3);
+    assert_int_equal(chmod(path, 0640), 0);
+    assert_int_equal(symlink("a", link), 0);
+    support_write(folder, "link", "new text", 8);
+    check_content(path, "new text", 8);
+    struct stat status;
+    assert_int_equal(lstat(link, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0640);
+    assert_int_equal(count_files(folder), 2);
+    free(path);
+    free(link);
+    support_remove(folder);
+}
+
+static void failed_writes_leave_the_old_file_and_nothing_else(void **state) {
+    (void)state;
+    char *folder = support_folder(), *path = support_join(folder, "a");
+    piaa_error error = {0};
+    support_write(folder, "a", "old", 3);
+    struct rlimit before, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    small = before;
+    small.rlim_cur = 1000;
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    static const char much[5000];
+    bool ok = piaa_file_write(path, much, sizeof much, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_false(ok);
+    assert_int_equal(error.code, PIAA_IO);
+    assert_non_null(strstr(error.message, path));
+    check_content(path, "old", 3);
+    assert_int_equal(count_files(folder), 1);
+
+    assert_false(piaa_file_write(folder, "x", 1, &error));
+    assert_false(piaa_file_write("/nowhere/at/all", "x", 1, &error));
+    if (piaa_file_exists("/dev/full")) {
+        assert_false(piaa_file_write("/dev/full", "x", 1, &error));
+        assert_non_null(strstr(error.message, "/dev/full"));
+        assert_non_null(strstr(error.message, "No space left"));
+    }
+    free(path);
+    support_remove(folder);
+}
+
+static void paths(void **state) {
+    (void)state;
+    static const char *const joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a", "/b", "/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
+    static const char *const folders[][2] = {{"a", "."}, {"/a", "/"}, {"a/b", "a"}, {"a//b", "a"}, {"a/b/", "a/b"}, {"//a", "/"}};
+    static const char *const absolutes[][2] = {{"/nowhere/../x/./y", "/x/y"},
+                                               {"/nowhere/..", "/"},
+                                               {"/../nowhere//a/", "/nowhere/a"},
+                                               {"/nowhere/a/../../../b", "/b"},
+                                               {"/", "/"}};
+    for (size_t i = 0; i < PIAA_COUNT(joins); i++) {
+        char *path = support_join(joins[i][0], joins[i][1]);
+        assert_string_equal(path, joins[i][2]);
+        free(path);
+    }
+    for (size_t i = 0; i < PIAA_COUNT(folders); i++) {
+        char *path = piaa_path_folder(folders[i][0], NULL);
+        assert_string_equal(path, folders[i][1]);
+        free(path);
+    }
+    for (size_t i = 0; i < PIAA_COUNT(absolutes); i++) {
+        char *path = piaa_path_absolute(absolutes[i][0], NULL);
+        assert_string_equal(path, absolutes[i][1]);
+        free(path);
+    }
+    assert_string_equal(piaa_path_name("a/b.c"), "b.c");
+    assert_string_equal(piaa_path_name("b.c"), "b.c");
+    char *here = piaa_path_absolute(".", NULL), *expected = support_join(here, "not there"),
+         *path = piaa_path_absolute("x/../not there", NULL);
+    assert_string_equal(path, expected);
+    free(here);
+    free(expected);
+    free(path);
+}
+
+/* ---------------------------------------------------------------------------------------------------------- walking */
+
+static bool is_photo(const char *name) {
+    size_t n = strlen(name);
+    return n > 4 && strcmp(name + n - 4, ".jpg") == 0;
+}
+
+typedef struct warnings {
+    size_t count;
+    char last[1024];
+} warnings;
+
+static void keep_warning(void *user, const char *line) {
+    warnings *w = user;
+    w->count++;
+    snprintf(w->last, sizeof w->last, "%s", line);
+}
+
+static void make_folder(const char *folder, const char *name) {
+    char *path = support_join(folder, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+    free(path);
+}
+
+static void make_link(const char *folder, const char *name, const char *target) {
+    char *path = support_join(folder, name);
+    assert_int_equal(symlink(target, path), 0);
+    free(path);
+}
+
+static void walking(void **state) {
+    (void)state;
+    static const char *const expected[] = {"B.jpg", "a.jpg", "a/x.jpg", "a/y/z.jpg", "b/linked.jpg", "one.jpg", "\xc3\xa9.jpg"};
+    char *folder = support_folder();
+    const char *const folders[] = {"a", "a/y", "b", ".hidden", "empty"};
+    const char *const files[] = {"B.jpg",       "a.jpg", "a/x.jpg",  "a/y/z.jpg",       "\xc3\xa9.jpg",
+                                 ".secret.jpg", "note",  "a/y/text", ".hidden/deep.jpg"};
+    for (size_t i = 0; i < PIAA_COUNT(folders); i++) make_folder(folder, folders[i]);
+    for (size_t i = 0; i < PIAA_COUNT(files); i++) support_write(folder, files[i], "x", 1);
+    make_link(folder, "one.jpg", "a/x.jpg");
+    make_link(folder, "b/linked.jpg", "../note");
+    make_link(folder, "a/y/up", "../.."); /* a loop */
+    make_link(folder, "a/self", ".");
+    make_link(folder, "knot", "knot");
+    make_link(folder, "gone", "not there");
+    make_link(folder, "gone.jpg", "not there"); /* the only one worth a warning */
+    warnings told = {0};
+    piaa_hooks hooks = {.user = &told, .warn = keep_warning};
+    piaa_paths found = {0};
+    piaa_error error = {0};
+    assert_true(piaa_folder_walk(folder, is_photo, &found, &hooks, &error));
+    assert_int_equal(found.count, PIAA_COUNT(expected));
+    for (size_t i = 0; i < found.count; i++) {
+        char *path = support_join(folder, expected[i]);
+        assert_string_equal(found.items[i], path);
+        free(path);
+    }
+    assert_int_equal(told.count, 1);
+    assert_non_null(strstr(told.last, "gone.jpg"));
+    assert_true(piaa_folder_walk(folder, is_photo, &found, NULL, &error)); /* adds, and does not sort what was there */
+    assert_int_equal(found.count, 2 * PIAA_COUNT(expected));
+    piaa_paths_free(&found);
+    assert_false(piaa_folder_walk("/nowhere/at/all", is_photo, &found, NULL, &error));
+    assert_non_null(strstr(error.message, "/nowhere/at/all"));
+    support_remove(folder);
+}
+
+/* Deeper than any path the system takes: what can be named is found, the rest is one warning. */
+static void walking_very_deep(void **state) {
+    (void)state;
+    enum { DEPTH = 40, LENGTH = 200 };
+    char name[LENGTH + 1];
+    memset(name, 'd', LENGTH);
+    name[LENGTH] = '\0';
+    char *folder = support_folder(), *here = piaa_path_absolute(".", NULL);
+    assert_int_equal(chdir(folder), 0);
+    for (int i = 0; i < DEPTH; i++) {
+        support_write(".", "p.jpg", "x", 1);
+        assert_int_equal(mkdir(name, 0700), 0);
+        assert_int_equal(chdir(name), 0);
+    }
+    warnings told = {0};
+    piaa_hooks hooks = {.user = &told, .warn = keep_warning};
+    piaa_paths found = {0};
+    bool ok = piaa_folder_walk(folder, is_photo, &found, &hooks, NULL);
+    for (int i = 0; i < DEPTH; i++) {
+        assert_int_equal(chdir(".."), 0);
+        assert_int_equal(rmdir(name), 0);
+        assert_int_equal(unlink("p.jpg"), 0);
+    }
+    assert_int_equal(chdir(here), 0);
+    assert_true(ok);
+    assert_in_range(found.count, 1, DEPTH);
+    assert_in_range(told.count, 1, 2);
+    piaa_paths_free(&found);
+    free(here);
+    support_remove(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reading),
+        cmocka_unit_test(mapping),
+        cmocka_unit_test(writing),
+        cmocka_unit_test(failed_writes_leave_the_old_file_and_nothing_else),
+        cmocka_unit_test(paths),
+        cmocka_unit_test(walking),
+        cmocka_unit_test(walking_very_deep),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

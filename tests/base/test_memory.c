@@ -1,0 +1,71 @@
+/* Allocation: overflow is an error, not a small block; text grows and stays terminated. */
+#include "support.h"
+
+static void overflow_is_an_error(void **state) {
+    (void)state;
+    piaa_error error = {0};
+    assert_null(piaa_alloc(SIZE_MAX / 2, 4, &error));
+    assert_int_equal(error.code, PIAA_MEMORY);
+    assert_null(piaa_alloc_array(SIZE_MAX / 4, 4, &error));
+    assert_null(piaa_alloc_array(SIZE_MAX, 1, &error));
+    int *array = NULL;
+    size_t capacity = 0;
+    assert_false(piaa_grow(&array, &capacity, SIZE_MAX / 2, sizeof *array, &error));
+    piaa_text text = {0};
+    assert_false(piaa_text_add(&text, "", SIZE_MAX, &error));
+}
+
+static void nothing_is_still_something(void **state) {
+    (void)state;
+    void *a = piaa_alloc(0, 8, NULL), *b = piaa_alloc_array(0, 0, NULL);
+    assert_true(a && b);
+    free(a);
+    free(b);
+}
+
+static void arrays_are_aligned(void **state) {
+    (void)state;
+    for (size_t n = 1; n < 200; n += 13) {
+        char *array = piaa_alloc_array(n, 3, NULL);
+        assert_non_null(array);
+        assert_int_equal((uintptr_t)array % 64, 0);
+        memset(array, 1, n * 3);
+        free(array);
+    }
+}
+
+static void growing_keeps_what_is_there(void **state) {
+    (void)state;
+    int *array = NULL;
+    size_t capacity = 0;
+    for (int i = 0; i < 1000; i++) {
+        assert_true(piaa_grow(&array, &capacity, (size_t)i + 1, sizeof *array, NULL));
+        array[i] = i;
+    }
+    for (int i = 0; i < 1000; i++) assert_int_equal(array[i], i);
+    free(array);
+}
+
+static void text_grows(void **state) {
+    (void)state;
+    piaa_text text = {0};
+    assert_true(piaa_text_add(&text, "a\0b", 3, NULL));
+    assert_true(piaa_text_format(&text, NULL, "%d-%s", 12, "cd"));
+    assert_int_equal(text.length, 8);
+    assert_memory_equal(text.data, "a\0b12-cd", 9);
+    free(text.data);
+    char *line = piaa_format(NULL, "%s%d", "x", 5), *copy = piaa_strdup("", NULL);
+    assert_string_equal(line, "x5");
+    assert_string_equal(copy, "");
+    free(line);
+    free(copy);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(overflow_is_an_error), cmocka_unit_test(nothing_is_still_something),
+        cmocka_unit_test(arrays_are_aligned),   cmocka_unit_test(growing_keeps_what_is_there),
+        cmocka_unit_test(text_grows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
