@@ -1,0 +1,207 @@
+/* Antialiased resizing in PyTorch's fixed-point arithmetic for uint8.
+ *
+ * Output sample i of an axis lies at c = (i + 1/2) s in the input, s = input / output.  It is the mean of the input samples j, weighted by
+ * f((j + 1/2 - c) / max(s, 1)): shrinking widens the filter f by s, so that every input sample takes part.  f is the triangle
+ * (bilinear) or Keys' cubic with a = -1/2 (bicubic).  The two axes are separable: rows first, rounded to 8 bits, then columns.
+ *
+ * Weights are 16-bit integers w = round(2^p f), p the largest precision (up to 21) at which the largest of an axis stays below 2^15; a
+ * sample is clamp((2^(p-1) + sum w x) >> p), and the 32-bit sum cannot overflow because the weights of a sample add up to about 2^p.
+ *
+ * Rows come in strips of 16, transposed so that the same column of 16 rows lies side by side: the inner loops of both passes are then
+ * "add a constant times a run of bytes", which every compiler turns into vector code.  Finished rows wait in a ring just tall enough
+ * for the vertical filter, so that the whole of the work stays in the second-level cache whatever the size of the photo. */
+#include "base/memory.h"
+#include "image/image.h"
+
+#include <limits.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CHANNELS = 3, STRIP = 16, STRIP_BYTES = STRIP * CHANNELS, HIGHEST_PRECISION = 22 };
+
+/* How one axis is resampled: output i is the sum over k < count[i] of weight[i * taps + k] * input[first[i] + k]. */
+typedef struct resample_axis {
+    int out, taps, precision;
+    int *first, *count;
+    int16_t *weight;
+} resample_axis;
+
+static double triangle(double x) {
+    x = fabs(x);
+    return x < 1 ? 1 - x : 0;
+}
+
+static double cubic(double x) {
+    const double a = -0.5;
+    x = fabs(x);
+    if (x < 1) return ((a + 2) * x - (a + 3)) * x * x + 1;
+    return x < 2 ? (((x - 5) * x + 8) * x - 4) * a : 0;
+}
+
+static void axis_free(resample_axis *axis) {
+    free(axis->first);
+    free(axis->count);
+    free(axis->weight);
+}
+
+/* The exact weights of every output sample, [out][taps] with zeros after the last; returns the largest. */
+static double fill_weights(const resample_axis *axis, int in, piaa_filter filter, double *exact) {
+    double scale = (double)in / axis->out, stretch = scale >= 1 ? scale : 1, shrink = scale >= 1 ? 1 / scale : 1;
+    double support = (filter == PIAA_BICUBIC ? 2 : 1) * stretch, largest = 0;
+    for (int i = 0; i < axis->out; i++) {
+        double centre = scale * (i + 0.5), total = 0, *w = exact + (size_t)i * (size_t)axis->taps;
+        int64_t first = (int64_t)(centre - support + 0.5), end = (int64_t)(centre + support + 0.5);
+        if (first < 0) first = 0;
+        if (end > in) end = in;
+        if (end - first > axis->taps) end = first + axis->taps;
+        axis->first[i] = (int)first;
+        axis->count[i] = (int)(end - first);
+        for (int k = 0; k < axis->count[i]; k++) {
+            double x = ((double)(first + k) - centre + 0.5) * shrink;
+            total += w[k] = filter == PIAA_BICUBIC ? cubic(x) : triangle(x);
+        }
+        for (int k = 0; k < axis->count[i]; k++) {
+            if (total != 0) w[k] /= total;
+            if (w[k] > largest) largest = w[k];
+        }
+    }
+    return largest;
+}
+
+static bool axis_make(resample_axis *axis, int in, int out, piaa_filter filter, piaa_error *error) {
+    double scale = (double)in / out, support = (filter == PIAA_BICUBIC ? 2 : 1) * (scale >= 1 ? scale : 1);
+    axis->out = out;
+    axis->taps = (int)ceil(support) * 2 + 1;
+    size_t all = (size_t)out * (size_t)axis->taps; /* no overflow: taps is at most about 4 in / out + 5, and both are ints */
+    double *exact = NULL;
+    bool ok = (axis->first = piaa_alloc((size_t)out, sizeof *axis->first, error)) != NULL &&
+              (axis->count = piaa_alloc((size_t)out, sizeof *axis->count, error)) != NULL &&
+              (axis->weight = piaa_alloc(all, sizeof *axis->weight, error)) != NULL &&
+              (exact = piaa_alloc(all, sizeof *exact, error)) != NULL;
+    if (ok) {
+        double largest = fill_weights(axis, in, filter, exact);
+        while (axis->precision < HIGHEST_PRECISION && 0.5 + largest * (1 << (axis->precision + 1)) < 1 << 15) axis->precision++;
+        for (size_t k = 0; k < all; k++) {
+            double w = exact[k] * (1 << axis->precision);
+            axis->weight[k] = (int16_t)(w < 0 ? w - 0.5 : w + 0.5);
+        }
+    }
+    free(exact);
+    return ok;
+}
+
+static uint8_t to_byte(int32_t sum, int precision) {
+    sum >>= precision;
+    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+}
+
+/* Row `y` of the input for y = 0 … rows - 1 (rows <= STRIP) to a column-major strip: [width][channel][STRIP]. */
+static void strip_load(const uint8_t *in, int width, int rows, uint8_t *strip) {
+    size_t stride = (size_t)width * CHANNELS;
+    for (size_t x = 0; x < stride; x++)
+        for (int y = 0; y < rows; y++) strip[x * STRIP + (size_t)y] = in[(size_t)y * stride + x];
+}
+
+/* One strip resampled along its rows.  rows_out[y] receives [out][channel]. */
+static void strip_resample(const uint8_t *strip, const resample_axis *axis, int rows, uint8_t *const *rows_out) {
+    for (int i = 0; i < axis->out; i++) {
+        const int16_t *w = axis->weight + (size_t)i * (size_t)axis->taps;
+        const uint8_t *in = strip + (size_t)axis->first[i] * STRIP_BYTES;
+        int32_t sum[STRIP_BYTES];
+        for (int b = 0; b < STRIP_BYTES; b++) sum[b] = 1 << (axis->precision - 1);
+        for (int k = 0; k < axis->count[i]; k++, in += STRIP_BYTES)
+            for (int b = 0; b < STRIP_BYTES; b++) sum[b] += w[k] * (int16_t)in[b];
+        uint8_t bytes[STRIP_BYTES];
+        for (int b = 0; b < STRIP_BYTES; b++) bytes[b] = to_byte(sum[b], axis->precision);
+        for (int y = 0; y < rows; y++)
+            for (int c = 0; c < CHANNELS; c++) rows_out[y][i * CHANNELS + c] = bytes[c * STRIP + y];
+    }
+}
+
+/* One output row from `count` input rows of `bytes` bytes, in blocks whose sums stay in the first-level cache. */
+static void column_resample(const uint8_t *const *rows, const int16_t *w, int count, int precision, size_t bytes, uint8_t *out) {
+    enum { BLOCK = 512 };
+    for (size_t start = 0; start < bytes; start += BLOCK) {
+        size_t n = bytes - start < BLOCK ? bytes - start : BLOCK;
+        int32_t sum[BLOCK];
+        for (size_t b = 0; b < n; b++) sum[b] = 1 << (precision - 1);
+        for (int k = 0; k < count; k++) {
+            const uint8_t *in = rows[k] + start;
+            const int16_t weight = w[k];
+            for (size_t b = 0; b < n; b++) sum[b] += weight * (int16_t)in[b];
+        }
+        for (size_t b = 0; b < n; b++) out[start + b] = to_byte(sum[b], precision);
+    }
+}
+
+/* Rows of the photo at the output's width: the input's own where the width stays, else made strip by strip into a ring. */
+typedef struct row_source {
+    const piaa_image *in;
+    const resample_axis *across; /* NULL: width unchanged */
+    uint8_t *strip, *ring;
+    int ring_rows, made; /* rows 0 … made - 1 were made; the last ring_rows of them are in the ring */
+    size_t row_bytes;
+} row_source;
+
+static uint8_t *ring_row(const row_source *source, int y) {
+    return source->ring + (size_t)(y % source->ring_rows) * source->row_bytes;
+}
+
+static const uint8_t *row_at(row_source *source, int y) {
+    const piaa_image *in = source->in;
+    size_t stride = (size_t)in->width * CHANNELS;
+    if (!source->across) return in->rgb + (size_t)y * stride;
+    while (y >= source->made) {
+        int rows = in->height - source->made < STRIP ? in->height - source->made : STRIP;
+        uint8_t *out[STRIP];
+        for (int k = 0; k < rows; k++) out[k] = ring_row(source, source->made + k);
+        strip_load(in->rgb + (size_t)source->made * stride, in->width, rows, source->strip);
+        strip_resample(source->strip, source->across, rows, out);
+        source->made += rows;
+    }
+    return ring_row(source, y);
+}
+
+static bool resample(const piaa_image *in, const resample_axis *across, const resample_axis *down, piaa_image *out, piaa_error *error) {
+    int taps = down ? down->taps : 1;
+    row_source source = {.in = in, .across = across, .ring_rows = taps + STRIP, .row_bytes = (size_t)out->width * CHANNELS};
+    const uint8_t **rows = NULL;
+    bool ok = (rows = piaa_alloc((size_t)taps, sizeof *rows, error)) != NULL &&
+              (!across || ((source.strip = piaa_alloc((size_t)in->width, STRIP_BYTES, error)) != NULL &&
+                           (source.ring = piaa_alloc((size_t)source.ring_rows, source.row_bytes, error)) != NULL));
+    for (int y = 0; ok && y < out->height; y++) {
+        uint8_t *to = out->rgb + (size_t)y * source.row_bytes;
+        if (!down) {
+            memcpy(to, row_at(&source, y), source.row_bytes);
+            continue;
+        }
+        for (int k = 0; k < down->count[y]; k++) rows[k] = row_at(&source, down->first[y] + k);
+        column_resample(rows, down->weight + (size_t)y * (size_t)taps, down->count[y], down->precision, source.row_bytes, to);
+    }
+    free(rows);
+    free(source.strip);
+    free(source.ring);
+    return ok;
+}
+
+bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter, piaa_image *out, piaa_error *error) {
+    *out = (piaa_image){0};
+    if (width < 1 || height < 1)
+        return piaa_error_set(error, PIAA_USAGE, "a photo cannot be resized to %d x %d pixels: give sides of at least 1", width, height);
+    if (!in->rgb || in->width < 1 || in->height < 1) return piaa_error_set(error, PIAA_USAGE, "an empty image cannot be resized");
+    resample_axis across = {0}, down = {0};
+    bool same_width = width == in->width, same_height = height == in->height;
+    bool ok = (same_width || axis_make(&across, in->width, width, filter, error)) &&
+              (same_height || axis_make(&down, in->height, height, filter, error)) &&
+              (out->rgb = piaa_alloc_array((size_t)width * (size_t)height, CHANNELS, error)) != NULL;
+    if (ok) {
+        out->width = width;
+        out->height = height;
+        ok = resample(in, same_width ? NULL : &across, same_height ? NULL : &down, out, error);
+    }
+    axis_free(&across);
+    axis_free(&down);
+    if (!ok) piaa_image_free(out);
+    return ok;
+}
