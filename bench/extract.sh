@@ -8,11 +8,11 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 cache=build/bench size=2b threads=$(nproc 2>/dev/null || sysctl -n hw.ncpu) rounds=3 repeat=1 piaa=build/release/src/cli/piaa
 while [ $# -gt 0 ]; do
+    [ $# -ge 2 ] || set -- help help
     case $1 in
         --cache) cache=$2 ;; --size) size=$2 ;; --threads) threads=$2 ;; --rounds) rounds=$2 ;; --repeat) repeat=$2 ;; --piaa) piaa=$2 ;;
         *) sed -n '2,6s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
     esac
-    [ $# -ge 2 ] || { echo "extract.sh: $1 needs a value" >&2; exit 2; }
     shift 2
 done
 [ -x "$piaa" ] || { echo "extract.sh: $piaa is not there; run \`make\` first" >&2; exit 1; }

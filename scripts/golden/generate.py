@@ -28,8 +28,8 @@ rng = np.random.default_rng(A.seed)
 os.makedirs(A.out, exist_ok=True)
 W = A.wide
 
-def have(n):
-    return os.path.exists(os.path.join(A.tokenizers, n + ".tokenizer.json.xz"))
+def have(n, what=".tokenizer.json.xz"):
+    return os.path.exists(os.path.join(A.tokenizers, n + what))
 
 PROMPTS = {
     "base": "Assess the aesthetics of this image.",
@@ -356,6 +356,6 @@ def tokens():
 names = images()
 ridge(); preprocessing(names); tokens()
 qwen(names)
-if have("gemma3"): gemma(names)
+if have("gemma3", ".chat_template.jinja"): gemma(names)
 vision_only(names)
 shutil.rmtree(os.path.join(A.out, "__pycache__"), ignore_errors=True)

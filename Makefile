@@ -1,0 +1,79 @@
+# The short commands.  Each first installs what is missing on this machine (scripts/setup), then configures and builds with CMake
+# and Ninja in build/<preset>; `cmake --preset release` and the rest work as well (CMakePresets.json).
+#
+#   make              build/release/src/cli/piaa and the library       make asan      the tests under the sanitizers
+#   make demo         rank the sample photos by the sample ratings     make fuzz      each fuzz target for FUZZ_SECONDS (60)
+#   make test         build, and run every test                        make valgrind  one end-to-end run under valgrind
+#   make install      to PREFIX (/usr/local), below DESTDIR if set     make bench     the fit's and the extraction's benchmarks
+#   make format       clang-format everything                          make tidy      clang-tidy everything
+#   make check        rooms, words, formatting                         make clean     remove the builds (keeps ggml and the bench cache)
+
+JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+PREFIX ?= /usr/local
+FUZZ_SECONDS ?= 60
+piaa = build/release/src/cli/piaa
+sources = $(shell find src include tests bench -name '*.[ch]')
+ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
+
+.PHONY: all release clang demo test asan fuzz valgrind bench install format check tidy clean setup
+.DEFAULT_GOAL := all
+
+all: release
+
+setup:
+	@scripts/setup
+
+# $(call build,PRESET[,TARGETS]): configure once (Ninja does it again when a CMake file changes), then build.
+build = @{ test -f build/$(1)/build.ninja || cmake --preset $(1); } && cmake --build build/$(1) --parallel $(JOBS) $(2)
+
+release: setup
+	$(call build,release)
+
+clang:
+	@scripts/setup clang
+	$(call build,clang)
+
+demo: release
+	$(piaa) rank data/sample/photos --ratings data/sample/ratings.csv --sheet build/demo.jpg
+
+test: release
+	$(ctest) --test-dir build/release
+
+asan: setup
+	$(call build,asan)
+	$(ctest) --test-dir build/asan
+
+fuzz:
+	@scripts/setup clang
+	@scripts/fuzz $(FUZZ_SECONDS) $(JOBS)
+
+valgrind:
+	@scripts/setup valgrind
+	$(call build,valgrind,piaa)
+	@scripts/valgrind build/valgrind/src/cli/piaa
+
+bench: release
+	@scripts/setup venv
+	@scripts/bench
+
+install: release
+	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null
+	@cmake --build build/release --parallel $(JOBS)
+	DESTDIR=$(DESTDIR) cmake --install build/release
+
+format:
+	@scripts/setup clang-format
+	@clang-format -i $(sources)
+
+check:
+	@scripts/setup clang-format
+	@scripts/check-rooms
+	@scripts/check-words
+	@clang-format --dry-run -Werror $(sources)
+
+tidy: release
+	@scripts/setup clang-tidy
+	@printf '%s\n' $(filter src/%.c,$(sources)) | xargs -P $(JOBS) -n 4 clang-tidy --quiet -p build/release
+
+clean:
+	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name bench -exec rm -rf {} + 2>/dev/null || true
