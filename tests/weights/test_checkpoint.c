@@ -1,0 +1,339 @@
+/* Model folders: the golden and the demonstration model against what PyTorch reads, every spelling and sharding of the same weights, and
+ * folders that are not what they should be. golden/weights/tensors.json: per tensor its name, shape, sum, first and last value. */
+#include "support.h"
+
+#define QWEN PIAA_GOLDEN "/qwen3vl"
+
+static piaa_checkpoint *open_good(const char *folder) {
+    piaa_error error = {0};
+    piaa_checkpoint *checkpoint = piaa_checkpoint_open(folder, &error);
+    if (!checkpoint) fail_msg("%s", error.message);
+    return checkpoint;
+}
+
+static void check_against_golden(const char *folder, const char *key) {
+    piaa_checkpoint *checkpoint = open_good(folder);
+    cJSON *golden = piaa_json_read(PIAA_GOLDEN "/weights/tensors.json", 1 << 20, NULL);
+    const cJSON *rows = piaa_json_find(golden, key);
+    assert_int_equal(piaa_checkpoint_count(checkpoint), cJSON_GetArraySize(rows));
+    size_t index = 0;
+    for (const cJSON *row = rows->child; row; row = row->next) {
+        const cJSON *name = row->child, *shape = name->next, *sum = shape->next, *first = sum->next, *last = first->next;
+        const piaa_tensor *tensor = piaa_checkpoint_tensor(checkpoint, name->valuestring);
+        assert_non_null(tensor);
+        assert_ptr_equal(piaa_checkpoint_at(checkpoint, index++), tensor);
+        assert_int_equal(tensor->dimensions, cJSON_GetArraySize(shape));
+        for (int i = 0; i < tensor->dimensions; i++) assert_int_equal(tensor->shape[i], cJSON_GetArrayItem(shape, i)->valueint);
+        size_t count = (size_t)piaa_tensor_count(tensor);
+        float *values = malloc(count * sizeof *values);
+        assert_non_null(values);
+        piaa_tensor_to_float(tensor, values);
+        double total = 0, size = 0;
+        for (size_t i = 0; i < count; i++) total += (double)values[i], size += fabs((double)values[i]);
+        assert_true(fabs(total - sum->valuedouble) <= 1e-12 * size);
+        assert_true((double)values[0] == first->valuedouble && (double)values[count - 1] == last->valuedouble);
+        free(values);
+        piaa_checkpoint_forget(checkpoint, tensor);
+    }
+    cJSON_Delete(golden);
+    piaa_checkpoint_close(checkpoint);
+}
+
+static void same_values_as_pytorch(void **state) {
+    (void)state;
+    check_against_golden(QWEN, "qwen3vl");
+    check_against_golden(PIAA_SOURCE "/models/demo", "demo");
+}
+
+static void configuration(void **state) {
+    (void)state;
+    piaa_checkpoint *checkpoint = open_good(QWEN);
+    int64_t layers, patch;
+    assert_true(piaa_json_int(piaa_checkpoint_config(checkpoint), "text_config.num_hidden_layers", &layers) && layers == 4);
+    assert_true(piaa_json_int(piaa_checkpoint_image_config(checkpoint), "patch_size", &patch) && patch == 16);
+    assert_string_equal(piaa_checkpoint_folder(checkpoint), QWEN);
+    piaa_checkpoint_close(checkpoint);
+    piaa_checkpoint_close(NULL);
+}
+
+static void needed_tensors(void **state) {
+    (void)state;
+    static const char name[] = "model.language_model.layers.0.mlp.down_proj.weight";
+    piaa_checkpoint *checkpoint = open_good(QWEN);
+    piaa_error error = {0};
+    assert_non_null(piaa_checkpoint_need(checkpoint, &error, name, 2, (int64_t)64, (int64_t)112));
+    assert_null(piaa_checkpoint_need(checkpoint, &error, name, 2, (int64_t)64, (int64_t)113));
+    assert_string_equal(error.message,
+                        QWEN "/model.safetensors: tensor model.language_model.layers.0.mlp.down_proj.weight has shape [64, 112] where "
+                             "config.json calls for [64, 113]: fetch the model again");
+    assert_null(piaa_checkpoint_need(checkpoint, &error, name, 1, (int64_t)64));
+    assert_null(piaa_checkpoint_need(checkpoint, &error, "lm_head.weight", 1, (int64_t)64));
+    assert_non_null(strstr(error.message, "lm_head.weight"));
+    assert_non_null(strstr(error.message, QWEN));
+    piaa_checkpoint_close(checkpoint);
+}
+
+/* ----------------------------------------------------------------------------------------- copies of the golden model */
+
+typedef struct copy {
+    piaa_text header, data;
+} copy;
+
+static void copy_tensor(copy *c, const char *name, const piaa_tensor *tensor) {
+    piaa_text_format(&c->header, NULL, "%c\"%s\":{\"dtype\":\"%s\",\"shape\":[", c->header.length ? ',' : '{', name, tensor->dtype);
+    for (int i = 0; i < tensor->dimensions; i++) piaa_text_format(&c->header, NULL, "%s%lld", i ? "," : "", (long long)tensor->shape[i]);
+    piaa_text_format(&c->header, NULL, "],\"data_offsets\":[%zu,%zu]}", c->data.length, c->data.length + tensor->bytes);
+    piaa_text_add(&c->data, tensor->data, tensor->bytes, NULL);
+}
+
+static void copy_write(copy *c, const char *folder, const char *file) {
+    piaa_text_format(&c->header, NULL, "%s}", c->header.length ? "" : "{");
+    unsigned char length[8];
+    for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)c->header.length >> 8 * i);
+    piaa_text all = {0};
+    piaa_text_add(&all, length, 8, NULL);
+    piaa_text_add(&all, c->header.data, c->header.length, NULL);
+    piaa_text_add(&all, c->data.data, c->data.length, NULL);
+    support_write(folder, file, all.data, all.length);
+    free(all.data);
+    free(c->header.data);
+    free(c->data.data);
+    *c = (copy){0};
+}
+
+static void copy_file(const char *folder, const char *name) {
+    char *from = support_join(QWEN, name);
+    size_t size;
+    char *data = piaa_file_read(from, 1 << 24, &size, NULL);
+    support_write(folder, name, data, size);
+    free(data);
+    free(from);
+}
+
+/* The prefix `from` of a name replaced by `to`, if it is there; allocated. */
+static char *respell(const char *name, const char *from, const char *to) {
+    size_t n = strlen(from);
+    return strncmp(name, from, n) == 0 ? piaa_format(NULL, "%s%s", to, name + n) : piaa_format(NULL, "%s", name);
+}
+
+/* Two checkpoints with the same weights under the same names, in the same bytes. */
+static void check_same(const char *folder, const piaa_checkpoint *expected) {
+    piaa_checkpoint *checkpoint = open_good(folder);
+    assert_int_equal(piaa_checkpoint_count(checkpoint), piaa_checkpoint_count(expected));
+    for (size_t i = 0; i < piaa_checkpoint_count(expected); i++) {
+        const piaa_tensor *a = piaa_checkpoint_at(expected, i), *b = piaa_checkpoint_tensor(checkpoint, a->name);
+        assert_non_null(b);
+        assert_int_equal(a->bytes, b->bytes);
+        assert_memory_equal(a->data, b->data, a->bytes);
+    }
+    char one[65], other[65];
+    assert_true(piaa_checkpoint_fingerprint(expected, one, NULL));
+    assert_true(piaa_checkpoint_fingerprint(checkpoint, other, NULL));
+    assert_string_equal(one, other);
+    piaa_checkpoint_close(checkpoint);
+}
+
+static void older_spellings(void **state) {
+    (void)state;
+    char *folder = support_folder();
+    piaa_checkpoint *expected = open_good(QWEN);
+    copy c = {0};
+    for (size_t i = 0; i < piaa_checkpoint_count(expected); i++) {
+        const piaa_tensor *tensor = piaa_checkpoint_at(expected, i);
+        char *half = respell(tensor->name, "model.language_model.", "language_model.model."),
+             *name = respell(half, "model.visual.", "visual.");
+        copy_tensor(&c, name, tensor);
+        free(half);
+        free(name);
+    }
+    copy_write(&c, folder, "model.safetensors");
+    copy_file(folder, "config.json");
+    copy_file(folder, "processor_config.json"); /* the image processor's settings inside it */
+    check_same(folder, expected);
+    piaa_checkpoint *checkpoint = open_good(folder);
+    int64_t patch;
+    assert_true(piaa_json_int(piaa_checkpoint_image_config(checkpoint), "patch_size", &patch) && patch == 16);
+    piaa_checkpoint_close(checkpoint);
+    piaa_checkpoint_close(expected);
+    support_remove(folder);
+}
+
+static void every_spelling(void **state) {
+    (void)state;
+    static const char *const names[][2] = {
+        {"language_model.model.layers.0.x", "model.language_model.layers.0.x"},
+        {"model.language_model.layers.1.x", "model.language_model.layers.1.x"},
+        {"language_model.lm_head.weight", "lm_head.weight"},
+        {"visual.blocks.0.x", "model.visual.blocks.0.x"},
+        {"model.visual.blocks.1.x", "model.visual.blocks.1.x"},
+        {"vision_tower.vision_model.encoder.a", "model.vision_tower.encoder.a"},
+        {"vision_tower.encoder.b", "model.vision_tower.encoder.b"},
+        {"model.vision_tower.vision_model.encoder.c", "model.vision_tower.encoder.c"},
+        {"model.vision_tower.encoder.d", "model.vision_tower.encoder.d"},
+        {"multi_modal_projector.x", "model.multi_modal_projector.x"},
+        {"model.multi_modal_projector.y", "model.multi_modal_projector.y"},
+        {"layer.0.norm1.weight", "layer.0.norm1.weight"},
+    };
+    char *folder = support_folder();
+    support_write(folder, "config.json", "{}", 2);
+    copy c = {0};
+    const piaa_tensor tensor = {.dtype = "F32", .dimensions = 1, .shape = {1}, .data = "\0\0\x80\x3f", .bytes = 4};
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) copy_tensor(&c, names[i][0], &tensor);
+    copy_write(&c, folder, "model.safetensors");
+    piaa_checkpoint *checkpoint = open_good(folder);
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) assert_non_null(piaa_checkpoint_tensor(checkpoint, names[i][1]));
+    assert_int_equal(piaa_checkpoint_count(checkpoint), PIAA_COUNT(names));
+    assert_null(piaa_checkpoint_image_config(checkpoint));
+    piaa_checkpoint_close(checkpoint);
+
+    piaa_error error = {0};
+    copy_tensor(&c, "visual.x", &tensor);
+    copy_tensor(&c, "model.visual.x", &tensor);
+    copy_write(&c, folder, "model.safetensors");
+    assert_null(piaa_checkpoint_open(folder, &error));
+    assert_non_null(strstr(error.message, "visual.x of "));
+    assert_non_null(strstr(error.message, "model.visual.x of "));
+
+    copy_tensor(&c, "x", &(piaa_tensor){.dtype = "I8", .dimensions = 1, .shape = {4}, .data = "abcd", .bytes = 4});
+    copy_write(&c, folder, "model.safetensors");
+    checkpoint = open_good(folder);
+    assert_null(piaa_checkpoint_need(checkpoint, &error, "x", 1, (int64_t)4));
+    assert_int_equal(error.code, PIAA_UNSUPPORTED);
+    assert_non_null(strstr(error.message, "stored as I8"));
+    piaa_checkpoint_close(checkpoint);
+    support_remove(folder);
+}
+
+/* The golden model in three shards with an index; the last shard holds one tensor that the index does not list. */
+static char *make_shards(const piaa_checkpoint *model, bool list_a_stranger) {
+    char *folder = support_folder();
+    copy c = {0};
+    piaa_text index = {0};
+    piaa_text_format(&index, NULL, "{\"metadata\": {\"total_size\": 1}, \"weight_map\": {");
+    size_t count = piaa_checkpoint_count(model);
+    for (size_t shard = 0; shard < 3; shard++) {
+        for (size_t i = shard; i < count; i += 3) {
+            const piaa_tensor *tensor = piaa_checkpoint_at(model, i);
+            copy_tensor(&c, tensor->name, tensor);
+            if (i + 1 < count)
+                piaa_text_format(&index, NULL, "%s\"%s\": \"model-%zu-of-3.safetensors\"", i ? ", " : "", tensor->name, shard + 1);
+        }
+        char *name = piaa_format(NULL, "model-%zu-of-3.safetensors", shard + 1);
+        copy_write(&c, folder, name);
+        free(name);
+    }
+    piaa_text_format(&index, NULL, "%s}}", list_a_stranger ? ", \"stranger\": \"model-2-of-3.safetensors\"" : "");
+    support_write(folder, "model.safetensors.index.json", index.data, index.length);
+    free(index.data);
+    copy_file(folder, "config.json");
+    return folder;
+}
+
+static void shards(void **state) {
+    (void)state;
+    piaa_checkpoint *expected = open_good(QWEN);
+    char *folder = make_shards(expected, false), *second = support_join(folder, "model-2-of-3.safetensors");
+    piaa_error error = {0};
+    check_same(folder, expected);
+    support_clear(second);
+    assert_null(piaa_checkpoint_open(folder, &error));
+    assert_non_null(strstr(error.message, second));
+    assert_non_null(strstr(error.message, "is missing"));
+    free(second);
+    support_remove(folder);
+
+    folder = make_shards(expected, true);
+    assert_null(piaa_checkpoint_open(folder, &error));
+    assert_non_null(strstr(error.message, "model-2-of-3.safetensors holds no tensor stranger"));
+    static const char *const indices[] = {"{}",
+                                          "[]",
+                                          "{\"weight_map\": {}}",
+                                          "{\"weight_map\": {\"a\": 1}}",
+                                          "{\"weight_map\": {\"a\": \"../x\"}}",
+                                          "{\"weight_map\": {\"a\": \"/etc/passwd\"}}",
+                                          "{\"weight_map\": {\"a\": \"\"}}",
+                                          "{\"weight_map\""};
+    for (size_t i = 0; i < PIAA_COUNT(indices); i++) {
+        support_write(folder, "model.safetensors.index.json", indices[i], strlen(indices[i]));
+        assert_null(piaa_checkpoint_open(folder, &error));
+        assert_int_equal(error.code, PIAA_FORMAT);
+        assert_non_null(strstr(error.message, "model.safetensors.index.json"));
+    }
+    support_remove(folder);
+    piaa_checkpoint_close(expected);
+}
+
+static void fingerprints_tell_apart(void **state) {
+    (void)state;
+    char *folder = support_folder(), one[65], other[65];
+    const float zeros[4] = {0}, different[4] = {0, 0, 0, 1};
+    piaa_tensor tensor = {.dtype = "F32", .dimensions = 2, .shape = {2, 2}, .data = zeros, .bytes = sizeof zeros};
+    const struct {
+        const char *config, *name;
+        int64_t rows;
+        const float *data;
+    } models[] = {{"{}", "a", 2, zeros}, {"{ }", "a", 2, zeros}, {"{}", "b", 2, zeros}, {"{}", "a", 1, zeros}, {"{}", "a", 2, different}};
+    for (size_t i = 0; i < PIAA_COUNT(models); i++) {
+        copy c = {0};
+        tensor.shape[0] = models[i].rows;
+        tensor.shape[1] = 4 / models[i].rows;
+        tensor.data = models[i].data;
+        copy_tensor(&c, models[i].name, &tensor);
+        copy_write(&c, folder, "model.safetensors");
+        support_write(folder, "config.json", models[i].config, strlen(models[i].config));
+        piaa_checkpoint *checkpoint = open_good(folder);
+        assert_true(piaa_checkpoint_fingerprint(checkpoint, i ? other : one, NULL));
+        if (i) assert_string_not_equal(one, other);
+        piaa_checkpoint_close(checkpoint);
+    }
+    support_remove(folder);
+}
+
+static void expect_refusal(const char *folder, piaa_code code, const char *complaint) {
+    piaa_error error = {0};
+    assert_null(piaa_checkpoint_open(folder, &error));
+    if (error.code != code || !strstr(error.message, complaint) || !strstr(error.message, folder))
+        fail_msg("\"%s\" has code %d and should say \"%s\"", error.message, (int)error.code, complaint);
+}
+
+static void folders_that_are_no_models(void **state) {
+    (void)state;
+    char *folder = support_folder();
+    expect_refusal("/nowhere/at/all", PIAA_IO, "does not exist: give a Hugging Face model folder");
+    expect_refusal(folder, PIAA_FORMAT, "it has no config.json: give a Hugging Face model folder");
+    support_write(folder, "model.gguf", "GGUF", 4);
+    expect_refusal(folder, PIAA_UNSUPPORTED, "GGUF");
+    char *file = support_join(folder, "model.gguf");
+    expect_refusal(file, PIAA_UNSUPPORTED, "is a GGUF file");
+    support_clear(file);
+    free(file);
+    support_write(folder, "config.json", "{}", 2);
+    expect_refusal(folder, PIAA_FORMAT, "it has no model.safetensors");
+    support_write(folder, "pytorch_model.bin", "x", 1);
+    expect_refusal(folder, PIAA_UNSUPPORTED, "PyTorch");
+    support_write(folder, "model.safetensors", "\2\0\0\0\0\0\0\0{}", 10);
+    expect_refusal(folder, PIAA_FORMAT, "holds no tensors");
+    support_write(folder, "model.safetensors", "x", 1);
+    expect_refusal(folder, PIAA_FORMAT, "cut off");
+    support_write(folder, "processor_config.json", "{\"image_processor\": 3}", 22);
+    expect_refusal(folder, PIAA_FORMAT, "processor_config.json does not hold");
+    support_write(folder, "preprocessor_config.json", "[]", 2);
+    expect_refusal(folder, PIAA_FORMAT, "preprocessor_config.json does not hold");
+    support_write(folder, "preprocessor_config.json", "{\n\n,", 4);
+    expect_refusal(folder, PIAA_FORMAT, "preprocessor_config.json, line 3");
+    support_write(folder, "config.json", "[]", 2);
+    expect_refusal(folder, PIAA_FORMAT, "config.json does not hold a JSON object");
+    support_write(folder, "config.json", "{\n\"a\": \n", 8);
+    expect_refusal(folder, PIAA_FORMAT, "config.json, line ");
+    support_remove(folder);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(same_values_as_pytorch),  cmocka_unit_test(configuration),
+        cmocka_unit_test(needed_tensors),          cmocka_unit_test(older_spellings),
+        cmocka_unit_test(every_spelling),          cmocka_unit_test(shards),
+        cmocka_unit_test(fingerprints_tell_apart), cmocka_unit_test(folders_that_are_no_models),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
