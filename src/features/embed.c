@@ -1,0 +1,312 @@
+/*
+ * Folders of photos into a store.
+ *
+ * Three passes, so that weights are read once for each set of missing slots: (1) every path is looked up (a stat and a query); (2) paths
+ * are grouped by what they lack; (3) each group runs: decoder threads fill a ring of prepared photos in order, this thread takes
+ * them in order, runs the model and writes the store.  The ring bounds memory: at most two photos for each decoder thread are waiting.
+ */
+#include "features/embed.h"
+
+#include "base/memory.h"
+#include "weights/sha256.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+typedef struct job {
+    const char *path;
+    int64_t size, mtime_ns;
+    bool known; /* its content is in the store already: only slots are missing */
+    bool done;
+    bool *missing; /* by slot */
+} job;
+
+typedef struct prepared {
+    piaa_model_input *input;
+    char hash[65];
+    piaa_error error;
+    bool ready;
+} prepared;
+
+typedef struct ring {
+    const piaa_extractor *extractor;
+    const job *const *jobs;
+    size_t count, depth;
+    prepared *items; /* [depth]; job i lives in items[i % depth] */
+    size_t next;     /* first job that no decoder thread has taken */
+    size_t taken;    /* jobs that the model is finished with */
+    bool stop;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+} ring;
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static bool hash_file(const char *path, char out[65], piaa_error *error) {
+    piaa_map map;
+    if (!piaa_map_open(&map, path, error)) return false;
+    piaa_sha256 hash;
+    piaa_sha256_begin(&hash);
+    piaa_sha256_add(&hash, map.data, map.size);
+    piaa_sha256_finish(&hash, out);
+    piaa_map_close(&map);
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------------------------- reading ahead */
+
+static void *decode_photos(void *argument) {
+    ring *r = argument;
+    pthread_mutex_lock(&r->lock);
+    for (;;) {
+        while (!r->stop && r->next < r->count && r->next >= r->taken + r->depth) pthread_cond_wait(&r->changed, &r->lock);
+        if (r->stop || r->next >= r->count) break;
+        size_t index = r->next++;
+        pthread_mutex_unlock(&r->lock);
+        prepared result = {.ready = true};
+        if (hash_file(r->jobs[index]->path, result.hash, &result.error))
+            result.input = piaa_extractor_prepare(r->extractor, r->jobs[index]->path, &result.error);
+        pthread_mutex_lock(&r->lock);
+        r->items[index % r->depth] = result;
+        pthread_cond_broadcast(&r->changed);
+    }
+    pthread_mutex_unlock(&r->lock);
+    return NULL;
+}
+
+static prepared take_photo(ring *r, size_t index) {
+    prepared *slot = &r->items[index % r->depth];
+    pthread_mutex_lock(&r->lock);
+    while (!slot->ready) pthread_cond_wait(&r->changed, &r->lock);
+    prepared result = *slot;
+    *slot = (prepared){0};
+    r->taken = index + 1;
+    pthread_cond_broadcast(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+    return result;
+}
+
+/* ---------------------------------------------------------------------------------------------------------- one photo */
+
+typedef struct run {
+    piaa_store *store;
+    piaa_extractor *extractor;
+    const piaa_hooks *hooks;
+    piaa_embed_summary *summary;
+    const piaa_slots *slots; /* the extractor's */
+    bool *missing;           /* scratch, by slot */
+    int64_t finished;        /* photos, for the progress bar */
+} run;
+
+static void warn(const piaa_hooks *hooks, const char *line) {
+    if (hooks && hooks->warn) hooks->warn(hooks->user, line);
+}
+
+static void tell_progress(run *r) {
+    if (r->hooks && r->hooks->progress) r->hooks->progress(r->hooks->user, "Reading photos", r->finished, r->summary->photos);
+}
+
+static bool asked_to_stop(const run *r) {
+    return r->hooks && r->hooks->stop && r->hooks->stop(r->hooks->user);
+}
+
+/* What the operating system refused may work next time, so the file's time is not kept and it is tried again; a damaged file is not. */
+static bool keep_failure(run *r, const job *j, const char *hash, const piaa_error *why, piaa_error *error) {
+    bool retry = why->code == PIAA_IO || why->code == PIAA_MEMORY;
+    piaa_photo photo = {.path = j->path, .size = j->size, .mtime_ns = retry ? 0 : j->mtime_ns, .hash = hash[0] ? hash : NULL, .row = -1};
+    r->summary->failed++;
+    warn(r->hooks, why->message);
+    return piaa_store_put_failure(r->store, &photo, why->message, error);
+}
+
+/* Vectors of the subset, one after the other in `values`, put where the store expects them. */
+static bool put_vectors(run *r, const piaa_photo *photo, const bool *missing, const float *values, piaa_error *error) {
+    const float *vectors[PIAA_SLOTS_MOST] = {NULL};
+    for (size_t s = 0; s < r->slots->count; s++) {
+        if (!missing[s]) continue;
+        vectors[s] = values;
+        values += r->slots->items[s].dim;
+    }
+    return piaa_store_put(r->store, photo, vectors, error);
+}
+
+static bool finite_values(const float *values, size_t count) {
+    float sum = 0;
+    for (size_t i = 0; i < count; i++) sum += values[i] * 0.0f; /* NaN for NaN and infinities, else 0 */
+    return sum == 0;
+}
+
+/* true: go on with the next photo. */
+static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subset, float *values, size_t value_count, piaa_error *error) {
+    piaa_photo photo = {.path = j->path, .size = j->size, .mtime_ns = j->mtime_ns, .hash = ready->hash, .row = -1};
+    if (!ready->hash[0]) return keep_failure(r, j, "", &ready->error, error);
+    if (!j->known) {
+        piaa_photo_state state;
+        if (!piaa_store_match(r->store, &photo, &state, r->missing, error)) return false;
+        if (state.status == PIAA_PHOTO_COMPLETE) {
+            r->summary->copies++;
+            return true;
+        }
+        /* A copy of a photo that itself lacks slots: rare, and the vectors that it has are simply not written again. */
+    }
+    if (!ready->input) return keep_failure(r, j, ready->hash, &ready->error, error);
+    if (!piaa_extractor_run(r->extractor, ready->input, subset, values, error)) return piaa_error_prefix(error, "%s", j->path);
+    if (!finite_values(values, value_count)) {
+        piaa_error why = {0};
+        piaa_error_set(&why, PIAA_FORMAT, "%s: the model's hidden states are not finite numbers: try --dtype f32", j->path);
+        return keep_failure(r, j, ready->hash, &why, error);
+    }
+    r->summary->computed++;
+    return put_vectors(r, &photo, j->missing, values, error);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- one group */
+
+static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
+    enum { MOST_DECODERS = 4, WAITING_PER_DECODER = 2 };
+    const bool *missing = jobs[0]->missing;
+    piaa_slots subset = {.items = piaa_alloc(r->slots->count, sizeof *subset.items, error)};
+    if (!subset.items) return false;
+    size_t value_count = 0;
+    for (size_t s = 0; s < r->slots->count; s++)
+        if (missing[s]) {
+            subset.items[subset.count++] = r->slots->items[s];
+            value_count += (size_t)r->slots->items[s].dim;
+        }
+    int decoders = piaa_extractor_request(r->extractor)->threads;
+    if (decoders > MOST_DECODERS) decoders = MOST_DECODERS;
+    if ((size_t)decoders > count) decoders = (int)count;
+    ring ahead = {
+        .extractor = r->extractor, .jobs = (const job *const *)jobs, .count = count, .depth = (size_t)decoders * WAITING_PER_DECODER};
+    ahead.items = piaa_alloc(ahead.depth, sizeof *ahead.items, error);
+    float *values = piaa_alloc_array(value_count, sizeof *values, error);
+    bool ok = ahead.items && values;
+    pthread_mutex_init(&ahead.lock, NULL);
+    pthread_cond_init(&ahead.changed, NULL);
+    pthread_t threads[MOST_DECODERS];
+    int started = 0;
+    while (ok && started < decoders && pthread_create(&threads[started], NULL, decode_photos, &ahead) == 0) started++;
+    if (ok && !started) ok = piaa_error_set(error, PIAA_MEMORY, "no thread could be started to read photos");
+    for (size_t i = 0; ok && i < count; i++) {
+        if (asked_to_stop(r)) {
+            ok = piaa_error_set(error, PIAA_STOPPED,
+                                "stopped after %lld of %lld photos, all of them kept: run the same command again to go on",
+                                (long long)r->finished, (long long)r->summary->photos);
+            break;
+        }
+        prepared ready = take_photo(&ahead, i);
+        ok = finish_photo(r, jobs[i], &ready, &subset, values, value_count, error);
+        piaa_model_input_free(ready.input);
+        jobs[i]->done = true;
+        r->finished++;
+        tell_progress(r);
+    }
+    pthread_mutex_lock(&ahead.lock);
+    ahead.stop = true;
+    pthread_cond_broadcast(&ahead.changed);
+    pthread_mutex_unlock(&ahead.lock);
+    for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
+    for (size_t i = 0; ahead.items && i < ahead.depth; i++) piaa_model_input_free(ahead.items[i].input);
+    pthread_cond_destroy(&ahead.changed);
+    pthread_mutex_destroy(&ahead.lock);
+    free(ahead.items);
+    free(values);
+    free(subset.items);
+    return ok;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- the whole */
+
+/* Fills jobs with the photos that have work to do; counts the others. */
+static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_count, bool *flags, piaa_error *error) {
+    int64_t failed_before = 0;
+    for (size_t i = 0; i < paths->count; i++) {
+        struct stat status;
+        job j = {.path = paths->items[i], .missing = flags + *job_count * r->slots->count};
+        piaa_photo_state state;
+        if (stat(j.path, &status) != 0) {
+            piaa_error why = {0};
+            piaa_error_set_errno(&why, errno, "%s", j.path);
+            if (!keep_failure(r, &j, "", &why, error)) return false;
+            r->finished++;
+            continue;
+        }
+        j.size = (int64_t)status.st_size;
+        j.mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+        if (!piaa_store_lookup(r->store, j.path, j.size, j.mtime_ns, &state, j.missing, error)) return false;
+        if (state.status == PIAA_PHOTO_COMPLETE || state.status == PIAA_PHOTO_FAILED) {
+            if (state.status == PIAA_PHOTO_COMPLETE) r->summary->unchanged++;
+            if (state.status == PIAA_PHOTO_FAILED) failed_before++;
+            r->finished++;
+            continue;
+        }
+        j.known = state.status == PIAA_PHOTO_PARTIAL;
+        jobs[(*job_count)++] = j;
+    }
+    r->summary->failed += failed_before;
+    if (failed_before) {
+        char line[160];
+        snprintf(line, sizeof line, "%lld photos could not be read in an earlier run and have not changed since: piaa store list shows why",
+                 (long long)failed_before);
+        if (failed_before == 1)
+            snprintf(line, sizeof line, "1 photo could not be read in an earlier run and has not changed since: piaa store list shows why");
+        warn(r->hooks, line);
+    }
+    return true;
+}
+
+static bool run_groups(run *r, job *jobs, size_t count, piaa_error *error) {
+    job **group = piaa_alloc(count, sizeof(job *), error);
+    if (!group) return false;
+    bool ok = true;
+    for (size_t first = 0; ok && first < count; first++) {
+        if (jobs[first].done) continue;
+        size_t n = 0;
+        for (size_t i = first; i < count; i++)
+            if (!jobs[i].done && memcmp(jobs[i].missing, jobs[first].missing, r->slots->count * sizeof(bool)) == 0) group[n++] = &jobs[i];
+        ok = run_group(r, group, n, error);
+    }
+    free(group);
+    return ok;
+}
+
+bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_paths *paths, const piaa_hooks *hooks,
+                      piaa_embed_summary *summary, piaa_error *error) {
+    if (!store) return piaa_error_missing(error, "store");
+    if (!extractor) return piaa_error_missing(error, "extractor");
+    piaa_embed_summary own;
+    run r = {.store = store,
+             .extractor = extractor,
+             .hooks = hooks,
+             .summary = summary ? summary : &own,
+             .slots = piaa_extractor_slots(extractor)};
+    *r.summary = (piaa_embed_summary){.photos = (int64_t)paths->count};
+    double start = seconds_now();
+    job *jobs = piaa_alloc(paths->count, sizeof *jobs, error);
+    bool *flags = piaa_alloc(paths->count + 1, r.slots->count * sizeof *flags, error);
+    r.missing = piaa_alloc(r.slots->count, sizeof *r.missing, error);
+    size_t job_count = 0;
+    bool ok = jobs && flags && r.missing && look_up(&r, paths, jobs, &job_count, flags, error);
+    if (ok && job_count) tell_progress(&r);
+    ok = ok && (!job_count || run_groups(&r, jobs, job_count, error));
+    free(jobs);
+    free(flags);
+    free(r.missing);
+    r.summary->seconds = seconds_now() - start;
+    /* The store is brought to the disk whether or not the run came to its end; the first error is the one that is told. */
+    piaa_error finish = {0};
+    if (!piaa_store_finish(store, &finish) && ok) {
+        if (error) *error = finish;
+        ok = false;
+    }
+    return ok;
+}

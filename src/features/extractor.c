@@ -1,0 +1,147 @@
+/* Photos in, pooled vectors out. */
+#include "features/extractor.h"
+
+#include "base/memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct piaa_extractor {
+    piaa_model *model;
+    piaa_request request;
+    char *prompt, *preprocessing;
+    piaa_slots slots;
+    piaa_identity identity;
+    piaa_session *session; /* for session_slots */
+    piaa_slots session_slots;
+};
+
+/* By the whole model's size and not by the request's, so that layers added to a store later are computed as the first ones were. */
+static piaa_dtype resolve_dtype(const piaa_model_info *info, piaa_dtype dtype) {
+    static const int64_t float_limit = (int64_t)1 << 30;
+    if (dtype != PIAA_DTYPE_AUTO) return dtype;
+    if (info->parameters * 4 <= float_limit) return PIAA_DTYPE_F32;
+    return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : strcmp(info->dtype, "F16") == 0 ? PIAA_DTYPE_F16 : PIAA_DTYPE_F32;
+}
+
+static bool fill_request(piaa_extractor *extractor, const piaa_request *request, piaa_error *error) {
+    const piaa_model_info *info = piaa_model_get_info(extractor->model);
+    piaa_request *r = &extractor->request;
+    if (request) *r = *request;
+    if (!r->max_pixels) r->max_pixels = info->max_pixels;
+    int64_t tile = (int64_t)info->patch * info->merge;
+    if (r->max_pixels < tile * tile || r->max_pixels > (int64_t)1 << 28)
+        return piaa_error_set(error, PIAA_USAGE, "a limit of %lld pixels is out of range: give %lld to %lld", (long long)r->max_pixels,
+                              (long long)(tile * tile), (long long)1 << 28);
+    extractor->prompt = piaa_strdup(r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
+    r->dtype = resolve_dtype(info, r->dtype);
+    if (r->threads <= 0) r->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    if (r->threads <= 0) r->threads = 1;
+    if (!extractor->prompt || !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error)) return false;
+    r->prompt = extractor->prompt;
+    r->pools = r->layers = NULL; /* the slots say it */
+    extractor->preprocessing = piaa_format(error, "%lld to %lld pixels, EXIF rotation %s",
+                                           (long long)(info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels),
+                                           (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored");
+    if (!extractor->preprocessing) return false;
+    extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
+                                          .model = info->folder,
+                                          .family = info->family,
+                                          .prompt = extractor->prompt,
+                                          .preprocessing = extractor->preprocessing,
+                                          .dtype = piaa_dtype_name(r->dtype),
+                                          .library = piaa_version()};
+    return true;
+}
+
+piaa_extractor *piaa_extractor_new(piaa_model *model, const piaa_request *request, piaa_error *error) {
+    if (!model) {
+        piaa_error_missing(error, "model");
+        return NULL;
+    }
+    piaa_extractor *extractor = piaa_alloc(1, sizeof *extractor, error);
+    if (!extractor) return NULL;
+    extractor->model = model;
+    if (!fill_request(extractor, request, error)) {
+        piaa_extractor_free(extractor);
+        return NULL;
+    }
+    return extractor;
+}
+
+void piaa_extractor_free(piaa_extractor *extractor) {
+    if (!extractor) return;
+    piaa_session_free(extractor->session);
+    piaa_slots_free(&extractor->session_slots);
+    piaa_slots_free(&extractor->slots);
+    free(extractor->prompt);
+    free(extractor->preprocessing);
+    free(extractor);
+}
+
+const piaa_model *piaa_extractor_model(const piaa_extractor *extractor) {
+    return extractor->model;
+}
+
+const piaa_slots *piaa_extractor_slots(const piaa_extractor *extractor) {
+    return &extractor->slots;
+}
+
+const piaa_identity *piaa_extractor_identity(const piaa_extractor *extractor) {
+    return &extractor->identity;
+}
+
+const piaa_request *piaa_extractor_request(const piaa_extractor *extractor) {
+    return &extractor->request;
+}
+
+size_t piaa_extractor_values(const piaa_extractor *extractor) {
+    size_t values = 0;
+    for (size_t i = 0; i < extractor->slots.count; i++) values += (size_t)extractor->slots.items[i].dim;
+    return values;
+}
+
+piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path, piaa_error *error) {
+    piaa_image image = {0};
+    if (!piaa_image_read(path, extractor->request.exif, &image, error)) return NULL;
+    piaa_ask ask = {.prompt = extractor->prompt, .max_pixels = extractor->request.max_pixels};
+    piaa_model_input *input = piaa_model_prepare(extractor->model, &image, &ask, error);
+    if (!input) piaa_error_prefix(error, "%s", path);
+    piaa_image_free(&image);
+    return input;
+}
+
+static bool same_slots(const piaa_slots *a, const piaa_slots *b) {
+    if (a->count != b->count) return false;
+    for (size_t i = 0; i < a->count; i++)
+        if (a->items[i].pool != b->items[i].pool || a->items[i].layer != b->items[i].layer) return false;
+    return true;
+}
+
+static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, piaa_error *error) {
+    if (extractor->session && same_slots(slots, &extractor->session_slots)) return true;
+    piaa_session_free(extractor->session); /* first, so that two sets of weights are never in memory */
+    piaa_slots_free(&extractor->session_slots);
+    extractor->session = NULL;
+    extractor->session_slots = (piaa_slots){.items = piaa_alloc(slots->count, sizeof *slots->items, error)};
+    if (!extractor->session_slots.items) return false;
+    memcpy(extractor->session_slots.items, slots->items, slots->count * sizeof *slots->items);
+    extractor->session_slots.count = slots->count;
+    piaa_session_options options = {.dtype = extractor->request.dtype, .threads = extractor->request.threads};
+    extractor->session = piaa_session_new(extractor->model, slots, &options, error);
+    return extractor->session != NULL;
+}
+
+bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input, const piaa_slots *subset, float *out, piaa_error *error) {
+    return open_session(extractor, subset ? subset : &extractor->slots, error) && piaa_session_run(extractor->session, input, out, error);
+}
+
+bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out, piaa_error *error) {
+    if (!extractor) return piaa_error_missing(error, "extractor");
+    piaa_model_input *input = piaa_extractor_prepare(extractor, path, error);
+    bool ok = input && piaa_extractor_run(extractor, input, NULL, out, error);
+    piaa_model_input_free(input);
+    return ok;
+}
