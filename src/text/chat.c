@@ -1,0 +1,89 @@
+/* The chat forms, as the families' templates write them for one user turn of one image and one text. */
+#include "text/chat.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct form {
+    const char *family, *before, *image, *after, *end, *answer;
+    const char *needed[4];   /* tokens, beside the image's, without which the tokenizer is another family's */
+    const char *reserved[2]; /* tokens that a prompt must not contain: they would be taken for image or video rows */
+} form;
+
+static const form forms[] = {
+    [PIAA_CHAT_QWEN3VL] = {.family = "Qwen3-VL",
+                           .before = "<|im_start|>user\n<|vision_start|>",
+                           .image = "<|image_pad|>",
+                           .after = "<|vision_end|>",
+                           .end = "<|im_end|>\n",
+                           .answer = "<|im_start|>assistant\n",
+                           .needed = {"<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"},
+                           .reserved = {"<|image_pad|>", "<|video_pad|>"}},
+};
+
+/* The id of a string that the tokenizer has as one token. */
+static bool token_id(const piaa_tokenizer *tokenizer, const form *f, const char *token, int32_t *id, piaa_error *error) {
+    piaa_ids ids = {0};
+    bool ok = piaa_tokenizer_encode(tokenizer, token, strlen(token), &ids, error);
+    if (ok && ids.count != 1)
+        ok = piaa_error_set(error, PIAA_MISMATCH, "the tokenizer has no token %s: take the one that belongs to the %s model", token,
+                            f->family);
+    if (ok) *id = ids.items[0];
+    piaa_ids_free(&ids);
+    return ok;
+}
+
+/* Appends `before` and the image's placeholders. */
+static bool add_image(const piaa_tokenizer *tokenizer, const form *f, size_t count, piaa_chat_tokens *out, piaa_error *error) {
+    int32_t image;
+    piaa_ids *ids = &out->ids;
+    if (!token_id(tokenizer, f, f->image, &image, error) || !piaa_tokenizer_encode(tokenizer, f->before, strlen(f->before), ids, error))
+        return false;
+    if (count > INT32_MAX || !piaa_grow(&ids->items, &ids->capacity, ids->count + count, sizeof *ids->items, error))
+        return piaa_error_set(error, PIAA_MEMORY, "%zu image tokens are too many", count);
+    out->image_start = ids->count;
+    out->image_count = count;
+    for (size_t i = 0; i < count; i++) ids->items[ids->count++] = image;
+    return true;
+}
+
+/* Appends what follows the image.  It is encoded apart from what precedes it, which changes nothing: the added tokens on both sides of
+ * the seam keep their neighbours from each other. */
+static bool add_prompt(const piaa_tokenizer *tokenizer, const form *f, const char *prompt, bool generate, piaa_ids *ids,
+                       piaa_error *error) {
+    piaa_text text = {0};
+    size_t start = ids->count;
+    bool ok = piaa_text_format(&text, error, "%s%s%s%s", f->after, prompt, f->end, generate ? f->answer : "") &&
+              piaa_tokenizer_encode(tokenizer, text.data, text.length, ids, error);
+    free(text.data);
+    for (size_t k = 0; ok && k < PIAA_COUNT(f->reserved) && f->reserved[k]; k++) {
+        int32_t id = piaa_tokenizer_find(tokenizer, f->reserved[k]);
+        for (size_t i = start; ok && id >= 0 && i < ids->count; i++)
+            if (ids->items[i] == id)
+                ok = piaa_error_set(error, PIAA_USAGE, "the prompt holds %s, which stands for the rows of an image: leave it out",
+                                    f->reserved[k]);
+    }
+    return ok;
+}
+
+bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form_number, const char *prompt, size_t image_tokens, bool generate,
+                      piaa_chat_tokens *out, piaa_error *error) {
+    *out = (piaa_chat_tokens){0};
+    if (!tokenizer) return piaa_error_missing(error, "tokenizer");
+    if (!prompt) return piaa_error_set(error, PIAA_USAGE, "no prompt");
+    if (!image_tokens) return piaa_error_set(error, PIAA_USAGE, "no image tokens: a prompt needs its image");
+    const form *f = &forms[form_number];
+    bool ok = true;
+    int32_t unused;
+    for (size_t i = 0; ok && i < PIAA_COUNT(f->needed) && f->needed[i]; i++) ok = token_id(tokenizer, f, f->needed[i], &unused, error);
+    ok = ok && add_image(tokenizer, f, image_tokens, out, error) && add_prompt(tokenizer, f, prompt, generate, &out->ids, error);
+    if (!ok) piaa_chat_tokens_free(out);
+    return ok;
+}
+
+void piaa_chat_tokens_free(piaa_chat_tokens *tokens) {
+    piaa_ids_free(&tokens->ids);
+    *tokens = (piaa_chat_tokens){0};
+}
