@@ -133,8 +133,8 @@ static int read_row(piaa_csv *csv, piaa_error *error) {
     skip_blank_lines(csv);
     csv->line = csv->next_line;
     if (csv->next >= csv->size) return 0;
-    size_t end;
-    int64_t breaks;
+    size_t end = csv->next;
+    int64_t breaks = 0;
     if (!scan_row(csv, &end, &breaks, error)) {
         go_to_line_after(csv, csv->next);
         return -1;

@@ -115,7 +115,7 @@ static bool data_fits(const piaa_npy_header *header, uint64_t room) {
 }
 
 bool piaa_npy_parse(const void *bytes, size_t size, uint64_t file_size, const char *where, piaa_npy_header *out, piaa_error *error) {
-    size_t start, length;
+    size_t start = 0, length = 0;
     if (!find_header(bytes, size, where, &start, &length, error)) return false;
     cursor c = {(const char *)bytes + start, (const char *)bytes + start + length};
     char descr[32] = "";
