@@ -140,13 +140,11 @@ static int read_row(piaa_csv *csv, piaa_error *error) {
         return -1;
     }
     size_t behind = end + newline_length(csv, end);
-    if (!split_row(csv, end, error)) {
-        csv->count = 0;
-        return -1;
-    }
+    bool ok = split_row(csv, end, error);
+    if (!ok) csv->count = 0;
     csv->next = behind;
     csv->next_line += breaks + 1;
-    return 1;
+    return ok ? 1 : -1;
 }
 
 static char *trim(char *text) {

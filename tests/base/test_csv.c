@@ -126,26 +126,8 @@ static void check_numbers(void) {
         if (value != row->child->next->valuedouble) fail_msg("%s became %.17g", row->child->valuestring, value);
     }
     cJSON_Delete(rows);
-    static const char *const bad[] = {"",
-                                      " ",
-                                      "nan",
-                                      "inf",
-                                      "-Infinity",
-                                      "0x10",
-                                      "1,5",
-                                      "3 stars",
-                                      "1e999",
-                                      ".",
-                                      "e5",
-                                      "1e",
-                                      "1e+",
-                                      "+",
-                                      "--1",
-                                      "1 2",
-                                      "1_0",
-                                      "1f",
-                                      "\xe2\x88\x92"
-                                      "1"};
+    static const char *const bad[] = {"",   " ",  "nan", "inf", "-Infinity", "0x10", "1,5", "3 stars", "1e999",  ".",
+                                      "e5", "1e", "1e+", "+",   "--1",       "1 2",  "1_0", "1f",      "\u22121"};
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
         double value = 42;
         if (piaa_parse_number(bad[i], &value) || value != 42) fail_msg("%s was taken for a number", bad[i]);
