@@ -1,1 +1,0 @@
-typedef int piaa_features_placeholder;

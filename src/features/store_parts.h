@@ -1,0 +1,77 @@
+/* What the files of the store share: store.c opens and mends, store_write.c records photos, store_read.c looks. */
+#ifndef PIAA_FEATURES_STORE_PARTS_H
+#define PIAA_FEATURES_STORE_PARTS_H
+
+#include "base/file.h"
+#include "features/matrix.h"
+#include "features/store.h"
+
+typedef struct piaa_meta_line {
+    char *key, *value;
+} piaa_meta_line;
+
+/* A matrix as a reader sees it. */
+typedef struct piaa_view {
+    piaa_map map;
+    const float *data;
+    int64_t rows;
+} piaa_view;
+
+struct piaa_store {
+    char *folder;
+    bool writing;
+    piaa_hooks hooks;
+    piaa_catalog *catalog; /* of a writer; a reader opens it for the moment of a refresh */
+
+    piaa_meta_line *meta;
+    size_t meta_count, meta_capacity;
+    piaa_slots slots; /* all of them; the index is the bit in piaa_catalog_row.slots */
+    size_t slots_capacity;
+    int64_t durable; /* the last batch that the disk is known to have */
+
+    /* Writing. */
+    int lock;
+    piaa_matrix *matrices; /* one for each slot */
+    int *asked;            /* indices into slots, in the order that the caller asked for */
+    size_t asked_count;
+    int64_t rows;  /* in the catalogue */
+    int64_t batch; /* that new rows are counted in: durable + 1, once mended */
+    bool ready;    /* opened all the way */
+    bool unsynced;
+    double synced_at, sync_cost; /* seconds */
+
+    /* Reading: what the last refresh saw. */
+    piaa_photo *photos;
+    size_t photo_count, photo_capacity;
+    unsigned char *have; /* [seen_rows][stride] bits */
+    size_t stride;
+    int64_t seen_rows;
+    piaa_view *views; /* one for each slot */
+    size_t view_count;
+    int64_t *filled;
+    piaa_store_counts counts;
+};
+
+static inline bool piaa_bit(const unsigned char *bits, int at) {
+    return bits[at / 8] >> (at % 8) & 1;
+}
+
+/* The sum over one vector that vectors.checksum adds up (by exclusive or) over a row's slots. */
+uint64_t piaa_store_sum(int slot, const float *vector, int dim);
+
+/* meta and slots from the catalogue into the store. */
+bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog, piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_load_slots(piaa_store *store, piaa_catalog *catalog, piaa_error *error) PIAA_MUST_USE;
+char *piaa_store_matrix_path(const piaa_store *store, int slot, piaa_error *error) PIAA_MUST_USE;
+
+/* "…: the matrix X lacks N vectors …" to hooks->warn, for vectors that the catalogue promises and the files do not hold. */
+void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count);
+void piaa_store_warn_unsure(const piaa_store *store, int64_t count);
+
+/* Makes everything durable, now or if it is time. */
+bool piaa_store_sync(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_sync_if_due(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
+
+void piaa_store_forget_view(piaa_store *store);
+
+#endif
