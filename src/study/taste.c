@@ -65,6 +65,7 @@ void piaa_taste_free(piaa_taste *taste) {
     free(taste->mean);
     free(taste->scale);
     free(taste->weights);
+    free(taste->unseen);
     free(taste);
 }
 
@@ -105,6 +106,9 @@ static bool take_model(piaa_taste *taste, const piaa_ridge *model, const double 
     taste->alpha = model->alphas[0];
     taste->intercept = model->intercepts[0];
     taste->loo_rmse = model->loo_rmse[0];
+    taste->unseen = piaa_alloc((size_t)model->rows, sizeof(double), error);
+    if (!taste->unseen) return false;
+    memcpy(taste->unseen, model->loo, (size_t)model->rows * sizeof(double));
     if (!piaa_metrics_spearman(y, model->loo, (size_t)model->rows, &taste->loo_spearman, error)) return false;
     if (!all_alike(model)) return true;
     taste->loo_spearman = NAN; /* there is nothing to rank by */

@@ -33,6 +33,7 @@ typedef struct piaa_taste {
     double loo_spearman;    /* NaN where undefined */
     double alpha, intercept;
     double *mean, *scale, *weights; /* [slot.dim] */
+    double *unseen; /* [ratings] leave-one-out prediction of each rated photo, in the order of the fit; NULL for a loaded taste */
 } piaa_taste;
 
 /*
