@@ -48,7 +48,7 @@ bool piaa_map_open(piaa_map *map, const char *path, piaa_error *error) {
 }
 
 void piaa_map_close(piaa_map *map) {
-    if (map->data) munmap((void *)(uintptr_t)map->data, map->size);
+    if (map->data) munmap((void *)map->data, map->size);
     *map = (piaa_map){0};
 }
 
@@ -59,7 +59,7 @@ void piaa_map_forget(const piaa_map *map, const void *data, size_t size) {
     const unsigned char *first = data;
     if (page <= 0 || !map->data || first < map->data || size > map->size - (size_t)(first - map->data)) return;
     size_t start = (size_t)(first - map->data) / (size_t)page * (size_t)page;
-    madvise((void *)(uintptr_t)(map->data + start), (size_t)(first - map->data) + size - start, MADV_DONTNEED);
+    madvise((void *)(map->data + start), (size_t)(first - map->data) + size - start, MADV_DONTNEED);
 #else
     PIAA_UNUSED(map), PIAA_UNUSED(data), PIAA_UNUSED(size);
 #endif
