@@ -5,13 +5,20 @@
  * (U+0009 to U+000D, U+0085, category Z).  Escapes that might mean different things are refused. */
 #include "text/split.h"
 
+#include "text/unicode.h"
+
 #include <stdlib.h>
 #include <string.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
-enum { MAX_STEPS = 8, JIT_STACK_START = 32 * 1024, JIT_STACK_MAX = 16 * 1024 * 1024 };
+enum {
+    MAX_STEPS = 8,
+    SHOWN = 200 /* bytes of an expression in a message */,
+    JIT_STACK_START = 32 * 1024,
+    JIT_STACK_MAX = 16 * 1024 * 1024
+};
 
 /* The published expression of GPT-2, which ByteLevel applies where "use_regex" is true. */
 static const char GPT2[] = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
@@ -48,15 +55,16 @@ static bool translate(const char *regex, piaa_text *out, piaa_error *error) {
             else if (next == 'S' && !in_class)
                 ok = piaa_text_add(out, "[^" WHITE "]", strlen("[^" WHITE "]"), error);
             else if (!next || (letter && !strchr("pPrntfdDx", next)))
-                return piaa_error_set(error, PIAA_UNSUPPORTED, "the regular expression \"%.200s\" uses \\%c%s, which is not supported",
-                                      regex, next ? next : ' ', in_class ? " in a class" : "");
+                return piaa_error_set(error, PIAA_UNSUPPORTED, "the regular expression \"%.*s\" uses \\%c%s, which is not supported",
+                                      piaa_utf8_shown(regex, SHOWN), regex, next ? next : ' ', in_class ? " in a class" : "");
             else
                 ok = piaa_text_add(out, c - 1, 2, error);
             continue;
         }
         bool odd = in_class ? *c == '[' || (c[0] == '&' && c[1] == '&') : *c == '[' && c[c[1] == '^' ? 2 : 1] == ']';
         if (odd)
-            return piaa_error_set(error, PIAA_UNSUPPORTED, "the regular expression \"%.200s\" has a class that is not supported", regex);
+            return piaa_error_set(error, PIAA_UNSUPPORTED, "the regular expression \"%.*s\" has a class that is not supported",
+                                  piaa_utf8_shown(regex, SHOWN), regex);
         if (*c == '[') in_class = true;
         if (*c == ']') in_class = false;
         ok = piaa_text_add(out, c, 1, error);
@@ -80,13 +88,14 @@ static bool add_regex(piaa_splitter *splitter, const char *pattern, bool literal
     if (!regex) {
         PCRE2_UCHAR why[128] = "";
         pcre2_get_error_message(number, why, sizeof why);
-        return piaa_error_set(error, PIAA_FORMAT, "the regular expression \"%.200s\" cannot be compiled: %s", pattern, (const char *)why);
+        return piaa_error_set(error, PIAA_FORMAT, "the regular expression \"%.*s\" cannot be compiled: %s", piaa_utf8_shown(pattern, SHOWN),
+                              pattern, (const char *)why);
     }
     pcre2_pattern_info(regex, PCRE2_INFO_MATCHEMPTY, &empty);
     if (empty) {
         pcre2_code_free(regex);
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "the pre-tokenizer's pattern \"%.200s\" can match nothing, which is not supported",
-                              pattern);
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "the pre-tokenizer's pattern \"%.*s\" can match nothing, which is not supported",
+                              piaa_utf8_shown(pattern, SHOWN), pattern);
     }
     pcre2_jit_compile(regex, PCRE2_JIT_COMPLETE); /* where there is no JIT the interpreter does the same, slower */
     splitter->steps[splitter->count++] = (step){regex, merge};

@@ -24,6 +24,7 @@ enum {
     MAX_MERGES = 1 << 24,
     MAX_FILE = 256 << 20, /* the largest files in use have 35 MB */
     MAX_TEXT = 1 << 30,
+    SHOWN = 100,            /* bytes of a token in a message */
     ALPHABET_END = 256 + 68 /* characters of the byte alphabet are below this code */
 };
 
@@ -72,7 +73,7 @@ static bool read_id(const cJSON *json, int32_t *id) {
 }
 
 static bool bad_token(piaa_error *error, const char *token, const char *why) {
-    return piaa_error_set(error, PIAA_FORMAT, "token \"%.100s\": %s: fetch the file again", token, why);
+    return piaa_error_set(error, PIAA_FORMAT, "token \"%.*s\": %s: fetch the file again", piaa_utf8_shown(token, SHOWN), token, why);
 }
 
 /* The vocabulary's tokens and the added ones into one table. */
@@ -84,7 +85,8 @@ static bool read_vocabulary(piaa_tokenizer *t, const cJSON *vocab, const cJSON *
             const char *token = list == vocab ? item->string : piaa_json_string(item, "content");
             if (!token || !*token) return piaa_error_set(error, PIAA_FORMAT, "a token has no content: fetch the file again");
             if (!read_id(list == vocab ? item : piaa_json_find(item, "id"), &id))
-                return piaa_error_set(error, PIAA_FORMAT, "token \"%.100s\": the id is not a whole number from 0 to %d", token, MAX_ID - 1);
+                return piaa_error_set(error, PIAA_FORMAT, "token \"%.*s\": the id is not a whole number from 0 to %d",
+                                      piaa_utf8_shown(token, SHOWN), token, MAX_ID - 1);
             if (id >= size) size = id + 1;
             bytes += strlen(token) + 1;
         }
@@ -113,8 +115,8 @@ static bool read_added(piaa_tokenizer *t, const cJSON *list, piaa_error *error) 
         bool on = false;
         for (size_t i = 0; i < PIAA_COUNT(unsupported); i++)
             if (piaa_json_bool(item, unsupported[i], &on) && on)
-                return piaa_error_set(error, PIAA_UNSUPPORTED, "the added token \"%.100s\" sets \"%s\", which is not supported", token,
-                                      unsupported[i]);
+                return piaa_error_set(error, PIAA_UNSUPPORTED, "the added token \"%.*s\" sets \"%s\", which is not supported",
+                                      piaa_utf8_shown(token, SHOWN), token, unsupported[i]);
         if (strlen(token) > PIAA_ADDED_MAX) return bad_token(error, token, "too long for an added token");
         bytes += strlen(token);
     }
@@ -170,12 +172,11 @@ static bool read_merges(piaa_tokenizer *t, const cJSON *list, piaa_error *error)
         if (!ok) break;
         int32_t left = piaa_vocabulary_find(&t->vocabulary, a, a_size), right = piaa_vocabulary_find(&t->vocabulary, b, strlen(b));
         int32_t result = piaa_vocabulary_find(&t->vocabulary, both.data, both.length);
+        if (left < 0) both.data[a_size] = '\0';
+        const char *missing = left < 0 || (right >= 0 && result < 0) ? both.data : b;
         if (left < 0 || right < 0 || result < 0)
-            ok = piaa_error_set(error, PIAA_FORMAT,
-                                "merge number %d names \"%.100s\", which is not in the vocabulary: fetch the file again", rank,
-                                left < 0    ? both.data
-                                : right < 0 ? b
-                                            : both.data);
+            ok = piaa_error_set(error, PIAA_FORMAT, "merge number %d names \"%.*s\", which is not in the vocabulary: fetch the file again",
+                                rank, piaa_utf8_shown(missing, SHOWN), missing);
         else
             piaa_pairs_put(&t->merges, left, right, rank, result);
     }

@@ -67,6 +67,13 @@ size_t piaa_utf8_length(char first) {
     return c < 0x80 ? 1 : c < 0xE0 ? 2 : c < 0xF0 ? 3 : 4;
 }
 
+int piaa_utf8_shown(const char *text, int limit) {
+    size_t size = strlen(text);
+    if (size <= (size_t)limit) return (int)size;
+    while (limit && ((unsigned char)text[limit] & 0xC0) == 0x80) limit--;
+    return limit;
+}
+
 /* Every character that is not "NFC quick check: yes", or has a combining class, is U+0300 or above.  Of the characters above, the
  * common scripts that have neither property are let pass: Han ideographs, and Hangul syllables (only jamo compose with them). */
 bool piaa_nfc_is_sure(const char *text, size_t size) {

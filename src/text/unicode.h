@@ -14,6 +14,9 @@ bool piaa_utf8_repair(const char *text, size_t size, piaa_text *out, piaa_error 
 /* Bytes of the character that starts with `first`, in well-formed text. */
 size_t piaa_utf8_length(char first);
 
+/* How much of `text` to show in a message, for "%.*s": all of it, or at most `limit` bytes that end between two characters. */
+int piaa_utf8_shown(const char *text, int limit);
+
 /* True where well-formed `text` is in NFC for certain, judged quickly; false: piaa_nfc_add has to do its work. */
 bool piaa_nfc_is_sure(const char *text, size_t size);
 

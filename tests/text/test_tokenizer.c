@@ -247,7 +247,8 @@ static void broken_files(void **state) {
     refuse(small(NULL, NULL, NULL, "\"end_of_word_suffix\": \"</w>\",", NULL), PIAA_UNSUPPORTED, "end_of_word_suffix");
     refuse(small(NULL, NULL, NULL, "\"type\": \"Unigram\",", NULL), PIAA_UNSUPPORTED, "Unigram");
     refuse(small(NULL, NULL, NULL, NULL, "\"a x\""), PIAA_FORMAT, "names \"x\"");
-    refuse(small(NULL, NULL, NULL, NULL, "\"a b\", \"b a\""), PIAA_FORMAT, "merge number 1");
+    refuse(small(NULL, NULL, NULL, NULL, "\"x a\""), PIAA_FORMAT, "names \"x\"");
+    refuse(small(NULL, NULL, NULL, NULL, "\"a b\", \"b a\""), PIAA_FORMAT, "merge number 1 names \"ba\"");
     refuse(small(NULL, NULL, NULL, NULL, "\"ab\""), PIAA_FORMAT, "not a pair");
     refuse(small(NULL, NULL, NULL, NULL, "\"a b c\""), PIAA_FORMAT, "not a pair");
     refuse(small(NULL, NULL, NULL, NULL, "[\"a\"]"), PIAA_FORMAT, "not a pair");
