@@ -83,6 +83,25 @@ static void zero_bytes_are_faults(void **state) {
     piaa_csv_close(csv);
 }
 
+/* A lost quote must not swallow the rest of a long file. */
+static void lost_quote_in_a_long_file(void **state) {
+    (void)state;
+    enum { ROWS = 30000 };
+    piaa_error error = {0};
+    piaa_text text = {0};
+    piaa_text_format(&text, NULL, "a,b\n\"lost,1\n");
+    for (int i = 0; i < ROWS; i++) piaa_text_format(&text, NULL, "photo %d.jpg,%d\n", i, i);
+    piaa_text_format(&text, NULL, "\"last\",1\n");
+    piaa_csv *csv = piaa_csv_parse(text.data, text.length, "r.csv", &error);
+    assert_non_null(csv);
+    assert_int_equal(piaa_csv_next(csv, &error), -1);
+    assert_non_null(strstr(error.message, "line 2: a quoted field is never closed"));
+    for (int i = 0; i <= ROWS; i++) assert_int_equal(piaa_csv_next(csv, &error), 1);
+    assert_int_equal(piaa_csv_next(csv, &error), 0);
+    piaa_csv_close(csv);
+    free(text.data);
+}
+
 static void bad_files(void **state) {
     (void)state;
     static const char *const bad[][2] = {
@@ -150,8 +169,13 @@ static void numbers(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_rows_as_python), cmocka_unit_test(faults_are_named_and_passed), cmocka_unit_test(zero_bytes_are_faults),
-        cmocka_unit_test(bad_files),           cmocka_unit_test(quoting_comes_back),          cmocka_unit_test(numbers),
+        cmocka_unit_test(same_rows_as_python),
+        cmocka_unit_test(faults_are_named_and_passed),
+        cmocka_unit_test(zero_bytes_are_faults),
+        cmocka_unit_test(bad_files),
+        cmocka_unit_test(lost_quote_in_a_long_file),
+        cmocka_unit_test(quoting_comes_back),
+        cmocka_unit_test(numbers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
