@@ -7,8 +7,8 @@
  *
  * One factorisation of a design matrix serves every target, every alpha, and the leave-one-out errors; see ridge.c for the mathematics.
  *
- * BLAS threads: nothing here changes how many threads OpenBLAS uses, which is a setting of the whole process.  OpenBLAS itself keeps small
- * products on one thread; a program that fits many small models in parallel sets OPENBLAS_NUM_THREADS=1 and threads over designs instead.
+ * Threads: nothing here changes how many OpenBLAS uses, which is a setting of the whole process; its owner can (linear/blas.h).  A program
+ * that fits many small models sets one and gives each of its own threads a design.
  */
 #ifndef PIAA_LINEAR_RIDGE_H
 #define PIAA_LINEAR_RIDGE_H

@@ -1,6 +1,7 @@
 /* The ridge against scikit-learn's StandardScaler + RidgeCV and Ridge (tests/golden), against its own definition, and on awkward data. */
 #include "support.h"
 
+#include "linear/blas.h"
 #include "linear/ridge.h"
 
 static const char *const cases[] = {"wide", "tall", "square", "tiny", "constant_column", "constant_target", "ties", "collinear"};
@@ -410,6 +411,25 @@ static void bad_input_is_named(void **state) {
     piaa_ridge_free(NULL);
 }
 
+/* One thread or two: the same model to rounding, and the setting is left as it was found. */
+static void threads_change_nothing(void **state) {
+    PIAA_UNUSED(state);
+    enum { N = 150, D = 300 };
+    static float x[N * D];
+    static double y[N];
+    make(4, N, D, 1, x, y);
+    int before = piaa_blas_threads_set(1);
+    piaa_ridge *one = fit(x, NULL, N, D, y, 1, NULL);
+    assert_int_equal(piaa_blas_threads_set(2), 1);
+    piaa_ridge *two = fit(x, NULL, N, D, y, 1, NULL);
+    assert_int_equal(piaa_blas_threads_set(before), 2);
+    assert_true(one->alphas[0] == two->alphas[0] && distance(two->coefficients, one->coefficients, D) < 1e-10);
+    assert_int_equal(piaa_blas_threads_worth(100, 2560, 8), 1);
+    assert_int_equal(piaa_blas_threads_worth(8458, 2560, 8), 8);
+    piaa_ridge_free(one);
+    piaa_ridge_free(two);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_scikit_learn),
@@ -420,6 +440,7 @@ int main(void) {
         cmocka_unit_test(many_blocks),
         cmocka_unit_test(predictions_ignore_company),
         cmocka_unit_test(awkward_columns),
+        cmocka_unit_test(threads_change_nothing),
         cmocka_unit_test(one_row_is_its_mean),
         cmocka_unit_test(bad_input_is_named),
     };
