@@ -73,7 +73,7 @@ static bool read_text_config(qwen_config *c, const cJSON *json, const char *fold
         !need_int(json, "text_config.num_key_value_heads", 1, 1024, &c->kv_heads, folder, error) ||
         !need_int(json, "text_config.intermediate_size", 1, 1 << 20, &c->intermediate, folder, error))
         return false;
-    int vocabulary;
+    int vocabulary = 0;
     if (!need_int(json, "text_config.vocab_size", 1, 1 << 24, &vocabulary, folder, error)) return false;
     c->vocabulary = vocabulary;
     c->head_dim = c->hidden / c->heads;
@@ -112,7 +112,7 @@ static bool read_text_config(qwen_config *c, const cJSON *json, const char *fold
 }
 
 static bool read_vision_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
-    int positions, channels = 3, out_hidden;
+    int positions = 0, channels = 3, out_hidden = 0;
     if (!need_int(json, "vision_config.hidden_size", 8, 65536, &c->vision, folder, error) ||
         !need_int(json, "vision_config.depth", 1, MAX_LAYERS, &c->vision_layers, folder, error) ||
         !need_int(json, "vision_config.num_heads", 1, 1024, &c->vision_heads, folder, error) ||
