@@ -232,7 +232,7 @@ static bool connect_to_read(piaa_catalog *c, const char *folder, piaa_error *err
     if (!connect(c, c->path, SQLITE_OPEN_READONLY, error)) return false;
     int code = pragma_value(c, "PRAGMA user_version", &version);
     if (code == SQLITE_OK) return true;
-    if (code != SQLITE_CANTOPEN || access(folder, W_OK) == 0) return sql_error(c, error);
+    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || access(folder, W_OK) == 0) return sql_error(c, error);
     /* A catalogue in WAL mode, in a folder where SQLite cannot make the files that WAL needs. */
     char *wal = piaa_format(error, "%s-wal", c->path);
     if (!wal) return false;

@@ -68,7 +68,8 @@ bool piaa_store_match(piaa_store *store, const piaa_photo *photo, piaa_photo_sta
  * there already is not written again).  photo->row and photo->error are not read.  When it returns true the photo outlives a kill of this
  * process; a power cut may lose the last seconds. */
 bool piaa_store_put(piaa_store *store, const piaa_photo *photo, const float *const *vectors, piaa_error *error) PIAA_MUST_USE;
-/* Records why a photo has no vectors (photo->hash may be NULL).  Vectors that an unchanged photo has from before stay. */
+/* Records why a photo has no vectors (photo->hash may be NULL).  Vectors that an unchanged photo has from before stay.  mtime_ns 0 (and
+ * size 0, if that is not known either) stands for a file that could not be read this time: the next lookup calls it CHANGED. */
 bool piaa_store_put_failure(piaa_store *store, const piaa_photo *photo, const char *reason, piaa_error *error) PIAA_MUST_USE;
 
 /* Waits until the disk has everything, and makes all matrices equally long (NaN where a vector was never asked for).  The store stays open.

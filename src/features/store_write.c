@@ -133,7 +133,9 @@ bool piaa_store_put_failure(piaa_store *store, const piaa_photo *photo, const ch
     int found = piaa_catalog_find_photo(store->catalog, photo->path, &known, error);
     if (found < 0) return false;
     char hash[129];
-    if (found && known.size == photo->size && known.mtime_ns == photo->mtime_ns) {
+    bool unchanged = found && known.size == photo->size && known.mtime_ns == photo->mtime_ns;
+    bool unread = found && !photo->mtime_ns && (!photo->size || known.size == photo->size);
+    if (unchanged || unread) {
         line.row = known.row;
         if (!line.hash && known.hash) {
             snprintf(hash, sizeof hash, "%s", known.hash); /* the catalogue's own text does not outlive the next call */

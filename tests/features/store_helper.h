@@ -2,6 +2,8 @@
 #ifndef PIAA_TEST_STORE_HELPER_H
 #define PIAA_TEST_STORE_HELPER_H
 
+#include "base/file.h"
+#include "base/memory.h"
 #include "base/npy.h"
 #include "features/store.h"
 
@@ -36,36 +38,43 @@ static const piaa_identity usual = {
 
 static inline char *scratch_new(void) {
     const char *base = getenv("TMPDIR");
-    char *path = malloc(512);
+    char *path = piaa_format(NULL, "%s/piaa-store-XXXXXX", base && *base ? base : "/tmp");
     assert_non_null(path);
-    snprintf(path, 512, "%s/piaa-store-XXXXXX", base && *base ? base : "/tmp");
     assert_non_null(mkdtemp(path));
     return path;
 }
 
 static inline void remove_tree(const char *path) {
     DIR *list = opendir(path);
-    if (list) {
-        for (const struct dirent *e; (e = readdir(list));) {
-            char inner[1024];
-            if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
-            snprintf(inner, sizeof inner, "%s/%s", path, e->d_name);
-            remove_tree(inner);
-        }
-        closedir(list);
-        rmdir(path);
-    } else {
+    if (!list) {
         unlink(path);
+        return;
     }
+    for (const struct dirent *e; (e = readdir(list));) {
+        if (!strcmp(e->d_name, ".") || !strcmp(e->d_name, "..")) continue;
+        char *inner = piaa_path_join(path, e->d_name, NULL);
+        remove_tree(inner);
+        free(inner);
+    }
+    closedir(list);
+    rmdir(path);
 }
 
-/* A path that lives until the next call but seven. */
+/* "FOLDER/NAME", which lives until scratch_drop. */
+static char *kept_names[4096];
+static size_t kept_count;
+
 static inline const char *in(const char *folder, const char *name) {
-    static char ring[8][1024];
-    static int next;
-    char *out = ring[next++ % 8];
-    snprintf(out, sizeof ring[0], "%s/%s", folder, name);
-    return out;
+    assert_true(kept_count < sizeof kept_names / sizeof *kept_names);
+    char *path = piaa_path_join(folder, name, NULL);
+    assert_non_null(path);
+    return kept_names[kept_count++] = path;
+}
+
+static inline void scratch_drop(char *path) {
+    remove_tree(path);
+    free(path);
+    while (kept_count) free(kept_names[--kept_count]);
 }
 
 static inline int64_t file_size(const char *path) {

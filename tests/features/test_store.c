@@ -1,8 +1,6 @@
 /* What the store remembers, shares, adds and refuses. */
 #include "store_helper.h"
 
-#include "base/file.h"
-
 #include <math.h>
 #include <sqlite3.h>
 
@@ -16,8 +14,7 @@ static int set_up(void **state) {
 
 static int tear_down(void **state) {
     (void)state;
-    remove_tree(scratch);
-    free(scratch);
+    scratch_drop(scratch);
     return 0;
 }
 
@@ -29,7 +26,7 @@ static void run_sql(const char *file, const char *sql) {
 }
 
 static piaa_npy_header header_of(const char *file) {
-    piaa_npy_header header;
+    piaa_npy_header header = {0};
     piaa_error error = {0};
     size_t size;
     char *bytes = piaa_file_read(file, 1 << 24, &size, &error);
@@ -242,6 +239,15 @@ static void test_failures(void **state) {
     assert_int_equal(s.status, PIAA_PHOTO_FAILED);
     assert_int_equal(s.row, 0);
     assert_true(!missing[0] && missing[1]);
+    /* So does one that could not be opened this time; the next run looks at it again. */
+    const piaa_photo unread = {.path = path_of(0)};
+    assert_true(piaa_store_put_failure(store, &unread, "it is gone", NULL));
+    s = look(store, 0, missing);
+    assert_int_equal(s.status, PIAA_PHOTO_CHANGED);
+    assert_true(
+        piaa_store_match(store, &(piaa_photo){.path = path_of(0), .size = 1000, .mtime_ns = 7, .hash = hash_of(0)}, &s, missing, NULL));
+    assert_int_equal(s.status, PIAA_PHOTO_PARTIAL);
+    assert_true(piaa_store_put_failure(store, &later, "it is gone", NULL));
     /* A changed photo that cannot be read loses its row. */
     const piaa_photo changed = {.path = path_of(1), .size = 3, .mtime_ns = 9};
     assert_true(piaa_store_put_failure(store, &changed, "it is empty", NULL));
