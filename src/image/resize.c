@@ -7,9 +7,12 @@
  * Weights are 16-bit integers w = round(2^p f), p the largest precision (up to 21) at which the largest of an axis stays below 2^15; a
  * sample is clamp((2^(p-1) + sum w x) >> p), and the 32-bit sum cannot overflow because the weights of a sample add up to about 2^p.
  *
- * Rows come in strips of 16, transposed so that the same column of 16 rows lies side by side: the inner loops of both passes are then
- * "add a constant times a run of bytes", which every compiler turns into vector code.  Finished rows wait in a ring just tall enough
- * for the vertical filter, so that the whole of the work stays in the second-level cache whatever the size of the photo. */
+ * Rows come in strips of 16, transposed so that one column of the strip, [channel][row], is 48 bytes side by side: both passes are then
+ * the same inner loop, "add a weight times a run of 48 bytes", which compilers turn into vector code.  Finished rows wait in a ring just
+ * tall enough for the vertical filter, so that the work stays in the second-level cache whatever the size of the photo.
+ *
+ * Measured, 12 megapixels to 1024 x 672, bicubic, one thread, SSE2 code: 31 ms (gcc 12), 33 ms (clang 14); PyTorch with AVX2 takes 46 ms
+ * from planar pixels and 9 ms from interleaved ones. */
 #include "base/memory.h"
 #include "image/image.h"
 
@@ -18,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHANNELS = 3, STRIP = 16, STRIP_BYTES = STRIP * CHANNELS, HIGHEST_PRECISION = 22 };
+enum { CHANNELS = 3, STRIP = 16, LANES = CHANNELS * STRIP, HIGHEST_PRECISION = 22 };
 
 /* How one axis is resampled: output i is the sum over k < count[i] of weight[i * taps + k] * input[first[i] + k]. */
 typedef struct resample_axis {
@@ -92,46 +95,54 @@ static bool axis_make(resample_axis *axis, int in, int out, piaa_filter filter, 
 }
 
 static uint8_t to_byte(int32_t sum, int precision) {
+    if (sum < 0) return 0;
     sum >>= precision;
-    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+    return (uint8_t)(sum > 255 ? 255 : sum);
 }
 
-/* Row `y` of the input for y = 0 … rows - 1 (rows <= STRIP) to a column-major strip: [width][channel][STRIP]. */
+/* `rows` input rows (at most STRIP; the last is repeated up to STRIP) to a strip laid out [width][channel][STRIP]. */
 static void strip_load(const uint8_t *in, int width, int rows, uint8_t *strip) {
     size_t stride = (size_t)width * CHANNELS;
-    for (size_t x = 0; x < stride; x++)
-        for (int y = 0; y < rows; y++) strip[x * STRIP + (size_t)y] = in[(size_t)y * stride + x];
+    const uint8_t *row[STRIP];
+    for (int y = 0; y < STRIP; y++) row[y] = in + (size_t)(y < rows ? y : rows - 1) * stride;
+    for (size_t x = 0; x < stride; x++, strip += STRIP)
+        for (int y = 0; y < STRIP; y++) strip[y] = row[y][x];
 }
 
-/* One strip resampled along its rows.  rows_out[y] receives [out][channel]. */
-static void strip_resample(const uint8_t *strip, const resample_axis *axis, int rows, uint8_t *const *rows_out) {
+/* out[b] = the weighted sum of in[0][start + b], in[1][start + b], … for LANES bytes side by side; the sums stay in registers. */
+static void weigh(const uint8_t *const *in, size_t start, const int16_t *w, int count, int precision, uint8_t *out) {
+    int32_t sum[LANES];
+    for (int b = 0; b < LANES; b++) sum[b] = 1 << (precision - 1);
+    for (int k = 0; k < count; k++) {
+        const uint8_t *bytes = in[k] + start;
+        for (int b = 0; b < LANES; b++) sum[b] += w[k] * (int16_t)bytes[b];
+    }
+    for (int b = 0; b < LANES; b++) out[b] = to_byte(sum[b], precision);
+}
+
+static const int16_t *weights_of(const resample_axis *axis, int i) {
+    return axis->weight + (size_t)i * (size_t)axis->taps;
+}
+
+/* A strip, given by its columns ([channel][STRIP] each), resampled along its rows: rows_out[y] receives [out][channel]. */
+static void strip_resample(const uint8_t *const *columns, const resample_axis *axis, int rows, uint8_t *const *rows_out) {
     for (int i = 0; i < axis->out; i++) {
-        const int16_t *w = axis->weight + (size_t)i * (size_t)axis->taps;
-        const uint8_t *in = strip + (size_t)axis->first[i] * STRIP_BYTES;
-        int32_t sum[STRIP_BYTES];
-        for (int b = 0; b < STRIP_BYTES; b++) sum[b] = 1 << (axis->precision - 1);
-        for (int k = 0; k < axis->count[i]; k++, in += STRIP_BYTES)
-            for (int b = 0; b < STRIP_BYTES; b++) sum[b] += w[k] * (int16_t)in[b];
-        uint8_t bytes[STRIP_BYTES];
-        for (int b = 0; b < STRIP_BYTES; b++) bytes[b] = to_byte(sum[b], axis->precision);
+        uint8_t bytes[LANES];
+        weigh(columns + axis->first[i], 0, weights_of(axis, i), axis->count[i], axis->precision, bytes);
         for (int y = 0; y < rows; y++)
             for (int c = 0; c < CHANNELS; c++) rows_out[y][i * CHANNELS + c] = bytes[c * STRIP + y];
     }
 }
 
-/* One output row from `count` input rows of `bytes` bytes, in blocks whose sums stay in the first-level cache. */
-static void column_resample(const uint8_t *const *rows, const int16_t *w, int count, int precision, size_t bytes, uint8_t *out) {
-    enum { BLOCK = 512 };
-    for (size_t start = 0; start < bytes; start += BLOCK) {
-        size_t n = bytes - start < BLOCK ? bytes - start : BLOCK;
-        int32_t sum[BLOCK];
-        for (size_t b = 0; b < n; b++) sum[b] = 1 << (precision - 1);
-        for (int k = 0; k < count; k++) {
-            const uint8_t *in = rows[k] + start;
-            const int16_t weight = w[k];
-            for (size_t b = 0; b < n; b++) sum[b] += weight * (int16_t)in[b];
-        }
-        for (size_t b = 0; b < n; b++) out[start + b] = to_byte(sum[b], precision);
+/* Output row i, `size` bytes, from the input rows that it weighs. */
+static void row_resample(const uint8_t *const *rows, const resample_axis *axis, int i, size_t size, uint8_t *out) {
+    const int16_t *w = weights_of(axis, i);
+    size_t at = 0;
+    for (; at + LANES <= size; at += LANES) weigh(rows, at, w, axis->count[i], axis->precision, out + at);
+    for (; at < size; at++) {
+        int32_t sum = 1 << (axis->precision - 1);
+        for (int k = 0; k < axis->count[i]; k++) sum += w[k] * rows[k][at];
+        out[at] = to_byte(sum, axis->precision);
     }
 }
 
@@ -140,7 +151,8 @@ typedef struct row_source {
     const piaa_image *in;
     const resample_axis *across; /* NULL: width unchanged */
     uint8_t *strip, *ring;
-    int ring_rows, made; /* rows 0 … made - 1 were made; the last ring_rows of them are in the ring */
+    const uint8_t **columns; /* of the strip */
+    int ring_rows, made;     /* rows 0 … made - 1 were made; the last ring_rows of them are in the ring */
     size_t row_bytes;
 } row_source;
 
@@ -157,29 +169,37 @@ static const uint8_t *row_at(row_source *source, int y) {
         uint8_t *out[STRIP];
         for (int k = 0; k < rows; k++) out[k] = ring_row(source, source->made + k);
         strip_load(in->rgb + (size_t)source->made * stride, in->width, rows, source->strip);
-        strip_resample(source->strip, source->across, rows, out);
+        strip_resample(source->columns, source->across, rows, out);
         source->made += rows;
     }
     return ring_row(source, y);
 }
 
+static bool row_source_make(row_source *source, piaa_error *error) {
+    size_t width = (size_t)source->in->width;
+    if (!source->across) return true;
+    if (!(source->strip = piaa_alloc(width, LANES, error)) || !(source->columns = piaa_alloc(width, sizeof *source->columns, error)) ||
+        !(source->ring = piaa_alloc((size_t)source->ring_rows, source->row_bytes, error)))
+        return false;
+    for (size_t x = 0; x < width; x++) source->columns[x] = source->strip + x * LANES;
+    return true;
+}
+
 static bool resample(const piaa_image *in, const resample_axis *across, const resample_axis *down, piaa_image *out, piaa_error *error) {
     int taps = down ? down->taps : 1;
     row_source source = {.in = in, .across = across, .ring_rows = taps + STRIP, .row_bytes = (size_t)out->width * CHANNELS};
-    const uint8_t **rows = NULL;
-    bool ok = (rows = piaa_alloc((size_t)taps, sizeof *rows, error)) != NULL &&
-              (!across || ((source.strip = piaa_alloc((size_t)in->width, STRIP_BYTES, error)) != NULL &&
-                           (source.ring = piaa_alloc((size_t)source.ring_rows, source.row_bytes, error)) != NULL));
+    const uint8_t **rows = piaa_alloc((size_t)taps, sizeof *rows, error);
+    bool ok = rows && row_source_make(&source, error);
     for (int y = 0; ok && y < out->height; y++) {
         uint8_t *to = out->rgb + (size_t)y * source.row_bytes;
-        if (!down) {
+        for (int k = 0; down && k < down->count[y]; k++) rows[k] = row_at(&source, down->first[y] + k);
+        if (down)
+            row_resample(rows, down, y, source.row_bytes, to);
+        else
             memcpy(to, row_at(&source, y), source.row_bytes);
-            continue;
-        }
-        for (int k = 0; k < down->count[y]; k++) rows[k] = row_at(&source, down->first[y] + k);
-        column_resample(rows, down->weight + (size_t)y * (size_t)taps, down->count[y], down->precision, source.row_bytes, to);
     }
     free(rows);
+    free(source.columns);
     free(source.strip);
     free(source.ring);
     return ok;

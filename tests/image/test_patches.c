@@ -15,17 +15,8 @@
 #include <stdlib.h>
 
 static cJSON *read_json(const char *path) {
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    assert_int_equal(fseek(file, 0, SEEK_END), 0);
-    size_t size = (size_t)ftell(file);
-    rewind(file);
-    char *text = malloc(size + 1);
-    assert_non_null(text);
-    assert_int_equal(fread(text, 1, size, file), size);
-    fclose(file);
-    cJSON *json = cJSON_ParseWithLength(text, size);
-    free(text);
+    piaa_error error = {0};
+    cJSON *json = piaa_json_read(path, 1 << 20, &error);
     assert_non_null(json);
     return json;
 }
