@@ -6,16 +6,18 @@
 #   make test         build, and run every test                        make valgrind  one end-to-end run under valgrind
 #   make install      to PREFIX (/usr/local), below DESTDIR if set     make bench     the fit's and the extraction's benchmarks
 #   make format       clang-format everything                          make tidy      clang-tidy everything
-#   make check        rooms, words, formatting                         make clean     remove the builds (keeps ggml and the bench cache)
+#   make check        rooms, words, formatting                         make clean     remove builds (keeps ggml, bench cache)
+#   make bench-fit    the fit's alone; FIT="--threads 1": its options
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
+FIT ?=
 piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang demo test asan fuzz valgrind bench install format check tidy clean setup
+.PHONY: all release clang demo test asan fuzz valgrind bench bench-fit install format check tidy clean setup
 .DEFAULT_GOAL := all
 
 all: release
@@ -52,9 +54,13 @@ valgrind:
 	$(call build,valgrind,piaa)
 	@scripts/valgrind build/valgrind/src/cli/piaa
 
-bench: release
+bench: bench-fit
+	@bench/extract.sh
+
+bench-fit: release
 	@scripts/setup venv
-	@scripts/bench
+	@cmake build/release -DPIAA_BENCH=ON >/dev/null && cmake --build build/release --parallel $(JOBS) --target bench_fit
+	@$$(bench/venv.sh build/bench/fit numpy scipy scikit-learn) bench/fit.py build/release/bench/bench_fit $(FIT)
 
 install: release
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null

@@ -18,12 +18,7 @@ done
 [ -x "$piaa" ] || { echo "extract.sh: $piaa is not there; run \`make\` first" >&2; exit 1; }
 mkdir -p "$cache"
 
-python=${PIAA_PYTHON:-$cache/venv/bin/python}   # PIAA_PYTHON: an interpreter that has the packages already
-if [ ! -x "$python" ]; then
-    echo "Installing the reference's packages into $cache/venv" >&2
-    python3 -m venv "$cache/venv"
-    "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r scripts/golden/requirements.txt >&2
-fi
+python=${PIAA_PYTHON:-$(bench/venv.sh "$cache/venv")}   # PIAA_PYTHON: an interpreter that has the packages already
 model=$cache/$size
 if [ ! -f "$model/complete" ]; then
     "$python" bench/make_checkpoint.py "$model" --size "$size" >&2

@@ -9,11 +9,6 @@ WHAT = {"a": "piaa default layer, lt, bf16", "b": "piaa all layers, all pools, b
         "d": "piaa default layer, lt, q4_K"}
 
 
-def model_seconds(row):
-    """Time in the model, without reading and resizing the photo."""
-    return float(row["model_s"]) if "model_s" in row else float(row["vision_s"]) + float(row["decoder_s"])
-
-
 times, speeds, tokens, rounds = {}, {}, {}, 0
 for path in glob.glob(os.path.join(sys.argv[1], "?.*.csv")):
     run = os.path.basename(path)[0]
@@ -21,7 +16,7 @@ for path in glob.glob(os.path.join(sys.argv[1], "?.*.csv")):
     with open(path, newline="") as f:
         for row in csv.DictReader(f):
             key = (int(row["width"]), int(row["height"]), run)
-            times.setdefault(key, []).append(model_seconds(row))
+            times.setdefault(key, []).append(float(row["model_s"]))   # without reading and resizing the photo
             tokens.setdefault(key[:2], set()).add(int(row["tokens"]))
             if "gflop_per_s" in row:
                 speeds.setdefault(key, []).append(float(row["gflop_per_s"]))

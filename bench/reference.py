@@ -75,6 +75,6 @@ import transformers  # noqa: E402  (slow to load)
 transformers.utils.logging.disable_progress_bar()
 net = transformers.Qwen3VLForConditionalGeneration.from_pretrained(args.model, dtype=torch.bfloat16).eval()
 reader = transformers.Qwen3VLProcessor.from_pretrained(args.model)
-print("photo,width,height,tokens,preprocess_s,forward_s,vision_s,model_s")
+print("photo,width,height,tokens,prepare_s,forward_s,vision_s,model_s")
 for photo in args.photos:
     measure(net, reader, photo)
