@@ -6,7 +6,6 @@
  *
  * libvips keeps its settings and its error text per process, whoever uses it: one thread per image and no cache of operations suit a
  * program whose other threads compute.  Its warnings are dropped, and its error text is emptied after every failure. */
-#include "base/file.h"
 #include "base/memory.h"
 #include "image/image.h"
 

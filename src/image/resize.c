@@ -16,7 +16,6 @@
 #include "base/memory.h"
 #include "image/image.h"
 
-#include <limits.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>

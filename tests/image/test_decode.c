@@ -78,6 +78,25 @@ static void every_orientation_is_turned_upright(void **state) {
     }
 }
 
+static void sixteen_bits_keep_their_high_byte(void **state) {
+    (void)state;
+    if (!piaa_image_has_photo_name("a.ppm")) skip();
+    static const unsigned char bytes[] = "P6 2 1 65535\n\x12\x34\xff\xff\x00\xff\x80\x00\x7f\xff\x01\x00";
+    static const uint8_t expected[] = {0x12, 0xff, 0, 0x80, 0x7f, 1};
+    char path[] = "/tmp/piaa-test-XXXXXX";
+    int descriptor = mkstemp(path);
+    assert_true(descriptor >= 0);
+    assert_int_equal(write(descriptor, bytes, sizeof bytes - 1), sizeof bytes - 1);
+    close(descriptor);
+    piaa_error error = {0};
+    piaa_image image;
+    assert_true(piaa_image_read(path, PIAA_EXIF_APPLY, &image, &error));
+    unlink(path);
+    assert_int_equal(image.width, 2);
+    assert_memory_equal(image.rgb, expected, sizeof expected);
+    piaa_image_free(&image);
+}
+
 static void *read_some(void *argument) {
     size_t *read = argument;
     for (size_t i = 0; i < sizeof golden_names / sizeof *golden_names; i++) {
@@ -117,6 +136,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_pillow),
         cmocka_unit_test(every_orientation_is_turned_upright),
+        cmocka_unit_test(sixteen_bits_keep_their_high_byte),
         cmocka_unit_test(several_threads_read_at_once),
         cmocka_unit_test(photo_names),
     };
