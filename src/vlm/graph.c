@@ -14,44 +14,67 @@ struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int
     return tensor;
 }
 
-struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, struct ggml_tensor *w, struct ggml_tensor *b, struct ggml_tensor *x) {
-    graph->flops += 2.0 * (double)ggml_nelements(w) * (double)ggml_nrows(x);
-    struct ggml_tensor *y = ggml_mul_mat(graph->context, w, x);
-    return b ? ggml_add(graph->context, y, b) : y;
+/* 0.5 x (1 + tanh(u)) = x sigmoid(2u), so that ggml's float32 sigmoid serves: its own tanh form is a table. */
+static struct ggml_tensor *gelu_tanh(struct ggml_context *c, struct ggml_tensor *x) {
+    const float root = 0.79788456080286535588f; /* sqrt(2 / pi) */
+    struct ggml_tensor *inner = ggml_scale_bias(c, ggml_sqr(c, x), 2.0f * root * 0.044715f, 2.0f * root);
+    return ggml_mul(c, x, ggml_sigmoid(c, ggml_mul(c, x, inner)));
+}
+
+struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
+                                      piaa_activation activation, struct ggml_tensor *residual) {
+    struct ggml_context *c = graph->context;
+    graph->flops += 2.0 * (double)w->rows * (double)w->columns * (double)ggml_nrows(x);
+    enum ggml_type wanted = w->kernels && w->kernels->half ? GGML_TYPE_BF16 : GGML_TYPE_F32;
+    if (x->type != wanted) x = ggml_cast(c, x, wanted);
+    if (w->kernels) return piaa_node_linear(graph, w, b, x, activation, residual);
+    struct ggml_tensor *y = ggml_mul_mat(c, w->tensor, x);
+    if (b) y = ggml_add(c, y, b);
+    if (activation == PIAA_GELU) y = ggml_gelu_erf(c, y);
+    if (activation == PIAA_GELU_TANH) y = gelu_tanh(c, y);
+    if (activation == PIAA_SWIGLU) y = ggml_swiglu(c, y);
+    return residual ? ggml_add(c, residual, y) : y;
 }
 
 struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b,
                                           float eps) {
+    if (graph->kernels) return piaa_node_norm(graph, x, w, b, eps, graph->narrow);
     struct ggml_tensor *y = ggml_mul(graph->context, ggml_norm(graph->context, x, eps), w);
     return ggml_add(graph->context, y, b);
 }
 
-struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, float eps) {
+struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, float eps, bool to_product) {
+    if (graph->kernels) return piaa_node_norm(graph, x, w, NULL, eps, graph->narrow && to_product);
     return ggml_mul(graph->context, ggml_rms_norm(graph->context, x, eps), w);
 }
 
-struct ggml_tensor *piaa_graph_gelu(piaa_graph *graph, struct ggml_tensor *x) {
-    return ggml_gelu_erf(graph->context, x);
+/* Heads of a row as [dim, heads, n], normalised and rotated where asked, and then [dim, n, heads]. */
+static struct ggml_tensor *heads(struct ggml_context *c, const piaa_attention *a, struct ggml_tensor *rows, int first, int count,
+                                 struct ggml_tensor *norm, struct ggml_tensor *positions) {
+    size_t head_bytes = (size_t)a->dim * rows->nb[0];
+    struct ggml_tensor *x = ggml_view_3d(c, rows, a->dim, count, rows->ne[1], head_bytes, rows->nb[1], (size_t)first * head_bytes);
+    if (norm) x = ggml_mul(c, ggml_rms_norm(c, x, a->eps), norm);
+    if (positions) {
+        int sections[4] = {a->sections[0], a->sections[1], a->sections[2], a->sections[3]};
+        x = ggml_rope_multi(c, x, positions, NULL, a->rotary_dims, sections, a->rotary_mode, 32768, a->rotary_base, 1, 0, 1, 32, 1);
+    }
+    return ggml_permute(c, x, 0, 2, 1, 3);
 }
 
-/* 0.5 x (1 + tanh(u)) = x sigmoid(2u), so that ggml's float32 sigmoid serves where our kernel cannot run. */
-struct ggml_tensor *piaa_graph_gelu_tanh(piaa_graph *graph, struct ggml_tensor *x) {
+struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *a) {
     struct ggml_context *c = graph->context;
-    const float root = 0.79788456080286535588f; /* sqrt(2 / pi) */
-    struct ggml_tensor *square = ggml_sqr(c, x);
-    struct ggml_tensor *inner = ggml_scale_bias(c, square, 2.0f * root * 0.044715f, 2.0f * root);
-    return ggml_mul(c, x, ggml_sigmoid(c, ggml_mul(c, x, inner)));
-}
-
-struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, struct ggml_tensor *q, struct ggml_tensor *k, struct ggml_tensor *v,
-                                         struct ggml_tensor *mask, float scale) {
-    struct ggml_context *c = graph->context;
-    graph->flops += 4.0 * (double)ggml_nelements(q) * (double)k->ne[1];
+    /* In causal attention over all tokens half of the scores are never needed. */
+    double pairs = (double)a->q->ne[1] * (double)a->kv->ne[1] * (a->causal && a->q->ne[1] == a->kv->ne[1] ? 0.5 : 1.0);
+    graph->flops += 4.0 * a->dim * a->heads * pairs;
+    if (graph->kernels) return piaa_node_attention(graph, a);
+    struct ggml_tensor *q = heads(c, a, a->q, a->q_first, a->heads, a->q_norm, a->q_rotary);
+    struct ggml_tensor *k = heads(c, a, a->kv, a->k_first, a->kv_heads, a->k_norm, a->k_rotary);
+    struct ggml_tensor *v = heads(c, a, a->kv, a->v_first, a->kv_heads, NULL, NULL);
     if (graph->half) {
         k = ggml_cast(c, k, GGML_TYPE_F16);
         v = ggml_cast(c, v, GGML_TYPE_F16);
     }
-    struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k, v, mask, scale, 0.0f, 0.0f);
+    struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k, v, a->mask, 1.0f / sqrtf((float)a->dim), 0.0f, 0.0f);
     return ggml_reshape_2d(c, y, y->ne[0] * y->ne[1], y->ne[2]);
 }
 

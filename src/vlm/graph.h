@@ -8,6 +8,8 @@
 #ifndef PIAA_VLM_GRAPH_H
 #define PIAA_VLM_GRAPH_H
 
+#include "vlm/kernels.h"
+#include "vlm/resident.h"
 #include "vlm/vlm.h"
 
 #include <ggml-backend.h>
@@ -22,12 +24,15 @@ typedef struct piaa_graph_output {
     bool vision;
 } piaa_graph_output;
 
+typedef struct piaa_node piaa_node; /* of a kernel of ours; nodes.c */
+
 typedef struct piaa_graph {
     struct ggml_context *context;
     struct ggml_cgraph *nodes;
-    bool kernels; /* our own CPU kernels may be used */
-    bool half;    /* attention may round keys and values to 16 bits */
-    double flops; /* counted while building */
+    const piaa_kernels *kernels; /* our own for attention and norms; NULL: ggml's operations only */
+    bool narrow;                 /* matrix products take bfloat16 */
+    bool half;                   /* ggml's attention may round keys and values to 16 bits */
+    double flops;                /* counted while building */
     struct {
         struct ggml_tensor *tensor;
         const void *data; /* host memory of the tensor's size, alive until the run */
@@ -35,25 +40,46 @@ typedef struct piaa_graph {
     int input_count;
     piaa_graph_output *outputs;
     int output_count, output_capacity;
+    piaa_node *kernel_nodes; /* a list; freed with piaa_graph_free_nodes */
+    bool failed;             /* out of memory while building */
 } piaa_graph;
 
 struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int64_t ne0, int64_t ne1, const void *data);
 
-/* y = W x + b; x [in, n], W ne [in, out], b [out] or NULL. */
-struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, struct ggml_tensor *w, struct ggml_tensor *b, struct ggml_tensor *x);
-/* (x - mean) / sqrt(var + eps) * w + b, over the first axis. */
+/* activation(W x + b) + residual; x [columns, n], b [rows] or NULL, residual like the result or NULL.  With PIAA_SWIGLU W is paired, b
+ * NULL, and the result has half as many rows.  GELU in full float32 (ggml's own tanh form looks values up in a 16-bit table). */
+struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
+                                      piaa_activation activation, struct ggml_tensor *residual);
+/* (x - mean) / sqrt(var + eps) * w + b, over the first axis; only for a matrix product to read. */
 struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b,
                                           float eps);
-/* x / sqrt(mean(x^2) + eps) * w, over the first axis. */
-struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, float eps);
-/* GELU: exact (erf) or with the tanh approximation 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), both in full float32 (ggml's own
- * tanh form looks values up in a 16-bit table). */
-struct ggml_tensor *piaa_graph_gelu(piaa_graph *graph, struct ggml_tensor *x);
-struct ggml_tensor *piaa_graph_gelu_tanh(piaa_graph *graph, struct ggml_tensor *x);
-/* softmax(scale q k^T + mask) v, heads merged: q [dim, nq, heads], k and v [dim, nk, kv_heads] (any strides), mask [nk, nq] f16 or NULL;
- * result [dim * heads, nq]. */
-struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, struct ggml_tensor *q, struct ggml_tensor *k, struct ggml_tensor *v,
-                                         struct ggml_tensor *mask, float scale);
+/* x / sqrt(mean(x^2) + eps) * w, over the first axis.  to_product: only a matrix product reads it. */
+struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, float eps, bool to_product);
+
+/* softmax(q k^T / sqrt(dim)) v with heads merged, after RMS norm (if there are weights) and rotary positions of q and k. */
+typedef struct piaa_attention {
+    struct ggml_tensor *q, *kv;    /* float32 [.., queries] and [.., keys]; may be one and the same */
+    int q_first, k_first, v_first; /* the heads of each begin so many heads into a row */
+    int heads, kv_heads, dim;
+    struct ggml_tensor *q_norm, *k_norm; /* [dim] or NULL */
+    float eps;
+    struct ggml_tensor *q_rotary, *k_rotary;   /* with kernels: cosines and sines, f32 [dim, n] (kernels.h); else positions, i32 [4 n] */
+    int rotary_mode, rotary_dims, sections[4]; /* ggml's words for the same */
+    float rotary_base;
+    bool causal;
+    struct ggml_tensor *rows; /* causal, with kernels: the queries' places among the keys, i32; NULL: all in order */
+    struct ggml_tensor *mask; /* causal, without kernels: f16 [keys, queries] */
+} piaa_attention;
+
+struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *attention); /* [dim * heads, queries] */
+
+/* The same three as nodes of our kernels (nodes.c); graph.c chooses. */
+struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
+                                     piaa_activation activation, struct ggml_tensor *residual);
+struct ggml_tensor *piaa_node_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b, float eps,
+                                   bool narrow);
+struct ggml_tensor *piaa_node_attention(piaa_graph *graph, const piaa_attention *attention);
+void piaa_graph_free_nodes(piaa_graph *graph);
 
 /* Pools x [dim, n] with weights [pools, n] (see above); pools[i] names column i. */
 void piaa_graph_pool(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *weights, const piaa_pool *pools, int pool_count,

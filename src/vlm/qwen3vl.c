@@ -256,11 +256,13 @@ typedef struct qwen_input {
     float *text_embeddings;                  /* [text][hidden] */
     int32_t *positions;                      /* [4][tokens]: time, height, width, time */
     float *pool;                             /* [tokens][3]: lt, lt_tail, lv */
-    ggml_fp16_t *mask;                       /* [tokens][tokens], causal */
     /* The same for the text rows alone, which are all that the last block has to finish. */
     int32_t *rows, *row_positions;
     float *row_pool; /* [text][2]: lt, lt_tail */
-    ggml_fp16_t *row_mask;
+    /* Rotary positions as our kernels take them: cosines and sines, [n][dim] */
+    float *vision_rotary, *rotary, *row_rotary;
+    /* Causal masks [n][tokens], made where ggml's attention asks for them: quadratic in the tokens. */
+    ggml_fp16_t *mask, *row_mask;
 } qwen_input;
 
 static void qwen_input_free(void *input) {
@@ -274,10 +276,13 @@ static void qwen_input_free(void *input) {
     free(in->text_embeddings);
     free(in->positions);
     free(in->pool);
-    free(in->mask);
     free(in->rows);
     free(in->row_positions);
     free(in->row_pool);
+    free(in->vision_rotary);
+    free(in->rotary);
+    free(in->row_rotary);
+    free(in->mask);
     free(in->row_mask);
     free(in);
 }
@@ -350,9 +355,66 @@ static bool make_text_embeddings(const qwen_config *c, qwen_input *in, piaa_erro
     return true;
 }
 
-static void causal_row(ggml_fp16_t *row, int tokens, int position) {
-    ggml_fp16_t minus_infinity = ggml_fp32_to_fp16(-INFINITY), zero = ggml_fp32_to_fp16(0.0f);
-    for (int k = 0; k < tokens; k++) row[k] = k <= position ? zero : minus_infinity;
+/* Rows rows[i] (NULL: i) of the causal mask. */
+static ggml_fp16_t *causal_mask(const int32_t *rows, int count, int tokens, piaa_error *error) {
+    ggml_fp16_t *mask = piaa_alloc_array((size_t)count * (size_t)tokens, sizeof *mask, error);
+    ggml_fp16_t minus_infinity = ggml_fp32_to_fp16(-INFINITY), zero = ggml_fp32_to_fp16(0.0f), *at = mask;
+    for (int i = 0; mask && i < count; i++)
+        for (int k = 0; k < tokens; k++) *at++ = k <= (rows ? rows[i] : i) ? zero : minus_infinity;
+    return mask;
+}
+
+/* Cosines and sines of position x frequency, [positions][half][2]; frequency j is base^(-2j / dim) rounded to float32 like the product
+ * with the position, as the reference has it. */
+static float *make_angles(int positions, int half, double base, double dim, piaa_error *error) {
+    float *angles = piaa_alloc_array((size_t)positions * (size_t)half * 2, sizeof *angles, error);
+    for (int j = 0; angles && j < half; j++) {
+        float frequency = (float)pow(base, -2.0 * j / dim);
+        for (int p = 0; p < positions; p++) {
+            float angle = (float)p * frequency;
+            angles[(p * half + j) * 2] = cosf(angle);
+            angles[(p * half + j) * 2 + 1] = sinf(angle);
+        }
+    }
+    return angles;
+}
+
+/* Half the angles of a vision head are the row's, half the column's. */
+static bool make_vision_rotary(const qwen_config *c, qwen_input *in, piaa_error *error) {
+    int n = in->patches, dim = c->vision / c->vision_heads, half = dim / 2, quarter = dim / 4;
+    int side = in->pixels.grid_h > in->pixels.grid_w ? in->pixels.grid_h : in->pixels.grid_w;
+    float *angles = make_angles(side, quarter, 10000.0, half, error);
+    in->vision_rotary = angles ? piaa_alloc_array((size_t)n * (size_t)dim, sizeof(float), error) : NULL;
+    for (int t = 0; in->vision_rotary && t < n; t++)
+        for (int j = 0; j < half; j++) {
+            int position = in->vision_positions[(j < quarter ? 0 : n) + t];
+            const float *angle = angles + (position * quarter + j % quarter) * 2;
+            in->vision_rotary[t * dim + j] = angle[0];
+            in->vision_rotary[t * dim + half + j] = angle[1];
+        }
+    free(angles);
+    return in->vision_rotary != NULL;
+}
+
+static bool make_decoder_rotary(const qwen_config *c, qwen_input *in, piaa_error *error) {
+    int n = in->tokens, dim = c->head_dim, half = dim / 2, farthest = 0, row = 0;
+    for (int i = 0; i < 3 * n; i++)
+        if (in->positions[i] > farthest) farthest = in->positions[i];
+    float *angles = make_angles(farthest + 1, half, c->rope_theta, dim, error);
+    in->rotary = angles ? piaa_alloc_array((size_t)n * (size_t)dim, sizeof(float), error) : NULL;
+    in->row_rotary = in->rotary ? piaa_alloc_array((size_t)in->text * (size_t)dim, sizeof(float), error) : NULL;
+    for (int t = 0; in->row_rotary && t < n; t++) {
+        float *out = in->rotary + (size_t)t * (size_t)dim;
+        for (int j = 0; j < half; j++) {
+            int axis = j % 3 == 1 && j < 3 * c->section[1] ? 1 : j % 3 == 2 && j < 3 * c->section[2] ? 2 : 0;
+            const float *angle = angles + ((size_t)in->positions[axis * n + t] * (size_t)half + (size_t)j) * 2;
+            out[j] = angle[0];
+            out[half + j] = angle[1];
+        }
+        if (row < in->text && in->rows[row] == t) memcpy(in->row_rotary + (size_t)row++ * (size_t)dim, out, (size_t)dim * sizeof *out);
+    }
+    free(angles);
+    return in->row_rotary != NULL;
 }
 
 static bool make_decoder_positions(const qwen_config *c, qwen_input *in, piaa_error *error) {
@@ -363,8 +425,7 @@ static bool make_decoder_positions(const qwen_config *c, qwen_input *in, piaa_er
     in->rows = piaa_alloc((size_t)text, sizeof(int32_t), error);
     in->row_positions = piaa_alloc((size_t)text * 4, sizeof(int32_t), error);
     in->row_pool = piaa_alloc((size_t)text * 2, sizeof(float), error);
-    in->row_mask = piaa_alloc((size_t)text * (size_t)n, sizeof(ggml_fp16_t), error);
-    if (!in->positions || !in->pool || !in->rows || !in->row_positions || !in->row_pool || !in->row_mask) return false;
+    if (!in->positions || !in->pool || !in->rows || !in->row_positions || !in->row_pool) return false;
     int row = 0;
     for (int t = 0; t < n; t++) {
         bool image = t >= in->start && t < in->start + in->image;
@@ -388,7 +449,6 @@ static bool make_decoder_positions(const qwen_config *c, qwen_input *in, piaa_er
         for (int axis = 0; axis < 4; axis++) in->row_positions[axis * text + row] = time;
         in->row_pool[row * 2 + 0] = 1.0f / (float)text;
         in->row_pool[row * 2 + 1] = t == n - 1 ? 1.0f : 0.0f;
-        causal_row(in->row_mask + (size_t)row * (size_t)n, n, t);
         row++;
     }
     return true;
@@ -424,7 +484,8 @@ static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, c
         in->tokens = (int)in->chat.ids.count;
         in->start = (int)in->chat.image_start;
         in->text = in->tokens - in->image;
-        ok = make_vision_positions(c, in, error) && make_text_embeddings(c, in, error) && make_decoder_positions(c, in, error);
+        ok = make_vision_positions(c, in, error) && make_text_embeddings(c, in, error) && make_decoder_positions(c, in, error) &&
+             make_vision_rotary(c, in, error) && make_decoder_rotary(c, in, error);
     }
     if (!ok) {
         qwen_input_free(in);
@@ -436,26 +497,29 @@ static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, c
 /* ---------------------------------------------------------------------------------------------------------------- weights */
 
 typedef struct vision_block {
-    struct ggml_tensor *norm1_w, *norm1_b, *qkv_w, *qkv_b, *proj_w, *proj_b, *norm2_w, *norm2_b, *fc1_w, *fc1_b, *fc2_w, *fc2_b;
+    const piaa_matrix *qkv_w, *proj_w, *fc1_w, *fc2_w;
+    struct ggml_tensor *norm1_w, *norm1_b, *qkv_b, *proj_b, *norm2_w, *norm2_b, *fc1_b, *fc2_b;
 } vision_block;
 
 typedef struct merger {
-    struct ggml_tensor *norm_w, *norm_b, *fc1_w, *fc1_b, *fc2_w, *fc2_b;
+    const piaa_matrix *fc1_w, *fc2_w;
+    struct ggml_tensor *norm_w, *norm_b, *fc1_b, *fc2_b;
 } merger;
 
 typedef struct decoder_block {
-    struct ggml_tensor *norm1, *qkv, *q_norm, *k_norm, *o, *norm2, *gate_up, *down;
+    const piaa_matrix *q, *kv, *o, *gate_up, *down;
+    struct ggml_tensor *norm1, *q_norm, *k_norm, *norm2;
 } decoder_block;
 
 typedef struct qwen_weights {
-    struct ggml_tensor *patch_w, *patch_b, *final_norm, *head;
+    const piaa_matrix *patch_w, *head;
+    struct ggml_tensor *patch_b, *final_norm;
     merger merger, deepstack[MAX_DEEPSTACK];
     vision_block vision[MAX_LAYERS];
     decoder_block decoder[MAX_LAYERS];
 } qwen_weights;
 
-static struct ggml_tensor *matrix(piaa_resident *r, piaa_error *error, const char *prefix, const char *name, int64_t rows,
-                                  int64_t columns) {
+static const piaa_matrix *matrix(piaa_resident *r, piaa_error *error, const char *prefix, const char *name, int64_t rows, int64_t columns) {
     char text[256];
     snprintf(text, sizeof text, "%s%s", prefix, name);
     return piaa_resident_matrix(r, error, text, 1, &rows, columns);
@@ -504,14 +568,15 @@ static void declare_decoder_block(const qwen_config *c, piaa_resident *r, int i,
     int64_t h = c->hidden, q = (int64_t)c->heads * c->head_dim, kv = (int64_t)c->kv_heads * c->head_dim, f = c->intermediate;
     snprintf(p, sizeof p, "model.language_model.layers.%d.", i);
     b->norm1 = vector(r, error, p, "input_layernorm.weight", h);
-    snprintf(names, sizeof names, "%sself_attn.q_proj.weight|%sself_attn.k_proj.weight|%sself_attn.v_proj.weight", p, p, p);
-    b->qkv = piaa_resident_matrix(r, error, names, 3, (int64_t[]){q, kv, kv}, h);
+    b->q = matrix(r, error, p, "self_attn.q_proj.weight", q, h);
+    snprintf(names, sizeof names, "%sself_attn.k_proj.weight|%sself_attn.v_proj.weight", p, p);
+    b->kv = piaa_resident_matrix(r, error, names, 2, (int64_t[]){kv, kv}, h);
     b->q_norm = vector(r, error, p, "self_attn.q_norm.weight", c->head_dim);
     b->k_norm = vector(r, error, p, "self_attn.k_norm.weight", c->head_dim);
     b->o = matrix(r, error, p, "self_attn.o_proj.weight", h, q);
     b->norm2 = vector(r, error, p, "post_attention_layernorm.weight", h);
     snprintf(names, sizeof names, "%smlp.gate_proj.weight|%smlp.up_proj.weight", p, p);
-    b->gate_up = piaa_resident_matrix(r, error, names, 2, (int64_t[]){f, f}, h);
+    b->gate_up = piaa_resident_paired(r, error, names, f, h);
     b->down = matrix(r, error, p, "mlp.down_proj.weight", h, f);
 }
 
@@ -545,26 +610,24 @@ static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan 
 
 /* ------------------------------------------------------------------------------------------------------------------ graph */
 
-static struct ggml_tensor *view_heads(struct ggml_context *g, struct ggml_tensor *x, int dim, int heads, int first) {
-    return ggml_view_3d(g, x, dim, heads, x->ne[1], (size_t)dim * x->nb[0], x->nb[1], (size_t)(first * dim) * x->nb[0]);
-}
-
-static struct ggml_tensor *by_head(struct ggml_context *g, struct ggml_tensor *x) {
-    return ggml_permute(g, x, 0, 2, 1, 3);
-}
-
 static struct ggml_tensor *build_vision_attention(const qwen_config *c, const vision_block *b, piaa_graph *graph, struct ggml_tensor *x,
-                                                  struct ggml_tensor *positions) {
-    struct ggml_context *g = graph->context;
+                                                  struct ggml_tensor *rotary) {
     int dim = c->vision / c->vision_heads;
-    int sections[4] = {dim / 4, dim / 4, 0, 0};
-    struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv_w, b->qkv_b, x);
-    struct ggml_tensor *q = view_heads(g, qkv, dim, c->vision_heads, 0);
-    struct ggml_tensor *k = view_heads(g, qkv, dim, c->vision_heads, c->vision_heads);
-    struct ggml_tensor *v = view_heads(g, qkv, dim, c->vision_heads, 2 * c->vision_heads);
-    q = ggml_rope_multi(g, q, positions, NULL, dim / 2, sections, GGML_ROPE_TYPE_VISION, 32768, 10000.0f, 1, 0, 1, 32, 1);
-    k = ggml_rope_multi(g, k, positions, NULL, dim / 2, sections, GGML_ROPE_TYPE_VISION, 32768, 10000.0f, 1, 0, 1, 32, 1);
-    return piaa_graph_attention(graph, by_head(g, q), by_head(g, k), by_head(g, v), NULL, 1.0f / sqrtf((float)dim));
+    struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv_w, b->qkv_b, x, PIAA_LINEAR, NULL);
+    piaa_attention attention = {.q = qkv,
+                                .kv = qkv,
+                                .k_first = c->vision_heads,
+                                .v_first = 2 * c->vision_heads,
+                                .heads = c->vision_heads,
+                                .kv_heads = c->vision_heads,
+                                .dim = dim,
+                                .q_rotary = rotary,
+                                .k_rotary = rotary,
+                                .rotary_mode = GGML_ROPE_TYPE_VISION,
+                                .rotary_dims = dim / 2,
+                                .sections = {dim / 4, dim / 4, 0, 0},
+                                .rotary_base = 10000.0f};
+    return piaa_graph_attention(graph, &attention);
 }
 
 static struct ggml_tensor *build_merger(const qwen_config *c, const merger *m, piaa_graph *graph, struct ggml_tensor *x,
@@ -574,28 +637,32 @@ static struct ggml_tensor *build_merger(const qwen_config *c, const merger *m, p
     if (!normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f);
     x = ggml_reshape_2d(g, x, x->ne[0] * unit, x->ne[1] / unit);
     if (normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f);
-    x = piaa_graph_gelu(graph, piaa_graph_linear(graph, m->fc1_w, m->fc1_b, x));
-    return piaa_graph_linear(graph, m->fc2_w, m->fc2_b, x);
+    x = piaa_graph_linear(graph, m->fc1_w, m->fc1_b, x, PIAA_GELU, NULL);
+    return piaa_graph_linear(graph, m->fc2_w, m->fc2_b, x, PIAA_LINEAR, NULL);
+}
+
+static struct ggml_tensor *rotary_input(piaa_graph *graph, int n, int dim, const float *table, const int32_t *positions) {
+    if (graph->kernels) return piaa_graph_input(graph, GGML_TYPE_F32, dim, n, table);
+    return piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)n * 4, 1, positions);
 }
 
 /* Runs the vision blocks of the plan; sets *image and deepstack[] where the decoder needs them. */
 static void build_vision(const qwen_config *c, const qwen_weights *w, qwen_input *in, const piaa_plan *plan, piaa_graph *graph,
                          struct ggml_tensor **image, struct ggml_tensor **deepstack) {
     static const piaa_pool pools[] = {PIAA_V};
-    struct ggml_context *g = graph->context;
     struct ggml_tensor *pixels = piaa_graph_input(graph, GGML_TYPE_F32, c->patch_length, in->patches, in->pixels.patches);
     struct ggml_tensor *embeddings = piaa_graph_input(graph, GGML_TYPE_F32, c->vision, in->patches, in->vision_embeddings);
-    struct ggml_tensor *positions = piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)in->patches * 4, 1, in->vision_positions);
+    struct ggml_tensor *rotary = rotary_input(graph, in->patches, c->vision / c->vision_heads, in->vision_rotary, in->vision_positions);
     struct ggml_tensor *pool = piaa_graph_input(graph, GGML_TYPE_F32, 1, in->patches, in->vision_pool);
-    struct ggml_tensor *x = ggml_add(g, piaa_graph_linear(graph, w->patch_w, w->patch_b, pixels), embeddings);
+    struct ggml_tensor *x = piaa_graph_linear(graph, w->patch_w, w->patch_b, pixels, PIAA_LINEAR, embeddings);
     for (int i = 0; i < plan->vision_blocks; i++) {
         const vision_block *b = &w->vision[i];
         struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, 1e-6f);
-        y = build_vision_attention(c, b, graph, y, positions);
-        x = ggml_add(g, x, piaa_graph_linear(graph, b->proj_w, b->proj_b, y));
+        y = build_vision_attention(c, b, graph, y, rotary);
+        x = piaa_graph_linear(graph, b->proj_w, b->proj_b, y, PIAA_LINEAR, x);
         y = piaa_graph_layer_norm(graph, x, b->norm2_w, b->norm2_b, 1e-6f);
-        y = piaa_graph_gelu_tanh(graph, piaa_graph_linear(graph, b->fc1_w, b->fc1_b, y));
-        x = ggml_add(g, x, piaa_graph_linear(graph, b->fc2_w, b->fc2_b, y));
+        y = piaa_graph_linear(graph, b->fc1_w, b->fc1_b, y, PIAA_GELU_TANH, NULL);
+        x = piaa_graph_linear(graph, b->fc2_w, b->fc2_b, y, PIAA_LINEAR, x);
         if (plan->pool_vision[i]) piaa_graph_pool(graph, x, pool, pools, 1, i);
         if (plan->hidden) piaa_graph_keep(graph, x, true, i);
         for (int d = 0; plan->merge && d < c->deepstack_count && d < plan->decoder_blocks; d++)
@@ -604,40 +671,41 @@ static void build_vision(const qwen_config *c, const qwen_weights *w, qwen_input
     if (plan->merge) *image = build_merger(c, &w->merger, graph, x, false);
 }
 
+/* Tensors that belong to all tokens, or to those that the last block has to finish. */
 typedef struct decoder_rows {
-    struct ggml_tensor *positions, *mask, *pool;
+    struct ggml_tensor *rows, *rotary, *mask, *pool;
 } decoder_rows;
 
-/* One block; `rows` (or NULL) are the only ones that leave it. */
+/* One block; where `kept` has rows, they are the only ones that leave it. */
 static struct ggml_tensor *build_decoder_block(const qwen_config *c, const decoder_block *b, piaa_graph *graph, struct ggml_tensor *h,
-                                               const decoder_rows *all, struct ggml_tensor *rows, const decoder_rows *kept) {
-    struct ggml_context *g = graph->context;
-    int dim = c->head_dim, sections[4] = {c->section[0], c->section[1], c->section[2], c->section[3]};
-    int64_t q_rows = (int64_t)c->heads * dim, kv_rows = (int64_t)c->kv_heads * dim;
-    struct ggml_tensor *x = piaa_graph_rms_norm(graph, h, b->norm1, c->rms_eps);
-    struct ggml_tensor *q, *k, *v;
-    if (rows) {
-        struct ggml_tensor *wq = ggml_view_2d(g, b->qkv, b->qkv->ne[0], q_rows, b->qkv->nb[1], 0);
-        struct ggml_tensor *wkv = ggml_view_2d(g, b->qkv, b->qkv->ne[0], 2 * kv_rows, b->qkv->nb[1], (size_t)q_rows * b->qkv->nb[1]);
-        struct ggml_tensor *kv = piaa_graph_linear(graph, wkv, NULL, x);
-        q = view_heads(g, piaa_graph_linear(graph, wq, NULL, ggml_get_rows(g, x, rows)), dim, c->heads, 0);
-        k = view_heads(g, kv, dim, c->kv_heads, 0);
-        v = view_heads(g, kv, dim, c->kv_heads, c->kv_heads);
-        h = ggml_get_rows(g, h, rows);
-    } else {
-        struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv, NULL, x);
-        q = view_heads(g, qkv, dim, c->heads, 0);
-        k = view_heads(g, qkv, dim, c->kv_heads, c->heads);
-        v = view_heads(g, qkv, dim, c->kv_heads, c->heads + c->kv_heads);
+                                               const decoder_rows *all, const decoder_rows *kept) {
+    struct ggml_tensor *x = piaa_graph_rms_norm(graph, h, b->norm1, c->rms_eps, true);
+    struct ggml_tensor *kv = piaa_graph_linear(graph, b->kv, NULL, x, PIAA_LINEAR, NULL);
+    if (kept->rows) {
+        h = ggml_get_rows(graph->context, h, kept->rows);
+        x = piaa_graph_rms_norm(graph, h, b->norm1, c->rms_eps, true);
     }
-    q = piaa_graph_rms_norm(graph, q, b->q_norm, c->rms_eps);
-    k = piaa_graph_rms_norm(graph, k, b->k_norm, c->rms_eps);
-    q = ggml_rope_multi(g, q, kept->positions, NULL, dim, sections, GGML_ROPE_TYPE_IMROPE, 32768, c->rope_theta, 1, 0, 1, 32, 1);
-    k = ggml_rope_multi(g, k, all->positions, NULL, dim, sections, GGML_ROPE_TYPE_IMROPE, 32768, c->rope_theta, 1, 0, 1, 32, 1);
-    struct ggml_tensor *y = piaa_graph_attention(graph, by_head(g, q), by_head(g, k), by_head(g, v), kept->mask, 1.0f / sqrtf((float)dim));
-    h = ggml_add(g, h, piaa_graph_linear(graph, b->o, NULL, y));
-    y = piaa_graph_linear(graph, b->gate_up, NULL, piaa_graph_rms_norm(graph, h, b->norm2, c->rms_eps));
-    return ggml_add(g, h, piaa_graph_linear(graph, b->down, NULL, ggml_swiglu(g, y)));
+    piaa_attention attention = {.q = piaa_graph_linear(graph, b->q, NULL, x, PIAA_LINEAR, NULL),
+                                .kv = kv,
+                                .v_first = c->kv_heads,
+                                .heads = c->heads,
+                                .kv_heads = c->kv_heads,
+                                .dim = c->head_dim,
+                                .q_norm = b->q_norm,
+                                .k_norm = b->k_norm,
+                                .eps = c->rms_eps,
+                                .q_rotary = kept->rotary,
+                                .k_rotary = all->rotary,
+                                .rotary_mode = GGML_ROPE_TYPE_IMROPE,
+                                .rotary_dims = c->head_dim,
+                                .sections = {c->section[0], c->section[1], c->section[2], c->section[3]},
+                                .rotary_base = c->rope_theta,
+                                .causal = true,
+                                .rows = kept->rows,
+                                .mask = kept->mask};
+    h = piaa_graph_linear(graph, b->o, NULL, piaa_graph_attention(graph, &attention), PIAA_LINEAR, h);
+    x = piaa_graph_rms_norm(graph, h, b->norm2, c->rms_eps, true);
+    return piaa_graph_linear(graph, b->down, NULL, piaa_graph_linear(graph, b->gate_up, NULL, x, PIAA_SWIGLU, NULL), PIAA_LINEAR, h);
 }
 
 static void pool_layer(piaa_graph *graph, const piaa_plan *plan, struct ggml_tensor *h, struct ggml_tensor *weights, int layer) {
@@ -672,41 +740,46 @@ static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_inpu
 
     int last = plan->decoder_blocks;
     bool text_only = !plan->pool_image[last] && !plan->hidden;
-    all.positions = piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)in->tokens * 4, 1, in->positions);
+    all.rotary = rotary_input(graph, in->tokens, c->head_dim, in->rotary, in->positions);
     decoder_rows kept = {.pool = row_pool};
-    struct ggml_tensor *rows = NULL;
     if (text_only) {
-        rows = piaa_graph_input(graph, GGML_TYPE_I32, in->text, 1, in->rows);
-        kept.positions = piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)in->text * 4, 1, in->row_positions);
+        kept.rows = piaa_graph_input(graph, GGML_TYPE_I32, in->text, 1, in->rows);
+        kept.rotary = rotary_input(graph, in->text, c->head_dim, in->row_rotary, in->row_positions);
+    }
+    if (text_only && !graph->kernels) {
+        if (!in->row_mask) in->row_mask = causal_mask(in->rows, in->text, in->tokens, error);
+        if (!in->row_mask) return false;
         kept.mask = piaa_graph_input(graph, GGML_TYPE_F16, in->tokens, in->text, in->row_mask);
     }
-    if (!text_only || last > 1) {
-        if (!in->mask) {
-            in->mask = piaa_alloc_array((size_t)in->tokens * (size_t)in->tokens, sizeof(ggml_fp16_t), error);
-            if (!in->mask) return false;
-            for (int t = 0; t < in->tokens; t++) causal_row(in->mask + (size_t)t * (size_t)in->tokens, in->tokens, t);
-        }
+    if ((!text_only || last > 1) && !graph->kernels) {
+        if (!in->mask) in->mask = causal_mask(NULL, in->tokens, in->tokens, error);
+        if (!in->mask) return false;
         all.mask = piaa_graph_input(graph, GGML_TYPE_F16, in->tokens, in->tokens, in->mask);
     }
     for (int i = 0; i < last; i++) {
         bool reduce = text_only && i == last - 1;
-        h = build_decoder_block(c, &w->decoder[i], graph, h, &all, reduce ? rows : NULL, reduce ? &kept : &all);
+        h = build_decoder_block(c, &w->decoder[i], graph, h, &all, reduce ? &kept : &all);
         struct ggml_tensor *pool = reduce ? kept.pool : all.pool;
         if (i + 1 < c->layers) pool_layer(graph, plan, h, pool, i + 1);
         if (i < c->deepstack_count && !reduce) h = ggml_acc(g, h, deepstack[i], h->nb[1], h->nb[2], h->nb[3], (size_t)in->start * h->nb[1]);
         if (i + 1 < c->layers || !plan->final_norm) continue;
-        h = piaa_graph_rms_norm(graph, h, w->final_norm, c->rms_eps);
+        h = piaa_graph_rms_norm(graph, h, w->final_norm, c->rms_eps, false);
         pool_layer(graph, plan, h, pool, c->layers);
     }
     if (plan->logits) {
         struct ggml_tensor *end = ggml_view_2d(g, h, h->ne[0], 1, h->nb[1], (size_t)(h->ne[1] - 1) * h->nb[1]);
-        piaa_graph_keep(graph, piaa_graph_linear(graph, w->head, NULL, end), false, -1);
+        piaa_graph_keep(graph, piaa_graph_linear(graph, w->head, NULL, end, PIAA_LINEAR, NULL), false, -1);
     }
     return true;
 }
 
 static bool qwen_build(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
+    const qwen_config *c = config;
     struct ggml_tensor *image = NULL, *deepstack[MAX_DEEPSTACK] = {NULL};
+    if (c->head_dim > PIAA_MAX_HEAD_DIM || c->vision / c->vision_heads > PIAA_MAX_HEAD_DIM) {
+        graph->kernels = NULL;
+        graph->narrow = false;
+    }
     if (plan->vision_blocks) build_vision(config, weights, input, plan, graph, &image, deepstack);
     return !plan->embeddings || build_decoder(config, weights, input, plan, graph, image, deepstack, error);
 }

@@ -1,8 +1,11 @@
 /*
  * Weights made resident: declared by name and shape, then read from the checkpoint once.
  *
- * The file is mapped; each tensor's rows pass through a small float32 buffer only where their type changes, go into the backend's buffer,
- * and are then forgotten by the map.  So the peak is the resident weights plus one tensor, never two copies of the model.
+ * The file is mapped; each tensor's rows pass through a small buffer where their type or layout changes, go into the backend's buffer, and
+ * are then forgotten by the map.  So the peak is the resident weights plus one tensor, never two copies of the model.
+ *
+ * A matrix has one of three homes: packed for our kernels (float32, bfloat16); ggml's repacking buffer type, which lays quantised blocks
+ * out for its fast CPU products, and takes a matrix only whole; ggml's plain layout for the rest.
  */
 #include "vlm/resident.h"
 
@@ -12,50 +15,59 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_PARTS = 4, CHUNK_ROWS = 64 };
+enum { MAX_PARTS = 4, CHUNK_ROWS = 64, MAX_TENSORS = 8192, MAX_THREADS = 64 };
+
+typedef enum home { PLAIN, PACKED, REPACKED, HOMES } home;
 
 typedef struct declared {
-    struct ggml_tensor *tensor;
+    piaa_matrix matrix;
+    struct ggml_tensor *vector; /* else a vector, and the matrix is one row of it */
     const piaa_tensor *parts[MAX_PARTS];
     int64_t rows[MAX_PARTS];
     int part_count;
-    int64_t columns;
-    bool matrix;
+    home home;
+    enum ggml_type type;
 } declared;
 
 struct piaa_resident {
     const piaa_checkpoint *checkpoint;
-    struct ggml_context *context;
-    ggml_backend_buffer_t buffer;
+    bool kernels;
     piaa_dtype dtype;
-    declared *items;
-    size_t count, capacity;
+    struct ggml_context *contexts[HOMES];
+    ggml_backend_buffer_t buffers[HOMES];
+    declared *items; /* room for MAX_TENSORS from the start: what is declared stays where it is */
+    size_t count;
     size_t bytes;
 };
 
-enum { MAX_TENSORS = 4096 };
-
-piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, piaa_error *error) {
+piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, piaa_error *error) {
     piaa_resident *resident = piaa_alloc(1, sizeof *resident, error);
     if (!resident) return NULL;
     resident->checkpoint = checkpoint;
     resident->dtype = dtype;
-    resident->context = ggml_init((struct ggml_init_params){.mem_size = MAX_TENSORS * ggml_tensor_overhead(), .no_alloc = true});
-    if (!resident->context) {
-        piaa_error_set(error, PIAA_MEMORY, "out of memory for the table of weights");
-        piaa_resident_free(resident);
-        return NULL;
+    resident->kernels = kernels;
+    resident->items = piaa_alloc(MAX_TENSORS, sizeof *resident->items, error);
+    bool ok = resident->items != NULL;
+    for (int i = 0; ok && i < HOMES; i++) {
+        resident->contexts[i] = ggml_init((struct ggml_init_params){.mem_size = MAX_TENSORS * ggml_tensor_overhead(), .no_alloc = true});
+        ok = resident->contexts[i] || piaa_error_set(error, PIAA_MEMORY, "out of memory for the table of weights");
     }
-    return resident;
+    if (ok) return resident;
+    piaa_resident_free(resident);
+    return NULL;
 }
 
 void piaa_resident_free(piaa_resident *resident) {
     if (!resident) return;
-    ggml_backend_buffer_free(resident->buffer);
-    ggml_free(resident->context);
+    for (int i = 0; i < HOMES; i++) {
+        ggml_backend_buffer_free(resident->buffers[i]);
+        ggml_free(resident->contexts[i]);
+    }
     free(resident->items);
     free(resident);
 }
+
+/* --------------------------------------------------------------------------------------------------------------- declaring */
 
 static bool add_part(piaa_resident *resident, piaa_error *error, declared *item, const char *name, size_t length, int64_t rows,
                      int64_t columns) {
@@ -65,61 +77,64 @@ static bool add_part(piaa_resident *resident, piaa_error *error, declared *item,
     text[length] = '\0';
     const piaa_tensor *tensor = piaa_checkpoint_tensor(resident->checkpoint, text);
     /* A convolution kernel [rows, …] is a matrix whose row is everything after the first axis. */
-    if (tensor && item->matrix && tensor->dimensions > 2 && tensor->shape[0] == rows && piaa_tensor_count(tensor) == rows * columns &&
-        tensor->type != PIAA_OTHER_TYPE) {
-        item->parts[item->part_count] = tensor;
-    } else if (item->matrix) {
+    bool kernel = tensor && rows > 0 && tensor->dimensions > 2 && tensor->shape[0] == rows && piaa_tensor_count(tensor) == rows * columns &&
+                  tensor->type != PIAA_OTHER_TYPE;
+    if (rows == 0)
+        tensor = piaa_checkpoint_need(resident->checkpoint, error, text, 1, columns);
+    else if (!kernel)
         tensor = piaa_checkpoint_need(resident->checkpoint, error, text, 2, rows, columns);
-        item->parts[item->part_count] = tensor;
-    } else {
-        tensor = piaa_checkpoint_need(resident->checkpoint, error, text, 1, rows);
-        item->parts[item->part_count] = tensor;
-    }
-    item->rows[item->part_count++] = rows;
+    item->parts[item->part_count] = tensor;
+    item->rows[item->part_count++] = rows ? rows : 1;
     return tensor != NULL;
 }
 
-static struct ggml_tensor *declare(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows,
-                                   int64_t columns, bool matrix) {
+/* rows NULL: a vector of `columns` values. */
+static declared *declare(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows, int64_t columns) {
     if (error->code != PIAA_OK) return NULL;
-    declared item = {.columns = columns, .matrix = matrix};
-    int64_t total = 0;
-    for (int i = 0; i < parts; i++) {
-        size_t length = strcspn(names, "|");
-        if (!add_part(resident, error, &item, names, length, rows[i], columns)) return NULL;
-        total += rows[i];
-        names += length + (names[length] == '|');
-    }
     if (resident->count >= MAX_TENSORS) {
         piaa_error_set(error, PIAA_UNSUPPORTED, "the model has more than %d weight tensors in use", MAX_TENSORS);
         return NULL;
     }
-    if (!piaa_grow(&resident->items, &resident->capacity, resident->count + 1, sizeof *resident->items, error)) return NULL;
-    /* The type is settled in load(), once the whole request's size is known. */
-    item.tensor = matrix ? ggml_new_tensor_2d(resident->context, GGML_TYPE_F32, columns, total)
-                         : ggml_new_tensor_1d(resident->context, GGML_TYPE_F32, total);
-    ggml_set_name(item.tensor, item.parts[0]->name);
-    resident->items[resident->count++] = item;
-    return item.tensor;
+    declared *item = &resident->items[resident->count];
+    *item = (declared){.matrix = {.columns = columns}};
+    for (int i = 0; i < parts; i++) {
+        size_t length = strcspn(names, "|");
+        if (!add_part(resident, error, item, names, length, rows ? rows[i] : 0, columns)) return NULL;
+        item->matrix.rows += item->rows[i];
+        names += length + (names[length] == '|');
+    }
+    resident->count++;
+    return item;
 }
 
-struct ggml_tensor *piaa_resident_matrix(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows,
-                                         int64_t columns) {
-    return declare(resident, error, names, parts, rows, columns, true);
+const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows,
+                                        int64_t columns) {
+    declared *item = declare(resident, error, names, parts, rows, columns);
+    return item ? &item->matrix : NULL;
+}
+
+const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *error, const char *names, int64_t rows, int64_t columns) {
+    declared *item = declare(resident, error, names, 2, (int64_t[]){rows, rows}, columns);
+    if (item) item->matrix.paired = true;
+    return item ? &item->matrix : NULL;
 }
 
 struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error, const char *names, int64_t length) {
-    return declare(resident, error, names, 1, &length, 1, false);
+    declared *item = declare(resident, error, names, 1, NULL, length);
+    if (!item) return NULL;
+    item->vector = ggml_new_tensor_1d(resident->contexts[PLAIN], GGML_TYPE_F32, length);
+    ggml_set_name(item->vector, item->parts[0]->name);
+    return item->vector;
 }
 
-/* ------------------------------------------------------------------------------------------------------- types in memory */
+/* ------------------------------------------------------------------------------------------------------- types and homes */
 
 static enum ggml_type file_type(const piaa_tensor *tensor) {
     return tensor->type == PIAA_BF16 ? GGML_TYPE_BF16 : tensor->type == PIAA_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
 }
 
 static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
-    if (!item->matrix) return GGML_TYPE_F32;
+    if (item->vector) return GGML_TYPE_F32;
     switch (dtype) {
     case PIAA_DTYPE_F32:
         return GGML_TYPE_F32;
@@ -137,11 +152,15 @@ static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
     return file_type(item->parts[0]);
 }
 
-static void set_type(struct ggml_tensor *tensor, enum ggml_type type) {
-    tensor->type = type;
-    tensor->nb[0] = ggml_type_size(type);
-    tensor->nb[1] = ggml_row_size(type, tensor->ne[0]);
-    for (int i = 2; i < GGML_MAX_DIMS; i++) tensor->nb[i] = tensor->nb[i - 1] * (size_t)tensor->ne[i - 1];
+/* Our kernels for weights of this type, or NULL.  Their rows are whole words. */
+static const piaa_kernels *kernels_for(const piaa_resident *resident, enum ggml_type type, int64_t columns) {
+    if (!resident->kernels || (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16) || columns % 2) return NULL;
+    return piaa_kernels_find(type == GGML_TYPE_BF16);
+}
+
+static int64_t packed_panels(const piaa_matrix *m) {
+    int64_t units = m->paired ? m->rows / 2 : m->rows, per_panel = m->paired ? PIAA_PAIRED : PIAA_PANEL;
+    return (units + per_panel - 1) / per_panel;
 }
 
 static bool settle_types(piaa_resident *resident, piaa_error *error) {
@@ -150,119 +169,204 @@ static bool settle_types(piaa_resident *resident, piaa_error *error) {
         size_t bytes = 0;
         piaa_dtype own = PIAA_DTYPE_F32;
         for (size_t i = 0; i < resident->count; i++) {
-            bytes += ggml_nbytes(resident->items[i].tensor);
-            if (!resident->items[i].matrix) continue;
-            piaa_type type = resident->items[i].parts[0]->type;
+            const declared *item = &resident->items[i];
+            bytes += (size_t)(item->matrix.rows * item->matrix.columns) * sizeof(float);
+            if (item->vector) continue;
+            piaa_type type = item->parts[0]->type;
             own = type == PIAA_BF16 ? PIAA_DTYPE_BF16 : type == PIAA_F16 ? PIAA_DTYPE_F16 : PIAA_DTYPE_F32;
         }
         resident->dtype = bytes <= float_limit ? PIAA_DTYPE_F32 : own;
     }
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
-        enum ggml_type type = wanted_type(resident->dtype, item);
-        if (item->columns % ggml_blck_size(type) != 0 && item->matrix)
+        item->type = wanted_type(resident->dtype, item);
+        if (!item->vector && item->matrix.columns % ggml_blck_size(item->type) != 0)
             return piaa_error_set(error, PIAA_UNSUPPORTED,
                                   "%s: rows of %lld values cannot be held as %s, which packs %lld at a time: use --dtype bf16 or f32",
-                                  item->parts[0]->name, (long long)item->columns, piaa_dtype_name(resident->dtype),
-                                  (long long)ggml_blck_size(type));
-        set_type(item->tensor, type);
+                                  item->parts[0]->name, (long long)item->matrix.columns, piaa_dtype_name(resident->dtype),
+                                  (long long)ggml_blck_size(item->type));
+    }
+    return true;
+}
+
+/* The CPU's repacking buffer type, if it has a product for matrices like this one; asked as ggml wants it asked, by an example. */
+static ggml_backend_buffer_type_t repacking_type(ggml_backend_t backend, enum ggml_type type, int64_t columns, int64_t rows) {
+    ggml_backend_dev_t device = ggml_backend_get_device(backend);
+    ggml_backend_reg_t registry = device ? ggml_backend_dev_backend_reg(device) : NULL;
+    /* ISO C has no cast from void * to a function: copy the pointer. */
+    void *address = registry ? ggml_backend_reg_get_proc_address(registry, "ggml_backend_dev_get_extra_bufts") : NULL;
+    ggml_backend_dev_get_extra_bufts_t list = NULL;
+    if (address) memcpy(&list, &address, sizeof list);
+    ggml_backend_buffer_type_t found = NULL;
+    struct ggml_context *context =
+        list ? ggml_init((struct ggml_init_params){.mem_size = 8 * ggml_tensor_overhead(), .no_alloc = true}) : NULL;
+    for (ggml_backend_buffer_type_t *one = context ? list(device) : NULL; one && *one && !found; one++) {
+        ggml_backend_buffer_t empty = ggml_backend_buft_alloc_buffer(*one, 0);
+        struct ggml_tensor *w = ggml_new_tensor_2d(context, type, columns, rows);
+        struct ggml_tensor *y = ggml_mul_mat(context, w, ggml_new_tensor_2d(context, GGML_TYPE_F32, columns, 8));
+        w->buffer = empty;
+        if (empty && ggml_backend_dev_supports_op(device, y)) found = *one;
+        ggml_backend_buffer_free(empty);
+        ggml_reset(context);
+    }
+    ggml_free(context);
+    return found;
+}
+
+/* Makes the matrices' tensors, each in its home, and allocates them all. */
+static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error *error) {
+    ggml_backend_buffer_type_t types[HOMES] = {
+        [PLAIN] = ggml_backend_get_default_buffer_type(backend), [PACKED] = ggml_backend_get_default_buffer_type(backend)};
+    size_t wanted = 0;
+    for (size_t i = 0; i < resident->count; i++) {
+        declared *item = &resident->items[i];
+        piaa_matrix *m = &item->matrix;
+        wanted += ggml_row_size(item->type, m->columns) * (size_t)m->rows;
+        if (item->vector) continue;
+        const piaa_kernels *kernels = kernels_for(resident, item->type, m->columns);
+        ggml_backend_buffer_type_t repacking = !kernels && resident->kernels && ggml_is_quantized(item->type)
+                                                   ? repacking_type(backend, item->type, m->columns, m->rows)
+                                                   : NULL;
+        /* One repacking type serves all: the first that took a matrix. */
+        if (repacking && !types[REPACKED]) types[REPACKED] = repacking;
+        item->home = kernels ? PACKED : repacking && repacking == types[REPACKED] ? REPACKED : PLAIN;
+        m->kernels = kernels;
+        if (kernels)
+            m->tensor = ggml_new_tensor_1d(resident->contexts[PACKED], GGML_TYPE_I32,
+                                           packed_panels(m) * PIAA_PANEL * (m->columns / (kernels->half ? 2 : 1)));
+        else
+            m->tensor = ggml_new_tensor_2d(resident->contexts[item->home], item->type, m->columns, m->rows);
+        ggml_set_name(m->tensor, item->parts[0]->name);
+    }
+    for (int i = 0; i < HOMES; i++) {
+        if (!ggml_get_first_tensor(resident->contexts[i])) continue;
+        resident->buffers[i] = ggml_backend_alloc_ctx_tensors_from_buft(resident->contexts[i], types[i]);
+        if (!resident->buffers[i])
+            return piaa_error_set(error, PIAA_MEMORY,
+                                  "no room for %.1f GB of weights: ask for fewer layers, or a smaller --dtype such as q4_K",
+                                  (double)wanted / 1e9);
+        ggml_backend_buffer_set_usage(resident->buffers[i], GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
+        resident->bytes += ggml_backend_buffer_get_size(resident->buffers[i]);
     }
     return true;
 }
 
 /* --------------------------------------------------------------------------------------------------------------- reading */
 
+/* Units [begin, end) of a matrix: rows of it, or panels of a packed one. */
 typedef struct copy_job {
     const declared *item;
-    int part;
-    int64_t first_row; /* of the part in the stacked tensor */
+    const piaa_kernels *kernels;
+    void *target; /* the matrix in memory */
     int64_t begin, end;
     bool ok;
 } copy_job;
 
-/* Converts rows [begin, end) of one part.  Runs on several threads, each on rows of its own. */
-static void *copy_rows(void *argument) {
+/* Up to n rows from `row` on that lie in one part: converted to the item's type, or where they are in the file if they have it already. */
+static const void *read_rows(const declared *item, int64_t row, int64_t *n, float *wide, void *narrow) {
+    int part = 0;
+    while (row >= item->rows[part]) row -= item->rows[part++];
+    const piaa_tensor *from = item->parts[part];
+    if (*n > item->rows[part] - row) *n = item->rows[part] - row;
+    const char *data = (const char *)from->data + ggml_row_size(file_type(from), item->matrix.columns) * (size_t)row;
+    if (file_type(from) == item->type) return data;
+    piaa_tensor piece = *from;
+    piece.dimensions = 1;
+    piece.shape[0] = *n * item->matrix.columns;
+    piece.data = data;
+    piaa_tensor_to_float(&piece, wide);
+    if (item->type == GGML_TYPE_F32) return wide;
+    ggml_quantize_chunk(item->type, wide, narrow, 0, *n, item->matrix.columns, NULL);
+    return narrow;
+}
+
+static void copy_plain(const copy_job *job, float *wide, void *narrow) {
+    const size_t row_bytes = ggml_row_size(job->item->type, job->item->matrix.columns);
+    for (int64_t row = job->begin, n; row < job->end; row += n) {
+        n = job->end - row < CHUNK_ROWS ? job->end - row : CHUNK_ROWS;
+        const void *from = read_rows(job->item, row, &n, wide, narrow);
+        memcpy((char *)job->target + row_bytes * (size_t)row, from, row_bytes * (size_t)n);
+    }
+}
+
+static void copy_packed(const copy_job *job, float *wide, void *narrow) {
+    const piaa_matrix *m = &job->item->matrix;
+    const int64_t words = m->columns / (job->kernels->half ? 2 : 1);
+    const size_t row_bytes = ggml_row_size(job->item->type, m->columns);
+    for (int64_t panel = job->begin; panel < job->end; panel++) {
+        const void *rows[PIAA_PANEL] = {NULL};
+        for (int64_t i = 0, n; i < PIAA_PANEL; i += n) {
+            /* A paired panel: 32 rows of the first half, then the same 32 of the second. */
+            int64_t run = m->paired ? PIAA_PAIRED : PIAA_PANEL, half = m->paired ? m->rows / 2 : m->rows;
+            int64_t row = panel * run + i % run, end = half;
+            if (i >= run) row += half, end += half;
+            n = run - i % run;
+            if (row >= end) continue;
+            int64_t got = n < end - row ? n : end - row;
+            const char *from = read_rows(job->item, row, &got, wide + i * m->columns, (char *)narrow + row_bytes * (size_t)i);
+            for (int64_t j = 0; j < got; j++) rows[i + j] = from + row_bytes * (size_t)j;
+            if (got < n && got < end - row) n = got; /* the rest is in the next part */
+        }
+        job->kernels->pack(rows, words, (uint32_t *)job->target + panel * words * PIAA_PANEL);
+    }
+}
+
+static void *copy(void *argument) {
     copy_job *job = argument;
-    const declared *item = job->item;
-    const piaa_tensor *from = item->parts[job->part];
-    struct ggml_tensor *to = item->tensor;
-    enum ggml_type source = file_type(from);
-    const size_t source_row = ggml_row_size(source, item->columns);
-    const size_t target_row = ggml_row_size(to->type, item->columns);
-    const unsigned char *data = from->data;
-    if (source == to->type) {
-        ggml_backend_tensor_set(to, data + source_row * (size_t)job->begin, target_row * (size_t)(job->first_row + job->begin),
-                                target_row * (size_t)(job->end - job->begin));
-        job->ok = true;
-        return NULL;
-    }
-    float *wide = piaa_alloc_array((size_t)(CHUNK_ROWS * item->columns), sizeof *wide, NULL);
-    void *narrow = piaa_alloc_array(CHUNK_ROWS, target_row, NULL);
+    const int64_t columns = job->item->matrix.columns;
+    float *wide = piaa_alloc_array((size_t)(CHUNK_ROWS * columns), sizeof *wide, NULL);
+    void *narrow = piaa_alloc_array(CHUNK_ROWS, ggml_row_size(job->item->type, columns), NULL);
     job->ok = wide && narrow;
-    for (int64_t row = job->begin; job->ok && row < job->end; row += CHUNK_ROWS) {
-        int64_t n = job->end - row < CHUNK_ROWS ? job->end - row : CHUNK_ROWS;
-        piaa_tensor piece = *from;
-        piece.dimensions = 1;
-        piece.shape[0] = n * item->columns;
-        piece.data = data + source_row * (size_t)row;
-        piaa_tensor_to_float(&piece, wide);
-        ggml_quantize_chunk(to->type, wide, narrow, 0, n, item->columns, NULL);
-        ggml_backend_tensor_set(to, to->type == GGML_TYPE_F32 ? (void *)wide : narrow, target_row * (size_t)(job->first_row + row),
-                                target_row * (size_t)n);
-    }
+    if (job->ok && job->kernels)
+        copy_packed(job, wide, narrow);
+    else if (job->ok)
+        copy_plain(job, wide, narrow);
     free(wide);
     free(narrow);
     return NULL;
 }
 
-static bool copy_part(const declared *item, int part, int64_t first_row, int threads, piaa_error *error) {
-    enum { MAX_THREADS = 64, SMALL = 1 << 16 };
+/* Converts into `target`, on several threads if it is worth it. */
+static bool copy_item(const declared *item, const piaa_kernels *kernels, void *target, int threads, piaa_error *error) {
+    enum { SMALL = 1 << 16 };
     copy_job jobs[MAX_THREADS];
     pthread_t handles[MAX_THREADS];
     bool started[MAX_THREADS] = {false};
-    int64_t rows = item->rows[part];
+    int64_t units = kernels ? packed_panels(&item->matrix) : item->matrix.rows;
     int n = threads > MAX_THREADS ? MAX_THREADS : threads;
-    if (n < 1 || rows * item->columns < SMALL) n = 1;
+    if (n < 1 || item->matrix.rows * item->matrix.columns < SMALL) n = 1;
     for (int i = 0; i < n; i++) {
-        jobs[i] = (copy_job){.item = item, .part = part, .first_row = first_row, .begin = rows * i / n, .end = rows * (i + 1) / n};
-        started[i] = i > 0 && pthread_create(&handles[i], NULL, copy_rows, &jobs[i]) == 0;
-        if (i > 0 && !started[i]) copy_rows(&jobs[i]);
+        jobs[i] = (copy_job){.item = item, .kernels = kernels, .target = target, .begin = units * i / n, .end = units * (i + 1) / n};
+        started[i] = i > 0 && pthread_create(&handles[i], NULL, copy, &jobs[i]) == 0;
+        if (i > 0 && !started[i]) copy(&jobs[i]);
     }
-    copy_rows(&jobs[0]);
+    copy(&jobs[0]);
     bool ok = true;
     for (int i = 0; i < n; i++) {
         if (started[i]) pthread_join(handles[i], NULL);
         ok = ok && jobs[i].ok;
     }
-    return ok || piaa_error_set(error, PIAA_MEMORY, "out of memory while reading %s", item->parts[part]->name);
+    return ok || piaa_error_set(error, PIAA_MEMORY, "out of memory while reading %s", item->parts[0]->name);
+}
+
+static bool load_item(piaa_resident *resident, const declared *item, int threads, piaa_error *error) {
+    struct ggml_tensor *tensor = item->vector ? item->vector : item->matrix.tensor;
+    const piaa_kernels *kernels = item->matrix.kernels;
+    if (item->home != REPACKED && ggml_backend_buffer_is_host(resident->buffers[item->home]))
+        return copy_item(item, kernels, tensor->data, threads, error);
+    void *whole = piaa_alloc_array(ggml_nbytes(tensor), 1, error);
+    bool ok = whole && copy_item(item, kernels, whole, threads, error);
+    if (ok) ggml_backend_tensor_set(tensor, whole, 0, ggml_nbytes(tensor));
+    free(whole);
+    return ok;
 }
 
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error) {
-    if (!settle_types(resident, error)) return false;
-    if (resident->count == 0) return true;
-    resident->buffer = ggml_backend_alloc_ctx_tensors(resident->context, backend);
-    if (!resident->buffer) {
-        size_t bytes = 0;
-        for (size_t i = 0; i < resident->count; i++) bytes += ggml_nbytes(resident->items[i].tensor);
-        return piaa_error_set(error, PIAA_MEMORY, "no room for %.1f GB of weights: ask for fewer layers, or a smaller --dtype such as q4_K",
-                              (double)bytes / 1e9);
-    }
-    ggml_backend_buffer_set_usage(resident->buffer, GGML_BACKEND_BUFFER_USAGE_WEIGHTS);
-    resident->bytes = ggml_backend_buffer_get_size(resident->buffer);
+    if (!settle_types(resident, error) || !allocate(resident, backend, error)) return false;
     for (size_t i = 0; i < resident->count; i++) {
         const declared *item = &resident->items[i];
-        int64_t first = 0;
-        for (int part = 0; part < item->part_count; part++) {
-            /* A vector's part is one row: its elements take the place of the columns. */
-            declared view = *item;
-            if (!item->matrix) {
-                view.columns = item->rows[part];
-                view.rows[part] = 1;
-            }
-            if (!copy_part(&view, part, first, threads, error)) return false;
-            piaa_checkpoint_forget(resident->checkpoint, item->parts[part]);
-            first += item->rows[part];
-        }
+        if (!load_item(resident, item, threads, error)) return false;
+        for (int part = 0; part < item->part_count; part++) piaa_checkpoint_forget(resident->checkpoint, item->parts[part]);
     }
     return true;
 }

@@ -2,6 +2,7 @@
 #ifndef PIAA_VLM_RESIDENT_H
 #define PIAA_VLM_RESIDENT_H
 
+#include "vlm/kernels.h"
 #include "vlm/vlm.h"
 
 #include <ggml-backend.h>
@@ -9,14 +10,25 @@
 
 typedef struct piaa_resident piaa_resident;
 
-piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, piaa_error *error) PIAA_MUST_USE;
+/* y = W x with W of `rows` outputs and `columns` inputs.  Owned by the resident weights; `tensor` and `kernels` are settled by loading. */
+typedef struct piaa_matrix {
+    struct ggml_tensor *tensor; /* plain: ne = [columns, rows]; packed: one axis of words, as kernels.h lays them out */
+    int64_t rows, columns;
+    bool paired;                 /* two parts of equal size, gates above values: interleaved when packed, stacked when plain */
+    const piaa_kernels *kernels; /* it is packed for these; NULL: plain */
+} piaa_matrix;
+
+/* kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only. */
+piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, piaa_error *error) PIAA_MUST_USE;
 void piaa_resident_free(piaa_resident *resident);
 
-/* Declares a matrix of `rows` outputs and `columns` inputs ([rows, columns] in the file, ne = [columns, rows] in ggml).  Several names
- * separated by '|' are stacked along the rows, `rows` being the rows of each.  The file's shape may have more dimensions (a convolution
- * kernel) if the first is `rows` and the others multiply to `columns`.  NULL on the first failure, and quietly after it. */
-struct ggml_tensor *piaa_resident_matrix(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows,
-                                         int64_t columns);
+/* Declares a matrix ([rows, columns] in the file).  Several names separated by '|' are stacked along the rows, `rows` being the rows of
+ * each.  The file's shape may have more dimensions (a convolution kernel) if the first is `rows` and the others multiply to `columns`.
+ * NULL on the first failure, and quietly after it. */
+const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows,
+                                        int64_t columns);
+/* The same of two names, gates and values of a gated unit. */
+const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *error, const char *names, int64_t rows, int64_t columns);
 struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error, const char *names, int64_t length);
 
 /* Reads what was declared. */

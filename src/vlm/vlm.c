@@ -235,7 +235,7 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const
     if (ok) {
         ggml_backend_cpu_set_n_threads(session->backend, session->options.threads);
         session->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(session->backend));
-        session->resident = piaa_resident_new(model->checkpoint, options->dtype, error);
+        session->resident = piaa_resident_new(model->checkpoint, options->dtype, !options->portable, error);
         ok = session->resident != NULL;
     }
     piaa_error declared = {0};
@@ -260,6 +260,7 @@ static void free_results(piaa_session *session) {
 }
 
 static void free_graph(piaa_graph *graph) {
+    piaa_graph_free_nodes(graph);
     ggml_free(graph->context);
     free(graph->outputs);
     *graph = (piaa_graph){0};
@@ -314,9 +315,13 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     graph->output_capacity = 4 * (plan->vision_blocks + plan->decoder_blocks + 4) * 2;
     graph->outputs = piaa_alloc((size_t)graph->output_capacity, sizeof *graph->outputs, error);
     if (!graph->outputs) return false;
-    graph->kernels = !session->options.portable;
-    graph->half = piaa_session_dtype(session) != PIAA_DTYPE_F32;
+    piaa_dtype dtype = piaa_session_dtype(session);
+    graph->half = dtype != PIAA_DTYPE_F32;
+    graph->kernels = session->options.portable ? NULL : piaa_kernels_find(graph->half);
+    if (!graph->kernels && !session->options.portable) graph->kernels = piaa_kernels_find(false);
+    graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
     if (!session->model->family->build(session->model->config, session->weights, input->own, plan, graph, error)) return false;
+    if (graph->failed) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
     if (!ggml_gallocr_alloc_graph(session->allocator, graph->nodes))
         return piaa_error_set(error, PIAA_MEMORY, "no room for the hidden states of %d tokens: set a lower --max-pixels", input->tokens);
     for (int i = 0; i < graph->input_count; i++) {

@@ -1,0 +1,86 @@
+/*
+ * Our own CPU kernels, for the three things in which a transformer spends its time: matrix products, attention, norms.
+ *
+ * Why, when ggml has them: on a CPU with AVX-512 ggml's bfloat16 product reaches two thirds of what the machine can do and its attention a
+ * fifth, and everything between two products (bias, activation, residual, norm, rotary positions, casts, masks) is a node of its own that
+ * reads and writes [width x tokens] floats.  Here each of those rides along with its neighbour.  docs/performance.md has the figures.
+ *
+ * The word.  Both arithmetics work on 32-bit words: one float32, or two neighbouring bfloat16 along the summed axis, which is what one
+ * vdpbf16ps lane multiplies and adds.  A row of K values is K or K/2 words, and one source (kernels/body.h) serves both.
+ *
+ * Packed matrix: panels of 64 rows, zero-filled; in a panel, for each word along the summed axis the 64 rows' words side by side, so that
+ * four vector loads and one broadcast per row of the other operand feed every multiplication.
+ *
+ * Parts of a job are numbered and independent; callers hand the numbers out to threads.
+ */
+#ifndef PIAA_VLM_KERNELS_H
+#define PIAA_VLM_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    PIAA_PANEL = 64,         /* rows of a packed panel */
+    PIAA_PAIRED = 32,        /* of which, in a paired matrix, so many of the first half and as many of the second */
+    PIAA_MAX_HEAD_DIM = 256, /* of attention */
+};
+
+typedef enum piaa_activation { PIAA_LINEAR, PIAA_GELU, PIAA_GELU_TANH, PIAA_SWIGLU } piaa_activation;
+
+/* out[t] = activation(W x[t] + bias) + residual[t].  With SWIGLU the matrix is paired, rows are f gates and f values, and
+ * out = gate / (1 + exp(-gate)) * value has f columns. */
+typedef struct piaa_product {
+    const uint32_t *weights; /* packed */
+    int64_t rows, words;     /* of the matrix; words of a row */
+    const uint32_t *x;       /* [tokens][words], in the kernels' own type */
+    int64_t tokens;
+    const float *bias;     /* [rows] or NULL; not with SWIGLU */
+    const float *residual; /* [tokens][rows] or NULL */
+    piaa_activation activation;
+    void *out;   /* [tokens][rows, or half of them] */
+    bool narrow; /* out is bfloat16 (bfloat16 kernels only), else float32 */
+} piaa_product;
+
+/* softmax(scale q k^T) v, per head, after RMS norm and rotation of q and k; heads share keys in groups of heads / kv_heads.  Online softmax
+ * over blocks of keys, so that memory beyond the packed keys and values does not grow with their number. */
+typedef struct piaa_attention_job {
+    const float *q, *k, *v;      /* the first head of row 0 of each */
+    int64_t q_stride, kv_stride; /* floats from row to row */
+    int64_t queries, keys;
+    int heads, kv_heads, dim;
+    const float *q_norm, *k_norm; /* [dim] or NULL */
+    float eps;
+    const float *q_rotary, *k_rotary; /* [queries or keys][dim]: dim/2 cosines, dim/2 sines, for the pairs (i, i + dim/2); or NULL */
+    bool causal;                      /* query i sees keys 0..positions[i] */
+    const int32_t *positions;         /* NULL: i itself */
+    float scale;
+    uint32_t *packed; /* keys and values, piaa_kernels.packed_words of them */
+    void *out;        /* [queries][heads * dim] */
+    bool narrow;
+} piaa_attention_job;
+
+typedef struct piaa_kernels {
+    const char *name;
+    bool half; /* operands are bfloat16, else float32 */
+
+    /* 64 rows ([words] each, NULL for zeros, any alignment) into one panel of 64 * words. */
+    void (*pack)(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel);
+
+    int64_t (*product_parts)(const piaa_product *product);
+    void (*product)(const piaa_product *product, int64_t part);
+
+    int64_t (*packed_words)(int64_t keys, int kv_heads, int dim);
+    int64_t (*pack_parts)(const piaa_attention_job *job);
+    void (*pack_keys)(const piaa_attention_job *job, int64_t part);
+    int64_t (*attention_parts)(const piaa_attention_job *job);
+    void (*attention)(const piaa_attention_job *job, int64_t part);
+
+    /* One row of n: (x - mean) / sqrt(variance + eps) * w + b, or without the mean (RMS) where b is NULL. */
+    void (*norm)(const float *x, int64_t n, const float *w, const float *b, float eps, void *out, bool narrow);
+} piaa_kernels;
+
+/* The kernels for this CPU, or NULL: ask before calling, the machine may lack the instructions. */
+const piaa_kernels *piaa_kernels_find(bool half);
+
+#endif

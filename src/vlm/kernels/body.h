@@ -1,0 +1,468 @@
+/*
+ * The kernels themselves, compiled twice: PIAA_HALF 1 with bfloat16 operands, 0 with float32 (kernels.h says what a word is).
+ *
+ * Everything rests on one tile: 6 rows of x times 4 vectors of 16 matrix rows, 24 sums that stay in registers while the summed axis runs.
+ * One step is 4 loads, 6 broadcasts and 24 multiply-adds, so the arithmetic unit is the only one that is full.  Measured on one Zen 4 core
+ * (register-only peak 233 GFLOP/s in bfloat16): 6 x 4 vectors 220, 8 x 3 220, 9 x 3 214-223, 12 x 2 209, 14 x 2 173; software prefetch of
+ * the panel changes nothing, its stream is one the hardware follows by itself.
+ *
+ * Compiler extensions: the vector intrinsics and their casts are the point of this file; only x86-64 compilers see it.
+ */
+#include "vlm/kernels.h"
+
+#include <immintrin.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    ROWS = 6,   /* of the tile */
+    LANES = 16, /* 32-bit lanes of a vector */
+    PER_WORD = PIAA_HALF ? 2 : 1,
+    DEPTH = 1024, /* words of the summed axis at a time: a panel's slice is 256 KiB and stays in the second-level cache */
+    TOKENS = 96,  /* most rows of x per part of a product; its sums are 24 KiB on the stack */
+    QUERIES = 24,
+    KEYS = 256, /* block of attention */
+};
+
+static inline int64_t divide_up(int64_t a, int64_t b) {
+    return (a + b - 1) / b;
+}
+
+static inline int64_t least(int64_t a, int64_t b) {
+    return a < b ? a : b;
+}
+
+/* The lanes below n, all 16 from n = 16 on. */
+static inline __mmask16 lanes_below(int64_t n) {
+    return n >= LANES ? (__mmask16)0xFFFF : n <= 0 ? (__mmask16)0 : (__mmask16)((1U << n) - 1U);
+}
+
+static inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
+#if PIAA_HALF
+    return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
+#else
+    return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
+#endif
+}
+
+/* n (<= 16) floats stored as the kernels' own type, or as float32. */
+static inline void store_values(void *out, int64_t index, __m512 v, __mmask16 mask, bool narrow) {
+#if PIAA_HALF
+    if (narrow) {
+        _mm256_mask_storeu_epi16((uint16_t *)out + index, mask, (__m256i)_mm512_cvtneps_pbh(v));
+        return;
+    }
+#else
+    (void)narrow;
+#endif
+    _mm512_mask_storeu_ps((float *)out + index, mask, v);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- the tile */
+
+/* c[r][j] = scale[r] c[r][j] + sum over words of w[word][j] x[r][word], for 6 rows and 16 n columns; scale NULL: c starts from nothing.
+ * w has 64 columns per word whatever n is. */
+static inline __attribute__((always_inline)) void tile_of(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c,
+                                                          int64_t c_stride, const float *scale) {
+    __m512 sum[ROWS][4];
+    for (int r = 0; r < ROWS; r++)
+        for (int j = 0; j < n; j++)
+            sum[r][j] =
+                scale ? _mm512_mul_ps(_mm512_loadu_ps(c + r * c_stride + j * LANES), _mm512_set1_ps(scale[r])) : _mm512_setzero_ps();
+    const uint32_t *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
+    for (int64_t k = 0; k < words; k++, w += PIAA_PANEL) {
+        __m512i column[4];
+        for (int j = 0; j < n; j++) column[j] = _mm512_loadu_si512(w + j * LANES);
+        const uint32_t value[ROWS] = {x0[k], x1[k], x2[k], x3[k], x4[k], x5[k]};
+        for (int r = 0; r < ROWS; r++) {
+            __m512i broadcast = _mm512_set1_epi32((int)value[r]);
+            for (int j = 0; j < n; j++) sum[r][j] = multiply_add(sum[r][j], column[j], broadcast);
+        }
+    }
+    for (int r = 0; r < ROWS; r++)
+        for (int j = 0; j < n; j++) _mm512_storeu_ps(c + r * c_stride + j * LANES, sum[r][j]);
+}
+
+static void tile(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c, int64_t c_stride, const float *scale) {
+    if (n == 4) tile_of(4, w, x, words, c, c_stride, scale);
+    if (n == 3) tile_of(3, w, x, words, c, c_stride, scale);
+    if (n == 2) tile_of(2, w, x, words, c, c_stride, scale);
+    if (n == 1) tile_of(1, w, x, words, c, c_stride, scale);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- functions */
+
+/* 2^x = 2^floor(x) p(x - floor(x)); p of degree 5 has a relative error of 7.5e-8, of degree 3 one of 7.5e-5, which is enough for
+ * probabilities that are about to be rounded to bfloat16 (2e-3).  Coefficients: minimax fits of the relative error on [0, 1]. */
+static inline __m512 exp2_of(__m512 x, bool rough) {
+    __m512 f = _mm512_reduce_ps(x, 0x09), p;
+    if (rough) {
+        p = _mm512_set1_ps(7.802451230e-02f);
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.260671701e-01f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.958335354e-01f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.999252188e-01f));
+    } else {
+        p = _mm512_set1_ps(1.877576557e-03f);
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(8.989340377e-03f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(5.582631781e-02f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(2.401536171e-01f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.931530732e-01f));
+        p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.999999251e-01f));
+    }
+    return _mm512_scalef_ps(p, x);
+}
+
+#define LOG2_E 1.44269504088896340736f
+
+/* 1/x from the 14-bit estimate and one Newton step: 2^-23 or so.  Infinity gives 0 (the step's inf * 0 is masked off). */
+static inline __m512 reciprocal(__m512 x) {
+    __m512 r = _mm512_rcp14_ps(x);
+    __mmask16 finite = _mm512_cmp_ps_mask(x, _mm512_set1_ps(INFINITY), _CMP_LT_OQ);
+    return _mm512_mask_mul_ps(r, finite, r, _mm512_fnmadd_ps(x, r, _mm512_set1_ps(2.0f)));
+}
+
+/* x / (1 + exp(-u)) */
+static inline __m512 gate(__m512 x, __m512 u) {
+    __m512 e = exp2_of(_mm512_mul_ps(u, _mm512_set1_ps(-LOG2_E)), false);
+    return _mm512_mul_ps(x, reciprocal(_mm512_add_ps(e, _mm512_set1_ps(1.0f))));
+}
+
+/* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3) */
+static inline __m512 gelu_tanh(__m512 x) {
+    const float root = 0.79788456080286535588f;
+    __m512 u = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(2.0f * root * 0.044715f), _mm512_set1_ps(2.0f * root));
+    return gate(x, _mm512_mul_ps(x, u));
+}
+
+/* 0.5 x (1 + erf(x / sqrt 2)), erf by Abramowitz and Stegun 7.1.26 (1.5e-7). */
+static inline __m512 gelu_erf(__m512 x) {
+    const __m512 one = _mm512_set1_ps(1.0f);
+    __m512 z = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.70710678118654752440f));
+    __m512 t = reciprocal(_mm512_fmadd_ps(z, _mm512_set1_ps(0.3275911f), one)), p = _mm512_set1_ps(1.061405429f);
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-1.453152027f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.421413741f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-0.284496736f));
+    p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.254829592f));
+    __m512 e = exp2_of(_mm512_mul_ps(_mm512_mul_ps(z, z), _mm512_set1_ps(-LOG2_E)), false);
+    /* rest = 1 - erf(|x|/sqrt 2): for x > 0 the result is x - x rest / 2, else x rest / 2 */
+    __m512 half = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(p, t), e), _mm512_mul_ps(x, _mm512_set1_ps(0.5f)));
+    __mmask16 positive = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ);
+    return _mm512_mask_sub_ps(half, positive, x, half);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- packing */
+
+/* 16 x 16 words, rows become columns. */
+static inline void transpose(__m512i r[LANES]) {
+    __m512i t[LANES];
+    for (int i = 0; i < LANES; i += 2) {
+        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
+        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
+    }
+    for (int i = 0; i < LANES; i += 4)
+        for (int j = 0; j < 2; j++) {
+            r[i + 2 * j] = _mm512_unpacklo_epi64(t[i + j], t[i + 2 + j]);
+            r[i + 2 * j + 1] = _mm512_unpackhi_epi64(t[i + j], t[i + 2 + j]);
+        }
+    /* Now r[4g + j], 128-bit lane l, holds rows 4g..4g+3 of column 4l + j. */
+    for (int j = 0; j < 4; j++) {
+        __m512i low = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88), high = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
+        __m512i low2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88), high2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
+        t[j] = _mm512_shuffle_i32x4(low, low2, 0x88);
+        t[4 + j] = _mm512_shuffle_i32x4(high, high2, 0x88);
+        t[8 + j] = _mm512_shuffle_i32x4(low, low2, 0xDD);
+        t[12 + j] = _mm512_shuffle_i32x4(high, high2, 0xDD);
+    }
+    memcpy(r, t, sizeof t);
+}
+
+static void pack(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel) {
+    for (int64_t k = 0; k < words; k += LANES) {
+        __mmask16 mask = lanes_below(words - k);
+        for (int group = 0; group < PIAA_PANEL; group += LANES) {
+            __m512i r[LANES];
+            for (int i = 0; i < LANES; i++) {
+                const char *row = rows[group + i];
+                r[i] = row ? _mm512_maskz_loadu_epi32(mask, row + 4 * k) : _mm512_setzero_si512();
+            }
+            transpose(r);
+            int64_t n = least(LANES, words - k);
+            for (int64_t i = 0; i < n; i++) _mm512_storeu_si512(panel + (k + i) * PIAA_PANEL + group, r[i]);
+        }
+    }
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- product */
+
+/* Tokens are cut evenly, in whole tiles where there are several blocks. */
+static void token_blocks(int64_t tokens, int64_t *blocks, int64_t *size) {
+    *blocks = divide_up(tokens, TOKENS);
+    *size = *blocks ? divide_up(divide_up(tokens, *blocks), ROWS) * ROWS : 0;
+}
+
+static int64_t product_parts(const piaa_product *product) {
+    int64_t blocks, size;
+    token_blocks(product->tokens, &blocks, &size);
+    return blocks * divide_up(product->rows, PIAA_PANEL);
+}
+
+/* What happens to one token's 64 sums of a panel. */
+static inline __attribute__((always_inline)) void finish(const piaa_product *p, piaa_activation activation, const float *sums,
+                                                         int64_t panel, int64_t token) {
+    const int64_t columns = activation == PIAA_SWIGLU ? p->rows / 2 : p->rows;
+    const int step = activation == PIAA_SWIGLU ? PIAA_PAIRED : PIAA_PANEL;
+    const int64_t first = panel * step;
+    for (int j = 0; j < step && first + j < columns; j += LANES) {
+        __mmask16 mask = lanes_below(columns - first - j);
+        __m512 v = _mm512_loadu_ps(sums + j);
+        if (p->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->bias + first + j));
+        if (activation == PIAA_GELU) v = gelu_erf(v);
+        if (activation == PIAA_GELU_TANH) v = gelu_tanh(v);
+        if (activation == PIAA_SWIGLU) v = _mm512_mul_ps(gate(v, v), _mm512_loadu_ps(sums + PIAA_PAIRED + j));
+        if (p->residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->residual + token * columns + first + j));
+        store_values(p->out, token * columns + first + j, v, mask, p->narrow);
+    }
+}
+
+static void product(const piaa_product *p, int64_t part) {
+    static const float ones[ROWS] = {1, 1, 1, 1, 1, 1};
+    float sums[TOKENS * PIAA_PANEL];
+    int64_t blocks, size;
+    token_blocks(p->tokens, &blocks, &size);
+    const int64_t panel = part / blocks, begin = part % blocks * size, end = least(begin + size, p->tokens);
+    const uint32_t *weights = p->weights + panel * p->words * PIAA_PANEL;
+    const int n = p->activation == PIAA_SWIGLU ? 4 : (int)divide_up(least(PIAA_PANEL, p->rows - panel * PIAA_PANEL), LANES);
+    for (int64_t k = 0; k < p->words; k += DEPTH)
+        for (int64_t t = begin; t < end; t += ROWS) {
+            const uint32_t *x[ROWS]; /* the last tile repeats its last row */
+            for (int r = 0; r < ROWS; r++) x[r] = p->x + least(t + r, end - 1) * p->words + k;
+            tile(n, weights + k * PIAA_PANEL, x, least(DEPTH, p->words - k), sums + (t - begin) * PIAA_PANEL, PIAA_PANEL, k ? ones : NULL);
+        }
+    for (int64_t t = begin; t < end; t++) {
+        const float *row = sums + (t - begin) * PIAA_PANEL;
+        if (p->activation == PIAA_LINEAR) finish(p, PIAA_LINEAR, row, panel, t);
+        if (p->activation == PIAA_GELU) finish(p, PIAA_GELU, row, panel, t);
+        if (p->activation == PIAA_GELU_TANH) finish(p, PIAA_GELU_TANH, row, panel, t);
+        if (p->activation == PIAA_SWIGLU) finish(p, PIAA_SWIGLU, row, panel, t);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- norms */
+
+static void norm(const float *x, int64_t n, const float *w, const float *b, float eps, void *out, bool narrow) {
+    float mean = 0;
+    __m512 sum = _mm512_setzero_ps();
+    if (b) {
+        for (int64_t i = 0; i < n; i += LANES) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(lanes_below(n - i), x + i));
+        mean = _mm512_reduce_add_ps(sum) / (float)n;
+        sum = _mm512_setzero_ps();
+    }
+    for (int64_t i = 0; i < n; i += LANES) {
+        __mmask16 mask = lanes_below(n - i);
+        __m512 d = _mm512_maskz_sub_ps(mask, _mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(mean));
+        sum = _mm512_fmadd_ps(d, d, sum);
+    }
+    const float factor = 1.0f / sqrtf(_mm512_reduce_add_ps(sum) / (float)n + eps);
+    for (int64_t i = 0; i < n; i += LANES) {
+        __mmask16 mask = lanes_below(n - i);
+        __m512 d = _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(mean)), _mm512_set1_ps(factor));
+        d = _mm512_mul_ps(d, _mm512_maskz_loadu_ps(mask, w + i));
+        if (b) d = _mm512_add_ps(d, _mm512_maskz_loadu_ps(mask, b + i));
+        store_values(out, i, d, mask, narrow);
+    }
+}
+
+/* --------------------------------------------------------------------------------------------------------------- attention */
+
+/*
+ * Packed keys and values of one head: keys as a matrix of [keys][dim], in panels of 64 keys; values as a matrix of [dim][keys], in panels
+ * of 64 dimensions.  So q k^T and p v are the product's own tile, with queries and probabilities as x.
+ */
+static inline int64_t key_words(int dim) {
+    return divide_up(dim, PER_WORD);
+}
+
+static inline int64_t value_words(int64_t keys) {
+    return divide_up(keys, PIAA_PANEL) * (PIAA_PANEL / PER_WORD);
+}
+
+static inline int64_t head_words(int64_t keys, int dim) {
+    return divide_up(keys, PIAA_PANEL) * PIAA_PANEL * key_words(dim) + divide_up(dim, PIAA_PANEL) * PIAA_PANEL * value_words(keys);
+}
+
+static int64_t packed_words(int64_t keys, int kv_heads, int dim) {
+    return head_words(keys, dim) * kv_heads;
+}
+
+/* One head of one row made ready: RMS norm, rotation, a factor, and the kernels' own type (zero-filled to a whole word). */
+static void prepare_head(const float *x, int dim, const float *weights, float eps, const float *rotary, float factor, uint32_t *out) {
+    float y[PIAA_MAX_HEAD_DIM], z[PIAA_MAX_HEAD_DIM + 2];
+    if (weights) {
+        norm(x, dim, weights, NULL, eps, y, false);
+        x = y;
+    }
+    const int half = dim / 2;
+    if (rotary) {
+        for (int i = 0; i < half; i += LANES) {
+            __mmask16 mask = lanes_below(half - i);
+            __m512 a = _mm512_maskz_loadu_ps(mask, x + i), b = _mm512_maskz_loadu_ps(mask, x + half + i);
+            __m512 c = _mm512_maskz_loadu_ps(mask, rotary + i), s = _mm512_maskz_loadu_ps(mask, rotary + half + i);
+            _mm512_mask_storeu_ps(z + i, mask, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));
+            _mm512_mask_storeu_ps(z + half + i, mask, _mm512_fmadd_ps(b, c, _mm512_mul_ps(a, s)));
+        }
+        x = z;
+    }
+    for (int i = 0; i < dim; i += LANES) {
+        __mmask16 mask = lanes_below(dim - i);
+        store_values(out, i, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(factor)), mask, true);
+    }
+    if (dim % PER_WORD) ((uint16_t *)out)[dim] = 0;
+}
+
+static int64_t pack_parts(const piaa_attention_job *job) {
+    return job->kv_heads * divide_up(job->keys, PIAA_PANEL);
+}
+
+static void pack_values(const piaa_attention_job *job, int head, int64_t first, uint32_t *values) {
+    const int64_t words = value_words(job->keys);
+    static const float nothing[PIAA_MAX_HEAD_DIM];
+    for (int i = 0; i < PIAA_PANEL; i += PER_WORD) {
+        const float *row[PER_WORD];
+        for (int j = 0; j < PER_WORD; j++)
+            row[j] = first + i + j < job->keys ? job->v + (first + i + j) * job->kv_stride + head * job->dim : nothing;
+        uint32_t *out = values + (first + i) / PER_WORD * PIAA_PANEL;
+        for (int d = 0; d < job->dim; d += LANES) {
+            __mmask16 mask = lanes_below(job->dim - d);
+            __m512 v = _mm512_maskz_loadu_ps(mask, row[0] + d);
+#if PIAA_HALF
+            __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v));
+            __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, row[PER_WORD - 1] + d)));
+            __m512i word = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
+#else
+            __m512i word = _mm512_castps_si512(v);
+#endif
+            _mm512_storeu_si512(out + d / PIAA_PANEL * PIAA_PANEL * words + d % PIAA_PANEL, word);
+        }
+    }
+}
+
+static void pack_keys(const piaa_attention_job *job, int64_t part) {
+    uint32_t rows[PIAA_PANEL * PIAA_MAX_HEAD_DIM / PER_WORD];
+    const void *pointers[PIAA_PANEL];
+    const int64_t panels = divide_up(job->keys, PIAA_PANEL), first = part % panels * PIAA_PANEL, words = key_words(job->dim);
+    const int head = (int)(part / panels);
+    uint32_t *keys = job->packed + head * head_words(job->keys, job->dim);
+    for (int i = 0; i < PIAA_PANEL; i++) {
+        int64_t key = first + i;
+        pointers[i] = key < job->keys ? rows + i * words : NULL;
+        if (key >= job->keys) continue;
+        prepare_head(job->k + key * job->kv_stride + head * job->dim, job->dim, job->k_norm, job->eps,
+                     job->k_rotary ? job->k_rotary + key * job->dim : NULL, 1.0f, rows + i * words);
+    }
+    pack(pointers, words, keys + first * words);
+    pack_values(job, head, first, keys + panels * PIAA_PANEL * words);
+}
+
+static int64_t attention_parts(const piaa_attention_job *job) {
+    return job->heads * divide_up(job->queries, QUERIES);
+}
+
+/* Row statistics of the online softmax: the largest score so far and the sum of 2^(score - largest). */
+typedef struct running {
+    float largest[QUERIES], sum[QUERIES];
+} running;
+
+/* One row of scores, of which `visible` count, into probabilities relative to the new largest one; the result is the factor for what was
+ * summed with the old one. */
+static inline float soften(float *scores, int64_t n, int64_t visible, uint32_t *probabilities, float *largest, float *sum) {
+    const __m512 nothing = _mm512_set1_ps(-1e30f);
+    __m512 most = nothing;
+    for (int64_t i = 0; i < n; i += LANES) {
+        __m512 s = _mm512_loadu_ps(scores + i);
+        if (i + LANES > visible) {
+            s = _mm512_mask_mov_ps(nothing, lanes_below(visible - i), s);
+            _mm512_storeu_ps(scores + i, s);
+        }
+        most = _mm512_max_ps(most, s);
+    }
+    const float old = *largest, now = fmaxf(old, _mm512_reduce_max_ps(most));
+    const __m512 shift = _mm512_set1_ps(now);
+    __m512 total = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i += LANES) {
+        __m512 p = exp2_of(_mm512_sub_ps(_mm512_loadu_ps(scores + i), shift), PIAA_HALF);
+        total = _mm512_add_ps(total, p);
+        store_values(probabilities, i, p, 0xFFFF, true);
+    }
+    const float factor = _mm512_cvtss_f32(exp2_of(_mm512_set1_ps(old - now), false));
+    *largest = now;
+    *sum = *sum * factor + _mm512_reduce_add_ps(total);
+    return factor;
+}
+
+static void attention(const piaa_attention_job *job, int64_t part) {
+    uint32_t q[QUERIES * PIAA_MAX_HEAD_DIM / PER_WORD], probabilities[ROWS * KEYS / PER_WORD];
+    float scores[ROWS * KEYS], sums[QUERIES * PIAA_MAX_HEAD_DIM];
+    running state;
+    int64_t seen[QUERIES];
+    const int dim = job->dim;
+    const int64_t blocks = divide_up(job->queries, QUERIES), words = key_words(dim), values = value_words(job->keys);
+    const int head = (int)(part / blocks);
+    const int64_t begin = part % blocks * QUERIES, count = least(QUERIES, job->queries - begin);
+    const int64_t stride = divide_up(dim, LANES) * LANES;
+    const uint32_t *packed = job->packed + head / (job->heads / job->kv_heads) * head_words(job->keys, dim);
+    const uint32_t *packed_values = packed + divide_up(job->keys, PIAA_PANEL) * PIAA_PANEL * words;
+    int64_t farthest = 0;
+    for (int64_t i = 0; i < QUERIES; i++) { /* rows beyond the last repeat it, so that tiles are whole */
+        int64_t row = begin + least(i, count - 1);
+        if (i < count) /* scores come out in powers of two */
+            prepare_head(job->q + row * job->q_stride + head * dim, dim, job->q_norm, job->eps,
+                         job->q_rotary ? job->q_rotary + row * dim : NULL, job->scale * LOG2_E, q + i * words);
+        seen[i] = !job->causal ? job->keys : job->positions ? job->positions[row] + 1 : row + 1;
+        if (seen[i] > farthest) farthest = seen[i];
+        state.largest[i] = -1e30f;
+        state.sum[i] = 0;
+    }
+    for (int64_t key = 0; key < farthest; key += KEYS)
+        for (int64_t i = 0; i < count; i += ROWS) {
+            const uint32_t *x[ROWS];
+            float factors[ROWS];
+            int64_t end = 0;
+            for (int r = 0; r < ROWS; r++) {
+                x[r] = q + least(i + r, count - 1) * words;
+                if (seen[i + r] > end) end = seen[i + r];
+            }
+            if (end <= key) continue;
+            const int64_t panels = divide_up(least(end - key, KEYS), PIAA_PANEL), n = panels * PIAA_PANEL;
+            for (int64_t p = 0; p < panels; p++)
+                tile(4, packed + (key + p * PIAA_PANEL) * words, x, words, scores + p * PIAA_PANEL, KEYS, NULL);
+            for (int r = 0; r < ROWS; r++) {
+                x[r] = probabilities + r * (KEYS / PER_WORD);
+                factors[r] = soften(scores + r * KEYS, n, least(seen[i + r] - key, n), probabilities + r * (KEYS / PER_WORD),
+                                    &state.largest[i + r], &state.sum[i + r]);
+            }
+            for (int d = 0; d < dim; d += PIAA_PANEL)
+                tile((int)divide_up(least(PIAA_PANEL, dim - d), LANES), packed_values + d * values + key / PER_WORD * PIAA_PANEL, x,
+                     n / PER_WORD, sums + i * stride + d, stride, key ? factors : NULL);
+        }
+    for (int64_t i = 0; i < count; i++) {
+        const __m512 factor = _mm512_set1_ps(1.0f / state.sum[i]);
+        for (int d = 0; d < dim; d += LANES)
+            store_values(job->out, (begin + i) * job->heads * dim + (int64_t)head * dim + d,
+                         _mm512_mul_ps(_mm512_loadu_ps(sums + i * stride + d), factor), lanes_below(dim - d), job->narrow);
+    }
+}
+
+extern const piaa_kernels PIAA_KERNELS;
+const piaa_kernels PIAA_KERNELS = {
+    .name = PIAA_HALF ? "AVX-512 BF16" : "AVX-512",
+    .half = PIAA_HALF,
+    .pack = pack,
+    .product_parts = product_parts,
+    .product = product,
+    .packed_words = packed_words,
+    .pack_parts = pack_parts,
+    .pack_keys = pack_keys,
+    .attention_parts = attention_parts,
+    .attention = attention,
+    .norm = norm,
+};
