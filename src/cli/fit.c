@@ -1,0 +1,103 @@
+/* piaa fit: one person's taste from a store and ratings. */
+#include "cli/commands.h"
+#include "report/report.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* The store's slots that the options leave: *count of them, the first as the result. */
+static int matching(const piaa_slots *slots, const piaa_pool *pool, const int64_t *layer, size_t *count) {
+    int first = -1;
+    *count = 0;
+    for (size_t i = 0; i < slots->count; i++) {
+        if (pool && slots->items[i].pool != *pool) continue;
+        if (layer && slots->items[i].layer != *layer) continue;
+        if (!(*count)++) first = (int)i;
+    }
+    return first;
+}
+
+/* "lt.3, lt.4, lv.3, …" */
+static void list_slots(const piaa_slots *slots, char *out, size_t size) {
+    enum { SHOWN = 12 };
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < slots->count && i <= SHOWN && used < size; i++)
+        used += (size_t)(i == SHOWN ? snprintf(out + used, size - used, ", …")
+                                    : snprintf(out + used, size - used, "%s%s.%d", i ? ", " : "", piaa_pool_name(slots->items[i].pool),
+                                               slots->items[i].layer));
+}
+
+static bool choose_slot(const piaa_call *call, const piaa_store *store, int *out, piaa_error *error) {
+    const char *pool_name = piaa_call_value(call, "pool");
+    piaa_pool pool;
+    int64_t layer = -1;
+    if (pool_name && !piaa_pool_parse(pool_name, &pool))
+        return piaa_error_set(error, PIAA_USAGE, "--pool cannot be \"%s\": name one of lt, lt_tail, lv, v", pool_name);
+    if (!piaa_call_integer(call, "layer", 0, 100000, &layer, error)) return false;
+    size_t count;
+    const piaa_slots *slots = piaa_store_slots(store);
+    *out = matching(slots, pool_name ? &pool : NULL, layer >= 0 ? &layer : NULL, &count);
+    if (count == 1) return true;
+    char list[256];
+    list_slots(slots, list, sizeof list);
+    if (!count)
+        return piaa_error_set(error, PIAA_USAGE, "%s has no such matrix, it has %s: add it with piaa embed", piaa_store_path(store), list);
+    return piaa_error_set(error, PIAA_USAGE, "%s has several matrices (%s): name one with --pool and --layer", piaa_store_path(store),
+                          list);
+}
+
+static bool save(const piaa_taste *taste, const char *path, piaa_error *error) {
+    if (strcmp(path, "-") != 0) return piaa_taste_save(taste, path, error);
+    char *text = piaa_taste_to_json(taste, error);
+    bool ok = text && piaa_report_write(stdout, text, strlen(text), error);
+    free(text);
+    return ok;
+}
+
+static void sum_up(piaa_call *call, const piaa_taste *taste) {
+    char figures[160] = "";
+    if (isfinite(taste->loo_rmse)) snprintf(figures, sizeof figures, "; typical error ± %.2f", taste->loo_rmse);
+    size_t used = strlen(figures);
+    if (isfinite(taste->loo_spearman)) snprintf(figures + used, sizeof figures - used, ", rank correlation %.2f", taste->loo_spearman);
+    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s at layer %d%s%s.", (long long)taste->ratings,
+                   piaa_pool_name(taste->slot.pool), taste->slot.layer, figures, *figures ? " (leave-one-out)" : "");
+}
+
+static bool run(piaa_call *call, piaa_error *error) {
+    if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) || !piaa_call_need(call, "out", error))
+        return false;
+    int slot;
+    piaa_ratings *ratings = piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
+    piaa_store *store = ratings ? piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error) : NULL;
+    piaa_taste *taste =
+        store && choose_slot(call, store, &slot, error) ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
+    bool ok = taste && save(taste, piaa_call_value(call, "out"), error);
+    if (ok) sum_up(call, taste);
+    piaa_taste_free(taste);
+    piaa_store_close(store);
+    piaa_ratings_free(ratings);
+    return ok;
+}
+
+static const piaa_option options[] = {
+    {"store", "STORE", "the feature store with the rated photos", NULL, NULL},
+    {"ratings", "FILE", "the CSV file to learn from: a header with path,score, paths relative to the file", NULL, NULL},
+    {"out", "FILE", "the file to write the taste to (JSON); - is standard output", NULL, NULL},
+    {"pool", "POOL", "which pool to learn from, where the store has several", NULL, "lt lt_tail lv v"},
+    {"layer", "N", "which layer to learn from, where the store has several", NULL, NULL},
+    {0},
+};
+
+const piaa_command piaa_command_fit = {
+    .name = "fit",
+    .summary = "Learn one person's taste from a feature store and ratings",
+    .example = "piaa fit --store holiday.store --ratings ratings.csv --out taste.json\n",
+    .operands = "",
+    .groups = {{"Options", options}},
+    .notes =
+        "The taste is a ridge regression on standardised features, its strength chosen by leave-one-out error, as scikit-learn's RidgeCV "
+        "does. The file holds all that is needed to score a photo; piaa predict reads it.",
+    .run = run,
+};

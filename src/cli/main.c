@@ -1,0 +1,148 @@
+/* The piaa program: finds the command, runs it, and turns its error into a line and an exit code. */
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "report/report.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { EXIT_USAGE = 2, EXIT_STOPPED = 130 };
+
+static bool run_help(piaa_call *call, piaa_error *error);
+static bool run_completion(piaa_call *call, piaa_error *error);
+
+static const piaa_option help_options[] = {{"man", NULL, "print the manual page, in roff", NULL, NULL}, {0}};
+
+static const piaa_command command_help = {
+    .name = "help",
+    .summary = "Explain piaa or one of its commands",
+    .example = "piaa help rank\n",
+    .operands = "[COMMAND]",
+    .most = 2,
+    .groups = {{"Options", help_options}},
+    .run = run_help,
+};
+
+static const piaa_command command_completion = {
+    .name = "completion",
+    .summary = "Print completions for a shell",
+    .example = "source <(piaa completion bash)\npiaa completion fish > ~/.config/fish/completions/piaa.fish\n",
+    .operands = "bash|zsh|fish",
+    .least = 1,
+    .most = 1,
+    .run = run_completion,
+};
+
+/* In the order in which help lists them. */
+static const piaa_command *const commands[] = {
+    &piaa_command_rank,       &piaa_command_embed,        &piaa_command_fit,
+    &piaa_command_predict,    &piaa_command_store_info,   &piaa_command_store_list,
+    &piaa_command_model_info, &piaa_command_model_tokens, &command_help,
+    &command_completion,      &piaa_command_bench,        NULL,
+};
+
+static bool print_and_free(piaa_text *text, bool ok, FILE *out, piaa_error *error) {
+    ok = ok && piaa_report_write(out, text->data, text->length, error);
+    free(text->data);
+    return ok;
+}
+
+static bool run_completion(piaa_call *call, piaa_error *error) {
+    piaa_text text = {0};
+    return print_and_free(&text, piaa_help_completion(commands, call->operands[0], &text, error), stdout, error);
+}
+
+/* ---------------------------------------------------------------------------------------------------- finding the command */
+
+/* The command that the first word, or the first two, name; *used: how many.  NULL if there is none. */
+static const piaa_command *find_command(size_t count, const char *const *words, size_t *used) {
+    for (size_t i = 0; commands[i]; i++) {
+        const char *name = commands[i]->name;
+        size_t first = strcspn(name, " ");
+        if (!count || strlen(words[0]) != first || strncmp(words[0], name, first) != 0) continue;
+        *used = name[first] ? 2 : 1;
+        if (!name[first] || (count > 1 && strcmp(words[1], name + first + 1) == 0)) return commands[i];
+    }
+    return NULL;
+}
+
+/* Says which command might have been meant: the nearest whole name, or nearest second word of a family ("store …"). */
+static bool unknown_command(size_t count, const char *const *words, piaa_error *error) {
+    const char *names[PIAA_COUNT(commands)];
+    char two[128] = "", family[128] = "";
+    size_t n = 0;
+    for (; commands[n]; n++) {
+        names[n] = commands[n]->name;
+        size_t first = strcspn(names[n], " "), used = strlen(family);
+        if (names[n][first] && strlen(words[0]) == first && strncmp(words[0], names[n], first) == 0)
+            snprintf(family + used, sizeof family - used, "%s%s", used ? ", " : "", names[n]);
+    }
+    if (*family && count < 2) return piaa_error_set(error, PIAA_USAGE, "%s is half a command: %s", words[0], family);
+    snprintf(two, sizeof two, "%s %s", words[0], count > 1 ? words[1] : "");
+    int nearest = piaa_words_nearest(words[0], names, n);
+    if ((*family || nearest < 0) && count > 1) nearest = piaa_words_nearest(two, names, n);
+    if (*family && nearest < 0) return piaa_error_set(error, PIAA_USAGE, "unknown command %s: there are %s", two, family);
+    if (nearest >= 0)
+        return piaa_error_set(error, PIAA_USAGE, "unknown command %s, did you mean %s?", *family ? two : words[0], names[nearest]);
+    return piaa_error_set(error, PIAA_USAGE, "unknown command %s: piaa help lists them", words[0]);
+}
+
+static bool print_command_help(const piaa_command *command, piaa_error *error) {
+    piaa_text text = {0};
+    return print_and_free(&text, piaa_help_command(command, &text, error), stdout, error);
+}
+
+static bool run_help(piaa_call *call, piaa_error *error) {
+    piaa_text text = {0};
+    if (piaa_call_has(call, "man")) return print_and_free(&text, piaa_help_man(commands, &text, error), stdout, error);
+    if (!call->operand_count) return print_and_free(&text, piaa_help_overview(commands, &text, error), stdout, error);
+    size_t used;
+    const piaa_command *command = find_command(call->operand_count, call->operands, &used);
+    return command ? print_command_help(command, error) : unknown_command(call->operand_count, call->operands, error);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- running */
+
+/* A closed standard stream would hand its number to the next file opened, and what is printed would go into that. */
+static void fill_standard_streams(void) {
+    for (int number = 0; number <= STDERR_FILENO; number++)
+        if (fcntl(number, F_GETFD) == -1 && open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) _exit(EXIT_FAILURE);
+}
+
+static bool run_command(piaa_call *call, const piaa_command *command, int count, char *const *words, piaa_error *error) {
+    if (!piaa_call_parse(call, command, count, words, error)) return false;
+    return call->help ? print_command_help(command, error) : command->run(call, error);
+}
+
+int main(int argc, char **argv) {
+    fill_standard_streams();
+    signal(SIGPIPE, SIG_IGN);
+    setenv("VIPS_WARNING", "0", 0); /* libvips would print what piaa reports itself */
+    piaa_call call = {0};
+    piaa_error error = {0};
+    const char *const *words = (const char *const *)(argv + 1);
+    size_t count = argc > 1 ? (size_t)argc - 1 : 0, used = 0;
+    piaa_talk_begin(&call.talk, NULL);
+    bool ok;
+    if (!count || strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0) {
+        piaa_text text = {0};
+        ok = print_and_free(&text, piaa_help_overview(commands, &text, &error), count ? stdout : stderr, &error);
+        if (ok && !count) return EXIT_USAGE;
+    } else if (strcmp(words[0], "--version") == 0) {
+        piaa_text text = {0};
+        ok = print_and_free(&text, piaa_text_format(&text, &error, "piaa %s\n", piaa_version()), stdout, &error);
+    } else {
+        const piaa_command *command = find_command(count, words, &used);
+        if (command) piaa_talk_begin(&call.talk, command->name);
+        ok = command ? run_command(&call, command, (int)(count - used), argv + 1 + used, &error) : unknown_command(count, words, &error);
+    }
+    piaa_call_free(&call);
+    piaa_talk_clear(&call.talk);
+    if (ok) return EXIT_SUCCESS;
+    piaa_talk_fail(&call.talk, &error);
+    return error.code == PIAA_USAGE ? EXIT_USAGE : error.code == PIAA_STOPPED ? EXIT_STOPPED : EXIT_FAILURE;
+}

@@ -1,0 +1,168 @@
+/* piaa model info, piaa model tokens. */
+#include "cli/commands.h"
+#include "report/report.h"
+#include "vlm/vlm.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ------------------------------------------------------------------------------------------------------------------ info */
+
+static int64_t tokens(const piaa_model_info *info, int64_t pixels) {
+    int64_t tile = (int64_t)info->patch * info->merge;
+    return pixels / (tile * tile);
+}
+
+static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
+    const piaa_layout *l = &info->layout;
+    return piaa_text_format(out, error, "family         %s\nfolder         ", info->family) &&
+           piaa_report_add_line(out, info->folder, error) && piaa_text_format(out, error, "\nfingerprint    %s\n", info->fingerprint) &&
+           piaa_text_format(out, error, "parameters     %.4g million, %.4g MB, mostly %s\n", (double)info->parameters / 1e6,
+                            (double)info->bytes / 1e6, info->dtype) &&
+           piaa_text_format(
+               out, error,
+               "decoder        %d blocks of width %d: %d heads of %d (%d for keys and values), feed-forward %d, vocabulary %d\n",
+               l->decoder_layers, l->hidden_size, info->heads, info->head_dim, info->kv_heads, info->intermediate, info->vocabulary) &&
+           piaa_text_format(out, error, "vision         %d blocks of width %d: %d heads, feed-forward %d, patches of %d x %d pixels\n",
+                            l->vision_blocks, l->vision_size, info->vision_heads, info->vision_intermediate, info->patch, info->patch) &&
+           piaa_text_format(out, error, "photo size     %lld to %lld pixels, %lld to %lld tokens\n", (long long)info->min_pixels,
+                            (long long)info->max_pixels, (long long)tokens(info, info->min_pixels),
+                            (long long)tokens(info, info->max_pixels)) &&
+           piaa_text_format(out, error, "layers         lt, lt_tail, lv: 0 to %d; v: 0 to %d\ndefault layer  %d\n", l->decoder_layers,
+                            l->vision_blocks - 1, piaa_default_layer(l)) &&
+           (!info->demonstration || piaa_text_format(out, error,
+                                                     "note           the demonstration model, trained on rendered scenes; for real taste "
+                                                     "use Qwen3-VL-4B-Instruct (or 2B, 8B)\n"));
+}
+
+static cJSON *info_json(const piaa_model_info *info) {
+    const piaa_layout *l = &info->layout;
+    const struct {
+        const char *key;
+        double value;
+    } numbers[] = {
+        {"parameters", (double)info->parameters},
+        {"bytes", (double)info->bytes},
+        {"decoder_layers", l->decoder_layers},
+        {"hidden_size", l->hidden_size},
+        {"heads", info->heads},
+        {"kv_heads", info->kv_heads},
+        {"head_dim", info->head_dim},
+        {"intermediate_size", info->intermediate},
+        {"vocabulary", info->vocabulary},
+        {"vision_blocks", l->vision_blocks},
+        {"vision_size", l->vision_size},
+        {"vision_heads", info->vision_heads},
+        {"vision_intermediate_size", info->vision_intermediate},
+        {"patch_size", info->patch},
+        {"merge_size", info->merge},
+        {"min_pixels", (double)info->min_pixels},
+        {"max_pixels", (double)info->max_pixels},
+        {"min_image_tokens", (double)tokens(info, info->min_pixels)},
+        {"max_image_tokens", (double)tokens(info, info->max_pixels)},
+        {"default_layer", piaa_default_layer(l)},
+    };
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "family", info->family);
+    cJSON_AddItemToObject(root, "folder", piaa_report_string(info->folder));
+    cJSON_AddStringToObject(root, "fingerprint", info->fingerprint);
+    cJSON_AddItemToObject(root, "dtype", piaa_report_string(info->dtype));
+    for (size_t i = 0; i < PIAA_COUNT(numbers); i++) cJSON_AddNumberToObject(root, numbers[i].key, numbers[i].value);
+    cJSON_AddBoolToObject(root, "demonstration", info->demonstration);
+    return root;
+}
+
+static bool run_info(piaa_call *call, piaa_error *error) {
+    piaa_model *model = piaa_model_open(call->operand_count ? call->operands[0] : NULL, error);
+    if (!model) return false;
+    const piaa_model_info *info = piaa_model_get_info(model);
+    bool ok;
+    if (piaa_call_has(call, "json")) {
+        cJSON *root = info_json(info);
+        ok = piaa_report_write_json(stdout, root, error);
+        cJSON_Delete(root);
+    } else {
+        piaa_text text = {0};
+        ok = info_text(info, &text, error) && piaa_report_write(stdout, text.data, text.length, error);
+        free(text.data);
+    }
+    piaa_model_close(model);
+    return ok;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- tokens */
+
+static bool tokens_text(const piaa_ids *ids, piaa_error *error) {
+    piaa_text text = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < ids->count; i++) ok = piaa_text_format(&text, error, "%s%d", i ? " " : "", ids->items[i]);
+    ok = ok && piaa_text_add(&text, "\n", 1, error) && piaa_report_write(stdout, text.data, text.length, error);
+    free(text.data);
+    return ok;
+}
+
+/* One line too: {"ids": [...], "pieces": [...]}. */
+static bool tokens_json(const piaa_tokenizer *tokenizer, const piaa_ids *ids, piaa_error *error) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON *list = cJSON_AddArrayToObject(root, "ids"), *pieces = cJSON_AddArrayToObject(root, "pieces");
+    for (size_t i = 0; i < ids->count; i++) {
+        const char *piece = piaa_tokenizer_piece(tokenizer, ids->items[i]);
+        cJSON_AddItemToArray(list, cJSON_CreateNumber(ids->items[i]));
+        cJSON_AddItemToArray(pieces, piece ? piaa_report_string(piece) : cJSON_CreateNull());
+    }
+    char *line = cJSON_PrintUnformatted(root);
+    cJSON_Delete(root);
+    if (!line) return piaa_error_set(error, PIAA_MEMORY, "out of memory while writing JSON");
+    piaa_text text = {0};
+    bool ok = piaa_text_format(&text, error, "%s\n", line) && piaa_report_write(stdout, text.data, text.length, error);
+    cJSON_free(line);
+    free(text.data);
+    return ok;
+}
+
+static bool run_tokens(piaa_call *call, piaa_error *error) {
+    static const size_t limit = (size_t)1 << 30;
+    bool standard = strcmp(call->operands[1], "-") == 0;
+    size_t size = strlen(call->operands[1]);
+    piaa_tokenizer *tokenizer = piaa_tokenizer_open(call->operands[0], error);
+    char *input = tokenizer && standard ? piaa_file_read("-", limit, &size, error) : NULL;
+    piaa_ids ids = {0};
+    bool ok = tokenizer && (!standard || input) &&
+              piaa_tokenizer_encode(tokenizer, standard ? input : call->operands[1], size, &ids, error) &&
+              (piaa_call_has(call, "json") ? tokens_json(tokenizer, &ids, error) : tokens_text(&ids, error));
+    piaa_ids_free(&ids);
+    free(input);
+    piaa_tokenizer_close(tokenizer);
+    return ok;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- tables */
+
+static const piaa_option info_options[] = {{"json", NULL, "print JSON", NULL, NULL}, {0}};
+static const piaa_option tokens_options[] = {{"json", NULL, "print JSON with the ids and the pieces of text", NULL, NULL}, {0}};
+
+const piaa_command piaa_command_model_info = {
+    .name = "model info",
+    .summary = "Say what a model folder holds: family, sizes, layers, limits",
+    .example = "piaa model info Qwen3-VL-4B-Instruct\n",
+    .operands = "[DIR]",
+    .most = 1,
+    .groups = {{"Options", info_options}},
+    .notes = "Without DIR it is the demonstration model.",
+    .run = run_info,
+};
+
+const piaa_command piaa_command_model_tokens = {
+    .name = "model tokens",
+    .summary = "Print the token ids of a text",
+    .example = "piaa model tokens Qwen3-VL-4B-Instruct \"Assess the aesthetics of this image.\"\n"
+               "piaa model tokens tokenizer.json - < prompt.txt\n",
+    .operands = "DIR|tokenizer.json TEXT|-",
+    .least = 2,
+    .most = 2,
+    .groups = {{"Options", tokens_options}},
+    .notes = "Special tokens in the text are recognised; none is put around it. - takes all of standard input, its last newline included. "
+             "The ids "
+             "are printed on one line.",
+    .run = run_tokens,
+};

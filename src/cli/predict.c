@@ -1,0 +1,98 @@
+/* piaa predict: a saved taste on photos, or on all photos of a store. */
+#include "cli/commands.h"
+#include "cli/reader.h"
+#include "cli/show.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What the options leave open is as it was when the taste was learnt; piaa_rank checks that all of it is the same in the end. */
+static bool complete_request(const piaa_call *call, const piaa_taste *taste, piaa_request *request, char layer[16], piaa_error *error) {
+    if (!piaa_reader_request(call, request, error)) return false;
+    int64_t least, most;
+    char exif[16];
+    bool known = sscanf(taste->identity.preprocessing, "%" SCNd64 " to %" SCNd64 " pixels, EXIF rotation %15s", &least, &most, exif) == 3;
+    snprintf(layer, 16, "%d", taste->slot.layer);
+    if (!request->prompt) request->prompt = taste->identity.prompt;
+    if (!request->pools) request->pools = piaa_pool_name(taste->slot.pool);
+    if (!request->layers) request->layers = layer;
+    if (!piaa_call_has(call, "dtype")) PIAA_UNUSED(piaa_dtype_parse(taste->identity.dtype, &request->dtype));
+    if (known && !request->max_pixels) request->max_pixels = most;
+    if (known && !piaa_call_has(call, "exif")) request->exif = strcmp(exif, "ignored") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
+    return true;
+}
+
+/* --model, else the folder that the taste was learnt with if it is still there, else the demonstration model. */
+static const char *choose_model(const piaa_call *call, const piaa_taste *taste) {
+    const char *given = piaa_call_value(call, "model");
+    return given ? given : piaa_file_is_folder(taste->identity.model) ? taste->identity.model : NULL;
+}
+
+static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store, const piaa_paths *paths, bool demonstration,
+                 piaa_error *error) {
+    piaa_ranking *ranking = piaa_rank(taste, store, paths, NULL, error);
+    bool ok = ranking && piaa_show_ranking(call, ranking, taste, store, paths, demonstration, error);
+    piaa_ranking_free(ranking);
+    return ok;
+}
+
+static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
+    piaa_request request;
+    char layer[16];
+    piaa_paths photos = {0};
+    piaa_reader reader = {0};
+    bool ok = complete_request(call, taste, &request, layer, error) &&
+              piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error) &&
+              piaa_reader_open(&reader, call, choose_model(call, taste), &request, error) && piaa_reader_need_one(&reader, error) &&
+              piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor), &piaa_extractor_slots(reader.extractor)->items[0], error) &&
+              piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
+              piaa_reader_embed(&reader, call, &photos, NULL, error) &&
+              show(call, taste, reader.store, &photos, piaa_model_get_info(reader.model)->demonstration, error);
+    piaa_reader_close(&reader);
+    piaa_paths_free(&photos);
+    return ok;
+}
+
+static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
+    piaa_store *store = piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
+    piaa_paths photos = {0};
+    bool ok = store != NULL;
+    for (size_t i = 0; ok && i < piaa_store_photos(store); i++) ok = piaa_paths_add(&photos, piaa_store_photo(store, i)->path, error);
+    ok = ok && show(call, taste, store, &photos, false, error);
+    piaa_paths_free(&photos);
+    piaa_store_close(store);
+    return ok;
+}
+
+static bool run(piaa_call *call, piaa_error *error) {
+    if (!piaa_call_need(call, "taste", error) || !piaa_show_check(call, error)) return false;
+    if (!call->operand_count && !piaa_call_has(call, "store"))
+        return piaa_error_set(error, PIAA_USAGE, "nothing to score: name PHOTOS, or a store with --store");
+    piaa_taste *taste = piaa_taste_load(piaa_call_value(call, "taste"), error);
+    bool ok = taste && (call->operand_count ? predict_photos : predict_store)(call, taste, error);
+    piaa_taste_free(taste);
+    return ok;
+}
+
+static const piaa_option options[] = {
+    {"taste", "FILE", "the taste that piaa fit wrote", NULL, NULL},
+    {"store", "STORE", "without PHOTOS, score every photo of this store; with PHOTOS, the folder where their features are kept",
+     "one in ~/.cache/piaa/stores", NULL},
+    {0},
+};
+
+const piaa_command piaa_command_predict = {
+    .name = "predict",
+    .summary = "Score photos by a taste that was learnt before",
+    .example = "piaa predict --taste taste.json --store holiday.store --top 20\n"
+               "piaa predict --taste taste.json new-photos\n",
+    .operands = "[PHOTOS…]",
+    .most = -1,
+    .groups = {{"Taste and features", options}, {"What is printed", piaa_show_options}, {"How photos are read", piaa_reader_options}},
+    .notes = "Photos are read as the rated ones were: model, pool, layer, prompt and settings come from the taste and need not be given. A "
+             "model "
+             "or a store that is not the taste's is refused, and the difference named.",
+    .run = run,
+};

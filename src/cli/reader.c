@@ -1,0 +1,160 @@
+/* From options to a model, an extractor and a store. */
+#include "cli/reader.h"
+
+#include "base/memory.h"
+#include "weights/sha256.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <vips/vips.h>
+
+const piaa_option piaa_reader_options[] = {
+    {"model", "DIR", "folder of a Qwen3-VL checkpoint as downloaded from Hugging Face", "the demonstration model", NULL},
+    {"pool", "POOLS", "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the vision encoder", "lt",
+     NULL},
+    {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default", "15/36 of the depth", NULL},
+    {"prompt", "TEXT", "what the model is told beside the photo", "\"" PIAA_BASE_PROMPT "\"", NULL},
+    {"max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL},
+    {"dtype", "TYPE", "how the weights are held in memory", "auto: f32 for models up to 1 GiB, else the checkpoint's own",
+     "auto f32 f16 bf16 q8_0 q4_K"},
+    {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply", "apply ignore"},
+    {"threads", "N", "threads to compute with", "one per core", NULL},
+    {0},
+};
+
+bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) {
+    int64_t threads = 0;
+    const char *dtype = piaa_call_value(call, "dtype"), *exif = piaa_call_value(call, "exif");
+    *out = (piaa_request){.prompt = piaa_call_value(call, "prompt"),
+                          .pools = piaa_call_value(call, "pool"),
+                          .layers = piaa_call_value(call, "layer"),
+                          .exif = exif && strcmp(exif, "ignore") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY};
+    if (dtype && !piaa_dtype_parse(dtype, &out->dtype)) return piaa_error_set(error, PIAA_USAGE, "--dtype %s is not known", dtype);
+    if (!piaa_call_integer(call, "max-pixels", 1, INT64_MAX, &out->max_pixels, error) ||
+        !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
+        return false;
+    out->threads = (int)threads;
+    return true;
+}
+
+bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *folder, const piaa_request *request, piaa_error *error) {
+    reader->model = piaa_model_open(folder, error);
+    reader->extractor = reader->model ? piaa_extractor_new(reader->model, request, error) : NULL;
+    if (!reader->extractor) return false;
+    if (piaa_model_get_info(reader->model)->demonstration)
+        piaa_talk_note(&call->talk, "This is the demonstration model, trained on rendered scenes: for real taste give --model a "
+                                    "Qwen3-VL-4B-Instruct folder (2B and 8B work too).");
+    return true;
+}
+
+void piaa_reader_close(piaa_reader *reader) {
+    piaa_store_close(reader->store);
+    piaa_extractor_free(reader->extractor);
+    piaa_model_close(reader->model);
+    *reader = (piaa_reader){0};
+}
+
+bool piaa_reader_need_one(const piaa_reader *reader, piaa_error *error) {
+    size_t count = piaa_extractor_slots(reader->extractor)->count;
+    return count == 1 ||
+           piaa_error_set(error, PIAA_USAGE,
+                          "a taste is learnt from one pool at one layer, and these are %zu: name one with --pool and --layer", count);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- store */
+
+/* Makes a folder and those above it. */
+static bool make_folders(char *path) {
+    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash) *slash = '\0';
+        bool ok = mkdir(path, 0777) == 0 || errno == EEXIST;
+        if (slash) *slash = '/';
+        if (!ok || !slash) return ok;
+    }
+}
+
+/* $XDG_CACHE_HOME/piaa/stores/<hash of what the features depend on>, its parents made. */
+static char *cache_store(const piaa_identity *identity, piaa_error *error) {
+    const char *const parts[] = {identity->fingerprint, identity->prompt, identity->preprocessing, identity->dtype};
+    piaa_sha256 hash;
+    char digest[65];
+    piaa_sha256_begin(&hash);
+    for (size_t i = 0; i < PIAA_COUNT(parts); i++) piaa_sha256_add(&hash, parts[i], strlen(parts[i]) + 1);
+    piaa_sha256_finish(&hash, digest);
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    bool own = cache && cache[0] == '/'; /* the specification has others ignored */
+    if (!own && !(home && *home)) {
+        piaa_error_set(error, PIAA_IO,
+                       "there is no home folder to keep features in (HOME is not set): name a folder for them with --store");
+        return NULL;
+    }
+    char *parent = piaa_format(error, "%s%s/piaa/stores", own ? cache : home, own ? "" : "/.cache");
+    char *path = NULL;
+    if (parent && !make_folders(parent))
+        piaa_error_set(error, PIAA_IO, "cannot make the folder %s (%s): name another place for the features with --store", parent,
+                       strerror(errno));
+    else if (parent)
+        path = piaa_format(error, "%s/%.16s", parent, digest);
+    free(parent);
+    return path;
+}
+
+bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path, piaa_error *error) {
+    const piaa_identity *identity = piaa_extractor_identity(reader->extractor);
+    char *cached = path ? NULL : cache_store(identity, error);
+    if (!path && !cached) return false;
+    reader->store =
+        piaa_store_open_write(path ? path : cached, identity, piaa_extractor_slots(reader->extractor), &call->talk.hooks, error);
+    free(cached);
+    return reader->store != NULL;
+}
+
+/* Tokens that a photo becomes at most, by its header; 0 where that cannot be read. */
+static int64_t tokens_of(const char *path, int64_t max_pixels, int64_t tile) {
+    VipsImage *header = vips_image_new_from_file(path, NULL);
+    if (!header) {
+        vips_error_clear();
+        return 0;
+    }
+    int64_t pixels = (int64_t)vips_image_get_width(header) * vips_image_get_height(header);
+    g_object_unref(header);
+    return (pixels < max_pixels ? pixels : max_pixels) / (tile * tile);
+}
+
+static bool is_unread(piaa_store *store, const char *path) {
+    struct stat status;
+    piaa_photo_state state;
+    if (stat(path, &status) != 0) return false;
+    int64_t mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
+    return piaa_store_lookup(store, path, (int64_t)status.st_size, mtime_ns, &state, NULL, NULL) && state.status != PIAA_PHOTO_COMPLETE &&
+           state.status != PIAA_PHOTO_FAILED;
+}
+
+/* Time goes at least with the number of tokens, and the largest photos set it. */
+static void hint_at_size(const piaa_reader *reader, piaa_call *call, const piaa_paths *paths) {
+    enum { LONG_RUN = 4, LOOK_AT = 16, MANY_TOKENS = 4096, ADVISED = 1048576 };
+    const piaa_model_info *info = piaa_model_get_info(reader->model);
+    int64_t limit = piaa_extractor_request(reader->extractor)->max_pixels, tile = (int64_t)info->patch * info->merge, most = 0;
+    if (limit <= MANY_TOKENS * tile * tile || paths->count < LONG_RUN || VIPS_INIT("piaa") != 0) return;
+    size_t step = paths->count / LOOK_AT + 1, large = 0;
+    for (size_t i = 0; i < paths->count; i += step) {
+        if (!is_unread(reader->store, paths->items[i])) continue;
+        int64_t tokens = tokens_of(paths->items[i], limit, tile);
+        if (tokens > most) most = tokens;
+        large += tokens > MANY_TOKENS;
+    }
+    if (large)
+        piaa_talk_note(&call->talk,
+                       "Photos are read at up to %lld tokens each; --max-pixels %d is at least %.0f times faster for the largest.",
+                       (long long)most, (int)ADVISED, (double)most * (double)(tile * tile) / ADVISED);
+}
+
+bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths, piaa_embed_summary *summary, piaa_error *error) {
+    piaa_talk_catch_stop(&call->talk);
+    hint_at_size(reader, call, paths);
+    bool ok = piaa_embed_paths(reader->store, reader->extractor, paths, &call->talk.hooks, summary, error);
+    piaa_talk_clear(&call->talk);
+    return ok && piaa_store_refresh(reader->store, error);
+}

@@ -1,0 +1,35 @@
+/* What rank, embed, predict and bench have in common: a model, an extractor made from the options, and a store that is brought up to date.
+ */
+#ifndef PIAA_CLI_READER_H
+#define PIAA_CLI_READER_H
+
+#include "cli/options.h"
+#include "features/embed.h"
+
+extern const piaa_option piaa_reader_options[]; /* model, pool, layer, prompt, max-pixels, dtype, exif, threads */
+
+typedef struct piaa_reader {
+    piaa_model *model;
+    piaa_extractor *extractor;
+    piaa_store *store; /* NULL until piaa_reader_open_store */
+} piaa_reader;
+
+/* The request that the options make; its strings belong to the call. */
+bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) PIAA_MUST_USE;
+
+/* Opens the model (folder NULL: the demonstration one) and the extractor, and says so where it is the demonstration model. */
+bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *folder, const piaa_request *request,
+                      piaa_error *error) PIAA_MUST_USE;
+void piaa_reader_close(piaa_reader *reader);
+
+/* For commands that work with one vector per photo: PIAA_USAGE if several are asked for. */
+bool piaa_reader_need_one(const piaa_reader *reader, piaa_error *error) PIAA_MUST_USE;
+
+/* Opens the store to write; path NULL: the one in the user's cache that belongs to this model and request. */
+bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path, piaa_error *error) PIAA_MUST_USE;
+
+/* Brings the photos up to date and takes a look at the store; Ctrl-C ends it after the photo in hand. */
+bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths, piaa_embed_summary *summary,
+                       piaa_error *error) PIAA_MUST_USE;
+
+#endif

@@ -1,0 +1,159 @@
+/* piaa store info, piaa store list. */
+#include "features/store.h"
+#include "cli/commands.h"
+#include "report/report.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static const char *const keys[] = {"model", "family", "fingerprint", "prompt", "preprocessing", "dtype", "library"};
+
+/* ------------------------------------------------------------------------------------------------------------------ info */
+
+static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error) {
+    piaa_store_counts counts = piaa_store_count(store);
+    bool ok = piaa_text_format(out, error, "store          ") && piaa_report_add_line(out, piaa_store_path(store), error) &&
+              piaa_text_format(out, error, "\nphotos         %lld, %lld of them unreadable, %lld incomplete\nrows           %lld\n",
+                               (long long)counts.photos, (long long)counts.failed, (long long)counts.partial, (long long)counts.rows);
+    for (size_t i = 0; ok && i < PIAA_COUNT(keys); i++) {
+        const char *value = piaa_store_meta(store, keys[i]);
+        ok = piaa_text_format(out, error, "%-13s  ", keys[i]) && piaa_report_add_line(out, value ? value : "", error) &&
+             piaa_text_format(out, error, "\n");
+    }
+    const piaa_slots *slots = piaa_store_slots(store);
+    for (size_t i = 0; ok && i < slots->count; i++)
+        ok = piaa_text_format(out, error, "matrix         %s.%d.npy, %d columns, %lld rows filled\n", piaa_pool_name(slots->items[i].pool),
+                              slots->items[i].layer, slots->items[i].dim, (long long)piaa_store_filled(store, (int)i));
+    return ok;
+}
+
+static cJSON *info_json(const piaa_store *store) {
+    piaa_store_counts counts = piaa_store_count(store);
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddItemToObject(root, "store", piaa_report_string(piaa_store_path(store)));
+    cJSON_AddNumberToObject(root, "photos", (double)counts.photos);
+    cJSON_AddNumberToObject(root, "unreadable", (double)counts.failed);
+    cJSON_AddNumberToObject(root, "incomplete", (double)counts.partial);
+    cJSON_AddNumberToObject(root, "rows", (double)counts.rows);
+    cJSON_AddNumberToObject(root, "orphans", (double)counts.orphans);
+    for (size_t i = 0; i < PIAA_COUNT(keys); i++) {
+        const char *value = piaa_store_meta(store, keys[i]);
+        cJSON_AddItemToObject(root, keys[i], piaa_report_string(value ? value : ""));
+    }
+    cJSON *matrices = cJSON_AddArrayToObject(root, "matrices");
+    const piaa_slots *slots = piaa_store_slots(store);
+    for (size_t i = 0; i < slots->count; i++) {
+        cJSON *item = cJSON_CreateObject();
+        char file[64];
+        snprintf(file, sizeof file, "%s.%d.npy", piaa_pool_name(slots->items[i].pool), slots->items[i].layer);
+        cJSON_AddStringToObject(item, "file", file);
+        cJSON_AddStringToObject(item, "pool", piaa_pool_name(slots->items[i].pool));
+        cJSON_AddNumberToObject(item, "layer", slots->items[i].layer);
+        cJSON_AddNumberToObject(item, "columns", slots->items[i].dim);
+        cJSON_AddNumberToObject(item, "filled", (double)piaa_store_filled(store, (int)i));
+        cJSON_AddItemToArray(matrices, item);
+    }
+    return root;
+}
+
+static bool run_info(piaa_call *call, piaa_error *error) {
+    piaa_store *store = piaa_store_open_read(call->operands[0], &call->talk.hooks, error);
+    if (!store) return false;
+    bool ok;
+    if (piaa_call_has(call, "json")) {
+        cJSON *root = info_json(store);
+        ok = piaa_report_write_json(stdout, root, error);
+        cJSON_Delete(root);
+    } else {
+        piaa_text text = {0};
+        ok = info_text(store, &text, error) && piaa_report_write(stdout, text.data, text.length, error);
+        free(text.data);
+    }
+    piaa_store_close(store);
+    return ok;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ list */
+
+static bool list_text(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
+    bool ok = photo->row < 0 ? piaa_text_format(out, error, "     -  ") : piaa_text_format(out, error, "%6lld  ", (long long)photo->row);
+    ok = ok && piaa_report_add_line(out, photo->path, error);
+    if (ok && photo->error) ok = piaa_text_format(out, error, "\n        ") && piaa_report_add_line(out, photo->error, error);
+    return ok && piaa_text_format(out, error, "\n");
+}
+
+static bool list_csv(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
+    bool ok =
+        piaa_report_add_field(out, photo->path, error) &&
+        piaa_text_format(out, error, ",%lld,%lld,%s,", (long long)photo->size, (long long)photo->mtime_ns, photo->hash ? photo->hash : "");
+    if (ok && photo->row >= 0) ok = piaa_text_format(out, error, "%lld", (long long)photo->row);
+    return ok && piaa_text_format(out, error, ",") && piaa_report_add_field(out, photo->error ? photo->error : "", error) &&
+           piaa_text_format(out, error, "\n");
+}
+
+static cJSON *list_json(const piaa_photo *photo) {
+    cJSON *item = cJSON_CreateObject();
+    cJSON_AddItemToObject(item, "path", piaa_report_string(photo->path));
+    cJSON_AddNumberToObject(item, "size", (double)photo->size);
+    cJSON_AddNumberToObject(item, "mtime_ns", (double)photo->mtime_ns);
+    cJSON_AddItemToObject(item, "hash", photo->hash ? cJSON_CreateString(photo->hash) : cJSON_CreateNull());
+    cJSON_AddItemToObject(item, "row", photo->row >= 0 ? cJSON_CreateNumber((double)photo->row) : cJSON_CreateNull());
+    cJSON_AddItemToObject(item, "error", photo->error ? piaa_report_string(photo->error) : cJSON_CreateNull());
+    return item;
+}
+
+static bool run_list(piaa_call *call, piaa_error *error) {
+    if (!piaa_call_exclude(call, "json", "csv", error)) return false;
+    piaa_store *store = piaa_store_open_read(call->operands[0], &call->talk.hooks, error);
+    if (!store) return false;
+    bool csv = piaa_call_has(call, "csv"), failed = piaa_call_has(call, "failed");
+    cJSON *list = piaa_call_has(call, "json") ? cJSON_CreateArray() : NULL;
+    piaa_text text = {0};
+    bool ok = !csv || piaa_text_format(&text, error, "path,size,mtime_ns,hash,row,error\n");
+    for (size_t i = 0; ok && i < piaa_store_photos(store); i++) {
+        const piaa_photo *photo = piaa_store_photo(store, i);
+        if (failed && !photo->error) continue;
+        if (list)
+            cJSON_AddItemToArray(list, list_json(photo));
+        else
+            ok = (csv ? list_csv : list_text)(photo, &text, error);
+    }
+    if (ok) ok = list ? piaa_report_write_json(stdout, list, error) : piaa_report_write(stdout, text.data, text.length, error);
+    cJSON_Delete(list);
+    free(text.data);
+    piaa_store_close(store);
+    return ok;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- tables */
+
+static const piaa_option info_options[] = {{"json", NULL, "print JSON", NULL, NULL}, {0}};
+
+static const piaa_option list_options[] = {
+    {"failed", NULL, "only photos that could not be read", NULL, NULL},
+    {"json", NULL, "print JSON", NULL, NULL},
+    {"csv", NULL, "print CSV: path,size,mtime_ns,hash,row,error", NULL, NULL},
+    {0},
+};
+
+const piaa_command piaa_command_store_info = {
+    .name = "store info",
+    .summary = "Say what a feature store holds and what it was made with",
+    .example = "piaa store info holiday.store\n",
+    .operands = "STORE",
+    .least = 1,
+    .most = 1,
+    .groups = {{"Options", info_options}},
+    .run = run_info,
+};
+
+const piaa_command piaa_command_store_list = {
+    .name = "store list",
+    .summary = "List a feature store's photos, each with its row or the error that kept it out",
+    .example = "piaa store list holiday.store --failed\n",
+    .operands = "STORE",
+    .least = 1,
+    .most = 1,
+    .groups = {{"Options", list_options}},
+    .run = run_list,
+};

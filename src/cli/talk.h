@@ -1,0 +1,30 @@
+/* What a command says beside its result: warnings, notes, the progress bar, and how it ends early.  All of it on standard error. */
+#ifndef PIAA_CLI_TALK_H
+#define PIAA_CLI_TALK_H
+
+#include "base/error.h"
+
+typedef struct piaa_talk {
+    const char *command; /* "rank" */
+    piaa_hooks hooks;    /* for the library; user is this structure */
+    bool terminal;       /* standard error is one, so that a bar may be drawn */
+    bool drawn;          /* a bar is on the screen */
+    double began, last;  /* when the bar came up, and was drawn last; seconds */
+    int64_t first;       /* how much was done then */
+} piaa_talk;
+
+/* The structure stays where it is. */
+void piaa_talk_begin(piaa_talk *talk, const char *command);
+
+/* One line, "piaa rank: warning: …" and "piaa rank: …", and one as it is. */
+void piaa_talk_warn(piaa_talk *talk, const char *format, ...) PIAA_PRINTF(2, 3);
+void piaa_talk_fail(piaa_talk *talk, const piaa_error *error);
+void piaa_talk_note(piaa_talk *talk, const char *format, ...) PIAA_PRINTF(2, 3);
+
+/* Takes the bar off the screen. */
+void piaa_talk_clear(piaa_talk *talk);
+
+/* From here on Ctrl-C (and SIGTERM) makes hooks.stop say yes, so that the photo in hand is finished; the second one ends the process. */
+void piaa_talk_catch_stop(piaa_talk *talk);
+
+#endif

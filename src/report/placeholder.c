@@ -1,1 +1,0 @@
-typedef int piaa_report_placeholder;

@@ -1,0 +1,111 @@
+/* A ranking as a table for people, and as CSV and JSON for programs. */
+#include "report/report.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static size_t shown(const piaa_ranking *ranking, const piaa_ranking_context *context) {
+    size_t count = piaa_ranking_count(ranking);
+    return context->top && context->top < count ? context->top : count;
+}
+
+/* Shortest of 15 to 17 digits that reads back as the same number. */
+static void number_text(double value, char out[32]) {
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, 32, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) return;
+    }
+}
+
+static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_text *out, piaa_error *error) {
+    bool ok = true, rated = false;
+    size_t count = shown(ranking, context);
+    for (size_t i = 0; i < count; i++) rated = rated || piaa_ranking_at(ranking, i)->rated;
+    char head[32] = "";
+    if (isfinite(context->taste->loo_rmse)) snprintf(head, sizeof head, " ± %.2f", context->taste->loo_rmse);
+    int gap = *head ? (int)strlen(head) - 1 : 0; /* the two bytes of ± are one column */
+    ok = piaa_text_format(out, error, "rank  score%s  %sphoto\n", head, rated ? "yours  " : "");
+    for (size_t i = 0; ok && i < count; i++) {
+        const piaa_ranked *photo = piaa_ranking_at(ranking, i);
+        ok = piaa_text_format(out, error, "%4zu  %5.2f%*s  ", i + 1, photo->score, gap, "");
+        if (ok && photo->rated)
+            ok = piaa_text_format(out, error, "%5.4g  ", photo->rating);
+        else if (ok && rated)
+            ok = piaa_text_format(out, error, "       ");
+        ok = ok && piaa_report_add_line(out, piaa_path_shorten(photo->path, context->folder), error) && piaa_text_format(out, error, "\n");
+    }
+    return ok;
+}
+
+static bool write_csv(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_text *out, piaa_error *error) {
+    char score[32], rating[32], plus_minus[32] = "";
+    bool ok = piaa_text_format(out, error, "rank,score,plus_minus,rating,path\n");
+    if (isfinite(context->taste->loo_rmse)) number_text(context->taste->loo_rmse, plus_minus);
+    for (size_t i = 0; ok && i < shown(ranking, context); i++) {
+        const piaa_ranked *photo = piaa_ranking_at(ranking, i);
+        number_text(photo->score, score);
+        number_text(photo->rating, rating);
+        ok = piaa_text_format(out, error, "%zu,%s,%s,%s,", i + 1, score, plus_minus, photo->rated ? rating : "") &&
+             piaa_report_add_field(out, photo->path, error) && piaa_text_format(out, error, "\n");
+    }
+    return ok;
+}
+
+/* Adds, and gives true, unless memory is out. */
+static bool add(cJSON *object, const char *key, cJSON *value) {
+    if (value && cJSON_AddItemToObject(object, key, value)) return true;
+    cJSON_Delete(value);
+    return false;
+}
+
+static bool add_photo(cJSON *list, size_t rank, const piaa_ranked *photo) {
+    cJSON *item = cJSON_CreateObject();
+    if (!item || !cJSON_AddItemToArray(list, item)) return false;
+    return add(item, "rank", piaa_report_number((double)rank)) && add(item, "score", piaa_report_number(photo->score)) &&
+           add(item, "rating", piaa_report_number(photo->rated ? photo->rating : NAN)) &&
+           add(item, "path", piaa_report_string(photo->path));
+}
+
+static cJSON *make_json(const piaa_ranking *ranking, const piaa_ranking_context *context) {
+    const piaa_taste *taste = context->taste;
+    const piaa_identity *made = &taste->identity;
+    cJSON *root = cJSON_CreateObject(), *photos = cJSON_AddArrayToObject(root, "photos");
+    bool ok = photos != NULL;
+    for (size_t i = 0; ok && i < shown(ranking, context); i++) ok = add_photo(photos, i + 1, piaa_ranking_at(ranking, i));
+    ok = ok && add(root, "plus_minus", piaa_report_number(taste->loo_rmse)) &&
+         add(root, "ratings", piaa_report_number((double)taste->ratings));
+    cJSON *unreadable = ok ? cJSON_AddArrayToObject(root, "unreadable") : NULL;
+    ok = unreadable != NULL;
+    for (size_t i = 0; ok && i < context->unreadable_count; i++) {
+        cJSON *item = cJSON_CreateObject();
+        ok = item && cJSON_AddItemToArray(unreadable, item) && add(item, "path", piaa_report_string(context->unreadable[i].path)) &&
+             add(item, "error", piaa_report_string(context->unreadable[i].reason));
+    }
+    ok = ok && add(root, "model", piaa_report_string(made->model)) && add(root, "family", piaa_report_string(made->family)) &&
+         add(root, "fingerprint", piaa_report_string(made->fingerprint)) &&
+         add(root, "demonstration", cJSON_CreateBool(context->demonstration)) &&
+         add(root, "pool", cJSON_CreateString(piaa_pool_name(taste->slot.pool))) &&
+         add(root, "layer", piaa_report_number(taste->slot.layer)) && add(root, "prompt", piaa_report_string(made->prompt)) &&
+         add(root, "preprocessing", piaa_report_string(made->preprocessing)) && add(root, "dtype", piaa_report_string(made->dtype));
+    if (ok) return root;
+    cJSON_Delete(root);
+    return NULL;
+}
+
+bool piaa_ranking_write(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_format_kind format, FILE *out,
+                        piaa_error *error) {
+    if (!ranking) return piaa_error_missing(error, "ranking");
+    if (format == PIAA_JSON) {
+        cJSON *root = make_json(ranking, context);
+        bool ok = piaa_report_write_json(out, root, error);
+        cJSON_Delete(root);
+        return ok;
+    }
+    piaa_text text = {0};
+    bool ok = (format == PIAA_CSV ? write_csv : write_table)(ranking, context, &text, error) &&
+              piaa_report_write(out, text.data, text.length, error);
+    free(text.data);
+    return ok;
+}

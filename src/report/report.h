@@ -1,0 +1,62 @@
+/* What people and programs get to see: rankings as tables, CSV, JSON and contact sheets. */
+#ifndef PIAA_REPORT_REPORT_H
+#define PIAA_REPORT_REPORT_H
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "study/rank.h"
+
+#include <stdio.h>
+
+/* Writes all of the text and flushes.  A reader that has gone away (EPIPE) is no error: nobody is left to tell. */
+bool piaa_report_write(FILE *out, const char *text, size_t size, piaa_error *error) PIAA_MUST_USE;
+/* The same of a JSON value, and a newline. */
+bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) PIAA_MUST_USE;
+
+/* JSON knows UTF-8 only and file names need not be: what is not UTF-8 becomes U+FFFD.  NULL where memory is out. */
+cJSON *piaa_report_string(const char *text);
+/* A number; null for NaN. */
+cJSON *piaa_report_number(double value);
+/* Appends a string safe for a terminal: control characters become '?'. */
+bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
+/* Appends one CSV field, quoted where it has to be. */
+bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
+
+typedef enum piaa_format_kind { PIAA_TABLE, PIAA_CSV, PIAA_JSON } piaa_format_kind;
+
+typedef struct piaa_unreadable {
+    const char *path, *reason;
+} piaa_unreadable;
+
+/* What is told around a ranking. */
+typedef struct piaa_ranking_context {
+    const piaa_taste *taste; /* for the "± x" */
+    const char *folder;      /* paths below it are shown relative to it in tables and sheets; NULL: all absolute */
+    size_t top;              /* photos to show; 0: all */
+    bool demonstration;      /* made with the demonstration model */
+    const piaa_unreadable *unreadable;
+    size_t unreadable_count;
+} piaa_ranking_context;
+
+/*
+ * Table   rank, score, the person's own rating where there is one, path.
+ * CSV     rank,score,plus_minus,rating,path: absolute paths, shortest digits that read back as the same number.
+ * JSON    {"photos": [{"rank", "score", "rating" (null: not rated), "path"}, …], "plus_minus", "ratings", "unreadable": [{"path",
+ * "error"}], "model", "family", "fingerprint", "demonstration", "pool", "layer", "prompt", "preprocessing", "dtype"}
+ */
+bool piaa_ranking_write(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_format_kind format, FILE *out,
+                        piaa_error *error) PIAA_MUST_USE;
+
+/*
+ * A contact sheet: the best first, six to a row and four rows at most; where that does not hold all photos, the last row shows the lowest.
+ * The format goes by the ending of `path` (.jpg, .png, .webp).  Written whole or not at all.  A photo that cannot be read leaves a grey
+ * tile.
+ */
+bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context, const char *path, piaa_error *error) PIAA_MUST_USE;
+/* PIAA_USAGE for an ending that piaa_sheet_write does not know: to be asked before hours of work. */
+bool piaa_sheet_check(const char *path, piaa_error *error) PIAA_MUST_USE;
+
+/* `path` without `folder` and its slash where it lies below it. */
+const char *piaa_path_shorten(const char *path, const char *folder);
+
+#endif

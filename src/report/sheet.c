@@ -1,0 +1,267 @@
+/*
+ * A contact sheet of a ranking.
+ *
+ * The page is a plain array of RGB bytes onto which thumbnails and pieces of text are laid one after the other: libvips shrinks the photos
+ * while it loads them, sets the text (through Pango) and encodes the page.  Photos stand on the line of their captions, flush left.
+ */
+#include "report/report.h"
+
+#include "base/file.h"
+#include "image/image.h"
+#include "text/unicode.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <vips/vips.h>
+
+enum {
+    COLUMNS = 6,
+    ROWS = 4,
+    TILE_WIDTH = 240,
+    TILE_HEIGHT = 186,
+    CAPTION = 58,
+    GAP = 26,
+    ROW_GAP = 22,
+    MARGIN = 44,
+    HEADING = 100,
+    DIVIDER = 52,
+    CHANNELS = 3
+};
+
+static const unsigned char paper[CHANNELS] = {250, 249, 246}, empty[CHANNELS] = {222, 221, 217}, rule[CHANNELS] = {214, 212, 206};
+
+typedef struct page {
+    int width, height;
+    unsigned char *rgb;
+} page;
+
+static void fill(page *sheet, int left, int top, int width, int height, const unsigned char colour[CHANNELS]) {
+    for (int y = top < 0 ? 0 : top; y < top + height && y < sheet->height; y++)
+        for (int x = left < 0 ? 0 : left; x < left + width && x < sheet->width; x++)
+            memcpy(sheet->rgb + ((size_t)y * (size_t)sheet->width + (size_t)x) * CHANNELS, colour, CHANNELS);
+}
+
+/* Lays an 8-bit image of 3 or 4 bands (the fourth is opacity) on the page; what reaches over the edge is cut off. */
+static bool lay(page *sheet, VipsImage *image, int left, int top) {
+    size_t size;
+    unsigned char *pixels = vips_image_write_to_memory(image, &size);
+    if (!pixels) return false;
+    int bands = vips_image_get_bands(image), width = vips_image_get_width(image), height = vips_image_get_height(image);
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            if (left + x < 0 || left + x >= sheet->width || top + y < 0 || top + y >= sheet->height) continue;
+            const unsigned char *from = pixels + ((size_t)y * (size_t)width + (size_t)x) * (size_t)bands;
+            unsigned char *to = sheet->rgb + ((size_t)(top + y) * (size_t)sheet->width + (size_t)(left + x)) * CHANNELS;
+            int opacity = bands == CHANNELS + 1 ? from[CHANNELS] : 255;
+            for (int c = 0; c < CHANNELS; c++) to[c] = (unsigned char)((from[c] * opacity + to[c] * (255 - opacity) + 127) / 255);
+        }
+    g_free(pixels);
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ text */
+
+/* Pango markup set as a picture; NULL where it cannot be (no fonts): a sheet without captions is better than none. */
+static VipsImage *set_text(const char *markup) {
+    VipsImage *image = NULL;
+    if (vips_text(&image, markup, "font", "sans", "dpi", 72, "rgba", TRUE, NULL) == 0) return image;
+    vips_error_clear();
+    return NULL;
+}
+
+/* Puts text with its upper edge at `top`; right: `x` is its right edge. */
+static void put_text(page *sheet, const char *markup, int x, int top, bool right) {
+    VipsImage *image = set_text(markup);
+    if (!image) return;
+    if (!lay(sheet, image, right ? x - vips_image_get_width(image) : x, top)) vips_error_clear();
+    g_object_unref(image);
+}
+
+/* The last `tail` and the first few characters of a name, `count` in all, escaped for markup. */
+static bool shorten(const char *name, size_t characters, size_t count, piaa_text *out, piaa_error *error) {
+    enum { TAIL = 9 };
+    size_t at = 0, head = count > TAIL + 1 ? count - TAIL - 1 : 1;
+    bool ok = true;
+    for (const char *c = name; ok && *c; at++) {
+        size_t size = piaa_utf8_length(*c);
+        if (characters > count && at == head) ok = piaa_text_format(out, error, "…");
+        if (ok && (characters <= count || at < head || at >= characters - TAIL)) {
+            if (*c == '&' || *c == '<' || *c == '>')
+                ok = piaa_text_format(out, error, *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : "&gt;");
+            else
+                ok = (unsigned char)*c < ' ' ? piaa_text_add(out, "?", 1, error) : piaa_text_add(out, c, size, error);
+        }
+        c += size;
+    }
+    return ok;
+}
+
+/* "7  4.31" over the file's name, as long as fits. */
+static char *caption(size_t rank, double score, const char *path, size_t count, piaa_error *error) {
+    piaa_text whole = {0}, name = {0}, markup = {0};
+    const char *file = piaa_path_name(path);
+    bool ok = piaa_utf8_repair(file, strlen(file), &whole, error);
+    size_t characters = 0;
+    for (size_t i = 0; ok && i < whole.length; i += piaa_utf8_length(whole.data[i])) characters++;
+    ok = ok && shorten(whole.data ? whole.data : "", characters, count, &name, error) &&
+         piaa_text_format(
+             &markup, error,
+             "<span font='sans 19' foreground='#8a8780'>%zu</span><span font='sans bold 19' foreground='#1f1e1b'>  %.2f</span>\n"
+             "<span font='sans 13' foreground='#77746d'>%s</span>",
+             rank, score, name.data ? name.data : "");
+    free(whole.data);
+    free(name.data);
+    if (ok) return markup.data;
+    free(markup.data);
+    return NULL;
+}
+
+static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int left, int top, piaa_error *error) {
+    enum { MOST = 34, LEAST = 14, STEP = 2 };
+    for (size_t count = MOST; count >= LEAST; count -= STEP) {
+        char *markup = caption(rank, photo->score, photo->path, count, error);
+        if (!markup) return false;
+        VipsImage *image = set_text(markup);
+        free(markup);
+        bool fits = !image || vips_image_get_width(image) <= TILE_WIDTH || count == LEAST;
+        if (image && fits && !lay(sheet, image, left, top)) vips_error_clear();
+        if (image) g_object_unref(image);
+        if (fits) break;
+    }
+    if (!photo->rated) return true;
+    char mark[160];
+    snprintf(mark, sizeof mark, "<span font='sans 15' foreground='#b4541a'>★ %.3g</span>", photo->rating);
+    put_text(sheet, mark, left + TILE_WIDTH, top, true);
+    return true;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- photos */
+
+/* 8-bit sRGB within the tile; NULL where the photo cannot be read. */
+static VipsImage *thumbnail(const char *path) {
+    VipsImage *steps[4] = {NULL};
+    bool ok = vips_thumbnail(path, &steps[0], TILE_WIDTH, "height", TILE_HEIGHT, "export_profile", "srgb", "fail_on", VIPS_FAIL_ON_ERROR,
+                             NULL) == 0 &&
+              vips_colourspace(steps[0], &steps[1], VIPS_INTERPRETATION_sRGB, NULL) == 0 && vips_cast_uchar(steps[1], &steps[2], NULL) == 0;
+    if (ok && vips_image_hasalpha(steps[2]))
+        ok = vips_flatten(steps[2], &steps[3], NULL) == 0;
+    else if (ok)
+        ok = vips_copy(steps[2], &steps[3], NULL) == 0;
+    ok = ok && vips_image_get_bands(steps[3]) == CHANNELS;
+    for (int i = 0; i < 3; i++)
+        if (steps[i]) g_object_unref(steps[i]);
+    if (ok) return steps[3];
+    if (steps[3]) g_object_unref(steps[3]);
+    vips_error_clear();
+    return NULL;
+}
+
+static void put_photo(page *sheet, const char *path, int left, int top) {
+    VipsImage *image = thumbnail(path);
+    int height = image ? vips_image_get_height(image) : 0;
+    if (!image || !lay(sheet, image, left, top + TILE_HEIGHT - height)) {
+        vips_error_clear(); /* a file that breaks off later on */
+        fill(sheet, left, top, TILE_WIDTH, TILE_HEIGHT, empty);
+    }
+    if (image) g_object_unref(image);
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- page */
+
+static void put_heading(page *sheet, size_t count, const piaa_ranking_context *context) {
+    char line[640], error[64] = "";
+    if (isfinite(context->taste->loo_rmse)) snprintf(error, sizeof error, ", typical error ± %.2f", context->taste->loo_rmse);
+    put_text(sheet, "<span font='sans bold 30' foreground='#1f1e1b'>Best first, by one person’s taste</span>", MARGIN, MARGIN, false);
+    snprintf(line, sizeof line,
+             "<span font='sans 17' foreground='#77746d'>%zu photo%s, learnt from %lld ratings (<span foreground='#b4541a'>★</span> rated "
+             "by hand)%s%s</span>",
+             count, count == 1 ? "" : "s", (long long)context->taste->ratings, error,
+             context->demonstration ? "; demonstration model" : "");
+    put_text(sheet, line, MARGIN, MARGIN + 50, false);
+}
+
+static bool put_row(page *sheet, const piaa_ranking *ranking, size_t first, size_t count, int top, piaa_error *error) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) {
+        int left = MARGIN + (int)i * (TILE_WIDTH + GAP);
+        const piaa_ranked *photo = piaa_ranking_at(ranking, first + i);
+        put_photo(sheet, photo->path, left, top);
+        ok = put_caption(sheet, first + i + 1, photo, left, top + TILE_HEIGHT + 12, error);
+    }
+    return ok;
+}
+
+static bool fill_page(page *sheet, const piaa_ranking *ranking, const piaa_ranking_context *context, size_t rows, bool cut,
+                      piaa_error *error) {
+    size_t count = piaa_ranking_count(ranking);
+    fill(sheet, 0, 0, sheet->width, sheet->height, paper);
+    put_heading(sheet, count, context);
+    int top = MARGIN + HEADING;
+    bool ok = true;
+    for (size_t r = 0; ok && r < rows; r++) {
+        size_t first = r * COLUMNS, n = count - first < COLUMNS ? count - first : COLUMNS;
+        if (cut && r == rows - 1) {
+            char line[128];
+            first = count - COLUMNS;
+            n = COLUMNS;
+            fill(sheet, MARGIN, top + 2, sheet->width - 2 * MARGIN, 1, rule);
+            snprintf(line, sizeof line, "<span font='sans 15' foreground='#77746d'>… and the lowest %d of %zu</span>", COLUMNS, count);
+            put_text(sheet, line, MARGIN, top + 18, false);
+            top += DIVIDER;
+        }
+        ok = put_row(sheet, ranking, first, n, top, error);
+        top += TILE_HEIGHT + CAPTION + ROW_GAP;
+    }
+    return ok;
+}
+
+/* ".jpg[Q=90]" for libvips. */
+static const char *encoder(const char *path) {
+    const char *dot = strrchr(piaa_path_name(path), '.');
+    if (dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0)) return ".jpg[Q=90,optimize-coding]";
+    if (dot && strcasecmp(dot, ".png") == 0) return ".png";
+    if (dot && strcasecmp(dot, ".webp") == 0) return ".webp[Q=88]";
+    return NULL;
+}
+
+bool piaa_sheet_check(const char *path, piaa_error *error) {
+    if (encoder(path)) return true;
+    return piaa_error_set(error, PIAA_USAGE, "the contact sheet %s needs a name that ends in .jpg, .png or .webp", path);
+}
+
+static bool save(const page *sheet, const char *path, piaa_error *error) {
+    VipsImage *memory = vips_image_new_from_memory(sheet->rgb, (size_t)sheet->width * (size_t)sheet->height * CHANNELS, sheet->width,
+                                                   sheet->height, CHANNELS, VIPS_FORMAT_UCHAR);
+    VipsImage *image = NULL;
+    void *bytes = NULL;
+    size_t size = 0;
+    bool ok = memory && vips_copy(memory, &image, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
+              vips_image_write_to_buffer(image, encoder(path), &bytes, &size, NULL) == 0;
+    if (image) g_object_unref(image);
+    if (memory) g_object_unref(memory);
+    if (!ok) {
+        piaa_error_set(error, PIAA_UNSUPPORTED, "the contact sheet %s could not be encoded: %s", path, vips_error_buffer());
+        vips_error_clear();
+        return false;
+    }
+    ok = piaa_file_write(path, bytes, size, error);
+    g_free(bytes);
+    return ok;
+}
+
+bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context, const char *path, piaa_error *error) {
+    if (!ranking) return piaa_error_missing(error, "ranking");
+    if (!piaa_sheet_check(path, error)) return false;
+    if (VIPS_INIT("piaa") != 0) return piaa_error_set(error, PIAA_UNSUPPORTED, "libvips could not be started");
+    size_t count = piaa_ranking_count(ranking), rows = (count + COLUMNS - 1) / COLUMNS;
+    bool cut = rows > ROWS;
+    if (cut) rows = ROWS;
+    page sheet = {.width = 2 * MARGIN + COLUMNS * TILE_WIDTH + (COLUMNS - 1) * GAP,
+                  .height = 2 * MARGIN + HEADING + (int)rows * (TILE_HEIGHT + CAPTION + ROW_GAP) - ROW_GAP + (cut ? DIVIDER : 0)};
+    sheet.rgb = piaa_alloc((size_t)sheet.width * (size_t)sheet.height, CHANNELS, error);
+    bool ok = sheet.rgb && fill_page(&sheet, ranking, context, rows, cut, error) && save(&sheet, path, error);
+    free(sheet.rgb);
+    return ok;
+}

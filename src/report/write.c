@@ -1,0 +1,62 @@
+/* The last step of every report: text to a stream, and the few things that every format needs. */
+#include "report/report.h"
+
+#include "base/csv.h"
+#include "text/unicode.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool piaa_report_write(FILE *out, const char *text, size_t size, piaa_error *error) {
+    errno = 0;
+    if ((!size || fwrite(text, 1, size, out) == size) && fflush(out) == 0) return true;
+    if (errno == EPIPE) return true;
+    return piaa_error_set_errno(error, errno ? errno : EIO, "cannot write the result");
+}
+
+bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) {
+    char *text = value ? cJSON_Print(value) : NULL;
+    if (!text) return piaa_error_set(error, PIAA_MEMORY, "out of memory while writing JSON");
+    size_t size = strlen(text);
+    text[size] = '\n'; /* in place of the NUL, which the length makes up for */
+    bool ok = piaa_report_write(out, text, size + 1, error);
+    cJSON_free(text);
+    return ok;
+}
+
+cJSON *piaa_report_string(const char *text) {
+    size_t size = strlen(text);
+    if (piaa_utf8_check(text, size) == size) return cJSON_CreateString(text);
+    piaa_text repaired = {0};
+    cJSON *string = piaa_utf8_repair(text, size, &repaired, NULL) ? cJSON_CreateString(repaired.data) : NULL;
+    free(repaired.data);
+    return string;
+}
+
+cJSON *piaa_report_number(double value) {
+    return isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull();
+}
+
+bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) {
+    size_t start = out->length;
+    if (!piaa_text_add(out, text, strlen(text), error)) return false;
+    for (size_t i = start; i < out->length; i++)
+        if ((unsigned char)out->data[i] < ' ' || out->data[i] == 127) out->data[i] = '?';
+    return true;
+}
+
+bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) {
+    char *field;
+    if (!piaa_csv_quote(text, &field, error)) return false;
+    bool ok = piaa_text_add(out, field, strlen(field), error);
+    free(field);
+    return ok;
+}
+
+const char *piaa_path_shorten(const char *path, const char *folder) {
+    size_t n = folder ? strlen(folder) : 0;
+    while (n && folder[n - 1] == '/') n--; /* "/" itself too */
+    return folder && strncmp(path, folder, n) == 0 && path[n] == '/' && path[n + 1] ? path + n + 1 : path;
+}
