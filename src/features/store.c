@@ -28,214 +28,13 @@
 #include <sys/stat.h>
 #include <time.h>
 
-/* FNV-1a over 32-bit words, started from the slot so that exchanged vectors are noticed, and spread by a last multiplication. */
-uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
-    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ ((uint64_t)slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    for (int i = 0; i < dim; i++) {
-        uint32_t word;
-        memcpy(&word, &vector[i], sizeof word);
-        sum = (sum ^ word) * UINT64_C(0x100000001b3);
-    }
-    sum ^= sum >> 32;
-    return sum * UINT64_C(0xd6e8feb86659fd93);
+const char *piaa_store_path(const piaa_store *store) {
+    return store->folder;
 }
 
 char *piaa_store_matrix_path(const piaa_store *store, int slot, piaa_error *error) {
     const piaa_slot *s = &store->slots.items[slot];
     return piaa_format(error, "%s/%s.%d.npy", store->folder, piaa_pool_name(s->pool), s->layer);
-}
-
-/* --------------------------------------------------------------------------------------------------------- warnings */
-
-static void warn(const piaa_store *store, const char *line) {
-    if (store->hooks.warn && line) store->hooks.warn(store->hooks.user, line);
-}
-
-void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count) {
-    const piaa_slot *s = &store->slots.items[slot];
-    char *line = piaa_format(NULL, "%s/%s.%d.npy is damaged: %lld vector%s that the catalogue promises %s missing; %s", store->folder,
-                             piaa_pool_name(s->pool), s->layer, (long long)count, count == 1 ? "" : "s", count == 1 ? "is" : "are",
-                             store->writing ? "they are computed anew when their photos come up"
-                                            : "run piaa embed on the photos again to compute them anew");
-    warn(store, line);
-    free(line);
-}
-
-void piaa_store_warn_unsure(const piaa_store *store, int64_t count) {
-    char *line = piaa_format(NULL, "%s: %lld row%s did not reach the disk before the last run was cut off; %s", store->folder,
-                             (long long)count, count == 1 ? "" : "s",
-                             store->writing ? "they are computed anew when their photos come up"
-                                            : "run piaa embed on the photos again to compute them anew");
-    warn(store, line);
-    free(line);
-}
-
-/* --------------------------------------------------------------------------------------------------- meta and slots */
-
-static void forget_meta(piaa_store *store) {
-    for (size_t i = 0; i < store->meta_count; i++) {
-        free(store->meta[i].key);
-        free(store->meta[i].value);
-    }
-    store->meta_count = 0;
-}
-
-static bool take_meta(void *user, const char *key, const char *value, piaa_error *error) {
-    piaa_store *store = user;
-    if (!piaa_grow(&store->meta, &store->meta_capacity, store->meta_count + 1, sizeof *store->meta, error)) return false;
-    piaa_meta_line *line = &store->meta[store->meta_count++];
-    line->key = piaa_strdup(key, error);
-    line->value = piaa_strdup(value, error);
-    return line->key && line->value;
-}
-
-static const char *meta_value(const piaa_store *store, const char *key) {
-    for (size_t i = 0; i < store->meta_count; i++)
-        if (!strcmp(store->meta[i].key, key)) return store->meta[i].value;
-    return NULL;
-}
-
-const char *piaa_store_meta(const piaa_store *store, const char *key) {
-    return store ? meta_value(store, key) : NULL;
-}
-
-static const char *const durable_key = "durable_batch";
-
-bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog, piaa_error *error) {
-    forget_meta(store);
-    if (!piaa_catalog_each_meta(catalog, take_meta, store, error)) return false;
-    const char *durable = meta_value(store, durable_key);
-    char *end = NULL;
-    errno = 0;
-    store->durable = durable ? strtoll(durable, &end, 10) : -1;
-    if (store->durable < 0 || errno || *end) return piaa_catalog_damaged(catalog, error);
-    return true;
-}
-
-/* "lt_tail.15" */
-static bool parse_slot_name(const char *name, piaa_slot *out) {
-    const char *dot = strrchr(name, '.');
-    char pool[16], back[32];
-    if (!dot || (size_t)(dot - name) >= sizeof pool) return false;
-    memcpy(pool, name, (size_t)(dot - name));
-    pool[dot - name] = '\0';
-    if (!piaa_pool_parse(pool, &out->pool)) return false;
-    long layer = strtol(dot + 1, NULL, 10);
-    if (layer < 0 || layer > 1 << 20) return false;
-    out->layer = (int)layer;
-    snprintf(back, sizeof back, "%s.%d", pool, out->layer);
-    return !strcmp(back, name);
-}
-
-static bool append_slot(piaa_store *store, piaa_slot slot, piaa_error *error) {
-    if (!piaa_grow(&store->slots.items, &store->slots_capacity, store->slots.count + 1, sizeof slot, error)) return false;
-    store->slots.items[store->slots.count++] = slot;
-    return true;
-}
-
-typedef struct slot_reader {
-    piaa_store *store;
-    piaa_catalog *catalog;
-} slot_reader;
-
-static bool take_slot(void *user, int index, const char *name, int dim, piaa_error *error) {
-    slot_reader *reader = user;
-    piaa_slot slot = {.dim = dim};
-    if (!parse_slot_name(name, &slot) || (size_t)index != reader->store->slots.count) return piaa_catalog_damaged(reader->catalog, error);
-    return append_slot(reader->store, slot, error);
-}
-
-bool piaa_store_load_slots(piaa_store *store, piaa_catalog *catalog, piaa_error *error) {
-    store->slots.count = 0;
-    return piaa_catalog_each_slot(catalog, take_slot, &(slot_reader){store, catalog}, error);
-}
-
-const piaa_slots *piaa_store_slots(const piaa_store *store) {
-    return &store->slots;
-}
-
-int piaa_store_find_slot(const piaa_store *store, piaa_pool pool, int layer) {
-    for (size_t i = 0; i < store->slots.count; i++)
-        if (store->slots.items[i].pool == pool && store->slots.items[i].layer == layer) return (int)i;
-    return -1;
-}
-
-const char *piaa_store_path(const piaa_store *store) {
-    return store->folder;
-}
-
-/* -------------------------------------------------------------------------------------------------------- identity */
-
-typedef struct identity_line {
-    const char *key, *value;
-} identity_line;
-
-enum { IDENTITY_LINES = 7 };
-
-static void list_identity(const piaa_identity *identity, identity_line out[IDENTITY_LINES]) {
-    const identity_line lines[IDENTITY_LINES] = {
-        {"fingerprint", identity->fingerprint},
-        {"model", identity->model},
-        {"family", identity->family},
-        {"prompt", identity->prompt},
-        {"preprocessing", identity->preprocessing},
-        {"dtype", identity->dtype},
-        {"library", identity->library},
-    };
-    for (int i = 0; i < IDENTITY_LINES; i++) out[i] = (identity_line){lines[i].key, lines[i].value ? lines[i].value : ""};
-}
-
-static bool write_identity(piaa_store *store, const piaa_identity *identity, piaa_error *error) {
-    identity_line lines[IDENTITY_LINES];
-    list_identity(identity, lines);
-    for (int i = 0; i < IDENTITY_LINES; i++)
-        if (!piaa_catalog_set_meta(store->catalog, lines[i].key, lines[i].value, error)) return false;
-    return piaa_catalog_set_meta(store->catalog, durable_key, "0", error);
-}
-
-/* As much of a text as fits in a message about two of them; *dots where it was cut (between characters). */
-static int clip(const char *text, const char **dots) {
-    enum { MOST = 200 };
-    size_t n = strlen(text);
-    *dots = n > MOST ? "…" : "";
-    if (n > MOST)
-        for (n = MOST; n && ((unsigned char)text[n] & 0xc0) == 0x80;) n--;
-    return (int)n;
-}
-
-/* The one difference between the store and this run, both values, and how to mend it. */
-static bool differs(const piaa_store *store, const char *how, const char *was, const char *is, const char *mend, piaa_error *error) {
-    const char *was_dots, *is_dots;
-    int was_length = clip(was, &was_dots), is_length = clip(is, &is_dots);
-    return piaa_error_set(error, PIAA_MISMATCH, "%s was made with %s \"%.*s%s\", this run asks for \"%.*s%s\": use another --out, or %s",
-                          store->folder, how, was_length, was, was_dots, is_length, is, is_dots, mend);
-}
-
-static bool check_identity(const piaa_store *store, const piaa_identity *identity, piaa_error *error) {
-    static const struct {
-        const char *key, *how, *mend;
-    } checks[] = {
-        {"fingerprint", "the model", "the same model"},
-        {"prompt", "the prompt", "the same --prompt"},
-        {"preprocessing", "photos prepared as", "the same options for photos"},
-        {"dtype", "weights held as", "the same --dtype"},
-    };
-    identity_line lines[IDENTITY_LINES];
-    list_identity(identity, lines);
-    for (size_t i = 0; i < PIAA_COUNT(checks); i++)
-        for (int k = 0; k < IDENTITY_LINES; k++) {
-            const char *was = meta_value(store, lines[k].key), *is = lines[k].value;
-            if (strcmp(lines[k].key, checks[i].key) != 0 || (was && !strcmp(was, is))) continue;
-            if (!was) return piaa_catalog_damaged(store->catalog, error);
-            if (i > 0) return differs(store, checks[i].how, was, is, checks[i].mend, error);
-            const char *name = meta_value(store, "model"), *own = identity->model ? identity->model : "";
-            return piaa_error_set(
-                error, PIAA_MISMATCH,
-                "%s was made with the model %.200s (fingerprint %.12s), this run uses %.200s (fingerprint %.12s): use another --out, "
-                "or the same model",
-                store->folder, name ? name : "", was, own, is);
-        }
-    return true;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ batches */
@@ -257,7 +56,7 @@ bool piaa_store_sync(piaa_store *store, piaa_error *error) {
     if (made && !piaa_disk_sync_folder(store->folder, error)) return false;
     char number[32];
     snprintf(number, sizeof number, "%lld", (long long)store->batch);
-    if (!piaa_catalog_begin(store->catalog, true, error) || !piaa_catalog_set_meta(store->catalog, durable_key, number, error) ||
+    if (!piaa_catalog_begin(store->catalog, true, error) || !piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, number, error) ||
         !piaa_catalog_commit(store->catalog, error)) {
         piaa_catalog_rollback(store->catalog);
         return false;
@@ -285,87 +84,6 @@ bool piaa_store_finish(piaa_store *store, piaa_error *error) {
         store->unsynced = true;
     }
     return piaa_store_sync(store, error);
-}
-
-/* ------------------------------------------------------------------------------------------------------------ mending */
-
-typedef struct mender {
-    piaa_store *store;
-    piaa_catalog_row *changed;
-    size_t count, capacity;
-    int64_t *lost; /* for each slot */
-    int64_t unsure;
-    int64_t last_batch;
-    float *vector; /* room for the longest */
-} mender;
-
-/* Compares one row of the catalogue with the matrices; what does not hold is taken off it. */
-static bool mend_row(void *user, const piaa_catalog_row *row, piaa_error *error) {
-    mender *m = user;
-    piaa_store *store = m->store;
-    piaa_catalog_row mended = {.row = row->row};
-    int slots = (int)store->slots.count;
-    bool whole = true;
-    for (int s = 0; s < PIAA_SLOTS_MOST; s++) {
-        if (!piaa_bit(row->slots, s)) continue;
-        if (s >= slots) return piaa_catalog_damaged(store->catalog, error);
-        if (piaa_matrix_read(&store->matrices[s], row->row, m->vector)) {
-            mended.checksum ^= piaa_store_sum(s, m->vector, store->slots.items[s].dim);
-            mended.slots[s / 8] |= (unsigned char)(1 << s % 8);
-        } else {
-            m->lost[s]++;
-            whole = false;
-        }
-    }
-    if (row->batch > m->last_batch) m->last_batch = row->batch;
-    if (whole && mended.checksum == row->checksum) return true;
-    if (whole) { /* which of the vectors is wrong cannot be told */
-        m->unsure++;
-        mended = (piaa_catalog_row){.row = row->row};
-    }
-    if (!piaa_grow(&m->changed, &m->capacity, m->count + 1, sizeof *m->changed, error)) return false;
-    m->changed[m->count++] = mended;
-    return true;
-}
-
-static bool write_mended(mender *m, piaa_error *error) {
-    piaa_store *store = m->store;
-    if (!piaa_catalog_begin(store->catalog, false, error)) return false;
-    for (size_t i = 0; i < m->count; i++) {
-        m->changed[i].batch = store->batch;
-        if (!piaa_catalog_update_row(store->catalog, &m->changed[i], (int)store->slots.count, error)) return false;
-    }
-    return piaa_catalog_commit(store->catalog, error);
-}
-
-/* Rows that a matrix may lack, and rows whose batch the disk may not have had. */
-static bool mend(piaa_store *store, piaa_error *error) {
-    int64_t shortest = store->rows;
-    int longest = 1;
-    for (size_t i = 0; i < store->slots.count; i++) {
-        if (store->matrices[i].rows < shortest) shortest = store->matrices[i].rows;
-        if (store->slots.items[i].dim > longest) longest = store->slots.items[i].dim;
-    }
-    mender m = {.store = store, .last_batch = store->durable};
-    m.lost = piaa_alloc(store->slots.count, sizeof *m.lost, error);
-    m.vector = piaa_alloc_array((size_t)longest, sizeof *m.vector, error);
-    bool ok = m.lost && m.vector && piaa_catalog_each_row(store->catalog, shortest, store->durable, mend_row, &m, error);
-    store->batch = m.last_batch + 1;
-    if (ok && m.count) ok = write_mended(&m, error);
-    if (ok && (m.count || m.last_batch > store->durable)) {
-        for (size_t i = 0; i < store->slots.count; i++) store->matrices[i].dirty = true;
-        store->unsynced = true;
-        ok = piaa_store_sync(store, error);
-    }
-    if (ok) {
-        for (size_t i = 0; i < store->slots.count; i++)
-            if (m.lost[i]) piaa_store_warn_lost(store, (int)i, m.lost[i]);
-        if (m.unsure) piaa_store_warn_unsure(store, m.unsure);
-    }
-    free(m.changed);
-    free(m.lost);
-    free(m.vector);
-    return ok;
 }
 
 /* ------------------------------------------------------------------------------------------------------------ opening */
@@ -446,7 +164,8 @@ static bool ask_for(piaa_store *store, const piaa_slots *slots, piaa_error *erro
         if (store->slots.count >= PIAA_SLOTS_MOST)
             return piaa_error_set(error, PIAA_UNSUPPORTED, "a store holds at most %d matrices: use another --out for the rest",
                                   PIAA_SLOTS_MOST);
-        if (!append_slot(store, *s, error) || !piaa_catalog_add_slot(store->catalog, store->asked[i], name, s->dim, error)) return false;
+        if (!piaa_store_append_slot(store, *s, error) || !piaa_catalog_add_slot(store->catalog, store->asked[i], name, s->dim, error))
+            return false;
     }
     return piaa_catalog_commit(store->catalog, error);
 }
@@ -470,9 +189,9 @@ static bool open_catalog(piaa_store *store, const piaa_identity *identity, bool 
     if (!store->catalog) return false;
     /* An empty catalogue beside full matrices was not left by a run that had only begun. */
     if (made && others) return piaa_catalog_damaged(store->catalog, error);
-    if (made && (!write_identity(store, identity, error) || !piaa_catalog_commit(store->catalog, error))) return false;
+    if (made && (!piaa_store_write_identity(store, identity, error) || !piaa_catalog_commit(store->catalog, error))) return false;
     int64_t photos;
-    return piaa_store_load_meta(store, store->catalog, error) && check_identity(store, identity, error) &&
+    return piaa_store_load_meta(store, store->catalog, error) && piaa_store_check_identity(store, identity, error) &&
            piaa_store_load_slots(store, store->catalog, error) && piaa_catalog_count(store->catalog, &store->rows, &photos, error);
 }
 
@@ -488,7 +207,7 @@ piaa_store *piaa_store_open_write(const char *path, const piaa_identity *identit
     char *lock = piaa_path_join(path, lock_name, error);
     bool ok = lock && prepare_folder(path, &others, error) && (store->lock = piaa_disk_lock(lock, path, error)) >= 0 &&
               open_catalog(store, identity, others, error) && ask_for(store, slots, error) && open_matrices(store, error) &&
-              mend(store, error);
+              piaa_store_mend(store, error);
     free(lock);
     store->synced_at = now();
     store->ready = ok;
@@ -516,7 +235,7 @@ void piaa_store_close(piaa_store *store) {
     for (size_t i = 0; store->matrices && i < store->slots.count; i++) piaa_matrix_close(&store->matrices[i]);
     piaa_disk_unlock(store->lock);
     piaa_store_forget_view(store);
-    forget_meta(store);
+    piaa_store_forget_meta(store);
     free(store->meta);
     free(store->slots.items);
     free(store->matrices);

@@ -1,0 +1,166 @@
+/* What a store was made with, and which matrices it has. */
+#include "base/memory.h"
+#include "features/store_parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void piaa_store_forget_meta(piaa_store *store) {
+    for (size_t i = 0; i < store->meta_count; i++) {
+        free(store->meta[i].key);
+        free(store->meta[i].value);
+    }
+    store->meta_count = 0;
+}
+
+static bool take_meta(void *user, const char *key, const char *value, piaa_error *error) {
+    piaa_store *store = user;
+    if (!piaa_grow(&store->meta, &store->meta_capacity, store->meta_count + 1, sizeof *store->meta, error)) return false;
+    piaa_meta_line line = {piaa_strdup(key, error), piaa_strdup(value, error)};
+    if (line.key && line.value) {
+        store->meta[store->meta_count++] = line;
+        return true;
+    }
+    free(line.key);
+    free(line.value);
+    return false;
+}
+
+const char *piaa_store_meta(const piaa_store *store, const char *key) {
+    for (size_t i = 0; i < store->meta_count; i++)
+        if (!strcmp(store->meta[i].key, key)) return store->meta[i].value;
+    return NULL;
+}
+
+bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog, piaa_error *error) {
+    piaa_store_forget_meta(store);
+    if (!piaa_catalog_each_meta(catalog, take_meta, store, error)) return false;
+    const char *durable = piaa_store_meta(store, PIAA_DURABLE_KEY);
+    char *end = NULL;
+    errno = 0;
+    store->durable = durable ? strtoll(durable, &end, 10) : -1;
+    if (store->durable < 0 || errno || *end) return piaa_catalog_damaged(catalog, error);
+    return true;
+}
+
+/* "lt_tail.15" */
+static bool parse_slot_name(const char *name, piaa_slot *out) {
+    const char *dot = strrchr(name, '.');
+    char pool[16], back[32];
+    if (!dot || (size_t)(dot - name) >= sizeof pool) return false;
+    memcpy(pool, name, (size_t)(dot - name));
+    pool[dot - name] = '\0';
+    if (!piaa_pool_parse(pool, &out->pool)) return false;
+    long layer = strtol(dot + 1, NULL, 10);
+    if (layer < 0 || layer > 1 << 20) return false;
+    out->layer = (int)layer;
+    snprintf(back, sizeof back, "%s.%d", pool, out->layer);
+    return !strcmp(back, name);
+}
+
+bool piaa_store_append_slot(piaa_store *store, piaa_slot slot, piaa_error *error) {
+    if (!piaa_grow(&store->slots.items, &store->slots_capacity, store->slots.count + 1, sizeof slot, error)) return false;
+    store->slots.items[store->slots.count++] = slot;
+    return true;
+}
+
+typedef struct slot_reader {
+    piaa_store *store;
+    piaa_catalog *catalog;
+} slot_reader;
+
+static bool take_slot(void *user, int index, const char *name, int dim, piaa_error *error) {
+    slot_reader *reader = user;
+    piaa_slot slot = {.dim = dim};
+    if (!parse_slot_name(name, &slot) || (size_t)index != reader->store->slots.count) return piaa_catalog_damaged(reader->catalog, error);
+    return piaa_store_append_slot(reader->store, slot, error);
+}
+
+bool piaa_store_load_slots(piaa_store *store, piaa_catalog *catalog, piaa_error *error) {
+    store->slots.count = 0;
+    return piaa_catalog_each_slot(catalog, take_slot, &(slot_reader){store, catalog}, error);
+}
+
+const piaa_slots *piaa_store_slots(const piaa_store *store) {
+    return &store->slots;
+}
+
+int piaa_store_find_slot(const piaa_store *store, piaa_pool pool, int layer) {
+    for (size_t i = 0; i < store->slots.count; i++)
+        if (store->slots.items[i].pool == pool && store->slots.items[i].layer == layer) return (int)i;
+    return -1;
+}
+
+/* ----------------------------------------------------------------------------------------------------------- identity */
+
+/* One value of the identity; how: what to call it in a message, NULL where a difference does not matter; mend: the way to make them equal.
+ */
+typedef struct identity_line {
+    const char *key, *value, *how, *mend;
+} identity_line;
+
+enum { IDENTITY_LINES = 7 };
+
+static void list_identity(const piaa_identity *identity, identity_line out[IDENTITY_LINES]) {
+    const identity_line lines[IDENTITY_LINES] = {
+        {"fingerprint", identity->fingerprint, "the model", "the same model"},
+        {"model", identity->model, NULL, NULL},
+        {"family", identity->family, NULL, NULL},
+        {"prompt", identity->prompt, "the prompt", "the same --prompt"},
+        {"preprocessing", identity->preprocessing, "photos prepared as", "the same options for photos"},
+        {"dtype", identity->dtype, "weights held as", "the same --dtype"},
+        {"library", identity->library, NULL, NULL},
+    };
+    for (int i = 0; i < IDENTITY_LINES; i++) {
+        out[i] = lines[i];
+        if (!out[i].value) out[i].value = "";
+    }
+}
+
+bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity, piaa_error *error) {
+    identity_line lines[IDENTITY_LINES];
+    list_identity(identity, lines);
+    for (int i = 0; i < IDENTITY_LINES; i++)
+        if (!piaa_catalog_set_meta(store->catalog, lines[i].key, lines[i].value, error)) return false;
+    return piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, "0", error);
+}
+
+/* As much of a text as fits in a message about two of them; *dots where it was cut (between characters). */
+static int clip(const char *text, const char **dots) {
+    enum { MOST = 200 };
+    size_t n = strlen(text);
+    *dots = n > MOST ? "…" : "";
+    if (n > MOST)
+        for (n = MOST; n && ((unsigned char)text[n] & 0xc0) == 0x80;) n--;
+    return (int)n;
+}
+
+/* Fingerprints mean nothing to a reader, so the models' names go with them. */
+static bool other_model(const piaa_store *store, const char *was, const piaa_identity *identity, piaa_error *error) {
+    const char *name = piaa_store_meta(store, "model");
+    return piaa_error_set(
+        error, PIAA_MISMATCH,
+        "%s was made with the model %.200s (fingerprint %.12s), this run uses %.200s (fingerprint %.12s): use another --out, "
+        "or the same model",
+        store->folder, name ? name : "", was, identity->model ? identity->model : "", identity->fingerprint);
+}
+
+/* The first difference between the store and this run, both values, and how to mend it. */
+bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity, piaa_error *error) {
+    identity_line lines[IDENTITY_LINES];
+    list_identity(identity, lines);
+    for (int i = 0; i < IDENTITY_LINES; i++) {
+        const char *was = piaa_store_meta(store, lines[i].key), *is = lines[i].value;
+        if (!was) return piaa_catalog_damaged(store->catalog, error);
+        if (!lines[i].how || !strcmp(was, is)) continue;
+        if (!strcmp(lines[i].key, "fingerprint")) return other_model(store, was, identity, error);
+        const char *was_dots, *is_dots;
+        int was_length = clip(was, &was_dots), is_length = clip(is, &is_dots);
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "%s was made with %s \"%.*s%s\", this run asks for \"%.*s%s\": use another --out, or %s", store->folder,
+                              lines[i].how, was_length, was, was_dots, is_length, is, is_dots, lines[i].mend);
+    }
+    return true;
+}
