@@ -25,7 +25,7 @@ all: release
 setup:
 	@scripts/setup
 
-# $(call build,PRESET[,TARGETS]): configure once (Ninja does it again when a CMake file changes), then build.
+# $(call build,PRESET[,OPTIONS]): configure once (Ninja does it again when a CMake file changes), then build.
 build = @{ test -f build/$(1)/build.ninja || cmake --preset $(1); } && cmake --build build/$(1) --parallel $(JOBS) $(2)
 
 release: setup
@@ -35,7 +35,8 @@ clang:
 	@scripts/setup clang
 	$(call build,clang)
 
-demo: release
+demo: setup
+	$(call build,release,--target piaa)
 	$(piaa) rank data/sample/photos --ratings data/sample/ratings.csv --sheet build/demo.jpg
 
 test: release
@@ -51,7 +52,7 @@ fuzz:
 
 valgrind:
 	@scripts/setup valgrind
-	$(call build,valgrind,piaa)
+	$(call build,valgrind,--target piaa)
 	@scripts/valgrind build/valgrind/src/cli/piaa
 
 bench: bench-fit
