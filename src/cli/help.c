@@ -6,7 +6,7 @@
 
 enum { WIDTH = 80 };
 
-const char piaa_help_purpose[] = "Rank photos by one person's taste, learnt from the ratings of a few of them. Photos are read by a "
+const char piaa_help_purpose[] = "Rank photos by one person's taste, learned from the ratings of a few of them. Photos are read by a "
                                  "vision-language model, and a ridge regression on its hidden states learns the taste.";
 const char piaa_help_model[] =
     "Without --model, piaa uses the demonstration model that comes with it (or the folder in the environment variable PIAA_MODEL). It was "

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the options leave open is as it was when the taste was learnt; piaa_rank checks that all of it is the same in the end. */
+/* What the options leave open is as it was when the taste was learned; piaa_rank checks that all of it is the same in the end. */
 static bool complete_request(const piaa_call *call, const piaa_taste *taste, piaa_request *request, char layer[16], piaa_error *error) {
     if (!piaa_reader_request(call, request, error)) return false;
     int64_t least, most;
@@ -24,7 +24,7 @@ static bool complete_request(const piaa_call *call, const piaa_taste *taste, pia
     return true;
 }
 
-/* --model, else the folder that the taste was learnt with if it is still there, else the demonstration model. */
+/* --model, else the folder that the taste was learned with if it is still there, else the demonstration model. */
 static const char *choose_model(const piaa_call *call, const piaa_taste *taste) {
     const char *given = piaa_call_value(call, "model");
     return given ? given : piaa_file_is_folder(taste->identity.model) ? taste->identity.model : NULL;
@@ -32,7 +32,8 @@ static const char *choose_model(const piaa_call *call, const piaa_taste *taste) 
 
 static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store, const piaa_paths *paths, bool demonstration,
                  piaa_error *error) {
-    piaa_ranking *ranking = piaa_rank(taste, store, paths, NULL, error);
+    piaa_ranking *ranking =
+        piaa_rank(taste, store, paths ? (const char *const *)paths->items : NULL, paths ? paths->count : 0, NULL, error);
     bool ok = ranking && piaa_show_ranking(call, ranking, taste, store, paths, demonstration, error);
     piaa_ranking_free(ranking);
     return ok;
@@ -85,7 +86,7 @@ static const piaa_option options[] = {
 
 const piaa_command piaa_command_predict = {
     .name = "predict",
-    .summary = "Score photos by a taste that was learnt before",
+    .summary = "Score photos by a taste that was learned before",
     .example = "piaa predict --taste taste.json --store holiday.store --top 20\n"
                "piaa predict --taste taste.json new-photos\n",
     .operands = "[PHOTOS…]",

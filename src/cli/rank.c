@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Adds the rated photos that exist to `paths`, and makes sure that a taste can be learnt from them before any photo is read. */
+/* Adds the rated photos that exist to `paths`, and makes sure that a taste can be learned from them before any photo is read. */
 static bool add_rated(const piaa_ratings *ratings, piaa_paths *paths, piaa_error *error) {
     size_t missing = 0, there = 0;
     const char *first_missing = NULL;
@@ -58,7 +58,8 @@ static bool rank(piaa_call *call, const piaa_reader *reader, const piaa_paths *p
     const piaa_slot *wanted = &piaa_extractor_slots(reader->extractor)->items[0];
     int slot = piaa_store_find_slot(reader->store, wanted->pool, wanted->layer);
     piaa_taste *taste = piaa_taste_learn(reader->store, slot, ratings, &call->talk.hooks, error);
-    piaa_ranking *ranking = taste ? piaa_rank(taste, reader->store, photos, ratings, error) : NULL;
+    piaa_ranking *ranking =
+        taste ? piaa_rank(taste, reader->store, (const char *const *)photos->items, photos->count, ratings, error) : NULL;
     bool ok =
         ranking && piaa_show_ranking(call, ranking, taste, reader->store, photos, piaa_model_get_info(reader->model)->demonstration, error);
     if (ok) sum_up(call, taste, piaa_ranking_count(ranking));
@@ -98,7 +99,7 @@ static const piaa_option options[] = {
 
 const piaa_command piaa_command_rank = {
     .name = "rank",
-    .summary = "Rank photos by one person's taste, learnt from ratings of some of them",
+    .summary = "Rank photos by one person's taste, learned from ratings of some of them",
     .example = "piaa rank holiday --ratings ratings.csv\n"
                "piaa rank holiday --ratings ratings.csv --model Qwen3-VL-4B-Instruct --sheet best.jpg\n",
     .operands = "PHOTOS…",
@@ -106,7 +107,8 @@ const piaa_command piaa_command_rank = {
     .most = -1,
     .groups = {{"Ratings and features", options}, {"What is printed", piaa_show_options}, {"How photos are read", piaa_reader_options}},
     .notes =
-        "PHOTOS are files and folders; folders are searched all the way down. Rated photos that are not among them are learnt from and not "
+        "PHOTOS are files and folders; folders are searched all the way down. Rated photos that are not among them are learned from and "
+        "not "
         "listed. A photo's score is on the scale of the ratings. For a rated photo it is what the others' ratings say of it, without its "
         "own, so that rated and unrated photos can be compared; \"± x\" is how far such scores typically are from the rating "
         "(leave-one-out).\n\n"

@@ -60,7 +60,7 @@ bool piaa_reader_need_one(const piaa_reader *reader, piaa_error *error) {
     size_t count = piaa_extractor_slots(reader->extractor)->count;
     return count == 1 ||
            piaa_error_set(error, PIAA_USAGE,
-                          "a taste is learnt from one pool at one layer, and these are %zu: name one with --pool and --layer", count);
+                          "a taste is learned from one pool at one layer, and these are %zu: name one with --pool and --layer", count);
 }
 
 /* ----------------------------------------------------------------------------------------------------------------- store */
@@ -101,6 +101,15 @@ static char *cache_store(const piaa_identity *identity, piaa_error *error) {
     return path;
 }
 
+/* The store's messages speak of embed's --out; the other commands call it --store. */
+static void name_option(const piaa_call *call, piaa_error *error) {
+    char *found = error && strcmp(call->command->name, "embed") != 0 ? strstr(error->message, "--out") : NULL;
+    if (!found) return;
+    piaa_error said = *error;
+    int before = (int)(found - error->message);
+    piaa_error_set(error, said.code, "%.*s--store%s", before, said.message, said.message + before + strlen("--out"));
+}
+
 bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path, piaa_error *error) {
     const piaa_identity *identity = piaa_extractor_identity(reader->extractor);
     char *cached = path ? NULL : cache_store(identity, error);
@@ -108,6 +117,7 @@ bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *pa
     reader->store =
         piaa_store_open_write(path ? path : cached, identity, piaa_extractor_slots(reader->extractor), &call->talk.hooks, error);
     free(cached);
+    if (!reader->store) name_option(call, error);
     return reader->store != NULL;
 }
 

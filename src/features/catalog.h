@@ -15,15 +15,6 @@
 
 typedef struct piaa_catalog piaa_catalog;
 
-/* The lines that the tables hold.  Text and bytes that a reading function hands out last until the next call on the catalogue. */
-typedef struct piaa_photo {
-    const char *path; /* absolute, bytes as the file system has them */
-    int64_t size, mtime_ns;
-    const char *hash;  /* SHA-256 of the file in hexadecimal; NULL: not known */
-    int64_t row;       /* -1: none */
-    const char *error; /* why the photo, or part of its vectors, is missing; NULL */
-} piaa_photo;
-
 enum { PIAA_SLOTS_MOST = 1024, PIAA_SLOT_BYTES = PIAA_SLOTS_MOST / 8 };
 
 typedef struct piaa_catalog_row {

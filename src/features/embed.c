@@ -310,3 +310,20 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
     }
     return ok;
 }
+
+piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *const *photos, size_t count, const piaa_hooks *hooks,
+                       piaa_embed_summary *summary, piaa_error *error) {
+    if (!extractor) {
+        piaa_error_missing(error, "extractor");
+        return NULL;
+    }
+    piaa_paths paths = {0};
+    piaa_store *store = NULL;
+    bool ok = piaa_photos_collect(photos, count, hooks, &paths, error);
+    if (ok) store = piaa_store_open_write(path, piaa_extractor_identity(extractor), piaa_extractor_slots(extractor), hooks, error);
+    ok = store && piaa_embed_paths(store, extractor, &paths, hooks, summary, error) && piaa_store_refresh(store, error);
+    piaa_paths_free(&paths);
+    if (ok) return store;
+    piaa_store_close(store);
+    return NULL;
+}

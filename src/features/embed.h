@@ -10,15 +10,6 @@
  * error; so is finding no photo at all. */
 bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks, piaa_paths *out, piaa_error *error) PIAA_MUST_USE;
 
-typedef struct piaa_embed_summary {
-    int64_t photos;    /* asked for */
-    int64_t computed;  /* went through the model */
-    int64_t unchanged; /* were complete */
-    int64_t copies;    /* have the content of another photo */
-    int64_t failed;    /* could not be read, now or in an earlier run */
-    double seconds;    /* of computing */
-} piaa_embed_summary;
-
 /* Brings every photo in `paths` (absolute) up to date in the store, which was opened with this extractor's identity and slots.  A photo
  * that cannot be read is a warning and a line in the store.  false: the run could not go on (full disk, out of memory for the weights,
  * stopped); what was done is kept, and the same call goes on from there.  `summary` may be NULL and is filled in either case. */

@@ -10,8 +10,6 @@ typedef struct piaa_image {
     uint8_t *rgb;
 } piaa_image;
 
-typedef enum piaa_exif { PIAA_EXIF_APPLY = 0, PIAA_EXIF_IGNORE } piaa_exif;
-
 /* Decodes a photo file in any format that libvips reads to 8-bit RGB, equal to Pillow's Image.open(path).convert("RGB") (alpha dropped,
  * CMYK converted by Pillow's rule, no colour management), then turned upright if asked.  A truncated or damaged file is an error. */
 bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out, piaa_error *error) PIAA_MUST_USE;

@@ -131,9 +131,9 @@ static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slo
     return true;
 }
 
-static piaa_ranking *new_ranking(const piaa_store *store, int slot, const piaa_paths *paths, piaa_error *error) {
-    size_t most = paths ? paths->count : piaa_store_photos(store), bytes = 0;
-    for (size_t i = 0; i < most; i++) bytes += strlen(paths ? paths->items[i] : piaa_store_photo(store, i)->path) + 1;
+static piaa_ranking *new_ranking(const piaa_store *store, int slot, const char *const *paths, size_t path_count, piaa_error *error) {
+    size_t most = paths ? path_count : piaa_store_photos(store), bytes = 0;
+    for (size_t i = 0; i < most; i++) bytes += strlen(paths ? paths[i] : piaa_store_photo(store, i)->path) + 1;
     piaa_ranking *ranking = piaa_alloc(1, sizeof *ranking, error);
     if (!ranking) return NULL;
     ranking->items = piaa_alloc(most, sizeof *ranking->items, error);
@@ -144,7 +144,7 @@ static piaa_ranking *new_ranking(const piaa_store *store, int slot, const piaa_p
     }
     char *at = ranking->paths;
     for (size_t i = 0; i < most; i++) {
-        const piaa_photo *photo = paths ? piaa_store_find(store, paths->items[i]) : piaa_store_photo(store, i);
+        const piaa_photo *photo = paths ? piaa_store_find(store, paths[i]) : piaa_store_photo(store, i);
         if (!photo || !piaa_store_vector(store, slot, photo->row)) continue;
         size_t size = strlen(photo->path) + 1;
         memcpy(at, photo->path, size);
@@ -154,8 +154,8 @@ static piaa_ranking *new_ranking(const piaa_store *store, int slot, const piaa_p
     return ranking;
 }
 
-piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const piaa_paths *paths, const piaa_ratings *ratings,
-                        piaa_error *error) {
+piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths, size_t path_count,
+                        const piaa_ratings *ratings, piaa_error *error) {
     if (!taste || !store) {
         piaa_error_missing(error, taste ? "store" : "taste");
         return NULL;
@@ -170,7 +170,7 @@ piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const 
     }
     piaa_identity identity = store_identity(store);
     if (!piaa_taste_fits(taste, &identity, &piaa_store_slots(store)->items[slot], error)) return NULL;
-    piaa_ranking *ranking = new_ranking(store, slot, paths, error);
+    piaa_ranking *ranking = new_ranking(store, slot, paths, path_count, error);
     if (!ranking) return NULL;
     for (size_t i = 0; i < ranking->count; i++) {
         piaa_ranked *item = &ranking->items[i];

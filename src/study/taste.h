@@ -23,19 +23,6 @@
 #include "base/error.h"
 #include "features/store.h" /* piaa_identity */
 
-typedef struct piaa_taste {
-    piaa_identity identity; /* what made the features; its strings belong to the taste and are never NULL */
-    piaa_slot slot;         /* which of them it reads */
-    char made[32];          /* UTC, ISO 8601 */
-    int64_t ratings;
-    double lowest, highest; /* score seen */
-    double loo_rmse;        /* the "± x" of a prediction */
-    double loo_spearman;    /* NaN where undefined */
-    double alpha, intercept;
-    double *mean, *scale, *weights; /* [slot.dim] */
-    double *unseen; /* [ratings] leave-one-out prediction of each rated photo, in the order of the fit; NULL for a loaded taste */
-} piaa_taste;
-
 /*
  * Learns a taste from the features of n rated photos: rows[i] (i itself where rows is NULL) of x [*, slot->dim] has score y[i].
  * The identity is copied.  Told to hooks->warn (hooks may be NULL): fewer than 10 ratings; features that are the same for all
@@ -43,14 +30,6 @@ typedef struct piaa_taste {
  */
 piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot, const float *x, const int64_t *rows, const double *y,
                                 int64_t n, const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
-void piaa_taste_free(piaa_taste *taste);
-
-/* Scores out [count] of x [count][slot.dim]; a photo's score does not depend on the others. */
-void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count, double *out);
-
-/* Written whole or not at all.  Loading believes nothing: every key, type, length and number is checked. */
-bool piaa_taste_save(const piaa_taste *taste, const char *path, piaa_error *error) PIAA_MUST_USE;
-piaa_taste *piaa_taste_load(const char *path, piaa_error *error) PIAA_MUST_USE;
 
 /* The file's text, to be freed by the caller, and a taste from such a text (`where` names it in messages). */
 char *piaa_taste_to_json(const piaa_taste *taste, piaa_error *error) PIAA_MUST_USE;

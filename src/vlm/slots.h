@@ -4,28 +4,7 @@
 
 #include "base/error.h"
 
-typedef enum piaa_pool { PIAA_LT, PIAA_LT_TAIL, PIAA_LV, PIAA_V, PIAA_POOLS } piaa_pool;
-
-const char *piaa_pool_name(piaa_pool pool); /* "lt", "lt_tail", "lv", "v" */
 bool piaa_pool_parse(const char *name, piaa_pool *out);
-
-/* One pooled vector per photo: the pool, the layer (for v: the vision block, from 0), and its length. */
-typedef struct piaa_slot {
-    piaa_pool pool;
-    int layer;
-    int dim;
-} piaa_slot;
-
-typedef struct piaa_slots {
-    piaa_slot *items;
-    size_t count;
-} piaa_slots;
-
-/* The sizes that bound a request: pools lt, lt_tail, lv have layers 0..decoder_layers (0 = embeddings), v has blocks 0..vision_blocks-1. */
-typedef struct piaa_layout {
-    int decoder_layers, hidden_size;
-    int vision_blocks, vision_size;
-} piaa_layout;
 
 /* round(15/36 x layers): LT15 for 36 layers, LT3 for 8. */
 int piaa_default_layer(const piaa_layout *layout);

@@ -14,33 +14,12 @@
 #include "vlm/slots.h"
 #include "weights/checkpoint.h"
 
-typedef struct piaa_model piaa_model;
 typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
-
-/* How weights are held in memory.  AUTO: float32 where the whole request fits in 1 GiB that way (exact, and fast enough), else the
- * checkpoint's own type.  Vectors (biases, norms) and activations are float32 always. */
-typedef enum piaa_dtype { PIAA_DTYPE_AUTO, PIAA_DTYPE_F32, PIAA_DTYPE_F16, PIAA_DTYPE_BF16, PIAA_DTYPE_Q8_0, PIAA_DTYPE_Q4_K } piaa_dtype;
 
 const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q4_K" */
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
-typedef struct piaa_model_info {
-    const char *family; /* "Qwen3-VL" */
-    const char *folder;
-    const char *dtype; /* of most weights, as the file spells it */
-    piaa_layout layout;
-    int heads, kv_heads, head_dim, intermediate, vocabulary;
-    int vision_heads, vision_intermediate, patch, merge;
-    int64_t parameters, bytes;      /* of all tensors in the checkpoint */
-    int64_t min_pixels, max_pixels; /* the image processor's limits */
-    bool demonstration;             /* the embedded model, trained on rendered scenes */
-    char fingerprint[65];
-} piaa_model_info;
-
-piaa_model *piaa_model_open(const char *folder, piaa_error *error) PIAA_MUST_USE;
-void piaa_model_close(piaa_model *model);
-const piaa_model_info *piaa_model_get_info(const piaa_model *model);
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
 
 /* prompt: NULL for the study's own.  max_pixels: 0 for the image processor's limit, else a lower or higher one.  generate: open the
