@@ -212,7 +212,8 @@ PIAA_API const piaa_photo *piaa_store_find(const piaa_store *store, const char *
 
 /* The slot's vector in a row (`dim` floats), NULL where there is none (row -1 too).  Mapped, not read, until it is touched. */
 PIAA_API const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row);
-/* The whole matrix [rows, dim]; rows for which piaa_store_vector gives NULL hold NaN or nothing meaningful.  NULL if it has no rows yet. */
+/* The whole matrix [rows, dim]; rows for which piaa_store_vector gives NULL hold NaN or nothing meaningful.  NULL if it has no rows yet.
+ * `rows` may be NULL. */
 PIAA_API const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows);
 
 /* What a store is made with; all strings, NULL counts as "".  A store takes photos only from a run in which fingerprint, prompt,

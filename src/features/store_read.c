@@ -221,9 +221,10 @@ const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row) {
 }
 
 const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows) {
-    *rows = 0;
+    if (rows) *rows = 0;
     if (slot < 0 || (size_t)slot >= store->view_count) return NULL;
     const piaa_view *view = &store->views[slot];
-    *rows = view->rows < store->seen_rows ? view->rows : store->seen_rows;
-    return *rows ? view->data : NULL;
+    int64_t valid = view->rows < store->seen_rows ? view->rows : store->seen_rows;
+    if (rows) *rows = valid;
+    return valid ? view->data : NULL;
 }
