@@ -21,7 +21,7 @@ const piaa_option *piaa_command_option(const piaa_command *command, size_t place
 static size_t distance(const char *a, const char *b) {
     enum { LONGEST = 48 };
     size_t n = strlen(a), m = strlen(b), rows[3][LONGEST + 1] = {{0}};
-    if (n > LONGEST || m > LONGEST) return LONGEST;
+    if (n > LONGEST || m > LONGEST) return SIZE_MAX;
     size_t *before = rows[0], *last = rows[1], *row = rows[2];
     for (size_t j = 0; j <= m; j++) last[j] = j;
     for (size_t i = 1; i <= n; i++) {

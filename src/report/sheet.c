@@ -21,7 +21,7 @@ enum {
     ROWS = 4,
     TILE_WIDTH = 240,
     TILE_HEIGHT = 186,
-    CAPTION = 58,
+    CAPTION = 52,
     GAP = 26,
     ROW_GAP = 22,
     MARGIN = 44,
@@ -71,15 +71,14 @@ static VipsImage *set_text(const char *markup) {
     return NULL;
 }
 
-/* Puts text with its upper edge at `top`; right: `x` is its right edge. */
-static void put_text(page *sheet, const char *markup, int x, int top, bool right) {
+static void put_text(page *sheet, const char *markup, int left, int top) {
     VipsImage *image = set_text(markup);
     if (!image) return;
-    if (!lay(sheet, image, right ? x - vips_image_get_width(image) : x, top)) vips_error_clear();
+    if (!lay(sheet, image, left, top)) vips_error_clear();
     g_object_unref(image);
 }
 
-/* The last `tail` and the first few characters of a name, `count` in all, escaped for markup. */
+/* The last TAIL and the first few characters of a name, `count` in all, escaped for markup. */
 static bool shorten(const char *name, size_t characters, size_t count, piaa_text *out, piaa_error *error) {
     enum { TAIL = 9 };
     size_t at = 0, head = count > TAIL + 1 ? count - TAIL - 1 : 1;
@@ -98,19 +97,20 @@ static bool shorten(const char *name, size_t characters, size_t count, piaa_text
     return ok;
 }
 
-/* "7  4.31" over the file's name, as long as fits. */
-static char *caption(size_t rank, double score, const char *path, size_t count, piaa_error *error) {
+/* "7  4.31  ★ 4.5" over the file's name, as long as fits. */
+static char *caption(size_t rank, const piaa_ranked *photo, size_t count, piaa_error *error) {
     piaa_text whole = {0}, name = {0}, markup = {0};
-    const char *file = piaa_path_name(path);
+    const char *file = piaa_path_name(photo->path);
     bool ok = piaa_utf8_repair(file, strlen(file), &whole, error);
     size_t characters = 0;
     for (size_t i = 0; ok && i < whole.length; i += piaa_utf8_length(whole.data[i])) characters++;
-    ok = ok && shorten(whole.data ? whole.data : "", characters, count, &name, error) &&
-         piaa_text_format(
-             &markup, error,
-             "<span font='sans 19' foreground='#8a8780'>%zu</span><span font='sans bold 19' foreground='#1f1e1b'>  %.2f</span>\n"
-             "<span font='sans 13' foreground='#77746d'>%s</span>",
-             rank, score, name.data ? name.data : "");
+    ok =
+        ok && shorten(whole.data ? whole.data : "", characters, count, &name, error) &&
+        piaa_text_format(&markup, error,
+                         "<span font='sans 19' foreground='#8a8780'>%zu</span><span font='sans bold 19' foreground='#1f1e1b'>  %.2f</span>",
+                         rank, photo->score) &&
+        (!photo->rated || piaa_text_format(&markup, error, "<span font='sans 16' foreground='#b4541a'>   ★ %.3g</span>", photo->rating)) &&
+        piaa_text_format(&markup, error, "\n<span font='sans 13' foreground='#77746d'>%s</span>", name.data ? name.data : "");
     free(whole.data);
     free(name.data);
     if (ok) return markup.data;
@@ -121,7 +121,7 @@ static char *caption(size_t rank, double score, const char *path, size_t count, 
 static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int left, int top, piaa_error *error) {
     enum { MOST = 34, LEAST = 14, STEP = 2 };
     for (size_t count = MOST; count >= LEAST; count -= STEP) {
-        char *markup = caption(rank, photo->score, photo->path, count, error);
+        char *markup = caption(rank, photo, count, error);
         if (!markup) return false;
         VipsImage *image = set_text(markup);
         free(markup);
@@ -130,10 +130,6 @@ static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int 
         if (image) g_object_unref(image);
         if (fits) break;
     }
-    if (!photo->rated) return true;
-    char mark[160];
-    snprintf(mark, sizeof mark, "<span font='sans 15' foreground='#b4541a'>★ %.3g</span>", photo->rating);
-    put_text(sheet, mark, left + TILE_WIDTH, top, true);
     return true;
 }
 
@@ -158,12 +154,22 @@ static VipsImage *thumbnail(const char *path) {
     return NULL;
 }
 
+/* A hairline, so that bright photos end somewhere. */
+static void frame(page *sheet, int left, int top, int width, int height) {
+    fill(sheet, left, top, width, 1, rule);
+    fill(sheet, left, top + height - 1, width, 1, rule);
+    fill(sheet, left, top, 1, height, rule);
+    fill(sheet, left + width - 1, top, 1, height, rule);
+}
+
 static void put_photo(page *sheet, const char *path, int left, int top) {
     VipsImage *image = thumbnail(path);
     int height = image ? vips_image_get_height(image) : 0;
     if (!image || !lay(sheet, image, left, top + TILE_HEIGHT - height)) {
         vips_error_clear(); /* a file that breaks off later on */
         fill(sheet, left, top, TILE_WIDTH, TILE_HEIGHT, empty);
+    } else {
+        frame(sheet, left, top + TILE_HEIGHT - height, vips_image_get_width(image), height);
     }
     if (image) g_object_unref(image);
 }
@@ -173,13 +179,13 @@ static void put_photo(page *sheet, const char *path, int left, int top) {
 static void put_heading(page *sheet, size_t count, const piaa_ranking_context *context) {
     char line[640], error[64] = "";
     if (isfinite(context->taste->loo_rmse)) snprintf(error, sizeof error, ", typical error ± %.2f", context->taste->loo_rmse);
-    put_text(sheet, "<span font='sans bold 30' foreground='#1f1e1b'>Best first, by one person’s taste</span>", MARGIN, MARGIN, false);
+    put_text(sheet, "<span font='sans bold 30' foreground='#1f1e1b'>Best first, by one person’s taste</span>", MARGIN, MARGIN);
     snprintf(line, sizeof line,
-             "<span font='sans 17' foreground='#77746d'>%zu photo%s, learnt from %lld ratings (<span foreground='#b4541a'>★</span> rated "
+             "<span font='sans 17' foreground='#77746d'>%zu photo%s, learned from %lld ratings (<span foreground='#b4541a'>★</span> rated "
              "by hand)%s%s</span>",
              count, count == 1 ? "" : "s", (long long)context->taste->ratings, error,
              context->demonstration ? "; demonstration model" : "");
-    put_text(sheet, line, MARGIN, MARGIN + 50, false);
+    put_text(sheet, line, MARGIN, MARGIN + 50);
 }
 
 static bool put_row(page *sheet, const piaa_ranking *ranking, size_t first, size_t count, int top, piaa_error *error) {
@@ -208,7 +214,7 @@ static bool fill_page(page *sheet, const piaa_ranking *ranking, const piaa_ranki
             n = COLUMNS;
             fill(sheet, MARGIN, top + 2, sheet->width - 2 * MARGIN, 1, rule);
             snprintf(line, sizeof line, "<span font='sans 15' foreground='#77746d'>… and the lowest %d of %zu</span>", COLUMNS, count);
-            put_text(sheet, line, MARGIN, top + 18, false);
+            put_text(sheet, line, MARGIN, top + 18);
             top += DIVIDER;
         }
         ok = put_row(sheet, ranking, first, n, top, error);
@@ -254,6 +260,7 @@ static bool save(const page *sheet, const char *path, piaa_error *error) {
 bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context, const char *path, piaa_error *error) {
     if (!ranking) return piaa_error_missing(error, "ranking");
     if (!piaa_sheet_check(path, error)) return false;
+    PIAA_UNUSED(piaa_image_has_photo_name(path)); /* starts libvips as the image room wants it: silent */
     if (VIPS_INIT("piaa") != 0) return piaa_error_set(error, PIAA_UNSUPPORTED, "libvips could not be started");
     size_t count = piaa_ranking_count(ranking), rows = (count + COLUMNS - 1) / COLUMNS;
     bool cut = rows > ROWS;
