@@ -21,7 +21,7 @@ SIZES = {
     "2b": dict(hidden=2048, blocks=28, heads=16, kv=8, inner=6144, vision=VISION),
     "4b": dict(hidden=2560, blocks=36, heads=32, kv=8, inner=9728, vision=VISION),
     "tiny": dict(hidden=256, blocks=4, heads=4, kv=2, inner=512,
-                 vision=dict(hidden=128, blocks=4, heads=2, inner=256, positions=2304, deepstack=[0, 2])),
+                 vision=dict(hidden=256, blocks=4, heads=4, inner=512, positions=2304, deepstack=[0, 2])),
 }
 HEAD, VOCABULARY, PATCH, MERGE = 128, 151936, 16, 2
 TOKENIZERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tests", "golden", "tokenizers")
