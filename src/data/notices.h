@@ -7,12 +7,12 @@
 typedef struct piaa_notices {
     const piaa_hooks *hooks; /* may be NULL */
     const char *where;       /* the file */
-    const char *kind;        /* what there are more of, in the plural: "rows that cannot be used" */
+    const char *kind;        /* what they are, in the plural: "rows that cannot be used" */
     size_t count;
 } piaa_notices;
 
 void piaa_notices_tell(piaa_notices *notices, const char *format, ...) PIAA_PRINTF(2, 3); /* "WHERE…": the caller writes the whole line */
-void piaa_notices_end(piaa_notices *notices);                                             /* "WHERE: 12 more KIND", if any */
+void piaa_notices_end(piaa_notices *notices);                                             /* "WHERE: KIND: 12 more", if any */
 void piaa_notices_warn(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3); /* a single line */
 
 #endif

@@ -77,7 +77,7 @@ static void equals_the_published_splits(void **state) {
     assert_int_equal(compared, 8);
     assert_int_equal(lapis->loss.bad_rows, 204);
     expect_heard(&k, "LAPIS_PIAA.csv, line 360: there is no rating: the row is passed over");
-    expect_heard(&k, "LAPIS_PIAA.csv: 201 more rows that cannot be used");
+    expect_heard(&k, "LAPIS_PIAA.csv: rows that cannot be used: 201 more");
     expect_heard(&k, "LAPIS_GIAA_Valsplit.csv is not there: its images have no mean score");
     expect_heard(&h, "none of the 900 images is there");
     assert_int_equal(h.lines, 1);
