@@ -11,14 +11,6 @@ static size_t shown(const piaa_ranking *ranking, const piaa_ranking_context *con
     return context->top && context->top < count ? context->top : count;
 }
 
-/* Shortest of 15 to 17 digits that reads back as the same number. */
-static void number_text(double value, char out[32]) {
-    for (int digits = 15; digits <= 17; digits++) {
-        snprintf(out, 32, "%.*g", digits, value);
-        if (strtod(out, NULL) == value) return;
-    }
-}
-
 static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_text *out, piaa_error *error) {
     bool ok = true, rated = false;
     size_t count = shown(ranking, context);
@@ -42,11 +34,11 @@ static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context 
 static bool write_csv(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_text *out, piaa_error *error) {
     char score[32], rating[32], plus_minus[32] = "";
     bool ok = piaa_text_format(out, error, "rank,score,plus_minus,rating,path\n");
-    if (isfinite(context->taste->loo_rmse)) number_text(context->taste->loo_rmse, plus_minus);
+    if (isfinite(context->taste->loo_rmse)) piaa_report_digits(context->taste->loo_rmse, plus_minus);
     for (size_t i = 0; ok && i < shown(ranking, context); i++) {
         const piaa_ranked *photo = piaa_ranking_at(ranking, i);
-        number_text(photo->score, score);
-        number_text(photo->rating, rating);
+        piaa_report_digits(photo->score, score);
+        piaa_report_digits(photo->rating, rating);
         ok = piaa_text_format(out, error, "%zu,%s,%s,%s,", i + 1, score, plus_minus, photo->rated ? rating : "") &&
              piaa_report_add_field(out, photo->path, error) && piaa_text_format(out, error, "\n");
     }

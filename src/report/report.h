@@ -15,7 +15,9 @@ bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) PI
 
 /* JSON knows UTF-8 only and file names need not be: what is not UTF-8 becomes U+FFFD.  NULL where memory is out. */
 cJSON *piaa_report_string(const char *text);
-/* A number; null for NaN. */
+/* The fewest of 15 to 17 digits that read back as the same number. */
+void piaa_report_digits(double value, char out[32]);
+/* A number with such digits; null for NaN. */
 cJSON *piaa_report_number(double value);
 /* Appends a string safe for a terminal: control characters become '?'. */
 bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;

@@ -35,8 +35,18 @@ cJSON *piaa_report_string(const char *text) {
     return string;
 }
 
+void piaa_report_digits(double value, char out[32]) {
+    for (int digits = 15; digits <= 17; digits++) {
+        snprintf(out, 32, "%.*g", digits, value);
+        if (strtod(out, NULL) == value) return;
+    }
+}
+
+/* As raw text: cJSON by itself is content with 15 digits. */
 cJSON *piaa_report_number(double value) {
-    return isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull();
+    char digits[32];
+    piaa_report_digits(value, digits);
+    return isfinite(value) ? cJSON_CreateRaw(digits) : cJSON_CreateNull();
 }
 
 bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) {

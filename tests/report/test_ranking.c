@@ -22,7 +22,9 @@ static const char *const names[PHOTOS] = {"plain.jpg", "a, \"quoted\"\nname.jpg"
 static int begin(void **state) {
     world *w = piaa_alloc(1, sizeof *w, NULL);
     piaa_error error = {0};
-    w->folder = piaa_path_absolute(support_folder(), NULL);
+    char *made = support_folder();
+    w->folder = piaa_path_absolute(made, NULL);
+    free(made);
     w->store_path = support_join(w->folder, "store");
     piaa_slot slot = {.pool = PIAA_LT, .layer = 3, .dim = DIM};
     piaa_slots slots = {.items = &slot, .count = 1};
