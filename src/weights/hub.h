@@ -1,0 +1,42 @@
+/* Names of models, and a hub's list of a repository's files: what of it a model needs. */
+#ifndef PIAA_WEIGHTS_HUB_H
+#define PIAA_WEIGHTS_HUB_H
+
+#include "base/error.h"
+
+/* "Qwen/Qwen3-VL-4B-Instruct@main", taken apart. */
+typedef struct piaa_hub_name {
+    char owner[97], name[97];
+    char revision[201]; /* "main" where none was given */
+    bool given;         /* a revision was */
+} piaa_hub_name;
+
+/* A short name ("qwen3-vl-4b") or OWNER/NAME, either with @REVISION.  PIAA_USAGE for anything else; a slip of the pen in a short name is
+ * answered with the list of them. */
+bool piaa_hub_name_parse(const char *text, piaa_hub_name *out, piaa_error *error) PIAA_MUST_USE;
+
+/* The table of short names: NULL after the last. */
+const char *piaa_hub_short_name(size_t index, const char **repository);
+
+/* A file that a model needs, and what the hub knows of it. */
+typedef struct piaa_hub_file {
+    char *name;      /* without folders */
+    int64_t size;    /* -1: not said */
+    char sha256[65]; /* of the content; "": not said */
+    char sha1[41];   /* git's name: SHA-1 of "blob SIZE" NUL content; "": not said */
+} piaa_hub_file;
+
+typedef struct piaa_hub_list {
+    char commit[41]; /* 40 hex digits: what the revision stands for */
+    piaa_hub_file *files;
+    size_t count; /* settings and tokenizer first, then weights; each by name */
+} piaa_hub_list;
+
+/* Parses the answer to api/models/REPOSITORY/revision/REVISION?blobs=true and keeps what a model needs.  `where` names the repository in
+ * messages.  PIAA_FORMAT where it is not such a list; PIAA_UNSUPPORTED where the repository holds no config.json or no safetensors. */
+bool piaa_hub_list_parse(const char *text, size_t size, const char *where, piaa_hub_list *out, piaa_error *error) PIAA_MUST_USE;
+void piaa_hub_list_free(piaa_hub_list *list);
+
+bool piaa_hub_is_commit(const char *text); /* 40 lower-case hex digits */
+
+#endif
