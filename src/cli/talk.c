@@ -37,8 +37,12 @@ void piaa_talk_catch_stop(piaa_talk *talk) {
     action.sa_handler = on_stop;
     action.sa_flags = SA_RESTART;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    static const int signals[] = {SIGINT, SIGTERM};
+    for (size_t i = 0; i < PIAA_COUNT(signals); i++) {
+        struct sigaction before;
+        /* A shell has programs in the background ignore Ctrl-C: that stays so. */
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(signals[i], &action, NULL);
+    }
     talk->hooks.stop = asked_to_stop;
 }
 

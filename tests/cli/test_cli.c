@@ -50,6 +50,7 @@ static pid_t start(const char *const *words, const char *to) {
     if (child == 0) {
         setenv("XDG_CACHE_HOME", cache, 1);
         unsetenv("PIAA_MODEL");
+        signal(SIGINT, SIG_DFL); /* which a test runner in the background has ignored */
         int from = open(input, O_RDONLY), into = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600),
             faults = open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         if (from < 0 || into < 0 || faults < 0 || chdir(world) != 0) _exit(99);
