@@ -29,23 +29,27 @@ static void list_slots(const piaa_slots *slots, char *out, size_t size) {
                                                slots->items[i].layer));
 }
 
-static bool choose_slot(const piaa_call *call, const piaa_store *store, int *out, piaa_error *error) {
+/* The slot that the options leave; -1 with the error set unless it is exactly one. */
+static int choose_slot(const piaa_call *call, const piaa_store *store, piaa_error *error) {
     const char *pool_name = piaa_call_value(call, "pool");
     piaa_pool pool;
     int64_t layer = -1;
-    if (pool_name && !piaa_pool_parse(pool_name, &pool))
-        return piaa_error_set(error, PIAA_USAGE, "--pool cannot be \"%s\": name one of lt, lt_tail, lv, v", pool_name);
-    if (!piaa_call_integer(call, "layer", 0, 100000, &layer, error)) return false;
+    if (pool_name && !piaa_pool_parse(pool_name, &pool)) {
+        piaa_error_set(error, PIAA_USAGE, "--pool cannot be \"%s\": name one of lt, lt_tail, lv, v", pool_name);
+        return -1;
+    }
+    if (!piaa_call_integer(call, "layer", 0, 100000, &layer, error)) return -1;
     size_t count;
     const piaa_slots *slots = piaa_store_slots(store);
-    *out = matching(slots, pool_name ? &pool : NULL, layer >= 0 ? &layer : NULL, &count);
-    if (count == 1) return true;
+    int slot = matching(slots, pool_name ? &pool : NULL, layer >= 0 ? &layer : NULL, &count);
+    if (count == 1) return slot;
     char list[256];
     list_slots(slots, list, sizeof list);
     if (!count)
-        return piaa_error_set(error, PIAA_USAGE, "%s has no such matrix, it has %s: add it with piaa embed", piaa_store_path(store), list);
-    return piaa_error_set(error, PIAA_USAGE, "%s has several matrices (%s): name one with --pool and --layer", piaa_store_path(store),
-                          list);
+        piaa_error_set(error, PIAA_USAGE, "%s has no such matrix, it has %s: add it with piaa embed", piaa_store_path(store), list);
+    else
+        piaa_error_set(error, PIAA_USAGE, "%s has several matrices (%s): name one with --pool and --layer", piaa_store_path(store), list);
+    return -1;
 }
 
 static bool save(const piaa_taste *taste, const char *path, piaa_error *error) {
@@ -68,11 +72,10 @@ static void sum_up(piaa_call *call, const piaa_taste *taste) {
 static bool run(piaa_call *call, piaa_error *error) {
     if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) || !piaa_call_need(call, "out", error))
         return false;
-    int slot;
     piaa_ratings *ratings = piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
     piaa_store *store = ratings ? piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error) : NULL;
-    piaa_taste *taste =
-        store && choose_slot(call, store, &slot, error) ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
+    int slot = store ? choose_slot(call, store, error) : -1;
+    piaa_taste *taste = slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
     bool ok = taste && save(taste, piaa_call_value(call, "out"), error);
     if (ok) sum_up(call, taste);
     piaa_taste_free(taste);

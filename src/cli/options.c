@@ -124,7 +124,7 @@ bool piaa_call_parse(piaa_call *call, const piaa_command *command, int count, ch
         if (open && strcmp(word, "--") == 0) {
             open = false;
         } else if (open && strncmp(word, "--", 2) == 0) {
-            bool used;
+            bool used = false;
             if (!take_option(call, word, i + 1 < count ? words[i + 1] : NULL, &used, error)) return false;
             i += used;
         } else if (open && word[0] == '-' && word[1]) {
@@ -172,9 +172,11 @@ bool piaa_call_integer(const piaa_call *call, const char *name, int64_t least, i
 
 bool piaa_call_need(const piaa_call *call, const char *name, piaa_error *error) {
     if (piaa_call_has(call, name)) return true;
-    const piaa_option *option = NULL;
-    for (size_t i = 0; (option = piaa_command_option(call->command, i)) && strcmp(option->name, name) != 0;) i++;
-    return piaa_error_set(error, PIAA_USAGE, "--%s %s is missing: it names %s", name, option->argument, option->help);
+    const piaa_option *option;
+    for (size_t i = 0; (option = piaa_command_option(call->command, i)); i++)
+        if (strcmp(option->name, name) == 0)
+            return piaa_error_set(error, PIAA_USAGE, "--%s %s is missing: it names %s", name, option->argument, option->help);
+    return false;
 }
 
 bool piaa_call_exclude(const piaa_call *call, const char *one, const char *other, piaa_error *error) {

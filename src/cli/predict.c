@@ -3,7 +3,6 @@
 #include "cli/reader.h"
 #include "cli/show.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,16 +10,19 @@
 /* What the options leave open is as it was when the taste was learned; piaa_rank checks that all of it is the same in the end. */
 static bool complete_request(const piaa_call *call, const piaa_taste *taste, piaa_request *request, char layer[16], piaa_error *error) {
     if (!piaa_reader_request(call, request, error)) return false;
-    int64_t least, most;
-    char exif[16];
-    bool known = sscanf(taste->identity.preprocessing, "%" SCNd64 " to %" SCNd64 " pixels, EXIF rotation %15s", &least, &most, exif) == 3;
+    static const char form[] = " pixels, EXIF rotation "; /* "4096 to 26624 pixels, EXIF rotation applied" */
+    const char *to = strstr(taste->identity.preprocessing, " to ");
+    char *rest = NULL;
+    int64_t most = to ? strtoll(to + strlen(" to "), &rest, 10) : 0;
+    bool known = to && strncmp(rest, form, sizeof form - 1) == 0;
     snprintf(layer, 16, "%d", taste->slot.layer);
     if (!request->prompt) request->prompt = taste->identity.prompt;
     if (!request->pools) request->pools = piaa_pool_name(taste->slot.pool);
     if (!request->layers) request->layers = layer;
     if (!piaa_call_has(call, "dtype")) PIAA_UNUSED(piaa_dtype_parse(taste->identity.dtype, &request->dtype));
     if (known && !request->max_pixels) request->max_pixels = most;
-    if (known && !piaa_call_has(call, "exif")) request->exif = strcmp(exif, "ignored") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
+    if (known && !piaa_call_has(call, "exif"))
+        request->exif = strcmp(rest + sizeof form - 1, "ignored") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
     return true;
 }
 

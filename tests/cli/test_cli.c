@@ -346,6 +346,17 @@ static void test_store(void **state) {
     piaa_csv_close(csv);
     free(by_store);
 
+    /* settings other than the usual come from the taste, and another model is refused */
+    expect_ok(PIAA("embed", "photos", "--out", "small.store", "--max-pixels", "9000", "--exif", "ignore", "--prompt", "Hm?", ONE));
+    expect_ok(PIAA("fit", "--store", "small.store", "--ratings", "ratings.csv", "--out", "small.json"));
+    expect_ok(PIAA("predict", "--taste", "small.json", "--store", "small.store", "--csv"));
+    by_store = piaa_strdup(out, NULL);
+    expect_ok(PIAA("predict", "--taste", "small.json", "photos", "--csv", ONE));
+    assert_string_equal(out, by_store);
+    free(by_store);
+    expect_refusal(PIAA("predict", "--taste", "taste.json", "--store", "small.store"), 1, "piaa predict: ", "Hm?");
+    expect_refusal(PIAA("predict", "--taste", "taste.json", "photos", "--model", PIAA_GOLDEN "/qwen3vl", ONE), 1,
+                   "piaa predict: ", "tests/golden/qwen3vl");
     expect_refusal(PIAA("predict", "--taste", "taste.json", "photos", "--prompt", "Hm.", ONE), 1, "piaa predict: ", "Hm.");
     expect_refusal(PIAA("predict", "--taste", "ratings.csv", "photos", ONE), 1, "piaa predict: ", "ratings.csv");
     expect_refusal(PIAA("predict", "--taste", "nowhere.json", "photos", ONE), 1, "piaa predict: ", "nowhere.json");
