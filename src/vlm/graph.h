@@ -41,6 +41,7 @@ typedef struct piaa_graph {
     piaa_graph_output *outputs;
     int output_count, output_capacity;
     piaa_node *kernel_nodes; /* a list; freed with piaa_graph_free_nodes */
+    unsigned char *scratch;  /* PIAA_SCRATCH bytes for each thread, if there are kernels; the session's */
     bool failed;             /* out of memory while building */
 } piaa_graph;
 

@@ -2,7 +2,8 @@
  * Our kernels as nodes of a ggml graph.
  *
  * ggml calls a custom node once on every thread; the threads draw the numbers of the node's parts from a counter, so that a core that is
- * busy elsewhere does less instead of holding the others up.  The counter starts at zero with the graph, which is built for one run.
+ * busy elsewhere does less instead of holding the others up; each lends the kernels scratch memory of its own.  The counter starts at zero
+ * with the graph, which is built for one run.
  */
 #include "vlm/graph.h"
 
@@ -16,6 +17,7 @@ struct piaa_node {
     piaa_node *next;
     atomic_llong counter;
     const piaa_kernels *kernels;
+    unsigned char *scratch;
     piaa_product product;
     piaa_attention_job attention;
     float eps;
@@ -34,6 +36,7 @@ static piaa_node *new_node(piaa_graph *graph, const piaa_kernels *kernels) {
         return NULL;
     }
     node->kernels = kernels;
+    node->scratch = graph->scratch;
     atomic_init(&node->counter, 0);
     node->next = graph->kernel_nodes;
     graph->kernel_nodes = node;
@@ -70,17 +73,17 @@ static const float *floats(const struct ggml_tensor *tensor) {
 /* ----------------------------------------------------------------------------------------------------------------- product */
 
 static void run_product(struct ggml_tensor *dst, int thread, int threads, void *data) {
-    PIAA_UNUSED(thread);
     PIAA_UNUSED(threads);
     piaa_node *node = data;
     piaa_product job = node->product;
+    unsigned char *scratch = node->scratch + (size_t)thread * PIAA_SCRATCH;
     job.weights = node->w->data;
     job.x = node->x->data;
     job.bias = floats(node->b);
     job.residual = floats(node->residual);
     job.out = dst->data;
     const int64_t parts = node->kernels->product_parts(&job);
-    for (int64_t part = draw(node); part < parts; part = draw(node)) node->kernels->product(&job, part);
+    for (int64_t part = draw(node); part < parts; part = draw(node)) node->kernels->product(&job, part, scratch);
 }
 
 struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
@@ -95,6 +98,7 @@ struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, st
         node->b = b;
         node->residual = residual;
         node->product = (piaa_product){.rows = w->rows,
+                                       .quantised = w->quantised,
                                        .words = w->columns / (w->kernels->half ? 2 : 1),
                                        .tokens = x->ne[1],
                                        .activation = activation,
@@ -159,13 +163,13 @@ static void run_pack(struct ggml_tensor *dst, int thread, int threads, void *dat
 }
 
 static void run_attention(struct ggml_tensor *dst, int thread, int threads, void *data) {
-    PIAA_UNUSED(thread);
     PIAA_UNUSED(threads);
     piaa_node *node = data;
     piaa_attention_job job = attention_job(node, node->packed);
+    unsigned char *scratch = node->scratch + (size_t)thread * PIAA_SCRATCH;
     job.out = dst->data;
     const int64_t parts = node->kernels->attention_parts(&job);
-    for (int64_t part = draw(node); part < parts; part = draw(node)) node->kernels->attention(&job, part);
+    for (int64_t part = draw(node); part < parts; part = draw(node)) node->kernels->attention(&job, part, scratch);
 }
 
 static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {

@@ -4,8 +4,8 @@
  * The file is mapped; each tensor's rows pass through a small buffer where their type or layout changes, go into the backend's buffer, and
  * are then forgotten by the map.  So the peak is the resident weights plus one tensor, never two copies of the model.
  *
- * A matrix has one of three homes: packed for our kernels (float32, bfloat16); ggml's repacking buffer type, which lays quantised blocks
- * out for its fast CPU products, and takes a matrix only whole; ggml's plain layout for the rest.
+ * A matrix has one of three homes: packed for our kernels (float32, bfloat16, q4_K); ggml's repacking buffer type, which lays quantised
+ * blocks out for its fast CPU products, and takes a matrix only whole; ggml's plain layout for the rest.
  */
 #include "vlm/resident.h"
 
@@ -154,13 +154,19 @@ static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
 
 /* Our kernels for weights of this type, or NULL.  Their rows are whole words. */
 static const piaa_kernels *kernels_for(const piaa_resident *resident, enum ggml_type type, int64_t columns) {
-    if (!resident->kernels || (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16) || columns % 2) return NULL;
-    return piaa_kernels_find(type == GGML_TYPE_BF16);
+    if (!resident->kernels || (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16 && type != GGML_TYPE_Q4_K) || columns % 2) return NULL;
+    return piaa_kernels_find(type != GGML_TYPE_F32);
 }
 
 static int64_t packed_panels(const piaa_matrix *m) {
     int64_t units = m->paired ? m->rows / 2 : m->rows, per_panel = m->paired ? PIAA_PAIRED : PIAA_PANEL;
     return (units + per_panel - 1) / per_panel;
+}
+
+/* Of one panel. */
+static size_t panel_bytes(const piaa_matrix *m) {
+    if (m->quantised) return (size_t)(m->columns / PIAA_Q4_BLOCK) * PIAA_Q4_PANEL_BLOCK;
+    return (size_t)(m->columns * PIAA_PANEL) * (m->kernels->half ? 2 : 4);
 }
 
 static bool settle_types(piaa_resident *resident, piaa_error *error) {
@@ -224,16 +230,15 @@ static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error
         wanted += ggml_row_size(item->type, m->columns) * (size_t)m->rows;
         if (item->vector) continue;
         const piaa_kernels *kernels = kernels_for(resident, item->type, m->columns);
-        ggml_backend_buffer_type_t repacking = !kernels && resident->kernels && ggml_is_quantized(item->type)
-                                                   ? repacking_type(backend, item->type, m->columns, m->rows)
-                                                   : NULL;
+        ggml_backend_buffer_type_t repacking =
+            !kernels && ggml_is_quantized(item->type) ? repacking_type(backend, item->type, m->columns, m->rows) : NULL;
         /* One repacking type serves all: the first that took a matrix. */
         if (repacking && !types[REPACKED]) types[REPACKED] = repacking;
         item->home = kernels ? PACKED : repacking && repacking == types[REPACKED] ? REPACKED : PLAIN;
         m->kernels = kernels;
+        m->quantised = kernels && item->type == GGML_TYPE_Q4_K;
         if (kernels)
-            m->tensor = ggml_new_tensor_1d(resident->contexts[PACKED], GGML_TYPE_I32,
-                                           packed_panels(m) * PIAA_PANEL * (m->columns / (kernels->half ? 2 : 1)));
+            m->tensor = ggml_new_tensor_1d(resident->contexts[PACKED], GGML_TYPE_I8, packed_panels(m) * (int64_t)panel_bytes(m));
         else
             m->tensor = ggml_new_tensor_2d(resident->contexts[item->home], item->type, m->columns, m->rows);
         ggml_set_name(m->tensor, item->parts[0]->name);
@@ -291,7 +296,6 @@ static void copy_plain(const copy_job *job, float *wide, void *narrow) {
 
 static void copy_packed(const copy_job *job, float *wide, void *narrow) {
     const piaa_matrix *m = &job->item->matrix;
-    const int64_t words = m->columns / (job->kernels->half ? 2 : 1);
     const size_t row_bytes = ggml_row_size(job->item->type, m->columns);
     for (int64_t panel = job->begin; panel < job->end; panel++) {
         const void *rows[PIAA_PANEL] = {NULL};
@@ -307,7 +311,11 @@ static void copy_packed(const copy_job *job, float *wide, void *narrow) {
             for (int64_t j = 0; j < got; j++) rows[i + j] = from + row_bytes * (size_t)j;
             if (got < n && got < end - row) n = got; /* the rest is in the next part */
         }
-        job->kernels->pack(rows, words, (uint32_t *)job->target + panel * words * PIAA_PANEL);
+        unsigned char *to = (unsigned char *)job->target + panel_bytes(m) * (size_t)panel;
+        if (m->quantised)
+            job->kernels->pack_quantised(rows, m->columns, to);
+        else
+            job->kernels->pack(rows, m->columns / (job->kernels->half ? 2 : 1), (uint32_t *)(void *)to);
     }
 }
 

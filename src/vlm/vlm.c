@@ -181,6 +181,7 @@ struct piaa_session {
     piaa_resident *resident;
     void *weights; /* the family's structure */
     piaa_graph graph;
+    unsigned char *scratch; /* of our kernels, for each thread */
     float *logits;
     struct {
         float *data;
@@ -216,6 +217,12 @@ static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_sessi
     plan->final_norm = plan->decoder_blocks == layout->decoder_layers;
 }
 
+static void ignore(enum ggml_log_level level, const char *text, void *data) {
+    PIAA_UNUSED(level);
+    PIAA_UNUSED(text);
+    PIAA_UNUSED(data);
+}
+
 piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const piaa_session_options *options, piaa_error *error) {
     piaa_session *session = piaa_alloc(1, sizeof *session, error);
     if (!session) return NULL;
@@ -233,7 +240,12 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const
         ok = session->backend || piaa_error_set(error, PIAA_MEMORY, "the CPU back end cannot be started");
     }
     if (ok) {
+        ggml_log_set(ignore, NULL); /* or ggml prints, and a library does not */
         ggml_backend_cpu_set_n_threads(session->backend, session->options.threads);
+        if (!options->portable) session->scratch = piaa_alloc_array((size_t)session->options.threads, PIAA_SCRATCH, error);
+        ok = options->portable || session->scratch;
+    }
+    if (ok) {
         session->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(session->backend));
         session->resident = piaa_resident_new(model->checkpoint, options->dtype, !options->portable, error);
         ok = session->resident != NULL;
@@ -270,6 +282,7 @@ void piaa_session_free(piaa_session *session) {
     if (!session) return;
     free_results(session);
     free_graph(&session->graph);
+    free(session->scratch);
     free(session->weights);
     piaa_resident_free(session->resident);
     ggml_gallocr_free(session->allocator);
@@ -319,7 +332,8 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     graph->half = dtype != PIAA_DTYPE_F32;
     graph->kernels = session->options.portable ? NULL : piaa_kernels_find(graph->half);
     if (!graph->kernels && !session->options.portable) graph->kernels = piaa_kernels_find(false);
-    graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
+    graph->narrow = graph->kernels && graph->kernels->half && (dtype == PIAA_DTYPE_BF16 || dtype == PIAA_DTYPE_Q4_K);
+    graph->scratch = session->scratch;
     if (!session->model->family->build(session->model->config, session->weights, input->own, plan, graph, error)) return false;
     if (graph->failed) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
     if (!ggml_gallocr_alloc_graph(session->allocator, graph->nodes))

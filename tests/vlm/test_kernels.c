@@ -1,0 +1,315 @@
+/* Our CPU kernels against plain double-precision loops, over shapes that fit no tile.  Skipped on CPUs that have none. */
+#include "support.h"
+
+#include "vlm/kernels.h"
+
+#include <ggml.h>
+
+static uint32_t state = 1;
+
+static float uniform(void) {
+    state = state * 1664525U + 1013904223U;
+    return (float)(state >> 8) / (float)(1 << 23) - 1.0f;
+}
+
+static void *need(size_t count, size_t size) {
+    void *p = piaa_alloc_array(count, size, NULL);
+    assert_non_null(p);
+    memset(p, 0xFF, count * size); /* NaN wherever nothing is written */
+    return p;
+}
+
+static float *values(size_t count) {
+    float *p = need(count, sizeof *p);
+    for (size_t i = 0; i < count; i++) p[i] = uniform();
+    return p;
+}
+
+/* x as the kernels take it; x itself becomes what that means. */
+static void *typed(float *x, size_t count, bool half) {
+    if (!half) {
+        void *copy = need(count, sizeof *x);
+        memcpy(copy, x, count * sizeof *x);
+        return copy;
+    }
+    ggml_bf16_t *y = need(count, sizeof *y);
+    ggml_fp32_to_bf16_row(x, y, (int64_t)count);
+    ggml_bf16_to_fp32_row(y, x, (int64_t)count);
+    return y;
+}
+
+/* The result as float32. */
+static float *widened(void *out, size_t count, bool narrow) {
+    if (!narrow) return out;
+    float *wide = need(count, sizeof *wide);
+    ggml_bf16_to_fp32_row(out, wide, (int64_t)count);
+    free(out);
+    return wide;
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- product */
+
+static double activate(piaa_activation activation, double x, double up) {
+    switch (activation) {
+    case PIAA_GELU:
+        return 0.5 * x * (1 + erf(x / sqrt(2.0)));
+    case PIAA_GELU_TANH:
+        return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case PIAA_SWIGLU:
+        return x / (1 + exp(-x)) * up;
+    case PIAA_LINEAR:
+        break;
+    }
+    return x;
+}
+
+typedef enum storage { FLOAT, HALF, QUANTISED } storage;
+
+/* Packs w ([rows][columns]; for SWIGLU halves of gates and values, interleaved by panel); w becomes what the packed form means. */
+static unsigned char *packed(const piaa_kernels *kernels, float *w, int64_t rows, int64_t columns, bool paired, storage form) {
+    enum ggml_type type = form == QUANTISED ? GGML_TYPE_Q4_K : form == HALF ? GGML_TYPE_BF16 : GGML_TYPE_F32;
+    size_t row_bytes = ggml_row_size(type, columns);
+    char *own = need((size_t)rows, row_bytes);
+    ggml_quantize_chunk(type, w, own, 0, rows, columns, NULL);
+    if (form == FLOAT)
+        memcpy(own, w, (size_t)rows * row_bytes);
+    else
+        ggml_get_type_traits(type)->to_float(own, w, rows * columns);
+    int64_t run = paired ? PIAA_PAIRED : PIAA_PANEL, units = paired ? rows / 2 : rows, panels = (units + run - 1) / run;
+    size_t panel_bytes = form == QUANTISED ? (size_t)(columns / PIAA_Q4_BLOCK * PIAA_Q4_PANEL_BLOCK)
+                                           : (size_t)(columns * PIAA_PANEL * (form == HALF ? 2 : 4));
+    unsigned char *panel = need((size_t)panels, panel_bytes);
+    for (int64_t p = 0; p < panels; p++) {
+        const void *pointers[PIAA_PANEL] = {NULL};
+        for (int64_t i = 0; i < PIAA_PANEL; i++) {
+            int64_t row = p * run + i % run;
+            if (row < units) pointers[i] = own + row_bytes * (size_t)(i < run ? row : units + row);
+        }
+        if (form == QUANTISED)
+            kernels->pack_quantised(pointers, columns, panel + panel_bytes * (size_t)p);
+        else
+            kernels->pack(pointers, columns / (form == HALF ? 2 : 1), (void *)(panel + panel_bytes * (size_t)p));
+    }
+    free(own);
+    return panel;
+}
+
+static void check_product(const piaa_kernels *kernels, storage form, int64_t tokens, int64_t columns, int64_t rows,
+                          piaa_activation activation, bool bias, bool residual, bool narrow) {
+    bool paired = activation == PIAA_SWIGLU;
+    int64_t width = paired ? rows / 2 : rows;
+    float *x = values((size_t)(tokens * columns)), *w = values((size_t)(rows * columns));
+    float *b = bias ? values((size_t)rows) : NULL, *r = residual ? values((size_t)(tokens * width)) : NULL;
+    void *own_x = typed(x, (size_t)(tokens * columns), kernels->half);
+    unsigned char *weights = packed(kernels, w, rows, columns, paired, form), *scratch = need(PIAA_SCRATCH, 1);
+    if (form == QUANTISED) free(typed(w, (size_t)(rows * columns), true)); /* unpacked values are rounded to bfloat16 */
+    void *out = need((size_t)(tokens * width), narrow ? 2 : 4);
+    piaa_product job = {.weights = weights,
+                        .quantised = form == QUANTISED,
+                        .rows = rows,
+                        .words = columns / (kernels->half ? 2 : 1),
+                        .x = own_x,
+                        .tokens = tokens,
+                        .bias = b,
+                        .residual = r,
+                        .activation = activation,
+                        .out = out,
+                        .narrow = narrow};
+    for (int64_t part = kernels->product_parts(&job); part-- > 0;) kernels->product(&job, part, scratch);
+    float *got = widened(out, (size_t)(tokens * width), narrow);
+    double worst = 0, size = paired ? (double)columns : sqrt((double)columns); /* of the sums, or of their products */
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t j = 0; j < width; j++) {
+            double sum = b ? b[j] : 0, up = 0;
+            for (int64_t k = 0; k < columns; k++) sum += (double)x[t * columns + k] * w[j * columns + k];
+            for (int64_t k = 0; paired && k < columns; k++) up += (double)x[t * columns + k] * w[(width + j) * columns + k];
+            double expected = activate(activation, sum, up) + (r ? r[t * width + j] : 0);
+            double error = fabs(got[t * width + j] - expected) / (fabs(expected) + size);
+            if (!(error <= worst)) worst = error;
+        }
+    if (!(worst <= (narrow ? 4e-3 : 3e-6)))
+        fail_msg("%s form %d, %lld x %lld x %lld, activation %d: error %g", kernels->name, (int)form, (long long)tokens, (long long)columns,
+                 (long long)rows, (int)activation, worst);
+    free(x), free(w), free(b), free(r), free(own_x), free(weights), free(scratch), free(got);
+}
+
+static void test_product(void **unused) {
+    PIAA_UNUSED(unused);
+    static const int64_t shapes[][3] = {{1, 2, 1},     {1, 48, 16},    {5, 64, 63},   {6, 34, 65},    {7, 130, 100},  {13, 2050, 70},
+                                        {97, 98, 130}, {193, 64, 192}, {200, 20, 48}, {391, 256, 64}, {25, 4160, 136}};
+    for (int half = 0; half < 2; half++) {
+        const piaa_kernels *kernels = piaa_kernels_find(half);
+        if (!kernels) continue;
+        for (size_t i = 0; i < PIAA_COUNT(shapes); i++)
+            for (int activation = PIAA_LINEAR; activation <= PIAA_SWIGLU; activation++) {
+                int64_t rows = activation == PIAA_SWIGLU ? shapes[i][2] * 2 : shapes[i][2];
+                for (int form = half; form <= (half ? QUANTISED : FLOAT); form++) {
+                    int64_t columns = form == QUANTISED ? (shapes[i][1] / 256 + 1) * 256 : shapes[i][1];
+                    check_product(kernels, (storage)form, shapes[i][0], columns, rows, (piaa_activation)activation,
+                                  activation != PIAA_SWIGLU && i % 2, activation == PIAA_LINEAR && i % 3,
+                                  half && activation != PIAA_LINEAR);
+                }
+            }
+    }
+}
+
+/* Far from zero every activation is 0 or x, without NaN on the way. */
+static void test_saturation(void **unused) {
+    PIAA_UNUSED(unused);
+    static const float sizes[] = {-1e30f, -1e4f, -90.0f, -88.0f, -20.0f, -0.0f, 0.0f, 20.0f, 88.0f, 90.0f, 1e4f, 1e15f};
+    const piaa_kernels *kernels = piaa_kernels_find(false);
+    if (!kernels) skip();
+    uint32_t *weights = need(2 * PIAA_PANEL, sizeof *weights);
+    const float one[2] = {1, 0};
+    const void *rows[PIAA_PANEL] = {[0] = one, [PIAA_PAIRED] = one};
+    void *scratch = need(PIAA_SCRATCH, 1);
+    kernels->pack(rows, 2, weights);
+    for (size_t i = 0; i < PIAA_COUNT(sizes); i++)
+        for (int activation = PIAA_GELU; activation <= PIAA_SWIGLU; activation++) {
+            float x[2] = {sizes[i], 0}, out[2];
+            piaa_product job = {.weights = weights, .rows = activation == PIAA_SWIGLU ? 2 : 1, .words = 2, .tokens = 1, .out = out};
+            job.x = (const uint32_t *)(const void *)x;
+            job.activation = (piaa_activation)activation;
+            kernels->product(&job, 0, scratch);
+            double expected = activate(job.activation, sizes[i], sizes[i]);
+            if (!(fabs(out[0] - expected) <= 1e-6 * (1 + fabs(expected))))
+                fail_msg("activation %d of %g is %g", activation, sizes[i], out[0]);
+        }
+    free(weights);
+    free(scratch);
+}
+
+/* -------------------------------------------------------------------------------------------------------------------- norm */
+
+static void test_norm(void **unused) {
+    PIAA_UNUSED(unused);
+    static const int64_t lengths[] = {1, 15, 16, 48, 100, 1024, 2050};
+    for (int half = 0; half < 2; half++)
+        for (size_t i = 0; i < PIAA_COUNT(lengths); i++)
+            for (int layer = 0; layer < 2; layer++) {
+                const piaa_kernels *kernels = piaa_kernels_find(half);
+                if (!kernels) continue;
+                int64_t n = lengths[i];
+                float *x = values((size_t)n), *w = values((size_t)n), *b = layer ? values((size_t)n) : NULL;
+                void *out = need((size_t)n, half ? 2 : 4);
+                kernels->norm(x, n, w, b, 1e-6f, out, half);
+                float *got = widened(out, (size_t)n, half);
+                double mean = 0, square = 0;
+                for (int64_t j = 0; layer && j < n; j++) mean += x[j] / (double)n;
+                for (int64_t j = 0; j < n; j++) square += (x[j] - mean) * (x[j] - mean) / (double)n;
+                for (int64_t j = 0; j < n; j++) {
+                    double expected = (x[j] - mean) / sqrt(square + 1e-6) * w[j] + (layer ? b[j] : 0);
+                    if (n > 1) assert_true(fabs(got[j] - expected) <= (half ? 8e-3 : 2e-6) * (1 + fabs(expected)));
+                }
+                free(x), free(w), free(b), free(got);
+            }
+}
+
+/* --------------------------------------------------------------------------------------------------------------- attention */
+
+typedef struct shape {
+    int64_t queries, keys;
+    int heads, kv_heads, dim;
+    bool causal, norm, rotary, rows;
+} shape;
+
+static void prepared(const float *x, int dim, const float *norm, const float *rotary, double *out) {
+    double square = 0, y[PIAA_MAX_HEAD_DIM];
+    for (int i = 0; i < dim; i++) square += (double)x[i] * x[i] / dim;
+    for (int i = 0; i < dim; i++) y[i] = norm ? x[i] / sqrt(square + 1e-6) * norm[i] : x[i];
+    for (int i = 0; i < dim; i++) out[i] = y[i];
+    for (int i = 0; rotary && i < dim / 2; i++) {
+        out[i] = y[i] * rotary[i] - y[i + dim / 2] * rotary[i + dim / 2];
+        out[i + dim / 2] = y[i + dim / 2] * rotary[i] + y[i] * rotary[i + dim / 2];
+    }
+}
+
+static void check_attention(const piaa_kernels *kernels, const shape *s) {
+    int64_t q_row = (int64_t)s->heads * s->dim + 3, kv_row = 2 * (int64_t)s->kv_heads * s->dim + 5;
+    float *q = values((size_t)(s->queries * q_row)), *kv = values((size_t)(s->keys * kv_row));
+    float *q_norm = s->norm ? values((size_t)s->dim) : NULL, *k_norm = s->norm ? values((size_t)s->dim) : NULL;
+    float *q_rotary = s->rotary ? values((size_t)(s->queries * s->dim)) : NULL;
+    float *k_rotary = s->rotary ? values((size_t)(s->keys * s->dim)) : NULL;
+    for (int64_t i = 0; i < s->queries * q_row; i++) q[i] *= 4; /* so that some keys stand out */
+    int32_t *positions = s->rows ? need((size_t)s->queries, sizeof *positions) : NULL;
+    for (int64_t i = 0; positions && i < s->queries; i++) positions[i] = (int32_t)(i * s->keys / s->queries);
+    uint32_t *room = need((size_t)kernels->packed_words(s->keys, s->kv_heads, s->dim), sizeof *room);
+    void *out = need((size_t)(s->queries * s->heads * s->dim), kernels->half ? 2 : 4), *scratch = need(PIAA_SCRATCH, 1);
+    piaa_attention_job job = {.q = q,
+                              .k = kv,
+                              .v = kv + s->kv_heads * s->dim,
+                              .q_stride = q_row,
+                              .kv_stride = kv_row,
+                              .queries = s->queries,
+                              .keys = s->keys,
+                              .heads = s->heads,
+                              .kv_heads = s->kv_heads,
+                              .dim = s->dim,
+                              .q_norm = q_norm,
+                              .k_norm = k_norm,
+                              .eps = 1e-6f,
+                              .q_rotary = q_rotary,
+                              .k_rotary = k_rotary,
+                              .causal = s->causal,
+                              .positions = positions,
+                              .scale = 1.0f / sqrtf((float)s->dim),
+                              .packed = room,
+                              .out = out,
+                              .narrow = kernels->half};
+    for (int64_t part = kernels->pack_parts(&job); part-- > 0;) kernels->pack_keys(&job, part);
+    for (int64_t part = kernels->attention_parts(&job); part-- > 0;) kernels->attention(&job, part, scratch);
+    float *got = widened(out, (size_t)(s->queries * s->heads * s->dim), kernels->half);
+    double *scores = need((size_t)s->keys, sizeof *scores), worst = 0;
+    for (int64_t i = 0; i < s->queries; i++)
+        for (int head = 0; head < s->heads; head++) {
+            double a[PIAA_MAX_HEAD_DIM], b[PIAA_MAX_HEAD_DIM], expected[PIAA_MAX_HEAD_DIM] = {0}, total = 0, most = -INFINITY;
+            int64_t seen = !s->causal ? s->keys : positions ? positions[i] + 1 : i + 1;
+            int kv_head = head / (s->heads / s->kv_heads);
+            prepared(q + i * q_row + head * s->dim, s->dim, q_norm, q_rotary ? q_rotary + i * s->dim : NULL, a);
+            for (int64_t k = 0; k < seen; k++) {
+                prepared(kv + k * kv_row + kv_head * s->dim, s->dim, k_norm, k_rotary ? k_rotary + k * s->dim : NULL, b);
+                scores[k] = 0;
+                for (int d = 0; d < s->dim; d++) scores[k] += a[d] * b[d] / sqrt(s->dim);
+                if (scores[k] > most) most = scores[k];
+            }
+            for (int64_t k = 0; k < seen; k++) total += exp(scores[k] - most);
+            for (int64_t k = 0; k < seen; k++)
+                for (int d = 0; d < s->dim; d++)
+                    expected[d] += exp(scores[k] - most) / total * kv[k * kv_row + (s->kv_heads + kv_head) * s->dim + d];
+            for (int d = 0; d < s->dim; d++) {
+                double error = fabs(got[(i * s->heads + head) * s->dim + d] - expected[d]);
+                if (!(error <= worst)) worst = error;
+            }
+        }
+    if (!(worst <= (kernels->half ? 0.06 : 1e-5)))
+        fail_msg("%s, %lld queries, %lld keys, %d/%d heads of %d%s: error %g", kernels->name, (long long)s->queries, (long long)s->keys,
+                 s->heads, s->kv_heads, s->dim, s->causal ? ", causal" : "", worst);
+    free(q), free(kv), free(q_norm), free(k_norm), free(q_rotary), free(k_rotary), free(positions), free(room), free(scratch), free(got),
+        free(scores);
+}
+
+static void test_attention(void **unused) {
+    PIAA_UNUSED(unused);
+    static const shape shapes[] = {
+        {1, 1, 1, 1, 16, false, false, false, false},    {1, 1, 2, 1, 32, true, true, true, false},
+        {5, 5, 3, 3, 16, false, false, true, false},     {49, 49, 2, 2, 72, false, false, true, false},
+        {64, 64, 4, 2, 64, true, true, true, false},     {65, 65, 4, 2, 128, true, true, true, false},
+        {97, 97, 2, 2, 80, false, false, true, false},   {131, 131, 6, 2, 32, true, true, true, false},
+        {257, 257, 1, 1, 64, false, false, true, false}, {300, 300, 2, 1, 48, true, false, true, false},
+        {600, 600, 1, 1, 16, true, false, false, false}, {15, 211, 4, 2, 128, true, true, true, true},
+        {7, 513, 2, 1, 20, true, true, true, true},      {3, 70, 2, 2, 256, false, true, true, false},
+        {52, 52, 1, 1, 6, false, false, true, false},
+    };
+    for (int half = 0; half < 2; half++)
+        for (size_t i = 0; piaa_kernels_find(half) && i < PIAA_COUNT(shapes); i++) check_attention(piaa_kernels_find(half), &shapes[i]);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_product),
+        cmocka_unit_test(test_saturation),
+        cmocka_unit_test(test_norm),
+        cmocka_unit_test(test_attention),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
