@@ -41,7 +41,8 @@ static const piaa_command command_completion = {
 static const piaa_command *const commands[] = {
     &piaa_command_rank,       &piaa_command_embed,        &piaa_command_fit,
     &piaa_command_predict,    &piaa_command_store_info,   &piaa_command_store_list,
-    &piaa_command_model_info, &piaa_command_model_tokens, &command_help,
+    &piaa_command_model_info, &piaa_command_model_tokens, &piaa_command_model_pull,
+    &piaa_command_model_list, &piaa_command_model_rm,     &command_help,
     &command_completion,      &piaa_command_bench,        NULL,
 };
 

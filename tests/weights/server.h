@@ -84,7 +84,7 @@ static inline bool send_all(int to, const void *data, size_t size) {
 }
 
 static inline bool send_head(int to, int status, long long length, const char *lines) {
-    char head[1024];
+    char head[2048];
     int n = snprintf(head, sizeof head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n%s", status, lines ? lines : "");
     if (length >= 0) n += snprintf(head + n, sizeof head - (size_t)n, "Content-Length: %lld\r\n", length);
     n += snprintf(head + n, sizeof head - (size_t)n, "\r\n");
@@ -116,7 +116,7 @@ static inline void trickle(server *s, int socket, const char *data, size_t size)
 static inline void serve(server *s, int socket, const request *r, const fault *f) {
     const document *d = s->documents;
     while (d->path && strcmp(d->path, r->path) != 0) d++;
-    char lines[512] = "";
+    char lines[1024] = "";
     if (f->kind == STATUS) {
         send_head(socket, (int)f->number, 5, f->text);
         send_all(socket, "Hello", 5);

@@ -242,7 +242,7 @@ static void revisions(void **state) {
     offer("/api/models/t/m/revision/refs%2Fpr%2F1?blobs=true", list_text, strlen(list_text));
     must_pull("t/m@refs/pr/1");
     char *expected = in_cache("t--m/" COMMIT);
-    static const char *const names[] = {"t/m", "t/m@refs/pr/1", "t/m@" COMMIT};
+    static const char *const names[] = {"t/m", "t/m@refs/pr/1", ("t/m@" COMMIT)};
     for (size_t i = 0; i < PIAA_COUNT(names); i++) {
         char *found = piaa_model_locate(names[i], NULL);
         assert_string_equal(found, expected);

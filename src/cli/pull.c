@@ -1,0 +1,266 @@
+/* piaa model pull, piaa model list, piaa model rm. */
+#include "cli/commands.h"
+#include "report/report.h"
+#include "weights/fetch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *size_text(int64_t bytes, char out[32]) {
+    double size = (double)bytes;
+    if (size >= 1e9)
+        snprintf(out, 32, "%.2f GB", size / 1e9);
+    else if (size >= 1e6)
+        snprintf(out, 32, "%.1f MB", size / 1e6);
+    else
+        snprintf(out, 32, "%.1f kB", size / 1e3);
+    return out;
+}
+
+static bool print_json(cJSON *root, piaa_error *error) {
+    bool ok = piaa_report_write_json(stdout, root, error);
+    cJSON_Delete(root);
+    return ok;
+}
+
+static bool print_text(piaa_text *text, bool ok, piaa_error *error) {
+    ok = ok && piaa_report_write(stdout, text->data ? text->data : "", text->length, error);
+    free(text->data);
+    return ok;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- pull */
+
+/* What is told while files come: a bar on a terminal, else a line for each file. */
+typedef struct watch {
+    piaa_talk *talk;
+    char file[256]; /* the one in hand */
+} watch;
+
+static double seconds_now(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static void draw_bar(piaa_talk *talk, const char *file, int64_t done, int64_t total) {
+    char a[32], b[32];
+    double now = seconds_now();
+    if (talk->began <= 0) {
+        talk->began = now;
+        talk->first = done;
+    }
+    if (talk->drawn && now - talk->last < 0.1) return;
+    talk->last = now;
+    fprintf(stderr, "\rFetching %.60s  %s", file, size_text(done, a));
+    if (total > 0) fprintf(stderr, " of %s  %d %%", size_text(total, b), (int)(100.0 * (double)done / (double)total));
+    double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
+    if (speed > 0 && now - talk->began > 0.5) {
+        fprintf(stderr, "  %.1f MB/s", speed / 1e6);
+        double left = (double)(total - done) / speed;
+        if (left >= 90)
+            fprintf(stderr, "  about %.0f min left", left / 60);
+        else if (total > 0)
+            fprintf(stderr, "  about %.0f s left", left < 1 ? 1 : left);
+    }
+    fputs("\033[K", stderr);
+    fflush(stderr);
+    talk->drawn = true;
+}
+
+static void show_progress(void *user, const char *what, int64_t done, int64_t total) {
+    watch *w = user;
+    if (w->talk->terminal) {
+        draw_bar(w->talk, what, done, total);
+    } else if (strcmp(w->file, what) != 0) {
+        char size[32];
+        snprintf(w->file, sizeof w->file, "%s", what);
+        if (total > 0)
+            piaa_talk_note(w->talk, "Fetching %s, %d %% of %s so far", what, (int)(100.0 * (double)done / (double)total),
+                           size_text(total, size));
+        else
+            piaa_talk_note(w->talk, "Fetching %s", what);
+    }
+}
+
+static void pass_warning(void *user, const char *line) {
+    piaa_talk_warn(((watch *)user)->talk, "%s", line);
+}
+
+static bool ask_to_stop(void *user) {
+    const piaa_hooks *hooks = &((watch *)user)->talk->hooks;
+    return hooks->stop && hooks->stop(hooks->user);
+}
+
+static bool pulled_text(const piaa_fetched *got, const char *name, piaa_text *out, piaa_error *error) {
+    char size[32], fresh[32];
+    bool ok = piaa_text_format(out, error, "model          %s\ncommit         %s\nfiles          %zu, %s", got->repository, got->commit,
+                               got->files, size_text(got->bytes, size));
+    if (ok && got->shared)
+        ok = piaa_text_format(out, error, ", in the Hugging Face cache");
+    else if (ok)
+        ok = piaa_text_format(out, error, ", %s of it fetched now", size_text(got->downloaded, fresh));
+    return ok && piaa_text_format(out, error, "\nfolder         ") && piaa_report_add_line(out, got->folder, error) &&
+           piaa_text_format(out, error, "\nto use it      --model %s\n", name);
+}
+
+static cJSON *pulled_json(const piaa_fetched *got) {
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "model", got->repository);
+    cJSON_AddStringToObject(root, "commit", got->commit);
+    cJSON_AddItemToObject(root, "folder", piaa_report_string(got->folder));
+    cJSON_AddNumberToObject(root, "files", (double)got->files);
+    cJSON_AddNumberToObject(root, "bytes", (double)got->bytes);
+    cJSON_AddNumberToObject(root, "fetched_bytes", (double)got->downloaded);
+    cJSON_AddNumberToObject(root, "files_without_checksum", (double)got->unchecked);
+    cJSON_AddBoolToObject(root, "hugging_face_cache", got->shared);
+    return root;
+}
+
+static bool run_pull(piaa_call *call, piaa_error *error) {
+    watch w = {.talk = &call->talk};
+    piaa_hooks hooks = {.user = &w, .warn = pass_warning, .progress = show_progress, .stop = ask_to_stop};
+    piaa_fetch_options options = {.from = piaa_call_value(call, "from"), .hooks = &hooks};
+    piaa_fetched got;
+    piaa_text text = {0};
+    piaa_talk_catch_stop(&call->talk);
+    bool ok = piaa_model_fetch(call->operands[0], &options, &got, error);
+    piaa_talk_clear(&call->talk);
+    if (ok && piaa_call_has(call, "json"))
+        ok = print_json(pulled_json(&got), error);
+    else if (ok)
+        ok = print_text(&text, pulled_text(&got, call->operands[0], &text, error), error);
+    piaa_fetched_free(&got);
+    return ok;
+}
+
+/* ------------------------------------------------------------------------------------------------------------------- list */
+
+static const char *state_text(const piaa_pulled *item) {
+    return !item->complete ? "unfinished: pull it again" : item->shared ? "in the Hugging Face cache" : "";
+}
+
+static bool list_text(const piaa_pulled_list *list, piaa_text *out, piaa_error *error) {
+    char size[32];
+    size_t widest = 0;
+    bool ok = true;
+    for (size_t i = 0; i < list->count; i++)
+        if (strlen(list->items[i].name) > widest) widest = strlen(list->items[i].name);
+    for (size_t i = 0; ok && i < list->count; i++) {
+        const piaa_pulled *item = &list->items[i];
+        ok = piaa_text_format(out, error, "%-*s  %10s  %.12s", (int)widest, item->name, size_text(item->bytes, size), item->commit) &&
+             (!*item->revision || piaa_text_format(out, error, "  %s", item->revision)) &&
+             (!*state_text(item) || piaa_text_format(out, error, "  %s", state_text(item))) && piaa_text_format(out, error, "\n");
+    }
+    return ok;
+}
+
+static cJSON *list_json(const piaa_pulled_list *list) {
+    cJSON *root = cJSON_CreateArray();
+    for (size_t i = 0; i < list->count; i++) {
+        const piaa_pulled *item = &list->items[i];
+        cJSON *object = cJSON_CreateObject();
+        cJSON_AddStringToObject(object, "model", item->name);
+        cJSON_AddItemToObject(object, "revision", *item->revision ? cJSON_CreateString(item->revision) : cJSON_CreateNull());
+        cJSON_AddStringToObject(object, "commit", item->commit);
+        cJSON_AddItemToObject(object, "folder", piaa_report_string(item->folder));
+        cJSON_AddNumberToObject(object, "bytes", (double)item->bytes);
+        cJSON_AddBoolToObject(object, "complete", item->complete);
+        cJSON_AddBoolToObject(object, "hugging_face_cache", item->shared);
+        cJSON_AddItemToArray(root, object);
+    }
+    return root;
+}
+
+static bool print_names(bool json, piaa_error *error) {
+    const char *name, *repository;
+    piaa_text text = {0};
+    cJSON *root = json ? cJSON_CreateObject() : NULL;
+    bool ok = true;
+    for (size_t i = 0; ok && (name = piaa_hub_short_name(i, &repository)); i++) {
+        if (json)
+            cJSON_AddStringToObject(root, name, repository);
+        else
+            ok = piaa_text_format(&text, error, "%-14s  %s\n", name, repository);
+    }
+    return json ? print_json(root, error) : print_text(&text, ok, error);
+}
+
+static bool run_list(piaa_call *call, piaa_error *error) {
+    bool json = piaa_call_has(call, "json");
+    if (piaa_call_has(call, "names")) return print_names(json, error);
+    piaa_pulled_list list = {0};
+    piaa_text text = {0};
+    bool ok = piaa_pulled_list_read(&list, error);
+    if (ok && json)
+        ok = print_json(list_json(&list), error);
+    else if (ok)
+        ok = print_text(&text, list_text(&list, &text, error), error);
+    if (ok && !json && !list.count)
+        piaa_talk_note(&call->talk, "No model has been pulled yet: piaa model list --names shows some that can be");
+    piaa_pulled_list_free(&list);
+    return ok;
+}
+
+/* --------------------------------------------------------------------------------------------------------------------- rm */
+
+static bool run_rm(piaa_call *call, piaa_error *error) {
+    int64_t bytes;
+    char size[32];
+    if (!piaa_pulled_remove(call->operands[0], &bytes, error)) return false;
+    piaa_talk_note(&call->talk, "Removed %s, %s", call->operands[0], size_text(bytes, size));
+    return true;
+}
+
+/* ----------------------------------------------------------------------------------------------------------------- tables */
+
+static const piaa_option pull_options[] = {
+    {"from", "URL", "a mirror of the Hugging Face hub to fetch from", "HF_ENDPOINT, or the hub itself", NULL},
+    {"json", NULL, "print JSON", NULL, NULL},
+    {0},
+};
+static const piaa_option list_options[] = {
+    {"names", NULL, "the short names that pull knows, and the repositories that they stand for", NULL, NULL},
+    {"json", NULL, "print JSON", NULL, NULL},
+    {0},
+};
+
+const piaa_command piaa_command_model_pull = {
+    .name = "model pull",
+    .summary = "Download a model from Hugging Face, so that --model finds it by name",
+    .example = "piaa model pull qwen3-vl-4b\npiaa rank photos --ratings ratings.csv --model qwen3-vl-4b\n",
+    .operands = "NAME|OWNER/NAME[@REVISION]",
+    .least = 1,
+    .most = 1,
+    .groups = {{"Options", pull_options}},
+    .notes =
+        "Only the files that piaa needs are fetched, into $XDG_CACHE_HOME/piaa/models (~/.cache/piaa/models), and each is checked against "
+        "the checksum that the hub lists. Ended early, the next pull goes on where it stopped. A model that is whole in the Hugging Face "
+        "cache (HF_HOME) is used where it is.\n\n"
+        "Models that are given only to those who accept their terms need a token: put it in HF_TOKEN. It is sent to the hub (or to what "
+        "--from or HF_ENDPOINT name) and to no other host, and never without encryption, except to this machine. Certificates are always "
+        "checked; SSL_CERT_FILE names those of an authority of your own.",
+    .run = run_pull,
+};
+
+const piaa_command piaa_command_model_list = {
+    .name = "model list",
+    .summary = "List the models that --model finds by name",
+    .example = "piaa model list\npiaa model list --names\n",
+    .operands = "",
+    .groups = {{"Options", list_options}},
+    .run = run_list,
+};
+
+const piaa_command piaa_command_model_rm = {
+    .name = "model rm",
+    .summary = "Delete a pulled model",
+    .example = "piaa model rm qwen3-vl-4b\n",
+    .operands = "NAME|OWNER/NAME",
+    .least = 1,
+    .most = 1,
+    .notes = "All revisions go, and what an unfinished pull left. The Hugging Face cache is not touched.",
+    .run = run_rm,
+};
