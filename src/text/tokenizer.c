@@ -254,6 +254,16 @@ static bool read_all(piaa_tokenizer *t, const cJSON *root, piaa_error *error) {
            read_decoder(t, piaa_json_find(root, "decoder"), error);
 }
 
+piaa_tokenizer *piaa_tokenizer_from_json(const cJSON *root, const char *where, piaa_error *error) {
+    piaa_tokenizer *t = piaa_alloc(1, sizeof *t, error);
+    if (t && !read_all(t, root, error)) {
+        piaa_error_prefix(error, "%s", where);
+        piaa_tokenizer_close(t);
+        t = NULL;
+    }
+    return t;
+}
+
 piaa_tokenizer *piaa_tokenizer_parse(const char *json, size_t size, const char *where, piaa_error *error) {
     if (size > MAX_FILE) {
         piaa_error_set(error, PIAA_UNSUPPORTED, "%s: %zu MB is too large for a tokenizer.json", where, size >> 20);
@@ -266,12 +276,7 @@ piaa_tokenizer *piaa_tokenizer_parse(const char *json, size_t size, const char *
     }
     cJSON *root = piaa_json_parse(json, size, where, error);
     if (!root) return NULL;
-    piaa_tokenizer *t = piaa_alloc(1, sizeof *t, error);
-    if (t && !read_all(t, root, error)) {
-        piaa_error_prefix(error, "%s", where);
-        piaa_tokenizer_close(t);
-        t = NULL;
-    }
+    piaa_tokenizer *t = piaa_tokenizer_from_json(root, where, error);
     cJSON_Delete(root);
     return t;
 }

@@ -3,6 +3,7 @@
 #define PIAA_TEXT_TOKENIZER_H
 
 #include "base/error.h"
+#include "base/json.h"
 
 typedef struct piaa_tokenizer piaa_tokenizer;
 
@@ -11,6 +12,8 @@ typedef struct piaa_tokenizer piaa_tokenizer;
 piaa_tokenizer *piaa_tokenizer_open(const char *path, piaa_error *error) PIAA_MUST_USE;
 /* From the text of a tokenizer.json (fuzzing, tests). */
 piaa_tokenizer *piaa_tokenizer_parse(const char *json, size_t size, const char *where, piaa_error *error) PIAA_MUST_USE;
+/* From that text already parsed, or from an object made to be like it (its strings well-formed UTF-8). */
+piaa_tokenizer *piaa_tokenizer_from_json(const cJSON *root, const char *where, piaa_error *error) PIAA_MUST_USE;
 void piaa_tokenizer_close(piaa_tokenizer *tokenizer);
 
 typedef struct piaa_ids {

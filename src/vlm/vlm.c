@@ -61,19 +61,24 @@ static const piaa_family *find_family(const piaa_checkpoint *checkpoint, piaa_er
 }
 
 static void sum_up_tensors(piaa_model *model) {
-    int64_t by_type[4] = {0};
-    const char *names[4] = {"", "", "", ""};
+    enum { KINDS = 64 }; /* more than there are types */
+    struct {
+        const char *name;
+        int64_t bytes;
+    } kinds[KINDS] = {{"", 0}};
+    size_t count = 0, most = 0;
     for (size_t i = 0; i < piaa_checkpoint_count(model->checkpoint); i++) {
         const piaa_tensor *tensor = piaa_checkpoint_at(model->checkpoint, i);
         model->info.parameters += piaa_tensor_count(tensor);
         model->info.bytes += (int64_t)tensor->bytes;
-        by_type[tensor->type] += (int64_t)tensor->bytes;
-        names[tensor->type] = tensor->dtype;
+        size_t kind = 0;
+        while (kind < count && strcmp(kinds[kind].name, tensor->dtype) != 0) kind++;
+        if (kind == KINDS) continue;
+        if (kind == count) kinds[count++].name = tensor->dtype;
+        kinds[kind].bytes += (int64_t)tensor->bytes;
+        if (kinds[kind].bytes > kinds[most].bytes) most = kind;
     }
-    int most = 0;
-    for (int i = 1; i < 4; i++)
-        if (by_type[i] > by_type[most]) most = i;
-    model->info.dtype = names[most];
+    model->info.dtype = kinds[most].name;
 }
 
 static char *demonstration_folder(piaa_error *error) {
@@ -92,7 +97,7 @@ piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
     if (model) model->checkpoint = piaa_checkpoint_open(found, error);
     if (model && model->checkpoint) model->family = find_family(model->checkpoint, error);
-    if (model && model->family) model->tokenizer = piaa_tokenizer_open(found, error);
+    if (model && model->family) model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
     free(found);
     if (model && model->tokenizer) {
         model->info.family = model->family->name;

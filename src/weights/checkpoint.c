@@ -1,10 +1,10 @@
 /* A model folder as users download it from Hugging Face: config.json, the image processor's settings, and safetensors in one file or in
- * shards. Opening it checks that everything listed is there; data stay in the mapped files. */
-#include "weights/checkpoint.h"
+ * shards. Opening it checks that everything listed is there; data stay in the mapped files. A pair of GGUF files is read elsewhere
+ * (gguf_model.c) into the same structure. */
+#include "weights/checkpoint_parts.h"
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "weights/safetensors.h"
 #include "weights/sha256.h"
 
 #include <dirent.h>
@@ -15,26 +15,7 @@
 
 enum { CONFIG_LIMIT = 16 << 20, INDEX_LIMIT = 100 << 20 };
 
-/* A tensor under its canonical name, and where it came from. */
-typedef struct entry {
-    piaa_tensor tensor;
-    const char *spelling; /* the file's own name for it */
-    const piaa_safetensors *file;
-    char *canonical; /* NULL if the spelling is canonical already */
-} entry;
-
-struct piaa_checkpoint {
-    char *folder;
-    char *config_text;
-    size_t config_size;
-    cJSON *config, *processor;
-    const cJSON *image_config; /* inside processor */
-    piaa_safetensors **files;
-    char **file_names; /* sorted, without the folder */
-    size_t file_count;
-    entry *entries; /* sorted by canonical name */
-    size_t count;
-};
+typedef piaa_checkpoint_entry entry;
 
 /* --------------------------------------------------------------------------------------------------------- one name */
 
@@ -78,13 +59,10 @@ static bool holds_ending(const char *folder, const char *end) {
 
 /* Says what a folder without a needed file is, and what is expected instead. */
 static bool explain(const char *folder, const char *missing, piaa_error *error) {
-    static const char expected[] = "give a Hugging Face model folder with config.json, preprocessor_config.json and model.safetensors";
+    static const char expected[] = "give a Hugging Face model folder with config.json, preprocessor_config.json and model.safetensors, or "
+                                   "a GGUF file with its mmproj beside it";
     if (!piaa_file_exists(folder)) return piaa_error_set(error, PIAA_IO, "%s does not exist: %s", folder, expected);
-    if (!piaa_file_is_folder(folder))
-        return piaa_error_set(error, ends_with(folder, ".gguf") ? PIAA_UNSUPPORTED : PIAA_FORMAT, "%s is %s, not a model folder: %s",
-                              folder, ends_with(folder, ".gguf") ? "a GGUF file" : "a file", expected);
-    if (holds_ending(folder, ".gguf") && !holds_ending(folder, ".safetensors"))
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s holds a GGUF file, which is not read: %s", folder, expected);
+    if (!piaa_file_is_folder(folder)) return piaa_error_set(error, PIAA_FORMAT, "%s is a file, not a model folder: %s", folder, expected);
     if (strcmp(missing, "config.json") != 0 &&
         (holds_ending(folder, ".bin") || holds_ending(folder, ".pt") || holds_ending(folder, ".pth")))
         return piaa_error_set(error, PIAA_UNSUPPORTED,
@@ -235,7 +213,6 @@ static int compare_entries(const void *a, const void *b) {
 static bool gather_tensors(piaa_checkpoint *c, piaa_error *error) {
     size_t total = 0;
     for (size_t i = 0; i < c->file_count; i++) total += piaa_safetensors_count(c->files[i]);
-    if (!total) return piaa_error_set(error, PIAA_FORMAT, "%s holds no tensors: fetch its weights again", c->folder);
     c->entries = piaa_alloc(total, sizeof *c->entries, error);
     if (!c->entries) return false;
     for (size_t i = 0; i < c->file_count; i++)
@@ -246,28 +223,54 @@ static bool gather_tensors(piaa_checkpoint *c, piaa_error *error) {
             e->file = c->files[i];
             if (!make_canonical(e, error)) return false;
         }
+    return true;
+}
+
+static const char *where_of(const entry *e) {
+    return e->gguf ? piaa_gguf_where(e->gguf) : piaa_safetensors_where(e->file);
+}
+
+static bool sort_tensors(piaa_checkpoint *c, piaa_error *error) {
+    if (!c->count) return piaa_error_set(error, PIAA_FORMAT, "%s holds no tensors: fetch its weights again", c->folder);
     qsort(c->entries, c->count, sizeof *c->entries, compare_entries);
     for (size_t i = 1; i < c->count; i++) {
         const entry *a = &c->entries[i - 1], *b = &c->entries[i];
         if (strcmp(a->tensor.name, b->tensor.name) == 0)
             return piaa_error_set(error, PIAA_FORMAT, "tensor %.200s of %s and tensor %.200s of %s are the same weight: keep one of them",
-                                  a->spelling, piaa_safetensors_where(a->file), b->spelling, piaa_safetensors_where(b->file));
+                                  a->spelling, where_of(a), b->spelling, where_of(b));
     }
     return true;
 }
 
-piaa_checkpoint *piaa_checkpoint_open(const char *folder, piaa_error *error) {
+static bool open_pair(piaa_checkpoint *c, piaa_error *error) {
+    char *text, *vision;
+    if (!piaa_gguf_pair_find(c->folder, &text, &vision, error)) return false;
+    c->text = piaa_gguf_open(text, error);
+    if (c->text) c->vision = piaa_gguf_open(vision, error);
+    free(text);
+    free(vision);
+    return c->vision && piaa_gguf_model_read(c, error);
+}
+
+static bool open_folder(piaa_checkpoint *c, piaa_error *error) {
+    return read_config(c, error) && read_image_config(c, error) && open_weights(c, error) && gather_tensors(c, error);
+}
+
+piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) {
     piaa_checkpoint *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
-    c->folder = piaa_strdup(folder, error);
-    if (c->folder && read_config(c, error) && read_image_config(c, error) && open_weights(c, error) && gather_tensors(c, error)) return c;
+    c->folder = piaa_strdup(path, error);
+    if (c->folder && (piaa_gguf_pair_named(path) ? open_pair(c, error) : open_folder(c, error)) && sort_tensors(c, error)) return c;
     piaa_checkpoint_close(c);
     return NULL;
 }
 
 void piaa_checkpoint_close(piaa_checkpoint *c) {
     if (!c) return;
-    for (size_t i = 0; i < c->count; i++) free(c->entries[i].canonical);
+    for (size_t i = 0; i < c->count; i++) {
+        free(c->entries[i].canonical);
+        free(c->entries[i].owned);
+    }
     free(c->entries);
     for (size_t i = 0; i < c->file_count; i++) {
         if (c->files) piaa_safetensors_close(c->files[i]);
@@ -275,6 +278,8 @@ void piaa_checkpoint_close(piaa_checkpoint *c) {
     }
     free(c->files);
     free(c->file_names);
+    piaa_gguf_close(c->text);
+    piaa_gguf_close(c->vision);
     cJSON_Delete(c->config);
     cJSON_Delete(c->processor);
     free(c->config_text);
@@ -284,6 +289,14 @@ void piaa_checkpoint_close(piaa_checkpoint *c) {
 
 const char *piaa_checkpoint_folder(const piaa_checkpoint *c) {
     return c->folder;
+}
+
+piaa_tokenizer *piaa_checkpoint_tokenizer(const piaa_checkpoint *c, piaa_error *error) {
+    if (!c->text) return piaa_tokenizer_open(c->folder, error);
+    cJSON *root = piaa_gguf_tokenizer(c->text, error);
+    piaa_tokenizer *tokenizer = root ? piaa_tokenizer_from_json(root, piaa_gguf_where(c->text), error) : NULL;
+    cJSON_Delete(root);
+    return tokenizer;
 }
 
 const cJSON *piaa_checkpoint_config(const piaa_checkpoint *c) {
@@ -332,28 +345,37 @@ const piaa_tensor *piaa_checkpoint_need(const piaa_checkpoint *c, piaa_error *er
 
     const entry *e = find_entry(c, name);
     if (!e) {
-        piaa_error_set(error, PIAA_FORMAT, "%s has no tensor %s, which its config.json calls for: fetch the model again", c->folder, name);
+        piaa_error_set(error, PIAA_FORMAT, "%s has no tensor %s, which its %s for: fetch the model again", c->folder, name,
+                       c->text ? "metadata call" : "config.json calls");
         return NULL;
     }
     const piaa_tensor *tensor = &e->tensor;
     if (tensor->dimensions != dimensions || memcmp(tensor->shape, shape, (size_t)dimensions * sizeof *shape) != 0) {
         char has[PIAA_MAX_DIMENSIONS * 22 + 3], wanted[PIAA_MAX_DIMENSIONS * 22 + 3];
-        piaa_error_set(error, PIAA_FORMAT, "%s: tensor %s has shape %s where config.json calls for %s: fetch the model again",
-                       piaa_safetensors_where(e->file), name, shape_text(tensor->shape, tensor->dimensions, has),
+        piaa_error_set(error, PIAA_FORMAT, "%s: tensor %s has shape %s where %s for %s: fetch the model again", where_of(e), name,
+                       shape_text(tensor->shape, tensor->dimensions, has), c->text ? "the metadata call" : "config.json calls",
                        shape_text(shape, dimensions, wanted));
         return NULL;
     }
     if (tensor->type == PIAA_OTHER_TYPE) {
         piaa_error_set(error, PIAA_UNSUPPORTED, "%s: tensor %s is stored as %.40s: use a version of the model in F32, F16 or BF16",
-                       piaa_safetensors_where(e->file), name, tensor->dtype);
+                       where_of(e), name, tensor->dtype);
         return NULL;
     }
     return tensor;
 }
 
+static void forget(const entry *e, const piaa_tensor *tensor) {
+    if (e->owned) return;
+    if (e->gguf)
+        piaa_gguf_forget(e->gguf, tensor);
+    else
+        piaa_safetensors_forget(e->file, tensor);
+}
+
 void piaa_checkpoint_forget(const piaa_checkpoint *c, const piaa_tensor *tensor) {
     const entry *e = find_entry(c, tensor->name);
-    if (e) piaa_safetensors_forget(e->file, tensor);
+    if (e) forget(e, tensor);
 }
 
 /* ----------------------------------------------------------------------------------------------------- fingerprint */
@@ -397,7 +419,7 @@ bool piaa_checkpoint_fingerprint(const piaa_checkpoint *c, char out[65], piaa_er
         hash_number(&hash, (uint64_t)tensor->dimensions);
         for (int d = 0; d < tensor->dimensions; d++) hash_number(&hash, (uint64_t)tensor->shape[d]);
         hash_sample(&hash, tensor);
-        piaa_safetensors_forget(c->entries[i].file, tensor); /* the system read ahead around each sample */
+        forget(&c->entries[i], tensor); /* the system read ahead around each sample */
     }
     piaa_sha256_finish(&hash, out);
     return true;

@@ -1,19 +1,23 @@
-/* A model folder as users download it: configuration values and weight tensors by name, whatever the file format. */
+/* A model as users download it, a Hugging Face folder or a pair of GGUF files: configuration values and weight tensors by name, whatever
+ * the file format. */
 #ifndef PIAA_WEIGHTS_CHECKPOINT_H
 #define PIAA_WEIGHTS_CHECKPOINT_H
 
 #include "base/error.h"
 #include "base/json.h"
+#include "text/tokenizer.h"
 
-typedef enum piaa_type { PIAA_F32, PIAA_F16, PIAA_BF16, PIAA_OTHER_TYPE } piaa_type;
+/* QUANTISED: blocks of a ggml type, which piaa_tensor.ggml_type says. */
+typedef enum piaa_type { PIAA_F32, PIAA_F16, PIAA_BF16, PIAA_QUANTISED, PIAA_OTHER_TYPE } piaa_type;
 
 enum { PIAA_MAX_DIMENSIONS = 8 };
 
 /* data points into the mapped file and lives as long as the checkpoint; shape is outermost first, as in PyTorch. */
 typedef struct piaa_tensor {
     const char *name;  /* canonical: see piaa_checkpoint_tensor */
-    const char *dtype; /* as the file spells it, "BF16" */
+    const char *dtype; /* as the file spells it, "BF16", "q4_K" */
     piaa_type type;
+    int ggml_type; /* of a quantised tensor: ggml's number for its type; the last axis is whole blocks */
     int dimensions;
     int64_t shape[PIAA_MAX_DIMENSIONS];
     const void *data;
@@ -22,13 +26,19 @@ typedef struct piaa_tensor {
 
 typedef struct piaa_checkpoint piaa_checkpoint;
 
-/* Reads config.json, preprocessor_config.json or processor_config.json, and the headers of model.safetensors or of the shards in
- * model.safetensors.index.json.  Tensor data are mapped, not read. */
-piaa_checkpoint *piaa_checkpoint_open(const char *folder, piaa_error *error) PIAA_MUST_USE;
+/* `path` is one of
+ *   - a folder with config.json, preprocessor_config.json or processor_config.json, and model.safetensors or the shards that
+ *     model.safetensors.index.json lists;
+ *   - a folder with two GGUF files, the text model and its vision part (mmproj), as llama.cpp's converter writes them;
+ *   - the GGUF file of a text model, with its vision part beside it, or named after a comma: "TEXT.gguf,MMPROJ.gguf".
+ * From GGUF metadata a configuration is made with the keys that config.json would have.  Tensor data are mapped, not read. */
+piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) PIAA_MUST_USE;
 void piaa_checkpoint_close(piaa_checkpoint *checkpoint);
 
-const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint);
-const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);       /* config.json */
+const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint); /* `path` as it was given */
+/* Its tokenizer: from tokenizer.json, or from the GGUF file's metadata.  The caller's. */
+piaa_tokenizer *piaa_checkpoint_tokenizer(const piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;
+const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);       /* config.json, or what stands for it */
 const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *checkpoint); /* the image processor's object; NULL if there is none */
 
 /* A tensor by canonical name, whichever way the file spells it: "model.language_model.layers.0.mlp.up_proj.weight",
@@ -49,7 +59,7 @@ void piaa_checkpoint_forget(const piaa_checkpoint *checkpoint, const piaa_tensor
  * 4 KiB): tells checkpoints apart without reading gigabytes. */
 bool piaa_checkpoint_fingerprint(const piaa_checkpoint *checkpoint, char out[65], piaa_error *error) PIAA_MUST_USE;
 
-/* Copies the tensor's values as float32 (for small tensors and tests). */
+/* Copies the tensor's values as float32. */
 void piaa_tensor_to_float(const piaa_tensor *tensor, float *out);
 int64_t piaa_tensor_count(const piaa_tensor *tensor);
 

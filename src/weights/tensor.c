@@ -1,9 +1,11 @@
 /* A tensor's values as float32, whatever the type in the file.
  *
  * bfloat16 is the upper half of a float32. float16 has 5 exponent bits (bias 15) and 10 of fraction: shifted into float32's places the
- * exponent is short by 127 - 15 = 112, which is added; what has exponent 0 (zero and subnormals) is fraction x 2^-24. */
+ * exponent is short by 127 - 15 = 112, which is added; what has exponent 0 (zero and subnormals) is fraction x 2^-24. Quantised blocks are
+ * read by ggml, which defines them. */
 #include "weights/checkpoint.h"
 
+#include <ggml.h>
 #include <math.h>
 #include <string.h>
 
@@ -33,6 +35,10 @@ void piaa_tensor_to_float(const piaa_tensor *tensor, float *out) {
     const unsigned char *bytes = tensor->data;
     if (tensor->type == PIAA_F32) {
         if (count) memcpy(out, bytes, (size_t)count * sizeof *out);
+        return;
+    }
+    if (tensor->type == PIAA_QUANTISED) {
+        if (count) ggml_get_type_traits((enum ggml_type)tensor->ggml_type)->to_float(bytes, out, count);
         return;
     }
     for (int64_t i = 0; i < count; i++) {

@@ -302,9 +302,9 @@ static void folders_that_are_no_models(void **state) {
     expect_refusal("/nowhere/at/all", PIAA_IO, "does not exist: give a Hugging Face model folder");
     expect_refusal(folder, PIAA_FORMAT, "it has no config.json: give a Hugging Face model folder");
     support_write(folder, "model.gguf", "GGUF", 4);
-    expect_refusal(folder, PIAA_UNSUPPORTED, "GGUF");
+    expect_refusal(folder, PIAA_FORMAT, "model.gguf is cut off");
     char *file = support_join(folder, "model.gguf");
-    expect_refusal(file, PIAA_UNSUPPORTED, "is a GGUF file");
+    expect_refusal(file, PIAA_FORMAT, "model.gguf is cut off");
     support_clear(file);
     free(file);
     support_write(folder, "config.json", "{}", 2);

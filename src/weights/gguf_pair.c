@@ -1,0 +1,158 @@
+/* The two files of a GGUF model, from what a user names: a folder, the text model's file, or both with a comma between them. */
+#include "weights/checkpoint_parts.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool ends_in_gguf(const char *name) {
+    size_t n = strlen(name);
+    return n >= 5 && strcmp(name + n - 5, ".gguf") == 0;
+}
+
+static bool is_file(const char *path) {
+    return piaa_file_exists(path) && !piaa_file_is_folder(path);
+}
+
+/* The comma between two files, NULL if there is none: the name of a file may hold commas. */
+static const char *find_comma(const char *path) {
+    if (piaa_file_exists(path)) return NULL;
+    for (const char *comma = strchr(path, ','); comma; comma = strchr(comma + 1, ',')) {
+        char *text = piaa_format(NULL, "%.*s", (int)(comma - path), path);
+        bool found = text && is_file(text);
+        free(text);
+        if (found) return comma;
+    }
+    return NULL;
+}
+
+/* The .gguf files of a folder, sorted. */
+static bool list_files(const char *folder, piaa_paths *out, piaa_error *error) {
+    DIR *stream = opendir(folder);
+    bool ok = true;
+    for (struct dirent *item; stream && ok && (item = readdir(stream));) {
+        if (item->d_name[0] == '.' || !ends_in_gguf(item->d_name)) continue;
+        char *path = piaa_path_join(folder, item->d_name, error);
+        ok = path && (piaa_file_is_folder(path) || piaa_paths_add(out, path, error));
+        free(path);
+    }
+    if (stream) closedir(stream);
+    for (size_t i = 1; i < out->count; i++) /* few */
+        for (size_t j = i; j > 0 && strcmp(out->items[j - 1], out->items[j]) > 0; j--) {
+            char *other = out->items[j];
+            out->items[j] = out->items[j - 1];
+            out->items[j - 1] = other;
+        }
+    return ok;
+}
+
+/* Publishers put config.json beside GGUF files too, so only the weights tell. */
+static bool holds_safetensors(const char *folder) {
+    static const char *const names[] = {"model.safetensors", "model.safetensors.index.json"};
+    bool found = false;
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) {
+        char *path = piaa_path_join(folder, names[i], NULL);
+        found = found || (path && piaa_file_exists(path));
+        free(path);
+    }
+    return found;
+}
+
+bool piaa_gguf_pair_named(const char *path) {
+    if (find_comma(path)) return true;
+    if (!piaa_file_is_folder(path)) return is_file(path) && (ends_in_gguf(path) || piaa_gguf_is(path));
+    piaa_paths files = {0};
+    bool named = !holds_safetensors(path) && list_files(path, &files, NULL) && files.count > 0;
+    piaa_paths_free(&files);
+    return named;
+}
+
+static bool is_vision(const piaa_gguf *file) {
+    const char *architecture = piaa_gguf_string(file, "general.architecture");
+    return architecture && strcmp(architecture, "clip") == 0;
+}
+
+/* One model in several files: refused here, where the way out can be said. */
+static bool is_whole(const piaa_gguf *file, piaa_error *error) {
+    int64_t parts = 1;
+    piaa_gguf_int(file, "split.count", &parts);
+    if (parts <= 1) return true;
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is one of %lld parts of a model: join them first with llama-gguf-split --merge",
+                          piaa_gguf_where(file), (long long)parts);
+}
+
+/* The one text model among the files. */
+static bool find_text(const char *folder, const piaa_paths *files, char **out, piaa_error *error) {
+    for (size_t i = 0; i < files->count; i++) {
+        piaa_gguf *file = piaa_gguf_open(files->items[i], error);
+        bool vision = file && is_vision(file), ok = file && (vision || is_whole(file, error));
+        piaa_gguf_close(file);
+        if (!ok) return false;
+        if (vision) continue;
+        if (*out)
+            return piaa_error_set(error, PIAA_USAGE, "%s holds several models, %s and %s among them: name one of the files", folder,
+                                  piaa_path_name(*out), piaa_path_name(files->items[i]));
+        *out = piaa_strdup(files->items[i], error);
+        if (!*out) return false;
+    }
+    return *out ||
+           piaa_error_set(error, PIAA_FORMAT, "%s holds the vision part (mmproj) of a model alone: its text model is missing", folder);
+}
+
+/* The one vision part among the files that fits the text model.  If none fits, why the first does not. */
+static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **out, piaa_error *error) {
+    piaa_error first = {0};
+    for (size_t i = 0; i < files->count; i++) {
+        piaa_error why = {0};
+        if (strcmp(files->items[i], piaa_gguf_where(text)) == 0) continue;
+        piaa_gguf *file = piaa_gguf_open(files->items[i], &why);
+        /* A damaged neighbour matters only if it calls itself what is looked for. */
+        bool looks = file ? is_vision(file) : strstr(piaa_path_name(files->items[i]), "mmproj") != NULL;
+        bool fits = file && looks && piaa_gguf_model_fits(text, file, &why);
+        piaa_gguf_close(file);
+        if (looks && !fits && first.code == PIAA_OK) first = why;
+        if (!fits) continue;
+        if (*out)
+            return piaa_error_set(error, PIAA_USAGE, "%s has several vision parts beside it, %s and %s: name one with --mmproj",
+                                  piaa_gguf_where(text), piaa_path_name(*out), piaa_path_name(files->items[i]));
+        *out = piaa_strdup(files->items[i], error);
+        if (!*out) return false;
+    }
+    if (*out) return true;
+    if (first.code != PIAA_OK) return piaa_error_set(error, first.code, "%s", first.message);
+    return piaa_error_set(error, PIAA_IO,
+                          "%s has no vision part (a GGUF file usually called mmproj-….gguf) beside it: fetch it from where the model came "
+                          "from, or name it with --mmproj",
+                          piaa_gguf_where(text));
+}
+
+bool piaa_gguf_pair_find(const char *path, char **text, char **vision, piaa_error *error) {
+    *text = *vision = NULL;
+    const char *comma = find_comma(path);
+    if (comma) {
+        *text = piaa_format(error, "%.*s", (int)(comma - path), path);
+        *vision = piaa_strdup(comma + 1, error);
+        if (*text && *vision) return true;
+    }
+    bool folder = piaa_file_is_folder(path);
+    char *around = comma ? NULL : folder ? piaa_strdup(path, error) : piaa_path_folder(path, error);
+    piaa_paths files = {0};
+    bool ok = around && list_files(around, &files, error);
+    if (ok && folder)
+        ok = find_text(path, &files, text, error);
+    else if (ok)
+        ok = (*text = piaa_strdup(path, error)) != NULL;
+    piaa_gguf *file = ok ? piaa_gguf_open(*text, error) : NULL;
+    ok = file && piaa_gguf_model_known(file, error) && is_whole(file, error) && find_vision(file, &files, vision, error);
+    piaa_gguf_close(file);
+    piaa_paths_free(&files);
+    free(around);
+    if (ok) return true;
+    free(*text);
+    free(*vision);
+    *text = *vision = NULL;
+    return false;
+}
