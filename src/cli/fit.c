@@ -1,5 +1,6 @@
 /* piaa fit: one person's taste from a store and ratings. */
 #include "cli/commands.h"
+#include "cli/reader.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -77,6 +78,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     int slot = store ? choose_slot(call, store, error) : -1;
     piaa_taste *taste = slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
     bool ok = taste && save(taste, piaa_call_value(call, "out"), error);
+    if (ok) piaa_reader_tell_demonstration(call, taste->identity.fingerprint);
     if (ok) sum_up(call, taste);
     piaa_taste_free(taste);
     piaa_store_close(store);

@@ -63,7 +63,7 @@ static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *
     piaa_paths photos = {0};
     bool ok = store != NULL;
     for (size_t i = 0; ok && i < piaa_store_photos(store); i++) ok = piaa_paths_add(&photos, piaa_store_photo(store, i)->path, error);
-    ok = ok && show(call, taste, store, &photos, false, error);
+    ok = ok && show(call, taste, store, &photos, piaa_reader_tell_demonstration(call, taste->identity.fingerprint), error);
     piaa_paths_free(&photos);
     piaa_store_close(store);
     return ok;

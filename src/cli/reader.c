@@ -39,13 +39,18 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
     return true;
 }
 
+bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {
+    if (!piaa_model_is_demonstration(fingerprint)) return false;
+    piaa_talk_note(&call->talk, "This is the demonstration model, trained on rendered scenes: for real taste give --model a "
+                                "Qwen3-VL-4B-Instruct folder (2B and 8B work too).");
+    return true;
+}
+
 bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *folder, const piaa_request *request, piaa_error *error) {
     reader->model = piaa_model_open(folder, error);
     reader->extractor = reader->model ? piaa_extractor_new(reader->model, request, error) : NULL;
     if (!reader->extractor) return false;
-    if (piaa_model_get_info(reader->model)->demonstration)
-        piaa_talk_note(&call->talk, "This is the demonstration model, trained on rendered scenes: for real taste give --model a "
-                                    "Qwen3-VL-4B-Instruct folder (2B and 8B work too).");
+    piaa_reader_tell_demonstration(call, piaa_model_get_info(reader->model)->fingerprint);
     return true;
 }
 

@@ -20,6 +20,8 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
 /* Opens the model (folder NULL: the demonstration one) and the extractor, and says so where it is the demonstration model. */
 bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *folder, const piaa_request *request,
                       piaa_error *error) PIAA_MUST_USE;
+/* Says so where features come from the demonstration model (piaa_reader_open does it for its own); true if they do. */
+bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint);
 void piaa_reader_close(piaa_reader *reader);
 
 /* For commands that work with one vector per photo: PIAA_USAGE if several are asked for. */

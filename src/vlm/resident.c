@@ -130,7 +130,6 @@ struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *er
 /* ------------------------------------------------------------------------------------------------------- types and homes */
 
 static enum ggml_type file_type(const piaa_tensor *tensor) {
-    if (tensor->type == PIAA_QUANTISED) return (enum ggml_type)tensor->ggml_type;
     return tensor->type == PIAA_BF16 ? GGML_TYPE_BF16 : tensor->type == PIAA_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
 }
 

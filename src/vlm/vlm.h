@@ -21,6 +21,7 @@ const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", 
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
+bool piaa_model_is_demonstration(const char *fingerprint); /* for stores and tastes, which outlive the model */
 
 /* prompt: NULL for the study's own.  max_pixels: 0 for the image processor's limit, else a lower or higher one.  generate: open the
  * assistant's turn after the user's. */
