@@ -211,6 +211,10 @@ static bool run_rm(piaa_call *call, piaa_error *error) {
     char size[32];
     if (!piaa_pulled_remove(call->operands[0], &bytes, error)) return false;
     piaa_talk_note(&call->talk, "Removed %s, %s", call->operands[0], size_text(bytes, size));
+    char *left = piaa_model_locate(call->operands[0], NULL);
+    if (left && strcmp(left, call->operands[0]) != 0)
+        piaa_talk_note(&call->talk, "It is still in the Hugging Face cache, whose own tools remove it: %s", left);
+    free(left);
     return true;
 }
 

@@ -75,30 +75,33 @@ static bool make_folders(char *path) {
 
 /* ------------------------------------------------------------------------------------------------------------------- lock */
 
+/* Opens and locks the file at `path`.  Returns 0 or an errno; *lock the descriptor. */
+static int lock_file(const char *path, int *lock) {
+    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*lock < 0) return errno;
+    int failed;
+    do failed = flock(*lock, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    while (failed == EINTR);
+    struct stat held, named;
+    if (!failed && (fstat(*lock, &held) != 0 || stat(path, &named) != 0 || held.st_ino != named.st_ino))
+        failed = ENOENT; /* a removal deleted it meanwhile */
+    if (failed) close(*lock);
+    return failed;
+}
+
 int piaa_pulled_lock(const char *home, const piaa_hub_name *name, piaa_error *error) {
+    enum { ATTEMPTS = 10 };
     char *path = piaa_path_join(home, "lock", error);
     char *folder = path ? piaa_strdup(home, error) : NULL;
-    int lock = -1;
-    if (folder && !make_folders(folder))
-        piaa_error_set_errno(error, errno, "the folder %s for models cannot be made", home);
-    else if (folder && (lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666)) < 0)
-        piaa_error_set_errno(error, errno, "%s cannot be opened", path);
-    if (lock >= 0) {
-        int failed;
-        do failed = flock(lock, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
-        while (failed == EINTR);
-        if (failed == EWOULDBLOCK)
-            piaa_error_set(error, PIAA_BUSY, "%s/%s is being pulled by another process: wait for it, or end it", name->owner, name->name);
-        else if (failed)
-            piaa_error_set_errno(error, failed, "%s cannot be locked", path);
-        if (failed) {
-            close(lock);
-            lock = -1;
-        }
-    }
+    int lock = -1, failed = ENOENT;
+    for (int i = 0; folder && failed == ENOENT && i < ATTEMPTS; i++) failed = make_folders(folder) ? lock_file(path, &lock) : errno;
+    if (folder && failed == EWOULDBLOCK)
+        piaa_error_set(error, PIAA_BUSY, "%s/%s is being pulled by another process: wait for it, or end it", name->owner, name->name);
+    else if (folder && failed)
+        piaa_error_set_errno(error, failed, "the folder %s for models cannot be made or locked", home);
     free(folder);
     free(path);
-    return lock;
+    return failed ? -1 : lock;
 }
 
 void piaa_pulled_unlock(int lock) {

@@ -852,8 +852,17 @@ static bool can_connect(int port) {
     return ok;
 }
 
-/* A certificate that nobody vouches for is refused, and taken once its maker is named as an authority.  openssl's own test server hands out
- * the files below the folder that it is started in. */
+/* A whole answer in a file, as openssl's test server wants it. */
+static void answer(const char *name, const char *head, const void *data, size_t size) {
+    piaa_text text = {0};
+    assert_true(piaa_text_format(&text, NULL, "HTTP/1.0 %s\r\nContent-Length: %zu\r\n\r\n", head, size));
+    assert_true(piaa_text_add(&text, data, size, NULL));
+    support_write(scratch, name, text.data, text.length);
+    free(text.data);
+}
+
+/* A certificate that nobody vouches for is refused, and taken once its maker is named as an authority; from there a redirect to plain http
+ * is not followed.  openssl's own test server hands out the files below the folder that it is started in. */
 static void certificates(void **state) {
     (void)state;
     if (system("openssl version >/dev/null 2>&1") != 0) skip();
@@ -864,10 +873,13 @@ static void certificates(void **state) {
                                 scratch);
     assert_int_equal(system(command), 0);
     free(command);
-    support_write(scratch, "api/models/t/m/revision/main?blobs=true", list_text, strlen(list_text));
-    support_write(scratch, "t/m/resolve/" COMMIT "/config.json", config, sizeof config - 1);
-    support_write(scratch, "t/m/resolve/" COMMIT "/tokenizer.json", tokenizer, sizeof tokenizer - 1);
-    support_write(scratch, "t/m/resolve/" COMMIT WEIGHTS, weights, sizeof weights);
+    answer("api/models/t/m/revision/main?blobs=true", "200 OK", list_text, strlen(list_text));
+    char *head = piaa_format(NULL, "302 Found\r\nLocation: %s/api/models/t/m/revision/main?blobs=true", hub.address);
+    answer("api/models/t/m/revision/plain?blobs=true", head, "", 0);
+    free(head);
+    answer("t/m/resolve/" COMMIT "/config.json", "200 OK", config, sizeof config - 1);
+    answer("t/m/resolve/" COMMIT "/tokenizer.json", "200 OK", tokenizer, sizeof tokenizer - 1);
+    answer("t/m/resolve/" COMMIT WEIGHTS, "200 OK", weights, sizeof weights);
     char port[16], address[64];
     snprintf(port, sizeof port, "%d", free_port());
     snprintf(address, sizeof address, "https://127.0.0.1:%s", port);
@@ -876,17 +888,18 @@ static void certificates(void **state) {
         int null = open("/dev/null", O_RDWR);
         dup2(null, 0), dup2(null, 1), dup2(null, 2);
         if (chdir(scratch) == 0)
-            execlp("openssl", "openssl", "s_server", "-accept", port, "-key", "key.pem", "-cert", "cert.pem", "-WWW", (char *)0);
+            execlp("openssl", "openssl", "s_server", "-accept", port, "-key", "key.pem", "-cert", "cert.pem", "-HTTP", (char *)0);
         _exit(1);
     }
     for (int i = 0; i < 200 && !can_connect(atoi(port)); i++) nap(50);
 
     piaa_fetched got;
-    piaa_error refused, error;
+    piaa_error refused, plain, error;
     char *bundle = support_join(scratch, "cert.pem");
     bool first = pull_from(address, "t/m", &got, &refused);
     setenv("SSL_CERT_FILE", bundle, 1);
-    bool second = pull_from(address, "t/m", &got, &error);
+    bool second = pull_from(address, "t/m@plain", &got, &plain);
+    bool third = pull_from(address, "t/m", &got, &error);
     unsetenv("SSL_CERT_FILE");
     kill(child, SIGTERM);
     waitpid(child, NULL, 0);
@@ -894,7 +907,10 @@ static void certificates(void **state) {
     piaa_fetched_free(&got);
     assert_false(first);
     if (!strstr(refused.message, "the certificate of 127.0.0.1 cannot be verified")) fail_msg("%s", refused.message);
-    if (!second) fail_msg("%s", error.message);
+    assert_false(second);
+    if (!strstr(plain.message, "redirects from https to plain http, which is refused")) fail_msg("%s", plain.message);
+    assert_int_equal(hub.request_count, 0);
+    if (!third) fail_msg("%s", error.message);
     check_whole();
 }
 
