@@ -93,8 +93,8 @@ typedef struct piaa_model_info {
     char fingerprint[65];                                /* SHA-256 that tells checkpoints apart, hexadecimal */
 } piaa_model_info;
 
-/* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors); NULL: the demonstration model (or the
- * folder that the environment variable PIAA_MODEL names). */
+/* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors), or the name of one that was pulled; NULL:
+ * the demonstration model (or the folder that the environment variable PIAA_MODEL names). */
 PIAA_API piaa_model *piaa_model_open(const char *folder, piaa_error *error);
 PIAA_API void piaa_model_close(piaa_model *model);
 PIAA_API const piaa_model_info *piaa_model_get_info(const piaa_model *model);

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "vlm/family.h"
+#include "weights/pulled.h"
 
 #include <ggml-alloc.h>
 #include <ggml-cpu.h>
@@ -96,7 +97,7 @@ static char *demonstration_folder(piaa_error *error) {
 }
 
 piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
-    char *found = folder ? piaa_strdup(folder, error) : demonstration_folder(error);
+    char *found = folder ? piaa_model_locate(folder, error) : demonstration_folder(error);
     if (!found) return NULL;
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
     if (model) model->checkpoint = piaa_checkpoint_open(found, error);
@@ -393,8 +394,8 @@ static bool read_kept(piaa_session *session, piaa_error *error) {
 
 bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
     if (!build(session, input, error)) return false;
-    /* Threads meet at a barrier after each of some thousand nodes.  Where a node takes microseconds, that costs more than it brings, and on a
-     * busy machine, where one of them may be waiting for its turn, a hundred times more (demonstration model: 2.66 s against 0.03 s). */
+    /* Threads meet at a barrier after each of some thousand nodes.  Where a node takes microseconds, that costs more than it brings, and on
+     * a busy machine, where one of them may be waiting for its turn, a hundred times more (demonstration model: 2.66 s against 0.03 s). */
     static const double worth_threads = 8e9;
     ggml_backend_cpu_set_n_threads(session->backend, session->graph.flops < worth_threads ? 1 : session->options.threads);
     enum ggml_status status = ggml_backend_graph_compute(session->backend, session->graph.nodes);
