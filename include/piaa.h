@@ -15,8 +15,9 @@
  *
  * Conventions
  *   Errors     Every function that can fail takes a piaa_error last and returns NULL or false on failure; the error then holds one plain
- *              line: what failed, where, and how to mend it.  A function that is given the NULL of a call that failed fails too and leaves
- *              the first error in place, so that a chain like the one above needs one check, at its end.
+ *              line: what failed, where, and how to mend it.  A function that is given the NULL of a call that failed, or that begins
+ *              with an error already there, fails too and leaves the first error in place, so that a chain like the one above needs
+ *              one check, at its end.  Set the error to {0} before going on after one that was dealt with.
  *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_load, piaa_embed or piaa_rank belongs to the caller, who ends it with the
  *              matching *_close or *_free; both accept NULL.  Pointers that a getter returns belong to the handle.
  *   Threads    A handle is used by one thread at a time; different handles are independent.  There is no global state.

@@ -67,6 +67,10 @@ bool piaa_error_missing(piaa_error *error, const char *noun) {
     return piaa_error_set(error, PIAA_USAGE, "no %s was given", noun);
 }
 
+bool piaa_error_pending(const piaa_error *error) {
+    return error && error->code != PIAA_OK;
+}
+
 void piaa_error_clear(piaa_error *error) {
     if (!error) return;
     error->code = PIAA_OK;

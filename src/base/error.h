@@ -18,6 +18,9 @@ bool piaa_error_prefix(piaa_error *error, const char *format, ...) PIAA_PRINTF(2
 /* For a handle argument that is NULL: keeps an earlier error, sets PIAA_USAGE "no NOUN" where there is none.  Returns false. */
 bool piaa_error_missing(piaa_error *error, const char *noun);
 
+/* True where `error` holds a failure already: a function that begins a chain of calls then does nothing, so that the first error stays. */
+bool piaa_error_pending(const piaa_error *error);
+
 /* Forgets an error that was dealt with. */
 void piaa_error_clear(piaa_error *error);
 

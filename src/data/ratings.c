@@ -239,6 +239,7 @@ static piaa_ratings *hand_over(reading *in, piaa_error *error) {
 }
 
 piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
     reading in = {0};
     piaa_ratings *ratings = NULL;
     if (!path) {

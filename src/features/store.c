@@ -217,6 +217,7 @@ piaa_store *piaa_store_open_write(const char *path, const piaa_identity *identit
 }
 
 piaa_store *piaa_store_open_read(const char *path, const piaa_hooks *hooks, piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
     if (!path || !*path) {
         piaa_error_missing(error, "folder of the store");
         return NULL;

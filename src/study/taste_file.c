@@ -193,6 +193,7 @@ piaa_taste *piaa_taste_parse(const char *text, size_t size, const char *where, p
 }
 
 piaa_taste *piaa_taste_load(const char *path, piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
     cJSON *root = piaa_json_read(path, LARGEST_FILE, error);
     piaa_taste *taste = root ? from_json(root, path, error) : NULL;
     cJSON_Delete(root);

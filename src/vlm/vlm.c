@@ -97,6 +97,7 @@ static char *demonstration_folder(piaa_error *error) {
 }
 
 piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
     char *found = folder ? piaa_model_locate(folder, error) : demonstration_folder(error);
     if (!found) return NULL;
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
