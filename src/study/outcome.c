@@ -1,0 +1,141 @@
+/* Figures of one method over people, and methods compared.  The CSV form is in outcome_csv.c. */
+#include "study/outcome.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+piaa_outcome *piaa_outcome_new(const char *method, const char *model, const char *support, size_t users, size_t rows, piaa_error *error) {
+    piaa_outcome *outcome = piaa_alloc(1, sizeof *outcome, error);
+    if (!outcome) return NULL;
+    if (!(outcome->method = piaa_strdup(method, error)) || !(outcome->model = piaa_strdup(model, error)) ||
+        !(outcome->support = piaa_strdup(support, error)) || !(outcome->users = piaa_alloc(users, sizeof *outcome->users, error)) ||
+        !(outcome->rows = piaa_alloc(users * rows, sizeof *outcome->rows, error))) {
+        piaa_outcome_free(outcome);
+        return NULL;
+    }
+    outcome->user_count = users;
+    for (size_t u = 0; u < users; u++) {
+        outcome->users[u].first = u * rows;
+        outcome->users[u].alpha = NAN;
+    }
+    return outcome;
+}
+
+void piaa_outcome_free(piaa_outcome *outcome) {
+    if (!outcome) return;
+    free(outcome->method);
+    free(outcome->model);
+    free(outcome->support);
+    free(outcome->users);
+    free(outcome->rows);
+    free(outcome);
+}
+
+double piaa_outcome_figure(const piaa_outcome_user *user, piaa_figure figure) {
+    switch (figure) {
+    case PIAA_FIGURE_SPEARMAN:
+        return user->figures.spearman;
+    case PIAA_FIGURE_R2:
+        return user->figures.r2;
+    case PIAA_FIGURE_RMSE:
+        return user->figures.rmse;
+    }
+    return NAN;
+}
+
+static bool average(const piaa_outcome *outcome, piaa_figure figure, double *list, int draws, uint32_t seed, piaa_outcome_mean *out,
+                    piaa_error *error) {
+    size_t n = 0, defined = 0;
+    double *good = list + outcome->user_count;
+    for (size_t u = 0; u < outcome->user_count; u++) {
+        if (!outcome->users[u].count) continue;
+        double value = piaa_outcome_figure(&outcome->users[u], figure);
+        list[n++] = isnan(value) ? 0 : value;
+        if (!isnan(value)) good[defined++] = value;
+    }
+    out->undefined = n - defined;
+    if (!piaa_bootstrap_mean(list, n, draws, seed, &out->all, error)) return false;
+    out->defined = out->all;
+    return defined == n || piaa_bootstrap_mean(good, defined, draws, seed, &out->defined, error);
+}
+
+bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error *error) {
+    size_t kept = 0, most = outcome->user_count;
+    outcome->without = 0;
+    for (size_t u = 0; u < outcome->user_count; u++) {
+        piaa_outcome_user *user = &outcome->users[u];
+        size_t first = kept;
+        for (size_t i = user->first; i < user->first + user->count; i++) {
+            if (isnan(outcome->rows[i].predicted))
+                outcome->test_left_out++;
+            else
+                outcome->rows[kept++] = outcome->rows[i];
+        }
+        user->first = first;
+        user->count = kept - first;
+        outcome->without += !user->count;
+        if (user->count > most) most = user->count;
+    }
+    outcome->row_count = kept;
+    double *lists = piaa_alloc_array(2 * most, sizeof *lists, error);
+    if (!lists) return false;
+    bool ok = true;
+    for (size_t u = 0; ok && u < outcome->user_count; u++) {
+        piaa_outcome_user *user = &outcome->users[u];
+        for (size_t i = 0; i < user->count; i++) {
+            lists[i] = outcome->rows[user->first + i].score;
+            lists[most + i] = outcome->rows[user->first + i].predicted;
+        }
+        ok = piaa_agreement_measure(lists, lists + most, user->count, 1, &user->figures, error);
+    }
+    if (!draws) draws = PIAA_BOOTSTRAP_DRAWS;
+    ok = ok && average(outcome, PIAA_FIGURE_SPEARMAN, lists, draws, seed, &outcome->spearman, error) &&
+         average(outcome, PIAA_FIGURE_R2, lists, draws, seed, &outcome->r2, error) &&
+         average(outcome, PIAA_FIGURE_RMSE, lists, draws, seed, &outcome->rmse, error);
+    free(lists);
+    return ok;
+}
+
+static const piaa_outcome_user *find_user(const piaa_outcome *outcome, size_t user, size_t guess) {
+    if (guess < outcome->user_count && outcome->users[guess].user == user) return &outcome->users[guess];
+    for (size_t u = 0; u < outcome->user_count; u++)
+        if (outcome->users[u].user == user) return &outcome->users[u];
+    return NULL;
+}
+
+static bool compare(const piaa_outcome *method, const piaa_outcome *baseline, piaa_figure figure, double *lists, int draws, uint32_t seed,
+                    piaa_comparison *out, piaa_error *error) {
+    double *a = lists, *b = lists + method->user_count;
+    for (size_t u = 0; u < method->user_count; u++) {
+        const piaa_outcome_user *own = &method->users[u], *other = find_user(baseline, own->user, u);
+        if (!own->count || !other || !other->count) continue;
+        double x = piaa_outcome_figure(own, figure), y = piaa_outcome_figure(other, figure);
+        a[out->users] = isnan(x) ? 0 : x;
+        b[out->users] = isnan(y) ? 0 : y;
+        out->better += figure == PIAA_FIGURE_RMSE ? a[out->users] < b[out->users] : a[out->users] > b[out->users];
+        out->users++;
+    }
+    return piaa_bootstrap_paired(a, b, out->users, draws, seed, &out->difference, &out->p, error);
+}
+
+bool piaa_outcomes_compare(const piaa_outcome *const *outcomes, size_t count, size_t baseline, piaa_figure figure, int draws, uint32_t seed,
+                           piaa_comparison *out, piaa_error *error) {
+    if (baseline >= count) return piaa_error_set(error, PIAA_USAGE, "no such baseline");
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++)
+        if (outcomes[i]->user_count > most) most = outcomes[i]->user_count;
+    double *lists = piaa_alloc_array(2 * most, sizeof *lists, error), *p = piaa_alloc_array(count, sizeof *p, error);
+    bool ok = lists && p;
+    for (size_t i = 0; ok && i < count; i++) {
+        out[i] = (piaa_comparison){0};
+        ok = compare(outcomes[i], outcomes[baseline], figure, lists, draws ? draws : PIAA_BOOTSTRAP_DRAWS, seed, &out[i], error);
+        if (i == baseline) out[i].p = NAN;
+        if (ok) p[i] = out[i].p;
+    }
+    ok = ok && piaa_bootstrap_holm(p, count, p, error);
+    for (size_t i = 0; ok && i < count; i++) out[i].p_holm = p[i];
+    free(lists);
+    free(p);
+    return ok;
+}
