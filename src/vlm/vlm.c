@@ -98,7 +98,10 @@ static char *demonstration_folder(piaa_error *error) {
 
 piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
-    char *found = folder ? piaa_model_locate(folder, error) : demonstration_folder(error);
+    /* "text.gguf,mmproj.gguf" names two files, which the checkpoint takes apart. */
+    char *found = !folder               ? demonstration_folder(error)
+                  : strchr(folder, ',') ? piaa_strdup(folder, error)
+                                        : piaa_model_locate(folder, error);
     if (!found) return NULL;
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
     if (model) model->checkpoint = piaa_checkpoint_open(found, error);

@@ -62,6 +62,7 @@ static void be_refused(const char *path) {
     piaa_error error = {0};
     CHECK(!piaa_store_open_write(path, &usual, &slots, NULL, &error), "two writers");
     CHECK(error.code == PIAA_BUSY && strstr(error.message, wanted), error.message);
+    error = (piaa_error){0};
     piaa_store *reader = piaa_store_open_read(path, NULL, &error);
     CHECK(reader, error.message);
     CHECK(piaa_store_photos(reader) == 2, "a reader beside a writer");
