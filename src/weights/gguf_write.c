@@ -1,0 +1,293 @@
+/* Writing a GGUF pair.  The metadata and the list of tensors are made in memory, with every tensor's type, place and size settled; the
+ * data then pass through a buffer of some rows, converted and quantised by ggml, in the order of the list. */
+#include "weights/gguf_write.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "weights/checkpoint_parts.h"
+#include "weights/gguf_meta.h"
+#include "weights/gguf_names.h"
+
+#include <errno.h>
+#include <ggml.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { CHUNK_ROWS = 64 };
+
+/* One tensor of a file. */
+typedef struct planned {
+    char *name; /* llama.cpp's */
+    const piaa_tensor *from;
+    piaa_gguf_change change;
+    int half; /* of a split kernel: 0 or 1; else -1 */
+    enum ggml_type type;
+    uint64_t bytes, offset;
+} planned;
+
+typedef struct plan {
+    planned *items;
+    size_t count, capacity;
+} plan;
+
+static const struct {
+    const char *name;
+    enum ggml_type text, vision;
+    int text_number, vision_number; /* llama.cpp's numbers for the mixtures (general.file_type) */
+} kinds[] = {
+    [PIAA_GGUF_KIND_F32] = {"f32", GGML_TYPE_F32, GGML_TYPE_F32, 0, 0},
+    [PIAA_GGUF_KIND_F16] = {"f16", GGML_TYPE_F16, GGML_TYPE_F16, 1, 1},
+    [PIAA_GGUF_KIND_BF16] = {"bf16", GGML_TYPE_BF16, GGML_TYPE_BF16, 32, 32},
+    [PIAA_GGUF_KIND_Q8_0] = {"q8_0", GGML_TYPE_Q8_0, GGML_TYPE_Q8_0, 7, 7},
+    [PIAA_GGUF_KIND_Q4_K] = {"q4_K", GGML_TYPE_Q4_K, GGML_TYPE_Q8_0, 15, 7},
+};
+
+bool piaa_gguf_kind_parse(const char *name, piaa_gguf_kind *out) {
+    for (size_t i = 0; i < PIAA_COUNT(kinds); i++)
+        if (strcmp(name, kinds[i].name) == 0) {
+            *out = (piaa_gguf_kind)i;
+            return true;
+        }
+    return false;
+}
+
+/* -------------------------------------------------------------------------------------------------------------- types */
+
+static bool has_part(const char *name, const char *part) {
+    return strstr(name, part) != NULL;
+}
+
+/* The blocks whose value and down projections keep more bits: the first and last eighth, and every third between. */
+static bool use_more_bits(int block, int blocks) {
+    return block < blocks / 8 || block >= 7 * blocks / 8 || (block - blocks / 8) % 3 == 2;
+}
+
+static enum ggml_type mixture(const char *name, int block, int blocks, bool tied) {
+    if (strcmp(name, "output.weight") == 0 || (tied && strcmp(name, "token_embd.weight") == 0)) return GGML_TYPE_Q6_K;
+    if ((has_part(name, ".attn_v.weight") || has_part(name, ".ffn_down.weight")) && use_more_bits(block, blocks)) return GGML_TYPE_Q6_K;
+    return GGML_TYPE_Q4_K;
+}
+
+static enum ggml_type fall_back(enum ggml_type type, int64_t columns) {
+    if (columns % ggml_blck_size(type) == 0) return type;
+    enum ggml_type smaller = type == GGML_TYPE_Q4_K ? GGML_TYPE_Q5_0 : type == GGML_TYPE_Q6_K ? GGML_TYPE_Q8_0 : GGML_TYPE_F16;
+    return columns % ggml_blck_size(smaller) == 0 ? smaller : GGML_TYPE_F16;
+}
+
+/* The type of a tensor under llama.cpp's name. */
+static enum ggml_type settle_type(const planned *item, piaa_gguf_kind kind, bool vision, int block, int blocks, bool tied) {
+    const piaa_tensor *tensor = item->from;
+    const char *name = item->name;
+    bool plain = tensor->dimensions <= 1 || has_part(name, "_norm.weight") || has_part(name, ".position_embd") || has_part(name, ".bias");
+    if (has_part(name, ".patch_embd.weight")) return kind == PIAA_GGUF_KIND_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
+    if (plain) return GGML_TYPE_F32;
+    if (strcmp(name, "mm.input_projection.weight") == 0)
+        return GGML_TYPE_F16; /* its product is transposed, for which quantised rows do not serve */
+    enum ggml_type type = vision ? kinds[kind].vision : kind == PIAA_GGUF_KIND_Q4_K ? mixture(name, block, blocks, tied) : kinds[kind].text;
+    return fall_back(type, tensor->shape[tensor->dimensions - 1]);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- plan */
+
+static uint64_t padded(uint64_t bytes) {
+    return (bytes + PIAA_GGUF_ALIGNMENT - 1) / PIAA_GGUF_ALIGNMENT * PIAA_GGUF_ALIGNMENT;
+}
+
+static bool add_planned(plan *p, const piaa_gguf_name *row, int block, const char *rest, const piaa_tensor *tensor, int half,
+                        piaa_error *error) {
+    if (!piaa_grow(&p->items, &p->capacity, p->count + 1, sizeof *p->items, error)) return false;
+    planned *item = &p->items[p->count];
+    *item = (planned){.from = tensor, .change = row->change, .half = half};
+    item->name = piaa_gguf_name_make(row->theirs, block, half == 1 ? ".1" : rest, error);
+    p->count += item->name != NULL;
+    return item->name != NULL;
+}
+
+static bool make_plan(plan *p, const piaa_checkpoint *c, const piaa_gguf_family *family, piaa_gguf_kind kind, bool vision,
+                      piaa_error *error) {
+    int64_t blocks = 0;
+    bool tied = !piaa_checkpoint_tensor(c, "lm_head.weight");
+    const cJSON *deepstack = piaa_json_find(c->config, "vision_config.deepstack_visual_indexes");
+    piaa_json_int(c->config, "text_config.num_hidden_layers", &blocks);
+    for (size_t i = 0; i < piaa_checkpoint_count(c); i++) {
+        const piaa_tensor *tensor = piaa_checkpoint_at(c, i);
+        int block;
+        const char *rest;
+        const piaa_gguf_name *row = piaa_gguf_name_find(family, true, tensor->name, &block, &rest);
+        if (!row) continue; /* weights that no reader of the pair would use */
+        bool of_vision = strncmp(row->theirs, "v.", 2) == 0 || strncmp(row->theirs, "mm.", 3) == 0;
+        if (of_vision != vision) continue;
+        if (tensor->type == PIAA_OTHER_TYPE)
+            return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: tensor %s is stored as %.40s, which cannot be converted", c->folder,
+                                  tensor->name, tensor->dtype);
+        if (row->change == PIAA_GGUF_DEEPSTACK) {
+            const cJSON *number = cJSON_GetArrayItem(deepstack, block);
+            if (!cJSON_IsNumber(number))
+                return piaa_error_set(error, PIAA_FORMAT, "%s has a tensor %s but no place for it in deepstack_visual_indexes", c->folder,
+                                      tensor->name);
+            block = number->valueint;
+        }
+        int halves = row->change == PIAA_GGUF_HALVES ? 2 : 1;
+        if (halves == 2 && (tensor->dimensions != 5 || tensor->shape[2] != 2))
+            return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: tensor %s should be a kernel over 2 frames", c->folder, tensor->name);
+        for (int half = 0; half < halves; half++) {
+            if (!add_planned(p, row, block, rest, tensor, halves == 2 ? half : -1, error)) return false;
+            planned *item = &p->items[p->count - 1];
+            item->type = settle_type(item, kind, vision, block, (int)blocks, tied);
+            int64_t columns = tensor->dimensions ? tensor->shape[tensor->dimensions - 1] : 1, count = piaa_tensor_count(tensor) / halves;
+            item->bytes = columns ? ggml_row_size(item->type, columns) * (uint64_t)(count / columns) : 0;
+            item->offset = p->count > 1 ? item[-1].offset + padded(item[-1].bytes) : 0;
+        }
+    }
+    return p->count > 0 ||
+           piaa_error_set(error, PIAA_FORMAT, "%s has no weights of a %s", c->folder, vision ? "vision part" : "text model");
+}
+
+static void plan_free(plan *p) {
+    for (size_t i = 0; i < p->count; i++) free(p->items[i].name);
+    free(p->items);
+}
+
+/* The header and the list, padded to where the data begin. */
+static bool make_head(const piaa_gguf_meta *meta, const plan *p, piaa_gguf_meta *head) {
+    piaa_gguf_put_bytes(head, 0x46554747, 4); /* "GGUF" */
+    piaa_gguf_put_bytes(head, 3, 4);
+    piaa_gguf_put_bytes(head, p->count, 8);
+    piaa_gguf_put_bytes(head, meta->keys, 8);
+    head->failed = head->failed || !piaa_text_add(&head->text, meta->text.data, meta->text.length, head->error);
+    for (size_t i = 0; i < p->count; i++) {
+        const planned *item = &p->items[i];
+        int rank = item->from->dimensions - (item->half >= 0);
+        piaa_gguf_put_text(head, item->name, strlen(item->name));
+        piaa_gguf_put_bytes(head, (uint64_t)rank, 4);
+        for (int d = item->from->dimensions - 1; d >= 0; d--)
+            if (item->half < 0 || d != 2) piaa_gguf_put_bytes(head, (uint64_t)item->from->shape[d], 8);
+        piaa_gguf_put_bytes(head, (uint64_t)item->type, 4);
+        piaa_gguf_put_bytes(head, item->offset, 8);
+    }
+    while (!head->failed && head->text.length % PIAA_GGUF_ALIGNMENT) piaa_gguf_put_bytes(head, 0, 1);
+    return !head->failed;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- data */
+
+typedef struct output {
+    FILE *stream;
+    const char *path; /* in messages */
+    const piaa_hooks *hooks;
+    int64_t done, total;
+    piaa_error *error;
+} output;
+
+static bool write_bytes(output *out, const void *bytes, size_t size) {
+    return fwrite(bytes, 1, size, out->stream) == size || piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+}
+
+/* `count` rows of the last axis from `row` on, as the file will have them, as float32. */
+static void read_rows(const planned *item, int64_t row, int64_t count, int64_t columns, float *out) {
+    const piaa_tensor *from = item->from;
+    const size_t row_bytes = from->bytes / (size_t)(piaa_tensor_count(from) / columns);
+    piaa_tensor piece = *from;
+    piece.dimensions = 1;
+    piece.shape[0] = item->half < 0 ? count * columns : columns;
+    piece.data = (const char *)from->data + row_bytes * (size_t)row;
+    if (item->half < 0) {
+        piaa_tensor_to_float(&piece, out);
+    } else {
+        /* [rows, channels, 2, p, p]: every second plane of p rows. */
+        const int64_t p = from->shape[3];
+        for (int64_t i = row; i < row + count; i++) {
+            piece.data = (const char *)from->data + row_bytes * (size_t)((2 * (i / p) + item->half) * p + i % p);
+            piaa_tensor_to_float(&piece, out + (i - row) * columns);
+        }
+    }
+    if (item->change == PIAA_GGUF_PLUS_ONE)
+        for (int64_t i = 0; i < count * columns; i++) out[i] += 1.0f;
+}
+
+static bool write_tensor(output *out, const planned *item) {
+    static const char zeros[PIAA_GGUF_ALIGNMENT] = "";
+    const piaa_tensor *from = item->from;
+    const int64_t columns = from->dimensions ? from->shape[from->dimensions - 1] : 1;
+    const int64_t rows = columns ? piaa_tensor_count(from) / columns / (item->half < 0 ? 1 : 2) : 0;
+    const int64_t chunk = rows < CHUNK_ROWS ? rows : CHUNK_ROWS;
+    const size_t row_bytes = ggml_row_size(item->type, columns);
+    float *wide = piaa_alloc_array((size_t)(chunk * columns), sizeof *wide, out->error);
+    void *narrow = wide ? piaa_alloc_array((size_t)chunk, row_bytes, out->error) : NULL;
+    bool ok = narrow != NULL;
+    for (int64_t row = 0; ok && row < rows; row += chunk) {
+        int64_t n = rows - row < chunk ? rows - row : chunk;
+        read_rows(item, row, n, columns, wide);
+        if (item->type != GGML_TYPE_F32) ggml_quantize_chunk(item->type, wide, narrow, 0, n, columns, NULL);
+        ok = write_bytes(out, item->type == GGML_TYPE_F32 ? wide : narrow, row_bytes * (size_t)n);
+        if (ok && out->hooks && out->hooks->stop && out->hooks->stop(out->hooks->user))
+            ok = piaa_error_set(out->error, PIAA_STOPPED, "stopped before %s was whole", out->path);
+    }
+    free(wide);
+    free(narrow);
+    return ok && write_bytes(out, zeros, (size_t)(padded(item->bytes) - item->bytes));
+}
+
+static bool write_data(output *out, const piaa_checkpoint *c, const plan *p) {
+    for (size_t i = 0; i < p->count; i++) {
+        const planned *item = &p->items[i];
+        if (!write_tensor(out, item)) return false;
+        if (item->half == 0) continue;
+        out->done += (int64_t)item->from->bytes;
+        piaa_checkpoint_forget(c, item->from);
+        if (out->hooks && out->hooks->progress) out->hooks->progress(out->hooks->user, "converting", out->done, out->total);
+    }
+    return true;
+}
+
+/* One file, under another name until it is whole and on the disk. */
+static bool write_file(output *out, const piaa_checkpoint *c, const piaa_gguf_meta *meta, const plan *p) {
+    piaa_gguf_meta head = {.error = out->error};
+    char *part = piaa_format(out->error, "%s.part", out->path);
+    bool ok = part && make_head(meta, p, &head);
+    if (ok) out->stream = fopen(part, "wb");
+    if (ok && !out->stream) ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    bool made = ok;
+    ok = ok && write_bytes(out, head.text.data, head.text.length) && write_data(out, c, p);
+    if (ok && (fflush(out->stream) != 0 || fsync(fileno(out->stream)) != 0))
+        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    if (made && fclose(out->stream) != 0 && ok) ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    if (ok && rename(part, out->path) != 0) ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    if (!ok && made) remove(part);
+    free(head.text.data);
+    free(part);
+    return ok;
+}
+
+bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const char *vision_path, piaa_gguf_kind kind,
+                       const piaa_hooks *hooks, piaa_error *error) {
+    if (!c) return piaa_error_missing(error, "model");
+    const char *type = piaa_json_string(c->config, "model_type");
+    const piaa_gguf_family *family = NULL;
+    for (size_t i = 0; type && i < piaa_gguf_family_count; i++)
+        if (strcmp(type, piaa_gguf_families[i].model_type) == 0) family = &piaa_gguf_families[i];
+    if (!family)
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a \"%.60s\" model, which cannot be written as GGUF: qwen3_vl and gemma3 can",
+                              c->folder, type ? type : "");
+    output out = {.hooks = hooks, .error = error};
+    piaa_gguf_meta text = {.error = error}, vision = {.error = error};
+    plan text_plan = {0}, vision_plan = {0};
+    bool ok = piaa_gguf_put_text_model(&text, c, family, kinds[kind].text_number) &&
+              piaa_gguf_put_vision_part(&vision, c, family, kinds[kind].vision_number) &&
+              make_plan(&text_plan, c, family, kind, false, error) && make_plan(&vision_plan, c, family, kind, true, error);
+    const plan *plans[] = {&text_plan, &vision_plan};
+    for (size_t i = 0; i < 2; i++)
+        for (size_t k = 0; k < plans[i]->count; k++)
+            if (plans[i]->items[k].half != 0) out.total += (int64_t)plans[i]->items[k].from->bytes;
+    out.path = vision_path;
+    ok = ok && write_file(&out, c, &vision, &vision_plan);
+    out.path = text_path;
+    ok = ok && write_file(&out, c, &text, &text_plan);
+    plan_free(&text_plan);
+    plan_free(&vision_plan);
+    free(text.text.data);
+    free(vision.text.data);
+    return ok;
+}
