@@ -121,8 +121,17 @@ typedef struct piaa_slots {
 } piaa_slots;
 
 /* How weights are held in memory.  AUTO: float32 where the whole model fits in 1 GiB that way (exact, and fast enough), else the
- * checkpoint's own type.  Vectors (biases, norms) and activations are float32 always. */
-typedef enum piaa_dtype { PIAA_DTYPE_AUTO, PIAA_DTYPE_F32, PIAA_DTYPE_F16, PIAA_DTYPE_BF16, PIAA_DTYPE_Q8_0, PIAA_DTYPE_Q4_K } piaa_dtype;
+ * checkpoint's own type.  FILE: each matrix as the checkpoint stores it, which AUTO becomes for quantised ones.  Vectors (biases, norms) and
+ * activations are float32 always. */
+typedef enum piaa_dtype {
+    PIAA_DTYPE_AUTO,
+    PIAA_DTYPE_F32,
+    PIAA_DTYPE_F16,
+    PIAA_DTYPE_BF16,
+    PIAA_DTYPE_Q8_0,
+    PIAA_DTYPE_Q4_K,
+    PIAA_DTYPE_FILE
+} piaa_dtype;
 
 /* Whether the camera's orientation mark turns the photo before the model sees it (the published code ignores it). */
 typedef enum piaa_exif { PIAA_EXIF_APPLY, PIAA_EXIF_IGNORE } piaa_exif;

@@ -23,7 +23,8 @@ static piaa_dtype resolve_dtype(const piaa_model_info *info, piaa_dtype dtype) {
     static const int64_t float_limit = (int64_t)1 << 30;
     if (dtype != PIAA_DTYPE_AUTO) return dtype;
     if (info->parameters * 4 <= float_limit) return PIAA_DTYPE_F32;
-    return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : strcmp(info->dtype, "F16") == 0 ? PIAA_DTYPE_F16 : PIAA_DTYPE_F32;
+    if (strcmp(info->dtype, "F32") == 0) return PIAA_DTYPE_F32;
+    return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : strcmp(info->dtype, "F16") == 0 ? PIAA_DTYPE_F16 : PIAA_DTYPE_FILE;
 }
 
 static bool fill_request(piaa_extractor *extractor, const piaa_request *request, piaa_error *error) {

@@ -130,7 +130,21 @@ struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *er
 /* ------------------------------------------------------------------------------------------------------- types and homes */
 
 static enum ggml_type file_type(const piaa_tensor *tensor) {
+    if (tensor->type == PIAA_QUANTISED) return (enum ggml_type)tensor->ggml_type;
     return tensor->type == PIAA_BF16 ? GGML_TYPE_BF16 : tensor->type == PIAA_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
+}
+
+/* The type in the file.  Parts that are stacked can have several (llama.cpp's mixtures give values more bits than keys): then one that
+ * loses next to nothing of either. */
+static enum ggml_type own_type(const declared *item) {
+    enum ggml_type first = file_type(item->parts[0]);
+    bool same = true, quantised = false;
+    for (int i = 0; i < item->part_count; i++) {
+        same = same && file_type(item->parts[i]) == first;
+        quantised = quantised || ggml_is_quantized(file_type(item->parts[i]));
+    }
+    if (same) return first;
+    return quantised && item->matrix.columns % ggml_blck_size(GGML_TYPE_Q8_0) == 0 ? GGML_TYPE_Q8_0 : GGML_TYPE_F32;
 }
 
 static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
@@ -147,9 +161,10 @@ static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
     case PIAA_DTYPE_Q4_K:
         return GGML_TYPE_Q4_K;
     case PIAA_DTYPE_AUTO:
+    case PIAA_DTYPE_FILE:
         break;
     }
-    return file_type(item->parts[0]);
+    return own_type(item);
 }
 
 /* Our kernels for weights of this type, or NULL.  Their rows are whole words. */
@@ -174,13 +189,16 @@ static bool settle_types(piaa_resident *resident, piaa_error *error) {
     if (resident->dtype == PIAA_DTYPE_AUTO) {
         size_t bytes = 0;
         piaa_dtype own = PIAA_DTYPE_F32;
+        bool quantised = false;
         for (size_t i = 0; i < resident->count; i++) {
             const declared *item = &resident->items[i];
             bytes += (size_t)(item->matrix.rows * item->matrix.columns) * sizeof(float);
             if (item->vector) continue;
             piaa_type type = item->parts[0]->type;
             own = type == PIAA_BF16 ? PIAA_DTYPE_BF16 : type == PIAA_F16 ? PIAA_DTYPE_F16 : PIAA_DTYPE_F32;
+            quantised = quantised || type == PIAA_QUANTISED;
         }
+        if (quantised) own = PIAA_DTYPE_FILE;
         resident->dtype = bytes <= float_limit ? PIAA_DTYPE_F32 : own;
     }
     for (size_t i = 0; i < resident->count; i++) {

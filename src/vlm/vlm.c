@@ -15,7 +15,7 @@
 
 static const piaa_family *const families[] = {&piaa_family_qwen3vl};
 
-static const char *const dtype_names[] = {"auto", "f32", "f16", "bf16", "q8_0", "q4_K"};
+static const char *const dtype_names[] = {"auto", "f32", "f16", "bf16", "q8_0", "q4_K", "file"};
 
 const char *piaa_dtype_name(piaa_dtype dtype) {
     return dtype_names[dtype];

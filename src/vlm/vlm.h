@@ -17,7 +17,7 @@
 typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
 
-const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q4_K" */
+const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q4_K", "file" */
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "vlm/vlm.h"
+#include "weights/gguf_write.h"
 
 #define GGUF PIAA_GOLDEN "/gguf/"
 #define VISION "," GGUF "qwen3vl-mmproj-f32.gguf"
@@ -145,7 +146,48 @@ static void same_features_as_the_rounded_folder(void **state) {
     piaa_safetensors_close(golden);
 }
 
+/* Quantised pairs, written from the folder: near its features, and what AUTO becomes for a model too large for float32 (each matrix as it
+ * is in the file) near what float32 gives of the same file. */
+static void quantised_pairs(void **state) {
+    PIAA_UNUSED(state);
+    static const struct {
+        const char *name;
+        double limit, change;
+    } kinds[] = {{"q8_0", 0.05, 0.02}, {"q4_K", 0.3, 0.05}};
+    piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/qwen3vl/golden.safetensors");
+    for (size_t k = 0; k < PIAA_COUNT(kinds); k++) {
+        piaa_error error = {0};
+        piaa_gguf_kind kind;
+        char *folder = support_folder(), *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "mmproj.gguf");
+        piaa_checkpoint *checkpoint = piaa_checkpoint_open(PIAA_GOLDEN "/qwen3vl", &error);
+        assert_true(checkpoint && piaa_gguf_kind_parse(kinds[k].name, &kind));
+        if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error)) fail_msg("%s", error.message);
+        piaa_checkpoint_close(checkpoint);
+        piaa_slots slots = {0};
+        size_t count = 0, at = 0;
+        float *wide = features(folder, PIAA_DTYPE_F32, &slots, &count, golden);
+        double worst = against_golden(wide, &slots, golden), change = 0;
+        piaa_slots_free(&slots);
+        float *own = features(folder, PIAA_DTYPE_FILE, &slots, &count, golden);
+        for (size_t i = 0; i < slots.count; i++) {
+            double e = support_relative_error(own + at, wide + at, (size_t)slots.items[i].dim);
+            if (e > change) change = e;
+            at += (size_t)slots.items[i].dim;
+        }
+        print_message("%s: relative error %.2g; held as in the file, %.2g from float32\n", kinds[k].name, worst, change);
+        assert_true(worst <= kinds[k].limit && change <= kinds[k].change);
+        piaa_slots_free(&slots);
+        free(wide);
+        free(own);
+        free(text);
+        free(vision);
+        support_remove(folder);
+    }
+    piaa_safetensors_close(golden);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_features), cmocka_unit_test(same_features_as_the_rounded_folder)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(same_features), cmocka_unit_test(same_features_as_the_rounded_folder),
+                                       cmocka_unit_test(quantised_pairs)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
