@@ -1,7 +1,9 @@
 /* Looks up a data set's images in a store; copies only where two matrices have to stand side by side. */
 #include "study/source.h"
 
+#include "base/file.h"
 #include "base/memory.h"
+#include "study/changed.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,15 +33,29 @@ static bool find_slots(piaa_source *source, const piaa_store *store, int *found,
     return true;
 }
 
-static bool find_rows(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const int *found) {
+static const piaa_photo *find_photo(const piaa_store *store, const piaa_dataset *set, const char *changed, size_t image) {
+    if (!changed) return piaa_store_find(store, set->images[image].path);
+    char *path = piaa_changed_path(changed, image, NULL);
+    const piaa_photo *photo = path ? piaa_store_find(store, path) : NULL;
+    free(path);
+    return photo;
+}
+
+static bool find_rows(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const char *changed, const int *found,
+                      piaa_error *error) {
+    char *folder = changed ? piaa_path_absolute(changed, error) : NULL;
+    if (changed && !folder) return false;
     for (size_t i = 0; i < set->image_count; i++) {
-        const piaa_photo *photo = piaa_store_find(store, set->images[i].path);
+        const piaa_photo *photo = find_photo(store, set, folder, i);
         bool whole = photo != NULL;
         for (int k = 0; whole && k < source->parts; k++) whole = piaa_store_vector(store, found[k], photo->row) != NULL;
         source->rows[i] = whole ? photo->row : -1;
         source->absent += !whole;
     }
-    return source->absent < set->image_count;
+    free(folder);
+    if (source->absent < set->image_count) return true;
+    return piaa_error_set(error, PIAA_MISMATCH, "%s holds vectors of none of the images of %.300s: embed them first",
+                          piaa_store_path(store), set->folder);
 }
 
 /* The parts of every image side by side, one row for each image. */
@@ -58,19 +74,15 @@ static bool join(piaa_source *source, const piaa_store *store, const piaa_datase
     return true;
 }
 
-bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const piaa_slot *slots, int parts,
-                      piaa_error *error) {
+bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const char *changed, const piaa_slot *slots,
+                      int parts, piaa_error *error) {
     *source = (piaa_source){.parts = parts};
     int found[PIAA_SOURCE_PARTS];
     if (parts < 1 || parts > PIAA_SOURCE_PARTS)
         return piaa_error_set(error, PIAA_USAGE, "1 to %d pools can stand side by side, not %d", PIAA_SOURCE_PARTS, parts);
     memcpy(source->slots, slots, (size_t)parts * sizeof *slots);
     if (!find_slots(source, store, found, error) || !(source->rows = piaa_alloc(set->image_count, sizeof *source->rows, error))) goto fail;
-    if (!find_rows(source, store, set, found)) {
-        piaa_error_set(error, PIAA_MISMATCH, "%s holds vectors of none of the images of %.300s: embed them first", piaa_store_path(store),
-                       set->folder);
-        goto fail;
-    }
+    if (!find_rows(source, store, set, changed, found, error)) goto fail;
     source->x = piaa_store_matrix(store, found[0], NULL);
     if (parts > 1 && !join(source, store, set, found, error)) goto fail;
     return true;

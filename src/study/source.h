@@ -19,9 +19,11 @@ typedef struct piaa_source {
     float *own;
 } piaa_source;
 
-/* The store must outlive the source and not be refreshed meanwhile.  Fails where the store lacks a slot (PIAA_MISMATCH) or every image. */
-bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const piaa_slot *slots, int parts,
-                      piaa_error *error) PIAA_MUST_USE;
+/* The store must outlive the source and not be refreshed meanwhile.  `changed`: the folder of changed copies of the images
+ * (study/changed.h) that is looked for in the store instead of the images themselves; NULL for these.  Of the slots only pool and layer are
+ * read.  Fails where the store lacks a slot (PIAA_MISMATCH) or every image. */
+bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const char *changed, const piaa_slot *slots,
+                      int parts, piaa_error *error) PIAA_MUST_USE;
 void piaa_source_close(piaa_source *source);
 
 /* Who made the store's features; the strings are the store's. */

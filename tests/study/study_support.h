@@ -40,7 +40,7 @@ static inline piaa_source study_source(const piaa_store *store, const piaa_datas
     piaa_error error = {0};
     piaa_source source;
     piaa_slot slot = {pool, layer, 0};
-    if (!piaa_source_open(&source, store, set, &slot, 1, &error)) fail_msg("%s", error.message);
+    if (!piaa_source_open(&source, store, set, NULL, &slot, 1, &error)) fail_msg("%s", error.message);
     return source;
 }
 

@@ -1,0 +1,163 @@
+/* Figures over people, comparisons, CSV rows; threads that share jobs. */
+#include "support.h"
+
+#include "study/outcome.h"
+#include "study/parallel.h"
+
+/* `users` people with 4 test images each; person u's predictions follow the scores as told. */
+static piaa_outcome *outcome(const char *method, const double (*predicted)[4], const double (*scores)[4], size_t users) {
+    piaa_error error = {0};
+    piaa_outcome *out = piaa_outcome_new(method, "demo", "large", users, 4, &error);
+    assert_non_null(out);
+    for (size_t u = 0; u < users; u++) {
+        out->users[u].user = u;
+        out->users[u].count = 4;
+        for (size_t i = 0; i < 4; i++) out->rows[4 * u + i] = (piaa_outcome_row){i, predicted[u][i], scores[u][i], NAN};
+    }
+    if (!piaa_outcome_finish(out, 500, 1, &error)) fail_msg("%s", error.message);
+    return out;
+}
+
+static const double scores[4][4] = {{1, 2, 3, 4}, {4, 3, 2, 1}, {3, 3, 3, 3}, {1, 2, 2, 5}};
+static const double guesses[4][4] = {{1, 2, 3, 4}, {4, 1, 2, 3}, {1, 2, 3, 4}, {2, 2, 2, 2}};
+
+static void undefined_people_are_counted_and_shown_twice(void **state) {
+    PIAA_UNUSED(state);
+    piaa_outcome *out = outcome("m", guesses, scores, 4);
+    assert_int_equal(out->spearman.undefined, 2); /* equal scores; equal predictions */
+    double own = out->users[1].figures.spearman;
+    assert_true(fabs(own - 0.2) < 1e-12);
+    assert_true(fabs(out->spearman.defined.mean - (1 + own) / 2) < 1e-12);
+    assert_true(fabs(out->spearman.all.mean - (1 + own) / 4) < 1e-12);
+    assert_int_equal(out->r2.undefined, 0);
+    assert_true(out->users[2].figures.r2 == 0); /* as scikit-learn has it for a constant truth */
+    assert_true(out->rmse.all.low <= out->rmse.all.mean && out->rmse.all.mean <= out->rmse.all.high);
+    piaa_outcome_free(out);
+}
+
+static void rows_without_a_prediction_go(void **state) {
+    PIAA_UNUSED(state);
+    double holes[4][4];
+    memcpy(holes, guesses, sizeof holes);
+    holes[0][1] = holes[1][0] = holes[1][1] = holes[1][2] = holes[1][3] = NAN;
+    piaa_outcome *out = outcome("m", (const double(*)[4])holes, scores, 4);
+    assert_int_equal(out->row_count, 11);
+    assert_int_equal(out->test_left_out, 5);
+    assert_int_equal(out->without, 1);
+    assert_int_equal(out->users[0].count, 3);
+    assert_int_equal(out->users[1].count, 0);
+    assert_int_equal(out->users[2].first, 3);
+    assert_true(out->rows[1].score == 3);
+    assert_true(fabs(out->spearman.all.mean - 1.0 / 3) < 1e-12); /* of the three people with predictions */
+    piaa_outcome_free(out);
+}
+
+static void methods_are_compared_over_common_people(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    double worse[4][4], holes[4][4];
+    for (int u = 0; u < 4; u++)
+        for (int i = 0; i < 4; i++) {
+            worse[u][i] = 6 - guesses[u][i];
+            holes[u][i] = u == 3 ? NAN : guesses[u][i];
+        }
+    piaa_outcome *all[3] = {outcome("base", guesses, scores, 4), outcome("worse", (const double(*)[4])worse, scores, 4),
+                            outcome("holes", (const double(*)[4])holes, scores, 4)};
+    const piaa_outcome *const list[3] = {all[0], all[1], all[2]};
+    piaa_comparison out[3];
+    assert_true(piaa_outcomes_compare(list, 3, 0, PIAA_FIGURE_SPEARMAN, 500, 1, out, &error));
+    assert_true(isnan(out[0].p) && isnan(out[0].p_holm) && out[0].users == 4);
+    assert_true(fabs(out[1].difference.mean + 2 * 1.2 / 4) < 1e-12);
+    assert_int_equal(out[1].better, 0);
+    assert_int_equal(out[2].users, 3);
+    assert_true(out[2].difference.mean == 0 && out[2].p == 1);
+    assert_true(fabs(out[1].p_holm - fmin(1, 2 * out[1].p)) < 1e-12);
+    assert_true(piaa_outcomes_compare(list, 3, 0, PIAA_FIGURE_RMSE, 500, 1, out, &error));
+    assert_true(out[1].difference.mean > 0); /* a larger error, so nobody is better off */
+    assert_false(piaa_outcomes_compare(list, 3, 3, PIAA_FIGURE_R2, 500, 1, out, &error));
+    for (int i = 0; i < 3; i++) piaa_outcome_free(all[i]);
+}
+
+static void csv_fields_are_quoted_and_numbers_short(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    piaa_data_image images[1] = {{.name = "a,b.jpg"}};
+    piaa_data_user users[1] = {{.id = "Anna \"A\""}};
+    piaa_dataset set = {.images = images, .image_count = 1, .users = users, .user_count = 1};
+    piaa_outcome *out = piaa_outcome_new("m", "demo", "small", 1, 2, &error);
+    assert_non_null(out);
+    out->users[0].count = 2;
+    out->rows[0] = (piaa_outcome_row){0, 2.1, 17 / 100.0 * 4 + 1, 3.25};
+    out->rows[1] = (piaa_outcome_row){0, 1 / 3.0, 4, NAN};
+    assert_true(piaa_outcome_finish(out, 10, 0, &error));
+    piaa_text text = {0};
+    assert_true(piaa_outcome_csv(out, &set, "x/", &text, &error));
+    assert_string_equal(text.data, "\"Anna \"\"A\"\"\",\"x/a,b.jpg\",demo,small,m,3.25,2.1,1.68\n"
+                                   "\"Anna \"\"A\"\"\",\"x/a,b.jpg\",demo,small,m,,0.33333334,4\n");
+    free(text.data);
+    piaa_outcome_free(out);
+}
+
+/* ------------------------------------------------------------------------------------------------------------ threads */
+
+typedef struct tally {
+    int done[100];
+    size_t fails;
+    int told, stop_after;
+} tally;
+
+static bool job(void *user, size_t i, piaa_error *error) {
+    tally *t = user;
+    t->done[i]++;
+    return i < t->fails || piaa_error_set(error, PIAA_FORMAT, "job %zu", i);
+}
+
+static void tell(void *user, const char *what, int64_t done, int64_t total) {
+    tally *t = user;
+    assert_string_equal(what, "counting");
+    assert_true(done <= total);
+    t->told++;
+}
+
+static bool stop(void *user) {
+    const tally *t = user;
+    return t->stop_after && t->told >= t->stop_after;
+}
+
+static void every_job_runs_once(void **state) {
+    PIAA_UNUSED(state);
+    for (int threads = 0; threads < 5; threads++) {
+        piaa_error error = {0};
+        tally t = {.fails = 100};
+        assert_true(piaa_parallel_run(100, threads, job, &t, "counting", &(piaa_hooks){.user = &t, .progress = tell}, &error));
+        for (int i = 0; i < 100; i++) assert_int_equal(t.done[i], 1);
+        assert_int_equal(t.told, 100);
+        assert_true(piaa_parallel_run(0, threads, job, &t, "counting", NULL, &error));
+    }
+}
+
+static void the_first_failure_is_told(void **state) {
+    PIAA_UNUSED(state);
+    for (int threads = 1; threads < 5; threads++) {
+        piaa_error error = {0};
+        tally t = {.fails = 7};
+        assert_false(piaa_parallel_run(100, threads, job, &t, "counting", NULL, &error));
+        assert_string_equal(error.message, "job 7");
+        tally s = {.fails = 100, .stop_after = 3};
+        assert_false(
+            piaa_parallel_run(100, threads, job, &s, "counting", &(piaa_hooks){.user = &s, .progress = tell, .stop = stop}, &error));
+        assert_int_equal(error.code, PIAA_STOPPED);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(undefined_people_are_counted_and_shown_twice),
+        cmocka_unit_test(rows_without_a_prediction_go),
+        cmocka_unit_test(methods_are_compared_over_common_people),
+        cmocka_unit_test(csv_fields_are_quoted_and_numbers_short),
+        cmocka_unit_test(every_job_runs_once),
+        cmocka_unit_test(the_first_failure_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
