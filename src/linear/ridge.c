@@ -1,5 +1,5 @@
 /*
- * Ridge regression and its leave-one-out errors from one symmetric eigen-decomposition.
+ * Ridge regression and its leave-one-out errors from one orthogonal reduction of a symmetric matrix.
  *
  * Let Z [n, d] be the standardised design matrix (columns of mean 0) and y the centred target.  Ridge minimises |y - Zw|^2 + a|w|^2:
  *
@@ -8,16 +8,18 @@
  * Leaving row i out and fitting again, intercept included, changes its residual to  e_i = (a c_i) / (1 - 1/n - h_i),  where
  * h_i = z_i'(Z'Z + aI)^-1 z_i is the row's leverage (Rifkin and Lippert, "Notes on regularized least squares", MIT-CSAIL-TR-2007-025).
  *
- * Tall (n > d).  Z'Z = V L V', so with P = ZV:  w = V (L + a)^-1 V'Z'y  and  h_i = sum_k P_ik^2 / (L_k + a).  Z is never held: blocks
- * of rows are standardised from float32 as they are needed.
+ * Tall (n > d).  Z'Z = Q T Q' with T tridiagonal, so with P = ZQ:  w = Q (T + a)^-1 Q'Z'y  and  h_i = p_i'(T + a)^-1 p_i.  For each alpha
+ * T + a = L D L' costs O(d), and then each row's leverage too: y = L^-1 p_i and h_i = sum_k y_k^2 / D_k.  Eigenvectors would say no more
+ * and cost twice as much.  Z is never held: blocks of rows are standardised from float32 as they are needed.
  *
  * Wide (n <= d).  ZZ' = U L U'.  The vector of ones is an eigenvector with eigenvalue 0; it is what centring took away.  Shifting its
  * eigenvalue beyond all others (adding k/n to every entry, k > the trace) makes it the last eigenvector, which is dropped.  On the others
  *     c = U (L + a)^-1 U'y   and   1 - 1/n - h_i = a sum_k U_ik^2 / (L_k + a),
  * without the difference of nearly equal numbers that small alphas would bring.
  *
- * Either way: E, the eigenvectors as rows, q = E y or E Z'y, and M = E' (L + a)^-1 q (which is c or w), for all targets and alphas in one
- * matrix product.  Only the leverages need the alphas and no targets: they are kept for the list that was asked for last.
+ * Either way: E, the basis (eigenvectors U or the columns of Q) as rows, q = E y or E Z'y, and M = E' (L + a)^-1 q or E' (T + a)^-1 q
+ * (which is c or w), for all targets and alphas in one matrix product.  Only the leverages need the alphas and no targets: they are kept
+ * for the list that was asked for last.
  */
 #include "linear/ridge.h"
 
@@ -32,7 +34,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 1 << 19 }; /* numbers in a block of rows of Z (or of P): 4 MiB each */
+enum {
+    BLOCK = 1 << 19, /* numbers in a block of rows of Z (or of P): 4 MiB each */
+    LANES = 8,       /* rows that are worked on abreast */
+};
 
 struct piaa_ridge_design {
     const float *x;
@@ -42,9 +47,10 @@ struct piaa_ridge_design {
     bool wide;
     double *mean, *scale, *inverse; /* [dim]; inverse 0 for constant columns */
 
-    int rank;        /* eigenpairs kept */
+    int rank;        /* vectors of the basis */
     int side;        /* their length: n (wide) or dim (tall) */
-    double *values;  /* [rank], not negative */
+    double *values;  /* [rank] wide: eigenvalues, not negative; tall: diagonal of T */
+    double *beside;  /* tall: [rank - 1] T next to its diagonal */
     double *vectors; /* [rank][side] */
 
     double *z; /* [block][dim] the standardised rows first .. first + held - 1 */
@@ -52,7 +58,8 @@ struct piaa_ridge_design {
 
     double *alphas; /* [alpha_count] the list that slack is for */
     int alpha_count;
-    double *slack; /* [n][alpha_count] 1 - 1/n - h_i */
+    double *slack;          /* [n][alpha_count] 1 - 1/n - h_i */
+    double *lower, *pivots; /* tall: [rank][alpha_count] L beside its diagonal, and D */
 };
 
 /* NumPy's logspace(-3, 3, 13), digit by digit. */
@@ -133,29 +140,46 @@ static const double *standardised(piaa_ridge_design *design, int64_t first, int6
 
 /* ------------------------------------------------------------------------------------------------------ factorising */
 
-static bool factorise(piaa_ridge_design *design, piaa_error *error) {
+static bool failed(const piaa_ridge_design *design, lapack_int info, piaa_error *error) {
+    if (info == LAPACK_WORK_MEMORY_ERROR)
+        return piaa_error_set(error, PIAA_MEMORY, "out of memory factorising a %d x %d matrix", design->side, design->side);
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "the eigenvalues of a %d x %d matrix did not converge", design->side, design->side);
+}
+
+static bool factorise_wide(piaa_ridge_design *design, piaa_error *error) {
     int side = design->side, d = design->dim;
     double *gram = design->vectors;
-    if (design->wide) {
-        cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, side, d, 1, standardised(design, 0, side), d, 0, gram, side);
-        double trace = 0;
-        for (int i = 0; i < side; i++) trace += gram[(size_t)i * (size_t)side + (size_t)i];
-        double shift = (trace > 0 ? 2 * trace : 1) / side;
-        for (size_t i = 0; i < (size_t)side; i++)
-            for (size_t j = 0; j <= i; j++) gram[i * (size_t)side + j] += shift;
-    } else {
-        for (int64_t i = 0; i < design->n; i += design->block) {
-            int count = (int)least(design->block, design->n - i);
-            cblas_dsyrk(CblasRowMajor, CblasLower, CblasTrans, side, count, 1, standardised(design, i, count), d, i > 0, gram, side);
-        }
-    }
+    cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, side, d, 1, standardised(design, 0, side), d, 0, gram, side);
+    double trace = 0;
+    for (int i = 0; i < side; i++) trace += gram[(size_t)i * (size_t)side + (size_t)i];
+    double shift = (trace > 0 ? 2 * trace : 1) / side;
+    for (size_t i = 0; i < (size_t)side; i++)
+        for (size_t j = 0; j <= i; j++) gram[i * (size_t)side + j] += shift;
     /* Row-major lower is column-major upper; eigenvectors come as columns there, which are rows here, eigenvalues ascending. */
     lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', side, gram, side, design->values);
-    if (info == LAPACK_WORK_MEMORY_ERROR)
-        return piaa_error_set(error, PIAA_MEMORY, "out of memory factorising a %d x %d matrix", side, side);
-    if (info != 0) return piaa_error_set(error, PIAA_UNSUPPORTED, "the eigenvalues of a %d x %d matrix did not converge", side, side);
-    design->rank = design->wide ? side - 1 : side;
+    if (info != 0) return failed(design, info, error);
+    design->rank = side - 1;
     for (int k = 0; k < design->rank; k++) design->values[k] = fmax(design->values[k], 0);
+    return true;
+}
+
+static bool factorise_tall(piaa_ridge_design *design, piaa_error *error) {
+    int d = design->dim;
+    double *gram = design->vectors, *reflectors = piaa_alloc_array((size_t)d, sizeof *reflectors, error);
+    if (!reflectors || !(design->beside = piaa_alloc((size_t)d, sizeof *design->beside, error))) {
+        free(reflectors);
+        return false;
+    }
+    for (int64_t i = 0; i < design->n; i += design->block) {
+        int count = (int)least(design->block, design->n - i);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, count, 1, standardised(design, i, count), d, i > 0, gram, d);
+    }
+    /* Row-major upper is column-major lower; the columns of Q there are rows here. */
+    lapack_int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', d, gram, d, design->values, design->beside, reflectors);
+    if (info == 0) info = LAPACKE_dorgtr(LAPACK_COL_MAJOR, 'L', d, gram, d, reflectors);
+    free(reflectors);
+    if (info != 0) return failed(design, info, error);
+    design->rank = d;
     return true;
 }
 
@@ -183,7 +207,7 @@ piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, in
         !(design->vectors = piaa_alloc_array(side * side, sizeof(double), error)) ||
         !(design->z = piaa_alloc_array((size_t)design->block * d, sizeof(double), error)))
         goto fail;
-    if (!measure_columns(design, error) || !factorise(design, error)) goto fail;
+    if (!measure_columns(design, error) || !(design->wide ? factorise_wide(design, error) : factorise_tall(design, error))) goto fail;
     return design;
 fail:
     piaa_ridge_design_free(design);
@@ -197,27 +221,87 @@ void piaa_ridge_design_free(piaa_ridge_design *design) {
     free(design->scale);
     free(design->inverse);
     free(design->values);
+    free(design->beside);
     free(design->vectors);
     free(design->z);
     free(design->alphas);
     free(design->slack);
+    free(design->lower);
+    free(design->pivots);
     free(design);
 }
 
 /* -------------------------------------------------------------------------------------------------------- leverages */
 
-/* slack[i][a] of rows first .. first + count - 1 from their squared coordinates s [count][rank] and filter [rank][alphas]. */
-static void slack_of_block(piaa_ridge_design *design, int64_t first, int count, const double *squared, const double *filter) {
-    int alphas = design->alpha_count;
-    double *slack = design->slack + (size_t)first * (size_t)alphas;
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, count, alphas, design->rank, 1, squared, design->rank, filter, alphas, 0, slack,
-                alphas);
-    for (size_t i = 0; i < (size_t)count; i++)
-        for (size_t a = 0; a < (size_t)alphas; a++) {
-            double *value = &slack[i * (size_t)alphas + a];
-            *value = design->wide ? design->alphas[a] * *value : 1 - 1 / (double)design->n - *value;
-            *value = fmax(*value, DBL_EPSILON * DBL_EPSILON); /* an isolated row whose slack is lost in rounding */
+/* An isolated row's slack may be lost in rounding. */
+static double safe(double slack) {
+    return fmax(slack, DBL_EPSILON * DBL_EPSILON);
+}
+
+/* slack[i][a] = a sum_k U_ik^2 / (L_k + a).  squared [n][rank], filter [rank][alphas] are work space. */
+static void slack_wide(piaa_ridge_design *design, double *squared, double *filter) {
+    size_t rank = (size_t)design->rank, n = (size_t)design->n, alphas = (size_t)design->alpha_count;
+    for (size_t k = 0; k < rank; k++) {
+        for (size_t a = 0; a < alphas; a++) filter[k * alphas + a] = 1 / (design->values[k] + design->alphas[a]);
+        for (size_t i = 0; i < n; i++) {
+            double u = design->vectors[k * n + i];
+            squared[i * rank + k] = u * u;
         }
+    }
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)alphas, (int)rank, 1, squared, (int)rank, filter, (int)alphas, 0,
+                design->slack, (int)alphas);
+    for (size_t i = 0; i < n * alphas; i++) design->slack[i] = safe(design->alphas[i % alphas] * design->slack[i]);
+}
+
+/* T + a = L D L' for every alpha.  No pivot of a matrix whose eigenvalues are at least a is below a. */
+static void factorise_shifted(piaa_ridge_design *design) {
+    size_t alphas = (size_t)design->alpha_count;
+    for (size_t a = 0; a < alphas; a++) {
+        double carried = 0;
+        for (size_t k = 0; k < (size_t)design->rank; k++) {
+            double pivot = fmax(design->values[k] + design->alphas[a] - carried, design->alphas[a]);
+            double beside = k + 1 < (size_t)design->rank ? design->beside[k] : 0;
+            design->pivots[k * alphas + a] = pivot;
+            design->lower[k * alphas + a] = beside / pivot;
+            carried = beside * (beside / pivot);
+        }
+    }
+}
+
+/* Leverages of LANES rows whose coordinates stand in columns of p, `stride` apart: forward substitution for all of them at once, everything
+ * but p in registers. */
+static void leverages(const piaa_ridge_design *design, size_t alpha, const double *p, size_t stride, double *out) {
+    size_t alphas = (size_t)design->alpha_count;
+    double y[LANES] = {0}, h[LANES] = {0}, lower = 0;
+    for (size_t k = 0; k < (size_t)design->rank; k++) {
+        double inverse = 1 / design->pivots[k * alphas + alpha];
+        for (int i = 0; i < LANES; i++) {
+            y[i] = p[k * stride + (size_t)i] - lower * y[i];
+            h[i] += y[i] * y[i] * inverse;
+        }
+        lower = design->lower[k * alphas + alpha];
+    }
+    memcpy(out, h, sizeof h);
+}
+
+/* `work` [rank][stride], the stride a multiple of LANES and not less than a block. */
+static void slack_tall(piaa_ridge_design *design, double *work, size_t stride) {
+    int d = design->dim;
+    size_t alphas = (size_t)design->alpha_count;
+    factorise_shifted(design);
+    memset(work, 0, (size_t)d * stride * sizeof *work);
+    for (int64_t i = 0; i < design->n; i += design->block) {
+        int here = (int)least(design->block, design->n - i);
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->vectors, d, standardised(design, i, here), d, 0, work,
+                    (int)stride);
+        for (size_t row = 0; row < (size_t)here; row += LANES)
+            for (size_t a = 0; a < alphas; a++) {
+                double h[LANES];
+                leverages(design, a, work + row, stride, h);
+                for (size_t k = 0; k < LANES && row + k < (size_t)here; k++)
+                    design->slack[((size_t)i + row + k) * alphas + a] = safe(1 - 1 / (double)design->n - h[k]);
+            }
+    }
 }
 
 /* Makes design->slack for this list of alphas. */
@@ -226,39 +310,28 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
     if (design->alpha_count == count && memcmp(design->alphas, alphas, bytes) == 0) return true;
     free(design->alphas);
     free(design->slack);
+    free(design->lower);
+    free(design->pivots);
     design->alpha_count = 0;
-    design->slack = NULL;
-    double *filter = NULL, *squared = NULL;
-    if (!(design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) ||
-        !(design->slack = piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) ||
-        !(filter = piaa_alloc_array(rank * (size_t)count, sizeof(double), error)) ||
-        !(squared = piaa_alloc_array(rank * block, sizeof(double), error))) {
-        free(filter);
-        return false;
+    design->slack = design->lower = design->pivots = NULL;
+    size_t factors = rank * (size_t)count, stride = (block + LANES - 1) / LANES * LANES;
+    double *work = piaa_alloc_array(rank * stride, sizeof(double), error), *filter = NULL;
+    bool ok = (design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) && work &&
+              (!design->wide || (filter = piaa_alloc_array(factors, sizeof(double), error))) &&
+              (design->slack = piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) &&
+              (design->wide || ((design->lower = piaa_alloc_array(factors, sizeof(double), error)) &&
+                                (design->pivots = piaa_alloc_array(factors, sizeof(double), error))));
+    if (ok) {
+        memcpy(design->alphas, alphas, bytes);
+        design->alpha_count = count;
+        if (design->wide)
+            slack_wide(design, work, filter);
+        else
+            slack_tall(design, work, stride);
     }
-    memcpy(design->alphas, alphas, bytes);
-    design->alpha_count = count;
-    for (size_t k = 0; k < rank; k++)
-        for (size_t a = 0; a < (size_t)count; a++) filter[k * (size_t)count + a] = 1 / (design->values[k] + alphas[a]);
-    if (design->wide) {
-        for (size_t k = 0; k < rank; k++)
-            for (size_t i = 0; i < block; i++) {
-                double u = design->vectors[k * block + i];
-                squared[i * rank + k] = u * u;
-            }
-        slack_of_block(design, 0, (int)design->n, squared, filter);
-    } else {
-        for (int64_t i = 0; i < design->n; i += design->block) {
-            int here = (int)least(design->block, design->n - i), d = design->dim;
-            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, here, d, d, 1, standardised(design, i, here), d, design->vectors, d, 0,
-                        squared, d);
-            for (size_t k = 0; k < (size_t)here * rank; k++) squared[k] *= squared[k];
-            slack_of_block(design, i, here, squared, filter);
-        }
-    }
+    free(work);
     free(filter);
-    free(squared);
-    return true;
+    return ok;
 }
 
 /* ---------------------------------------------------------------------------------------------------------- fitting */
@@ -271,7 +344,7 @@ typedef struct fitting {
     double *mean;       /* [targets] */
     double *centred;    /* [n][targets] */
     double *projection; /* [rank][targets] q */
-    double *filtered;   /* [rank][columns] (L + a)^-1 q */
+    double *filtered;   /* [rank][columns] (L + a)^-1 q, or (T + a)^-1 q */
     double *solution;   /* [side][columns] M: c where wide, w where tall */
     double *error;      /* [block][columns] of the rows in hand */
 } fitting;
@@ -281,12 +354,38 @@ typedef struct column {
     int target, alpha;
 } column;
 
+static double projected(const fitting *fit, size_t k, const column *which) {
+    return fit->projection[k * (size_t)fit->targets + (size_t)which->target];
+}
+
+/* filtered = (T + a)^-1 q, all columns abreast: down with L, back with D and L'. */
+static void substitute(fitting *fit, const column *columns, size_t count) {
+    const piaa_ridge_design *design = fit->design;
+    size_t rank = (size_t)design->rank, alphas = (size_t)design->alpha_count;
+    double *x = fit->filtered;
+    for (size_t k = 0; k < rank; k++)
+        for (size_t c = 0; c < count; c++) {
+            double before = k ? design->lower[(k - 1) * alphas + (size_t)columns[c].alpha] * x[(k - 1) * count + c] : 0;
+            x[k * count + c] = projected(fit, k, &columns[c]) - before;
+        }
+    for (size_t k = rank; k-- > 0;)
+        for (size_t c = 0; c < count; c++) {
+            size_t at = k * alphas + (size_t)columns[c].alpha;
+            double after = k + 1 < rank ? design->lower[at] * x[(k + 1) * count + c] : 0;
+            x[k * count + c] = x[k * count + c] / design->pivots[at] - after;
+        }
+}
+
 static void solve(fitting *fit, const column *columns, int count) {
     const piaa_ridge_design *design = fit->design;
-    for (size_t k = 0; k < (size_t)design->rank; k++)
-        for (size_t c = 0; c < (size_t)count; c++)
-            fit->filtered[k * (size_t)count + c] = fit->projection[k * (size_t)fit->targets + (size_t)columns[c].target] /
-                                                   (design->values[k] + design->alphas[columns[c].alpha]);
+    if (design->wide) {
+        for (size_t k = 0; k < (size_t)design->rank; k++)
+            for (size_t c = 0; c < (size_t)count; c++)
+                fit->filtered[k * (size_t)count + c] =
+                    projected(fit, k, &columns[c]) / (design->values[k] + design->alphas[columns[c].alpha]);
+    } else {
+        substitute(fit, columns, (size_t)count);
+    }
     cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, design->side, count, design->rank, 1, design->vectors, design->side, fit->filtered,
                 count, 0, fit->solution, count);
 }

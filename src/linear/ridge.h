@@ -25,7 +25,7 @@ typedef struct piaa_ridge_design piaa_ridge_design;
  * Columns get mean 0 and population variance 1.  A column that is constant by scikit-learn's rule (its variance is within the rounding
  * error of computing it) keeps scale 1 and becomes exactly 0, however large its values, so its coefficient is 0.
  *
- * Memory, in float64: n <= dim: n x dim and n x n; n > dim: dim x dim, and 8 MiB.  (LAPACK's work space doubles the square one meanwhile.)
+ * Memory, in float64: n <= dim: n x dim and n x n (LAPACK's work space doubles the square one meanwhile); n > dim: dim x dim, and 8 MiB.
  * Errors: no rows, no columns, a value that is not finite (row and column, from 0, are named), memory.
  */
 piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim, piaa_error *error) PIAA_MUST_USE;
