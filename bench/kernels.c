@@ -187,6 +187,7 @@ int main(int count, char **arguments) {
             snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1], (long long)p[2]);
             line(half ? "bf16 product" : "f32 product", shape, ours_product(half, p[0], p[1], p[2]),
                  ggml_product(half ? GGML_TYPE_BF16 : GGML_TYPE_F32, p[0], p[1], p[2]), peak);
+            if (half) line("q4_K product", shape, NAN, ggml_product(GGML_TYPE_Q4_K, p[0], p[1], p[2]), peak);
         }
         for (size_t i = 0; i < PIAA_COUNT(attentions); i++) {
             int64_t n = attentions[i].tokens;

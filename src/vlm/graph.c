@@ -29,6 +29,7 @@ struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, s
     if (x->type != wanted) x = ggml_cast(c, x, wanted);
     if (w->kernels) return piaa_node_linear(graph, w, b, x, activation, residual);
     struct ggml_tensor *y = ggml_mul_mat(c, w->tensor, x);
+    if (graph->kernels && (b || residual || activation != PIAA_LINEAR)) return piaa_node_finish(graph, y, b, activation, residual);
     if (b) y = ggml_add(c, y, b);
     if (activation == PIAA_GELU) y = ggml_gelu_erf(c, y);
     if (activation == PIAA_GELU_TANH) y = gelu_tanh(c, y);

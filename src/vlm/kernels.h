@@ -21,10 +21,8 @@
 #include <stdint.h>
 
 enum {
-    PIAA_PANEL = 64,                                                        /* rows of a packed panel */
-    PIAA_Q4_BLOCK = 256,                                                    /* values of a row that share the two factors of q4_K */
-    PIAA_Q4_PANEL_BLOCK = PIAA_PANEL * (2 * 2 + 2 * 8 + PIAA_Q4_BLOCK / 2), /* bytes of a panel's blocks, 4.625 bits per value */
-    PIAA_SCRATCH = 192 * 1024, /* bytes that each thread lends to the kernels, 64-byte aligned */
+    PIAA_PANEL = 64,           /* rows of a packed panel */
+    PIAA_SCRATCH = 128 * 1024, /* bytes that each thread lends to the kernels, 64-byte aligned */
     PIAA_PAIRED = 32,          /* of which, in a paired matrix, so many of the first half and as many of the second */
     PIAA_MAX_HEAD_DIM = 256,   /* of attention */
 };
@@ -34,10 +32,9 @@ typedef enum piaa_activation { PIAA_LINEAR, PIAA_GELU, PIAA_GELU_TANH, PIAA_SWIG
 /* out[t] = activation(W x[t] + bias) + residual[t].  With SWIGLU the matrix is paired, rows are f gates and f values, and
  * out = gate / (1 + exp(-gate)) * value has f columns. */
 typedef struct piaa_product {
-    const void *weights; /* packed */
-    bool quantised;      /* q4_K, unpacked to bfloat16 a slice at a time: the arithmetic is that of bfloat16 */
-    int64_t rows, words; /* of the matrix; words of a row once it is bfloat16 */
-    const uint32_t *x;   /* [tokens][words], in the kernels' own type */
+    const uint32_t *weights; /* packed */
+    int64_t rows, words;     /* of the matrix; words of a row */
+    const uint32_t *x;       /* [tokens][words], in the kernels' own type */
     int64_t tokens;
     const float *bias;     /* [rows] or NULL; not with SWIGLU */
     const float *residual; /* [tokens][rows] or NULL */
@@ -70,11 +67,11 @@ typedef struct piaa_kernels {
 
     /* 64 rows ([words] each, NULL for zeros, any alignment) into one panel of 64 * words. */
     void (*pack)(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel);
-    /* The same of rows in ggml's q4_K blocks, into blocks of PIAA_Q4_PANEL_BLOCK bytes; NULL in the float32 kernels. */
-    void (*pack_quantised)(const void *const rows[PIAA_PANEL], int64_t columns, unsigned char *panel);
 
     int64_t (*product_parts)(const piaa_product *product);
     void (*product)(const piaa_product *product, int64_t part, void *scratch);
+    /* What a product does to its sums, for one token whose sums [rows] another product made; SWIGLU's gates come before its values. */
+    void (*finish)(const piaa_product *product, const float *sums, int64_t token);
 
     int64_t (*packed_words)(int64_t keys, int kv_heads, int dim);
     int64_t (*pack_parts)(const piaa_attention_job *job);

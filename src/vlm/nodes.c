@@ -98,7 +98,6 @@ struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, st
         node->b = b;
         node->residual = residual;
         node->product = (piaa_product){.rows = w->rows,
-                                       .quantised = w->quantised,
                                        .words = w->columns / (w->kernels->half ? 2 : 1),
                                        .tokens = x->ne[1],
                                        .activation = activation,
@@ -108,6 +107,34 @@ struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, st
     snprintf(name, sizeof name, "product %lldx%lld%s", (long long)w->columns, (long long)w->rows, names[activation]);
     return add(graph, node, run_product, name, narrow ? GGML_TYPE_BF16 : GGML_TYPE_F32, activation == PIAA_SWIGLU ? w->rows / 2 : w->rows,
                x->ne[1], (struct ggml_tensor *[]){w->tensor, x, b, residual}, 4);
+}
+
+/* ------------------------------------------------------------------------------------ what follows a product of ggml's own */
+
+static void run_finish(struct ggml_tensor *dst, int thread, int threads, void *data) {
+    PIAA_UNUSED(thread);
+    PIAA_UNUSED(threads);
+    piaa_node *node = data;
+    piaa_product job = node->product;
+    job.bias = floats(node->b);
+    job.residual = floats(node->residual);
+    job.out = dst->data;
+    for (int64_t first = draw(node) * NORM_ROWS; first < job.tokens; first = draw(node) * NORM_ROWS)
+        for (int64_t t = first; t < job.tokens && t < first + NORM_ROWS; t++)
+            node->kernels->finish(&job, (const float *)node->x->data + t * job.rows, t);
+}
+
+struct ggml_tensor *piaa_node_finish(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *b, piaa_activation activation,
+                                     struct ggml_tensor *residual) {
+    piaa_node *node = new_node(graph, graph->kernels);
+    if (node) {
+        node->x = x;
+        node->b = b;
+        node->residual = residual;
+        node->product = (piaa_product){.rows = x->ne[0], .tokens = x->ne[1], .activation = activation};
+    }
+    return add(graph, node, run_finish, "finish", GGML_TYPE_F32, activation == PIAA_SWIGLU ? x->ne[0] / 2 : x->ne[0], x->ne[1],
+               (struct ggml_tensor *[]){x, b, residual}, 3);
 }
 
 /* -------------------------------------------------------------------------------------------------------------------- norm */

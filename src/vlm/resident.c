@@ -4,8 +4,8 @@
  * The file is mapped; each tensor's rows pass through a small buffer where their type or layout changes, go into the backend's buffer, and
  * are then forgotten by the map.  So the peak is the resident weights plus one tensor, never two copies of the model.
  *
- * A matrix has one of three homes: packed for our kernels (float32, bfloat16, q4_K); ggml's repacking buffer type, which lays quantised
- * blocks out for its fast CPU products, and takes a matrix only whole; ggml's plain layout for the rest.
+ * A matrix has one of two homes: packed for our kernels (float32, bfloat16), or ggml's plain layout.  (ggml's repacking buffer type was
+ * tried for q4_K: 145 GFLOP/s per core where the plain layout reaches 220 to 250, see docs/performance.md.)
  */
 #include "vlm/resident.h"
 
@@ -17,7 +17,7 @@
 
 enum { MAX_PARTS = 4, CHUNK_ROWS = 64, MAX_TENSORS = 8192, MAX_THREADS = 64 };
 
-typedef enum home { PLAIN, PACKED, REPACKED, HOMES } home;
+typedef enum home { PLAIN, PACKED, HOMES } home;
 
 typedef struct declared {
     piaa_matrix matrix;
@@ -169,8 +169,8 @@ static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
 
 /* Our kernels for weights of this type, or NULL.  Their rows are whole words. */
 static const piaa_kernels *kernels_for(const piaa_resident *resident, enum ggml_type type, int64_t columns) {
-    if (!resident->kernels || (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16 && type != GGML_TYPE_Q4_K) || columns % 2) return NULL;
-    return piaa_kernels_find(type != GGML_TYPE_F32);
+    if (!resident->kernels || (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16) || columns % 2) return NULL;
+    return piaa_kernels_find(type == GGML_TYPE_BF16);
 }
 
 static int64_t packed_panels(const piaa_matrix *m) {
@@ -180,7 +180,6 @@ static int64_t packed_panels(const piaa_matrix *m) {
 
 /* Of one panel. */
 static size_t panel_bytes(const piaa_matrix *m) {
-    if (m->quantised) return (size_t)(m->columns / PIAA_Q4_BLOCK) * PIAA_Q4_PANEL_BLOCK;
     return (size_t)(m->columns * PIAA_PANEL) * (m->kernels->half ? 2 : 4);
 }
 
@@ -213,34 +212,8 @@ static bool settle_types(piaa_resident *resident, piaa_error *error) {
     return true;
 }
 
-/* The CPU's repacking buffer type, if it has a product for matrices like this one; asked as ggml wants it asked, by an example. */
-static ggml_backend_buffer_type_t repacking_type(ggml_backend_t backend, enum ggml_type type, int64_t columns, int64_t rows) {
-    ggml_backend_dev_t device = ggml_backend_get_device(backend);
-    ggml_backend_reg_t registry = device ? ggml_backend_dev_backend_reg(device) : NULL;
-    /* ISO C has no cast from void * to a function: copy the pointer. */
-    void *address = registry ? ggml_backend_reg_get_proc_address(registry, "ggml_backend_dev_get_extra_bufts") : NULL;
-    ggml_backend_dev_get_extra_bufts_t list = NULL;
-    if (address) memcpy(&list, &address, sizeof list);
-    ggml_backend_buffer_type_t found = NULL;
-    struct ggml_context *context =
-        list ? ggml_init((struct ggml_init_params){.mem_size = 8 * ggml_tensor_overhead(), .no_alloc = true}) : NULL;
-    for (ggml_backend_buffer_type_t *one = context ? list(device) : NULL; one && *one && !found; one++) {
-        ggml_backend_buffer_t empty = ggml_backend_buft_alloc_buffer(*one, 0);
-        struct ggml_tensor *w = ggml_new_tensor_2d(context, type, columns, rows);
-        struct ggml_tensor *y = ggml_mul_mat(context, w, ggml_new_tensor_2d(context, GGML_TYPE_F32, columns, 8));
-        w->buffer = empty;
-        if (empty && ggml_backend_dev_supports_op(device, y)) found = *one;
-        ggml_backend_buffer_free(empty);
-        ggml_reset(context);
-    }
-    ggml_free(context);
-    return found;
-}
-
 /* Makes the matrices' tensors, each in its home, and allocates them all. */
 static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error *error) {
-    ggml_backend_buffer_type_t types[HOMES] = {
-        [PLAIN] = ggml_backend_get_default_buffer_type(backend), [PACKED] = ggml_backend_get_default_buffer_type(backend)};
     size_t wanted = 0;
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
@@ -248,13 +221,8 @@ static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error
         wanted += ggml_row_size(item->type, m->columns) * (size_t)m->rows;
         if (item->vector) continue;
         const piaa_kernels *kernels = kernels_for(resident, item->type, m->columns);
-        ggml_backend_buffer_type_t repacking =
-            !kernels && ggml_is_quantized(item->type) ? repacking_type(backend, item->type, m->columns, m->rows) : NULL;
-        /* One repacking type serves all: the first that took a matrix. */
-        if (repacking && !types[REPACKED]) types[REPACKED] = repacking;
-        item->home = kernels ? PACKED : repacking && repacking == types[REPACKED] ? REPACKED : PLAIN;
+        item->home = kernels ? PACKED : PLAIN;
         m->kernels = kernels;
-        m->quantised = kernels && item->type == GGML_TYPE_Q4_K;
         if (kernels)
             m->tensor = ggml_new_tensor_1d(resident->contexts[PACKED], GGML_TYPE_I8, packed_panels(m) * (int64_t)panel_bytes(m));
         else
@@ -263,7 +231,7 @@ static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error
     }
     for (int i = 0; i < HOMES; i++) {
         if (!ggml_get_first_tensor(resident->contexts[i])) continue;
-        resident->buffers[i] = ggml_backend_alloc_ctx_tensors_from_buft(resident->contexts[i], types[i]);
+        resident->buffers[i] = ggml_backend_alloc_ctx_tensors(resident->contexts[i], backend);
         if (!resident->buffers[i])
             return piaa_error_set(error, PIAA_MEMORY,
                                   "no room for %.1f GB of weights: ask for fewer layers, or a smaller --dtype such as q4_K",
@@ -330,10 +298,7 @@ static void copy_packed(const copy_job *job, float *wide, void *narrow) {
             if (got < n && got < end - row) n = got; /* the rest is in the next part */
         }
         unsigned char *to = (unsigned char *)job->target + panel_bytes(m) * (size_t)panel;
-        if (m->quantised)
-            job->kernels->pack_quantised(rows, m->columns, to);
-        else
-            job->kernels->pack(rows, m->columns / (job->kernels->half ? 2 : 1), (uint32_t *)(void *)to);
+        job->kernels->pack(rows, m->columns / (job->kernels->half ? 2 : 1), (uint32_t *)(void *)to);
     }
 }
 
@@ -378,8 +343,7 @@ static bool copy_item(const declared *item, const piaa_kernels *kernels, void *t
 static bool load_item(piaa_resident *resident, const declared *item, int threads, piaa_error *error) {
     struct ggml_tensor *tensor = item->vector ? item->vector : item->matrix.tensor;
     const piaa_kernels *kernels = item->matrix.kernels;
-    if (item->home != REPACKED && ggml_backend_buffer_is_host(resident->buffers[item->home]))
-        return copy_item(item, kernels, tensor->data, threads, error);
+    if (ggml_backend_buffer_is_host(resident->buffers[item->home])) return copy_item(item, kernels, tensor->data, threads, error);
     void *whole = piaa_alloc_array(ggml_nbytes(tensor), 1, error);
     bool ok = whole && copy_item(item, kernels, whole, threads, error);
     if (ok) ggml_backend_tensor_set(tensor, whole, 0, ggml_nbytes(tensor));

@@ -16,7 +16,6 @@ typedef struct piaa_matrix {
     int64_t rows, columns;
     bool paired;                 /* two parts of equal size, gates above values: interleaved when packed, stacked when plain */
     const piaa_kernels *kernels; /* it is packed for these; NULL: plain */
-    bool quantised;              /* packed as q4_K */
 } piaa_matrix;
 
 /* kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only. */

@@ -346,7 +346,7 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     graph->half = dtype != PIAA_DTYPE_F32;
     graph->kernels = session->options.portable ? NULL : piaa_kernels_find(graph->half);
     if (!graph->kernels && !session->options.portable) graph->kernels = piaa_kernels_find(false);
-    graph->narrow = graph->kernels && graph->kernels->half && (dtype == PIAA_DTYPE_BF16 || dtype == PIAA_DTYPE_Q4_K);
+    graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
     graph->scratch = session->scratch;
     if (!session->model->family->build(session->model->config, session->weights, input->own, plan, graph, error)) return false;
     if (graph->failed) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");

@@ -63,49 +63,36 @@ static double activate(piaa_activation activation, double x, double up) {
     return x;
 }
 
-typedef enum storage { FLOAT, HALF, QUANTISED } storage;
-
 /* Packs w ([rows][columns]; for SWIGLU halves of gates and values, interleaved by panel); w becomes what the packed form means. */
-static unsigned char *packed(const piaa_kernels *kernels, float *w, int64_t rows, int64_t columns, bool paired, storage form) {
-    enum ggml_type type = form == QUANTISED ? GGML_TYPE_Q4_K : form == HALF ? GGML_TYPE_BF16 : GGML_TYPE_F32;
-    size_t row_bytes = ggml_row_size(type, columns);
-    char *own = need((size_t)rows, row_bytes);
-    ggml_quantize_chunk(type, w, own, 0, rows, columns, NULL);
-    if (form == FLOAT)
-        memcpy(own, w, (size_t)rows * row_bytes);
-    else
-        ggml_get_type_traits(type)->to_float(own, w, rows * columns);
+static uint32_t *packed(const piaa_kernels *kernels, float *w, int64_t rows, int64_t columns, bool paired) {
+    size_t row_bytes = (size_t)columns * (kernels->half ? 2 : 4);
+    int64_t words = columns / (kernels->half ? 2 : 1);
+    char *own = typed(w, (size_t)(rows * columns), kernels->half);
     int64_t run = paired ? PIAA_PAIRED : PIAA_PANEL, units = paired ? rows / 2 : rows, panels = (units + run - 1) / run;
-    size_t panel_bytes = form == QUANTISED ? (size_t)(columns / PIAA_Q4_BLOCK * PIAA_Q4_PANEL_BLOCK)
-                                           : (size_t)(columns * PIAA_PANEL * (form == HALF ? 2 : 4));
-    unsigned char *panel = need((size_t)panels, panel_bytes);
+    uint32_t *panel = need((size_t)(panels * PIAA_PANEL * words), sizeof *panel);
     for (int64_t p = 0; p < panels; p++) {
         const void *pointers[PIAA_PANEL] = {NULL};
         for (int64_t i = 0; i < PIAA_PANEL; i++) {
             int64_t row = p * run + i % run;
             if (row < units) pointers[i] = own + row_bytes * (size_t)(i < run ? row : units + row);
         }
-        if (form == QUANTISED)
-            kernels->pack_quantised(pointers, columns, panel + panel_bytes * (size_t)p);
-        else
-            kernels->pack(pointers, columns / (form == HALF ? 2 : 1), (void *)(panel + panel_bytes * (size_t)p));
+        kernels->pack(pointers, words, panel + p * PIAA_PANEL * words);
     }
     free(own);
     return panel;
 }
 
-static void check_product(const piaa_kernels *kernels, storage form, int64_t tokens, int64_t columns, int64_t rows,
-                          piaa_activation activation, bool bias, bool residual, bool narrow) {
+static void check_product(const piaa_kernels *kernels, int64_t tokens, int64_t columns, int64_t rows, piaa_activation activation, bool bias,
+                          bool residual, bool narrow) {
     bool paired = activation == PIAA_SWIGLU;
     int64_t width = paired ? rows / 2 : rows;
     float *x = values((size_t)(tokens * columns)), *w = values((size_t)(rows * columns));
     float *b = bias ? values((size_t)rows) : NULL, *r = residual ? values((size_t)(tokens * width)) : NULL;
     void *own_x = typed(x, (size_t)(tokens * columns), kernels->half);
-    unsigned char *weights = packed(kernels, w, rows, columns, paired, form), *scratch = need(PIAA_SCRATCH, 1);
-    if (form == QUANTISED) free(typed(w, (size_t)(rows * columns), true)); /* unpacked values are rounded to bfloat16 */
+    uint32_t *weights = packed(kernels, w, rows, columns, paired);
+    void *scratch = need(PIAA_SCRATCH, 1);
     void *out = need((size_t)(tokens * width), narrow ? 2 : 4);
     piaa_product job = {.weights = weights,
-                        .quantised = form == QUANTISED,
                         .rows = rows,
                         .words = columns / (kernels->half ? 2 : 1),
                         .x = own_x,
@@ -128,8 +115,8 @@ static void check_product(const piaa_kernels *kernels, storage form, int64_t tok
             if (!(error <= worst)) worst = error;
         }
     if (!(worst <= (narrow ? 4e-3 : 3e-6)))
-        fail_msg("%s form %d, %lld x %lld x %lld, activation %d: error %g", kernels->name, (int)form, (long long)tokens, (long long)columns,
-                 (long long)rows, (int)activation, worst);
+        fail_msg("%s, %lld x %lld x %lld, activation %d: error %g", kernels->name, (long long)tokens, (long long)columns, (long long)rows,
+                 (int)activation, worst);
     free(x), free(w), free(b), free(r), free(own_x), free(weights), free(scratch), free(got);
 }
 
@@ -143,14 +130,35 @@ static void test_product(void **unused) {
         for (size_t i = 0; i < PIAA_COUNT(shapes); i++)
             for (int activation = PIAA_LINEAR; activation <= PIAA_SWIGLU; activation++) {
                 int64_t rows = activation == PIAA_SWIGLU ? shapes[i][2] * 2 : shapes[i][2];
-                for (int form = half; form <= (half ? QUANTISED : FLOAT); form++) {
-                    int64_t columns = form == QUANTISED ? (shapes[i][1] / 256 + 1) * 256 : shapes[i][1];
-                    check_product(kernels, (storage)form, shapes[i][0], columns, rows, (piaa_activation)activation,
-                                  activation != PIAA_SWIGLU && i % 2, activation == PIAA_LINEAR && i % 3,
-                                  half && activation != PIAA_LINEAR);
-                }
+                check_product(kernels, shapes[i][0], shapes[i][1], rows, (piaa_activation)activation, activation != PIAA_SWIGLU && i % 2,
+                              activation == PIAA_LINEAR && i % 3, half && activation != PIAA_LINEAR);
             }
     }
+}
+
+/* The same finish for sums that another product made. */
+static void test_finish(void **unused) {
+    PIAA_UNUSED(unused);
+    enum { TOKENS = 2 };
+    static const int64_t widths[] = {1, 15, 16, 50, 130};
+    for (int half = 0; half < 2; half++)
+        for (size_t i = 0; piaa_kernels_find(half) && i < PIAA_COUNT(widths); i++)
+            for (int activation = PIAA_LINEAR; activation <= PIAA_SWIGLU; activation++) {
+                int64_t width = widths[i], rows = activation == PIAA_SWIGLU ? 2 * width : width;
+                float *sums = values((size_t)(TOKENS * rows)), *b = activation == PIAA_SWIGLU ? NULL : values((size_t)rows);
+                float *r = values((size_t)(TOKENS * width)), *out = need((size_t)(TOKENS * width), sizeof *out);
+                piaa_product job = {.rows = rows, .tokens = TOKENS, .bias = b, .residual = r, .out = out};
+                job.activation = (piaa_activation)activation;
+                for (int64_t t = 0; t < TOKENS; t++) piaa_kernels_find(half)->finish(&job, sums + t * rows, t);
+                for (int64_t t = 0; t < TOKENS; t++)
+                    for (int64_t j = 0; j < width; j++) {
+                        const float *row = sums + t * rows;
+                        double up = activation == PIAA_SWIGLU ? row[width + j] : 0;
+                        double expected = activate(job.activation, (double)row[j] + (b ? b[j] : 0), up) + r[t * width + j];
+                        assert_true(fabs(out[t * width + j] - expected) <= 1e-6);
+                    }
+                free(sums), free(b), free(r), free(out);
+            }
 }
 
 /* Far from zero every activation is 0 or x, without NaN on the way. */
@@ -306,10 +314,8 @@ static void test_attention(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product),
-        cmocka_unit_test(test_saturation),
-        cmocka_unit_test(test_norm),
-        cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_product), cmocka_unit_test(test_finish),    cmocka_unit_test(test_saturation),
+        cmocka_unit_test(test_norm),    cmocka_unit_test(test_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,12 +19,10 @@ enum {
     ROWS = 6,   /* of the tile */
     LANES = 16, /* 32-bit lanes of a vector */
     PER_WORD = PIAA_HALF ? 2 : 1,
-    DEPTH = 1024,      /* words of the summed axis at a time: a panel's slice is 256 KiB and stays in the second-level cache */
-    Q4_DEPTH = 256,    /* the same where the slice is unpacked first */
-    TOKENS = 192,      /* most rows of x per part of a product */
-    MOST_TOKENS = 384, /* the same for quantised weights, which are unpacked once per part */
-    QUERIES = 48,      /* per part of attention */
-    KEYS = 256,        /* scored at a time */
+    DEPTH = 1024, /* words of the summed axis at a time: a panel's slice is 256 KiB and stays in the second-level cache */
+    TOKENS = 192, /* most rows of x per part of a product */
+    QUERIES = 48, /* per part of attention */
+    KEYS = 256,   /* scored at a time */
 };
 
 static inline int64_t divide_up(int64_t a, int64_t b) {
@@ -205,76 +203,11 @@ static void pack(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *pa
 
 /* ----------------------------------------------------------------------------------------------------------------- product */
 
-#if PIAA_HALF
-/*
- * q4_K: value = (d * scale) q - (dmin * min), q of 4 bits; scale and min of 6 bits for 32 values each, d and dmin (16-bit floats) for 256.
- * A block of a panel, structure of arrays, 64 rows side by side: d, dmin, 8 x scale, 8 x min, and for each word its two q in a byte.
- */
-typedef struct q4_block {
-    uint16_t d, dmin;
-    uint8_t scales[12], q[PIAA_Q4_BLOCK / 2];
-} q4_block;
-
-typedef struct q4_panel {
-    uint16_t d[PIAA_PANEL], dmin[PIAA_PANEL];
-    uint8_t scale[8][PIAA_PANEL], min[8][PIAA_PANEL], q[PIAA_Q4_BLOCK / 2][PIAA_PANEL];
-} q4_panel;
-
-static void pack_quantised(const void *const rows[PIAA_PANEL], int64_t columns, unsigned char *panel) {
-    for (int64_t block = 0; block < columns / PIAA_Q4_BLOCK; block++) {
-        q4_panel to;
-        for (int r = 0; r < PIAA_PANEL; r++) {
-            q4_block from = {0};
-            if (rows[r]) memcpy(&from, (const char *)rows[r] + (size_t)block * sizeof from, sizeof from);
-            const uint8_t *s = from.scales;
-            to.d[r] = from.d;
-            to.dmin[r] = from.dmin;
-            for (int j = 0; j < 4; j++) {
-                to.scale[j][r] = s[j] & 63;
-                to.min[j][r] = s[j + 4] & 63;
-                to.scale[j + 4][r] = (uint8_t)((s[j + 8] & 15) | (s[j] >> 6) << 4);
-                to.min[j + 4][r] = (uint8_t)(s[j + 8] >> 4 | (s[j + 4] >> 6) << 4);
-            }
-            for (int k = 0; k < PIAA_Q4_BLOCK; k += 2) { /* 32 bytes hold 64 values: the first 32 in the low halves, the rest in the high */
-                const uint8_t *pair = from.q + k / 64 * 32 + k % 32;
-                const int shift = k % 64 / 32 * 4;
-                to.q[k / 2][r] = (uint8_t)((pair[0] >> shift & 15) | (pair[1] >> shift & 15) << 4);
-            }
-        }
-        memcpy(panel + block * PIAA_Q4_PANEL_BLOCK, &to, sizeof to);
-    }
-}
-
-/* One block back into words. */
-static void unpack_quantised(const q4_panel *from, uint32_t *words) {
-    static const uint16_t order[2 * LANES] = {0, 16, 1, 17, 2,  18, 3,  19, 4,  20, 5,  21, 6,  22, 7,  23,
-                                              8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
-    const __m512i interleave = _mm512_loadu_si512(order), low = _mm512_set1_epi32(15);
-    for (int group = 0; group < PIAA_PANEL; group += LANES) {
-        const __m512 d = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(from->d + group)));
-        const __m512 dmin = _mm512_cvtph_ps(_mm256_loadu_si256((const void *)(from->dmin + group)));
-        for (int j = 0; j < 8; j++) {
-            const __m128i scales = _mm_loadu_si128((const void *)(from->scale[j] + group));
-            const __m128i mins = _mm_loadu_si128((const void *)(from->min[j] + group));
-            const __m512 scale = _mm512_mul_ps(d, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(scales)));
-            const __m512 min = _mm512_mul_ps(dmin, _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(mins)));
-            for (int w = 16 * j; w < 16 * j + 16; w++) {
-                const __m512i q = _mm512_cvtepu8_epi32(_mm_loadu_si128((const void *)(from->q[w] + group)));
-                const __m512 even = _mm512_fmsub_ps(scale, _mm512_cvtepi32_ps(_mm512_and_si512(q, low)), min);
-                const __m512 odd = _mm512_fmsub_ps(scale, _mm512_cvtepi32_ps(_mm512_srli_epi32(q, 4)), min);
-                const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh(odd, even);
-                _mm512_storeu_si512(words + w * PIAA_PANEL + group, _mm512_permutexvar_epi16(interleave, halves));
-            }
-        }
-    }
-}
-#endif
-
 /* Tokens are cut evenly, in whole tiles where there are several blocks.  Blocks run one after the other over all panels: a block of x stays
  * in the second-level cache while the panels, which the hardware prefetches well, stream by (the other order: 192 instead of 218 GFLOP/s
  * at 2688 x 1024 x 3072). */
 static void token_blocks(const piaa_product *p, int64_t *blocks, int64_t *size) {
-    *blocks = divide_up(p->tokens, p->quantised ? MOST_TOKENS : TOKENS);
+    *blocks = divide_up(p->tokens, TOKENS);
     *size = *blocks ? divide_up(divide_up(p->tokens, *blocks), ROWS) * ROWS : 0;
 }
 
@@ -284,69 +217,57 @@ static int64_t product_parts(const piaa_product *product) {
     return blocks * divide_up(product->rows, PIAA_PANEL);
 }
 
-/* What happens to one token's 64 sums of a panel. */
-static inline __attribute__((always_inline)) void finish(const piaa_product *p, piaa_activation activation, const float *sums,
-                                                         int64_t panel, int64_t token) {
+/* `count` results of one token from column `first` on; the values that belong to SWIGLU's gates come `second` sums later. */
+static inline __attribute__((always_inline)) void finish_of(const piaa_product *p, piaa_activation activation, const float *sums,
+                                                            int64_t second, int64_t first, int64_t count, int64_t token) {
     const int64_t columns = activation == PIAA_SWIGLU ? p->rows / 2 : p->rows;
-    const int step = activation == PIAA_SWIGLU ? PIAA_PAIRED : PIAA_PANEL;
-    const int64_t first = panel * step;
-    for (int j = 0; j < step && first + j < columns; j += LANES) {
-        __mmask16 mask = lanes_below(columns - first - j);
-        __m512 v = _mm512_loadu_ps(sums + j);
+    for (int64_t j = 0; j < count; j += LANES) {
+        __mmask16 mask = lanes_below(count - j);
+        __m512 v = _mm512_maskz_loadu_ps(mask, sums + j);
         if (p->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->bias + first + j));
         if (activation == PIAA_GELU) v = gelu_erf(v);
         if (activation == PIAA_GELU_TANH) v = gelu_tanh(v);
-        if (activation == PIAA_SWIGLU) v = _mm512_mul_ps(gate(v, v), _mm512_loadu_ps(sums + PIAA_PAIRED + j));
+        if (activation == PIAA_SWIGLU) v = _mm512_mul_ps(gate(v, v), _mm512_maskz_loadu_ps(mask, sums + second + j));
         if (p->residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->residual + token * columns + first + j));
         store_values(p->out, token * columns + first + j, v, mask, p->narrow);
     }
 }
 
-/* The slice of a panel's words from k on. */
-static const uint32_t *slice(const piaa_product *p, int64_t panel, int64_t k, int64_t words, uint32_t *room) {
-#if PIAA_HALF
-    const int64_t block = PIAA_Q4_BLOCK / PER_WORD;
-    if (p->quantised) {
-        const q4_panel *from = (const q4_panel *)p->weights + (panel * p->words + k) / block;
-        for (int64_t i = 0; i < words; i += block) unpack_quantised(from++, room + i * PIAA_PANEL);
-        return room;
-    }
-#endif
-    (void)words;
-    (void)room;
-    return (const uint32_t *)p->weights + (panel * p->words + k) * PIAA_PANEL;
+static void finish_part(const piaa_product *p, const float *sums, int64_t second, int64_t first, int64_t count, int64_t token) {
+    if (p->activation == PIAA_LINEAR) finish_of(p, PIAA_LINEAR, sums, second, first, count, token);
+    if (p->activation == PIAA_GELU) finish_of(p, PIAA_GELU, sums, second, first, count, token);
+    if (p->activation == PIAA_GELU_TANH) finish_of(p, PIAA_GELU_TANH, sums, second, first, count, token);
+    if (p->activation == PIAA_SWIGLU) finish_of(p, PIAA_SWIGLU, sums, second, first, count, token);
+}
+
+static void finish(const piaa_product *p, const float *sums, int64_t token) {
+    const int64_t columns = p->activation == PIAA_SWIGLU ? p->rows / 2 : p->rows;
+    finish_part(p, sums, columns, 0, columns, token);
 }
 
 typedef struct product_scratch {
-    float sums[MOST_TOKENS * PIAA_PANEL];
-    uint32_t words[Q4_DEPTH * PIAA_PANEL];
+    float sums[TOKENS * PIAA_PANEL];
 } product_scratch;
 
 static void product(const piaa_product *p, int64_t part, void *scratch) {
     static const float ones[ROWS] = {1, 1, 1, 1, 1, 1};
-    product_scratch *room = scratch;
-    float *sums = room->sums;
+    float *sums = ((product_scratch *)scratch)->sums;
     int64_t blocks, size;
     token_blocks(p, &blocks, &size);
-    const int64_t panels = divide_up(p->rows, PIAA_PANEL), panel = part % panels, depth = p->quantised ? Q4_DEPTH : DEPTH;
+    const int64_t panels = divide_up(p->rows, PIAA_PANEL), panel = part % panels;
     const int64_t begin = part / panels * size, end = least(begin + size, p->tokens);
-    const int n = p->activation == PIAA_SWIGLU ? 4 : (int)divide_up(least(PIAA_PANEL, p->rows - panel * PIAA_PANEL), LANES);
-    for (int64_t k = 0; k < p->words; k += depth) {
-        const int64_t words = least(depth, p->words - k);
-        const uint32_t *weights = slice(p, panel, k, words, room->words);
+    const uint32_t *weights = p->weights + panel * p->words * PIAA_PANEL;
+    const bool paired = p->activation == PIAA_SWIGLU;
+    const int64_t step = paired ? PIAA_PAIRED : PIAA_PANEL, first = panel * step;
+    const int64_t count = least(step, (paired ? p->rows / 2 : p->rows) - first);
+    const int n = paired ? 4 : (int)divide_up(count, LANES);
+    for (int64_t k = 0; k < p->words; k += DEPTH)
         for (int64_t t = begin; t < end; t += ROWS) {
             const uint32_t *x[ROWS]; /* the last tile repeats its last row */
             for (int r = 0; r < ROWS; r++) x[r] = p->x + least(t + r, end - 1) * p->words + k;
-            tile(n, weights, x, words, sums + (t - begin) * PIAA_PANEL, PIAA_PANEL, k ? ones : NULL);
+            tile(n, weights + k * PIAA_PANEL, x, least(DEPTH, p->words - k), sums + (t - begin) * PIAA_PANEL, PIAA_PANEL, k ? ones : NULL);
         }
-    }
-    for (int64_t t = begin; t < end; t++) {
-        const float *row = sums + (t - begin) * PIAA_PANEL;
-        if (p->activation == PIAA_LINEAR) finish(p, PIAA_LINEAR, row, panel, t);
-        if (p->activation == PIAA_GELU) finish(p, PIAA_GELU, row, panel, t);
-        if (p->activation == PIAA_GELU_TANH) finish(p, PIAA_GELU_TANH, row, panel, t);
-        if (p->activation == PIAA_SWIGLU) finish(p, PIAA_SWIGLU, row, panel, t);
-    }
+    for (int64_t t = begin; t < end; t++) finish_part(p, sums + (t - begin) * PIAA_PANEL, PIAA_PAIRED, first, count, t);
 }
 
 /* ------------------------------------------------------------------------------------------------------------------- norms */
@@ -591,11 +512,9 @@ const piaa_kernels PIAA_KERNELS = {
     .name = PIAA_HALF ? "AVX-512 BF16" : "AVX-512",
     .half = PIAA_HALF,
     .pack = pack,
-#if PIAA_HALF
-    .pack_quantised = pack_quantised,
-#endif
     .product_parts = product_parts,
     .product = product,
+    .finish = finish,
     .packed_words = packed_words,
     .pack_parts = pack_parts,
     .pack_keys = pack_keys,
