@@ -6,7 +6,7 @@
 Prints CSV, one line a part: probing 8,458 x 2,560 features with 12 targets, a layer at a time as the reference procedure goes through them
 (one fit a target), and a grid of 200 people x 37 layers at 100 x 2,560 support and 50 test images.  Both use the number of threads given:
 scikit-learn in its BLAS, piaa for two layers, or people, at a time.  Of scikit-learn's work a part is done and its time multiplied: one target
-of twelve, one person of twenty-five on one layer; `figure` is what both sides found, to see that they did the same.  --quick: an
+of twelve, one person of four on one layer; `figure` is what both sides found, to see that they did the same.  --quick: an
 eighth of the rows and columns.  Needs numpy, scipy and scikit-learn.
 """
 import argparse
@@ -59,7 +59,7 @@ def grid(np, pipeline, program, rows, columns, threads, users=200, layers=37):
     scores = np.clip(np.round(2 * y[chosen, np.arange(users)[:, None]]) / 2, 1, 5)
     pairs = np.stack([chosen.astype(np.float64), scores], axis=-1)
     seconds, figure = run(program, "grid", x, pairs, users, layers, threads)
-    some, wide = range(0, users, 25), x.astype(np.float64)
+    some, wide = range(0, users, 4), x.astype(np.float64)
     start = time.perf_counter()
     for u in some:
         model = pipeline().fit(wide[chosen[u, :SUPPORT]], scores[u, :SUPPORT])

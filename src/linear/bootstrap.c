@@ -24,35 +24,48 @@ static double percentile(const double *sorted, int n, double percent) {
     return sorted[below] + (at - below) * (sorted[below + 1] - sorted[below]);
 }
 
-/* Means of the resamples, sorted. */
-static double *resample(const double *values, size_t n, int draws, uint32_t seed, piaa_error *error) {
-    double *means = piaa_alloc_array((size_t)draws, sizeof *means, error);
-    piaa_random *random = means ? piaa_alloc(1, sizeof *random, error) : NULL;
+/* Means of the resamples [lists][draws], each list sorted. */
+static double *resample(const double *values, size_t lists, size_t n, int draws, uint32_t seed, piaa_error *error) {
+    size_t count = (size_t)draws;
+    double *means = piaa_alloc_array(lists * count, sizeof *means, error);
+    size_t *drawn = piaa_alloc_array(n, sizeof *drawn, error);
+    piaa_random *random = means && drawn ? piaa_alloc(1, sizeof *random, error) : NULL;
     if (!random) {
         free(means);
+        free(drawn);
         return NULL;
     }
     piaa_random_seed_numpy(random, seed);
-    for (int i = 0; i < draws; i++) {
-        double sum = 0;
-        for (size_t j = 0; j < n; j++) sum += values[piaa_random_interval(random, n - 1)];
-        means[i] = sum / (double)n;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < n; j++) drawn[j] = (size_t)piaa_random_interval(random, n - 1);
+        for (size_t list = 0; list < lists; list++) {
+            const double *own = values + list * n;
+            double sum = 0;
+            for (size_t j = 0; j < n; j++) sum += own[drawn[j]];
+            means[list * count + i] = sum / (double)n;
+        }
     }
     free(random);
-    qsort(means, (size_t)draws, sizeof *means, ascending);
+    free(drawn);
+    for (size_t list = 0; list < lists; list++) qsort(means + list * count, count, sizeof *means, ascending);
     return means;
 }
 
-static bool bootstrap(const double *values, size_t n, int draws, uint32_t seed, piaa_interval *out, double *p, piaa_error *error) {
-    *out = (piaa_interval){NAN, NAN, NAN};
+/* p (of the first list) may be NULL. */
+static bool bootstrap(const double *values, size_t lists, size_t n, int draws, uint32_t seed, piaa_interval *out, double *p,
+                      piaa_error *error) {
+    for (size_t list = 0; list < lists; list++) out[list] = (piaa_interval){NAN, NAN, NAN};
     if (p) *p = NAN;
     if (draws < 1) return piaa_error_set(error, PIAA_USAGE, "a bootstrap needs at least one draw");
-    if (!n) return true;
-    double *means = resample(values, n, draws, seed, error);
+    if (!n || !lists) return true;
+    double *means = resample(values, lists, n, draws, seed, error);
     if (!means) return false;
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) sum += values[i];
-    *out = (piaa_interval){sum / (double)n, percentile(means, draws, 2.5), percentile(means, draws, 97.5)};
+    for (size_t list = 0; list < lists; list++) {
+        const double *sorted = means + list * (size_t)draws;
+        double sum = 0;
+        for (size_t i = 0; i < n; i++) sum += values[list * n + i];
+        out[list] = (piaa_interval){sum / (double)n, percentile(sorted, draws, 2.5), percentile(sorted, draws, 97.5)};
+    }
     if (p) {
         int low = 0, high = 0;
         for (int i = 0; i < draws; i++) {
@@ -66,7 +79,11 @@ static bool bootstrap(const double *values, size_t n, int draws, uint32_t seed, 
 }
 
 bool piaa_bootstrap_mean(const double *values, size_t n, int draws, uint32_t seed, piaa_interval *out, piaa_error *error) {
-    return bootstrap(values, n, draws, seed, out, NULL, error);
+    return bootstrap(values, 1, n, draws, seed, out, NULL, error);
+}
+
+bool piaa_bootstrap_means(const double *values, size_t lists, size_t n, int draws, uint32_t seed, piaa_interval *out, piaa_error *error) {
+    return bootstrap(values, lists, n, draws, seed, out, NULL, error);
 }
 
 bool piaa_bootstrap_paired(const double *a, const double *b, size_t n, int draws, uint32_t seed, piaa_interval *difference, double *p,
@@ -74,7 +91,7 @@ bool piaa_bootstrap_paired(const double *a, const double *b, size_t n, int draws
     double *d = piaa_alloc_array(n, sizeof *d, error);
     if (!d) return false;
     for (size_t i = 0; i < n; i++) d[i] = a[i] - b[i];
-    bool ok = bootstrap(d, n, draws, seed, difference, p, error);
+    bool ok = bootstrap(d, 1, n, draws, seed, difference, p, error);
     free(d);
     return ok;
 }

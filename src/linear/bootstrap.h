@@ -14,6 +14,10 @@ typedef struct piaa_interval {
  * numpy.random.RandomState(seed).randint(0, n, (draws, n)) draws them. */
 bool piaa_bootstrap_mean(const double *values, size_t n, int draws, uint32_t seed, piaa_interval *out, piaa_error *error) PIAA_MUST_USE;
 
+/* The same for several lists [lists][n] of the same n people, from the same draws. */
+bool piaa_bootstrap_means(const double *values, size_t lists, size_t n, int draws, uint32_t seed, piaa_interval *out,
+                          piaa_error *error) PIAA_MUST_USE;
+
 /* The same of the mean of a[i] - b[i], people resampled as pairs, and its two-sided p-value: twice the smaller share of resamples with a
  * mean difference on one side of 0, 0 included; one is added to count and draws, so that it is never 0.  1 where a and b are equal. */
 bool piaa_bootstrap_paired(const double *a, const double *b, size_t n, int draws, uint32_t seed, piaa_interval *difference, double *p,

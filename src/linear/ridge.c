@@ -8,18 +8,20 @@
  * Leaving row i out and fitting again, intercept included, changes its residual to  e_i = (a c_i) / (1 - 1/n - h_i),  where
  * h_i = z_i'(Z'Z + aI)^-1 z_i is the row's leverage (Rifkin and Lippert, "Notes on regularized least squares", MIT-CSAIL-TR-2007-025).
  *
- * Tall (n > d).  Z'Z = Q T Q' with T tridiagonal, so with P = ZQ:  w = Q (T + a)^-1 Q'Z'y  and  h_i = p_i'(T + a)^-1 p_i.  For each alpha
- * T + a = L D L' costs O(d), and then each row's leverage too: y = L^-1 p_i and h_i = sum_k y_k^2 / D_k.  Eigenvectors would say no more
- * and cost twice as much.  Z is never held: blocks of rows are standardised from float32 as they are needed.
+ * Both need the inverse of a symmetric matrix plus a, for many a.  With the matrix = Q T Q', T tridiagonal, T + a = L D L' costs O(size)
+ * for each alpha, and so does every solution and every leverage: with p a row of ZQ or of Q, y = L^-1 p gives p'(T + a)^-1 p = sum_k
+ * y_k^2 / D_k.  Eigenvectors would say no more and cost twice as much.
  *
- * Wide (n <= d).  ZZ' = U L U'.  The vector of ones is an eigenvector with eigenvalue 0; it is what centring took away.  Shifting its
- * eigenvalue beyond all others (adding k/n to every entry, k > the trace) makes it the last eigenvector, which is dropped.  On the others
- *     c = U (L + a)^-1 U'y   and   1 - 1/n - h_i = a sum_k U_ik^2 / (L_k + a),
- * without the difference of nearly equal numbers that small alphas would bring.
+ * Tall (n > d).  Z'Z = Q T Q', so with P = ZQ:  w = Q (T + a)^-1 Q'Z'y  and  h_i = p_i'(T + a)^-1 p_i.  Z is never held: blocks of rows are
+ * standardised from float32 as they are needed.
  *
- * Either way: E, the basis (eigenvectors U or the columns of Q) as rows, q = E y or E Z'y, and M = E' (L + a)^-1 q or E' (T + a)^-1 q
- * (which is c or w), for all targets and alphas in one matrix product.  Only the leverages need the alphas and no targets: they are kept
- * for the list that was asked for last.
+ * Wide (n <= d).  ZZ' = Q T Q',  c = Q (T + a)^-1 Q'y,  and  1 - h_i = a q_i'(T + a)^-1 q_i  without a difference of nearly equal numbers.
+ * The 1/n of the slack would bring one back: it belongs to the vector of ones, whose eigenvalue in ZZ' is 0, centring having taken it away.
+ * Adding s/n to every entry of ZZ' makes that eigenvalue s and leaves the rest alone.  With s twice the trace it is beyond all others, and
+ *     1 - 1/n - h_i = a q_i'(T + a)^-1 q_i - a / (n (s + a))
+ * takes away at most about half.
+ *
+ * Only the leverages need the alphas and no targets: they are kept for the list that was asked for last.
  */
 #include "linear/ridge.h"
 
@@ -47,11 +49,10 @@ struct piaa_ridge_design {
     bool wide;
     double *mean, *scale, *inverse; /* [dim]; inverse 0 for constant columns */
 
-    int rank;        /* vectors of the basis */
-    int side;        /* their length: n (wide) or dim (tall) */
-    double *values;  /* [rank] wide: eigenvalues, not negative; tall: diagonal of T */
-    double *beside;  /* tall: [rank - 1] T next to its diagonal */
-    double *vectors; /* [rank][side] */
+    int side;                  /* of the matrix: n (wide) or dim (tall) */
+    double *diagonal, *beside; /* T: [side], [side - 1] */
+    double *basis;             /* [side][side] the columns of Q, as rows */
+    double ones;               /* wide: the eigenvalue s of the vector of ones */
 
     double *z; /* [block][dim] the standardised rows first .. first + held - 1 */
     int64_t block, first, held;
@@ -59,7 +60,7 @@ struct piaa_ridge_design {
     double *alphas; /* [alpha_count] the list that slack is for */
     int alpha_count;
     double *slack;          /* [n][alpha_count] 1 - 1/n - h_i */
-    double *lower, *pivots; /* tall: [rank][alpha_count] L beside its diagonal, and D */
+    double *lower, *pivots; /* [side][alpha_count] L beside its diagonal, and D */
 };
 
 /* NumPy's logspace(-3, 3, 13), digit by digit. */
@@ -140,47 +141,34 @@ static const double *standardised(piaa_ridge_design *design, int64_t first, int6
 
 /* ------------------------------------------------------------------------------------------------------ factorising */
 
-static bool failed(const piaa_ridge_design *design, lapack_int info, piaa_error *error) {
-    if (info == LAPACK_WORK_MEMORY_ERROR)
-        return piaa_error_set(error, PIAA_MEMORY, "out of memory factorising a %d x %d matrix", design->side, design->side);
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "the eigenvalues of a %d x %d matrix did not converge", design->side, design->side);
-}
-
-static bool factorise_wide(piaa_ridge_design *design, piaa_error *error) {
+static void make_gram(piaa_ridge_design *design) {
     int side = design->side, d = design->dim;
-    double *gram = design->vectors;
-    cblas_dsyrk(CblasRowMajor, CblasLower, CblasNoTrans, side, d, 1, standardised(design, 0, side), d, 0, gram, side);
-    double trace = 0;
-    for (int i = 0; i < side; i++) trace += gram[(size_t)i * (size_t)side + (size_t)i];
-    double shift = (trace > 0 ? 2 * trace : 1) / side;
-    for (size_t i = 0; i < (size_t)side; i++)
-        for (size_t j = 0; j <= i; j++) gram[i * (size_t)side + j] += shift;
-    /* Row-major lower is column-major upper; eigenvectors come as columns there, which are rows here, eigenvalues ascending. */
-    lapack_int info = LAPACKE_dsyevd(LAPACK_COL_MAJOR, 'V', 'U', side, gram, side, design->values);
-    if (info != 0) return failed(design, info, error);
-    design->rank = side - 1;
-    for (int k = 0; k < design->rank; k++) design->values[k] = fmax(design->values[k], 0);
-    return true;
+    double *gram = design->basis;
+    if (design->wide) {
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, side, d, 1, standardised(design, 0, side), d, 0, gram, side);
+        double trace = 0;
+        for (size_t i = 0; i < (size_t)side; i++) trace += gram[i * (size_t)side + i];
+        design->ones = trace > 0 ? 2 * trace : 1;
+        for (size_t i = 0; i < (size_t)side; i++)
+            for (size_t j = i; j < (size_t)side; j++) gram[i * (size_t)side + j] += design->ones / side;
+    } else {
+        for (int64_t i = 0; i < design->n; i += design->block) {
+            int count = (int)least(design->block, design->n - i);
+            cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, side, count, 1, standardised(design, i, count), d, i > 0, gram, side);
+        }
+    }
 }
 
-static bool factorise_tall(piaa_ridge_design *design, piaa_error *error) {
-    int d = design->dim;
-    double *gram = design->vectors, *reflectors = piaa_alloc_array((size_t)d, sizeof *reflectors, error);
-    if (!reflectors || !(design->beside = piaa_alloc((size_t)d, sizeof *design->beside, error))) {
-        free(reflectors);
-        return false;
-    }
-    for (int64_t i = 0; i < design->n; i += design->block) {
-        int count = (int)least(design->block, design->n - i);
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, d, count, 1, standardised(design, i, count), d, i > 0, gram, d);
-    }
+static bool factorise(piaa_ridge_design *design, piaa_error *error) {
+    int side = design->side;
+    double *reflectors = piaa_alloc_array((size_t)side, sizeof *reflectors, error);
+    if (!reflectors) return false;
+    make_gram(design);
     /* Row-major upper is column-major lower; the columns of Q there are rows here. */
-    lapack_int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', d, gram, d, design->values, design->beside, reflectors);
-    if (info == 0) info = LAPACKE_dorgtr(LAPACK_COL_MAJOR, 'L', d, gram, d, reflectors);
+    lapack_int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', side, design->basis, side, design->diagonal, design->beside, reflectors);
+    if (info == 0) info = LAPACKE_dorgtr(LAPACK_COL_MAJOR, 'L', side, design->basis, side, reflectors);
     free(reflectors);
-    if (info != 0) return failed(design, info, error);
-    design->rank = d;
-    return true;
+    return info == 0 || piaa_error_set(error, PIAA_MEMORY, "out of memory factorising a %d x %d matrix", side, side);
 }
 
 piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim, piaa_error *error) {
@@ -203,11 +191,13 @@ piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, in
         memcpy(design->rows, rows, (size_t)n * sizeof *rows);
     }
     if (!(design->mean = piaa_alloc(d, sizeof(double), error)) || !(design->scale = piaa_alloc(d, sizeof(double), error)) ||
-        !(design->inverse = piaa_alloc(d, sizeof(double), error)) || !(design->values = piaa_alloc(side, sizeof(double), error)) ||
-        !(design->vectors = piaa_alloc_array(side * side, sizeof(double), error)) ||
+        !(design->inverse = piaa_alloc(d, sizeof(double), error)) || !(design->diagonal = piaa_alloc(2 * side, sizeof(double), error)) ||
+        !(design->basis = piaa_alloc_array(side * side + LANES, sizeof(double), error)) ||
         !(design->z = piaa_alloc_array((size_t)design->block * d, sizeof(double), error)))
         goto fail;
-    if (!measure_columns(design, error) || !(design->wide ? factorise_wide(design, error) : factorise_tall(design, error))) goto fail;
+    design->beside = design->diagonal + side;
+    memset(design->basis + side * side, 0, LANES * sizeof(double));
+    if (!measure_columns(design, error) || !factorise(design, error)) goto fail;
     return design;
 fail:
     piaa_ridge_design_free(design);
@@ -220,9 +210,8 @@ void piaa_ridge_design_free(piaa_ridge_design *design) {
     free(design->mean);
     free(design->scale);
     free(design->inverse);
-    free(design->values);
-    free(design->beside);
-    free(design->vectors);
+    free(design->diagonal);
+    free(design->basis);
     free(design->z);
     free(design->alphas);
     free(design->slack);
@@ -233,34 +222,14 @@ void piaa_ridge_design_free(piaa_ridge_design *design) {
 
 /* -------------------------------------------------------------------------------------------------------- leverages */
 
-/* An isolated row's slack may be lost in rounding. */
-static double safe(double slack) {
-    return fmax(slack, DBL_EPSILON * DBL_EPSILON);
-}
-
-/* slack[i][a] = a sum_k U_ik^2 / (L_k + a).  squared [n][rank], filter [rank][alphas] are work space. */
-static void slack_wide(piaa_ridge_design *design, double *squared, double *filter) {
-    size_t rank = (size_t)design->rank, n = (size_t)design->n, alphas = (size_t)design->alpha_count;
-    for (size_t k = 0; k < rank; k++) {
-        for (size_t a = 0; a < alphas; a++) filter[k * alphas + a] = 1 / (design->values[k] + design->alphas[a]);
-        for (size_t i = 0; i < n; i++) {
-            double u = design->vectors[k * n + i];
-            squared[i * rank + k] = u * u;
-        }
-    }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, (int)alphas, (int)rank, 1, squared, (int)rank, filter, (int)alphas, 0,
-                design->slack, (int)alphas);
-    for (size_t i = 0; i < n * alphas; i++) design->slack[i] = safe(design->alphas[i % alphas] * design->slack[i]);
-}
-
 /* T + a = L D L' for every alpha.  No pivot of a matrix whose eigenvalues are at least a is below a. */
 static void factorise_shifted(piaa_ridge_design *design) {
     size_t alphas = (size_t)design->alpha_count;
     for (size_t a = 0; a < alphas; a++) {
         double carried = 0;
-        for (size_t k = 0; k < (size_t)design->rank; k++) {
-            double pivot = fmax(design->values[k] + design->alphas[a] - carried, design->alphas[a]);
-            double beside = k + 1 < (size_t)design->rank ? design->beside[k] : 0;
+        for (size_t k = 0; k < (size_t)design->side; k++) {
+            double pivot = fmax(design->diagonal[k] + design->alphas[a] - carried, design->alphas[a]);
+            double beside = k + 1 < (size_t)design->side ? design->beside[k] : 0;
             design->pivots[k * alphas + a] = pivot;
             design->lower[k * alphas + a] = beside / pivot;
             carried = beside * (beside / pivot);
@@ -273,7 +242,7 @@ static void factorise_shifted(piaa_ridge_design *design) {
 static void leverages(const piaa_ridge_design *design, size_t alpha, const double *p, size_t stride, double *out) {
     size_t alphas = (size_t)design->alpha_count;
     double y[LANES] = {0}, h[LANES] = {0}, lower = 0;
-    for (size_t k = 0; k < (size_t)design->rank; k++) {
+    for (size_t k = 0; k < (size_t)design->side; k++) {
         double inverse = 1 / design->pivots[k * alphas + alpha];
         for (int i = 0; i < LANES; i++) {
             y[i] = p[k * stride + (size_t)i] - lower * y[i];
@@ -284,29 +253,36 @@ static void leverages(const piaa_ridge_design *design, size_t alpha, const doubl
     memcpy(out, h, sizeof h);
 }
 
-/* `work` [rank][stride], the stride a multiple of LANES and not less than a block. */
-static void slack_tall(piaa_ridge_design *design, double *work, size_t stride) {
-    int d = design->dim;
+/* Slack of the rows first .. first + count - 1, whose coordinates are the columns of p [side][stride]; up to LANES - 1 numbers behind the
+ * last column are read and mean nothing. */
+static void slack_of_rows(piaa_ridge_design *design, int64_t first, size_t count, const double *p, size_t stride) {
     size_t alphas = (size_t)design->alpha_count;
-    factorise_shifted(design);
-    memset(work, 0, (size_t)d * stride * sizeof *work);
+    double n = (double)design->n, h[LANES];
+    for (size_t row = 0; row < count; row += LANES)
+        for (size_t k = 0; k < alphas; k++) {
+            double a = design->alphas[k];
+            leverages(design, k, p + row, stride, h);
+            for (size_t i = 0; i < LANES && row + i < count; i++) {
+                double slack = design->wide ? a * h[i] - a / (n * (design->ones + a)) : 1 - 1 / n - h[i];
+                design->slack[((size_t)first + row + i) * alphas + k] = fmax(slack, DBL_EPSILON * DBL_EPSILON);
+            }
+        }
+}
+
+/* work [side][block], and LANES more. */
+static void slack_of_blocks(piaa_ridge_design *design, double *work) {
+    int d = design->dim, stride = (int)design->block;
     for (int64_t i = 0; i < design->n; i += design->block) {
         int here = (int)least(design->block, design->n - i);
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->vectors, d, standardised(design, i, here), d, 0, work,
-                    (int)stride);
-        for (size_t row = 0; row < (size_t)here; row += LANES)
-            for (size_t a = 0; a < alphas; a++) {
-                double h[LANES];
-                leverages(design, a, work + row, stride, h);
-                for (size_t k = 0; k < LANES && row + k < (size_t)here; k++)
-                    design->slack[((size_t)i + row + k) * alphas + a] = safe(1 - 1 / (double)design->n - h[k]);
-            }
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->basis, d, standardised(design, i, here), d, 0, work,
+                    stride);
+        slack_of_rows(design, i, (size_t)here, work, (size_t)stride);
     }
 }
 
 /* Makes design->slack for this list of alphas. */
 static bool make_slack(piaa_ridge_design *design, const double *alphas, int count, piaa_error *error) {
-    size_t bytes = (size_t)count * sizeof *alphas, rank = (size_t)design->rank, block = (size_t)design->block;
+    size_t bytes = (size_t)count * sizeof *alphas, side = (size_t)design->side;
     if (design->alpha_count == count && memcmp(design->alphas, alphas, bytes) == 0) return true;
     free(design->alphas);
     free(design->slack);
@@ -314,23 +290,22 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
     free(design->pivots);
     design->alpha_count = 0;
     design->slack = design->lower = design->pivots = NULL;
-    size_t factors = rank * (size_t)count, stride = (block + LANES - 1) / LANES * LANES;
-    double *work = piaa_alloc_array(rank * stride, sizeof(double), error), *filter = NULL;
+    size_t factors = side * (size_t)count, room = design->wide ? 1 : side * (size_t)design->block + LANES;
+    double *work = piaa_alloc(room, sizeof(double), error);
     bool ok = (design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) && work &&
-              (!design->wide || (filter = piaa_alloc_array(factors, sizeof(double), error))) &&
               (design->slack = piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) &&
-              (design->wide || ((design->lower = piaa_alloc_array(factors, sizeof(double), error)) &&
-                                (design->pivots = piaa_alloc_array(factors, sizeof(double), error))));
+              (design->lower = piaa_alloc_array(factors, sizeof(double), error)) &&
+              (design->pivots = piaa_alloc_array(factors, sizeof(double), error));
     if (ok) {
         memcpy(design->alphas, alphas, bytes);
         design->alpha_count = count;
+        factorise_shifted(design);
         if (design->wide)
-            slack_wide(design, work, filter);
+            slack_of_rows(design, 0, (size_t)design->n, design->basis, (size_t)design->side);
         else
-            slack_tall(design, work, stride);
+            slack_of_blocks(design, work);
     }
     free(work);
-    free(filter);
     return ok;
 }
 
@@ -343,8 +318,8 @@ typedef struct fitting {
     int targets;
     double *mean;       /* [targets] */
     double *centred;    /* [n][targets] */
-    double *projection; /* [rank][targets] q */
-    double *filtered;   /* [rank][columns] (L + a)^-1 q, or (T + a)^-1 q */
+    double *projection; /* [side][targets] q */
+    double *filtered;   /* [side][columns] (T + a)^-1 q */
     double *solution;   /* [side][columns] M: c where wide, w where tall */
     double *error;      /* [block][columns] of the rows in hand */
 } fitting;
@@ -361,32 +336,25 @@ static double projected(const fitting *fit, size_t k, const column *which) {
 /* filtered = (T + a)^-1 q, all columns abreast: down with L, back with D and L'. */
 static void substitute(fitting *fit, const column *columns, size_t count) {
     const piaa_ridge_design *design = fit->design;
-    size_t rank = (size_t)design->rank, alphas = (size_t)design->alpha_count;
+    size_t side = (size_t)design->side, alphas = (size_t)design->alpha_count;
     double *x = fit->filtered;
-    for (size_t k = 0; k < rank; k++)
+    for (size_t k = 0; k < side; k++)
         for (size_t c = 0; c < count; c++) {
             double before = k ? design->lower[(k - 1) * alphas + (size_t)columns[c].alpha] * x[(k - 1) * count + c] : 0;
             x[k * count + c] = projected(fit, k, &columns[c]) - before;
         }
-    for (size_t k = rank; k-- > 0;)
+    for (size_t k = side; k-- > 0;)
         for (size_t c = 0; c < count; c++) {
             size_t at = k * alphas + (size_t)columns[c].alpha;
-            double after = k + 1 < rank ? design->lower[at] * x[(k + 1) * count + c] : 0;
+            double after = k + 1 < side ? design->lower[at] * x[(k + 1) * count + c] : 0;
             x[k * count + c] = x[k * count + c] / design->pivots[at] - after;
         }
 }
 
 static void solve(fitting *fit, const column *columns, int count) {
     const piaa_ridge_design *design = fit->design;
-    if (design->wide) {
-        for (size_t k = 0; k < (size_t)design->rank; k++)
-            for (size_t c = 0; c < (size_t)count; c++)
-                fit->filtered[k * (size_t)count + c] =
-                    projected(fit, k, &columns[c]) / (design->values[k] + design->alphas[columns[c].alpha]);
-    } else {
-        substitute(fit, columns, (size_t)count);
-    }
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, design->side, count, design->rank, 1, design->vectors, design->side, fit->filtered,
+    substitute(fit, columns, (size_t)count);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, design->side, count, design->side, 1, design->basis, design->side, fit->filtered,
                 count, 0, fit->solution, count);
 }
 
@@ -452,7 +420,7 @@ static bool centre_targets(fitting *fit, piaa_error *error) {
     return true;
 }
 
-/* q = E y, or E Z'y.  `work` [dim][targets]. */
+/* q = Q'y, or Q'Z'y.  `work` [dim][targets]. */
 static void project(fitting *fit, double *work) {
     piaa_ridge_design *design = fit->design;
     int t = fit->targets, d = design->dim;
@@ -465,7 +433,7 @@ static void project(fitting *fit, double *work) {
         }
         right = work;
     }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, design->rank, t, design->side, 1, design->vectors, design->side, right, t, 0,
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, design->side, t, design->side, 1, design->basis, design->side, right, t, 0,
                 fit->projection, t);
 }
 
@@ -554,7 +522,7 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
         return NULL;
     }
     size_t n = (size_t)design->n, t = (size_t)targets, d = (size_t)design->dim, count = (size_t)alpha_count * t;
-    size_t rank = (size_t)design->rank;
+    size_t side = (size_t)design->side;
     piaa_ridge *model = model_new(design->n, design->dim, targets, error);
     fitting fit = {.design = design, .y = y, .targets = targets};
     column *columns = NULL, *chosen = NULL;
@@ -574,9 +542,9 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
         ok = true;
         goto end;
     }
-    if (!make_slack(design, alphas, alpha_count, error) || !(fit.projection = piaa_alloc_array(rank * t, sizeof(double), error)) ||
-        !(fit.filtered = piaa_alloc_array(rank * count, sizeof(double), error)) ||
-        !(fit.solution = piaa_alloc_array((size_t)design->side * count, sizeof(double), error)) ||
+    if (!make_slack(design, alphas, alpha_count, error) || !(fit.projection = piaa_alloc_array(side * t, sizeof(double), error)) ||
+        !(fit.filtered = piaa_alloc_array(side * count, sizeof(double), error)) ||
+        !(fit.solution = piaa_alloc_array(side * count, sizeof(double), error)) ||
         !(fit.error = piaa_alloc_array((size_t)design->block * count, sizeof(double), error)) ||
         !(columns = piaa_alloc(count, sizeof *columns, error)) || !(chosen = piaa_alloc(t, sizeof *chosen, error)) ||
         !(squares = piaa_alloc_array(count, sizeof(double), error)) || !(work = piaa_alloc_array(d * t, sizeof(double), error)))

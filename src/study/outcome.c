@@ -44,20 +44,32 @@ double piaa_outcome_figure(const piaa_outcome_user *user, piaa_figure figure) {
     return NAN;
 }
 
-static bool average(const piaa_outcome *outcome, piaa_figure figure, double *list, int draws, uint32_t seed, piaa_outcome_mean *out,
-                    piaa_error *error) {
-    size_t n = 0, defined = 0;
-    double *good = list + outcome->user_count;
-    for (size_t u = 0; u < outcome->user_count; u++) {
-        if (!outcome->users[u].count) continue;
-        double value = piaa_outcome_figure(&outcome->users[u], figure);
-        list[n++] = isnan(value) ? 0 : value;
-        if (!isnan(value)) good[defined++] = value;
+enum { FIGURES = PIAA_FIGURE_RMSE + 1 };
+
+static bool average(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error *error) {
+    piaa_outcome_mean *means[FIGURES] = {&outcome->spearman, &outcome->r2, &outcome->rmse};
+    size_t n = outcome->user_count - outcome->without;
+    double *lists = piaa_alloc_array(2 * FIGURES * n, sizeof *lists, error), *good = lists ? lists + FIGURES * n : NULL;
+    piaa_interval all[FIGURES];
+    bool ok = lists;
+    for (int figure = 0; ok && figure < FIGURES; figure++) {
+        size_t defined = 0;
+        for (size_t u = 0, i = 0; u < outcome->user_count; u++) {
+            if (!outcome->users[u].count) continue;
+            double value = piaa_outcome_figure(&outcome->users[u], (piaa_figure)figure);
+            lists[(size_t)figure * n + i++] = isnan(value) ? 0 : value;
+            if (!isnan(value)) good[defined++] = value;
+        }
+        means[figure]->undefined = n - defined;
+        ok = defined == n || piaa_bootstrap_mean(good, defined, draws, seed, &means[figure]->defined, error);
     }
-    out->undefined = n - defined;
-    if (!piaa_bootstrap_mean(list, n, draws, seed, &out->all, error)) return false;
-    out->defined = out->all;
-    return defined == n || piaa_bootstrap_mean(good, defined, draws, seed, &out->defined, error);
+    ok = ok && piaa_bootstrap_means(lists, FIGURES, n, draws, seed, all, error);
+    for (int figure = 0; ok && figure < FIGURES; figure++) {
+        means[figure]->all = all[figure];
+        if (!means[figure]->undefined) means[figure]->defined = all[figure];
+    }
+    free(lists);
+    return ok;
 }
 
 bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error *error) {
@@ -89,10 +101,7 @@ bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed, piaa_e
         }
         ok = piaa_agreement_measure(lists, lists + most, user->count, 1, &user->figures, error);
     }
-    if (!draws) draws = PIAA_BOOTSTRAP_DRAWS;
-    ok = ok && average(outcome, PIAA_FIGURE_SPEARMAN, lists, draws, seed, &outcome->spearman, error) &&
-         average(outcome, PIAA_FIGURE_R2, lists, draws, seed, &outcome->r2, error) &&
-         average(outcome, PIAA_FIGURE_RMSE, lists, draws, seed, &outcome->rmse, error);
+    ok = ok && average(outcome, draws ? draws : PIAA_BOOTSTRAP_DRAWS, seed, error);
     free(lists);
     return ok;
 }
