@@ -298,6 +298,57 @@ static void scaling_and_permuting(void **state) {
 }
 
 /* Blocks of rows: a tall matrix that needs several gives what the definition gives. */
+/* Columns of v [n][d] made orthogonal, each of squared length `square` (Gram-Schmidt, twice for exactness). */
+static void orthogonalise(double *v, size_t n, size_t d, double square) {
+    for (size_t j = 0; j < d; j++)
+        for (int again = 0; again < 2; again++) {
+            for (size_t k = 0; k < j; k++) {
+                double dot = 0;
+                for (size_t i = 0; i < n; i++) dot += v[i * d + j] * v[i * d + k];
+                for (size_t i = 0; i < n; i++) v[i * d + j] -= dot / square * v[i * d + k];
+            }
+            double length = 0;
+            for (size_t i = 0; i < n; i++) length += v[i * d + j] * v[i * d + j];
+            for (size_t i = 0; i < n; i++) v[i * d + j] *= sqrt(square / length);
+        }
+}
+
+/* Features without correlation and of one size look the same from every side, so that turning them changes no prediction. */
+static void rotating_white_features(void **state) {
+    PIAA_UNUSED(state);
+    enum { N = 40, D = 6 };
+    double z[N * D], turn[D * D], y[N];
+    float x[N * D], turned[N * D];
+    uint64_t seed = 11;
+    for (int j = 0; j < D; j++) {
+        double mean = 0;
+        for (int i = 0; i < N; i++) mean += z[i * D + j] = noise(&seed);
+        for (int i = 0; i < N; i++) z[i * D + j] -= mean / N;
+    }
+    for (int i = 0; i < D * D; i++) turn[i] = noise(&seed);
+    orthogonalise(z, N, D, N);
+    orthogonalise(turn, D, D, 1);
+    for (int i = 0; i < N; i++) {
+        y[i] = 3 + z[i * D] - 0.4 * z[i * D + 3] + noise(&seed);
+        for (int j = 0; j < D; j++) {
+            double sum = 0;
+            for (int k = 0; k < D; k++) sum += z[i * D + k] * turn[k * D + j];
+            x[i * D + j] = (float)z[i * D + j];
+            turned[i * D + j] = (float)sum;
+        }
+    }
+    piaa_ridge *before = fit(x, NULL, N, D, y, 1, NULL), *after = fit(turned, NULL, N, D, y, 1, NULL);
+    assert_true(before->alphas[0] == after->alphas[0]);
+    for (int i = 0; i < N; i++) {
+        double a, b;
+        piaa_ridge_predict(before, x + i * D, 1, &a);
+        piaa_ridge_predict(after, turned + i * D, 1, &b);
+        assert_true(fabs(a - b) < 1e-5 && fabs(before->loo[i] - after->loo[i]) < 1e-5);
+    }
+    piaa_ridge_free(before);
+    piaa_ridge_free(after);
+}
+
 static void many_blocks(void **state) {
     PIAA_UNUSED(state);
     enum { N = 70000, D = 17 };
@@ -432,17 +483,12 @@ static void threads_change_nothing(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_scikit_learn),
-        cmocka_unit_test(leave_one_out_equals_refits),
-        cmocka_unit_test(best_alpha_wins),
-        cmocka_unit_test(targets_and_rows_are_independent),
-        cmocka_unit_test(scaling_and_permuting),
-        cmocka_unit_test(many_blocks),
-        cmocka_unit_test(predictions_ignore_company),
-        cmocka_unit_test(awkward_columns),
-        cmocka_unit_test(threads_change_nothing),
-        cmocka_unit_test(one_row_is_its_mean),
-        cmocka_unit_test(bad_input_is_named),
+        cmocka_unit_test(equals_scikit_learn),   cmocka_unit_test(leave_one_out_equals_refits),
+        cmocka_unit_test(best_alpha_wins),       cmocka_unit_test(targets_and_rows_are_independent),
+        cmocka_unit_test(scaling_and_permuting), cmocka_unit_test(rotating_white_features),
+        cmocka_unit_test(many_blocks),           cmocka_unit_test(predictions_ignore_company),
+        cmocka_unit_test(awkward_columns),       cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(one_row_is_its_mean),   cmocka_unit_test(bad_input_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

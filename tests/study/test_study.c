@@ -68,7 +68,7 @@ static double cell_difference(const piaa_probe_cell *cell, const cJSON *entry) {
     double most = 0;
     for (int part = 0; part < PIAA_PARTS; part++) {
         const cJSON *figures = piaa_json_find(entry, part_names[part]);
-        double rho, r2, rmse;
+        double rho = NAN, r2 = NAN, rmse = NAN;
         assert_true(piaa_json_number(figures, "rho", &rho) && piaa_json_number(figures, "r2", &r2) &&
                     piaa_json_number(figures, "rmse", &rmse));
         const piaa_agreement *own = &cell->figures[part];
