@@ -75,10 +75,13 @@ PIAA_API const char *piaa_version(void); /* "0.1.0" */
 typedef struct piaa_model piaa_model;
 
 /* The sizes that bound a request: the decoder's hidden states are 0..decoder_layers (0 the embeddings, i the output of block i, the last
- * one after the final norm), the vision encoder's blocks 0..vision_blocks-1. */
+ * one after the final norm), the vision encoder's blocks 0..vision_blocks-1.  A model without a decoder (hidden_size 0) counts its vision
+ * states as a decoder does: 0 the embeddings, i the output of block i, no norm after the last. */
 typedef struct piaa_layout {
     int decoder_layers, hidden_size;
     int vision_blocks, vision_size;
+    bool vision_embeddings;          /* the pool V begins with the embeddings: vision_blocks + 1 layers */
+    int pooled_size, projected_size; /* of the pools of those names; 0: the model has none */
 } piaa_layout;
 
 typedef struct piaa_model_info {
@@ -90,6 +93,7 @@ typedef struct piaa_model_info {
     int vision_heads, vision_intermediate, patch, merge; /* one image token is merge x merge patches of patch x patch pixels */
     int64_t parameters, bytes;                           /* of all tensors in the folder */
     int64_t min_pixels, max_pixels;                      /* the image processor's limits */
+    bool image_attention;                                /* piaa_request.image_attention makes a difference */
     bool demonstration;                                  /* the embedded model, trained on rendered scenes */
     char fingerprint[65];                                /* SHA-256 that tells checkpoints apart, hexadecimal */
 } piaa_model_info;
@@ -103,10 +107,12 @@ PIAA_API const piaa_model_info *piaa_model_get_info(const piaa_model *model);
 /* --------------------------------------------------------------------------------------------------- pooled hidden states */
 
 /* What the mean is taken over.  LT: all tokens of the decoder's input that are not the image's, template included; LT_TAIL: the last of
- * them alone; LV: the image's tokens; V: all patches of a vision block's output. */
-typedef enum piaa_pool { PIAA_LT, PIAA_LT_TAIL, PIAA_LV, PIAA_V, PIAA_POOLS } piaa_pool;
+ * them alone; LV: the image's tokens; V: all entries of a vision block's output (patches, and class and register tokens where there are
+ * some).  Two are no means and have no layers, only layer 0: POOLED is what a vision model makes of its last block for others to use
+ * (pooler_output), PROJECTED that in the space which it shares with text (image_embeds). */
+typedef enum piaa_pool { PIAA_LT, PIAA_LT_TAIL, PIAA_LV, PIAA_V, PIAA_POOLED, PIAA_PROJECTED, PIAA_POOLS } piaa_pool;
 
-PIAA_API const char *piaa_pool_name(piaa_pool pool); /* "lt", "lt_tail", "lv", "v" */
+PIAA_API const char *piaa_pool_name(piaa_pool pool); /* "lt", "lt_tail", "lv", "v", "pooled", "projected" */
 
 /* One pooled vector per photo: the pool, the layer (for V the vision block, from 0), and its length. */
 typedef struct piaa_slot {
@@ -136,16 +142,22 @@ typedef enum piaa_dtype {
 /* Whether the camera's orientation mark turns the photo before the model sees it (the published code ignores it). */
 typedef enum piaa_exif { PIAA_EXIF_APPLY, PIAA_EXIF_IGNORE } piaa_exif;
 
+/* Whom the image's tokens attend to in a decoder that was trained with both (Gemma 3): each other, or only those before them, as in the
+ * published code, which loses the marks that say which tokens are the image's.  Other models ignore it. */
+typedef enum piaa_image_attention { PIAA_IMAGE_BOTH_WAYS, PIAA_IMAGE_CAUSAL } piaa_image_attention;
+
 /* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the default layer (15/36 of the decoder's
- * depth, rounded), the model's own size limit, orientation applied, weights AUTO, one thread per core. */
+ * depth, rounded; without a decoder the pool V, its last layer), the model's own size limit, orientation applied, weights AUTO, one thread
+ * per core, image tokens attending both ways. */
 typedef struct piaa_request {
     const char *prompt;
-    const char *pools;  /* "lt,lt_tail,lv,v" */
+    const char *pools;  /* "lt,lt_tail,lv,v,pooled,projected" */
     const char *layers; /* "15", "0,3,5-9", "all", "default" */
     int64_t max_pixels;
     piaa_exif exif;
     piaa_dtype dtype;
     int threads;
+    piaa_image_attention image_attention;
 } piaa_request;
 
 /* A model and a request.  The weights that the request needs, and no others, are read at the first photo. */

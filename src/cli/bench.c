@@ -87,7 +87,7 @@ static bool run(piaa_call *call, piaa_error *error) {
         const piaa_request *full = piaa_extractor_request(reader.extractor);
         piaa_session_options options = {.dtype = full->dtype, .threads = full->threads};
         b.model = reader.model;
-        b.ask = (piaa_ask){.prompt = full->prompt, .max_pixels = full->max_pixels};
+        b.ask = (piaa_ask){.prompt = full->prompt, .max_pixels = full->max_pixels, .image_attention = full->image_attention};
         b.out = piaa_alloc(piaa_extractor_values(reader.extractor), sizeof *b.out, error);
         double start = seconds_now();
         b.session = b.out ? piaa_session_new(reader.model, piaa_extractor_slots(reader.extractor), &options, error) : NULL;

@@ -13,23 +13,35 @@ static int64_t tokens(const piaa_model_info *info, int64_t pixels) {
     return pixels / (tile * tile);
 }
 
+static bool decoder_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
+    const piaa_layout *l = &info->layout;
+    if (!l->hidden_size) return piaa_text_format(out, error, "decoder        none: vision alone\n");
+    return piaa_text_format(
+        out, error, "decoder        %d blocks of width %d: %d heads of %d (%d for keys and values), feed-forward %d, vocabulary %d\n",
+        l->decoder_layers, l->hidden_size, info->heads, info->head_dim, info->kv_heads, info->intermediate, info->vocabulary);
+}
+
+static bool layers_text(const piaa_layout *l, piaa_text *out, piaa_error *error) {
+    if (l->hidden_size)
+        return piaa_text_format(out, error, "layers         lt, lt_tail, lv: 0 to %d; v: 0 to %d\ndefault layer  %d\n", l->decoder_layers,
+                                l->vision_blocks - 1, piaa_default_layer(l));
+    return piaa_text_format(out, error, "layers         v: 0 to %d%s%s\ndefault layer  v: %d\n", l->vision_blocks,
+                            l->pooled_size ? "; pooled" : "", l->projected_size ? "; projected" : "", l->vision_blocks);
+}
+
 static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
     const piaa_layout *l = &info->layout;
     return piaa_text_format(out, error, "family         %s\nfolder         ", info->family) &&
            piaa_report_add_line(out, info->folder, error) && piaa_text_format(out, error, "\nfingerprint    %s\n", info->fingerprint) &&
            piaa_text_format(out, error, "parameters     %.4g million, %.4g MB, mostly %s\n", (double)info->parameters / 1e6,
                             (double)info->bytes / 1e6, info->dtype) &&
-           piaa_text_format(
-               out, error,
-               "decoder        %d blocks of width %d: %d heads of %d (%d for keys and values), feed-forward %d, vocabulary %d\n",
-               l->decoder_layers, l->hidden_size, info->heads, info->head_dim, info->kv_heads, info->intermediate, info->vocabulary) &&
+           decoder_text(info, out, error) &&
            piaa_text_format(out, error, "vision         %d blocks of width %d: %d heads, feed-forward %d, patches of %d x %d pixels\n",
                             l->vision_blocks, l->vision_size, info->vision_heads, info->vision_intermediate, info->patch, info->patch) &&
            piaa_text_format(out, error, "photo size     %lld to %lld pixels, %lld to %lld tokens\n", (long long)info->min_pixels,
                             (long long)info->max_pixels, (long long)tokens(info, info->min_pixels),
                             (long long)tokens(info, info->max_pixels)) &&
-           piaa_text_format(out, error, "layers         lt, lt_tail, lv: 0 to %d; v: 0 to %d\ndefault layer  %d\n", l->decoder_layers,
-                            l->vision_blocks - 1, piaa_default_layer(l)) &&
+           layers_text(l, out, error) &&
            (!info->demonstration || piaa_text_format(out, error,
                                                      "note           the demonstration model, trained on rendered scenes; for real taste "
                                                      "use Qwen3-VL-4B-Instruct (or 2B, 8B)\n"));
@@ -60,7 +72,9 @@ static cJSON *info_json(const piaa_model_info *info) {
         {"max_pixels", (double)info->max_pixels},
         {"min_image_tokens", (double)tokens(info, info->min_pixels)},
         {"max_image_tokens", (double)tokens(info, info->max_pixels)},
-        {"default_layer", piaa_default_layer(l)},
+        {"default_layer", l->hidden_size ? piaa_default_layer(l) : l->vision_blocks},
+        {"pooled_size", l->pooled_size},
+        {"projected_size", l->projected_size},
     };
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "family", info->family);

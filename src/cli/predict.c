@@ -22,7 +22,9 @@ static bool complete_request(const piaa_call *call, const piaa_taste *taste, pia
     if (!piaa_call_has(call, "dtype")) PIAA_UNUSED(piaa_dtype_parse(taste->identity.dtype, &request->dtype));
     if (known && !request->max_pixels) request->max_pixels = most;
     if (known && !piaa_call_has(call, "exif"))
-        request->exif = strcmp(rest + sizeof form - 1, "ignored") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
+        request->exif = strncmp(rest + sizeof form - 1, "ignored", strlen("ignored")) == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
+    if (known && !piaa_call_has(call, "image-attention") && strstr(rest, ", image tokens causal"))
+        request->image_attention = PIAA_IMAGE_CAUSAL;
     return true;
 }
 

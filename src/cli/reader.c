@@ -12,13 +12,18 @@
 
 const piaa_option piaa_reader_options[] = {
     {"model", "DIR", "folder of a Qwen3-VL checkpoint as downloaded from Hugging Face", "the demonstration model", NULL},
-    {"pool", "POOLS", "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the vision encoder", "lt",
-     NULL},
-    {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default", "15/36 of the depth", NULL},
+    {"pool", "POOLS",
+     "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the vision encoder; of models of vision alone "
+     "also pooled, projected: what they make of the last state",
+     "lt, or v of models of vision alone", NULL},
+    {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default", "15/36 of the depth, of v the last", NULL},
     {"prompt", "TEXT", "what the model is told beside the photo", "\"" PIAA_BASE_PROMPT "\"", NULL},
     {"max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL},
     {"dtype", "TYPE", "how the weights are held in memory", "auto: f32 for models up to 1 GiB, else the checkpoint's own",
      "auto f32 f16 bf16 q8_0 q4_K file"},
+    {"image-attention", "WHOM",
+     "whether Gemma 3's image tokens attend to each other in both directions or, as in the published code, only to earlier ones", "both",
+     "both causal"},
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply", "apply ignore"},
     {"threads", "N", "threads to compute with", "one per core", NULL},
     {0},
@@ -27,10 +32,12 @@ const piaa_option piaa_reader_options[] = {
 bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) {
     int64_t threads = 0;
     const char *dtype = piaa_call_value(call, "dtype"), *exif = piaa_call_value(call, "exif");
+    const char *image_attention = piaa_call_value(call, "image-attention");
     *out = (piaa_request){.prompt = piaa_call_value(call, "prompt"),
                           .pools = piaa_call_value(call, "pool"),
                           .layers = piaa_call_value(call, "layer"),
                           .exif = exif && strcmp(exif, "ignore") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY};
+    if (image_attention && strcmp(image_attention, "causal") == 0) out->image_attention = PIAA_IMAGE_CAUSAL;
     if (dtype && !piaa_dtype_parse(dtype, &out->dtype)) return piaa_error_set(error, PIAA_USAGE, "--dtype %s is not known", dtype);
     if (!piaa_call_integer(call, "max-pixels", 1, INT64_MAX, &out->max_pixels, error) ||
         !piaa_call_integer(call, "threads", 1, 1024, &threads, error))

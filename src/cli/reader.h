@@ -6,7 +6,7 @@
 #include "cli/options.h"
 #include "features/embed.h"
 
-extern const piaa_option piaa_reader_options[]; /* model, pool, layer, prompt, max-pixels, dtype, exif, threads */
+extern const piaa_option piaa_reader_options[]; /* model, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
 
 typedef struct piaa_reader {
     piaa_model *model;

@@ -33,19 +33,26 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     if (request) *r = *request;
     if (!r->max_pixels) r->max_pixels = info->max_pixels;
     int64_t tile = (int64_t)info->patch * info->merge;
+    if (info->min_pixels == info->max_pixels && r->max_pixels != info->max_pixels)
+        return piaa_error_set(error, PIAA_USAGE, "%s reads every photo at one size (%lld pixels): leave the limit of %lld pixels out",
+                              info->family, (long long)info->max_pixels, (long long)r->max_pixels);
     if (r->max_pixels < tile * tile || r->max_pixels > (int64_t)1 << 28)
         return piaa_error_set(error, PIAA_USAGE, "a limit of %lld pixels is out of range: give %lld to %lld", (long long)r->max_pixels,
                               (long long)(tile * tile), (long long)1 << 28);
-    extractor->prompt = piaa_strdup(r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
+    const bool reads = info->layout.hidden_size > 0;
+    if (!reads && r->prompt && *r->prompt) return piaa_error_set(error, PIAA_USAGE, "%s reads no text: leave the prompt out", info->family);
+    extractor->prompt = piaa_strdup(!reads ? "" : r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
+    if (!info->image_attention) r->image_attention = PIAA_IMAGE_BOTH_WAYS;
     r->dtype = resolve_dtype(info, r->dtype);
     if (r->threads <= 0) r->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (r->threads <= 0) r->threads = 1;
     if (!extractor->prompt || !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error)) return false;
     r->prompt = extractor->prompt;
     r->pools = r->layers = NULL; /* the slots say it */
-    extractor->preprocessing = piaa_format(error, "%lld to %lld pixels, EXIF rotation %s",
+    extractor->preprocessing = piaa_format(error, "%lld to %lld pixels, EXIF rotation %s%s",
                                            (long long)(info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels),
-                                           (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored");
+                                           (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored",
+                                           r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "");
     if (!extractor->preprocessing) return false;
     extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
                                           .model = info->folder,
@@ -107,7 +114,8 @@ size_t piaa_extractor_values(const piaa_extractor *extractor) {
 piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path, piaa_error *error) {
     piaa_image image = {0};
     if (!piaa_image_read(path, extractor->request.exif, &image, error)) return NULL;
-    piaa_ask ask = {.prompt = extractor->prompt, .max_pixels = extractor->request.max_pixels};
+    piaa_ask ask = {
+        .prompt = extractor->prompt, .max_pixels = extractor->request.max_pixels, .image_attention = extractor->request.image_attention};
     piaa_model_input *input = piaa_model_prepare(extractor->model, &image, &ask, error);
     if (!input) piaa_error_prefix(error, "%s", path);
     piaa_image_free(&image);

@@ -23,4 +23,7 @@ typedef enum piaa_filter { PIAA_BILINEAR, PIAA_BICUBIC } piaa_filter;
 /* torchvision.transforms.v2.functional.resize(uint8, antialias=True), its fixed-point arithmetic. */
 bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter, piaa_image *out, piaa_error *error) PIAA_MUST_USE;
 
+/* The same in float32 arithmetic, which neither rounds to bytes nor clamps: [height][width][3], in the bytes' units; the caller's. */
+float *piaa_image_resize_float(const piaa_image *in, int width, int height, piaa_filter filter, piaa_error *error) PIAA_MUST_USE;
+
 #endif

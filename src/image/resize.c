@@ -71,7 +71,8 @@ static double fill_weights(const resample_axis *axis, int in, piaa_filter filter
     return largest;
 }
 
-static bool axis_make(resample_axis *axis, int in, int out, piaa_filter filter, piaa_error *error) {
+/* The axis without its 16-bit weights, and the exact ones instead, which are the caller's. */
+static double *axis_make_exact(resample_axis *axis, int in, int out, piaa_filter filter, double *largest, piaa_error *error) {
     double scale = (double)in / out, support = (filter == PIAA_BICUBIC ? 2 : 1) * (scale >= 1 ? scale : 1);
     axis->out = out;
     axis->taps = (int)ceil(support) * 2 + 1;
@@ -79,10 +80,16 @@ static bool axis_make(resample_axis *axis, int in, int out, piaa_filter filter, 
     double *exact = NULL;
     bool ok = (axis->first = piaa_alloc((size_t)out, sizeof *axis->first, error)) != NULL &&
               (axis->count = piaa_alloc((size_t)out, sizeof *axis->count, error)) != NULL &&
-              (axis->weight = piaa_alloc(all, sizeof *axis->weight, error)) != NULL &&
               (exact = piaa_alloc(all, sizeof *exact, error)) != NULL;
+    if (ok) *largest = fill_weights(axis, in, filter, exact);
+    return exact;
+}
+
+static bool axis_make(resample_axis *axis, int in, int out, piaa_filter filter, piaa_error *error) {
+    double largest = 0, *exact = axis_make_exact(axis, in, out, filter, &largest, error);
+    size_t all = (size_t)out * (size_t)axis->taps;
+    bool ok = exact && (axis->weight = piaa_alloc(all, sizeof *axis->weight, error)) != NULL;
     if (ok) {
-        double largest = fill_weights(axis, in, filter, exact);
         while (axis->precision < HIGHEST_PRECISION && 0.5 + largest * (1 << (axis->precision + 1)) < 1 << 15) axis->precision++;
         for (size_t k = 0; k < all; k++) {
             double w = exact[k] * (1 << axis->precision);
@@ -204,11 +211,16 @@ static bool resample(const piaa_image *in, const resample_axis *across, const re
     return ok;
 }
 
-bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter, piaa_image *out, piaa_error *error) {
-    *out = (piaa_image){0};
+static bool check_sizes(const piaa_image *in, int width, int height, piaa_error *error) {
     if (width < 1 || height < 1)
         return piaa_error_set(error, PIAA_USAGE, "a photo cannot be resized to %d x %d pixels: give sides of at least 1", width, height);
     if (!in->rgb || in->width < 1 || in->height < 1) return piaa_error_set(error, PIAA_USAGE, "an empty image cannot be resized");
+    return true;
+}
+
+bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter, piaa_image *out, piaa_error *error) {
+    *out = (piaa_image){0};
+    if (!check_sizes(in, width, height, error)) return false;
     resample_axis across = {0}, down = {0};
     bool same_width = width == in->width, same_height = height == in->height;
     bool ok = (same_width || axis_make(&across, in->width, width, filter, error)) &&
@@ -223,4 +235,36 @@ bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter 
     axis_free(&down);
     if (!ok) piaa_image_free(out);
     return ok;
+}
+
+/* One axis at a time, the horizontal one first; an axis that keeps its length has the weights 1. */
+float *piaa_image_resize_float(const piaa_image *in, int width, int height, piaa_filter filter, piaa_error *error) {
+    if (!check_sizes(in, width, height, error)) return NULL;
+    resample_axis across = {0}, down = {0};
+    double unused, *wx = axis_make_exact(&across, in->width, width, filter, &unused, error),
+                   *wy = wx ? axis_make_exact(&down, in->height, height, filter, &unused, error) : NULL;
+    const size_t row = (size_t)width * CHANNELS;
+    float *middle = wy ? piaa_alloc_array((size_t)in->height, row * sizeof *middle, error) : NULL;
+    float *out = middle ? piaa_alloc((size_t)height * row, sizeof *out, error) : NULL;
+    for (int y = 0; out && y < in->height; y++) {
+        const uint8_t *from = in->rgb + (size_t)y * (size_t)in->width * CHANNELS;
+        for (int x = 0; x < width; x++) {
+            float sum[CHANNELS] = {0};
+            for (int k = 0; k < across.count[x]; k++)
+                for (int c = 0; c < CHANNELS; c++)
+                    sum[c] += (float)wx[(size_t)x * (size_t)across.taps + (size_t)k] * (float)from[(across.first[x] + k) * CHANNELS + c];
+            memcpy(middle + (size_t)y * row + (size_t)x * CHANNELS, sum, sizeof sum);
+        }
+    }
+    for (int y = 0; out && y < height; y++)
+        for (int k = 0; k < down.count[y]; k++) {
+            const float w = (float)wy[(size_t)y * (size_t)down.taps + (size_t)k], *from = middle + (size_t)(down.first[y] + k) * row;
+            for (size_t i = 0; i < row; i++) out[(size_t)y * row + i] += w * from[i];
+        }
+    free(middle);
+    free(wx);
+    free(wy);
+    axis_free(&across);
+    axis_free(&down);
+    return out;
 }

@@ -10,8 +10,8 @@
 #include <string.h>
 
 /* The published code's words for the pools. */
-static const char *const published[PIAA_POOLS] = {
-    [PIAA_LT] = "llm_text", [PIAA_LT_TAIL] = "llm_text_tail", [PIAA_LV] = "llm_visual", [PIAA_V] = "vision"};
+static const char *const published[PIAA_POOLS] = {[PIAA_LT] = "llm_text", [PIAA_LT_TAIL] = "llm_text_tail", [PIAA_LV] = "llm_visual",
+                                                  [PIAA_V] = "vision",    [PIAA_POOLED] = "pooled",         [PIAA_PROJECTED] = "projected"};
 
 static void add_name(char *name, size_t size, const char *word, const char *mark, int layer) {
     size_t used = strlen(name);

@@ -8,8 +8,9 @@
 
 typedef struct form {
     const char *family, *before, *image, *after, *end, *answer;
-    const char *needed[4];   /* tokens, beside the image's, without which the tokenizer is another family's */
+    const char *needed[5];   /* tokens, beside the image's, without which the tokenizer is another family's */
     const char *reserved[2]; /* tokens that a prompt must not contain: they would be taken for image or video rows */
+    bool trim;               /* white space around the prompt is dropped */
 } form;
 
 static const form forms[] = {
@@ -21,7 +22,39 @@ static const form forms[] = {
                            .answer = "<|im_start|>assistant\n",
                            .needed = {"<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"},
                            .reserved = {"<|image_pad|>", "<|video_pad|>"}},
+    [PIAA_CHAT_GEMMA3] = {.family = "Gemma 3",
+                          .before = "<bos><start_of_turn>user\n\n\n<start_of_image>",
+                          .image = "<image_soft_token>",
+                          .after = "<end_of_image>\n\n",
+                          .end = "<end_of_turn>\n",
+                          .answer = "<start_of_turn>model\n",
+                          .needed = {"<bos>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>"},
+                          .reserved = {"<image_soft_token>", "<start_of_image>"},
+                          .trim = true},
 };
+
+/* Bytes of the white space at the start of `text`, as Python's strip() and the templates' trim know it; 0 if there is none. */
+static size_t space(const char *text) {
+    static const char *const wide[] = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
+                                       "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+    const unsigned char c = (unsigned char)*text;
+    if (c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F)) return 1;
+    for (size_t i = 0; i < PIAA_COUNT(wide); i++)
+        if (strncmp(text, wide[i], strlen(wide[i])) == 0) return strlen(wide[i]);
+    return strncmp(text, "\xE2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 && (unsigned char)text[2] <= 0x8A ? 3 : 0;
+}
+
+/* Where the prompt begins, and through *size its length, without the white space around it. */
+static const char *trimmed(const char *text, size_t *size) {
+    for (size_t n; (n = space(text)) > 0; text += n) continue;
+    *size = 0;
+    for (const char *at = text; *at;) {
+        size_t n = space(at);
+        at += n ? n : 1;
+        if (!n) *size = (size_t)(at - text);
+    }
+    return text;
+}
 
 /* The id of a string that the tokenizer has as one token. */
 static bool token_id(const piaa_tokenizer *tokenizer, const form *f, const char *token, int32_t *id, piaa_error *error) {
@@ -54,8 +87,10 @@ static bool add_image(const piaa_tokenizer *tokenizer, const form *f, size_t cou
 static bool add_prompt(const piaa_tokenizer *tokenizer, const form *f, const char *prompt, bool generate, piaa_ids *ids,
                        piaa_error *error) {
     piaa_text text = {0};
-    size_t start = ids->count;
-    bool ok = piaa_text_format(&text, error, "%s%s%s%s", f->after, prompt, f->end, generate ? f->answer : "") &&
+    size_t start = ids->count, size = strlen(prompt);
+    if (f->trim) prompt = trimmed(prompt, &size);
+    bool ok = piaa_text_format(&text, error, "%s", f->after) && piaa_text_add(&text, prompt, size, error) &&
+              piaa_text_format(&text, error, "%s%s", f->end, generate ? f->answer : "") &&
               piaa_tokenizer_encode(tokenizer, text.data, text.length, ids, error);
     free(text.data);
     for (size_t k = 0; ok && k < PIAA_COUNT(f->reserved) && f->reserved[k]; k++) {

@@ -8,19 +8,22 @@
 
 /* What a request needs, worked out from its slots. */
 typedef struct piaa_plan {
-    int vision_blocks;  /* how many vision blocks to run */
+    int vision_blocks;  /* how many vision blocks to run; without a decoder the embeddings are made in any case */
     bool merge;         /* image features for the decoder are needed */
     int decoder_blocks; /* how many decoder blocks to run */
     bool embeddings;    /* anything of the decoder at all */
     bool final_norm;    /* the last hidden state (or logits) is asked for */
     bool logits, hidden;
+    bool pooled, projected;
     bool pool_text[512], pool_tail[512], pool_image[512], pool_vision[512]; /* by layer */
 } piaa_plan;
 
 /* The values that a family reads from the configuration; `config` is the family's own structure. */
 typedef struct piaa_family {
     const char *model_type; /* in config.json */
+    const char *container;  /* the same of a model that holds this one beside others (CLIP's with its text encoder), or NULL */
     const char *name;
+    bool no_tokenizer; /* it reads no text: `tokenizer` below is NULL */
     void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error);
     void (*close)(void *config);
     void *(*prepare)(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image, const float *patches, int grid_h,

@@ -21,6 +21,12 @@ static struct ggml_tensor *gelu_tanh(struct ggml_context *c, struct ggml_tensor 
     return ggml_mul(c, x, ggml_sigmoid(c, ggml_mul(c, x, inner)));
 }
 
+/* Gates above values, made one. */
+static struct ggml_tensor *geglu(struct ggml_context *c, struct ggml_tensor *x) {
+    struct ggml_tensor *gate = ggml_cont(c, ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], 0));
+    return ggml_mul(c, gelu_tanh(c, gate), ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], x->nb[1] / 2));
+}
+
 struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
                                       piaa_activation activation, struct ggml_tensor *residual) {
     struct ggml_context *c = graph->context;
@@ -33,13 +39,21 @@ struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, s
     if (b) y = ggml_add(c, y, b);
     if (activation == PIAA_GELU) y = ggml_gelu_erf(c, y);
     if (activation == PIAA_GELU_TANH) y = gelu_tanh(c, y);
+    if (activation == PIAA_GELU_QUICK) y = ggml_mul(c, y, ggml_sigmoid(c, ggml_scale(c, y, 1.702f)));
     if (activation == PIAA_SWIGLU) y = ggml_swiglu(c, y);
+    if (activation == PIAA_GEGLU) y = geglu(c, y);
     return residual ? ggml_add(c, residual, y) : y;
 }
 
-struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b,
-                                          float eps) {
-    if (graph->kernels) return piaa_node_norm(graph, x, w, b, eps, graph->narrow);
+void piaa_graph_limit(piaa_graph *graph, int head_dim) {
+    if (head_dim <= PIAA_MAX_HEAD_DIM) return;
+    graph->kernels = NULL;
+    graph->narrow = false;
+}
+
+struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b, float eps,
+                                          bool to_product) {
+    if (graph->kernels) return piaa_node_norm(graph, x, w, b, eps, graph->narrow && to_product);
     struct ggml_tensor *y = ggml_mul(graph->context, ggml_norm(graph->context, x, eps), w);
     return ggml_add(graph->context, y, b);
 }
@@ -49,13 +63,27 @@ struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x
     return ggml_mul(graph->context, ggml_rms_norm(graph->context, x, eps), w);
 }
 
+/* The pairs (i, i + dim / 2) of x [dim, heads, n] turned by a table's angles [dim, n]: dim/2 cosines, dim/2 sines. */
+static struct ggml_tensor *turn(struct ggml_context *c, struct ggml_tensor *x, struct ggml_tensor *table) {
+    int64_t half = x->ne[0] / 2;
+    size_t half_bytes = (size_t)half * sizeof(float);
+    struct ggml_tensor *a = ggml_view_3d(c, x, half, x->ne[1], x->ne[2], x->nb[1], x->nb[2], 0);
+    struct ggml_tensor *b = ggml_view_3d(c, x, half, x->ne[1], x->ne[2], x->nb[1], x->nb[2], half_bytes);
+    struct ggml_tensor *cosine = ggml_view_3d(c, table, half, 1, table->ne[1], table->nb[1], table->nb[1], 0);
+    struct ggml_tensor *sine = ggml_view_3d(c, table, half, 1, table->ne[1], table->nb[1], table->nb[1], half_bytes);
+    return ggml_concat(c, ggml_sub(c, ggml_mul(c, a, cosine), ggml_mul(c, b, sine)),
+                       ggml_add(c, ggml_mul(c, b, cosine), ggml_mul(c, a, sine)), 0);
+}
+
 /* Heads of a row as [dim, heads, n], normalised and rotated where asked, and then [dim, n, heads]. */
 static struct ggml_tensor *heads(struct ggml_context *c, const piaa_attention *a, struct ggml_tensor *rows, int first, int count,
                                  struct ggml_tensor *norm, struct ggml_tensor *positions) {
     size_t head_bytes = (size_t)a->dim * rows->nb[0];
     struct ggml_tensor *x = ggml_view_3d(c, rows, a->dim, count, rows->ne[1], head_bytes, rows->nb[1], (size_t)first * head_bytes);
     if (norm) x = ggml_mul(c, ggml_rms_norm(c, x, a->eps), norm);
-    if (positions) {
+    if (positions && !a->rotary_mode) {
+        x = turn(c, x, positions);
+    } else if (positions) {
         int sections[4] = {a->sections[0], a->sections[1], a->sections[2], a->sections[3]};
         x = ggml_rope_multi(c, x, positions, NULL, a->rotary_dims, sections, a->rotary_mode, 32768, a->rotary_base, 1, 0, 1, 32, 1);
     }
@@ -75,7 +103,7 @@ struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention
         k = ggml_cast(c, k, GGML_TYPE_F16);
         v = ggml_cast(c, v, GGML_TYPE_F16);
     }
-    struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k, v, a->mask, 1.0f / sqrtf((float)a->dim), 0.0f, 0.0f);
+    struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k, v, a->mask, a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->dim), 0.0f, 0.0f);
     return ggml_reshape_2d(c, y, y->ne[0] * y->ne[1], y->ne[2]);
 }
 
@@ -97,6 +125,10 @@ void piaa_graph_pool(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tenso
         output->layer = layer;
         output->column = i;
     }
+}
+
+void piaa_graph_give(piaa_graph *graph, struct ggml_tensor *x, piaa_pool pool) {
+    add_output(graph, x)->pool = pool;
 }
 
 void piaa_graph_keep(piaa_graph *graph, struct ggml_tensor *x, bool vision, int layer) {

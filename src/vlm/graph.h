@@ -15,7 +15,7 @@
 #include <ggml-backend.h>
 #include <ggml.h>
 
-enum { PIAA_MAX_INPUTS = 16 };
+enum { PIAA_MAX_INPUTS = 24 };
 
 typedef struct piaa_graph_output {
     struct ggml_tensor *tensor; /* [dim, pools] */
@@ -47,28 +47,32 @@ typedef struct piaa_graph {
 
 struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int64_t ne0, int64_t ne1, const void *data);
 
-/* activation(W x + b) + residual; x [columns, n], b [rows] or NULL, residual like the result or NULL.  With PIAA_SWIGLU W is paired, b
- * NULL, and the result has half as many rows.  GELU in full float32 (ggml's own tanh form looks values up in a 16-bit table). */
+/* activation(W x + b) + residual; x [columns, n], b [rows] or NULL, residual like the result or NULL.  With a gated activation W is paired
+ * and the result has half as many rows.  GELU in full float32 (ggml's own tanh form looks values up in a 16-bit table). */
 struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
                                       piaa_activation activation, struct ggml_tensor *residual);
-/* (x - mean) / sqrt(var + eps) * w + b, over the first axis; only for a matrix product to read. */
-struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b,
-                                          float eps);
-/* x / sqrt(mean(x^2) + eps) * w, over the first axis.  to_product: only a matrix product reads it. */
+/* Attention with heads of so many values comes: above what our kernels can do, ggml's operations do it. */
+void piaa_graph_limit(piaa_graph *graph, int head_dim);
+/* (x - mean) / sqrt(var + eps) * w + b, over the first axis.  to_product: only a matrix product reads it. */
+struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b, float eps,
+                                          bool to_product);
+/* x / sqrt(mean(x^2) + eps) * w, over the first axis. */
 struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, float eps, bool to_product);
 
-/* softmax(q k^T / sqrt(dim)) v with heads merged, after RMS norm (if there are weights) and rotary positions of q and k. */
+/* softmax(scale q k^T) v with heads merged, after RMS norm (if there are weights) and rotary positions of q and k. */
 typedef struct piaa_attention {
     struct ggml_tensor *q, *kv;    /* float32 [.., queries] and [.., keys]; may be one and the same */
     int q_first, k_first, v_first; /* the heads of each begin so many heads into a row */
     int heads, kv_heads, dim;
+    float scale;                         /* 0: 1 / sqrt(dim) */
     struct ggml_tensor *q_norm, *k_norm; /* [dim] or NULL */
     float eps;
-    struct ggml_tensor *q_rotary, *k_rotary;   /* with kernels: cosines and sines, f32 [dim, n] (kernels.h); else positions, i32 [4 n] */
-    int rotary_mode, rotary_dims, sections[4]; /* ggml's words for the same */
+    struct ggml_tensor *q_rotary, *k_rotary;   /* cosines and sines, f32 [dim, n] (kernels.h); without kernels positions, i32 [4 n], */
+    int rotary_mode, rotary_dims, sections[4]; /* and ggml's words for the same, if the mode is not 0 */
     float rotary_base;
     bool causal;
-    struct ggml_tensor *rows; /* causal, with kernels: the queries' places among the keys, i32; NULL: all in order */
+    /* causal, with kernels: the last key that each query sees, i32 (its own place; NULL: all in order), and the first (NULL: 0) */
+    struct ggml_tensor *rows, *first;
     struct ggml_tensor *mask; /* causal, without kernels: f16 [keys, queries] */
 } piaa_attention;
 
@@ -87,6 +91,8 @@ void piaa_graph_free_nodes(piaa_graph *graph);
 /* Pools x [dim, n] with weights [pools, n] (see above); pools[i] names column i. */
 void piaa_graph_pool(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *weights, const piaa_pool *pools, int pool_count,
                      int layer);
+/* Gives x [dim, 1] as it is as the one layer of a pool without layers. */
+void piaa_graph_give(piaa_graph *graph, struct ggml_tensor *x, piaa_pool pool);
 /* Keeps x whole (tests, logits). */
 void piaa_graph_keep(piaa_graph *graph, struct ggml_tensor *x, bool vision, int layer);
 

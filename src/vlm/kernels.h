@@ -27,16 +27,27 @@ enum {
     PIAA_MAX_HEAD_DIM = 256,   /* of attention */
 };
 
-typedef enum piaa_activation { PIAA_LINEAR, PIAA_GELU, PIAA_GELU_TANH, PIAA_SWIGLU } piaa_activation;
+/* The last two are gated units: the matrix is paired, rows are f gates and f values, and out = activation(gate) * value has f columns. */
+typedef enum piaa_activation {
+    PIAA_LINEAR,
+    PIAA_GELU,
+    PIAA_GELU_TANH,
+    PIAA_GELU_QUICK, /* x / (1 + exp(-1.702 x)) */
+    PIAA_SWIGLU,     /* gate / (1 + exp(-gate)) */
+    PIAA_GEGLU       /* GELU_TANH of the gate */
+} piaa_activation;
 
-/* out[t] = activation(W x[t] + bias) + residual[t].  With SWIGLU the matrix is paired, rows are f gates and f values, and
- * out = gate / (1 + exp(-gate)) * value has f columns. */
+static inline bool piaa_activation_gated(piaa_activation activation) {
+    return activation >= PIAA_SWIGLU;
+}
+
+/* out[t] = activation(W x[t] + bias) + residual[t] */
 typedef struct piaa_product {
     const uint32_t *weights; /* packed */
     int64_t rows, words;     /* of the matrix; words of a row */
     const uint32_t *x;       /* [tokens][words], in the kernels' own type */
     int64_t tokens;
-    const float *bias;     /* [rows] or NULL; not with SWIGLU */
+    const float *bias;     /* [rows] or NULL */
     const float *residual; /* [tokens][rows] or NULL */
     piaa_activation activation;
     void *out;   /* [tokens][rows, or half of them] */
@@ -53,8 +64,9 @@ typedef struct piaa_attention_job {
     const float *q_norm, *k_norm; /* [dim] or NULL */
     float eps;
     const float *q_rotary, *k_rotary; /* [queries or keys][dim]: dim/2 cosines, dim/2 sines, for the pairs (i, i + dim/2); or NULL */
-    bool causal;                      /* query i sees keys 0..positions[i] */
+    bool causal;                      /* query i sees keys first[i]..positions[i] */
     const int32_t *positions;         /* NULL: i itself */
+    const int32_t *first;             /* NULL: 0 */
     float scale;
     uint32_t *packed; /* keys and values, piaa_kernels.packed_words of them */
     void *out;        /* [queries][heads * dim] */
@@ -70,7 +82,7 @@ typedef struct piaa_kernels {
 
     int64_t (*product_parts)(const piaa_product *product);
     void (*product)(const piaa_product *product, int64_t part, void *scratch);
-    /* What a product does to its sums, for one token whose sums [rows] another product made; SWIGLU's gates come before its values. */
+    /* What a product does to its sums, for one token whose sums [rows] another product made; gates come before values. */
     void (*finish)(const piaa_product *product, const float *sums, int64_t token);
 
     int64_t (*packed_words)(int64_t keys, int kv_heads, int dim);

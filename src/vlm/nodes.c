@@ -23,7 +23,7 @@ struct piaa_node {
     float eps;
     /* Tensors whose memory is known only when the graph has been allocated. */
     struct ggml_tensor *w, *x, *b, *residual;
-    struct ggml_tensor *q, *kv, *q_norm, *k_norm, *q_rotary, *k_rotary, *rows, *packed;
+    struct ggml_tensor *q, *kv, *q_norm, *k_norm, *q_rotary, *k_rotary, *rows, *first, *packed;
     int64_t q_first, k_first, v_first; /* values */
 };
 
@@ -88,7 +88,8 @@ static void run_product(struct ggml_tensor *dst, int thread, int threads, void *
 
 struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
                                      piaa_activation activation, struct ggml_tensor *residual) {
-    static const char *const names[] = {[PIAA_LINEAR] = "", [PIAA_GELU] = " gelu", [PIAA_GELU_TANH] = " gelu", [PIAA_SWIGLU] = " swiglu"};
+    static const char *const names[] = {[PIAA_LINEAR] = "",          [PIAA_GELU] = " gelu",     [PIAA_GELU_TANH] = " gelu",
+                                        [PIAA_GELU_QUICK] = " gelu", [PIAA_SWIGLU] = " swiglu", [PIAA_GEGLU] = " geglu"};
     /* What an activation leaves goes into the next product, the residual stream stays float32. */
     const bool narrow = activation != PIAA_LINEAR && !residual && w->kernels->half;
     piaa_node *node = new_node(graph, w->kernels);
@@ -105,8 +106,8 @@ struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, st
     }
     char name[64];
     snprintf(name, sizeof name, "product %lldx%lld%s", (long long)w->columns, (long long)w->rows, names[activation]);
-    return add(graph, node, run_product, name, narrow ? GGML_TYPE_BF16 : GGML_TYPE_F32, activation == PIAA_SWIGLU ? w->rows / 2 : w->rows,
-               x->ne[1], (struct ggml_tensor *[]){w->tensor, x, b, residual}, 4);
+    return add(graph, node, run_product, name, narrow ? GGML_TYPE_BF16 : GGML_TYPE_F32,
+               piaa_activation_gated(activation) ? w->rows / 2 : w->rows, x->ne[1], (struct ggml_tensor *[]){w->tensor, x, b, residual}, 4);
 }
 
 /* ------------------------------------------------------------------------------------ what follows a product of ggml's own */
@@ -133,7 +134,7 @@ struct ggml_tensor *piaa_node_finish(piaa_graph *graph, struct ggml_tensor *x, s
         node->residual = residual;
         node->product = (piaa_product){.rows = x->ne[0], .tokens = x->ne[1], .activation = activation};
     }
-    return add(graph, node, run_finish, "finish", GGML_TYPE_F32, activation == PIAA_SWIGLU ? x->ne[0] / 2 : x->ne[0], x->ne[1],
+    return add(graph, node, run_finish, "finish", GGML_TYPE_F32, piaa_activation_gated(activation) ? x->ne[0] / 2 : x->ne[0], x->ne[1],
                (struct ggml_tensor *[]){x, b, residual}, 3);
 }
 
@@ -175,6 +176,7 @@ static piaa_attention_job attention_job(const piaa_node *node, struct ggml_tenso
     job.q_rotary = floats(node->q_rotary);
     job.k_rotary = floats(node->k_rotary);
     job.positions = node->rows ? node->rows->data : NULL;
+    job.first = node->first ? node->first->data : NULL;
     /* ggml aligns to half a cache line only; the tensor has room to spare. */
     job.packed = (uint32_t *)(((uintptr_t)packed->data + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     return job;
@@ -207,6 +209,7 @@ static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {
     node->q_rotary = a->q_rotary;
     node->k_rotary = a->k_rotary;
     node->rows = a->rows;
+    node->first = a->first;
     node->q_first = (int64_t)a->q_first * a->dim;
     node->k_first = (int64_t)a->k_first * a->dim;
     node->v_first = (int64_t)a->v_first * a->dim;
@@ -219,7 +222,7 @@ static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {
                                            .dim = a->dim,
                                            .eps = a->eps,
                                            .causal = a->causal,
-                                           .scale = 1.0f / sqrtf((float)a->dim),
+                                           .scale = a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->dim),
                                            .narrow = narrow};
 }
 
@@ -235,5 +238,5 @@ struct ggml_tensor *piaa_node_attention(piaa_graph *graph, const piaa_attention 
         node->packed = packed;
     }
     return add(graph, node, run_attention, "attention", graph->narrow ? GGML_TYPE_BF16 : GGML_TYPE_F32, (int64_t)a->dim * a->heads,
-               a->q->ne[1], (struct ggml_tensor *[]){a->q, packed, a->q_norm, a->q_rotary, a->rows}, 5);
+               a->q->ne[1], (struct ggml_tensor *[]){a->q, packed, a->q_norm, a->q_rotary, a->rows, a->first}, 6);
 }

@@ -634,9 +634,9 @@ static struct ggml_tensor *build_merger(const qwen_config *c, const merger *m, p
                                         bool normalise_merged) {
     struct ggml_context *g = graph->context;
     int64_t unit = (int64_t)c->pixels.merge_size * c->pixels.merge_size;
-    if (!normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f);
+    if (!normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f, true);
     x = ggml_reshape_2d(g, x, x->ne[0] * unit, x->ne[1] / unit);
-    if (normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f);
+    if (normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f, true);
     x = piaa_graph_linear(graph, m->fc1_w, m->fc1_b, x, PIAA_GELU, NULL);
     return piaa_graph_linear(graph, m->fc2_w, m->fc2_b, x, PIAA_LINEAR, NULL);
 }
@@ -657,10 +657,10 @@ static void build_vision(const qwen_config *c, const qwen_weights *w, qwen_input
     struct ggml_tensor *x = piaa_graph_linear(graph, w->patch_w, w->patch_b, pixels, PIAA_LINEAR, embeddings);
     for (int i = 0; i < plan->vision_blocks; i++) {
         const vision_block *b = &w->vision[i];
-        struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, 1e-6f);
+        struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, 1e-6f, true);
         y = build_vision_attention(c, b, graph, y, rotary);
         x = piaa_graph_linear(graph, b->proj_w, b->proj_b, y, PIAA_LINEAR, x);
-        y = piaa_graph_layer_norm(graph, x, b->norm2_w, b->norm2_b, 1e-6f);
+        y = piaa_graph_layer_norm(graph, x, b->norm2_w, b->norm2_b, 1e-6f, true);
         y = piaa_graph_linear(graph, b->fc1_w, b->fc1_b, y, PIAA_GELU_TANH, NULL);
         x = piaa_graph_linear(graph, b->fc2_w, b->fc2_b, y, PIAA_LINEAR, x);
         if (plan->pool_vision[i]) piaa_graph_pool(graph, x, pool, pools, 1, i);
@@ -776,10 +776,7 @@ static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_inpu
 static bool qwen_build(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
     const qwen_config *c = config;
     struct ggml_tensor *image = NULL, *deepstack[MAX_DEEPSTACK] = {NULL};
-    if (c->head_dim > PIAA_MAX_HEAD_DIM || c->vision / c->vision_heads > PIAA_MAX_HEAD_DIM) {
-        graph->kernels = NULL;
-        graph->narrow = false;
-    }
+    piaa_graph_limit(graph, c->head_dim > c->vision / c->vision_heads ? c->head_dim : c->vision / c->vision_heads);
     if (plan->vision_blocks) build_vision(config, weights, input, plan, graph, &image, deepstack);
     return !plan->embeddings || build_decoder(config, weights, input, plan, graph, image, deepstack, error);
 }

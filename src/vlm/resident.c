@@ -25,6 +25,8 @@ typedef struct declared {
     const piaa_tensor *parts[MAX_PARTS];
     int64_t rows[MAX_PARTS];
     int part_count;
+    bool transposed; /* in the file */
+    float offset;    /* added to the values of a vector */
     home home;
     enum ggml_type type;
 } declared;
@@ -75,12 +77,19 @@ static bool add_part(piaa_resident *resident, piaa_error *error, declared *item,
     if (length >= sizeof text) return piaa_error_set(error, PIAA_FORMAT, "a tensor name is too long: %.60s…", name);
     memcpy(text, name, length);
     text[length] = '\0';
+    if (rows == 0 && !length) { /* zeros */
+        item->parts[item->part_count] = NULL;
+        item->rows[item->part_count++] = 1;
+        return true;
+    }
     const piaa_tensor *tensor = piaa_checkpoint_tensor(resident->checkpoint, text);
     /* A convolution kernel [rows, …] is a matrix whose row is everything after the first axis. */
     bool kernel = tensor && rows > 0 && tensor->dimensions > 2 && tensor->shape[0] == rows && piaa_tensor_count(tensor) == rows * columns &&
                   tensor->type != PIAA_OTHER_TYPE;
     if (rows == 0)
         tensor = piaa_checkpoint_need(resident->checkpoint, error, text, 1, columns);
+    else if (item->transposed)
+        tensor = piaa_checkpoint_need(resident->checkpoint, error, text, 2, columns, rows);
     else if (!kernel)
         tensor = piaa_checkpoint_need(resident->checkpoint, error, text, 2, rows, columns);
     item->parts[item->part_count] = tensor;
@@ -88,15 +97,16 @@ static bool add_part(piaa_resident *resident, piaa_error *error, declared *item,
     return tensor != NULL;
 }
 
-/* rows NULL: a vector of `columns` values. */
-static declared *declare(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows, int64_t columns) {
+/* rows NULL: vectors of `columns` values. */
+static declared *declare_as(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows, int64_t columns,
+                            bool transposed) {
     if (error->code != PIAA_OK) return NULL;
     if (resident->count >= MAX_TENSORS) {
         piaa_error_set(error, PIAA_UNSUPPORTED, "the model has more than %d weight tensors in use", MAX_TENSORS);
         return NULL;
     }
     declared *item = &resident->items[resident->count];
-    *item = (declared){.matrix = {.columns = columns}};
+    *item = (declared){.matrix = {.columns = columns}, .transposed = transposed};
     for (int i = 0; i < parts; i++) {
         size_t length = strcspn(names, "|");
         if (!add_part(resident, error, item, names, length, rows ? rows[i] : 0, columns)) return NULL;
@@ -105,6 +115,10 @@ static declared *declare(piaa_resident *resident, piaa_error *error, const char 
     }
     resident->count++;
     return item;
+}
+
+static declared *declare(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows, int64_t columns) {
+    return declare_as(resident, error, names, parts, rows, columns, false);
 }
 
 const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows,
@@ -119,12 +133,33 @@ const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *err
     return item ? &item->matrix : NULL;
 }
 
-struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error, const char *names, int64_t length) {
-    declared *item = declare(resident, error, names, 1, NULL, length);
+const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, piaa_error *error, const char *name, int64_t rows, int64_t columns) {
+    declared *item = declare_as(resident, error, name, 1, &rows, columns, true);
+    if (item && item->parts[0]->type == PIAA_QUANTISED) {
+        piaa_error_set(error, PIAA_UNSUPPORTED,
+                       "%s is stored as %s, and only F32, F16 and BF16 can be turned round: convert the model anew", name,
+                       item->parts[0]->dtype);
+        return NULL;
+    }
+    return item ? &item->matrix : NULL;
+}
+
+struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, piaa_error *error, const char *names, int parts, int64_t length) {
+    declared *item = declare(resident, error, names, parts, NULL, length);
     if (!item) return NULL;
-    item->vector = ggml_new_tensor_1d(resident->contexts[PLAIN], GGML_TYPE_F32, length);
+    item->vector = ggml_new_tensor_1d(resident->contexts[PLAIN], GGML_TYPE_F32, parts * length);
     ggml_set_name(item->vector, item->parts[0]->name);
     return item->vector;
+}
+
+struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error, const char *names, int64_t length) {
+    return piaa_resident_joined(resident, error, names, 1, length);
+}
+
+struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *error, const char *name, int64_t length) {
+    struct ggml_tensor *vector = piaa_resident_joined(resident, error, name, 1, length);
+    if (vector) resident->items[resident->count - 1].offset = 1.0f;
+    return vector;
 }
 
 /* ------------------------------------------------------------------------------------------------------- types and homes */
@@ -253,12 +288,35 @@ typedef struct copy_job {
     bool ok;
 } copy_job;
 
+/* n (at most CHUNK_ROWS) rows of a matrix whose columns are the file's rows. */
+static void read_transposed(const declared *item, int64_t row, int64_t n, float *wide) {
+    const piaa_tensor *from = item->parts[0];
+    const int64_t columns = item->matrix.columns;
+    const size_t value_bytes = ggml_type_size(file_type(from));
+    float run[CHUNK_ROWS];
+    for (int64_t column = 0; column < columns; column++) {
+        piaa_tensor piece = *from;
+        piece.dimensions = 1;
+        piece.shape[0] = n;
+        piece.data = (const char *)from->data + value_bytes * (size_t)(column * item->matrix.rows + row);
+        piaa_tensor_to_float(&piece, run);
+        for (int64_t i = 0; i < n; i++) wide[i * columns + column] = run[i];
+    }
+}
+
 /* Up to n rows from `row` on that lie in one part: converted to the item's type, or where they are in the file if they have it already. */
 static const void *read_rows(const declared *item, int64_t row, int64_t *n, float *wide, void *narrow) {
     int part = 0;
     while (row >= item->rows[part]) row -= item->rows[part++];
     const piaa_tensor *from = item->parts[part];
     if (*n > item->rows[part] - row) *n = item->rows[part] - row;
+    if (!from) return memset(wide, 0, (size_t)(*n * item->matrix.columns) * sizeof *wide);
+    if (item->transposed) {
+        read_transposed(item, row, *n, wide);
+        if (item->type == GGML_TYPE_F32) return wide;
+        ggml_quantize_chunk(item->type, wide, narrow, 0, *n, item->matrix.columns, NULL);
+        return narrow;
+    }
     const char *data = (const char *)from->data + ggml_row_size(file_type(from), item->matrix.columns) * (size_t)row;
     if (file_type(from) == item->type) return data;
     piaa_tensor piece = *from;
@@ -343,9 +401,11 @@ static bool copy_item(const declared *item, const piaa_kernels *kernels, void *t
 static bool load_item(piaa_resident *resident, const declared *item, int threads, piaa_error *error) {
     struct ggml_tensor *tensor = item->vector ? item->vector : item->matrix.tensor;
     const piaa_kernels *kernels = item->matrix.kernels;
-    if (ggml_backend_buffer_is_host(resident->buffers[item->home])) return copy_item(item, kernels, tensor->data, threads, error);
+    if (item->offset == 0 && ggml_backend_buffer_is_host(resident->buffers[item->home]))
+        return copy_item(item, kernels, tensor->data, threads, error);
     void *whole = piaa_alloc_array(ggml_nbytes(tensor), 1, error);
     bool ok = whole && copy_item(item, kernels, whole, threads, error);
+    for (int64_t i = 0; ok && item->offset != 0 && i < ggml_nelements(tensor); i++) ((float *)whole)[i] += item->offset;
     if (ok) ggml_backend_tensor_set(tensor, whole, 0, ggml_nbytes(tensor));
     free(whole);
     return ok;
@@ -356,7 +416,8 @@ bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int thr
     for (size_t i = 0; i < resident->count; i++) {
         const declared *item = &resident->items[i];
         if (!load_item(resident, item, threads, error)) return false;
-        for (int part = 0; part < item->part_count; part++) piaa_checkpoint_forget(resident->checkpoint, item->parts[part]);
+        for (int part = 0; part < item->part_count; part++)
+            if (item->parts[part]) piaa_checkpoint_forget(resident->checkpoint, item->parts[part]);
     }
     return true;
 }

@@ -29,7 +29,13 @@ const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *err
                                         int64_t columns);
 /* The same of two names, gates and values of a gated unit. */
 const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *error, const char *names, int64_t rows, int64_t columns);
+/* A matrix that the file holds the other way round, [columns, rows]. */
+const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, piaa_error *error, const char *name, int64_t rows, int64_t columns);
 struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error, const char *names, int64_t length);
+/* `parts` names separated by '|' joined, `length` values each; an empty name stands for zeros, but not the first. */
+struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, piaa_error *error, const char *names, int parts, int64_t length);
+/* 1 + the vector: norms whose weights are stored as their distance from one. */
+struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *error, const char *name, int64_t length);
 
 /* Reads what was declared. */
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error);

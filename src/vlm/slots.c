@@ -2,7 +2,7 @@
  *
  * Pools and layers are two independent lists; a slot is made for every pair that exists.  The decoder's pools count hidden states (0 the
  * embeddings, i the output of block i), the vision pool counts blocks from 0, so that one list of numbers may reach past the end of one of
- * them: a number is wrong only if none of the pools asked for has it. */
+ * them: a number is wrong only if none of the pools asked for has it.  Pools without layers are layer 0 whatever is asked beside them. */
 #include "vlm/slots.h"
 
 #include "base/memory.h"
@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const pool_names[PIAA_POOLS] = {"lt", "lt_tail", "lv", "v"};
+static const char *const pool_names[PIAA_POOLS] = {"lt", "lt_tail", "lv", "v", "pooled", "projected"};
 
 const char *piaa_pool_name(piaa_pool pool) {
     return pool_names[pool];
@@ -47,10 +47,22 @@ static bool next_item(const char **rest, const char **item, size_t *length) {
     return true;
 }
 
+static bool has_layers(piaa_pool pool) {
+    return pool != PIAA_POOLED && pool != PIAA_PROJECTED;
+}
+
+/* Values of a vector; 0: the model has no such pool. */
+static int size_of(piaa_pool pool, const piaa_layout *layout) {
+    if (pool == PIAA_V) return layout->vision_size;
+    if (pool == PIAA_POOLED) return layout->pooled_size;
+    return pool == PIAA_PROJECTED ? layout->projected_size : layout->hidden_size;
+}
+
 /* How many layers a pool has, from 0: the embeddings and every block, or the vision blocks. */
 static int layer_count(piaa_pool pool, const piaa_layout *layout) {
-    if (pool == PIAA_V) return layout->vision_blocks;
-    return layout->hidden_size > 0 ? layout->decoder_layers + 1 : 0;
+    if (!size_of(pool, layout)) return 0;
+    if (pool == PIAA_V) return layout->vision_blocks + layout->vision_embeddings;
+    return has_layers(pool) ? layout->decoder_layers + 1 : 1;
 }
 
 /* One item of the list of layers: a number, a range, or a word that each pool reads its own way. */
@@ -102,8 +114,13 @@ static bool read_pools(const char *text, const piaa_layout *layout, bool wanted[
     for (const char *rest = text; next_item(&rest, &item, &length);) {
         piaa_pool pool;
         if (!find_pool(item, length, &pool))
-            return piaa_error_set(error, PIAA_USAGE, "\"%.*s\" is not a pool: use one or more of lt, lt_tail, lv, v",
+            return piaa_error_set(error, PIAA_USAGE, "\"%.*s\" is not a pool: use one or more of lt, lt_tail, lv, v, pooled, projected",
                                   (int)(length < 80 ? length : 80), item);
+        if (!layer_count(pool, layout) && !has_layers(pool))
+            return piaa_error_set(error, PIAA_USAGE, "this model makes no %s vector: use %s", pool_names[pool],
+                                  layout->hidden_size   ? "lt, lt_tail, lv or v"
+                                  : layout->pooled_size ? "v or pooled"
+                                                        : "v");
         if (!layer_count(pool, layout))
             return piaa_error_set(error, PIAA_USAGE, "this model has no %s, so there is no pool %s: use %s",
                                   pool == PIAA_V ? "vision encoder of its own" : "decoder", pool_names[pool], pool == PIAA_V ? "lt" : "v");
@@ -114,7 +131,7 @@ static bool read_pools(const char *text, const piaa_layout *layout, bool wanted[
 
 static bool add(piaa_slots *slots, size_t *capacity, piaa_pool pool, int layer, const piaa_layout *layout, piaa_error *error) {
     if (!piaa_grow(&slots->items, capacity, slots->count + 1, sizeof *slots->items, error)) return false;
-    slots->items[slots->count++] = (piaa_slot){pool, layer, pool == PIAA_V ? layout->vision_size : layout->hidden_size};
+    slots->items[slots->count++] = (piaa_slot){pool, layer, size_of(pool, layout)};
     return true;
 }
 
@@ -122,7 +139,7 @@ static bool add(piaa_slots *slots, size_t *capacity, piaa_pool pool, int layer, 
 static bool add_span(piaa_slots *slots, size_t *capacity, const span *range, piaa_pool pool, const piaa_layout *layout, piaa_error *error) {
     int count = layer_count(pool, layout);
     int first = range->first, last = range->last;
-    if (range->kind == ALL) {
+    if (range->kind == ALL || !has_layers(pool)) {
         first = 0;
         last = count - 1;
     } else if (range->kind == DEFAULT) {
@@ -135,6 +152,10 @@ static bool add_span(piaa_slots *slots, size_t *capacity, const span *range, pia
 
 static bool no_such_layer(const bool wanted[PIAA_POOLS], const piaa_layout *layout, int layer, piaa_error *error) {
     bool decoder = wanted[PIAA_LT] || wanted[PIAA_LT_TAIL] || wanted[PIAA_LV];
+    if (!decoder && !wanted[PIAA_V])
+        return piaa_error_set(error, PIAA_USAGE, "the pools pooled and projected have no layers: leave layer %d out", layer);
+    if (layout->vision_embeddings)
+        return piaa_error_set(error, PIAA_USAGE, "there is no layer %d: this model has layers 0 to %d", layer, layout->vision_blocks);
     if (decoder && wanted[PIAA_V])
         return piaa_error_set(error, PIAA_USAGE,
                               "there is no layer %d: this model has layers 0 to %d, and vision blocks 0 to %d for the pool v", layer,
@@ -162,7 +183,7 @@ static void sort_and_merge(piaa_slots *slots) {
 bool piaa_slots_parse(const char *pools, const char *layers, const piaa_layout *layout, piaa_slots *out, piaa_error *error) {
     bool wanted[PIAA_POOLS] = {false};
     *out = (piaa_slots){0};
-    if (!read_pools(pools ? pools : "lt", layout, wanted, error)) return false;
+    if (!read_pools(pools ? pools : layout->hidden_size ? "lt" : "v", layout, wanted, error)) return false;
 
     int longest = 0;
     for (int p = 0; p < PIAA_POOLS; p++)

@@ -51,7 +51,8 @@ static const piaa_family *find_family(const piaa_checkpoint *checkpoint, piaa_er
     const char *type = piaa_json_string(piaa_checkpoint_config(checkpoint), "model_type");
     const char *folder = piaa_checkpoint_folder(checkpoint);
     for (size_t i = 0; type && i < PIAA_COUNT(families); i++)
-        if (strcmp(type, families[i]->model_type) == 0) return families[i];
+        if (strcmp(type, families[i]->model_type) == 0 || (families[i]->container && strcmp(type, families[i]->container) == 0))
+            return families[i];
     char known[256] = "";
     for (size_t i = 0; i < PIAA_COUNT(families); i++) {
         size_t n = strlen(known);
@@ -106,9 +107,9 @@ piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
     if (model) model->checkpoint = piaa_checkpoint_open(found, error);
     if (model && model->checkpoint) model->family = find_family(model->checkpoint, error);
-    if (model && model->family) model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
+    if (model && model->family && !model->family->no_tokenizer) model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
     free(found);
-    if (model && model->tokenizer) {
+    if (model && model->family && (model->tokenizer || model->family->no_tokenizer)) {
         model->info.family = model->family->name;
         model->info.folder = piaa_checkpoint_folder(model->checkpoint);
         model->config = model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
@@ -211,9 +212,15 @@ static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_sessi
     bool image = options->logits || options->hidden;
     for (size_t i = 0; i < slots->count; i++) {
         const piaa_slot *slot = &slots->items[i];
+        if (slot->pool == PIAA_POOLED || slot->pool == PIAA_PROJECTED) {
+            *(slot->pool == PIAA_POOLED ? &plan->pooled : &plan->projected) = true;
+            plan->vision_blocks = layout->vision_blocks;
+            continue;
+        }
         marks[slot->pool][slot->layer] = true;
         if (slot->pool == PIAA_V) {
-            if (plan->vision_blocks < slot->layer + 1) plan->vision_blocks = slot->layer + 1;
+            int blocks = slot->layer + !layout->vision_embeddings;
+            if (plan->vision_blocks < blocks) plan->vision_blocks = blocks;
             continue;
         }
         plan->embeddings = true;
@@ -226,6 +233,11 @@ static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_sessi
     }
     plan->logits = options->logits;
     plan->hidden = options->hidden;
+    if (!layout->hidden_size) {
+        if (options->hidden) plan->vision_blocks = layout->vision_blocks;
+        plan->embeddings = plan->logits = false;
+        return;
+    }
     plan->merge = image;
     if (image) plan->vision_blocks = layout->vision_blocks;
     plan->final_norm = plan->decoder_blocks == layout->decoder_layers;

@@ -20,15 +20,16 @@ typedef struct piaa_session piaa_session;
 const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q4_K", "file" */
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
-const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
-bool piaa_model_is_demonstration(const char *fingerprint); /* for stores and tastes, which outlive the model */
+const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model); /* NULL for a model without a decoder */
+bool piaa_model_is_demonstration(const char *fingerprint);           /* for stores and tastes, which outlive the model */
 
-/* prompt: NULL for the study's own.  max_pixels: 0 for the image processor's limit, else a lower or higher one.  generate: open the
- * assistant's turn after the user's. */
+/* prompt: NULL for the study's own; without a decoder there is none to read it.  max_pixels: 0 for the image processor's limit, else a
+ * lower or higher one.  generate: open the assistant's turn after the user's. */
 typedef struct piaa_ask {
     const char *prompt;
     int64_t max_pixels;
     bool generate;
+    piaa_image_attention image_attention;
 } piaa_ask;
 
 #define PIAA_BASE_PROMPT "Assess the aesthetics of this image."
@@ -40,7 +41,7 @@ piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *
 piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
                                              piaa_error *error) PIAA_MUST_USE;
 void piaa_model_input_free(piaa_model_input *input);
-int piaa_model_input_tokens(const piaa_model_input *input);       /* of the decoder, image tokens included */
+int piaa_model_input_tokens(const piaa_model_input *input);       /* of the decoder, image tokens included; without one, of the encoder */
 int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, the image's */
 
 typedef struct piaa_session_options {
@@ -63,8 +64,8 @@ bool piaa_session_run(piaa_session *session, const piaa_model_input *input, floa
 
 /* After a run with the option: logits [vocabulary], belonging to the session until the next run. */
 const float *piaa_session_logits(const piaa_session *session);
-/* After a run with the option: layer 0..decoder_layers [tokens][hidden], or with `vision` block 0.. [patches][vision_size]; NULL if not
- * computed. */
+/* After a run with the option: layer 0..decoder_layers [tokens][hidden], or with `vision` layer 0.. of the pool v [patches][vision_size];
+ * NULL if not computed. */
 const float *piaa_session_hidden(const piaa_session *session, bool vision, int layer);
 
 /* Arithmetic of the last run's matrix products and attention, for throughput figures; and a table of time by kind of node. */

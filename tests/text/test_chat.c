@@ -95,7 +95,44 @@ static void refused(void **state) {
     piaa_tokenizer_close(t);
 }
 
+/* Gemma's form, with white space around the prompt, which the template trims. */
+static void golden_ids_gemma(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    piaa_tokenizer *t = piaa_tokenizer_open(PIAA_GOLDEN "/gemma3", &error);
+    assert_non_null(t);
+    piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/gemma3/golden.safetensors");
+    static const char *const around[][2] = {{"", ""}, {" ", "\n\t "}, {"\x1c\r\n", "\u00a0\u3000"}, {"\u2003\u2028", "\xC2\x85 \u1680"}};
+    enum { IMAGE_TOKENS = 4 };
+    for (size_t p = 0; p <= PIAA_COUNT(prompts); p++)
+        for (size_t a = 0; a < PIAA_COUNT(around); a++) {
+            bool generate = p == PIAA_COUNT(prompts);
+            char name[64], text[256];
+            size_t count;
+            snprintf(name, sizeof name, "cat.jpg|%s|input_ids", generate ? "generate" : prompts[p][0]);
+            snprintf(text, sizeof text, "%s%s%s", around[a][0], prompts[generate ? 0 : p][1], around[a][1]);
+            int32_t *ids = support_ints(golden, name, &count);
+            piaa_chat_tokens tokens;
+            if (!piaa_chat_encode(t, PIAA_CHAT_GEMMA3, text, IMAGE_TOKENS, generate, &tokens, &error)) fail_msg("%s", error.message);
+            assert_int_equal(tokens.ids.count, count);
+            assert_memory_equal(tokens.ids.items, ids, count * sizeof *ids);
+            assert_int_equal(tokens.image_count, IMAGE_TOKENS);
+            int32_t image = piaa_tokenizer_find(t, "<image_soft_token>");
+            for (size_t i = 0; i < count; i++)
+                assert_int_equal(ids[i] == image, i >= tokens.image_start && i < tokens.image_start + tokens.image_count);
+            piaa_chat_tokens_free(&tokens);
+            free(ids);
+        }
+    piaa_chat_tokens tokens;
+    assert_true(piaa_chat_encode(t, PIAA_CHAT_GEMMA3, " \n ", 1, false, &tokens, &error));
+    piaa_chat_tokens_free(&tokens);
+    assert_false(piaa_chat_encode(t, PIAA_CHAT_GEMMA3, "a <start_of_image>", 1, false, &tokens, &error));
+    assert_int_equal(error.code, PIAA_USAGE);
+    piaa_safetensors_close(golden);
+    piaa_tokenizer_close(t);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(golden_ids), cmocka_unit_test(refused)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(golden_ids), cmocka_unit_test(golden_ids_gemma), cmocka_unit_test(refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

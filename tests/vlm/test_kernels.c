@@ -55,15 +55,19 @@ static double activate(piaa_activation activation, double x, double up) {
         return 0.5 * x * (1 + erf(x / sqrt(2.0)));
     case PIAA_GELU_TANH:
         return 0.5 * x * (1 + tanh(sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x)));
+    case PIAA_GELU_QUICK:
+        return x / (1 + exp(-1.702 * x));
     case PIAA_SWIGLU:
         return x / (1 + exp(-x)) * up;
+    case PIAA_GEGLU:
+        return activate(PIAA_GELU_TANH, x, 0) * up;
     case PIAA_LINEAR:
         break;
     }
     return x;
 }
 
-/* Packs w ([rows][columns]; for SWIGLU halves of gates and values, interleaved by panel); w becomes what the packed form means. */
+/* Packs w ([rows][columns]; for gated units halves of gates and values, interleaved by panel); w becomes what the packed form means. */
 static uint32_t *packed(const piaa_kernels *kernels, float *w, int64_t rows, int64_t columns, bool paired) {
     size_t row_bytes = (size_t)columns * (kernels->half ? 2 : 4);
     int64_t words = columns / (kernels->half ? 2 : 1);
@@ -84,7 +88,7 @@ static uint32_t *packed(const piaa_kernels *kernels, float *w, int64_t rows, int
 
 static void check_product(const piaa_kernels *kernels, int64_t tokens, int64_t columns, int64_t rows, piaa_activation activation, bool bias,
                           bool residual, bool narrow) {
-    bool paired = activation == PIAA_SWIGLU;
+    bool paired = piaa_activation_gated(activation);
     int64_t width = paired ? rows / 2 : rows;
     float *x = values((size_t)(tokens * columns)), *w = values((size_t)(rows * columns));
     float *b = bias ? values((size_t)rows) : NULL, *r = residual ? values((size_t)(tokens * width)) : NULL;
@@ -107,7 +111,7 @@ static void check_product(const piaa_kernels *kernels, int64_t tokens, int64_t c
     double worst = 0, size = paired ? (double)columns : sqrt((double)columns); /* of the sums, or of their products */
     for (int64_t t = 0; t < tokens; t++)
         for (int64_t j = 0; j < width; j++) {
-            double sum = b ? b[j] : 0, up = 0;
+            double sum = b ? b[j] : 0, up = paired && b ? b[width + j] : 0;
             for (int64_t k = 0; k < columns; k++) sum += (double)x[t * columns + k] * w[j * columns + k];
             for (int64_t k = 0; paired && k < columns; k++) up += (double)x[t * columns + k] * w[(width + j) * columns + k];
             double expected = activate(activation, sum, up) + (r ? r[t * width + j] : 0);
@@ -128,9 +132,9 @@ static void test_product(void **unused) {
         const piaa_kernels *kernels = piaa_kernels_find(half);
         if (!kernels) continue;
         for (size_t i = 0; i < PIAA_COUNT(shapes); i++)
-            for (int activation = PIAA_LINEAR; activation <= PIAA_SWIGLU; activation++) {
-                int64_t rows = activation == PIAA_SWIGLU ? shapes[i][2] * 2 : shapes[i][2];
-                check_product(kernels, shapes[i][0], shapes[i][1], rows, (piaa_activation)activation, activation != PIAA_SWIGLU && i % 2,
+            for (int activation = PIAA_LINEAR; activation <= PIAA_GEGLU; activation++) {
+                int64_t rows = piaa_activation_gated((piaa_activation)activation) ? shapes[i][2] * 2 : shapes[i][2];
+                check_product(kernels, shapes[i][0], shapes[i][1], rows, (piaa_activation)activation, i % 2,
                               activation == PIAA_LINEAR && i % 3, half && activation != PIAA_LINEAR);
             }
     }
@@ -143,9 +147,10 @@ static void test_finish(void **unused) {
     static const int64_t widths[] = {1, 15, 16, 50, 130};
     for (int half = 0; half < 2; half++)
         for (size_t i = 0; piaa_kernels_find(half) && i < PIAA_COUNT(widths); i++)
-            for (int activation = PIAA_LINEAR; activation <= PIAA_SWIGLU; activation++) {
-                int64_t width = widths[i], rows = activation == PIAA_SWIGLU ? 2 * width : width;
-                float *sums = values((size_t)(TOKENS * rows)), *b = activation == PIAA_SWIGLU ? NULL : values((size_t)rows);
+            for (int activation = PIAA_LINEAR; activation <= PIAA_GEGLU; activation++) {
+                bool gated = piaa_activation_gated((piaa_activation)activation);
+                int64_t width = widths[i], rows = gated ? 2 * width : width;
+                float *sums = values((size_t)(TOKENS * rows)), *b = i % 2 ? NULL : values((size_t)rows);
                 float *r = values((size_t)(TOKENS * width)), *out = need((size_t)(TOKENS * width), sizeof *out);
                 piaa_product job = {.rows = rows, .tokens = TOKENS, .bias = b, .residual = r, .out = out};
                 job.activation = (piaa_activation)activation;
@@ -153,7 +158,7 @@ static void test_finish(void **unused) {
                 for (int64_t t = 0; t < TOKENS; t++)
                     for (int64_t j = 0; j < width; j++) {
                         const float *row = sums + t * rows;
-                        double up = activation == PIAA_SWIGLU ? row[width + j] : 0;
+                        double up = gated ? (double)row[width + j] + (b ? b[width + j] : 0) : 0;
                         double expected = activate(job.activation, (double)row[j] + (b ? b[j] : 0), up) + r[t * width + j];
                         assert_true(fabs(out[t * width + j] - expected) <= 1e-6);
                     }
@@ -173,9 +178,13 @@ static void test_saturation(void **unused) {
     void *scratch = need(PIAA_SCRATCH, 1);
     kernels->pack(rows, 2, weights);
     for (size_t i = 0; i < PIAA_COUNT(sizes); i++)
-        for (int activation = PIAA_GELU; activation <= PIAA_SWIGLU; activation++) {
+        for (int activation = PIAA_GELU; activation <= PIAA_GEGLU; activation++) {
             float x[2] = {sizes[i], 0}, out[2];
-            piaa_product job = {.weights = weights, .rows = activation == PIAA_SWIGLU ? 2 : 1, .words = 2, .tokens = 1, .out = out};
+            piaa_product job = {.weights = weights,
+                                .rows = piaa_activation_gated((piaa_activation)activation) ? 2 : 1,
+                                .words = 2,
+                                .tokens = 1,
+                                .out = out};
             job.x = (const uint32_t *)(const void *)x;
             job.activation = (piaa_activation)activation;
             kernels->product(&job, 0, scratch);
@@ -219,6 +228,7 @@ typedef struct shape {
     int64_t queries, keys;
     int heads, kv_heads, dim;
     bool causal, norm, rotary, rows;
+    int64_t window; /* 0: no first key */
 } shape;
 
 static void prepared(const float *x, int dim, const float *norm, const float *rotary, double *out) {
@@ -241,6 +251,11 @@ static void check_attention(const piaa_kernels *kernels, const shape *s) {
     for (int64_t i = 0; i < s->queries * q_row; i++) q[i] *= 4; /* so that some keys stand out */
     int32_t *positions = s->rows ? need((size_t)s->queries, sizeof *positions) : NULL;
     for (int64_t i = 0; positions && i < s->queries; i++) positions[i] = (int32_t)(i * s->keys / s->queries);
+    int32_t *first = s->window ? need((size_t)s->queries, sizeof *first) : NULL;
+    for (int64_t i = 0; first && i < s->queries; i++) {
+        int64_t last = positions ? positions[i] : i;
+        first[i] = (int32_t)(last >= s->window ? last - s->window + 1 : 0);
+    }
     uint32_t *room = need((size_t)kernels->packed_words(s->keys, s->kv_heads, s->dim), sizeof *room);
     void *out = need((size_t)(s->queries * s->heads * s->dim), kernels->half ? 2 : 4), *scratch = need(PIAA_SCRATCH, 1);
     piaa_attention_job job = {.q = q,
@@ -260,6 +275,7 @@ static void check_attention(const piaa_kernels *kernels, const shape *s) {
                               .k_rotary = k_rotary,
                               .causal = s->causal,
                               .positions = positions,
+                              .first = first,
                               .scale = 1.0f / sqrtf((float)s->dim),
                               .packed = room,
                               .out = out,
@@ -271,17 +287,17 @@ static void check_attention(const piaa_kernels *kernels, const shape *s) {
     for (int64_t i = 0; i < s->queries; i++)
         for (int head = 0; head < s->heads; head++) {
             double a[PIAA_MAX_HEAD_DIM], b[PIAA_MAX_HEAD_DIM], expected[PIAA_MAX_HEAD_DIM] = {0}, total = 0, most = -INFINITY;
-            int64_t seen = !s->causal ? s->keys : positions ? positions[i] + 1 : i + 1;
+            int64_t seen = !s->causal ? s->keys : positions ? positions[i] + 1 : i + 1, from = first ? first[i] : 0;
             int kv_head = head / (s->heads / s->kv_heads);
             prepared(q + i * q_row + head * s->dim, s->dim, q_norm, q_rotary ? q_rotary + i * s->dim : NULL, a);
-            for (int64_t k = 0; k < seen; k++) {
+            for (int64_t k = from; k < seen; k++) {
                 prepared(kv + k * kv_row + kv_head * s->dim, s->dim, k_norm, k_rotary ? k_rotary + k * s->dim : NULL, b);
                 scores[k] = 0;
                 for (int d = 0; d < s->dim; d++) scores[k] += a[d] * b[d] / sqrt(s->dim);
                 if (scores[k] > most) most = scores[k];
             }
-            for (int64_t k = 0; k < seen; k++) total += exp(scores[k] - most);
-            for (int64_t k = 0; k < seen; k++)
+            for (int64_t k = from; k < seen; k++) total += exp(scores[k] - most);
+            for (int64_t k = from; k < seen; k++)
                 for (int d = 0; d < s->dim; d++)
                     expected[d] += exp(scores[k] - most) / total * kv[k * kv_row + (s->kv_heads + kv_head) * s->dim + d];
             for (int d = 0; d < s->dim; d++) {
@@ -292,21 +308,23 @@ static void check_attention(const piaa_kernels *kernels, const shape *s) {
     if (!(worst <= (kernels->half ? 0.06 : 1e-5)))
         fail_msg("%s, %lld queries, %lld keys, %d/%d heads of %d%s: error %g", kernels->name, (long long)s->queries, (long long)s->keys,
                  s->heads, s->kv_heads, s->dim, s->causal ? ", causal" : "", worst);
-    free(q), free(kv), free(q_norm), free(k_norm), free(q_rotary), free(k_rotary), free(positions), free(room), free(scratch), free(got),
-        free(scores);
+    free(q), free(kv), free(q_norm), free(k_norm), free(q_rotary), free(k_rotary), free(positions), free(first), free(room), free(scratch),
+        free(got), free(scores);
 }
 
 static void test_attention(void **unused) {
     PIAA_UNUSED(unused);
     static const shape shapes[] = {
-        {1, 1, 1, 1, 16, false, false, false, false},    {1, 1, 2, 1, 32, true, true, true, false},
-        {5, 5, 3, 3, 16, false, false, true, false},     {49, 49, 2, 2, 72, false, false, true, false},
-        {64, 64, 4, 2, 64, true, true, true, false},     {65, 65, 4, 2, 128, true, true, true, false},
-        {97, 97, 2, 2, 80, false, false, true, false},   {131, 131, 6, 2, 32, true, true, true, false},
-        {257, 257, 1, 1, 64, false, false, true, false}, {300, 300, 2, 1, 48, true, false, true, false},
-        {600, 600, 1, 1, 16, true, false, false, false}, {15, 211, 4, 2, 128, true, true, true, true},
-        {7, 513, 2, 1, 20, true, true, true, true},      {3, 70, 2, 2, 256, false, true, true, false},
-        {52, 52, 1, 1, 6, false, false, true, false},
+        {1, 1, 1, 1, 16, false, false, false, false, 0},      {1, 1, 2, 1, 32, true, true, true, false, 0},
+        {5, 5, 3, 3, 16, false, false, true, false, 0},       {49, 49, 2, 2, 72, false, false, true, false, 0},
+        {64, 64, 4, 2, 64, true, true, true, false, 0},       {65, 65, 4, 2, 128, true, true, true, false, 0},
+        {97, 97, 2, 2, 80, false, false, true, false, 0},     {131, 131, 6, 2, 32, true, true, true, false, 0},
+        {257, 257, 1, 1, 64, false, false, true, false, 0},   {300, 300, 2, 1, 48, true, false, true, false, 0},
+        {600, 600, 1, 1, 16, true, false, false, false, 0},   {15, 211, 4, 2, 128, true, true, true, true, 0},
+        {7, 513, 2, 1, 20, true, true, true, true, 0},        {3, 70, 2, 2, 256, false, true, true, false, 0},
+        {52, 52, 1, 1, 6, false, false, true, false, 0},      {300, 300, 2, 1, 48, true, false, true, false, 1},
+        {700, 700, 1, 1, 16, true, true, true, false, 40},    {9, 900, 2, 1, 32, true, true, true, true, 300},
+        {600, 600, 1, 1, 16, true, false, false, false, 512},
     };
     for (int half = 0; half < 2; half++)
         for (size_t i = 0; piaa_kernels_find(half) && i < PIAA_COUNT(shapes); i++) check_attention(piaa_kernels_find(half), &shapes[i]);

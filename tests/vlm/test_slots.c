@@ -10,8 +10,10 @@
 
 #include <cmocka.h>
 
-static const piaa_layout qwen4b = {36, 2560, 24, 1024};
-static const piaa_layout eyes_only = {0, 0, 12, 384};
+static const piaa_layout qwen4b = {.decoder_layers = 36, .hidden_size = 2560, .vision_blocks = 24, .vision_size = 1024};
+static const piaa_layout eyes_only = {
+    .vision_blocks = 12, .vision_size = 384, .vision_embeddings = true, .pooled_size = 384, .projected_size = 512};
+static const piaa_layout eyes_alone = {.vision_blocks = 2, .vision_size = 8, .vision_embeddings = true};
 
 /* The slots as one line of text, "lt.15 v.23", or the error's message. */
 static const char *parse(const char *pools, const char *layers, const piaa_layout *layout) {
@@ -28,7 +30,10 @@ static const char *parse(const char *pools, const char *layers, const piaa_layou
     text[0] = '\0';
     for (size_t i = 0; i < slots.count; i++) {
         const piaa_slot *s = &slots.items[i];
-        assert_int_equal(s->dim, s->pool == PIAA_V ? layout->vision_size : layout->hidden_size);
+        assert_int_equal(s->dim, s->pool == PIAA_V           ? layout->vision_size
+                                 : s->pool == PIAA_POOLED    ? layout->pooled_size
+                                 : s->pool == PIAA_PROJECTED ? layout->projected_size
+                                                             : layout->hidden_size);
         n += (size_t)snprintf(text + n, sizeof text - n, "%s%s.%d", i ? " " : "", piaa_pool_name(s->pool), s->layer);
     }
     piaa_slots_free(&slots);
@@ -45,7 +50,13 @@ static void test_good_requests(void **state) {
     assert_string_equal(parse(" lt , v ", "0-1", &qwen4b), "lt.0 lt.1 v.0 v.1");
     assert_string_equal(parse("lt", "36", &qwen4b), "lt.36");
     assert_string_equal(parse("lt,v", "36,23", &qwen4b), "lt.23 lt.36 v.23");
-    assert_string_equal(parse("v", "all", &eyes_only), "v.0 v.1 v.2 v.3 v.4 v.5 v.6 v.7 v.8 v.9 v.10 v.11");
+    /* Without a decoder v counts the embeddings too, and is what is read by default. */
+    assert_string_equal(parse("v", "all", &eyes_only), "v.0 v.1 v.2 v.3 v.4 v.5 v.6 v.7 v.8 v.9 v.10 v.11 v.12");
+    assert_string_equal(parse(NULL, NULL, &eyes_only), "v.12");
+    assert_string_equal(parse("projected,v,pooled", "0,12", &eyes_only), "v.0 v.12 pooled.0 projected.0");
+    assert_string_equal(parse("pooled", "all", &eyes_only), "pooled.0");
+    assert_string_equal(parse("pooled", NULL, &eyes_only), "pooled.0");
+    assert_string_equal(parse("pooled", "0", &eyes_only), "pooled.0");
 
     piaa_slots all;
     assert_true(piaa_slots_parse("lt,lt_tail,lv,v", "all", &qwen4b, &all, NULL));
@@ -56,26 +67,31 @@ static void test_good_requests(void **state) {
 
 static void test_bad_requests(void **state) {
     (void)state;
-    assert_string_equal(parse("lt,pixels", NULL, &qwen4b), "\"pixels\" is not a pool: use one or more of lt, lt_tail, lv, v");
-    assert_string_equal(parse("", NULL, &qwen4b), "\"\" is not a pool: use one or more of lt, lt_tail, lv, v");
-    assert_string_equal(parse("LT", NULL, &qwen4b), "\"LT\" is not a pool: use one or more of lt, lt_tail, lv, v");
+    assert_string_equal(parse("lt,pixels", NULL, &qwen4b),
+                        "\"pixels\" is not a pool: use one or more of lt, lt_tail, lv, v, pooled, projected");
+    assert_string_equal(parse("", NULL, &qwen4b), "\"\" is not a pool: use one or more of lt, lt_tail, lv, v, pooled, projected");
+    assert_string_equal(parse("LT", NULL, &qwen4b), "\"LT\" is not a pool: use one or more of lt, lt_tail, lv, v, pooled, projected");
     assert_string_equal(parse("lt", "37", &qwen4b), "there is no layer 37: this model has layers 0 to 36");
     assert_string_equal(parse("lt", "30-40", &qwen4b), "there is no layer 40: this model has layers 0 to 36");
     assert_string_equal(parse("v", "24", &qwen4b), "there is no vision block 24: this model has vision blocks 0 to 23");
     assert_string_equal(parse("lv,v", "99", &qwen4b),
                         "there is no layer 99: this model has layers 0 to 36, and vision blocks 0 to 23 for the pool v");
+    assert_string_equal(parse("v", "13", &eyes_only), "there is no layer 13: this model has layers 0 to 12");
+    assert_string_equal(parse("pooled", "5", &eyes_only), "the pools pooled and projected have no layers: leave layer 5 out");
+    assert_string_equal(parse("pooled", NULL, &eyes_alone), "this model makes no pooled vector: use v");
+    assert_string_equal(parse("projected", NULL, &qwen4b), "this model makes no projected vector: use lt, lt_tail, lv or v");
     assert_string_equal(parse("lt", "9-5", &qwen4b), "the range of layers 9-5 runs backwards: write 5-9");
     const char *const nonsense[] = {"", "x", "1,,2", "1,", "-3", "3-", "1-2-3", "+3", "0x3", "3.0", "99999999999999999999", "All", "3 4"};
     for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
         assert_non_null(strstr(parse("lt", nonsense[i], &qwen4b), "is not a layer: use numbers and ranges"));
-    assert_string_equal(parse(NULL, NULL, &eyes_only), "this model has no decoder, so there is no pool lt: use v");
+    assert_string_equal(parse("lt", NULL, &eyes_only), "this model has no decoder, so there is no pool lt: use v");
 }
 
 static void test_default_layer(void **state) {
     (void)state;
     const int expected[][2] = {{36, 15}, {8, 3}, {28, 12}, {34, 14}, {1, 0}};
     for (size_t i = 0; i < sizeof expected / sizeof *expected; i++)
-        assert_int_equal(piaa_default_layer(&(piaa_layout){expected[i][0], 64, 2, 64}), expected[i][1]);
+        assert_int_equal(piaa_default_layer(&(piaa_layout){.decoder_layers = expected[i][0], .hidden_size = 64}), expected[i][1]);
 }
 
 static void test_pool_names(void **state) {

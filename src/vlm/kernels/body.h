@@ -217,17 +217,22 @@ static int64_t product_parts(const piaa_product *product) {
     return blocks * divide_up(product->rows, PIAA_PANEL);
 }
 
-/* `count` results of one token from column `first` on; the values that belong to SWIGLU's gates come `second` sums later. */
+/* `count` results of one token from column `first` on; the values that belong to gates come `second` sums later. */
 static inline __attribute__((always_inline)) void finish_of(const piaa_product *p, piaa_activation activation, const float *sums,
                                                             int64_t second, int64_t first, int64_t count, int64_t token) {
-    const int64_t columns = activation == PIAA_SWIGLU ? p->rows / 2 : p->rows;
+    const bool gated = piaa_activation_gated(activation);
+    const int64_t columns = gated ? p->rows / 2 : p->rows;
     for (int64_t j = 0; j < count; j += LANES) {
         __mmask16 mask = lanes_below(count - j);
-        __m512 v = _mm512_maskz_loadu_ps(mask, sums + j);
+        __m512 v = _mm512_maskz_loadu_ps(mask, sums + j), value = _mm512_setzero_ps();
+        if (gated) value = _mm512_maskz_loadu_ps(mask, sums + second + j);
         if (p->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->bias + first + j));
+        if (p->bias && gated) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, p->bias + columns + first + j));
         if (activation == PIAA_GELU) v = gelu_erf(v);
         if (activation == PIAA_GELU_TANH) v = gelu_tanh(v);
-        if (activation == PIAA_SWIGLU) v = _mm512_mul_ps(gate(v, v), _mm512_maskz_loadu_ps(mask, sums + second + j));
+        if (activation == PIAA_GELU_QUICK) v = gate(v, _mm512_mul_ps(v, _mm512_set1_ps(1.702f)));
+        if (activation == PIAA_SWIGLU) v = _mm512_mul_ps(gate(v, v), value);
+        if (activation == PIAA_GEGLU) v = _mm512_mul_ps(gelu_tanh(v), value);
         if (p->residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->residual + token * columns + first + j));
         store_values(p->out, token * columns + first + j, v, mask, p->narrow);
     }
@@ -237,11 +242,13 @@ static void finish_part(const piaa_product *p, const float *sums, int64_t second
     if (p->activation == PIAA_LINEAR) finish_of(p, PIAA_LINEAR, sums, second, first, count, token);
     if (p->activation == PIAA_GELU) finish_of(p, PIAA_GELU, sums, second, first, count, token);
     if (p->activation == PIAA_GELU_TANH) finish_of(p, PIAA_GELU_TANH, sums, second, first, count, token);
+    if (p->activation == PIAA_GELU_QUICK) finish_of(p, PIAA_GELU_QUICK, sums, second, first, count, token);
     if (p->activation == PIAA_SWIGLU) finish_of(p, PIAA_SWIGLU, sums, second, first, count, token);
+    if (p->activation == PIAA_GEGLU) finish_of(p, PIAA_GEGLU, sums, second, first, count, token);
 }
 
 static void finish(const piaa_product *p, const float *sums, int64_t token) {
-    const int64_t columns = p->activation == PIAA_SWIGLU ? p->rows / 2 : p->rows;
+    const int64_t columns = piaa_activation_gated(p->activation) ? p->rows / 2 : p->rows;
     finish_part(p, sums, columns, 0, columns, token);
 }
 
@@ -257,7 +264,7 @@ static void product(const piaa_product *p, int64_t part, void *scratch) {
     const int64_t panels = divide_up(p->rows, PIAA_PANEL), panel = part % panels;
     const int64_t begin = part / panels * size, end = least(begin + size, p->tokens);
     const uint32_t *weights = p->weights + panel * p->words * PIAA_PANEL;
-    const bool paired = p->activation == PIAA_SWIGLU;
+    const bool paired = piaa_activation_gated(p->activation);
     const int64_t step = paired ? PIAA_PAIRED : PIAA_PANEL, first = panel * step;
     const int64_t count = least(step, (paired ? p->rows / 2 : p->rows) - first);
     const int n = paired ? 4 : (int)divide_up(count, LANES);
@@ -395,14 +402,16 @@ typedef struct running {
     float largest[QUERIES], sum[QUERIES];
 } running;
 
-/* One row of n scores (a multiple of 32), of which `visible` count, into probabilities relative to the new largest one; the result is the
- * factor for what was summed with the old one. */
-static inline float soften(float *scores, int64_t n, int64_t visible, uint32_t *probabilities, float *largest, float *sum) {
+/* One row of n scores (a multiple of 32), of which `visible` count without the first `hidden`, into probabilities relative to the new
+ * largest one; the result is the factor for what was summed with the old one. */
+static inline float soften(float *scores, int64_t n, int64_t hidden, int64_t visible, uint32_t *probabilities, float *largest, float *sum) {
     const __m512 nothing = _mm512_set1_ps(-1e30f);
     const int64_t whole = visible > 0 ? visible / LANES * LANES : 0;
     __m512 most = nothing, most2 = nothing, total = _mm512_setzero_ps(), total2 = _mm512_setzero_ps();
     if (whole < n) _mm512_storeu_ps(scores + whole, _mm512_mask_loadu_ps(nothing, lanes_below(visible - whole), scores + whole));
     for (int64_t i = whole + LANES; i < n; i += LANES) _mm512_storeu_ps(scores + i, nothing);
+    /* Where that is all of them the sum becomes nonsense, which the first score that counts multiplies by 2^(-1e30 - score) = 0. */
+    for (int64_t i = 0; i < hidden; i += LANES) _mm512_mask_storeu_ps(scores + i, lanes_below(hidden - i), nothing);
     for (int64_t i = 0; i < n; i += 2 * LANES) {
         most = _mm512_max_ps(most, _mm512_loadu_ps(scores + i));
         most2 = _mm512_max_ps(most2, _mm512_loadu_ps(scores + i + LANES));
@@ -439,7 +448,7 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
     uint32_t *q = room->q, *probabilities = room->probabilities;
     float *scores = room->scores, *sums = room->sums;
     running state;
-    int64_t seen[QUERIES];
+    int64_t seen[QUERIES], from[QUERIES];
     const int dim = job->dim;
     const int64_t blocks = divide_up(job->queries, QUERIES), words = key_words(dim), values = value_words(job->keys);
     const int head = (int)(part / blocks);
@@ -447,18 +456,21 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
     const int64_t stride = divide_up(dim, LANES) * LANES;
     const uint32_t *packed = job->packed + head / (job->heads / job->kv_heads) * head_words(job->keys, dim);
     const uint32_t *packed_values = packed + divide_up(job->keys, PIAA_PANEL) * PIAA_PANEL * words;
-    int64_t farthest = 0;
+    int64_t farthest = 0, nearest = job->keys;
     for (int64_t i = 0; i < QUERIES; i++) { /* rows beyond the last repeat it, so that tiles are whole */
         int64_t row = begin + least(i, count - 1);
         if (i < count) /* scores come out in powers of two */
             prepare_head(job->q + row * job->q_stride + head * dim, dim, job->q_norm, job->eps,
                          job->q_rotary ? job->q_rotary + row * dim : NULL, job->scale * LOG2_E, q + i * words);
         seen[i] = !job->causal ? job->keys : job->positions ? job->positions[row] + 1 : row + 1;
+        from[i] = job->causal && job->first ? job->first[row] : 0;
         if (seen[i] > farthest) farthest = seen[i];
+        if (from[i] < nearest) nearest = from[i];
         state.largest[i] = -1e30f;
         state.sum[i] = 0;
     }
-    for (int64_t key = 0; key < farthest; key += KEYS)
+    const int64_t start = nearest / KEYS * KEYS;
+    for (int64_t key = start; key < farthest; key += KEYS)
         for (int64_t i = 0; i < count; i += ROWS) {
             const uint32_t *x[ROWS];
             float factors[ROWS];
@@ -473,12 +485,12 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
                 tile(n - p < PIAA_PANEL ? 2 : 4, packed + (key + p) * words, x, words, scores + p, KEYS, NULL);
             for (int r = 0; r < ROWS; r++) {
                 x[r] = probabilities + r * (KEYS / PER_WORD);
-                factors[r] = soften(scores + r * KEYS, n, least(seen[i + r] - key, n), probabilities + r * (KEYS / PER_WORD),
-                                    &state.largest[i + r], &state.sum[i + r]);
+                factors[r] = soften(scores + r * KEYS, n, least(from[i + r] - key, n), least(seen[i + r] - key, n),
+                                    probabilities + r * (KEYS / PER_WORD), &state.largest[i + r], &state.sum[i + r]);
             }
             for (int d = 0; d < dim; d += PIAA_PANEL)
                 tile((int)divide_up(least(PIAA_PANEL, dim - d), LANES), packed_values + d * values + key / PER_WORD * PIAA_PANEL, x,
-                     n / PER_WORD, sums + i * stride + d, stride, key ? factors : NULL);
+                     n / PER_WORD, sums + i * stride + d, stride, key > start ? factors : NULL);
         }
     for (int64_t i = 0; i < count; i++) {
         const __m512 factor = _mm512_set1_ps(1.0f / state.sum[i]);
