@@ -1,0 +1,127 @@
+/* Planes against what transformers' image processors made of the same files, and the settings that they are made by. */
+#include "support.h"
+
+#include "image/planes.h"
+
+static const struct {
+    const char *folder, *key;
+    piaa_planes_config defaults;
+} processors[] = {
+    {"gemma3", "cat.jpg|base|pixel_values", {.resize = true}},
+    {"dinov3", "cat.jpg|pixel_values", {.resize = true, .floating = true}},
+    {"clip", "cat.jpg|pixel_values", {.resize = true, .crop = true}},
+    {"siglip", "cat.jpg|pixel_values", {.resize = true, .filter = PIAA_BICUBIC}},
+};
+
+static void test_golden(void **state) {
+    PIAA_UNUSED(state);
+    for (size_t i = 0; i < PIAA_COUNT(processors); i++) {
+        piaa_error error = {0};
+        char *folder = support_join(PIAA_GOLDEN, processors[i].folder), *file = support_join(folder, "golden.safetensors"),
+             *settings = support_join(folder, "preprocessor_config.json");
+        piaa_safetensors *golden = support_golden(file);
+        cJSON *json = piaa_json_read(settings, 1 << 16, &error);
+        assert_non_null(json);
+        piaa_planes_config config = processors[i].defaults;
+        if (!piaa_planes_config_read(json, settings, &config, &error)) fail_msg("%s", error.message);
+        piaa_image image = {0};
+        if (!piaa_image_read(PIAA_GOLDEN "/images/cat.jpg", PIAA_EXIF_IGNORE, &image, &error)) fail_msg("%s", error.message);
+        float *planes = piaa_planes_make(&image, &config, &error);
+        if (!planes) fail_msg("%s", error.message);
+        const piaa_tensor *expected = support_tensor(golden, processors[i].key);
+        assert_int_equal(expected->shape[1], config.height);
+        assert_int_equal(expected->shape[2], config.width);
+        double most = support_max_difference(planes, expected->data, (size_t)piaa_tensor_count(expected));
+        print_message("%s: largest difference %.2g\n", processors[i].folder, most);
+        /* From bytes to the last bit; in float32 to its rounding. */
+        assert_true(most <= (config.floating ? 1e-5 : 0));
+        free(planes);
+        piaa_image_free(&image);
+        cJSON_Delete(json);
+        piaa_safetensors_close(golden);
+        free(settings);
+        free(file);
+        free(folder);
+    }
+}
+
+static piaa_planes_config read_settings(const char *text, const piaa_planes_config *defaults, piaa_error *error) {
+    piaa_planes_config config = *defaults;
+    cJSON *json = piaa_json_parse(text, strlen(text), "test", error);
+    assert_non_null(json);
+    bool ok = piaa_planes_config_read(json, "settings", &config, error);
+    assert_int_equal(ok, error->code == PIAA_OK);
+    cJSON_Delete(json);
+    return config;
+}
+
+static const piaa_planes_config square = {.height = 8, .width = 8, .resize = true, .rescale_factor = 1 / 255.0, .std = {1, 1, 1}};
+
+static void test_settings(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    piaa_planes_config cut = square;
+    cut.crop = true;
+    /* As older files have it: one number each. */
+    piaa_planes_config c = read_settings("{\"size\": 224, \"crop_size\": 200, \"resample\": 3}", &cut, &error);
+    assert_int_equal(error.code, PIAA_OK);
+    assert_true(c.shortest == 224 && c.height == 200 && c.width == 200 && c.filter == PIAA_BICUBIC);
+    c = read_settings("{\"size\": {\"shortest_edge\": 20}, \"crop_size\": {\"height\": 10, \"width\": 12}}", &cut, &error);
+    assert_true(error.code == PIAA_OK && c.shortest == 20 && c.height == 10 && c.width == 12);
+    c = read_settings("{\"size\": {\"height\": 10, \"width\": 12}, \"crop_size\": null, \"do_center_crop\": null}", &square, &error);
+    assert_true(error.code == PIAA_OK && c.shortest == 0 && c.height == 10 && c.width == 12);
+    static const char *const bad[][2] = {
+        {"{\"size\": {\"shortest_edge\": 20}}", "photos of any shape"},
+        {"{\"size\": {\"height\": 0, \"width\": 5}}", "expected 1 to"},
+        {"{\"size\": 1000000}", "expected 1 to"},
+        {"{\"image_mean\": [1, 2]}", "three numbers"},
+        {"{\"image_std\": [0, 1, 1]}", "must not be zero"},
+        {"{\"rescale_factor\": 0}", "must not be zero"},
+        {"{\"resample\": 1}", "not supported"},
+        {"{\"do_rescale\": false}", "not supported"},
+        {"{\"do_pan_and_scan\": true}", "do_pan_and_scan"},
+    };
+    for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
+        error = (piaa_error){0};
+        read_settings(bad[i][0], &square, &error);
+        if (!strstr(error.message, bad[i][1])) fail_msg("%s: \"%s\"", bad[i][0], error.message);
+    }
+}
+
+/* A photo smaller than the crop lies in the middle of black, the odd line to the right and below. */
+static void test_small_photo(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    uint8_t rgb[2 * 1 * 3] = {255, 255, 255, 255, 255, 255};
+    piaa_image image = {2, 1, rgb};
+    piaa_planes_config c = square;
+    c.resize = false;
+    c.crop = true;
+    c.height = c.width = 5;
+    float *planes = piaa_planes_make(&image, &c, &error);
+    assert_non_null(planes);
+    for (int i = 0; i < 3 * 25; i++) assert_true(planes[i] == (i % 25 == 11 || i % 25 == 12 ? 1.0f : 0.0f));
+    free(planes);
+    c.crop = false;
+    assert_null(piaa_planes_make(&image, &c, &error));
+    assert_int_equal(error.code, PIAA_UNSUPPORTED);
+}
+
+/* 5 x 5 pixels hold 2 x 2 patches of 2 x 2; the fifth row and column belong to none. */
+static void test_patches(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    float planes[3 * 25];
+    for (int i = 0; i < 75; i++) planes[i] = (float)i;
+    float *rows = piaa_planes_patches(planes, 5, 5, 2, &error);
+    assert_non_null(rows);
+    static const float last[12] = {12, 13, 17, 18, 37, 38, 42, 43, 62, 63, 67, 68};
+    assert_memory_equal(rows + 3 * 12, last, sizeof last);
+    free(rows);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_settings), cmocka_unit_test(test_small_photo),
+                                       cmocka_unit_test(test_patches)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
