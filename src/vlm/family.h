@@ -35,6 +35,6 @@ typedef struct piaa_family {
     bool (*build)(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error);
 } piaa_family;
 
-extern const piaa_family piaa_family_qwen3vl, piaa_family_dinov3, piaa_family_clip, piaa_family_siglip;
+extern const piaa_family piaa_family_qwen3vl, piaa_family_gemma3, piaa_family_dinov3, piaa_family_clip, piaa_family_siglip;
 
 #endif

@@ -13,7 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const piaa_family *const families[] = {&piaa_family_qwen3vl, &piaa_family_dinov3, &piaa_family_clip, &piaa_family_siglip};
+static const piaa_family *const families[] = {&piaa_family_qwen3vl, &piaa_family_gemma3, &piaa_family_dinov3, &piaa_family_clip,
+                                              &piaa_family_siglip};
 
 static const char *const dtype_names[] = {"auto", "f32", "f16", "bf16", "q8_0", "q4_K", "file"};
 
