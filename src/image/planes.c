@@ -14,7 +14,7 @@ enum { CHANNELS = 3, LEVELS = 256, LARGEST = 8192 };
 
 /* ---------------------------------------------------------------------------------------------------------- configuration */
 
-static bool read_three(const cJSON *json, const char *key, float out[CHANNELS], const char *where, piaa_error *error) {
+bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where, piaa_error *error) {
     const cJSON *list = piaa_json_find(json, key);
     if (!list) return true;
     bool ok = cJSON_IsArray(list) && cJSON_GetArraySize(list) == CHANNELS;
@@ -40,7 +40,8 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
     int64_t height = out->height, width = out->width, shortest = out->shortest, resample = out->filter == PIAA_BILINEAR ? 2 : 3;
     bool yes = true;
     if (json) {
-        if (!read_three(json, "image_mean", out->mean, where, error) || !read_three(json, "image_std", out->std, where, error))
+        if (!piaa_planes_read_three(json, "image_mean", out->mean, where, error) ||
+            !piaa_planes_read_three(json, "image_std", out->std, where, error))
             return false;
         piaa_json_bool(json, "do_resize", &out->resize);
         piaa_json_bool(json, "do_center_crop", &out->crop);

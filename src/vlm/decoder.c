@@ -71,7 +71,7 @@ ggml_fp16_t *piaa_decoder_mask(const int32_t *first, const int32_t *last, int ro
     ggml_fp16_t *mask = piaa_alloc_array((size_t)rows * (size_t)keys, sizeof *mask, error), *at = mask;
     const ggml_fp16_t minus_infinity = ggml_fp32_to_fp16(-INFINITY), zero = ggml_fp32_to_fp16(0.0f);
     for (int i = 0; mask && i < rows; i++)
-        for (int k = 0; k < keys; k++) *at++ = k >= first[i] && k <= last[i] ? zero : minus_infinity;
+        for (int k = 0; k < keys; k++) *at++ = k >= (first ? first[i] : 0) && k <= (last ? last[i] : i) ? zero : minus_infinity;
     return mask;
 }
 

@@ -25,7 +25,7 @@ bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_checkpoint *chec
                              piaa_error *error) PIAA_MUST_USE;
 void piaa_decoder_input_free(piaa_decoder_input *in);
 
-/* Row i sees keys first[i]..last[i] of `keys`, as ggml's attention takes it: [rows][keys]. */
+/* Row i sees keys first[i]..last[i] of `keys` (NULL: 0, i), as ggml's attention takes it: [rows][keys]. */
 ggml_fp16_t *piaa_decoder_mask(const int32_t *first, const int32_t *last, int rows, int keys, piaa_error *error) PIAA_MUST_USE;
 
 /* The tokens' embeddings with the image's features written in; image NULL (only LT0 is asked for): the text's alone. */

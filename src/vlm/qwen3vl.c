@@ -12,11 +12,13 @@
  * Early exit: only the blocks up to the last layer asked for are built; in the last one, rows that no pool reads are dropped as soon as
  * their keys and values exist.
  */
-#include "vlm/family.h"
+#include "vlm/config.h"
+#include "vlm/decoder.h"
 
 #include "base/json.h"
 #include "base/memory.h"
 #include "image/patches.h"
+#include "image/planes.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -41,17 +43,6 @@ typedef struct qwen_config {
 
 /* ---------------------------------------------------------------------------------------------------------- configuration */
 
-static bool need_int(const cJSON *json, const char *key, int64_t low, int64_t high, int *out, const char *folder, piaa_error *error) {
-    int64_t value;
-    if (!piaa_json_int(json, key, &value))
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: \"%s\" is missing or not a whole number", folder, key);
-    if (value < low || value > high)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: \"%s\" is %lld, expected %lld to %lld", folder, key, (long long)value,
-                              (long long)low, (long long)high);
-    *out = (int)value;
-    return true;
-}
-
 /* Value of the first key that is there. */
 static bool first_number(const cJSON *json, const char *const *keys, double *out) {
     for (; *keys; keys++)
@@ -67,19 +58,18 @@ static bool expect_text(const cJSON *json, const char *key, const char *expected
 }
 
 static bool read_text_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
-    if (!need_int(json, "text_config.hidden_size", 8, 65536, &c->hidden, folder, error) ||
-        !need_int(json, "text_config.num_hidden_layers", 1, MAX_LAYERS, &c->layers, folder, error) ||
-        !need_int(json, "text_config.num_attention_heads", 1, 1024, &c->heads, folder, error) ||
-        !need_int(json, "text_config.num_key_value_heads", 1, 1024, &c->kv_heads, folder, error) ||
-        !need_int(json, "text_config.intermediate_size", 1, 1 << 20, &c->intermediate, folder, error))
+    const piaa_config text = {json, "text_config.", folder};
+    int vocabulary;
+    if (!piaa_config_int(&text, "hidden_size", 0, 8, 65536, &c->hidden, error) ||
+        !piaa_config_int(&text, "num_hidden_layers", 0, 1, MAX_LAYERS, &c->layers, error) ||
+        !piaa_config_int(&text, "num_attention_heads", 0, 1, 1024, &c->heads, error) ||
+        !piaa_config_int(&text, "num_key_value_heads", 0, 1, 1024, &c->kv_heads, error) ||
+        !piaa_config_int(&text, "intermediate_size", 0, 1, 1 << 20, &c->intermediate, error) ||
+        !piaa_config_int(&text, "vocab_size", 0, 1, 1 << 24, &vocabulary, error) ||
+        !piaa_config_int(&text, "head_dim", c->hidden / c->heads, 2, 1024, &c->head_dim, error))
         return false;
-    int vocabulary = 0;
-    if (!need_int(json, "text_config.vocab_size", 1, 1 << 24, &vocabulary, folder, error)) return false;
     c->vocabulary = vocabulary;
-    c->head_dim = c->hidden / c->heads;
-    if (piaa_json_find(json, "text_config.head_dim") && !need_int(json, "text_config.head_dim", 2, 1024, &c->head_dim, folder, error))
-        return false;
-    if (c->heads % c->kv_heads || c->head_dim % 2 || c->head_dim < 2)
+    if (c->heads % c->kv_heads || c->head_dim % 2)
         return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: %d heads of %d values with %d key/value heads do not fit together",
                               folder, c->heads, c->head_dim, c->kv_heads);
     double value = 1e-6;
@@ -112,18 +102,18 @@ static bool read_text_config(qwen_config *c, const cJSON *json, const char *fold
 }
 
 static bool read_vision_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
-    int positions = 0, channels = 3, out_hidden = 0;
-    if (!need_int(json, "vision_config.hidden_size", 8, 65536, &c->vision, folder, error) ||
-        !need_int(json, "vision_config.depth", 1, MAX_LAYERS, &c->vision_layers, folder, error) ||
-        !need_int(json, "vision_config.num_heads", 1, 1024, &c->vision_heads, folder, error) ||
-        !need_int(json, "vision_config.intermediate_size", 1, 1 << 20, &c->vision_intermediate, folder, error) ||
-        !need_int(json, "vision_config.patch_size", 1, 256, &c->pixels.patch_size, folder, error) ||
-        !need_int(json, "vision_config.temporal_patch_size", 1, 16, &c->pixels.temporal_patch_size, folder, error) ||
-        !need_int(json, "vision_config.spatial_merge_size", 1, 16, &c->pixels.merge_size, folder, error) ||
-        !need_int(json, "vision_config.num_position_embeddings", 1, 1 << 20, &positions, folder, error) ||
-        !need_int(json, "vision_config.out_hidden_size", 1, 65536, &out_hidden, folder, error))
-        return false;
-    if (piaa_json_find(json, "vision_config.in_channels") && !need_int(json, "vision_config.in_channels", 3, 3, &channels, folder, error))
+    const piaa_config vision = {json, "vision_config.", folder};
+    int positions, channels, out_hidden;
+    if (!piaa_config_int(&vision, "hidden_size", 0, 8, 65536, &c->vision, error) ||
+        !piaa_config_int(&vision, "depth", 0, 1, MAX_LAYERS, &c->vision_layers, error) ||
+        !piaa_config_int(&vision, "num_heads", 0, 1, 1024, &c->vision_heads, error) ||
+        !piaa_config_int(&vision, "intermediate_size", 0, 1, 1 << 20, &c->vision_intermediate, error) ||
+        !piaa_config_int(&vision, "patch_size", 0, 1, 256, &c->pixels.patch_size, error) ||
+        !piaa_config_int(&vision, "temporal_patch_size", 0, 1, 16, &c->pixels.temporal_patch_size, error) ||
+        !piaa_config_int(&vision, "spatial_merge_size", 0, 1, 16, &c->pixels.merge_size, error) ||
+        !piaa_config_int(&vision, "num_position_embeddings", 0, 1, 1 << 20, &positions, error) ||
+        !piaa_config_int(&vision, "out_hidden_size", 0, 1, 65536, &out_hidden, error) ||
+        !piaa_config_int(&vision, "in_channels", 3, 3, 3, &channels, error))
         return false;
     if (out_hidden != c->hidden)
         return piaa_error_set(error, PIAA_FORMAT,
@@ -151,26 +141,15 @@ static bool read_vision_config(qwen_config *c, const cJSON *json, const char *fo
     return expect_text(json, "vision_config.hidden_act", "gelu_pytorch_tanh", folder, error);
 }
 
-static bool read_three(const cJSON *json, const char *key, float fallback, float out[3], const char *folder, piaa_error *error) {
-    for (int i = 0; i < 3; i++) out[i] = fallback;
-    const cJSON *list = piaa_json_find(json, key);
-    if (!list) return true;
-    bool ok = cJSON_IsArray(list) && cJSON_GetArraySize(list) == 3;
-    for (int i = 0; ok && i < 3; i++) {
-        const cJSON *value = cJSON_GetArrayItem(list, i);
-        ok = cJSON_IsNumber(value) && isfinite(value->valuedouble);
-        if (ok) out[i] = (float)value->valuedouble;
-    }
-    return ok || piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's \"%s\" should be three numbers", folder, key);
-}
-
 static bool read_image_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
     piaa_qwen_pixels_config *p = &c->pixels;
     p->min_pixels = 65536;
     p->max_pixels = 16777216;
     p->filter = PIAA_BICUBIC;
     p->rescale_factor = 1.0 / 255.0;
-    if (!read_three(json, "image_mean", 0.5f, p->mean, folder, error) || !read_three(json, "image_std", 0.5f, p->std, folder, error))
+    for (int i = 0; i < 3; i++) p->mean[i] = p->std[i] = 0.5f;
+    if (!piaa_planes_read_three(json, "image_mean", p->mean, folder, error) ||
+        !piaa_planes_read_three(json, "image_std", p->std, folder, error))
         return false;
     if (!json) return true;
     if (!piaa_json_int(json, "size.shortest_edge", &p->min_pixels)) piaa_json_int(json, "min_pixels", &p->min_pixels);
@@ -248,37 +227,26 @@ static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *
 
 typedef struct qwen_input {
     piaa_qwen_pixels pixels;
-    piaa_chat_tokens chat;
-    int patches, tokens, start, image, text; /* text: tokens that are not the image's */
-    int32_t *vision_positions;               /* [4][patches]: row, column, 0, 0 */
-    float *vision_embeddings;                /* [patches][vision] */
-    float *vision_pool;                      /* [patches] of 1 / patches */
-    float *text_embeddings;                  /* [text][hidden] */
-    int32_t *positions;                      /* [4][tokens]: time, height, width, time */
-    float *pool;                             /* [tokens][3]: lt, lt_tail, lv */
-    /* The same for the text rows alone, which are all that the last block has to finish. */
-    int32_t *rows, *row_positions;
-    float *row_pool; /* [text][2]: lt, lt_tail */
-    /* Rotary positions as our kernels take them: cosines and sines, [n][dim] */
-    float *vision_rotary, *rotary, *row_rotary;
-    /* Causal masks [n][tokens], made where ggml's attention asks for them: quadratic in the tokens. */
-    ggml_fp16_t *mask, *row_mask;
+    piaa_decoder_input text;
+    int patches;
+    int32_t *vision_positions;                  /* [4][patches]: row, column, 0, 0 */
+    float *vision_embeddings;                   /* [patches][vision] */
+    float *vision_pool;                         /* [patches] of 1 / patches */
+    int32_t *positions, *row_positions;         /* [4][tokens]: time, height, width, time; and of the text's rows alone */
+    float *vision_rotary, *rotary, *row_rotary; /* the same as our kernels take them: cosines and sines, [n][dim] */
+    ggml_fp16_t *mask, *row_mask;               /* causal, [n][tokens], made where ggml's attention asks for them */
 } qwen_input;
 
 static void qwen_input_free(void *input) {
     qwen_input *in = input;
     if (!in) return;
     piaa_qwen_pixels_free(&in->pixels);
-    piaa_chat_tokens_free(&in->chat);
+    piaa_decoder_input_free(&in->text);
     free(in->vision_positions);
     free(in->vision_embeddings);
     free(in->vision_pool);
-    free(in->text_embeddings);
     free(in->positions);
-    free(in->pool);
-    free(in->rows);
     free(in->row_positions);
-    free(in->row_pool);
     free(in->vision_rotary);
     free(in->rotary);
     free(in->row_rotary);
@@ -289,8 +257,8 @@ static void qwen_input_free(void *input) {
 
 static void qwen_input_count(const void *input, int *tokens, int *image_tokens) {
     const qwen_input *in = input;
-    *tokens = in->tokens;
-    *image_tokens = in->image;
+    *tokens = in->text.tokens;
+    *image_tokens = in->text.image;
 }
 
 /* Where target position `index` of `size` falls on the trained axis of `side`, corners aligned: the lower tap, and the upper one's weight.
@@ -334,36 +302,6 @@ static bool make_vision_positions(const qwen_config *c, qwen_input *in, piaa_err
     return true;
 }
 
-static bool make_text_embeddings(const qwen_config *c, qwen_input *in, piaa_error *error) {
-    in->text_embeddings = piaa_alloc_array((size_t)in->text * (size_t)c->hidden, sizeof(float), error);
-    if (!in->text_embeddings) return false;
-    size_t row_bytes = c->embeddings->bytes / (size_t)c->vocabulary;
-    int row = 0;
-    for (int t = 0; t < in->tokens; t++) {
-        if (t >= in->start && t < in->start + in->image) continue;
-        int32_t id = in->chat.ids.items[t];
-        if (id < 0 || id >= c->vocabulary)
-            return piaa_error_set(error, PIAA_MISMATCH,
-                                  "%s: the tokenizer gives token %d but the model has %lld: tokenizer.json belongs to another model",
-                                  piaa_checkpoint_folder(c->checkpoint), id, (long long)c->vocabulary);
-        piaa_tensor one = *c->embeddings;
-        one.dimensions = 1;
-        one.shape[0] = c->hidden;
-        one.data = (const char *)c->embeddings->data + row_bytes * (size_t)id;
-        piaa_tensor_to_float(&one, in->text_embeddings + (size_t)row++ * (size_t)c->hidden);
-    }
-    return true;
-}
-
-/* Rows rows[i] (NULL: i) of the causal mask. */
-static ggml_fp16_t *causal_mask(const int32_t *rows, int count, int tokens, piaa_error *error) {
-    ggml_fp16_t *mask = piaa_alloc_array((size_t)count * (size_t)tokens, sizeof *mask, error);
-    ggml_fp16_t minus_infinity = ggml_fp32_to_fp16(-INFINITY), zero = ggml_fp32_to_fp16(0.0f), *at = mask;
-    for (int i = 0; mask && i < count; i++)
-        for (int k = 0; k < tokens; k++) *at++ = k <= (rows ? rows[i] : i) ? zero : minus_infinity;
-    return mask;
-}
-
 /* Cosines and sines of position x frequency, [positions][half][2]; frequency j is base^(-2j / dim) rounded to float32 like the product
  * with the position, as the reference has it. */
 static float *make_angles(int positions, int half, double base, double dim, piaa_error *error) {
@@ -397,12 +335,12 @@ static bool make_vision_rotary(const qwen_config *c, qwen_input *in, piaa_error 
 }
 
 static bool make_decoder_rotary(const qwen_config *c, qwen_input *in, piaa_error *error) {
-    int n = in->tokens, dim = c->head_dim, half = dim / 2, farthest = 0, row = 0;
+    int n = in->text.tokens, dim = c->head_dim, half = dim / 2, farthest = 0, row = 0;
     for (int i = 0; i < 3 * n; i++)
         if (in->positions[i] > farthest) farthest = in->positions[i];
     float *angles = make_angles(farthest + 1, half, c->rope_theta, dim, error);
     in->rotary = angles ? piaa_alloc_array((size_t)n * (size_t)dim, sizeof(float), error) : NULL;
-    in->row_rotary = in->rotary ? piaa_alloc_array((size_t)in->text * (size_t)dim, sizeof(float), error) : NULL;
+    in->row_rotary = in->rotary ? piaa_alloc_array((size_t)in->text.text * (size_t)dim, sizeof(float), error) : NULL;
     for (int t = 0; in->row_rotary && t < n; t++) {
         float *out = in->rotary + (size_t)t * (size_t)dim;
         for (int j = 0; j < half; j++) {
@@ -411,46 +349,35 @@ static bool make_decoder_rotary(const qwen_config *c, qwen_input *in, piaa_error
             out[j] = angle[0];
             out[half + j] = angle[1];
         }
-        if (row < in->text && in->rows[row] == t) memcpy(in->row_rotary + (size_t)row++ * (size_t)dim, out, (size_t)dim * sizeof *out);
+        if (row < in->text.text && in->text.rows[row] == t)
+            memcpy(in->row_rotary + (size_t)row++ * (size_t)dim, out, (size_t)dim * sizeof *out);
     }
     free(angles);
     return in->row_rotary != NULL;
 }
 
 static bool make_decoder_positions(const qwen_config *c, qwen_input *in, piaa_error *error) {
-    int n = in->tokens, m = c->pixels.merge_size, text = in->text;
-    int columns = in->pixels.grid_w / m, rows = in->pixels.grid_h / m;
+    const piaa_decoder_input *text = &in->text;
+    int n = text->tokens, m = c->pixels.merge_size, columns = in->pixels.grid_w / m, rows = in->pixels.grid_h / m;
     in->positions = piaa_alloc((size_t)n * 4, sizeof(int32_t), error);
-    in->pool = piaa_alloc((size_t)n * 3, sizeof(float), error);
-    in->rows = piaa_alloc((size_t)text, sizeof(int32_t), error);
-    in->row_positions = piaa_alloc((size_t)text * 4, sizeof(int32_t), error);
-    in->row_pool = piaa_alloc((size_t)text * 2, sizeof(float), error);
-    if (!in->positions || !in->pool || !in->rows || !in->row_positions || !in->row_pool) return false;
-    int row = 0;
+    in->row_positions = piaa_alloc((size_t)text->text * 4, sizeof(int32_t), error);
+    if (!in->positions || !in->row_positions) return false;
     for (int t = 0; t < n; t++) {
-        bool image = t >= in->start && t < in->start + in->image;
-        int time = t, height = t, width = t;
-        if (image) {
-            time = in->start;
-            height = in->start + (t - in->start) / columns;
-            width = in->start + (t - in->start) % columns;
-        } else if (t >= in->start) {
-            time = height = width = t - in->image + (rows > columns ? rows : columns);
+        int place = t - text->start, time = t, height = t, width = t;
+        if (place >= 0 && place < text->image) {
+            time = text->start;
+            height = text->start + place / columns;
+            width = text->start + place % columns;
+        } else if (place >= 0) {
+            time = height = width = t - text->image + (rows > columns ? rows : columns);
         }
         in->positions[t] = time;
         in->positions[n + t] = height;
         in->positions[2 * n + t] = width;
         in->positions[3 * n + t] = time; /* frequencies beyond 3 s_h, 3 s_w follow time */
-        in->pool[t * 3 + 0] = image ? 0.0f : 1.0f / (float)text;
-        in->pool[t * 3 + 1] = t == n - 1 ? 1.0f : 0.0f;
-        in->pool[t * 3 + 2] = image ? 1.0f / (float)in->image : 0.0f;
-        if (image) continue;
-        in->rows[row] = t;
-        for (int axis = 0; axis < 4; axis++) in->row_positions[axis * text + row] = time;
-        in->row_pool[row * 2 + 0] = 1.0f / (float)text;
-        in->row_pool[row * 2 + 1] = t == n - 1 ? 1.0f : 0.0f;
-        row++;
     }
+    for (int row = 0; row < text->text; row++)
+        for (int axis = 0; axis < 4; axis++) in->row_positions[axis * text->text + row] = in->positions[text->rows[row]];
     return true;
 }
 
@@ -476,16 +403,11 @@ static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, c
     }
     if (ok) {
         in->patches = in->pixels.grid_h * in->pixels.grid_w;
-        in->image = in->patches / (c->pixels.merge_size * c->pixels.merge_size);
-        ok = piaa_chat_encode(tokenizer, PIAA_CHAT_QWEN3VL, ask && ask->prompt ? ask->prompt : PIAA_BASE_PROMPT, (size_t)in->image,
-                              ask && ask->generate, &in->chat, error);
-    }
-    if (ok) {
-        in->tokens = (int)in->chat.ids.count;
-        in->start = (int)in->chat.image_start;
-        in->text = in->tokens - in->image;
-        ok = make_vision_positions(c, in, error) && make_text_embeddings(c, in, error) && make_decoder_positions(c, in, error) &&
-             make_vision_rotary(c, in, error) && make_decoder_rotary(c, in, error);
+        const piaa_embeddings embeddings = {c->embeddings, 1.0f};
+        ok = piaa_decoder_input_make(&in->text, c->checkpoint, &embeddings, tokenizer, PIAA_CHAT_QWEN3VL,
+                                     in->patches / (c->pixels.merge_size * c->pixels.merge_size), ask, error) &&
+             make_vision_positions(c, in, error) && make_decoder_positions(c, in, error) && make_vision_rotary(c, in, error) &&
+             make_decoder_rotary(c, in, error);
     }
     if (!ok) {
         qwen_input_free(in);
@@ -708,63 +630,48 @@ static struct ggml_tensor *build_decoder_block(const qwen_config *c, const decod
     return piaa_graph_linear(graph, b->down, NULL, piaa_graph_linear(graph, b->gate_up, NULL, x, PIAA_SWIGLU, NULL), PIAA_LINEAR, h);
 }
 
-static void pool_layer(piaa_graph *graph, const piaa_plan *plan, struct ggml_tensor *h, struct ggml_tensor *weights, int layer) {
-    static const piaa_pool pools[] = {PIAA_LT, PIAA_LT_TAIL, PIAA_LV};
-    if (plan->pool_text[layer] || plan->pool_tail[layer] || plan->pool_image[layer])
-        piaa_graph_pool(graph, h, weights, pools, (int)weights->ne[0], layer);
-    if (plan->hidden) piaa_graph_keep(graph, h, false, layer);
-}
-
-/* The decoder's input: token embeddings with the image's features written in.  Without them (only LT0 asked for) the text rows alone. */
-static struct ggml_tensor *build_embeddings(piaa_graph *graph, const qwen_input *in, struct ggml_tensor *text, struct ggml_tensor *image) {
-    struct ggml_context *g = graph->context;
-    if (!image) return text;
-    struct ggml_tensor *before = ggml_view_2d(g, text, text->ne[0], in->start, text->nb[1], 0);
-    struct ggml_tensor *after = ggml_view_2d(g, text, text->ne[0], in->text - in->start, text->nb[1], (size_t)in->start * text->nb[1]);
-    return ggml_concat(g, ggml_concat(g, before, image, 1), after, 1);
-}
-
 static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_input *in, const piaa_plan *plan, piaa_graph *graph,
                           struct ggml_tensor *image, struct ggml_tensor **deepstack, piaa_error *error) {
     struct ggml_context *g = graph->context;
-    struct ggml_tensor *text = piaa_graph_input(graph, GGML_TYPE_F32, c->hidden, in->text, in->text_embeddings);
-    struct ggml_tensor *h = build_embeddings(graph, in, text, image);
-    struct ggml_tensor *row_pool = piaa_graph_input(graph, GGML_TYPE_F32, 2, in->text, in->row_pool);
+    const piaa_decoder_input *text = &in->text;
+    struct ggml_tensor *h = piaa_decoder_embed(graph, text, c->hidden, image);
+    struct ggml_tensor *row_pool = piaa_graph_input(graph, GGML_TYPE_F32, 2, text->text, text->row_pool);
     if (!image) {
-        pool_layer(graph, plan, h, row_pool, 0);
+        piaa_decoder_pool(graph, plan, h, row_pool, 0);
         return true;
     }
-    decoder_rows all = {.pool = piaa_graph_input(graph, GGML_TYPE_F32, 3, in->tokens, in->pool)};
-    pool_layer(graph, plan, h, all.pool, 0);
+    decoder_rows all = {.pool = piaa_graph_input(graph, GGML_TYPE_F32, 3, text->tokens, text->pool)};
+    piaa_decoder_pool(graph, plan, h, all.pool, 0);
     if (!plan->decoder_blocks) return true;
 
     int last = plan->decoder_blocks;
     bool text_only = !plan->pool_image[last] && !plan->hidden;
-    all.rotary = rotary_input(graph, in->tokens, c->head_dim, in->rotary, in->positions);
+    all.rotary = rotary_input(graph, text->tokens, c->head_dim, in->rotary, in->positions);
     decoder_rows kept = {.pool = row_pool};
     if (text_only) {
-        kept.rows = piaa_graph_input(graph, GGML_TYPE_I32, in->text, 1, in->rows);
-        kept.rotary = rotary_input(graph, in->text, c->head_dim, in->row_rotary, in->row_positions);
+        kept.rows = piaa_graph_input(graph, GGML_TYPE_I32, text->text, 1, text->rows);
+        kept.rotary = rotary_input(graph, text->text, c->head_dim, in->row_rotary, in->row_positions);
     }
     if (text_only && !graph->kernels) {
-        if (!in->row_mask) in->row_mask = causal_mask(in->rows, in->text, in->tokens, error);
+        if (!in->row_mask) in->row_mask = piaa_decoder_mask(NULL, text->rows, text->text, text->tokens, error);
         if (!in->row_mask) return false;
-        kept.mask = piaa_graph_input(graph, GGML_TYPE_F16, in->tokens, in->text, in->row_mask);
+        kept.mask = piaa_graph_input(graph, GGML_TYPE_F16, text->tokens, text->text, in->row_mask);
     }
     if ((!text_only || last > 1) && !graph->kernels) {
-        if (!in->mask) in->mask = causal_mask(NULL, in->tokens, in->tokens, error);
+        if (!in->mask) in->mask = piaa_decoder_mask(NULL, NULL, text->tokens, text->tokens, error);
         if (!in->mask) return false;
-        all.mask = piaa_graph_input(graph, GGML_TYPE_F16, in->tokens, in->tokens, in->mask);
+        all.mask = piaa_graph_input(graph, GGML_TYPE_F16, text->tokens, text->tokens, in->mask);
     }
     for (int i = 0; i < last; i++) {
         bool reduce = text_only && i == last - 1;
         h = build_decoder_block(c, &w->decoder[i], graph, h, &all, reduce ? &kept : &all);
         struct ggml_tensor *pool = reduce ? kept.pool : all.pool;
-        if (i + 1 < c->layers) pool_layer(graph, plan, h, pool, i + 1);
-        if (i < c->deepstack_count && !reduce) h = ggml_acc(g, h, deepstack[i], h->nb[1], h->nb[2], h->nb[3], (size_t)in->start * h->nb[1]);
+        if (i + 1 < c->layers) piaa_decoder_pool(graph, plan, h, pool, i + 1);
+        if (i < c->deepstack_count && !reduce)
+            h = ggml_acc(g, h, deepstack[i], h->nb[1], h->nb[2], h->nb[3], (size_t)text->start * h->nb[1]);
         if (i + 1 < c->layers || !plan->final_norm) continue;
         h = piaa_graph_rms_norm(graph, h, w->final_norm, c->rms_eps, false);
-        pool_layer(graph, plan, h, pool, c->layers);
+        piaa_decoder_pool(graph, plan, h, pool, c->layers);
     }
     if (plan->logits) {
         struct ggml_tensor *end = ggml_view_2d(g, h, h->ne[0], 1, h->nb[1], (size_t)(h->ne[1] - 1) * h->nb[1]);

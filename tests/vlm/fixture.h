@@ -86,4 +86,87 @@ static inline double fixture_states(const fixture *f, const piaa_safetensors *go
     return worst;
 }
 
+/* The folder `from` once more in a new one, which the caller removes: config.json as `edit` leaves it, tensors whose names begin with
+ * renames[i][0] with renames[i][1] in its place, other files as they are. */
+static inline char *fixture_respelt(const char *from, void (*edit)(cJSON *config), const char *const (*renames)[2], size_t count) {
+    static const char *const files[] = {"preprocessor_config.json", "tokenizer.json"};
+    piaa_error error = {0};
+    char *folder = support_folder();
+    for (size_t i = 0; i < PIAA_COUNT(files); i++) {
+        char *path = support_join(from, files[i]);
+        size_t size;
+        char *text = piaa_file_exists(path) ? piaa_file_read(path, 1 << 24, &size, &error) : NULL;
+        if (text) support_write(folder, files[i], text, size);
+        free(text);
+        free(path);
+    }
+    char *path = support_join(from, "config.json");
+    cJSON *config = piaa_json_read(path, 1 << 20, &error);
+    assert_non_null(config);
+    edit(config);
+    char *text = cJSON_Print(config);
+    support_write(folder, "config.json", text, strlen(text));
+    cJSON_free(text);
+    cJSON_Delete(config);
+    free(path);
+
+    path = support_join(from, "model.safetensors");
+    size_t size;
+    char *bytes = piaa_file_read(path, 1 << 24, &size, &error);
+    assert_non_null(bytes);
+    uint64_t length = 0;
+    for (int i = 0; i < 8; i++) length |= (uint64_t)(unsigned char)bytes[i] << 8 * i;
+    cJSON *header = piaa_json_parse(bytes + 8, (size_t)length, path, &error), *changed = cJSON_CreateObject();
+    assert_non_null(header);
+    while (header->child) {
+        cJSON *item = cJSON_DetachItemViaPointer(header, header->child);
+        const char *name = item->string;
+        char new_name[256];
+        snprintf(new_name, sizeof new_name, "%s", name);
+        for (size_t i = 0; i < count; i++) {
+            size_t n = strlen(renames[i][0]);
+            if (strncmp(name, renames[i][0], n) != 0 || strcmp(name, "__metadata__") == 0) continue;
+            snprintf(new_name, sizeof new_name, "%s%s", renames[i][1], name + n);
+            break;
+        }
+        cJSON_AddItemToObject(changed, new_name, item);
+    }
+    char *names = cJSON_PrintUnformatted(changed);
+    uint64_t written = strlen(names);
+    char *out = piaa_alloc(8 + (size_t)written + size - 8 - (size_t)length, 1, &error);
+    assert_non_null(out);
+    for (int i = 0; i < 8; i++) out[i] = (char)(written >> 8 * i & 255);
+    memcpy(out + 8, names, (size_t)written);
+    memcpy(out + 8 + written, bytes + 8 + length, size - 8 - (size_t)length);
+    support_write(folder, "model.safetensors", out, 8 + (size_t)written + size - 8 - (size_t)length);
+    free(out);
+    cJSON_free(names);
+    cJSON_Delete(header);
+    cJSON_Delete(changed);
+    free(bytes);
+    free(path);
+    return folder;
+}
+
+/* Opening the folder with config.json changed has to fail with a message that holds `part`. */
+static inline void fixture_refused(const char *from, void (*edit)(cJSON *config), const char *part) {
+    char *folder = fixture_respelt(from, edit, NULL, 0);
+    piaa_error error = {0};
+    piaa_model *model = piaa_model_open(folder, &error);
+    if (model || !strstr(error.message, part)) fail_msg("expected \"%s\", not \"%s\"", part, error.message);
+    piaa_model_close(model);
+    support_remove(folder);
+}
+
+/* config.json's object or number at a dotted key, for the edits. */
+static inline cJSON *fixture_at(cJSON *config, const char *key) {
+    cJSON *found = config;
+    for (const char *at = key; found && *at; at += strcspn(at, "."), at += *at == '.') {
+        char name[64];
+        snprintf(name, sizeof name, "%.*s", (int)strcspn(at, "."), at);
+        found = cJSON_GetObjectItemCaseSensitive(found, name);
+    }
+    return found;
+}
+
 #endif
