@@ -42,7 +42,8 @@ bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) PIAA
 void piaa_paths_free(piaa_paths *paths);
 
 /* Adds every regular file below `folder` (recursively, hidden ones left out, in byte order of the path) for which keep(name) is true;
- * each is `folder` joined with the rest.  Link loops end; a subfolder that cannot be read is told to hooks->warn (may be NULL) and left out. */
+ * each is `folder` joined with the rest.  Link loops end; a subfolder that cannot be read is told to hooks->warn (may be NULL) and left
+ * out. */
 bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out, const piaa_hooks *hooks,
                       piaa_error *error) PIAA_MUST_USE;
 

@@ -1,6 +1,7 @@
 /* The piaa program: finds the command, runs it, and turns its error into a line and an exit code. */
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "linear/blas.h"
 #include "report/report.h"
 
 #include <fcntl.h>
@@ -39,11 +40,22 @@ static const piaa_command command_completion = {
 
 /* In the order in which help lists them. */
 static const piaa_command *const commands[] = {
-    &piaa_command_rank,       &piaa_command_embed,        &piaa_command_fit,
-    &piaa_command_predict,    &piaa_command_store_info,   &piaa_command_store_list,
-    &piaa_command_model_info, &piaa_command_model_tokens, &piaa_command_model_pull,
-    &piaa_command_model_list, &piaa_command_model_rm,     &command_help,
-    &command_completion,      &piaa_command_bench,        NULL,
+    &piaa_command_rank,
+    &piaa_command_embed,
+    &piaa_command_fit,
+    &piaa_command_predict,
+    &piaa_command_store_info,
+    &piaa_command_store_list,
+    &piaa_command_model_info,
+    &piaa_command_model_tokens,
+    &piaa_command_model_pull,
+    &piaa_command_model_list,
+    &piaa_command_model_rm,
+    &piaa_command_model_convert,
+    &command_help,
+    &command_completion,
+    &piaa_command_bench,
+    NULL,
 };
 
 static bool print_and_free(piaa_text *text, bool ok, FILE *out, piaa_error *error) {
@@ -120,6 +132,7 @@ static bool run_command(piaa_call *call, const piaa_command *command, int count,
 }
 
 int main(int argc, char **argv) {
+    piaa_blas_threads_set(1); /* a fit takes milliseconds on one thread and longer on more; the study runs layers side by side instead */
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN);
     setenv("VIPS_WARNING", "0", 0); /* libvips would print what piaa reports itself */
