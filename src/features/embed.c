@@ -196,6 +196,7 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     int started = 0;
     while (ok && started < decoders && pthread_create(&threads[started], NULL, decode_photos, &ahead) == 0) started++;
     if (ok && !started) ok = piaa_error_set(error, PIAA_MEMORY, "no thread could be started to read photos");
+    ok = ok && piaa_extractor_load(r->extractor, &subset, error); /* while the first photos are decoded */
     for (size_t i = 0; ok && i < count; i++) {
         if (asked_to_stop(r)) {
             ok = piaa_error_set(error, PIAA_STOPPED,
@@ -254,11 +255,10 @@ static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_coun
     }
     r->summary->failed += failed_before;
     if (failed_before) {
-        char line[160];
-        snprintf(line, sizeof line, "%lld photos could not be read in an earlier run and have not changed since: piaa store list shows why",
-                 (long long)failed_before);
-        if (failed_before == 1)
-            snprintf(line, sizeof line, "1 photo could not be read in an earlier run and has not changed since: piaa store list shows why");
+        char line[1200];
+        snprintf(line, sizeof line,
+                 "%lld photo%s could not be read in an earlier run and %s not changed since: piaa store list %s --failed shows why",
+                 (long long)failed_before, failed_before == 1 ? "" : "s", failed_before == 1 ? "has" : "have", piaa_store_path(r->store));
         warn(r->hooks, line);
     }
     return true;

@@ -143,6 +143,10 @@ static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, pia
     return extractor->session != NULL;
 }
 
+bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, piaa_error *error) {
+    return open_session(extractor, subset ? subset : &extractor->slots, error);
+}
+
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input, const piaa_slots *subset, float *out, piaa_error *error) {
     return open_session(extractor, subset ? subset : &extractor->slots, error) && piaa_session_run(extractor->session, input, out, error);
 }

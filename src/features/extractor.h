@@ -20,4 +20,7 @@ piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const 
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input, const piaa_slots *subset, float *out,
                         piaa_error *error) PIAA_MUST_USE;
 
+/* Reads the weights for a subset now, so that what is wrong with them is not told of a photo. */
+bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, piaa_error *error) PIAA_MUST_USE;
+
 #endif

@@ -28,7 +28,9 @@ static void sort_and_merge(piaa_paths *paths) {
 bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks, piaa_paths *out, piaa_error *error) {
     for (size_t i = 0; i < count; i++) {
         struct stat status;
-        if (stat(names[i], &status) != 0) return piaa_error_set_errno(error, errno, "%s", names[i]);
+        if (stat(names[i], &status) != 0)
+            return errno == ENOENT ? piaa_error_set(error, PIAA_IO, "%s does not exist: name photos, or folders that hold some", names[i])
+                                   : piaa_error_set_errno(error, errno, "%s", names[i]);
         char *path = piaa_path_absolute(names[i], error);
         bool ok = path != NULL;
         if (ok && S_ISDIR(status.st_mode))
