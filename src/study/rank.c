@@ -2,6 +2,7 @@
 #include "study/rank.h"
 
 #include "base/memory.h"
+#include "study/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,16 +58,6 @@ static bool no_overlap(const piaa_store *store, const piaa_ratings *ratings, pia
                           piaa_ratings_count(ratings), rated, piaa_store_photo(store, 0)->path);
 }
 
-static piaa_identity store_identity(const piaa_store *store) {
-    return (piaa_identity){.fingerprint = piaa_store_meta(store, "fingerprint"),
-                           .model = piaa_store_meta(store, "model"),
-                           .family = piaa_store_meta(store, "family"),
-                           .prompt = piaa_store_meta(store, "prompt"),
-                           .preprocessing = piaa_store_meta(store, "preprocessing"),
-                           .dtype = piaa_store_meta(store, "dtype"),
-                           .library = piaa_store_meta(store, "library")};
-}
-
 piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratings *ratings, const piaa_hooks *hooks, piaa_error *error) {
     if (!store || !ratings) {
         piaa_error_missing(error, store ? "ratings" : "store");
@@ -86,7 +77,7 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
                      piaa_ratings_at(ratings, missing)->path);
             hooks->warn(hooks->user, line);
         }
-        piaa_identity identity = store_identity(store);
+        piaa_identity identity = piaa_source_identity(store);
         taste = piaa_taste_fit_rows(&identity, &piaa_store_slots(store)->items[slot], piaa_store_matrix(store, slot, NULL), rated.rows,
                                     rated.scores, rated.count, hooks, error);
     }
@@ -168,7 +159,7 @@ piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const 
                        taste->slot.layer);
         return NULL;
     }
-    piaa_identity identity = store_identity(store);
+    piaa_identity identity = piaa_source_identity(store);
     if (!piaa_taste_fits(taste, &identity, &piaa_store_slots(store)->items[slot], error)) return NULL;
     piaa_ranking *ranking = new_ranking(store, slot, paths, path_count, error);
     if (!ranking) return NULL;
