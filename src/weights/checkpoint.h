@@ -61,6 +61,8 @@ bool piaa_checkpoint_fingerprint(const piaa_checkpoint *checkpoint, char out[65]
 
 /* Copies the tensor's values as float32. */
 void piaa_tensor_to_float(const piaa_tensor *tensor, float *out);
+/* In a list sorted by name; NULL if absent. */
+const piaa_tensor *piaa_tensor_find(const piaa_tensor *const *by_name, size_t count, const char *name);
 int64_t piaa_tensor_count(const piaa_tensor *tensor);
 
 #endif

@@ -442,15 +442,5 @@ const piaa_tensor *piaa_gguf_at(const piaa_gguf *file, size_t index) {
 }
 
 const piaa_tensor *piaa_gguf_find(const piaa_gguf *file, const char *name) {
-    size_t low = 0, high = file->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, file->by_name[middle]->name);
-        if (order == 0) return file->by_name[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    return piaa_tensor_find(file->by_name, file->count, name);
 }

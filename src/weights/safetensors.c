@@ -216,15 +216,5 @@ const piaa_tensor *piaa_safetensors_at(const piaa_safetensors *file, size_t inde
 }
 
 const piaa_tensor *piaa_safetensors_find(const piaa_safetensors *file, const char *name) {
-    size_t low = 0, high = file->count;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(name, file->by_name[middle]->name);
-        if (order == 0) return file->by_name[middle];
-        if (order < 0)
-            high = middle;
-        else
-            low = middle + 1;
-    }
-    return NULL;
+    return piaa_tensor_find(file->by_name, file->count, name);
 }

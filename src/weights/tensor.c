@@ -57,3 +57,17 @@ void piaa_tensor_to_float(const piaa_tensor *tensor, float *out) {
         }
     }
 }
+
+const piaa_tensor *piaa_tensor_find(const piaa_tensor *const *by_name, size_t count, const char *name) {
+    size_t low = 0, high = count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(name, by_name[middle]->name);
+        if (order == 0) return by_name[middle];
+        if (order < 0)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return NULL;
+}
