@@ -7,33 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* What the options leave open is as it was when the taste was learned; piaa_rank checks that all of it is the same in the end. */
-static bool complete_request(const piaa_call *call, const piaa_taste *taste, piaa_request *request, char layer[16], piaa_error *error) {
-    if (!piaa_reader_request(call, request, error)) return false;
-    static const char form[] = " pixels, EXIF rotation "; /* "4096 to 26624 pixels, EXIF rotation applied" */
-    const char *to = strstr(taste->identity.preprocessing, " to ");
-    char *rest = NULL;
-    int64_t most = to ? strtoll(to + strlen(" to "), &rest, 10) : 0;
-    bool known = to && strncmp(rest, form, sizeof form - 1) == 0;
-    snprintf(layer, 16, "%d", taste->slot.layer);
-    if (!request->prompt) request->prompt = taste->identity.prompt;
-    if (!request->pools) request->pools = piaa_pool_name(taste->slot.pool);
-    if (!request->layers) request->layers = layer;
-    if (!piaa_call_has(call, "dtype")) PIAA_UNUSED(piaa_dtype_parse(taste->identity.dtype, &request->dtype));
-    if (known && !request->max_pixels) request->max_pixels = most;
-    if (known && !piaa_call_has(call, "exif"))
-        request->exif = strncmp(rest + sizeof form - 1, "ignored", strlen("ignored")) == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
-    if (known && !piaa_call_has(call, "image-attention") && strstr(rest, ", image tokens causal"))
-        request->image_attention = PIAA_IMAGE_CAUSAL;
-    return true;
-}
-
-/* --model, else the folder that the taste was learned with if it is still there, else the demonstration model. */
-static const char *choose_model(const piaa_call *call, const piaa_taste *taste) {
-    const char *given = piaa_call_value(call, "model");
-    return given ? given : piaa_file_is_folder(taste->identity.model) ? taste->identity.model : NULL;
-}
-
 static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store, const piaa_paths *paths, bool demonstration,
                  piaa_error *error) {
     piaa_ranking *ranking =
@@ -48,9 +21,10 @@ static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error 
     char layer[16];
     piaa_paths photos = {0};
     piaa_reader reader = {0};
-    bool ok = complete_request(call, taste, &request, layer, error) &&
+    bool ok = piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
               piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error) &&
-              piaa_reader_open(&reader, call, choose_model(call, taste), &request, error) && piaa_reader_need_one(&reader, error) &&
+              piaa_reader_open(&reader, call, piaa_reader_model_like(call, &taste->identity), &request, error) &&
+              piaa_reader_need_one(&reader, error) &&
               piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor), &piaa_extractor_slots(reader.extractor)->items[0], error) &&
               piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
               piaa_reader_embed(&reader, call, &photos, NULL, error) &&

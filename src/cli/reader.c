@@ -5,6 +5,7 @@
 #include "weights/sha256.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -44,6 +45,31 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
         return false;
     out->threads = (int)threads;
     return true;
+}
+
+/* "4096 to 26624 pixels, EXIF rotation applied" is read back into its parts. */
+bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity, const piaa_slot *slot, piaa_request *out,
+                              char layer[16], piaa_error *error) {
+    if (!piaa_reader_request(call, out, error)) return false;
+    static const char form[] = " pixels, EXIF rotation ";
+    const char *to = strstr(identity->preprocessing, " to ");
+    char *rest = NULL;
+    int64_t most = to ? strtoll(to + strlen(" to "), &rest, 10) : 0;
+    bool known = to && strncmp(rest, form, sizeof form - 1) == 0;
+    snprintf(layer, 16, "%d", slot->layer);
+    if (!out->prompt) out->prompt = identity->prompt;
+    if (!out->pools) out->pools = piaa_pool_name(slot->pool);
+    if (!out->layers) out->layers = layer;
+    if (!piaa_call_has(call, "dtype")) PIAA_UNUSED(piaa_dtype_parse(identity->dtype, &out->dtype));
+    if (known && !out->max_pixels) out->max_pixels = most;
+    if (known && !piaa_call_has(call, "exif"))
+        out->exif = strcmp(rest + sizeof form - 1, "ignored") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
+    return true;
+}
+
+const char *piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity) {
+    const char *given = piaa_call_value(call, "model");
+    return given ? given : piaa_file_is_folder(identity->model) ? identity->model : NULL;
 }
 
 bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {

@@ -17,6 +17,13 @@ typedef struct piaa_reader {
 /* The request that the options make; its strings belong to the call. */
 bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) PIAA_MUST_USE;
 
+/* The same, and what the options leave open is as it was when features of this identity were made (a taste's); `layer` is the text of the
+ * slot's, and outlives the request.  Whoever uses it checks the outcome: models and defaults change. */
+bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity, const piaa_slot *slot, piaa_request *out,
+                              char layer[16], piaa_error *error) PIAA_MUST_USE;
+/* --model, else the folder that features of this identity were made with if it is still there, else NULL, the demonstration model. */
+const char *piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity);
+
 /* Opens the model (folder NULL: the demonstration one) and the extractor, and says so where it is the demonstration model. */
 bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *folder, const piaa_request *request,
                       piaa_error *error) PIAA_MUST_USE;

@@ -1,0 +1,171 @@
+/*
+ * From gnuplot's SVG to ours.
+ *
+ * gnuplot knows fixed colours; a page has two themes.  Scripts use a few colours that nobody would use to be seen (#010101 …) as names,
+ * and here they become CSS variables for the page, and the light theme's colours on white paper for the file of its own.  The qualitative
+ * colours are Okabe and Ito's (2008), which people with any common colour vision tell apart, darkened or lightened where they would be
+ * faint on paper or on black.
+ */
+#include "report/figure.h"
+
+#include "report/gnuplot.h"
+#include "text/unicode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const struct {
+    int red, green, blue; /* as scripts name it */
+    const char *name, *light, *dark;
+} colours[] = {
+    {1, 1, 1, "ink", "#24292f", "#d8dce0"}, {2, 2, 2, "rule", "#dfe2e5", "#363b41"}, {3, 3, 3, "muted", "#8a9199", "#868d95"},
+    {10, 0, 1, "c1", "#0072b2", "#4ea8e0"}, {10, 0, 2, "c2", "#d55e00", "#f08a3c"},  {10, 0, 3, "c3", "#00835f", "#2cc19a"},
+    {10, 0, 4, "c4", "#b8578f", "#e394c2"}, {10, 0, 5, "c5", "#b07a00", "#ecb53a"},  {10, 0, 6, "c6", "#3a93c9", "#9bd6f7"},
+    {10, 0, 7, "c7", "#7d7600", "#efe450"}, {10, 0, 8, "c8", "#6b6f75", "#b9bfc6"},
+};
+
+bool piaa_plot_style(piaa_text *out, piaa_error *error) {
+    bool ok = piaa_text_format(out, error, ":root{");
+    for (size_t i = 0; ok && i < PIAA_COUNT(colours); i++) ok = piaa_text_format(out, error, "--%s:%s;", colours[i].name, colours[i].light);
+    ok = ok && piaa_text_format(out, error, "}\n@media(prefers-color-scheme:dark){:root{");
+    for (size_t i = 0; ok && i < PIAA_COUNT(colours); i++) ok = piaa_text_format(out, error, "--%s:%s;", colours[i].name, colours[i].dark);
+    return ok && piaa_text_format(out, error, "}}\n");
+}
+
+bool piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) {
+    piaa_text whole = {0};
+    bool ok = piaa_utf8_repair(text, strlen(text), &whole, error);
+    for (size_t i = 0; ok && i < whole.length; i++) {
+        const char *byte = &whole.data[i], *instead = NULL;
+        switch (*byte) {
+        case '&':
+            instead = "&amp;";
+            break;
+        case '<':
+            instead = "&lt;";
+            break;
+        case '>':
+            instead = "&gt;";
+            break;
+        case '"':
+            instead = "&quot;";
+            break;
+        default:
+            if (((unsigned char)*byte < ' ' && *byte != '\n') || *byte == 127) instead = "?";
+        }
+        ok = piaa_text_add(out, instead ? instead : byte, instead ? strlen(instead) : 1, error);
+    }
+    free(whole.data);
+    return ok;
+}
+
+/* ------------------------------------------------------------------------------------------------------------- rewriting */
+
+typedef struct rewriting {
+    const piaa_plot *plot;
+    bool page; /* for the page; else a file */
+    piaa_text *out;
+    piaa_error *error;
+} rewriting;
+
+static bool put(const rewriting *r, const char *text) {
+    return piaa_text_add(r->out, text, strlen(text), r->error);
+}
+
+static bool put_colour(const rewriting *r, size_t i) {
+    return r->page ? piaa_text_format(r->out, r->error, "var(--%s)", colours[i].name) : put(r, colours[i].light);
+}
+
+/* "rgb( 10,   0,   3)" at `at`: writes the colour and gives its length in the input; 0 where it is something else. */
+static size_t take_rgb(const rewriting *r, const char *at, bool *ok) {
+    int red, green, blue, length = 0;
+    if (strncmp(at, "rgb(", 4) != 0 || sscanf(at, "rgb(%d,%d,%d)%n", &red, &green, &blue, &length) != 3 || !length) return 0;
+    for (size_t i = 0; i < PIAA_COUNT(colours); i++)
+        if (colours[i].red == red && colours[i].green == green && colours[i].blue == blue) {
+            *ok = put_colour(r, i);
+            return (size_t)length;
+        }
+    *ok = piaa_text_format(r->out, r->error, "#%02x%02x%02x", (unsigned)red & 255, (unsigned)green & 255, (unsigned)blue & 255);
+    return (size_t)length;
+}
+
+/* What gnuplot says of text and axes, which is ink; and names that have to be other ones in each figure of a page. */
+static size_t take_word(const rewriting *r, const char *at, bool *ok) {
+    static const char *const inks[] = {"color=\"black\"", "color=\"gray\"", "fill=\"black\"", "stroke=\"black\""};
+    static const char *const names[] = {"gpPt", "gpDot", "textbox", "greybox", "gnuplot_"};
+    for (size_t i = 0; i < PIAA_COUNT(inks); i++)
+        if (strncmp(at, inks[i], strlen(inks[i])) == 0) {
+            *ok = piaa_text_add(r->out, at, strcspn(at, "\"") + 1, r->error) && put_colour(r, 0) && put(r, "\"");
+            return strlen(inks[i]);
+        }
+    for (size_t i = 0; i < PIAA_COUNT(names); i++)
+        if (strncmp(at, names[i], strlen(names[i])) == 0) {
+            *ok = piaa_text_format(r->out, r->error, "f%s%s", r->plot->name, names[i]);
+            return strlen(names[i]);
+        }
+    return 0;
+}
+
+/* Groups in which nothing is drawn: half of what gnuplot writes. */
+static size_t skip_empty(const char *at) {
+    if (strncmp(at, "<g ", 3) != 0) return 0;
+    size_t n = strcspn(at, ">");
+    return strncmp(at + n, ">\n</g>\n", 7) == 0 ? n + 7 : 0;
+}
+
+/* The picture without gnuplot's head. */
+static bool rewrite(const rewriting *r, const char *svg) {
+    const char *body = strstr(svg, "<g id=\"gnuplot_canvas\"");
+    if (!body) return piaa_error_set(r->error, PIAA_FORMAT, "gnuplot wrote no SVG picture: is it version 5 or newer?");
+    bool ok =
+        piaa_text_format(r->out, r->error, "<svg xmlns=\"http://www.w3.org/2000/svg\" xmlns:xlink=\"http://www.w3.org/1999/xlink\" ") &&
+        (r->page || piaa_text_format(r->out, r->error, "width=\"%d\" height=\"%d\" ", r->plot->width, r->plot->height)) &&
+        piaa_text_format(r->out, r->error, "viewBox=\"0 0 %d %d\" role=\"img\">\n<title>", r->plot->width, r->plot->height) &&
+        piaa_xml_add(r->out, r->plot->title, r->error) && put(r, "</title>\n") &&
+        (r->page || put(r, "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"));
+    while (ok && *body) {
+        size_t n = skip_empty(body);
+        if (!n) n = take_rgb(r, body, &ok);
+        if (!n) n = take_word(r, body, &ok);
+        if (!n) {
+            n = 1 + strcspn(body + 1, "<rcfsgt\n");
+            ok = piaa_text_add(r->out, body, n, r->error);
+        }
+        body += n;
+    }
+    return ok;
+}
+
+bool piaa_plot_draw(piaa_plot *plot, piaa_error *error) {
+    piaa_text script = {0}, svg = {0};
+    bool ok = piaa_text_format(&script, error,
+                               "set encoding utf8\nset terminal svg size %d,%d font 'sans-serif,13' dynamic noenhanced\n"
+                               "set border lc rgb '#010101'\nset tics textcolor rgb '#010101' nomirror out scale 0.5\n"
+                               "set key textcolor rgb '#010101'\nset datafile missing 'NaN'\n",
+                               plot->width, plot->height) &&
+              piaa_text_add(&script, plot->script.data, plot->script.length, error) &&
+              piaa_gnuplot_run(script.data, script.length, &svg, error);
+    for (int page = 0; ok && page < 2; page++) {
+        rewriting r = {plot, page == 1, page ? &plot->page : &plot->own, error};
+        ok = rewrite(&r, svg.data);
+    }
+    free(script.data);
+    free(svg.data);
+    return ok;
+}
+
+void piaa_plots_free(piaa_plots *plots) {
+    for (size_t i = 0; i < plots->count; i++) {
+        piaa_plot *plot = &plots->items[i];
+        free(plot->name);
+        free(plot->title);
+        free(plot->caption);
+        free(plot->csv.data);
+        free(plot->script.data);
+        free(plot->page.data);
+        free(plot->own.data);
+    }
+    free(plots->items);
+    *plots = (piaa_plots){0};
+}

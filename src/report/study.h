@@ -1,0 +1,47 @@
+/* The report of one or more runs: one HTML page that needs nothing else, its tables as LaTeX, its figures as SVG and CSV files. */
+#ifndef PIAA_REPORT_STUDY_H
+#define PIAA_REPORT_STUDY_H
+
+#include "report/figure.h"
+
+/* A table of text: plain UTF-8, which each format writes in its own way. */
+typedef struct piaa_table {
+    char *title, *note;
+    char **cells; /* [rows + 1][columns]; the first row is the header */
+    size_t rows, columns;
+} piaa_table;
+
+typedef struct piaa_tables {
+    piaa_table *items;
+    size_t count, capacity;
+} piaa_tables;
+
+bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *error) PIAA_MUST_USE;
+void piaa_tables_free(piaa_tables *tables);
+/* For a terminal: columns side by side. */
+bool piaa_tables_print(const piaa_tables *tables, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+
+/* "Probing: AADB", "Personal protocol: PARA". */
+bool piaa_study_title(const piaa_run *run, char out[160], piaa_error *error) PIAA_MUST_USE;
+
+/* One run of a report, everything made. */
+typedef struct piaa_study_part {
+    piaa_run *run;
+    piaa_plots plots;
+    piaa_tables tables;
+} piaa_study_part;
+
+/* `figures`: the folder of the figures' files, relative to the page; drawn: they were drawn. */
+bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn, piaa_text *out,
+                     piaa_error *error) PIAA_MUST_USE;
+bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+
+/*
+ * Reads the runs and writes `path` (ending in .html), beside it the tables (.tex) and a folder with each figure's .svg and .csv (the name
+ * with -figures).  Without gnuplot the figures' data alone are written, and hooks->warn (may be NULL) is told.
+ */
+bool piaa_study_write(const char *const *folders, size_t count, const char *path, const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+/* PIAA_USAGE for another ending: to be asked before hours of work. */
+bool piaa_study_check(const char *path, piaa_error *error) PIAA_MUST_USE;
+
+#endif

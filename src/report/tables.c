@@ -1,0 +1,240 @@
+/* The tables of a run. */
+#include "report/study.h"
+
+#include "report/report.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { CELL = 96 };
+
+void piaa_tables_free(piaa_tables *tables) {
+    for (size_t i = 0; i < tables->count; i++) {
+        piaa_table *table = &tables->items[i];
+        for (size_t c = 0; table->cells && c < (table->rows + 1) * table->columns; c++) free(table->cells[c]);
+        free(table->cells);
+        free(table->title);
+        free(table->note);
+    }
+    free(tables->items);
+    *tables = (piaa_tables){0};
+}
+
+static piaa_table *add_table(piaa_tables *tables, size_t rows, const char *const *header, size_t columns, const char *title,
+                             const char *note, piaa_error *error) {
+    if (!piaa_grow(&tables->items, &tables->capacity, tables->count + 1, sizeof *tables->items, error)) return NULL;
+    piaa_table *table = &tables->items[tables->count++];
+    *table = (piaa_table){.rows = rows, .columns = columns};
+    if (!(table->cells = piaa_alloc((rows + 1) * columns, sizeof *table->cells, error)) || !(table->title = piaa_strdup(title, error)) ||
+        !(table->note = piaa_strdup(note, error)))
+        return NULL;
+    for (size_t c = 0; c < columns; c++)
+        if (!(table->cells[c] = piaa_strdup(header[c], error))) return NULL;
+    return table;
+}
+
+/* Row from 0, below the header. */
+static bool set(piaa_table *table, size_t row, size_t column, const char *text, piaa_error *error) {
+    return (table->cells[(row + 1) * table->columns + column] = piaa_strdup(text, error)) != NULL;
+}
+
+static void print_number(double value, char out[CELL]) {
+    if (isfinite(value))
+        snprintf(out, CELL, "%.3f", value);
+    else
+        snprintf(out, CELL, "undefined");
+}
+
+static void print_mean(const piaa_run_mean *mean, char out[CELL]) {
+    if (isfinite(mean->low) && isfinite(mean->mean))
+        snprintf(out, CELL, "%.3f [%.3f, %.3f]", mean->mean, mean->low, mean->high);
+    else
+        print_number(mean->mean, out);
+}
+
+static void print_p(double p, char out[CELL]) {
+    if (p < 0.001)
+        snprintf(out, CELL, "< 0.001");
+    else
+        print_number(p, out);
+}
+
+bool piaa_study_title(const piaa_run *run, char out[160], piaa_error *error) {
+    char kind[24] = "";
+    const char *dataset = piaa_run_text(run, "config.dataset", "");
+    bool upper = strcmp(dataset, "csv") != 0;
+    for (size_t i = 0; dataset[i] && i + 1 < sizeof kind; i++) kind[i] = (char)(upper ? toupper((unsigned char)dataset[i]) : dataset[i]);
+    if (!upper) snprintf(kind, sizeof kind, "ratings of its own");
+    const char *mode = piaa_run_text(run, "config.prompt_mode", "base");
+    bool plain = run->eval || strcmp(mode, "base") == 0;
+    int n = snprintf(out, 160, "%s: %s%s%.60s", run->eval ? "Personal protocol" : "Probing", kind,
+                     plain ? "" : ", prompt: ", plain ? "" : mode);
+    return n > 0 || piaa_error_set(error, PIAA_FORMAT, "a run without a title");
+}
+
+/* --------------------------------------------------------------------------------------------------------------- probe */
+
+/* Of one pool, or of all (PIAA_POOLS), the source with the best validation figure; -1 if there is none. */
+static int best_of(const piaa_run *run, size_t target, int pool) {
+    if (pool == PIAA_POOLS) return run->best[target];
+    const double *validation = run->figures[PIAA_VALIDATION][0];
+    int best = -1;
+    for (size_t s = 0; s < run->source_count; s++) {
+        double value = validation[s * run->target_count + target];
+        if ((int)run->sources[s].pool != pool || run->sources[s].layer < 0 || !isfinite(value)) continue;
+        if (best < 0 || value > validation[(size_t)best * run->target_count + target]) best = (int)s;
+    }
+    return best;
+}
+
+static bool has_pool(const piaa_run *run, int pool) {
+    for (size_t s = 0; s < run->source_count; s++)
+        if ((int)run->sources[s].pool == pool) return true;
+    return false;
+}
+
+static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    static const int pools[] = {PIAA_V, PIAA_POOLED, PIAA_PROJECTED, PIAA_LV, PIAA_LT, PIAA_LT_TAIL};
+    static const char *const names[] = {"V", "pooled", "projected", "LV", "LT", "LT tail"};
+    const char *header[10] = {"Attribute"};
+    int shown[PIAA_COUNT(pools)], columns = 1, count = 0;
+    for (size_t p = 0; p < PIAA_COUNT(pools); p++)
+        if (has_pool(run, pools[p])) {
+            header[columns++] = names[p];
+            shown[count++] = pools[p];
+        }
+    header[columns++] = "Best";
+    header[columns++] = "R²";
+    header[columns++] = "RMSE";
+    bool tested = piaa_run_value(run, "counts.test") > 0;
+    int part = tested ? PIAA_TEST : PIAA_TRAIN;
+    char note[256];
+    snprintf(note, sizeof note,
+             "Spearman's correlation on the %s images, at the layer that is best on the %s; R² and RMSE are of the best layer of all.",
+             tested ? "test" : "training", tested ? "validation images" : "validation figures");
+    piaa_table *table = add_table(tables, run->target_count, header, (size_t)columns, "Best layer of each pool", note, error);
+    bool ok = table != NULL;
+    for (size_t t = 0; ok && t < run->target_count; t++) {
+        char cell[CELL], label[64];
+        ok = set(table, t, 0, t || strcmp(run->targets[t], "score") != 0 ? run->targets[t] : "overall score", error);
+        for (int c = 0; ok && c <= count; c++) {
+            int s = best_of(run, t, c < count ? shown[c] : PIAA_POOLS);
+            snprintf(cell, sizeof cell, "undefined");
+            if (s >= 0) {
+                size_t at = (size_t)s * run->target_count + t;
+                piaa_run_source_label(run->sources[s].pool, run->sources[s].layer, run->sources[s].name, label);
+                double rho = run->figures[part][0][at];
+                if (isfinite(rho)) snprintf(cell, sizeof cell, "%.3f (%s)", rho, label);
+                if (c == count) {
+                    char figure[CELL];
+                    print_number(run->figures[part][1][at], figure);
+                    ok = set(table, t, (size_t)columns - 2, figure, error);
+                    print_number(run->figures[part][2][at], figure);
+                    ok = ok && set(table, t, (size_t)columns - 1, figure, error);
+                }
+            } else if (c == count) {
+                ok = set(table, t, (size_t)columns - 2, cell, error) && set(table, t, (size_t)columns - 1, cell, error);
+            }
+            ok = ok && set(table, t, (size_t)c + 1, cell, error);
+        }
+    }
+    return ok;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- eval */
+
+static bool name_outcome(piaa_table *table, size_t row, const piaa_run *run, const piaa_run_outcome *o, piaa_error *error) {
+    char source[64], ratings[CELL];
+    piaa_run_source_label(o->pool, o->layer, o->source, source);
+    snprintf(ratings, sizeof ratings, "%.0f", piaa_run_value(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large"));
+    return set(table, row, 0, o->method, error) && set(table, row, 1, source, error) && set(table, row, 2, ratings, error);
+}
+
+static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    static const char *const header[] = {"Method", "Features", "Ratings", "Spearman", "Undefined", "R²", "RMSE"};
+    static const char *const against[] = {"Method", "Features", "Ratings", "Difference", "Better for", "p", "p (Holm)"};
+    char note[320];
+    snprintf(note, sizeof note,
+             "Means over %.0f people with 95 %% bootstrap intervals. An undefined correlation (constant scores or predictions) counts as 0 "
+             "in the "
+             "mean; the column says for how many people.",
+             piaa_run_value(run, "counts.users"));
+    piaa_table *table = add_table(tables, run->outcome_count, header, PIAA_COUNT(header), "Methods", note, error);
+    bool ok = table != NULL;
+    size_t compared = 0;
+    for (size_t i = 0; ok && i < run->outcome_count; i++) {
+        const piaa_run_outcome *o = &run->outcomes[i];
+        char spearman[CELL], undefined[CELL], r2[CELL], rmse[CELL];
+        print_mean(&o->spearman, spearman);
+        print_mean(&o->r2, r2);
+        print_mean(&o->rmse, rmse);
+        snprintf(undefined, sizeof undefined, "%.0f", o->undefined);
+        ok = name_outcome(table, i, run, o, error) && set(table, i, 3, spearman, error) && set(table, i, 4, undefined, error) &&
+             set(table, i, 5, r2, error) && set(table, i, 6, rmse, error);
+        compared += o->compared;
+    }
+    if (!ok || !compared) return ok;
+    snprintf(
+        note, sizeof note,
+        "Difference of the mean Spearman correlation from %.100s, people resampled in pairs; two-sided p-values, the last column corrected "
+        "for all %zu comparisons (Holm).",
+        piaa_run_text(run, "config.baseline", ""), compared);
+    table = add_table(tables, compared, against, PIAA_COUNT(against), "Against the baseline", note, error);
+    ok = table != NULL;
+    for (size_t i = 0, row = 0; ok && i < run->outcome_count; i++) {
+        const piaa_run_outcome *o = &run->outcomes[i];
+        if (!o->compared) continue;
+        char difference[CELL], better[CELL], p[CELL], holm[CELL];
+        print_mean(&o->difference, difference);
+        snprintf(better, sizeof better, "%.0f of %.0f", o->better, o->compared_users);
+        print_p(o->p, p);
+        print_p(o->p_holm, holm);
+        ok = name_outcome(table, row, run, o, error) && set(table, row, 3, difference, error) && set(table, row, 4, better, error) &&
+             set(table, row, 5, p, error) && set(table, row, 6, holm, error);
+        row++;
+    }
+    return ok;
+}
+
+bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    return run->eval ? eval_tables(tables, run, error) : probe_tables(tables, run, error);
+}
+
+/* ------------------------------------------------------------------------------------------------------------- printing */
+
+/* Columns that a cell takes (its characters are narrow). */
+static int width_of(const char *cell) {
+    int n = 0;
+    for (; cell && *cell; cell++) n += ((unsigned char)*cell & 0xc0) != 0x80;
+    return n;
+}
+
+static int column_width(const piaa_table *table, size_t column) {
+    int most = 0;
+    for (size_t row = 0; row <= table->rows; row++) {
+        int n = width_of(table->cells[row * table->columns + column]);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+bool piaa_tables_print(const piaa_tables *tables, piaa_text *out, piaa_error *error) {
+    bool ok = true;
+    for (size_t i = 0; ok && i < tables->count; i++) {
+        const piaa_table *table = &tables->items[i];
+        ok = piaa_text_format(out, error, "%s%s. %s\n", i ? "\n" : "", table->title, table->note);
+        for (size_t row = 0; ok && row <= table->rows; row++) {
+            for (size_t c = 0; ok && c < table->columns; c++) {
+                const char *cell = table->cells[row * table->columns + c];
+                int blanks = column_width(table, c) - width_of(cell);
+                ok = (!c || piaa_text_format(out, error, "  %*s", blanks, "")) && piaa_report_add_line(out, cell ? cell : "", error) &&
+                     (c || piaa_text_format(out, error, "%*s", blanks, ""));
+            }
+            ok = ok && piaa_text_format(out, error, "\n");
+        }
+    }
+    return ok;
+}
