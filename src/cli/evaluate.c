@@ -78,12 +78,14 @@ static bool parse_support(const piaa_call *call, asked *a, piaa_error *error) {
 static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
     const char *users = piaa_call_value(call, "users"), *images = piaa_call_value(call, "images");
     bool hard_users = users && strcmp(users, "hard") == 0, hard_images = images && strcmp(images, "hard") == 0;
-    int64_t seed = a->protocol.seed;
+    int64_t seed = a->protocol.seed, percent = 0;
     if (hard_users && hard_images)
         return piaa_error_set(error, PIAA_USAGE, "--users hard and --images hard do not go together: give one of them");
     if (hard_users) a->protocol.subset = PIAA_SUBSET_HARD_USERS;
     if (hard_images) a->protocol.subset = PIAA_SUBSET_HARD_IMAGES;
-    if (!piaa_call_integer(call, "seed", 0, UINT32_MAX, &seed, error)) return false;
+    if (!piaa_call_integer(call, "seed", 0, UINT32_MAX, &seed, error) || !piaa_call_integer(call, "hard-percent", 1, 100, &percent, error))
+        return false;
+    if (percent) a->protocol.hard_share = (double)percent / 100;
     a->protocol.seed = a->options.seed = (uint32_t)seed;
     return true;
 }
@@ -257,7 +259,7 @@ static bool open_sources(eval_work *w, piaa_error *error) {
 static bool work(eval_work *w, const char *folder, piaa_error *error) {
     piaa_study *study = w->study;
     if (!(w->protocol = piaa_protocol_make(study->set, &w->a->protocol, &study->call->talk.hooks, error)) ||
-        !ask(study, w->a, &w->single, error) || !embed(w, error))
+        !ask(study, w->a, &w->single, error) || !piaa_run_prepare(folder, true, error) || !embed(w, error))
         return false;
     w->source_count = w->single.count + w->a->pair_count;
     if (!(w->sources = piaa_alloc(w->source_count, sizeof *w->sources, error)) || !project(w, error) || !open_sources(w, error))
@@ -292,8 +294,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_study study = {0};
     bool ok = parse(call, &a, error) && piaa_call_need(call, "data", error) && piaa_call_need(call, "out", error);
     eval_work w = {.study = &study, .a = &a};
-    ok =
-        ok && piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) && piaa_run_prepare(folder, true, error) && work(&w, folder, error);
+    ok = ok && piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) && work(&w, folder, error);
     free_work(&w);
     piaa_study_close(&study);
     free(a.pairs);
@@ -316,7 +317,8 @@ static const piaa_option protocol_options[] = {
     {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},
     {"test", "N", "ratings of a person that are predicted", "50", NULL},
     {"users", "WHICH", "hard: the 50 whose scores agree least with the mean", "all", "all hard"},
-    {"images", "WHICH", "hard: the tenth on which scores differ most", "all", "all hard"},
+    {"images", "WHICH", "hard: those on which scores differ most", "all", "all hard"},
+    {"hard-percent", "N", "how many of the images are hard, in percent", "10", NULL},
     {"seed", "N", "of the draws", "42", NULL},
     {"baseline", "METHOD", "the method that the others are tested against, of the same features; METHOD@lt.15: of those", NULL, NULL},
     {"projection", "FILE", "for reduce: the attributes, as piaa reduce writes them", NULL, NULL},

@@ -144,10 +144,15 @@ static bool show(explaining *e, piaa_error *error) {
     else if (ok)
         ok = (piaa_call_has(e->call, "csv") ? write_csv : write_table)(e, &text, error) &&
              piaa_report_write(stdout, text.data, text.length, error);
-    if (ok && isfinite(e->about->explained))
+    if (ok && e->about->explained > 0)
         piaa_talk_note(&e->call->talk,
-                       "The attributes account for %.0f %% of the differences between the scores of unseen photos (R2 of %lld photos).",
-                       100 * (e->about->explained > 0 ? e->about->explained : 0), (long long)e->about->photos);
+                       "The attributes account for %.0f %% of the differences between the scores of unseen photos (R2 over %lld photos).",
+                       100 * e->about->explained, (long long)e->about->photos);
+    else if (ok)
+        piaa_talk_note(&e->call->talk,
+                       "The attributes do not account for the differences between the scores of unseen photos (R2 %.2f over %lld photos): "
+                       "read the contributions as noise.",
+                       e->about->explained, (long long)e->about->photos);
     free(text.data);
     free(e->attributes);
     free(e->contributions);

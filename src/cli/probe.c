@@ -118,7 +118,7 @@ static bool probe_set(piaa_study *study, const bool changes[PIAA_AUGMENTS], cons
     choose_images(study->set, test, wanted);
     piaa_probe *probe = NULL, *changed[PIAA_AUGMENTS] = {NULL};
     bool ok = piaa_study_ask(study, pools ? pools : usual_pools(study), layers ? layers : "all", error) &&
-              piaa_study_embed(study, study->set, wanted, error);
+              piaa_run_prepare(folder, false, error) && piaa_study_embed(study, study->set, wanted, error);
     for (int kind = 0; ok && kind < PIAA_AUGMENTS; kind++)
         ok = !changes[kind] || (changed[kind] = run_changed(study, test, (piaa_augment)kind, folder, error));
     ok = ok && (probe = run_probe(study, test, NULL, error)) && write_run(study, probe, changed, folder, error);
@@ -133,8 +133,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     const char *folder = piaa_call_value(call, "out");
     piaa_study study = {0};
     bool ok = piaa_call_need(call, "data", error) && piaa_call_need(call, "out", error) && parse_changes(call, changes, error) &&
-              piaa_study_open(&study, call, PIAA_STUDY_PROBING, error) && piaa_run_prepare(folder, false, error) &&
-              probe_set(&study, changes, folder, error);
+              piaa_study_open(&study, call, PIAA_STUDY_PROBING, error) && probe_set(&study, changes, folder, error);
     piaa_study_close(&study);
     return ok;
 }

@@ -24,7 +24,8 @@ static const char style[] =
     ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:1.6rem 2.2rem;align-items:start;"
     "margin-top:1.4rem}\n"
     "figure{margin:0}figure svg{display:block;width:100%;max-width:640px;height:auto}figcaption{font-size:.88rem;line-height:1.45;"
-    "margin-top:.4rem}figcaption b{display:block}\n";
+    "margin-top:.4rem}figcaption b{display:block}\n"
+    "@media(max-width:480px){figure svg{width:calc(100% + 1.4rem);margin-left:-.7rem}}\n";
 
 static bool put(piaa_text *out, const char *text, piaa_error *error) {
     return piaa_text_add(out, text, strlen(text), error);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 480, COLOURS = 8, MANY_POINTS = 3000, MOST_LABELLED = 13, MOST_ROWS = 30, MOST_IMPROVEMENTS = 6 };
+enum { WIDTH = 480, COLOURS = 8, MANY_POINTS = 3000, MOST_LABELLED = 13, MOST_ROWS = 16, MOST_IMPROVEMENTS = 6 };
 
 /* A figure in the making: once something fails, nothing more is done. */
 typedef struct drawing {
@@ -155,24 +155,50 @@ static void axis_finish(axis *a) {
     for (size_t i = 0; i < a->count; i++) a->x[i] = i ? a->x[i - 1] + 1 + (a->pools[i] != a->pools[i - 1]) : 0;
 }
 
-/* The first layer of each pool is named in full, and a few of the others by number. */
-static void axis_tics(drawing *d, const axis *a) {
+/* What an axis calls a layer: the first of a pool in full, the others by number. */
+static void axis_label(const axis *a, size_t i, char out[64]) {
+    bool first = !i || a->pools[i] != a->pools[i - 1];
+    if (!first)
+        snprintf(out, 64, "%d", a->layers[i]);
+    else if (a->pools[i] == PIAA_LT_TAIL)
+        snprintf(out, 64, "tail %d", a->layers[i]);
+    else
+        piaa_run_source_label(a->pools[i], a->layers[i], "", out);
+}
+
+/* Each pool's first layer is labelled, and of the others as many as have room; `width` is about that of the plot. */
+static void axis_tics(drawing *d, const axis *a, double width) {
+    enum { LETTER = 7, GAP = 7 };
+    double scale = width / (a->x[a->count - 1] + 1), free_from = -INFINITY;
+    int step = 1; /* of the numbers that are shown */
+    while (step * scale < 2 * LETTER + GAP) step++;
     script(d, "set xtics (");
-    for (size_t i = 0, first = 0; d->ok && i < a->count; i++) {
-        if (a->pools[i] != a->pools[first]) first = i;
-        size_t last = first;
-        while (last + 1 < a->count && a->pools[last + 1] == a->pools[first]) last++;
-        size_t many = last - first + 1, step = many * 4 > a->count * 3 ? (many + 7) / 8 : (many + 3) / 4;
-        if ((i - first) % step || (i > first && many > 3 && last - i < step / 2 && i != last)) continue;
-        char label[64];
-        piaa_run_source_label(a->pools[i], a->layers[i], "", label);
-        char number[16];
-        snprintf(number, sizeof number, "%d", a->layers[i]);
-        script(d, "%s", i ? "," : "");
-        quoted(d, i == first ? label : number);
+    for (size_t i = 0, shown = 0; d->ok && i < a->count; i++) {
+        char label[64], next[64];
+        bool first = !i || a->pools[i] != a->pools[i - 1];
+        size_t coming = i + 1;
+        while (coming < a->count && a->pools[coming] == a->pools[i]) coming++;
+        axis_label(a, i, label);
+        double half = (double)strlen(label) * LETTER / 2, at = a->x[i] * scale, free_to = INFINITY;
+        if (coming < a->count) {
+            axis_label(a, coming, next);
+            free_to = a->x[coming] * scale - (double)strlen(next) * LETTER / 2 - GAP;
+        }
+        if (!first && (a->layers[i] % step || at - half < free_from || at + half > free_to)) continue;
+        free_from = at + half + GAP;
+        script(d, "%s", shown++ ? "," : "");
+        quoted(d, label);
         script(d, " %g", a->x[i]);
     }
     script(d, ")\nset xrange [%g:%g]\n", -0.5, a->x[a->count - 1] + 0.5);
+}
+
+/* gnuplot takes letters for wider than they are. */
+static void left_margin(drawing *d, char *const *labels, size_t count) {
+    size_t most = 0;
+    for (size_t i = 0; i < count; i++)
+        if (strlen(labels[i]) > most) most = strlen(labels[i]);
+    script(d, "set lmargin %g\n", (most > 30 ? 30 : most < 13 ? 13 : (double)most) * 0.92 + 1.5);
 }
 
 static void axis_dividers(drawing *d, const axis *a) {
@@ -249,7 +275,7 @@ static void layers(drawing *d, const axis *a) {
            "EOD\nset border 3\nset grid ytics lt 1 lc rgb '#020202'\nset key below Left reverse samplen 1.6 spacing 1.05 font ',11'\n"
            "set ylabel 'Spearman correlation, %s images'\n",
            part);
-    axis_tics(d, a);
+    axis_tics(d, a, 400);
     axis_dividers(d, a);
     script(d, "plot ");
     static const int points[] = {5, 9, 11, 13, 4, 6, 8, 10, 12, 14};
@@ -305,7 +331,8 @@ static void heat(drawing *d, const axis *a) {
         script(d, " %zu", t);
     }
     script(d, ")\n");
-    axis_tics(d, a);
+    left_margin(d, run->targets, run->target_count);
+    axis_tics(d, a, 260);
     script(d, "set cblabel 'Spearman correlation'\nplot $m matrix with image pixels\n");
     caption(d, "The same figures as a map: light is well encoded, dark is not; an empty cell has no defined correlation.");
 }
@@ -387,6 +414,7 @@ static void correlation(drawing *d, const char *name, const char *title, const d
         script(d, "$l%d << EOD\n", strong);
         for (size_t i = 0; d->ok && i < n * n; i++) {
             double r = matrix[i];
+            if (fabs(r) < 0.005) r = 0; /* not "-.00" */
             if (!isfinite(r) || (fabs(r) > 0.7) != strong || i / n == i % n) continue;
             char text[16];
             snprintf(text, sizeof text, "%.2f", r);
@@ -406,6 +434,7 @@ static void correlation(drawing *d, const char *name, const char *title, const d
         }
         script(d, which ? ") rotate by 55 right\n" : ")\nset xtics (");
     }
+    left_margin(d, run->targets, n);
     script(d, "set cblabel 'correlation'\nplot $m matrix with image pixels");
     if (n <= MOST_LABELLED)
         script(d, ", $l0 using 1:2:3 with labels font ',9' tc rgb '#1b1f23', $l1 using 1:2:3 with labels font ',9' tc rgb '#ffffff'");
@@ -499,6 +528,12 @@ static void methods(drawing *d) {
     const piaa_run *run = d->run;
     if (run->outcome_count > MOST_ROWS || run->outcome_count < 2) return;
     bool both = has_two_supports(run);
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = 0; i < run->outcome_count; i++) {
+        low = fmin(low, run->outcomes[i].spearman.low); /* fmin and fmax pass over NaN */
+        high = fmax(high, run->outcomes[i].spearman.high);
+    }
+    if (!(high >= low)) return;
     begin(d, "methods", 90 + 24 * (int)run->outcome_count, "Methods");
     csv(d, "method,source,support_set,spearman,low,high\n");
     script(d, "$d << EOD\n");
@@ -513,9 +548,12 @@ static void methods(drawing *d) {
         if (isfinite(o->spearman.mean)) script(d, "%.6g %zu %.6g %.6g\n", o->spearman.mean, i, o->spearman.low, o->spearman.high);
     }
     script(d,
-           "EOD\nunset key\nset border 1\nset grid xtics lt 1 lc rgb '#020202'\nset yrange [%g:-0.6]\nset xrange [*:*]\n"
-           "set xlabel 'mean Spearman correlation over people'\nset ytics scale 0 (",
-           (double)run->outcome_count - 0.4);
+           "EOD\nunset key\nset border 1\nset grid xtics lt 1 lc rgb '#020202'\nset yrange [%g:-0.6]\nset xtics %g\n"
+           "set xlabel 'mean Spearman correlation over people'\nset lmargin 22\nset ytics scale 0 (",
+           (double)run->outcome_count - 0.4,
+           high - low < 0.25  ? 0.05
+           : high - low < 0.6 ? 0.1
+                              : 0.2);
     for (size_t i = 0; d->ok && i < run->outcome_count; i++) {
         char label[160];
         outcome_label(&run->outcomes[i], label);
@@ -577,7 +615,7 @@ static void personal_layers(drawing *d) {
                 }
             script(d, "EOD\n");
         }
-        axis_tics(d, &all);
+        axis_tics(d, &all, 400);
         axis_dividers(d, &all);
         script(d, "set border 3\nset grid ytics lt 1 lc rgb '#020202'\nset key below samplen 1.6\nset style fill transparent solid 0.18 "
                   "noborder\n"

@@ -114,7 +114,9 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
     char note[256];
     snprintf(note, sizeof note,
              "Spearman's correlation on the %s images, at the layer that is best on the %s; R² and RMSE are of the best layer of all.",
-             tested ? "test" : "training", tested ? "validation images" : "validation figures");
+             tested ? "test" : "training",
+             strstr(piaa_run_text(run, "config.val_split", ""), "leave-one-out") ? "leave-one-out predictions of the training images"
+                                                                                 : "validation images");
     piaa_table *table = add_table(tables, run->target_count, header, (size_t)columns, "Best layer of each pool", note, error);
     bool ok = table != NULL;
     for (size_t t = 0; ok && t < run->target_count; t++) {
@@ -181,7 +183,7 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
         note, sizeof note,
         "Difference of the mean Spearman correlation from %.100s, people resampled in pairs; two-sided p-values, the last column corrected "
         "for all %zu comparisons (Holm).",
-        piaa_run_text(run, "config.baseline", ""), compared);
+        piaa_run_text(run, "config.baseline", ""), compared, compared == 1 ? "" : "s");
     table = add_table(tables, compared, against, PIAA_COUNT(against), "Against the baseline", note, error);
     ok = table != NULL;
     for (size_t i = 0, row = 0; ok && i < run->outcome_count; i++) {
