@@ -182,7 +182,7 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
     snprintf(
         note, sizeof note,
         "Difference of the mean Spearman correlation from %.100s, people resampled in pairs; two-sided p-values, the last column corrected "
-        "for all %zu comparisons (Holm).",
+        "for %zu comparison%s (Holm).",
         piaa_run_text(run, "config.baseline", ""), compared, compared == 1 ? "" : "s");
     table = add_table(tables, compared, against, PIAA_COUNT(against), "Against the baseline", note, error);
     ok = table != NULL;
