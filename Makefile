@@ -8,6 +8,7 @@
 #   make format       clang-format everything                          make tidy      clang-tidy everything
 #   make check        rooms, words, formatting                         make clean     remove builds (keeps ggml, bench cache)
 #   make bench-fit    the fit's alone; FIT="--threads 1": its options
+#   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
@@ -17,7 +18,7 @@ piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang demo test asan fuzz valgrind bench bench-fit install format check tidy clean setup
+.PHONY: all release clang demo study test asan fuzz valgrind bench bench-fit install format check tidy clean setup
 .DEFAULT_GOAL := all
 
 all: release
@@ -38,6 +39,10 @@ clang:
 demo: setup
 	$(call build,release,--target piaa)
 	$(piaa) rank data/sample/photos --ratings data/sample/ratings.csv --sheet build/demo.jpg
+
+study: setup
+	$(call build,release,--target piaa)
+	@scripts/study $(piaa) build/study
 
 test: release
 	$(ctest) --test-dir build/release

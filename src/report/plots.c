@@ -281,8 +281,8 @@ static void layers(drawing *d, const axis *a) {
     static const int points[] = {5, 9, 11, 13, 4, 6, 8, 10, 12, 14};
     for (size_t t = 1; t < run->target_count; t++) {
         size_t k = t - 1;
-        script(d, "$d using 1:%zu with linespoints lw 1.2 pt %d ps 0.35 lc rgb '#0a000%zu' title ", t + 2, points[k % PIAA_COUNT(points)],
-               2 + k % (COLOURS - 1));
+        script(d, "$d using 1:%zu with linespoints lw 1.2 dt %s pt %d ps 0.35 lc rgb '#0a000%zu' title ", t + 2,
+               k < COLOURS - 1 ? "solid" : "(6,3)", points[k % PIAA_COUNT(points)], 2 + k % (COLOURS - 1));
         quoted(d, run->targets[t]);
         script(d, ", ");
     }
@@ -469,7 +469,7 @@ static void changes(drawing *d) {
     }
     script(d,
            "set border 2\nset xrange [0:*]\nset yrange [%g:-0.6]\nset style fill solid 1 noborder\nset grid xtics lt 1 lc rgb '#020202'\n"
-           "set key below samplen 1.2\nset xlabel 'shift of the predictions, in standard deviations of the labels'\nset ytics scale 0 (",
+           "set key above samplen 1.2\nset xlabel 'shift, in standard deviations of the labels'\nset ytics scale 0 (",
            (double)run->target_count - 0.4);
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
         script(d, "%s", t ? "," : "");
@@ -596,13 +596,15 @@ static void personal_layers(drawing *d) {
         csv(d, "method,support_set,source,spearman,low,high\n");
         for (size_t c = 0; d->ok && c < curves; c++) {
             script(d, "$c%zu << EOD\n", c);
+            size_t before = SIZE_MAX; /* the point drawn last */
             for (size_t i = 0; i < all.count; i++)
                 for (size_t k = 0; d->ok && k < run->outcome_count; k++) {
                     const piaa_run_outcome *o = &run->outcomes[k], *head = &run->outcomes[first[c]];
                     if (o->pool != all.pools[i] || o->layer != all.layers[i] || strcmp(o->method, head->method) != 0 ||
-                        strcmp(o->support, head->support) != 0)
+                        strcmp(o->support, head->support) != 0 || o->undefined >= o->users)
                         continue;
-                    script(d, "%s%g", i && all.pools[i] != all.pools[i - 1] ? "\n" : "", all.x[i]);
+                    script(d, "%s%g", before != SIZE_MAX && all.pools[i] != all.pools[before] ? "\n" : "", all.x[i]);
+                    before = i;
                     datum(d, o->spearman.mean);
                     datum(d, o->spearman.low);
                     datum(d, o->spearman.high);
@@ -634,7 +636,9 @@ static void personal_layers(drawing *d) {
             quoted(d, label);
         }
         script(d, "\n");
-        caption(d, "Mean over people of Spearman's correlation, layer by layer; the band is the 95 %% bootstrap interval. %s.",
+        caption(d,
+                "Mean over people of Spearman's correlation, layer by layer; the band is the 95 %% bootstrap interval. Layers at which "
+                "nobody's correlation is defined are left out. %s.",
                 pools_in_words);
     }
     free(first);

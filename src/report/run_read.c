@@ -54,12 +54,28 @@ static bool parse_source(const char *name, piaa_pool *pool, int *layer) {
     return end != name + n + 1 && number_of >= 0 && number_of < MOST && (!*end || *end == '+');
 }
 
-void piaa_run_source_label(piaa_pool pool, int layer, const char *name, char out[64]) {
+static void add_label(piaa_pool pool, int layer, char out[64]) {
     static const char *const names[PIAA_POOLS] = {[PIAA_LT] = "LT", [PIAA_LT_TAIL] = "LT tail ", [PIAA_LV] = "LV", [PIAA_V] = "V"};
-    if (layer < 0 || !names[pool]) /* several, or a pool without layers */
-        snprintf(out, 64, "%s", layer < 0 ? name : piaa_pool_name(pool));
+    size_t used = strlen(out);
+    if (used) used += (size_t)snprintf(out + used, 64 - used, "%s", used < 63 ? "+" : "");
+    if (used >= 64) return;
+    if (names[pool])
+        snprintf(out + used, 64 - used, "%s%d", names[pool], layer);
     else
-        snprintf(out, 64, "%s%d", names[pool], layer);
+        snprintf(out + used, 64 - used, "%s", piaa_pool_name(pool)); /* it has no layers */
+}
+
+void piaa_run_source_label(piaa_pool pool, int layer, const char *name, char out[64]) {
+    out[0] = '\0';
+    if (layer >= 0) add_label(pool, layer, out);
+    for (const char *part = name; layer < 0 && *part;) {
+        char one[32] = "";
+        size_t n = strcspn(part, "+");
+        memcpy(one, part, n < sizeof one ? n : sizeof one - 1);
+        int number_of;
+        if (parse_source(one, &pool, &number_of)) add_label(pool, number_of, out);
+        part += n + (part[n] == '+');
+    }
 }
 
 const char *piaa_run_text(const piaa_run *run, const char *key, const char *fallback) {
