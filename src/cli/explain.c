@@ -167,11 +167,13 @@ static piaa_explanation *learn(explaining *e, const piaa_projection *projection,
     const float *x = piaa_store_matrix(e->reader->store, e->slot, &rows);
     for (size_t i = 0; list && i < own->count; i++)
         if (vector_of(e, own->items[i])) list[n++] = piaa_store_find(e->reader->store, own->items[i])->row;
-    if (list && n < FEW_PHOTOS)
+    if (list && n > 1 && n < FEW_PHOTOS)
         piaa_talk_warn(&e->call->talk, "%lld photos are few to tell attributes apart: give the person's rated photos with --ratings",
                        (long long)n);
     if (list && !n)
         piaa_error_set(error, PIAA_FORMAT, "none of the photos could be read: there is nothing to explain");
+    else if (list && n == 1)
+        piaa_error_set(error, PIAA_USAGE, "one photo has no other to be compared with: give the person's rated photos with --ratings");
     else if (list)
         about = piaa_explain(e->taste, projection, x, list, n, error);
     free(list);
