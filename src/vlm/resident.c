@@ -218,7 +218,7 @@ static size_t panel_bytes(const piaa_matrix *m) {
     return (size_t)(m->columns * PIAA_PANEL) * (m->kernels->half ? 2 : 4);
 }
 
-static bool settle_types(piaa_resident *resident, piaa_error *error) {
+static void settle_types(piaa_resident *resident) {
     static const size_t float_limit = (size_t)1 << 30;
     if (resident->dtype == PIAA_DTYPE_AUTO) {
         size_t bytes = 0;
@@ -238,13 +238,9 @@ static bool settle_types(piaa_resident *resident, piaa_error *error) {
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
         item->type = wanted_type(resident->dtype, item);
-        if (!item->vector && item->matrix.columns % ggml_blck_size(item->type) != 0)
-            return piaa_error_set(error, PIAA_UNSUPPORTED,
-                                  "%s: rows of %lld values cannot be held as %s, which packs %lld at a time: use --dtype bf16 or f32",
-                                  item->parts[0]->name, (long long)item->matrix.columns, piaa_dtype_name(resident->dtype),
-                                  (long long)ggml_blck_size(item->type));
+        /* Rows that a type's blocks do not fill (SigLIP's 588, 1152 and 4304 values in blocks of 256). */
+        if (!item->vector && item->matrix.columns % ggml_blck_size(item->type) != 0) item->type = GGML_TYPE_BF16;
     }
-    return true;
 }
 
 /* Makes the matrices' tensors, each in its home, and allocates them all. */
@@ -412,7 +408,8 @@ static bool load_item(piaa_resident *resident, const declared *item, int threads
 }
 
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error) {
-    if (!settle_types(resident, error) || !allocate(resident, backend, error)) return false;
+    settle_types(resident);
+    if (!allocate(resident, backend, error)) return false;
     for (size_t i = 0; i < resident->count; i++) {
         const declared *item = &resident->items[i];
         if (!load_item(resident, item, threads, error)) return false;

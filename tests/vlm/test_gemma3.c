@@ -92,6 +92,13 @@ static void test_bfloat16(void **state) {
     check_from_files("lt,lt_tail,lv,v", "all", (piaa_session_options){.dtype = PIAA_DTYPE_BF16}, 0.1);
 }
 
+/* Rows too short for blocks of 256 stay bfloat16. */
+static void test_short_rows(void **state) {
+    PIAA_UNUSED(state);
+    check_from_files("lt,v", "2", (piaa_session_options){.dtype = PIAA_DTYPE_Q4_K}, 0.1);
+    check_from_files("lt,v", "2", (piaa_session_options){.dtype = PIAA_DTYPE_Q8_0}, 0.1);
+}
+
 /* Leaving early must not change what is read, after a sliding block and after a full one. */
 static void test_early_exit(void **state) {
     PIAA_UNUSED(state);
@@ -218,6 +225,7 @@ int main(void) {
         cmocka_unit_test(test_from_pixels_portable),
         cmocka_unit_test(test_from_files),
         cmocka_unit_test(test_bfloat16),
+        cmocka_unit_test(test_short_rows),
         cmocka_unit_test(test_early_exit),
         cmocka_unit_test(test_generation),
     };
