@@ -12,7 +12,9 @@
 #include <vips/vips.h>
 
 const piaa_option piaa_reader_options[] = {
-    {"model", "DIR", "folder of a Qwen3-VL checkpoint as downloaded from Hugging Face", "the demonstration model", NULL},
+    {"model", "DIR",
+     "a model to read the photos: a folder as downloaded from Hugging Face, a GGUF file, or the name of one that was pulled",
+     "the demonstration model", NULL},
     {"pool", "POOLS",
      "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the vision encoder; of models of vision alone "
      "also pooled, projected: what they make of the last state",
