@@ -147,8 +147,8 @@ typedef enum piaa_exif { PIAA_EXIF_APPLY, PIAA_EXIF_IGNORE } piaa_exif;
 typedef enum piaa_image_attention { PIAA_IMAGE_BOTH_WAYS, PIAA_IMAGE_CAUSAL } piaa_image_attention;
 
 /* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the default layer (15/36 of the decoder's
- * depth, rounded; without a decoder the pool V, its last layer), the model's own size limit, orientation applied, weights AUTO, one thread
- * per core, image tokens attending both ways. */
+ * depth, rounded), the model's own size limit, orientation applied, weights AUTO, one thread per core, image tokens attending both ways.
+ * A model without a decoder reads no prompt, and its default is the pool V at its last layer. */
 typedef struct piaa_request {
     const char *prompt;
     const char *pools;  /* "lt,lt_tail,lv,v,pooled,projected" */

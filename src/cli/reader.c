@@ -24,9 +24,7 @@ const piaa_option piaa_reader_options[] = {
     {"max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL},
     {"dtype", "TYPE", "how the weights are held in memory", "auto: f32 for models up to 1 GiB, else the checkpoint's own",
      "auto f32 f16 bf16 q8_0 q4_K file"},
-    {"image-attention", "WHOM",
-     "whether Gemma 3's image tokens attend to each other in both directions or, as in the published code, only to earlier ones", "both",
-     "both causal"},
+    PIAA_OPTION_IMAGE_ATTENTION,
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply", "apply ignore"},
     {"threads", "N", "threads to compute with", "one per core", NULL},
     {0},
@@ -49,7 +47,7 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
     return true;
 }
 
-/* "4096 to 26624 pixels, EXIF rotation applied" is read back into its parts. */
+/* "4096 to 26624 pixels, EXIF rotation applied[, image tokens causal]" is read back into its parts. */
 bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity, const piaa_slot *slot, piaa_request *out,
                               char layer[16], piaa_error *error) {
     if (!piaa_reader_request(call, out, error)) return false;
@@ -65,7 +63,8 @@ bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identi
     if (!piaa_call_has(call, "dtype")) PIAA_UNUSED(piaa_dtype_parse(identity->dtype, &out->dtype));
     if (known && !out->max_pixels) out->max_pixels = most;
     if (known && !piaa_call_has(call, "exif"))
-        out->exif = strcmp(rest + sizeof form - 1, "ignored") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
+        out->exif = strncmp(rest + sizeof form - 1, "ignored", strlen("ignored")) == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
+    if (known && !piaa_call_has(call, "image-attention") && strstr(rest, ", image tokens causal")) out->image_attention = PIAA_IMAGE_CAUSAL;
     return true;
 }
 

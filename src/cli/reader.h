@@ -6,6 +6,14 @@
 #include "cli/options.h"
 #include "features/embed.h"
 
+/* A row of every table whose command asks a model through piaa_reader_request. */
+#define PIAA_OPTION_IMAGE_ATTENTION                                                                                                        \
+    {                                                                                                                                      \
+        "image-attention", "WHOM",                                                                                                         \
+            "whether Gemma 3's image tokens attend to each other in both directions or, as in the published code, only to earlier ones",   \
+            "both", "both causal"                                                                                                          \
+    }
+
 extern const piaa_option piaa_reader_options[]; /* model, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
 
 typedef struct piaa_reader {
