@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHANNELS = 3, LEVELS = 256, LARGEST = 8192 };
+enum { CHANNELS = 3, LEVELS = 256, LARGEST = 8192, LARGEST_AREA = 1 << 28 };
 
 /* ---------------------------------------------------------------------------------------------------------- configuration */
 
@@ -141,7 +141,7 @@ float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *confi
         height = image->height <= image->width ? config->shortest : grown;
         width = image->height <= image->width ? grown : config->shortest;
     }
-    if (height > 1 << 20 || width > 1 << 20) {
+    if (height > LARGEST_AREA / width) {
         piaa_error_set(error, PIAA_UNSUPPORTED, "a photo of %d x %d pixels is too long for the model: crop it to a less extreme shape",
                        image->width, image->height);
         return NULL;

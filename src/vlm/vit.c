@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CHANNELS = 3, MAX_NAMES = 512 };
+enum { CHANNELS = 3, MAX_NAMES = 512, MAX_PATCHES = 1 << 17 };
 
 const piaa_vit_names piaa_vit_names_clip = {.norm1 = "layer_norm1",
                                             .q = "self_attn.q_proj",
@@ -43,6 +43,9 @@ bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) {
     if (vit->grid_h < 1 || vit->grid_w < 1)
         return piaa_error_set(error, PIAA_FORMAT, "%s: photos of %d x %d pixels hold no patch of %d x %d", folder, vit->pixels.width,
                               vit->pixels.height, vit->patch, vit->patch);
+    if ((int64_t)vit->grid_h * vit->grid_w > MAX_PATCHES)
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: %d x %d patches are more than the %d that piaa reads", folder, vit->grid_w,
+                              vit->grid_h, MAX_PATCHES);
     vit->before = before;
     vit->tokens = before + vit->grid_h * vit->grid_w;
     vit->pool = piaa_alloc((size_t)vit->tokens, sizeof *vit->pool, error);

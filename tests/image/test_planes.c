@@ -107,6 +107,25 @@ static void test_small_photo(void **state) {
     assert_int_equal(error.code, PIAA_UNSUPPORTED);
 }
 
+/* The shorter side of a line of pixels brought to some length makes the other one as many times longer. */
+static void test_extreme_shape(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    enum { LENGTH = 40000 };
+    piaa_image image = {LENGTH, 1, piaa_alloc(LENGTH, 3, &error)};
+    assert_non_null(image.rgb);
+    piaa_planes_config c = square;
+    c.crop = true;
+    c.shortest = 8;
+    float *planes = piaa_planes_make(&image, &c, &error);
+    if (!planes) fail_msg("%s", error.message);
+    free(planes);
+    c.shortest = c.height = c.width = 1000;
+    assert_null(piaa_planes_make(&image, &c, &error));
+    assert_string_equal(error.message, "a photo of 40000 x 1 pixels is too long for the model: crop it to a less extreme shape");
+    free(image.rgb);
+}
+
 /* 5 x 5 pixels hold 2 x 2 patches of 2 x 2; the fifth row and column belong to none. */
 static void test_patches(void **state) {
     PIAA_UNUSED(state);
@@ -122,6 +141,6 @@ static void test_patches(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_settings), cmocka_unit_test(test_small_photo),
-                                       cmocka_unit_test(test_patches)};
+                                       cmocka_unit_test(test_extreme_shape), cmocka_unit_test(test_patches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

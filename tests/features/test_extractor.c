@@ -1,0 +1,78 @@
+/* What an extractor says of itself to a store, for the families that differ in it. */
+#include "support.h"
+
+#include "features/extractor.h"
+
+static void check(const char *folder, const piaa_request *request, const char *prompt, const char *preprocessing) {
+    piaa_error error = {0};
+    piaa_model *model = piaa_model_open(folder, &error);
+    piaa_extractor *extractor = piaa_extractor_new(model, request, &error);
+    if (!extractor) fail_msg("%s", error.message);
+    assert_string_equal(piaa_extractor_identity(extractor)->prompt, prompt);
+    assert_string_equal(piaa_extractor_identity(extractor)->preprocessing, preprocessing);
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
+}
+
+static void test_identity(void **state) {
+    PIAA_UNUSED(state);
+    const piaa_request causal = {.image_attention = PIAA_IMAGE_CAUSAL, .exif = PIAA_EXIF_IGNORE}, asked = {.prompt = "Hm?"};
+    check(PIAA_GOLDEN "/gemma3", NULL, PIAA_BASE_PROMPT, "3136 to 3136 pixels, EXIF rotation applied");
+    check(PIAA_GOLDEN "/gemma3", &causal, PIAA_BASE_PROMPT, "3136 to 3136 pixels, EXIF rotation ignored, image tokens causal");
+    /* Where it makes no difference it is not said, so that a store takes photos from both. */
+    check(PIAA_GOLDEN "/qwen3vl", &causal, PIAA_BASE_PROMPT, "4096 to 65536 pixels, EXIF rotation ignored");
+    check(PIAA_GOLDEN "/clip", &asked, "", "4096 to 4096 pixels, EXIF rotation applied");
+}
+
+/* A photo file through the public interface: causal image tokens, and a vector without layers. */
+static void test_features(void **state) {
+    PIAA_UNUSED(state);
+    static const struct {
+        const char *folder, *key;
+        piaa_request request;
+        int64_t row;
+    } rows[] = {
+        {"gemma3", "cat.jpg|base|causal_lt", {.image_attention = PIAA_IMAGE_CAUSAL, .layers = "6", .threads = 1}, 6},
+        {"gemma3", "cat.jpg|base|lt", {.layers = "6", .threads = 1}, 6},
+        {"clip", "cat.jpg|image_embeds", {.pools = "projected", .threads = 1}, 0},
+        {"siglip", "cat.jpg|v", {.threads = 1}, 3},
+    };
+    for (size_t i = 0; i < PIAA_COUNT(rows); i++) {
+        piaa_error error = {0};
+        char *folder = support_join(PIAA_GOLDEN, rows[i].folder), *file = support_join(folder, "golden.safetensors");
+        piaa_safetensors *golden = support_golden(file);
+        const piaa_tensor *expected = support_tensor(golden, rows[i].key);
+        piaa_model *model = piaa_model_open(folder, &error);
+        piaa_extractor *extractor = piaa_extractor_new(model, &rows[i].request, &error);
+        if (!extractor) fail_msg("%s", error.message);
+        size_t size = piaa_extractor_values(extractor);
+        assert_int_equal(size, expected->shape[expected->dimensions - 1]);
+        float *out = piaa_alloc(size, sizeof *out, &error);
+        assert_non_null(out);
+        if (!piaa_extractor_read(extractor, PIAA_GOLDEN "/images/cat.jpg", out, &error)) fail_msg("%s", error.message);
+        assert_true(support_relative_error(out, (const float *)expected->data + (size_t)rows[i].row * size, size) <= 2e-3);
+        free(out);
+        piaa_extractor_free(extractor);
+        piaa_model_close(model);
+        piaa_safetensors_close(golden);
+        free(file);
+        free(folder);
+    }
+}
+
+/* One size for every photo: another is refused before the first. */
+static void test_size_limit(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    piaa_model *model = piaa_model_open(PIAA_GOLDEN "/siglip", &error);
+    assert_non_null(model);
+    assert_null(piaa_extractor_new(model, &(piaa_request){.max_pixels = 9999}, &error));
+    assert_int_equal(error.code, PIAA_USAGE);
+    assert_string_equal(error.message, "SigLIP reads every photo at one size (4096 pixels): leave the limit of 9999 pixels out");
+    piaa_model_close(model);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_features), cmocka_unit_test(test_size_limit)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
