@@ -55,7 +55,8 @@ static bool parse_count(const char *option, const char *word, size_t *out, piaa_
     return true;
 }
 
-/* 10 and 100 are the published supports; others take the place of the larger one, two others of both. */
+/* 10 and 100 are the published supports, drawn for everybody whichever is asked for; another one is drawn alone, two others take their
+ * places. */
 static bool parse_support(const piaa_call *call, asked *a, piaa_error *error) {
     const char *rest = piaa_call_value(call, "support");
     char word[32];
@@ -70,6 +71,7 @@ static bool parse_support(const piaa_call *call, asked *a, piaa_error *error) {
     a->options.small = n == 2 || counts[0] == a->protocol.small;
     a->options.large = n == 2 || !a->options.small;
     if (n == 2) a->protocol.small = counts[0];
+    if (n == 1 && a->options.large && counts[0] != a->protocol.large) a->protocol.small = 0;
     if (a->options.large) a->protocol.large = counts[n - 1];
     const char *test = piaa_call_value(call, "test");
     return !test || parse_count("test", test, &a->protocol.test, error);

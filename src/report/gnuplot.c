@@ -101,12 +101,22 @@ static bool talk(child *c, const char *script, size_t size, piaa_text *out, piaa
     return ok;
 }
 
-/* The line of a complaint that says what is wrong: the first that begins with "line" behind its blanks, else the first. */
+/* The line of a complaint that says what is wrong: the first that is not a warning and not the script's own line, which gnuplot repeats. */
 static int complaint(const char *text, const char **line) {
-    const char *found = strstr(text, "line ");
-    if (!found) found = text + strspn(text, " \n");
-    *line = found;
-    return (int)strcspn(found, "\n");
+    int length = 0;
+    *line = "";
+    for (const char *at = text; *at && !length; at += strcspn(at, "\n"), at += *at == '\n') {
+        const char *begin = at + strspn(at, " \t");
+        size_t n = strcspn(begin, "\n");
+        if (strncmp(begin, "line ", 5) != 0 || n > 4096) continue;
+        char *copy = piaa_format(NULL, "%.*s", (int)n, begin);
+        if (copy && !strstr(copy, "arning:")) {
+            *line = begin;
+            length = (int)n;
+        }
+        free(copy);
+    }
+    return length;
 }
 
 bool piaa_gnuplot_run(const char *script, size_t size, piaa_text *out, piaa_error *error) {

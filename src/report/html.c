@@ -132,8 +132,8 @@ static bool what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error)
     double unreadable = piaa_run_value(run, "config.unreadable");
     snprintf(words, sizeof words, "%.500s", loss);
     if (unreadable > 0)
-        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%.0f image files could not be read", *loss ? "; " : "",
-                 unreadable);
+        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%.0f image file%s could not be read", *loss ? "; " : "",
+                 unreadable, unreadable > 1 ? "s" : "");
     ok = ok && entry(out, "Lost", *words ? words : "nothing: every row and image could be used", error);
     snprintf(words, sizeof words, "%.200s (%.60s, weights as %.20s)%s", last_name(piaa_run_text(run, "config.model_id", "")),
              piaa_run_text(run, "config.family", ""), piaa_run_text(run, "config.dtype", ""),

@@ -76,6 +76,14 @@ static void quoted(drawing *d, const char *text) {
     d->ok = d->ok && piaa_gnuplot_quote(&d->plot->script, text, d->error);
 }
 
+/* A tic's label is a format to gnuplot. */
+static void quoted_tic(drawing *d, const char *text) {
+    piaa_text doubled = {0};
+    for (const char *c = text; d->ok && *c; c++) d->ok = piaa_text_add(&doubled, *c == '%' ? "%%" : c, *c == '%' ? 2 : 1, d->error);
+    quoted(d, doubled.length ? doubled.data : "");
+    free(doubled.data);
+}
+
 static void field(drawing *d, const char *text) {
     d->ok = d->ok && piaa_report_add_field(&d->plot->csv, text, d->error);
 }
@@ -187,7 +195,7 @@ static void axis_tics(drawing *d, const axis *a, double width) {
         if (!first && (a->layers[i] % step || at - half < free_from || at + half > free_to)) continue;
         free_from = at + half + GAP;
         script(d, "%s", shown++ ? "," : "");
-        quoted(d, label);
+        quoted_tic(d, label);
         script(d, " %g", a->x[i]);
     }
     script(d, ")\nset xrange [%g:%g]\n", -0.5, a->x[a->count - 1] + 0.5);
@@ -327,7 +335,7 @@ static void heat(drawing *d, const axis *a) {
            high, (double)run->target_count - 0.5);
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
         script(d, "%s", t ? "," : "");
-        quoted(d, target_label(run->targets[t]));
+        quoted_tic(d, target_label(run->targets[t]));
         script(d, " %zu", t);
     }
     script(d, ")\n");
@@ -429,7 +437,7 @@ static void correlation(drawing *d, const char *name, const char *title, const d
     for (int which = 0; which < 2; which++) {
         for (size_t t = 0; d->ok && t < n; t++) {
             script(d, "%s", t ? "," : "");
-            quoted(d, target_label(run->targets[t]));
+            quoted_tic(d, target_label(run->targets[t]));
             script(d, " %zu", t);
         }
         script(d, which ? ") rotate by 55 right\n" : ")\nset xtics (");
@@ -473,7 +481,7 @@ static void changes(drawing *d) {
            (double)run->target_count - 0.4);
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
         script(d, "%s", t ? "," : "");
-        quoted(d, target_label(run->targets[t]));
+        quoted_tic(d, target_label(run->targets[t]));
         script(d, " %zu", t);
     }
     script(d, ")\nplot ");
@@ -559,7 +567,7 @@ static void methods(drawing *d) {
         outcome_label(&run->outcomes[i], label);
         if (both) snprintf(label + strlen(label), sizeof label - strlen(label), ", %.0f", support_size(run, run->outcomes[i].support));
         script(d, "%s", i ? "," : "");
-        quoted(d, label);
+        quoted_tic(d, label);
         script(d, " %zu", i);
     }
     script(d, ")\nplot $d using 1:2:3:4 with xerrorbars pt 7 ps 0.55 lw 1.6 lc rgb '#0a0001'\n");
