@@ -60,12 +60,13 @@ static bool parse_count(const char *option, const char *word, size_t *out, piaa_
 static bool parse_support(const piaa_call *call, asked *a, piaa_error *error) {
     const char *rest = piaa_call_value(call, "support");
     char word[32];
-    size_t counts[2], n = 0;
+    size_t counts[2] = {0}, n = 0;
     if (!rest) rest = "100";
     while (next_item(&rest, word, sizeof word)) {
         if (n == 2) return piaa_error_set(error, PIAA_USAGE, "--support takes one or two numbers, such as 10,100");
         if (!parse_count("support", word, &counts[n++], error)) return false;
     }
+    if (!n) return parse_count("support", "", &counts[0], error);
     if (n == 2 && counts[0] >= counts[1])
         return piaa_error_set(error, PIAA_USAGE, "--support takes the smaller number first, such as 10,100");
     a->options.small = n == 2 || counts[0] == a->protocol.small;
@@ -236,7 +237,7 @@ static bool embed(eval_work *w, piaa_error *error) {
 
 static bool project(eval_work *w, piaa_error *error) {
     if (!w->a->options.methods[PIAA_REDUCE]) return true;
-    if (!(w->projections = piaa_alloc(w->source_count, sizeof *w->projections, error))) return false;
+    if (!(w->projections = piaa_alloc(w->source_count, sizeof(piaa_projection *), error))) return false;
     for (size_t s = 0; s < w->source_count; s++)
         if (!(w->projections[s] = piaa_study_project(w->study, w->a->projection, w->a->attributes, &w->single.items[s], error)))
             return false;

@@ -79,15 +79,23 @@ static bool put_colour(const rewriting *r, size_t i) {
 
 /* "rgb( 10,   0,   3)" at `at`: writes the colour and gives its length in the input; 0 where it is something else. */
 static size_t take_rgb(const rewriting *r, const char *at, bool *ok) {
-    int red, green, blue, length = 0;
-    if (strncmp(at, "rgb(", 4) != 0 || sscanf(at, "rgb(%d,%d,%d)%n", &red, &green, &blue, &length) != 3 || !length) return 0;
+    if (strncmp(at, "rgb(", 4) != 0) return 0;
+    long parts[3];
+    const char *end = at + 3;
+    for (int c = 0; c < 3; c++) {
+        char *after;
+        parts[c] = strtol(end + 1, &after, 10);
+        if (after == end + 1 || *after != (c < 2 ? ',' : ')') || parts[c] < 0 || parts[c] > 255) return 0;
+        end = after;
+    }
+    size_t length = (size_t)(end + 1 - at);
     for (size_t i = 0; i < PIAA_COUNT(colours); i++)
-        if (colours[i].red == red && colours[i].green == green && colours[i].blue == blue) {
+        if (colours[i].red == parts[0] && colours[i].green == parts[1] && colours[i].blue == parts[2]) {
             *ok = put_colour(r, i);
-            return (size_t)length;
+            return length;
         }
-    *ok = piaa_text_format(r->out, r->error, "#%02x%02x%02x", (unsigned)red & 255, (unsigned)green & 255, (unsigned)blue & 255);
-    return (size_t)length;
+    *ok = piaa_text_format(r->out, r->error, "#%02lx%02lx%02lx", (unsigned long)parts[0], (unsigned long)parts[1], (unsigned long)parts[2]);
+    return length;
 }
 
 /* What gnuplot says of text and axes, which is ink; and names that have to be other ones in each figure of a page. */

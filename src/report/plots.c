@@ -30,16 +30,10 @@ static void begin(drawing *d, const char *name, int height, const char *title) {
 }
 
 static void format_into(drawing *d, piaa_text *text, const char *format, va_list arguments) {
-    va_list copy;
-    va_copy(copy, arguments);
-    int n = vsnprintf(NULL, 0, format, copy);
-    va_end(copy);
-    char *line = n >= 0 ? piaa_alloc((size_t)n + 1, 1, d->error) : NULL;
-    if ((d->ok = line != NULL)) {
-        vsnprintf(line, (size_t)n + 1, format, arguments);
-        d->ok = piaa_text_add(text, line, (size_t)n, d->error);
-    }
-    free(line);
+    char line[2048]; /* our own words; what comes from files goes through quoted() and field() */
+    int n = vsnprintf(line, sizeof line, format, arguments);
+    d->ok = n >= 0 && (size_t)n < sizeof line ? piaa_text_add(text, line, (size_t)n, d->error)
+                                              : piaa_error_set(d->error, PIAA_FORMAT, "a figure's words are too long");
 }
 
 static void script(drawing *d, const char *format, ...) PIAA_PRINTF(2, 3);
