@@ -502,7 +502,7 @@ static void probe_plots(drawing *d) {
     }
     axis_free(&all);
     scatter(d);
-    correlation(d, "labels", "Correlation of the labels", d->run->label_correlation, "as people rated them");
+    correlation(d, "labels", "Correlation of the labels", d->run->label_correlation, "the labels of the test images");
     correlation(d, "predictions", "Correlation of the predictions", d->run->prediction_correlation,
                 "as the best layer of each predicts them. What predictions share beyond the labels, the features mix");
     changes(d);
