@@ -85,7 +85,7 @@ check:
 
 tidy: release
 	@scripts/setup clang-tidy
-	@printf '%s\n' $(filter src/%.c,$(sources)) | xargs -P $(JOBS) -n 4 clang-tidy --quiet -p build/release
+	@printf '%s\n' $(filter src/%.c,$(sources)) | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/release
 
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name bench -exec rm -rf {} + 2>/dev/null || true
