@@ -83,9 +83,10 @@ check:
 	@scripts/check-words
 	@clang-format --dry-run -Werror $(sources)
 
-tidy: release
+tidy:
 	@scripts/setup clang-tidy
-	@printf '%s\n' $(filter src/%.c,$(sources)) | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/release
+	@test -f build/clang/build.ninja || cmake --preset clang >/dev/null
+	@printf '%s\n' $(filter src/%.c,$(sources)) | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/clang
 
 clean:
 	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name bench -exec rm -rf {} + 2>/dev/null || true

@@ -197,6 +197,7 @@ static int by_order(const void *left, const void *right) {
 /* Merges ratings of the same photo into the first of them. */
 static void merge_duplicates(reading *in, const piaa_hooks *hooks) {
     size_t kept = 0, merged = 0;
+    if (!in->entries) return;
     qsort(in->entries, in->count, sizeof *in->entries, by_path);
     for (size_t i = 0; i < in->count; i++) {
         entry *last = kept ? &in->entries[kept - 1] : NULL, *here = &in->entries[i];
@@ -251,7 +252,7 @@ piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_
         merge_duplicates(&in, hooks);
         ratings = hand_over(&in, error);
     }
-    for (size_t i = 0; i < in.count; i++) free(in.entries[i].path);
+    for (size_t i = 0; in.entries && i < in.count; i++) free(in.entries[i].path);
     free(in.entries);
     free(in.folder);
     piaa_csv_close(in.csv);

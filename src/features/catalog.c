@@ -283,7 +283,7 @@ static bool open_to_write(piaa_catalog *c, const char *folder, bool *made, piaa_
 }
 
 static bool open_to_read(piaa_catalog *c, const char *folder, piaa_error *error) {
-    bool empty;
+    bool empty = false;
     if (!piaa_file_exists(c->path))
         return piaa_error_set(error, PIAA_IO, "there is no store in %s: make one with piaa embed --out %s", folder, folder);
     if (!connect_to_read(c, folder, error) || !check_kind(c, folder, &empty, error)) return false;

@@ -38,7 +38,7 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
                               info->family, (long long)info->max_pixels, (long long)r->max_pixels);
     if (r->max_pixels < tile * tile || r->max_pixels > (int64_t)1 << 28)
         return piaa_error_set(error, PIAA_USAGE, "a limit of %lld pixels is out of range: give %lld to %lld", (long long)r->max_pixels,
-                              (long long)(tile * tile), (long long)1 << 28);
+                              (long long)tile * tile, 1LL << 28);
     const bool reads = info->layout.hidden_size > 0; /* without a decoder no prompt makes a difference, and none in a store */
     extractor->prompt = piaa_strdup(!reads ? "" : r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
     if (!info->image_attention) r->image_attention = PIAA_IMAGE_BOTH_WAYS;

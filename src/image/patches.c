@@ -89,7 +89,7 @@ bool piaa_qwen_pixels_make(const piaa_image *image, const piaa_qwen_pixels_confi
             merge, frames, LARGEST);
     if (!isfinite(1.0 / config->rescale_factor) || config->std[0] == 0 || config->std[1] == 0 || config->std[2] == 0)
         return piaa_error_set(error, PIAA_FORMAT, "rescale_factor and image_std must not be zero: check preprocessor_config.json");
-    int64_t height, width;
+    int64_t height = 0, width = 0;
     if (!piaa_smart_resize(image->height, image->width, patch * merge, config->min_pixels, config->max_pixels, &height, &width, error))
         return false;
     if (height > INT_MAX || width > INT_MAX)
