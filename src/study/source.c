@@ -77,7 +77,7 @@ static bool join(piaa_source *source, const piaa_store *store, const piaa_datase
 bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const char *changed, const piaa_slot *slots,
                       int parts, piaa_error *error) {
     *source = (piaa_source){.parts = parts};
-    int found[PIAA_SOURCE_PARTS];
+    int found[PIAA_SOURCE_PARTS] = {0};
     if (parts < 1 || parts > PIAA_SOURCE_PARTS)
         return piaa_error_set(error, PIAA_USAGE, "1 to %d pools can stand side by side, not %d", PIAA_SOURCE_PARTS, parts);
     memcpy(source->slots, slots, (size_t)parts * sizeof *slots);

@@ -116,7 +116,8 @@ static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **o
         if (looks && !fits && first.code == PIAA_OK) first = why;
         if (!fits) continue;
         if (*out)
-            return piaa_error_set(error, PIAA_USAGE, "%s has several vision parts beside it, %s and %s: name one with --mmproj",
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "%s has several vision parts beside it, %s and %s: name one as --model TEXT.gguf,MMPROJ.gguf",
                                   piaa_gguf_where(text), piaa_path_name(*out), piaa_path_name(files->items[i]));
         *out = piaa_strdup(files->items[i], error);
         if (!*out) return false;
@@ -125,7 +126,7 @@ static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **o
     if (first.code != PIAA_OK) return piaa_error_set(error, first.code, "%s", first.message);
     return piaa_error_set(error, PIAA_IO,
                           "%s has no vision part (a GGUF file usually called mmproj-….gguf) beside it: fetch it from where the model came "
-                          "from, or name it with --mmproj",
+                          "from, or name it as --model TEXT.gguf,MMPROJ.gguf",
                           piaa_gguf_where(text));
 }
 

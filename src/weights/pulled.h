@@ -11,10 +11,10 @@
 
 #include "weights/hub.h"
 
-/* The path to give to piaa_checkpoint_open: `name` itself if a file or folder of that name exists, else the folder of the pulled model that
+/* The path to give to piaa_checkpoint_open: `text` itself if a file or folder of that name exists, else the folder of the pulled model that
  * it names (short name or OWNER/NAME, either with @REVISION), ours or in the Hugging Face cache; allocated.  PIAA_IO, with the command
  * that would fetch it, where there is none.  Never asks the network. */
-char *piaa_model_locate(const char *name, piaa_error *error) PIAA_MUST_USE;
+char *piaa_model_locate(const char *text, piaa_error *error) PIAA_MUST_USE;
 
 typedef struct piaa_pulled {
     char *name;     /* "Qwen/Qwen3-VL-4B-Instruct" */

@@ -465,7 +465,7 @@ static void folders_and_neighbours(void **state) {
     char *folder = support_folder(), *alone = support_join(folder, "text.gguf");
     link_to(folder, "text.gguf", GGUF "qwen3vl-f32.gguf");
     expect(folder, PIAA_IO, "text.gguf has no vision part");
-    expect(alone, PIAA_IO, "--mmproj");
+    expect(alone, PIAA_IO, "TEXT.gguf,MMPROJ.gguf");
     link_to(folder, "mmproj-gemma.gguf", GGUF "gemma3-mmproj-f32.gguf");
     expect(folder, PIAA_MISMATCH, "another kind of model (gemma3)");
     link_to(folder, "vision.gguf", GGUF "qwen3vl-mmproj-f32.gguf");
