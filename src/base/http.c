@@ -3,6 +3,7 @@
  * A try is one request and the redirects that it leads to, which are followed here and not by libcurl, so that each hop decides anew
  * whether the token may go along.  A try that ends early leaves the sink's bytes where they are, and the next one asks for the rest. */
 #include "base/http.h"
+#include "base/hooks.h"
 
 #include <ctype.h>
 #include <curl/curl.h>
@@ -390,17 +391,11 @@ static outcome try_once(piaa_http *http, const char *url, piaa_http_sink *sink, 
 
 /* ------------------------------------------------------------------------------------------------------------------- tries */
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 /* In short naps, so that Ctrl-C is answered. */
 static bool sleep_for(const piaa_http *http, double seconds, piaa_error *error) {
-    for (double end = seconds_now() + seconds; seconds_now() < end;) {
+    for (double end = piaa_seconds_now() + seconds; piaa_seconds_now() < end;) {
         if (asked_to_stop(http)) return piaa_error_set(error, PIAA_STOPPED, "stopped while waiting for the server");
-        double left = end - seconds_now();
+        double left = end - piaa_seconds_now();
         struct timespec nap = {0, left < 0.05 ? (long)(left * 1e9) + 1 : 50000000};
         if (left > 0) nanosleep(&nap, NULL);
     }

@@ -1,18 +1,12 @@
 /* piaa bench: how long photos take in the model, for developers. */
+#include "base/hooks.h"
 #include "cli/commands.h"
 #include "cli/reader.h"
 #include "report/report.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 enum { REPEATS_MOST = 1000 };
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static int compare_doubles(const void *a, const void *b) {
     double x = *(const double *)a, y = *(const double *)b;
@@ -53,11 +47,11 @@ static bool measure(const bench *b, const char *path, piaa_error *error) {
     bool ok = true;
     int tokens = 0;
     for (size_t i = 0; ok && i <= b->repeats; i++) {
-        double start = seconds_now();
+        double start = piaa_seconds_now();
         piaa_model_input *input = piaa_model_prepare(b->model, &image, &b->ask, error);
-        double prepared = seconds_now();
+        double prepared = piaa_seconds_now();
         ok = input && piaa_session_run(b->session, input, b->out, error);
-        double end = seconds_now();
+        double end = piaa_seconds_now();
         if (ok && i) {
             prepare[i - 1] = prepared - start;
             model[i - 1] = end - prepared;
@@ -89,11 +83,11 @@ static bool run(piaa_call *call, piaa_error *error) {
         b.model = reader.model;
         b.ask = (piaa_ask){.prompt = full->prompt, .max_pixels = full->max_pixels, .image_attention = full->image_attention};
         b.out = piaa_alloc(piaa_extractor_values(reader.extractor), sizeof *b.out, error);
-        double start = seconds_now();
+        double start = piaa_seconds_now();
         b.session = b.out ? piaa_session_new(reader.model, piaa_extractor_slots(reader.extractor), &options, error) : NULL;
         ok = b.session != NULL;
         if (ok)
-            piaa_talk_note(&call->talk, "# %.3f s to load %.1f MB of weights as %s; %d threads", seconds_now() - start,
+            piaa_talk_note(&call->talk, "# %.3f s to load %.1f MB of weights as %s; %d threads", piaa_seconds_now() - start,
                            (double)piaa_session_weight_bytes(b.session) / 1e6, piaa_dtype_name(piaa_session_dtype(b.session)),
                            full->threads);
     }

@@ -1,4 +1,5 @@
 /* piaa model pull, piaa model list, piaa model rm. */
+#include "base/hooks.h"
 #include "cli/commands.h"
 #include "report/report.h"
 #include "weights/fetch.h"
@@ -6,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 static const char *size_text(int64_t bytes, char out[32]) {
     double size = (double)bytes;
@@ -39,15 +39,9 @@ typedef struct watch {
     char file[256]; /* the one in hand */
 } watch;
 
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static void draw_bar(piaa_talk *talk, const char *file, int64_t done, int64_t total) {
     char a[32], b[32];
-    double now = seconds_now();
+    double now = piaa_seconds_now();
     if (talk->began <= 0) {
         talk->began = now;
         talk->first = done;

@@ -1,18 +1,12 @@
 /* Warnings, notes, the progress bar, and Ctrl-C. */
 #include "cli/talk.h"
+#include "base/hooks.h"
 
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 /* ---------------------------------------------------------------------------------------------------------------- Ctrl-C */
 
@@ -102,7 +96,7 @@ static void put_time_left(double seconds) {
 static void progress(void *user, const char *what, int64_t done, int64_t total) {
     piaa_talk *talk = user;
     if (!talk->terminal) return;
-    double now = seconds_now();
+    double now = piaa_seconds_now();
     if (talk->began <= 0 || done < talk->first) {
         talk->began = now;
         talk->first = done;

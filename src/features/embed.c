@@ -7,6 +7,7 @@
  */
 #include "features/embed.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "weights/sha256.h"
 
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 typedef struct job {
     const char *path;
@@ -44,12 +44,6 @@ typedef struct ring {
     pthread_mutex_t lock;
     pthread_cond_t changed;
 } ring;
-
-static double seconds_now(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
 
 static bool hash_file(const char *path, char out[65], piaa_error *error) {
     piaa_map map;
@@ -107,10 +101,6 @@ typedef struct run {
     int64_t finished;        /* photos, for the progress bar */
 } run;
 
-static void warn(const piaa_hooks *hooks, const char *line) {
-    if (hooks && hooks->warn) hooks->warn(hooks->user, line);
-}
-
 static void tell_progress(run *r) {
     if (r->hooks && r->hooks->progress) r->hooks->progress(r->hooks->user, "Reading photos", r->finished, r->summary->photos);
 }
@@ -124,7 +114,7 @@ static bool keep_failure(run *r, const job *j, const char *hash, const piaa_erro
     bool retry = why->code == PIAA_IO || why->code == PIAA_MEMORY;
     piaa_photo photo = {.path = j->path, .size = j->size, .mtime_ns = retry ? 0 : j->mtime_ns, .hash = hash[0] ? hash : NULL, .row = -1};
     r->summary->failed++;
-    warn(r->hooks, why->message);
+    piaa_hooks_warn(r->hooks, why->message);
     return piaa_store_put_failure(r->store, &photo, why->message, error);
 }
 
@@ -259,7 +249,7 @@ static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_coun
         snprintf(line, sizeof line,
                  "%lld photo%s could not be read in an earlier run and %s not changed since: piaa store list %s --failed shows why",
                  (long long)failed_before, failed_before == 1 ? "" : "s", failed_before == 1 ? "has" : "have", piaa_store_path(r->store));
-        warn(r->hooks, line);
+        piaa_hooks_warn(r->hooks, line);
     }
     return true;
 }
@@ -290,7 +280,7 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
              .summary = summary ? summary : &own,
              .slots = piaa_extractor_slots(extractor)};
     *r.summary = (piaa_embed_summary){.photos = (int64_t)paths->count};
-    double start = seconds_now();
+    double start = piaa_seconds_now();
     job *jobs = piaa_alloc(paths->count, sizeof *jobs, error);
     bool *flags = piaa_alloc(paths->count + 1, r.slots->count * sizeof *flags, error);
     r.missing = piaa_alloc(r.slots->count, sizeof *r.missing, error);
@@ -301,7 +291,7 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
     free(jobs);
     free(flags);
     free(r.missing);
-    r.summary->seconds = seconds_now() - start;
+    r.summary->seconds = piaa_seconds_now() - start;
     /* The store is brought to the disk whether or not the run came to its end; the first error is the one that is told. */
     piaa_error finish = {0};
     if (!piaa_store_finish(store, &finish) && ok) {

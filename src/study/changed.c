@@ -2,6 +2,7 @@
 #include "study/changed.h"
 
 #include "base/file.h"
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "study/parallel.h"
 
@@ -49,7 +50,7 @@ bool piaa_changed_make(const piaa_dataset *set, piaa_split split, piaa_augment k
     for (size_t i = 0; ok && i < c.count; i++) {
         if (!c.faults[i].code) continue;
         bad++;
-        if (hooks && hooks->warn) hooks->warn(hooks->user, c.faults[i].message);
+        piaa_hooks_warn(hooks, c.faults[i].message);
     }
     if (made) *made = c.count - bad;
     free(c.images);

@@ -1,6 +1,7 @@
 /* Learns the attribute projection and applies it.  The file format is in projection_file.c. */
 #include "study/projection.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "linear/metrics.h"
 #include "linear/ridge.h"
@@ -157,11 +158,11 @@ piaa_projection *piaa_projection_learn(const piaa_dataset *set, const piaa_sourc
         piaa_projection_free(p);
         p = NULL;
     }
-    if (p && l.left_out && hooks && hooks->warn) {
+    if (p && l.left_out) {
         char line[160];
         snprintf(line, sizeof line, "the projection is learned from %lld images; %zu lack a vector or an attribute", (long long)l.n,
                  l.left_out);
-        hooks->warn(hooks->user, line);
+        piaa_hooks_warn(hooks, line);
     }
     piaa_ridge_free(model);
     piaa_ridge_design_free(design);

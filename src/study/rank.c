@@ -1,6 +1,7 @@
 /* Photos put in order by one person's taste. */
 #include "study/rank.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "study/source.h"
 
@@ -71,11 +72,11 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
     if (!rated.count) {
         no_overlap(store, ratings, error);
     } else {
-        if (left_out && hooks && hooks->warn) {
+        if (left_out) {
             char line[1100];
             snprintf(line, sizeof line, "%zu of %zu rated photos could not be used, the first is %s", left_out, piaa_ratings_count(ratings),
                      piaa_ratings_at(ratings, missing)->path);
-            hooks->warn(hooks->user, line);
+            piaa_hooks_warn(hooks, line);
         }
         piaa_identity identity = piaa_source_identity(store);
         taste = piaa_taste_fit_rows(&identity, &piaa_store_slots(store)->items[slot], piaa_store_matrix(store, slot, NULL), rated.rows,

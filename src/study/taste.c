@@ -1,6 +1,7 @@
 /* Learns one person's taste with a ridge regression, and scores photos with it.  The file format is in taste_file.c. */
 #include "study/taste.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "linear/metrics.h"
 #include "linear/ridge.h"
@@ -71,10 +72,6 @@ void piaa_taste_free(piaa_taste *taste) {
 
 /* ---------------------------------------------------------------------------------------------------------- learning */
 
-static void warn(const piaa_hooks *hooks, const char *line) {
-    if (hooks && hooks->warn) hooks->warn(hooks->user, line);
-}
-
 static bool check_scores(const double *y, int64_t n, double *lowest, double *highest, piaa_error *error) {
     if (n < 1) return piaa_error_set(error, PIAA_USAGE, "no rated photos to learn from: rate at least 2 photos with different scores");
     if (n == 1)
@@ -116,7 +113,7 @@ static bool take_model(piaa_taste *taste, const piaa_ridge *model, const double 
     snprintf(line, sizeof line,
              "the features tell none of the rated photos apart, so every photo gets the mean score, %.2f: choose another %s",
              taste->intercept, taste->slot.layer == 0 ? "layer" : "layer or pool");
-    warn(hooks, line);
+    piaa_hooks_warn(hooks, line);
     return true;
 }
 
@@ -143,7 +140,7 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
         char line[160];
         snprintf(line, sizeof line, "learned from only %lld rated photos: expect rough scores; %d or more are better, 100 better still",
                  (long long)n, FEW_RATINGS);
-        warn(hooks, line);
+        piaa_hooks_warn(hooks, line);
     }
     piaa_ridge_free(model);
     piaa_ridge_design_free(design);
