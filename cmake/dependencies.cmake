@@ -27,6 +27,7 @@ else()
   set(GGML_LLAMAFILE ON CACHE BOOL "" FORCE)   # without it bf16 products run at half the speed
   set(GGML_OPENMP OFF CACHE BOOL "" FORCE)     # its own threads are as fast, and one library fewer
   set(GGML_CCACHE OFF CACHE BOOL "" FORCE)
+  set(GGML_ALL_WARNINGS OFF CACHE BOOL "" FORCE) # thousands of lines about its own code and the compiler's headers
   set(GGML_BUILD_TESTS OFF CACHE BOOL "" FORCE)
   set(GGML_BUILD_EXAMPLES OFF CACHE BOOL "" FORCE)
   set(piaa_build_type "${CMAKE_BUILD_TYPE}")
