@@ -18,15 +18,6 @@ struct piaa_extractor {
     piaa_slots session_slots;
 };
 
-/* By the whole model's size and not by the request's, so that layers added to a store later are computed as the first ones were. */
-static piaa_dtype resolve_dtype(const piaa_model_info *info, piaa_dtype dtype) {
-    static const int64_t float_limit = (int64_t)1 << 30;
-    if (dtype != PIAA_DTYPE_AUTO) return dtype;
-    if (info->parameters * 4 <= float_limit) return PIAA_DTYPE_F32;
-    if (strcmp(info->dtype, "F32") == 0) return PIAA_DTYPE_F32;
-    return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : strcmp(info->dtype, "F16") == 0 ? PIAA_DTYPE_F16 : PIAA_DTYPE_FILE;
-}
-
 static bool fill_request(piaa_extractor *extractor, const piaa_request *request, piaa_error *error) {
     const piaa_model_info *info = piaa_model_get_info(extractor->model);
     piaa_request *r = &extractor->request;
@@ -42,7 +33,7 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     const bool reads = info->layout.hidden_size > 0; /* without a decoder no prompt makes a difference, and none in a store */
     extractor->prompt = piaa_strdup(!reads ? "" : r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
     if (!info->image_attention) r->image_attention = PIAA_IMAGE_BOTH_WAYS;
-    r->dtype = resolve_dtype(info, r->dtype);
+    r->dtype = piaa_model_dtype(extractor->model, r->dtype);
     if (r->threads <= 0) r->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (r->threads <= 0) r->threads = 1;
     if (!extractor->prompt || !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error)) return false;

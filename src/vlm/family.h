@@ -1,4 +1,4 @@
-/* What a model family has to provide; one file each, listed in families[] of vlm.c. */
+/* What a model family has to provide; one file each, listed in families[] of model.c. */
 #ifndef PIAA_VLM_FAMILY_H
 #define PIAA_VLM_FAMILY_H
 

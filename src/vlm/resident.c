@@ -219,22 +219,6 @@ static size_t panel_bytes(const piaa_matrix *m) {
 }
 
 static void settle_types(piaa_resident *resident) {
-    static const size_t float_limit = (size_t)1 << 30;
-    if (resident->dtype == PIAA_DTYPE_AUTO) {
-        size_t bytes = 0;
-        piaa_dtype own = PIAA_DTYPE_F32;
-        bool quantised = false;
-        for (size_t i = 0; i < resident->count; i++) {
-            const declared *item = &resident->items[i];
-            bytes += (size_t)(item->matrix.rows * item->matrix.columns) * sizeof(float);
-            if (item->vector) continue;
-            piaa_type type = item->parts[0]->type;
-            own = type == PIAA_BF16 ? PIAA_DTYPE_BF16 : type == PIAA_F16 ? PIAA_DTYPE_F16 : PIAA_DTYPE_F32;
-            quantised = quantised || type == PIAA_QUANTISED;
-        }
-        if (quantised) own = PIAA_DTYPE_FILE;
-        resident->dtype = bytes <= float_limit ? PIAA_DTYPE_F32 : own;
-    }
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
         item->type = wanted_type(resident->dtype, item);
@@ -417,10 +401,6 @@ bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int thr
             if (item->parts[part]) piaa_checkpoint_forget(resident->checkpoint, item->parts[part]);
     }
     return true;
-}
-
-piaa_dtype piaa_resident_dtype(const piaa_resident *resident) {
-    return resident->dtype;
 }
 
 size_t piaa_resident_bytes(const piaa_resident *resident) {

@@ -18,7 +18,7 @@ typedef struct piaa_matrix {
     const piaa_kernels *kernels; /* it is packed for these; NULL: plain */
 } piaa_matrix;
 
-/* kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only. */
+/* dtype: not AUTO.  kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only. */
 piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, piaa_error *error) PIAA_MUST_USE;
 void piaa_resident_free(piaa_resident *resident);
 
@@ -40,7 +40,6 @@ struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *
 /* Reads what was declared. */
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error);
 
-piaa_dtype piaa_resident_dtype(const piaa_resident *resident); /* AUTO resolved; valid after loading */
 size_t piaa_resident_bytes(const piaa_resident *resident);
 
 #endif

@@ -2,9 +2,9 @@
  * A vision-language model as the rooms after this one see it: opened (configuration, tokenizer, names of tensors), asked (a photo and a
  * prompt made into an input), and run (pooled hidden states out).
  *
- *   piaa_model        an opened checkpoint.  No weights in memory.  Read-only after opening, so that inputs can be prepared on other
- * threads. piaa_model_input  one photo and one prompt: patches, token ids, positions. piaa_session    the weights that one request needs,
- * on one device, and the code that runs them.
+ *   - piaa_model: an opened checkpoint.  No weights in memory.  Read-only after opening, so that inputs can be prepared on other threads.
+ *   - piaa_model_input: one photo and one prompt (patches, token ids, positions).
+ *   - piaa_session: the weights that one request needs, on one device, and the code that runs them.
  */
 #ifndef PIAA_VLM_VLM_H
 #define PIAA_VLM_VLM_H
@@ -20,6 +20,8 @@ typedef struct piaa_session piaa_session;
 const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q4_K", "file" */
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
+/* What AUTO means for this model; others stay as they are. */
+piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype);
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model); /* NULL for a model without a decoder */
 bool piaa_model_is_demonstration(const char *fingerprint);           /* for stores and tastes, which outlive the model */
 

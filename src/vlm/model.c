@@ -1,0 +1,177 @@
+/* A model: found, recognised and opened, what is known of it, and photos made into its inputs. */
+#include "vlm/model.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+#include "weights/pulled.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const piaa_family *const families[] = {&piaa_family_qwen3vl, &piaa_family_gemma3, &piaa_family_dinov3, &piaa_family_clip,
+                                              &piaa_family_siglip};
+
+static const char *const dtype_names[] = {"auto", "f32", "f16", "bf16", "q8_0", "q4_K", "file"};
+
+const char *piaa_dtype_name(piaa_dtype dtype) {
+    return dtype_names[dtype];
+}
+
+bool piaa_dtype_parse(const char *name, piaa_dtype *out) {
+    for (size_t i = 0; i < PIAA_COUNT(dtype_names); i++)
+        if (strcmp(name, dtype_names[i]) == 0) {
+            *out = (piaa_dtype)i;
+            return true;
+        }
+    return false;
+}
+
+/* --------------------------------------------------------------------------------------------------------------- opening */
+
+/* Of the demonstration model's config.json and weights: copies of the folder are recognised too. */
+static const char demonstration_fingerprint[] = "95fd9f4f03856de31ea4a63ccec806e0db4af3a50ff0206f6d2085f2b0752582";
+
+bool piaa_model_is_demonstration(const char *fingerprint) {
+    return strcmp(fingerprint, demonstration_fingerprint) == 0;
+}
+
+static const piaa_family *find_family(const piaa_checkpoint *checkpoint, piaa_error *error) {
+    const char *type = piaa_json_string(piaa_checkpoint_config(checkpoint), "model_type");
+    const char *folder = piaa_checkpoint_folder(checkpoint);
+    for (size_t i = 0; type && i < PIAA_COUNT(families); i++)
+        if (strcmp(type, families[i]->model_type) == 0 || (families[i]->container && strcmp(type, families[i]->container) == 0))
+            return families[i];
+    char known[256] = "";
+    for (size_t i = 0; i < PIAA_COUNT(families); i++) {
+        size_t n = strlen(known);
+        snprintf(known + n, sizeof known - n, "%s%s (%s)", i ? ", " : "", families[i]->name, families[i]->model_type);
+    }
+    if (!type)
+        piaa_error_set(error, PIAA_FORMAT, "%s/config.json has no \"model_type\", so this is no model that piaa can read; supported: %s",
+                       folder, known);
+    else
+        piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a \"%s\" model, which piaa does not support; supported: %s", folder, type, known);
+    return NULL;
+}
+
+static void sum_up_tensors(piaa_model *model) {
+    enum { KINDS = 64 }; /* more than there are types */
+    struct {
+        const char *name;
+        int64_t bytes;
+    } kinds[KINDS] = {{"", 0}};
+    size_t count = 0, most = 0;
+    for (size_t i = 0; i < piaa_checkpoint_count(model->checkpoint); i++) {
+        const piaa_tensor *tensor = piaa_checkpoint_at(model->checkpoint, i);
+        model->info.parameters += piaa_tensor_count(tensor);
+        model->info.bytes += (int64_t)tensor->bytes;
+        size_t kind = 0;
+        while (kind < count && strcmp(kinds[kind].name, tensor->dtype) != 0) kind++;
+        if (kind == KINDS) continue;
+        if (kind == count) kinds[count++].name = tensor->dtype;
+        kinds[kind].bytes += (int64_t)tensor->bytes;
+        if (kinds[kind].bytes > kinds[most].bytes) most = kind;
+    }
+    model->info.dtype = kinds[most].name;
+}
+
+static char *demonstration_folder(piaa_error *error) {
+    const char *override = getenv("PIAA_MODEL");
+    const char *const candidates[] = {override, PIAA_INSTALLED_DATA "/models/demo", PIAA_SOURCE_DATA "/models/demo"};
+    for (size_t i = override && *override ? 0 : 1; i < PIAA_COUNT(candidates); i++)
+        if (i == 0 || piaa_file_exists(candidates[i])) return piaa_strdup(candidates[i], error);
+    piaa_error_set(error, PIAA_IO, "the demonstration model is in neither %s nor %s: name a model with --model or PIAA_MODEL",
+                   candidates[1], candidates[2]);
+    return NULL;
+}
+
+piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
+    /* "text.gguf,mmproj.gguf" names two files, which the checkpoint takes apart. */
+    char *found = !folder               ? demonstration_folder(error)
+                  : strchr(folder, ',') ? piaa_strdup(folder, error)
+                                        : piaa_model_locate(folder, error);
+    if (!found) return NULL;
+    piaa_model *model = piaa_alloc(1, sizeof *model, error);
+    if (model) model->checkpoint = piaa_checkpoint_open(found, error);
+    if (model && model->checkpoint) model->family = find_family(model->checkpoint, error);
+    if (model && model->family && !model->family->no_tokenizer) model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
+    free(found);
+    if (model && model->family && (model->tokenizer || model->family->no_tokenizer)) {
+        model->info.family = model->family->name;
+        model->info.folder = piaa_checkpoint_folder(model->checkpoint);
+        model->config = model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
+    }
+    if (!model || !model->config || !piaa_checkpoint_fingerprint(model->checkpoint, model->info.fingerprint, error)) {
+        piaa_model_close(model);
+        return NULL;
+    }
+    sum_up_tensors(model);
+    model->info.demonstration = piaa_model_is_demonstration(model->info.fingerprint);
+    return model;
+}
+
+void piaa_model_close(piaa_model *model) {
+    if (!model) return;
+    if (model->config) model->family->close(model->config);
+    piaa_tokenizer_close(model->tokenizer);
+    piaa_checkpoint_close(model->checkpoint);
+    free(model);
+}
+
+const piaa_model_info *piaa_model_get_info(const piaa_model *model) {
+    return &model->info;
+}
+
+/* By the whole model's size and not by a request's, so that layers added to a store later are computed as the first ones were. */
+piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype) {
+    static const int64_t float_limit = (int64_t)1 << 30;
+    const piaa_model_info *info = &model->info;
+    if (dtype != PIAA_DTYPE_AUTO) return dtype;
+    if (info->parameters * (int64_t)sizeof(float) <= float_limit || strcmp(info->dtype, "F32") == 0) return PIAA_DTYPE_F32;
+    return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : strcmp(info->dtype, "F16") == 0 ? PIAA_DTYPE_F16 : PIAA_DTYPE_FILE;
+}
+
+const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model) {
+    return model->tokenizer;
+}
+
+/* ---------------------------------------------------------------------------------------------------------------- inputs */
+
+static piaa_model_input *prepare(const piaa_model *model, const piaa_image *image, const float *patches, int grid_h, int grid_w,
+                                 const piaa_ask *ask, piaa_error *error) {
+    piaa_model_input *input = piaa_alloc(1, sizeof *input, error);
+    if (!input) return NULL;
+    input->family = model->family;
+    input->own = model->family->prepare(model->config, model->tokenizer, image, patches, grid_h, grid_w, ask, error);
+    if (!input->own) {
+        free(input);
+        return NULL;
+    }
+    model->family->input_count(input->own, &input->tokens, &input->image_tokens);
+    return input;
+}
+
+piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image, const piaa_ask *ask, piaa_error *error) {
+    return prepare(model, image, NULL, 0, 0, ask, error);
+}
+
+piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+                                             piaa_error *error) {
+    return prepare(model, NULL, patches, grid_h, grid_w, ask, error);
+}
+
+void piaa_model_input_free(piaa_model_input *input) {
+    if (!input) return;
+    input->family->input_free(input->own);
+    free(input);
+}
+
+int piaa_model_input_tokens(const piaa_model_input *input) {
+    return input->tokens;
+}
+
+int piaa_model_input_image_tokens(const piaa_model_input *input) {
+    return input->image_tokens;
+}

@@ -1,0 +1,21 @@
+/* What a model and its inputs hold, for the files of this room: model.c makes them, session.c runs them. */
+#ifndef PIAA_VLM_MODEL_H
+#define PIAA_VLM_MODEL_H
+
+#include "vlm/family.h"
+
+struct piaa_model {
+    const piaa_family *family;
+    void *config; /* the family's own */
+    piaa_checkpoint *checkpoint;
+    piaa_tokenizer *tokenizer;
+    piaa_model_info info;
+};
+
+struct piaa_model_input {
+    const piaa_family *family;
+    void *own;
+    int tokens, image_tokens;
+};
+
+#endif
