@@ -1,4 +1,4 @@
-/* The store: opening, mending, and what is on the disk when.
+/* The store: opening and closing, and what is on the disk when.
  *
  * A photo is recorded in three steps: its vectors into the matrices, the matrices' headers, one catalogue transaction.  The catalogue is
  * the authority: vectors.slots says which matrices hold a vector in a row, and nothing else is ever handed to a reader.
@@ -7,15 +7,12 @@
  * flight leaves at most surplus rows, which the next writer overwrites; after it, the photo is there.  Two matrices may differ in length;
  * rows that were skipped hold NaN.
  *
- * Power cut: waiting for the disk after each photo would cost more than a small model does, so a batch of a few seconds is made durable
- * together: fdatasync of the matrices, then a transaction with synchronous = FULL that raises `durable_batch`.  The disk may have any part
- * of what came after.  A row therefore carries the batch it was last written in and a checksum over its vectors; rows of batches past
- * durable_batch are compared with their checksum when a store is opened, and those that differ are forgotten and computed anew.
- *
- * Matrices that are missing, cut short or overwritten lose the rows they no longer hold in the same way.  A photo's vectors belong to its
- * content: a copy or a renamed photo shares the row, a changed photo gets another and leaves the old one behind. */
+ * A power cut: store_batch.c.  Matrices that are missing, cut short or overwritten lose the rows they no longer hold in the same way.  A
+ * photo's vectors belong to its content: a copy or a renamed photo shares the row, a changed photo gets another and leaves the old one
+ * behind. */
 #include "features/store.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "features/disk.h"
 #include "features/store_parts.h"
@@ -26,64 +23,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 const char *piaa_store_path(const piaa_store *store) {
     return store->folder;
-}
-
-char *piaa_store_matrix_path(const piaa_store *store, int slot, piaa_error *error) {
-    const piaa_slot *s = &store->slots.items[slot];
-    return piaa_format(error, "%s/%s.%d.npy", store->folder, piaa_pool_name(s->pool), s->layer);
-}
-
-/* ------------------------------------------------------------------------------------------------------------ batches */
-
-static double now(void) {
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-bool piaa_store_sync(piaa_store *store, piaa_error *error) {
-    if (!store->unsynced) return true;
-    double begun = now();
-    bool made = false;
-    for (size_t i = 0; i < store->slots.count; i++) {
-        made |= store->matrices[i].made;
-        if (!piaa_matrix_sync(&store->matrices[i], error)) return false;
-    }
-    if (made && !piaa_disk_sync_folder(store->folder, error)) return false;
-    char number[32];
-    snprintf(number, sizeof number, "%lld", (long long)store->batch);
-    if (!piaa_catalog_begin(store->catalog, true, error) || !piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, number, error) ||
-        !piaa_catalog_commit(store->catalog, error)) {
-        piaa_catalog_rollback(store->catalog);
-        return false;
-    }
-    store->durable = store->batch++;
-    store->unsynced = false;
-    store->synced_at = now();
-    store->sync_cost = store->synced_at - begun;
-    return true;
-}
-
-/* Every two seconds, or so seldom that it takes a twentieth of the time. */
-bool piaa_store_sync_if_due(piaa_store *store, piaa_error *error) {
-    double wait = 20 * store->sync_cost > 2 ? 20 * store->sync_cost : 2;
-    return now() - store->synced_at < wait || piaa_store_sync(store, error);
-}
-
-bool piaa_store_finish(piaa_store *store, piaa_error *error) {
-    if (!store) return piaa_error_missing(error, "store");
-    if (!store->ready) return true;
-    for (size_t i = 0; i < store->slots.count; i++) {
-        piaa_matrix *m = &store->matrices[i];
-        if (m->rows == store->rows) continue;
-        if (!piaa_matrix_fit(m, store->rows, error)) return false;
-        store->unsynced = true;
-    }
-    return piaa_store_sync(store, error);
 }
 
 /* ------------------------------------------------------------------------------------------------------------ opening */
@@ -209,7 +151,7 @@ piaa_store *piaa_store_open_write(const char *path, const piaa_identity *identit
               open_catalog(store, identity, others, error) && ask_for(store, slots, error) && open_matrices(store, error) &&
               piaa_store_mend(store, error);
     free(lock);
-    store->synced_at = now();
+    store->synced_at = piaa_seconds_now();
     store->ready = ok;
     if (ok) return store;
     piaa_store_close(store);

@@ -1,7 +1,8 @@
-/* What the catalogue promises, held against the matrices when a writer opens a store (see store.c for what can go wrong).
+/* What the catalogue promises, held against the matrices when a writer opens a store (store.c and store_batch.c say what can go wrong).
  *
  * Two kinds of rows are looked at: those past the end of some matrix, which lose the vectors that are not there, and those of batches that
  * the disk may not have had, whose vectors must add up to their checksum. */
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "features/store_parts.h"
 
@@ -22,17 +23,13 @@ uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
 
 /* ----------------------------------------------------------------------------------------------------------- warnings */
 
-static void warn(const piaa_store *store, const char *line) {
-    if (store->hooks.warn && line) store->hooks.warn(store->hooks.user, line);
-}
-
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count) {
     const piaa_slot *s = &store->slots.items[slot];
     char *line = piaa_format(NULL, "%s/%s.%d.npy is damaged: %lld vector%s that the catalogue promises %s missing; %s", store->folder,
                              piaa_pool_name(s->pool), s->layer, (long long)count, count == 1 ? "" : "s", count == 1 ? "is" : "are",
                              store->writing ? "they are computed anew when their photos come up"
                                             : "run piaa embed on the photos again to compute them anew");
-    warn(store, line);
+    if (line) piaa_hooks_warn(&store->hooks, line);
     free(line);
 }
 
@@ -41,7 +38,7 @@ void piaa_store_warn_unsure(const piaa_store *store, int64_t count) {
                              (long long)count, count == 1 ? "" : "s",
                              store->writing ? "they are computed anew when their photos come up"
                                             : "run piaa embed on the photos again to compute them anew");
-    warn(store, line);
+    if (line) piaa_hooks_warn(&store->hooks, line);
     free(line);
 }
 

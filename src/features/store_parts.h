@@ -1,5 +1,5 @@
-/* What the files of the store share: store.c opens and closes, store_meta.c knows what it is, store_mend.c repairs,
- * store_write.c records photos, store_read.c looks. */
+/* What the files of the store share: store.c opens and closes, store_batch.c makes durable, store_meta.c knows what it is, store_mend.c
+ * repairs, store_write.c records photos, store_read.c looks. */
 #ifndef PIAA_FEATURES_STORE_PARTS_H
 #define PIAA_FEATURES_STORE_PARTS_H
 
@@ -57,7 +57,7 @@ static inline bool piaa_bit(const unsigned char *bits, int at) {
     return bits[at / 8] >> (at % 8) & 1;
 }
 
-/* store.c */
+/* store_batch.c */
 char *piaa_store_matrix_path(const piaa_store *store, int slot, piaa_error *error) PIAA_MUST_USE;
 /* Makes everything durable, now or if it is time. */
 bool piaa_store_sync(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
