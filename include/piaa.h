@@ -71,7 +71,7 @@ PIAA_API const char *piaa_version(void); /* "0.1.0" */
 
 /* ------------------------------------------------------------------------------------------------------------ models */
 
-/* An opened model folder: configuration, tokenizer and the names of its tensors.  No weights in memory. */
+/* An opened model: configuration, tokenizer and the names of its tensors.  No weights in memory. */
 typedef struct piaa_model piaa_model;
 
 /* The sizes that bound a request: the decoder's hidden states are 0..decoder_layers (0 the embeddings, i the output of block i, the last
@@ -86,7 +86,7 @@ typedef struct piaa_layout {
 
 typedef struct piaa_model_info {
     const char *family; /* "Qwen3-VL" */
-    const char *folder;
+    const char *folder; /* as it was given, or found; "TEXT.gguf,MMPROJ.gguf" where both were named: piaa_model_open takes it again */
     const char *dtype; /* of most weights, as the file spells it */
     piaa_layout layout;
     int heads, kv_heads, head_dim, intermediate, vocabulary;
@@ -98,9 +98,12 @@ typedef struct piaa_model_info {
     char fingerprint[65];                                /* SHA-256 that tells checkpoints apart, hexadecimal */
 } piaa_model_info;
 
-/* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors), or the name of one that was pulled; NULL:
- * the demonstration model (or the folder that the environment variable PIAA_MODEL names). */
+/* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors), a GGUF file with its vision part (mmproj)
+ * beside it or a folder that holds the two, or the name of a model that was pulled; NULL: the demonstration model (or the folder that the
+ * environment variable PIAA_MODEL names). */
 PIAA_API piaa_model *piaa_model_open(const char *folder, piaa_error *error);
+/* The same of a GGUF text model whose vision part is the file `vision`, wherever that is; NULL: as above. */
+PIAA_API piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error);
 PIAA_API void piaa_model_close(piaa_model *model);
 PIAA_API const piaa_model_info *piaa_model_get_info(const piaa_model *model);
 

@@ -1,5 +1,6 @@
 /* piaa model convert: a model folder as a pair of GGUF files, smaller in memory and on disk. */
 #include "cli/commands.h"
+#include "cli/reader.h"
 
 #include "base/file.h"
 #include "base/memory.h"
@@ -34,17 +35,18 @@ static bool run(piaa_call *call, piaa_error *error) {
         return piaa_error_set(error, PIAA_USAGE, "the file to write should end in .gguf, \"%s\" does not", out);
     if (name && !piaa_gguf_kind_parse(name, &kind))
         return piaa_error_set(error, PIAA_USAGE, "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q4_K", name);
-    char *folder = strchr(call->operands[0], ',') ? piaa_strdup(call->operands[0], error) : piaa_model_locate(call->operands[0], error);
-    piaa_checkpoint *checkpoint = folder ? piaa_checkpoint_open(folder, error) : NULL;
+    char *found = piaa_model_locate(call->operands[0], error);
+    piaa_checkpoint *checkpoint = found ? piaa_checkpoint_open_pair(found, piaa_call_value(call, "mmproj"), error) : NULL;
     char *vision = checkpoint ? vision_path(out, error) : NULL;
     bool ok = vision && piaa_gguf_convert(checkpoint, out, vision, kind, &call->talk.hooks, error) && say_sizes(call, out, vision);
     free(vision);
     piaa_checkpoint_close(checkpoint);
-    free(folder);
+    free(found);
     return ok;
 }
 
 static const piaa_option options[] = {
+    PIAA_OPTION_MMPROJ,
     {"dtype", "TYPE", "how matrices are stored", "q4_K", "f32 f16 bf16 q8_0 q4_K"},
     {0},
 };

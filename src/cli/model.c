@@ -1,7 +1,9 @@
 /* piaa model info, piaa model tokens. */
 #include "cli/commands.h"
+#include "cli/reader.h"
 #include "report/report.h"
-#include "vlm/vlm.h"
+#include "weights/checkpoint_parts.h"
+#include "weights/pulled.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,7 +33,7 @@ static bool layers_text(const piaa_layout *l, piaa_text *out, piaa_error *error)
 
 static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
     const piaa_layout *l = &info->layout;
-    return piaa_text_format(out, error, "family         %s\nfolder         ", info->family) &&
+    return piaa_text_format(out, error, "family         %s\nmodel          ", info->family) &&
            piaa_report_add_line(out, info->folder, error) && piaa_text_format(out, error, "\nfingerprint    %s\n", info->fingerprint) &&
            piaa_text_format(out, error, "parameters     %.4g million, %.4g MB, mostly %s\n", (double)info->parameters / 1e6,
                             (double)info->bytes / 1e6, info->dtype) &&
@@ -87,7 +89,7 @@ static cJSON *info_json(const piaa_model_info *info) {
 }
 
 static bool run_info(piaa_call *call, piaa_error *error) {
-    piaa_model *model = piaa_model_open(call->operand_count ? call->operands[0] : NULL, error);
+    piaa_model *model = piaa_reader_model(call, call->operand_count ? call->operands[0] : NULL, error);
     if (!model) return false;
     const piaa_model_info *info = piaa_model_get_info(model);
     bool ok;
@@ -134,11 +136,32 @@ static bool tokens_json(const piaa_tokenizer *tokenizer, const piaa_ids *ids, pi
     return ok;
 }
 
+/* Of a folder, a tokenizer.json, a pulled model, or a GGUF file, for which the text model alone is enough. */
+static piaa_tokenizer *open_tokenizer(const char *text, piaa_error *error) {
+    char *path = piaa_model_locate(text, error);
+    piaa_tokenizer *tokenizer = NULL;
+    if (path && !piaa_file_is_folder(path) && piaa_gguf_is(path)) {
+        piaa_gguf *file = piaa_gguf_open(path, error);
+        cJSON *root = file ? piaa_gguf_tokenizer(file, error) : NULL;
+        if (root) tokenizer = piaa_tokenizer_from_json(root, path, error);
+        cJSON_Delete(root);
+        piaa_gguf_close(file);
+    } else if (path && piaa_gguf_pair_is(path)) {
+        piaa_checkpoint *checkpoint = piaa_checkpoint_open(path, error);
+        if (checkpoint) tokenizer = piaa_checkpoint_tokenizer(checkpoint, error);
+        piaa_checkpoint_close(checkpoint);
+    } else if (path) {
+        tokenizer = piaa_tokenizer_open(path, error);
+    }
+    free(path);
+    return tokenizer;
+}
+
 static bool run_tokens(piaa_call *call, piaa_error *error) {
     static const size_t limit = (size_t)1 << 30;
     bool standard = strcmp(call->operands[1], "-") == 0;
     size_t size = strlen(call->operands[1]);
-    piaa_tokenizer *tokenizer = piaa_tokenizer_open(call->operands[0], error);
+    piaa_tokenizer *tokenizer = open_tokenizer(call->operands[0], error);
     char *input = tokenizer && standard ? piaa_file_read("-", limit, &size, error) : NULL;
     piaa_ids ids = {0};
     bool ok = tokenizer && (!standard || input) &&
@@ -152,17 +175,18 @@ static bool run_tokens(piaa_call *call, piaa_error *error) {
 
 /* ---------------------------------------------------------------------------------------------------------------- tables */
 
-static const piaa_option info_options[] = {{"json", NULL, "print JSON", NULL, NULL}, {0}};
+static const piaa_option info_options[] = {PIAA_OPTION_MMPROJ, {"json", NULL, "print JSON", NULL, NULL}, {0}};
 static const piaa_option tokens_options[] = {{"json", NULL, "print JSON with the ids and the pieces of text", NULL, NULL}, {0}};
 
 const piaa_command piaa_command_model_info = {
     .name = "model info",
-    .summary = "Say what a model folder holds: family, sizes, layers, limits",
-    .example = "piaa model info Qwen3-VL-4B-Instruct\n",
-    .operands = "[DIR]",
+    .summary = "Say what a model is: family, sizes, layers, limits",
+    .example = "piaa model info Qwen3-VL-4B-Instruct\n"
+               "piaa model info gemma-3-4b-it-Q4_K_M.gguf --mmproj mmproj-model-f16.gguf\n",
+    .operands = "[MODEL]",
     .most = 1,
     .groups = {{"Options", info_options}},
-    .notes = "Without DIR it is the demonstration model.",
+    .notes = "MODEL is what --model takes: a folder, a GGUF file, or the name of a pulled model; without it, the demonstration model.",
     .run = run_info,
 };
 
@@ -171,7 +195,7 @@ const piaa_command piaa_command_model_tokens = {
     .summary = "Print the token ids of a text",
     .example = "piaa model tokens Qwen3-VL-4B-Instruct \"Assess the aesthetics of this image.\"\n"
                "piaa model tokens tokenizer.json - < prompt.txt\n",
-    .operands = "DIR|tokenizer.json TEXT|-",
+    .operands = "MODEL|tokenizer.json TEXT|-",
     .least = 2,
     .most = 2,
     .groups = {{"Options", tokens_options}},

@@ -19,11 +19,12 @@ static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *sto
 static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
     piaa_request request;
     char layer[16];
+    const char *model;
     piaa_paths photos = {0};
     piaa_reader reader = {0};
     bool ok = piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
               piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error) &&
-              piaa_reader_open(&reader, call, piaa_reader_model_like(call, &taste->identity), &request, error) &&
+              piaa_reader_model_like(call, &taste->identity, &model, error) && piaa_reader_open(&reader, call, model, &request, error) &&
               piaa_reader_need_one(&reader, error) &&
               piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor), &piaa_extractor_slots(reader.extractor)->items[0], error) &&
               piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&

@@ -2,6 +2,7 @@
 #include "cli/reader.h"
 
 #include "base/memory.h"
+#include "weights/checkpoint_parts.h"
 #include "weights/sha256.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@ const piaa_option piaa_reader_options[] = {
     {"model", "DIR",
      "a model to read the photos: a folder as downloaded from Hugging Face, a GGUF file, or the name of one that was pulled",
      "the demonstration model", NULL},
+    PIAA_OPTION_MMPROJ,
     {"pool", "POOLS",
      "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the vision encoder; of models of vision alone "
      "also pooled, projected: what they make of the last state",
@@ -68,9 +70,21 @@ bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identi
     return true;
 }
 
-const char *piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity) {
-    const char *given = piaa_call_value(call, "model");
-    return given ? given : piaa_file_is_folder(identity->model) ? identity->model : NULL;
+bool piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity, const char **out, piaa_error *error) {
+    *out = piaa_call_value(call, "model");
+    if (*out || piaa_call_has(call, "mmproj")) return true;
+    if (piaa_file_is_folder(identity->model) || piaa_gguf_pair_is(identity->model)) *out = identity->model;
+    return *out || piaa_model_is_demonstration(identity->fingerprint) ||
+           piaa_error_set(error, PIAA_IO, "the model of this taste, %.600s, is not there any more: name it with --model", identity->model);
+}
+
+piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_error *error) {
+    const char *vision = piaa_call_value(call, "mmproj");
+    if (vision && !model) {
+        piaa_error_set(error, PIAA_USAGE, "--mmproj %s is the vision part of a text model: name that model's GGUF file too", vision);
+        return NULL;
+    }
+    return piaa_model_open_pair(model, vision, error);
 }
 
 bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {
@@ -80,8 +94,8 @@ bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {
     return true;
 }
 
-bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *folder, const piaa_request *request, piaa_error *error) {
-    reader->model = piaa_model_open(folder, error);
+bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model, const piaa_request *request, piaa_error *error) {
+    reader->model = piaa_reader_model(call, model, error);
     reader->extractor = reader->model ? piaa_extractor_new(reader->model, request, error) : NULL;
     if (!reader->extractor) return false;
     piaa_reader_tell_demonstration(call, piaa_model_get_info(reader->model)->fingerprint);

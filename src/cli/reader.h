@@ -14,7 +14,11 @@
             "both", "both causal"                                                                                                          \
     }
 
-extern const piaa_option piaa_reader_options[]; /* model, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
+/* The row after "model" of every table that has it: piaa_reader_model reads both. */
+#define PIAA_OPTION_MMPROJ                                                                                                                 \
+    { "mmproj", "FILE", "the vision part of a GGUF model", "the one beside it", NULL }
+
+extern const piaa_option piaa_reader_options[]; /* model, mmproj, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
 
 typedef struct piaa_reader {
     piaa_model *model;
@@ -29,11 +33,14 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
  * slot's, and outlives the request.  Whoever uses it checks the outcome: models and defaults change. */
 bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity, const piaa_slot *slot, piaa_request *out,
                               char layer[16], piaa_error *error) PIAA_MUST_USE;
-/* --model, else the folder that features of this identity were made with if it is still there, else NULL, the demonstration model. */
-const char *piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity);
+/* --model, else what the features of this identity were made with, in *out (NULL: the demonstration model); PIAA_IO if that is gone. */
+bool piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity, const char **out, piaa_error *error) PIAA_MUST_USE;
 
-/* Opens the model (folder NULL: the demonstration one) and the extractor, and says so where it is the demonstration model. */
-bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *folder, const piaa_request *request,
+/* Opens a model with the call's --mmproj; NULL: the demonstration model, which has no use for one. */
+piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_error *error) PIAA_MUST_USE;
+
+/* Opens the model (NULL: the demonstration one) and the extractor, and says so where it is the demonstration model. */
+bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model, const piaa_request *request,
                       piaa_error *error) PIAA_MUST_USE;
 /* Says so where features come from the demonstration model (piaa_reader_open does it for its own); true if they do. */
 bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint);

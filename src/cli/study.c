@@ -12,8 +12,10 @@
 #include <unistd.h>
 
 const piaa_option piaa_study_options[] = {
-    {"model", "DIR", "folder of a checkpoint as downloaded from Hugging Face, or the name of one that was pulled",
+    {"model", "DIR",
+     "a model to read the photos: a folder as downloaded from Hugging Face, a GGUF file, or the name of one that was pulled",
      "the demonstration model", NULL},
+    PIAA_OPTION_MMPROJ,
     {"prompt", "TEXT", "what the model is told beside the photo: base, format, attributes or unrelated for the paper's prompts, or a text",
      "base", NULL},
     {"max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL},
@@ -67,7 +69,7 @@ bool piaa_study_open(piaa_study *study, piaa_call *call, piaa_study_kind kind, p
     study->threads = threads < 1 ? 1 : (int)threads;
     return (study->set = piaa_dataset_open(piaa_call_value(call, "data"), &call->talk.hooks, error)) &&
            (study->prompt = expand_prompt(study->set, kind, piaa_call_value(call, "prompt"), &study->prompt_mode, error)) &&
-           (study->reader.model = piaa_model_open(piaa_call_value(call, "model"), error));
+           (study->reader.model = piaa_reader_model(call, piaa_call_value(call, "model"), error));
 }
 
 void piaa_study_close(piaa_study *study) {

@@ -86,15 +86,12 @@ static char *demonstration_folder(piaa_error *error) {
     return NULL;
 }
 
-piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
+piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
-    /* "text.gguf,mmproj.gguf" names two files, which the checkpoint takes apart. */
-    char *found = !folder               ? demonstration_folder(error)
-                  : strchr(folder, ',') ? piaa_strdup(folder, error)
-                                        : piaa_model_locate(folder, error);
+    char *found = text ? piaa_model_locate(text, error) : demonstration_folder(error);
     if (!found) return NULL;
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
-    if (model) model->checkpoint = piaa_checkpoint_open(found, error);
+    if (model) model->checkpoint = piaa_checkpoint_open_pair(found, vision, error);
     if (model && model->checkpoint) model->family = find_family(model->checkpoint, error);
     if (model && model->family && !model->family->no_tokenizer) model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
     free(found);
@@ -110,6 +107,10 @@ piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
     sum_up_tensors(model);
     model->info.demonstration = piaa_model_is_demonstration(model->info.fingerprint);
     return model;
+}
+
+piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
+    return piaa_model_open_pair(folder, NULL, error);
 }
 
 void piaa_model_close(piaa_model *model) {

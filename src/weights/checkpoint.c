@@ -242,10 +242,14 @@ static bool sort_tensors(piaa_checkpoint *c, piaa_error *error) {
     return true;
 }
 
-static bool open_pair(piaa_checkpoint *c, piaa_error *error) {
+static bool open_pair(piaa_checkpoint *c, const char *named, piaa_error *error) {
     char *text, *vision;
-    if (!piaa_gguf_pair_find(c->folder, &text, &vision, error)) return false;
-    c->text = piaa_gguf_open(text, error);
+    if (!piaa_gguf_pair_find(c->folder, named, &text, &vision, error)) return false;
+    if (named) {
+        free(c->folder);
+        c->folder = piaa_format(error, "%s,%s", text, vision);
+    }
+    if (c->folder) c->text = piaa_gguf_open(text, error);
     if (c->text) c->vision = piaa_gguf_open(vision, error);
     free(text);
     free(vision);
@@ -256,13 +260,18 @@ static bool open_folder(piaa_checkpoint *c, piaa_error *error) {
     return read_config(c, error) && read_image_config(c, error) && open_weights(c, error) && gather_tensors(c, error);
 }
 
-piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) {
+piaa_checkpoint *piaa_checkpoint_open_pair(const char *path, const char *vision, piaa_error *error) {
     piaa_checkpoint *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
     c->folder = piaa_strdup(path, error);
-    if (c->folder && (piaa_gguf_pair_named(path) ? open_pair(c, error) : open_folder(c, error)) && sort_tensors(c, error)) return c;
+    bool pair = c->folder && (vision || piaa_gguf_pair_is(path));
+    if (c->folder && (pair ? open_pair(c, vision, error) : open_folder(c, error)) && sort_tensors(c, error)) return c;
     piaa_checkpoint_close(c);
     return NULL;
+}
+
+piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) {
+    return piaa_checkpoint_open_pair(path, NULL, error);
 }
 
 void piaa_checkpoint_close(piaa_checkpoint *c) {

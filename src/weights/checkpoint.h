@@ -33,9 +33,13 @@ typedef struct piaa_checkpoint piaa_checkpoint;
  *   - the GGUF file of a text model, with its vision part beside it, or named after a comma: "TEXT.gguf,MMPROJ.gguf".
  * From GGUF metadata a configuration is made with the keys that config.json would have.  Tensor data are mapped, not read. */
 piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) PIAA_MUST_USE;
+/* The same of a GGUF text model, or a folder that holds one, with `vision` as its vision part wherever that is; NULL: piaa_checkpoint_open.
+ */
+piaa_checkpoint *piaa_checkpoint_open_pair(const char *path, const char *vision, piaa_error *error) PIAA_MUST_USE;
 void piaa_checkpoint_close(piaa_checkpoint *checkpoint);
 
-const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint); /* `path` as it was given */
+/* `path` as it was given; "TEXT.gguf,MMPROJ.gguf" where the vision part was named. */
+const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint);
 /* Its tokenizer: from tokenizer.json, or from the GGUF file's metadata.  The caller's. */
 piaa_tokenizer *piaa_checkpoint_tokenizer(const piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;
 const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);       /* config.json, or what stands for it */

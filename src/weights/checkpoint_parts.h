@@ -29,10 +29,10 @@ struct piaa_checkpoint {
     size_t count;
 };
 
-/* The paths of a GGUF pair, the caller's, from a path as piaa_checkpoint_open takes it.  piaa_gguf_pair_named tells whether it is one;
- * a folder with safetensors is not. */
-bool piaa_gguf_pair_named(const char *path);
-bool piaa_gguf_pair_find(const char *path, char **text, char **vision, piaa_error *error) PIAA_MUST_USE;
+/* The paths of a GGUF pair, the caller's, from a path as piaa_checkpoint_open takes it; `named`: the vision part, or NULL to look for it.
+ * piaa_gguf_pair_is tells whether the path is one; a folder with safetensors is not. */
+bool piaa_gguf_pair_is(const char *path);
+bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char **vision, piaa_error *error) PIAA_MUST_USE;
 
 /* Fills in config, processor and entries (unsorted) from c->text and c->vision. */
 bool piaa_gguf_model_read(piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;

@@ -68,20 +68,18 @@ bool piaa_gguf_model_fits(const piaa_gguf *text, const piaa_gguf *vision, piaa_e
     if (!family) return false;
     const char *architecture = piaa_gguf_string(vision, "general.architecture");
     if (!architecture || strcmp(architecture, "clip") != 0)
-        return piaa_error_set(error, PIAA_MISMATCH,
-                              "%s is not the vision part (mmproj) of a model: name one as --model TEXT.gguf,MMPROJ.gguf",
-                              piaa_gguf_where(vision));
+        return piaa_error_set(error, PIAA_MISMATCH, "%s is a GGUF file of the architecture %.60s, not the vision part (mmproj) of %s",
+                              piaa_gguf_where(vision), architecture ? architecture : "none", piaa_gguf_where(text));
     if (strcmp(projector(vision), family->projector) != 0)
-        return piaa_error_set(
-            error, PIAA_MISMATCH,
-            "%s is the vision part of another kind of model (%.60s) than %s (%s): name its own as --model TEXT.gguf,MMPROJ.gguf",
-            piaa_gguf_where(vision), projector(vision), piaa_gguf_where(text), family->projector);
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "%s is the vision part of another kind of model (%.60s) than %s (%s): name that model's own with --mmproj",
+                              piaa_gguf_where(vision), projector(vision), piaa_gguf_where(text), family->projector);
     if (!need(text, family->architecture, "embedding_length", 1, 1 << 20, &hidden, error) ||
         !need(vision, "clip.vision", "projection_dim", 1, 1 << 20, &projected, error))
         return false;
     if (hidden != projected)
         return piaa_error_set(error, PIAA_MISMATCH,
-                              "%s makes vectors of %lld values, and %s takes %lld: name that model's own as --model TEXT.gguf,MMPROJ.gguf",
+                              "%s makes vectors of %lld values, and %s takes %lld: name that model's own with --mmproj",
                               piaa_gguf_where(vision), (long long)projected, piaa_gguf_where(text), (long long)hidden);
     return true;
 }
@@ -220,10 +218,9 @@ static void put_qwen3vl(builder *text_file, builder *vision_file, cJSON *text, c
     if (list) put(vision_file, vision, "deepstack_visual_indexes", list);
     int64_t expected = find_int(text_file, "n_deepstack_layers", marked);
     if (vision_file->ok && expected != marked)
-        vision_file->ok =
-            piaa_error_set(vision_file->error, PIAA_MISMATCH,
-                           "%s has %d deepstack layers, and %s takes %lld: name that model's own as --model TEXT.gguf,MMPROJ.gguf",
-                           piaa_gguf_where(vision_file->file), marked, piaa_gguf_where(text_file->file), (long long)expected);
+        vision_file->ok = piaa_error_set(vision_file->error, PIAA_MISMATCH,
+                                         "%s has %d deepstack layers, and %s takes %lld: name that model's own with --mmproj",
+                                         piaa_gguf_where(vision_file->file), marked, piaa_gguf_where(text_file->file), (long long)expected);
 
     put_image(vision_file, image, 3);
     /* Only some converters note the limits; without them the family's own hold. */

@@ -1,4 +1,4 @@
-/* The two files of a GGUF model, from what a user names: a folder, the text model's file, or both with a comma between them. */
+/* The two files of a GGUF model, from what a user names: a folder, the text model's file, or both (--mmproj, or a comma between them). */
 #include "weights/checkpoint_parts.h"
 
 #include "base/file.h"
@@ -61,7 +61,7 @@ static bool holds_safetensors(const char *folder) {
     return found;
 }
 
-bool piaa_gguf_pair_named(const char *path) {
+bool piaa_gguf_pair_is(const char *path) {
     if (find_comma(path)) return true;
     if (!piaa_file_is_folder(path)) return is_file(path) && (ends_in_gguf(path) || piaa_gguf_is(path));
     piaa_paths files = {0};
@@ -73,6 +73,12 @@ bool piaa_gguf_pair_named(const char *path) {
 static bool is_vision(const piaa_gguf *file) {
     const char *architecture = piaa_gguf_string(file, "general.architecture");
     return architecture && strcmp(architecture, "clip") == 0;
+}
+
+/* Publishers put other things into GGUF files too: adapters, importance values. */
+static bool is_model(const piaa_gguf *file) {
+    const char *type = piaa_gguf_string(file, "general.type");
+    return !type || strcmp(type, "model") == 0;
 }
 
 /* One model in several files: refused here, where the way out can be said. */
@@ -88,69 +94,87 @@ static bool is_whole(const piaa_gguf *file, piaa_error *error) {
 static bool find_text(const char *folder, const piaa_paths *files, char **out, piaa_error *error) {
     for (size_t i = 0; i < files->count; i++) {
         piaa_gguf *file = piaa_gguf_open(files->items[i], error);
-        bool vision = file && is_vision(file), ok = file && (vision || is_whole(file, error));
+        bool other = file && (is_vision(file) || !is_model(file)), ok = file && (other || is_whole(file, error));
         piaa_gguf_close(file);
         if (!ok) return false;
-        if (vision) continue;
+        if (other) continue;
         if (*out)
             return piaa_error_set(error, PIAA_USAGE, "%s holds several models, %s and %s among them: name one of the files", folder,
                                   piaa_path_name(*out), piaa_path_name(files->items[i]));
         *out = piaa_strdup(files->items[i], error);
         if (!*out) return false;
     }
-    return *out ||
-           piaa_error_set(error, PIAA_FORMAT, "%s holds the vision part (mmproj) of a model alone: its text model is missing", folder);
+    return *out || piaa_error_set(error, PIAA_FORMAT, "%s holds the vision part (mmproj) of a model, but no text model", folder);
 }
 
-/* The one vision part among the files that fits the text model.  If none fits, why the first does not. */
+/* Whether a file is called as piaa model convert calls the vision part of `text`: mmproj-TEXT.gguf. */
+static bool is_namesake(const char *text, const char *vision) {
+    static const char before[] = "mmproj-";
+    vision = piaa_path_name(vision);
+    return strncmp(vision, before, sizeof before - 1) == 0 && strcmp(vision + sizeof before - 1, piaa_path_name(text)) == 0;
+}
+
+/* The one vision part among the files that fits the text model, or of several its namesake.  If none fits, why the first does not. */
 static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **out, piaa_error *error) {
+    const char *found = NULL, *other = NULL;
     piaa_error first = {0};
     for (size_t i = 0; i < files->count; i++) {
         piaa_error why = {0};
-        if (strcmp(files->items[i], piaa_gguf_where(text)) == 0) continue;
-        piaa_gguf *file = piaa_gguf_open(files->items[i], &why);
+        const char *path = files->items[i];
+        if (strcmp(path, piaa_gguf_where(text)) == 0) continue;
+        piaa_gguf *file = piaa_gguf_open(path, &why);
         /* A damaged neighbour matters only if it calls itself what is looked for. */
-        bool looks = file ? is_vision(file) : strstr(piaa_path_name(files->items[i]), "mmproj") != NULL;
+        bool looks = file ? is_vision(file) : strstr(piaa_path_name(path), "mmproj") != NULL;
         bool fits = file && looks && piaa_gguf_model_fits(text, file, &why);
         piaa_gguf_close(file);
         if (looks && !fits && first.code == PIAA_OK) first = why;
-        if (!fits) continue;
-        if (*out)
-            return piaa_error_set(error, PIAA_USAGE,
-                                  "%s has several vision parts beside it, %s and %s: name one as --model TEXT.gguf,MMPROJ.gguf",
-                                  piaa_gguf_where(text), piaa_path_name(*out), piaa_path_name(files->items[i]));
-        *out = piaa_strdup(files->items[i], error);
-        if (!*out) return false;
+        if (!fits || (found && is_namesake(piaa_gguf_where(text), found))) continue;
+        other = is_namesake(piaa_gguf_where(text), path) ? NULL : found;
+        found = path;
     }
-    if (*out) return true;
+    if (other)
+        return piaa_error_set(error, PIAA_USAGE, "%s has several vision parts beside it, %s and %s: name one with --mmproj",
+                              piaa_gguf_where(text), piaa_path_name(other), piaa_path_name(found));
+    if (found) return (*out = piaa_strdup(found, error)) != NULL;
     if (first.code != PIAA_OK) return piaa_error_set(error, first.code, "%s", first.message);
     return piaa_error_set(error, PIAA_IO,
                           "%s has no vision part (a GGUF file usually called mmproj-….gguf) beside it: fetch it from where the model came "
-                          "from, or name it as --model TEXT.gguf,MMPROJ.gguf",
+                          "from, or name it with --mmproj",
                           piaa_gguf_where(text));
 }
 
-bool piaa_gguf_pair_find(const char *path, char **text, char **vision, piaa_error *error) {
+/* Why `path` cannot have a vision part named for it, where that can be seen without opening it. */
+static bool may_be_text(const char *path, const char *vision, piaa_error *error) {
+    if (find_comma(path)) return piaa_error_set(error, PIAA_USAGE, "%s names a vision part already: leave out --mmproj", path);
+    if (!piaa_file_is_folder(path) || piaa_gguf_pair_is(path)) return true;
+    if (holds_safetensors(path))
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "%s holds safetensors, which have the vision encoder inside: leave out --mmproj, which belongs to a GGUF file", path);
+    return piaa_error_set(error, PIAA_FORMAT, "%s holds no GGUF file that %s could be the vision part of", path, vision);
+}
+
+bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char **vision, piaa_error *error) {
     *text = *vision = NULL;
-    const char *comma = find_comma(path);
-    if (comma) {
-        *text = piaa_format(error, "%.*s", (int)(comma - path), path);
-        *vision = piaa_strdup(comma + 1, error);
-        if (*text && *vision) return true;
-    }
-    bool folder = piaa_file_is_folder(path);
-    char *around = comma ? NULL : folder ? piaa_strdup(path, error) : piaa_path_folder(path, error);
+    if (named && !may_be_text(path, named, error)) return false;
+    const char *comma = named ? NULL : find_comma(path);
+    char *alone = comma ? piaa_format(error, "%.*s", (int)(comma - path), path) : piaa_strdup(path, error);
+    if (comma) named = comma + 1;
+    bool folder = alone && piaa_file_is_folder(alone);
+    char *around = !alone ? NULL : folder ? piaa_strdup(alone, error) : piaa_path_folder(alone, error);
     piaa_paths files = {0};
-    bool ok = around && list_files(around, &files, error);
+    bool ok = around && ((named && !folder) || list_files(around, &files, error));
     if (ok && folder)
-        ok = find_text(path, &files, text, error);
+        ok = find_text(alone, &files, text, error);
     else if (ok)
-        ok = (*text = piaa_strdup(path, error)) != NULL;
+        ok = (*text = piaa_strdup(alone, error)) != NULL;
     piaa_gguf *file = ok ? piaa_gguf_open(*text, error) : NULL;
-    ok = file && piaa_gguf_model_known(file, error) && is_whole(file, error) && find_vision(file, &files, vision, error);
+    ok = file && piaa_gguf_model_known(file, error) && is_whole(file, error) &&
+         (named ? (*vision = piaa_strdup(named, error)) != NULL : find_vision(file, &files, vision, error));
     piaa_gguf_close(file);
     piaa_paths_free(&files);
     free(around);
+    free(alone);
     if (ok) return true;
     free(*text);
     free(*vision);

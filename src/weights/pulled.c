@@ -238,7 +238,7 @@ static bool find_model(const piaa_hub_name *name, char **out, piaa_error *error)
 char *piaa_model_locate(const char *text, piaa_error *error) {
     piaa_hub_name name;
     char *folder = NULL;
-    if (piaa_file_exists(text)) return piaa_strdup(text, error);
+    if (piaa_file_exists(text) || strchr(text, ',')) return piaa_strdup(text, error); /* "TEXT.gguf,MMPROJ.gguf" */
     if (text[0] == '/' || text[0] == '.' || !piaa_hub_name_parse(text, &name, NULL))
         piaa_error_set(error, PIAA_IO,
                        "%s does not exist: give a Hugging Face model folder, or the name of a pulled model (piaa model list shows them)",

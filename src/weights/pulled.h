@@ -11,9 +11,9 @@
 
 #include "weights/hub.h"
 
-/* The path to give to piaa_checkpoint_open: `text` itself if a file or folder of that name exists, else the folder of the pulled model that
- * it names (short name or OWNER/NAME, either with @REVISION), ours or in the Hugging Face cache; allocated.  PIAA_IO, with the command
- * that would fetch it, where there is none.  Never asks the network. */
+/* The path to give to piaa_checkpoint_open: `text` itself if a file or folder of that name exists or it names two files, else the folder of
+ * the pulled model that it names (short name or OWNER/NAME, either with @REVISION), ours or in the Hugging Face cache; allocated.  PIAA_IO,
+ * with the command that would fetch it, where there is none.  Never asks the network. */
 char *piaa_model_locate(const char *text, piaa_error *error) PIAA_MUST_USE;
 
 typedef struct piaa_pulled {

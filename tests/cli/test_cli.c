@@ -555,6 +555,51 @@ static void test_bad_models(void **state) {
     expect_refusal(PIAA("model", "info", "photos"), 1, "piaa model info: ", "config.json");
 }
 
+/* A pair of GGUF files, apart from each other: --mmproj wherever there is --model, and a taste that finds its model again. */
+static void test_pair(void **state) {
+    (void)state;
+    static const char text[] = PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", vision[] = PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf";
+    make_folder("apart");
+    copy(text, "apart/text.gguf", 1);
+    copy(vision, "vision.gguf", 1);
+#define PAIR "--model", "apart/text.gguf", "--mmproj", "vision.gguf"
+    expect_ok(PIAA("model", "info", "apart/text.gguf", "--mmproj", "vision.gguf", "--json"));
+    cJSON *root = parse_out();
+    assert_string_equal(piaa_json_string(root, "folder"), "apart/text.gguf,vision.gguf");
+    cJSON_Delete(root);
+    expect_ok(PIAA("model", "info", "apart", "--mmproj", "vision.gguf"));
+    expect_ok(PIAA("model", "tokens", "apart/text.gguf", "a"));
+    expect_ok(PIAA("embed", "photos", "--out", "pair.store", PAIR, ONE));
+    expect_ok(PIAA("rank", "photos", "--ratings", "ratings.csv", PAIR, ONE));
+    expect_ok(PIAA("bench", "photos/iaa_pub10_0183.jpg", PAIR, ONE));
+    expect_ok(PIAA("model", "convert", "apart/text.gguf", "--mmproj", "vision.gguf", "pair.gguf", "--dtype", "f32"));
+    expect_ok(PIAA("model", "info", "pair.gguf"));
+
+    expect_ok(PIAA("fit", "--store", "pair.store", "--ratings", "ratings.csv", "--out", "pair.json"));
+    expect_ok(PIAA("predict", "--taste", "pair.json", "photos", ONE));
+    expect_ok(PIAA("predict", "--taste", "pair.json", "photos", PAIR, ONE));
+    char *from = at("vision.gguf"), *to = at("gone.gguf");
+    assert_int_equal(rename(from, to), 0);
+    free(from);
+    free(to);
+    expect_refusal(PIAA("predict", "--taste", "pair.json", "photos", ONE), 1, "piaa predict: ", "vision.gguf");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", PAIR), 1, "piaa rank: ", "vision.gguf");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--mmproj", "gone.gguf"), 2,
+                   "piaa rank: ", "--mmproj gone.gguf is the vision part of a text model");
+    expect_refusal(PIAA("embed", "photos", "--out", "p.store", "--model", PIAA_SOURCE "/models/demo", "--mmproj", "gone.gguf"), 2,
+                   "piaa embed: ", "leave out --mmproj");
+    expect_refusal(PIAA("model", "info", "--mmproj", "gone.gguf"), 2, "piaa model info: ", "--mmproj gone.gguf");
+    expect_refusal(PIAA("model", "info", "apart/text.gguf"), 1, "piaa model info: ", "name it with --mmproj");
+    expect_refusal(PIAA("model", "info", "apart/text.gguf", "--mmproj", "apart/text.gguf"), 1, "piaa model info: ", "not the vision part");
+    expect_refusal(PIAA("model", "info", "apart/text.gguf", "--mmproj", PIAA_GOLDEN "/gguf/gemma3-mmproj-f32.gguf"), 1,
+                   "piaa model info: ", "another kind of model");
+    from = at("apart/text.gguf");
+    remove(from);
+    free(from);
+    expect_refusal(PIAA("predict", "--taste", "pair.json", "photos", ONE), 1,
+                   "piaa predict: ", "the model of this taste, apart/text.gguf,vision.gguf, is not there any more");
+}
+
 /* ----------------------------------------------------------------------------------------- what the system does not allow */
 
 static void test_output(void **state) {
@@ -644,7 +689,8 @@ int main(void) {
         cmocka_unit_test(test_help),       cmocka_unit_test(test_usage),       cmocka_unit_test(test_rank),
         cmocka_unit_test(test_store),      cmocka_unit_test(test_bench),       cmocka_unit_test(test_model),
         cmocka_unit_test(test_bad_photos), cmocka_unit_test(test_bad_ratings), cmocka_unit_test(test_other_store),
-        cmocka_unit_test(test_bad_models), cmocka_unit_test(test_output),      cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_bad_models), cmocka_unit_test(test_pair),        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

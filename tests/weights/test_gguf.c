@@ -465,7 +465,7 @@ static void folders_and_neighbours(void **state) {
     char *folder = support_folder(), *alone = support_join(folder, "text.gguf");
     link_to(folder, "text.gguf", GGUF "qwen3vl-f32.gguf");
     expect(folder, PIAA_IO, "text.gguf has no vision part");
-    expect(alone, PIAA_IO, "TEXT.gguf,MMPROJ.gguf");
+    expect(alone, PIAA_IO, "name it with --mmproj");
     link_to(folder, "mmproj-gemma.gguf", GGUF "gemma3-mmproj-f32.gguf");
     expect(folder, PIAA_MISMATCH, "another kind of model (gemma3)");
     link_to(folder, "vision.gguf", GGUF "qwen3vl-mmproj-f32.gguf");
@@ -479,6 +479,8 @@ static void folders_and_neighbours(void **state) {
     remove(broken);
     link_to(folder, "vision2.gguf", GGUF "qwen3vl-mmproj-f32.gguf");
     expect(folder, PIAA_USAGE, "several vision parts beside it, vision.gguf and vision2.gguf");
+    link_to(folder, "mmproj-text.gguf", GGUF "qwen3vl-mmproj-f32.gguf"); /* as piaa model convert would call it */
+    piaa_checkpoint_close(open_good(folder));
     char *named = piaa_format(NULL, "%s,%s/vision2.gguf", alone, folder);
     piaa_checkpoint_close(open_good(named));
     char *missing = piaa_format(NULL, "%s,%s/vision3.gguf", alone, folder);
@@ -486,13 +488,66 @@ static void folders_and_neighbours(void **state) {
     expect(PIAA_GOLDEN "/gguf", PIAA_USAGE, "holds several models, gemma3-f32.gguf and qwen3vl-bf16.gguf");
     expect(GGUF "qwen3vl-mmproj-f32.gguf", PIAA_USAGE, "is the vision part (mmproj) of a model: name the text model");
     expect(GGUF "qwen3vl-f32.gguf," GGUF "gemma3-mmproj-f32.gguf", PIAA_MISMATCH, "another kind of model");
-    expect(GGUF "qwen3vl-f32.gguf," GGUF "qwen3vl-bf16.gguf", PIAA_MISMATCH, "is not the vision part");
+    expect(GGUF "qwen3vl-f32.gguf," GGUF "qwen3vl-bf16.gguf", PIAA_MISMATCH,
+           "qwen3vl-bf16.gguf is a GGUF file of the architecture qwen3vl, not the vision part (mmproj) of");
     expect(PIAA_GOLDEN "/gguf_types/types.gguf", PIAA_UNSUPPORTED, "the architecture types");
     free(missing);
     free(named);
     free(broken);
     free(alone);
     support_remove(folder);
+}
+
+/* The vision part named apart, as --mmproj does. */
+static void expect_pair(const char *path, const char *vision, piaa_code code, const char *part) {
+    piaa_error error = {0};
+    piaa_checkpoint *checkpoint = piaa_checkpoint_open_pair(path, vision, &error);
+    if (checkpoint) fail_msg("opened %s with %s, which should be refused with \"%s\"", path, vision, part);
+    if (error.code != code || !strstr(error.message, part)) fail_msg("%d: \"%s\" does not say \"%s\"", error.code, error.message, part);
+}
+
+static void named_vision_parts(void **state) {
+    PIAA_UNUSED(state);
+    static const char text[] = GGUF "qwen3vl-f32.gguf", vision[] = GGUF "qwen3vl-mmproj-f32.gguf";
+    char *folder = support_folder(), *other = support_folder(), *copy = support_join(folder, "model.gguf");
+    piaa_error error = {0};
+    link_to(folder, "model.gguf", text);
+    link_to(folder, "mmproj-a.gguf", vision);
+    link_to(folder, "mmproj-b.gguf", vision);
+    const char *const ways[] = {text, copy, folder}; /* beside others; the one text model of a folder */
+    for (size_t i = 0; i < PIAA_COUNT(ways); i++) {
+        piaa_checkpoint *c = piaa_checkpoint_open_pair(ways[i], vision, &error);
+        if (!c) fail_msg("%s", error.message);
+        char *expected = piaa_format(NULL, "%s,%s", i ? copy : text, vision);
+        assert_string_equal(piaa_checkpoint_folder(c), expected); /* opens it again */
+        piaa_checkpoint_close(open_good(expected));
+        free(expected);
+        piaa_checkpoint_close(c);
+    }
+    expect_pair(copy, GGUF "absent.gguf", PIAA_IO, "absent.gguf");
+    expect_pair(GGUF "absent.gguf", vision, PIAA_IO, "absent.gguf");
+    expect_pair(copy, text, PIAA_MISMATCH, "not the vision part (mmproj) of");
+    expect_pair(vision, vision, PIAA_USAGE, "is the vision part (mmproj) of a model: name the text model");
+    expect_pair(copy, GGUF "gemma3-mmproj-f32.gguf", PIAA_MISMATCH, "another kind of model");
+    expect_pair(copy, PIAA_GOLDEN "/gguf_types/types.gguf", PIAA_MISMATCH, "the architecture types");
+    expect_pair(copy, PIAA_GOLDEN "/qwen3vl/config.json", PIAA_FORMAT, "is not a GGUF file");
+    expect_pair(copy, PIAA_GOLDEN, PIAA_IO, PIAA_GOLDEN);
+    expect_pair(PIAA_GOLDEN "/qwen3vl", vision, PIAA_USAGE, "holds safetensors, which have the vision encoder inside");
+    expect_pair(PIAA_GOLDEN "/qwen3vl/config.json", vision, PIAA_FORMAT, "is not a GGUF file");
+    expect_pair(other, vision, PIAA_FORMAT, "holds no GGUF file");
+    char *pair = piaa_format(NULL, "%s,%s", copy, vision);
+    expect_pair(pair, vision, PIAA_USAGE, "names a vision part already");
+    free(pair);
+    /* A file of importance values, as publishers put beside the models, is none. */
+    static const char imatrix[] = "GGUF\3\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\0\0\0\0"
+                                  "\14\0\0\0\0\0\0\0general.type\10\0\0\0\7\0\0\0\0\0\0\0imatrix";
+    support_write(folder, "a-imatrix.gguf", imatrix, sizeof imatrix - 1);
+    piaa_checkpoint *c = piaa_checkpoint_open_pair(folder, vision, &error);
+    if (!c) fail_msg("%s", error.message);
+    piaa_checkpoint_close(c);
+    free(copy);
+    support_remove(folder);
+    support_remove(other);
 }
 
 /* A copy of a golden file with one 32-bit number under a key changed. */
@@ -640,6 +695,7 @@ int main(void) {
         cmocka_unit_test(cut_and_changed),
         cmocka_unit_test(lies),
         cmocka_unit_test(folders_and_neighbours),
+        cmocka_unit_test(named_vision_parts),
         cmocka_unit_test(values_that_do_not_fit),
         cmocka_unit_test(sentencepiece),
     };
