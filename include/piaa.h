@@ -138,6 +138,8 @@ typedef enum piaa_dtype {
     PIAA_DTYPE_F16,
     PIAA_DTYPE_BF16,
     PIAA_DTYPE_Q8_0,
+    PIAA_DTYPE_Q6_K,
+    PIAA_DTYPE_Q5_K,
     PIAA_DTYPE_Q4_K,
     PIAA_DTYPE_FILE
 } piaa_dtype;

@@ -34,7 +34,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (length < 6 || strcmp(out + length - 5, ".gguf") != 0)
         return piaa_error_set(error, PIAA_USAGE, "the file to write should end in .gguf, \"%s\" does not", out);
     if (name && !piaa_gguf_kind_parse(name, &kind))
-        return piaa_error_set(error, PIAA_USAGE, "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q4_K", name);
+        return piaa_error_set(error, PIAA_USAGE, "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q6_K, q5_K, q4_K", name);
     char *found = piaa_model_locate(call->operands[0], error);
     piaa_checkpoint *checkpoint = found ? piaa_checkpoint_open_pair(found, piaa_call_value(call, "mmproj"), error) : NULL;
     char *vision = checkpoint ? vision_path(out, error) : NULL;
@@ -47,7 +47,7 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     PIAA_OPTION_MMPROJ,
-    {"dtype", "TYPE", "how matrices are stored", "q4_K", "f32 f16 bf16 q8_0 q4_K"},
+    {"dtype", "TYPE", "how matrices are stored", "q4_K", "f32 f16 bf16 q8_0 q6_K q5_K q4_K"},
     {0},
 };
 
@@ -60,9 +60,9 @@ const piaa_command piaa_command_model_convert = {
     .least = 2,
     .most = 2,
     .groups = {{"Options", options}},
-    .notes =
-        "The text model goes to OUT.gguf and the vision encoder to mmproj-OUT.gguf beside it. q4_K is llama.cpp's mixture Q4_K_M, with the "
-        "vision encoder as q8_0: about a third of the size of bf16. Features then differ a little from the original's, so keep to one form "
-        "of a model for all photos of a store.",
+    .notes = "The text model goes to OUT.gguf and the vision encoder to mmproj-OUT.gguf beside it. q4_K and q5_K are llama.cpp's mixtures "
+             "Q4_K_M and Q5_K_M; beside a K-quant the vision encoder is q8_0. q4_K takes about a third of the size of bf16. Features then "
+             "differ a little from the original's, so keep to one form "
+             "of a model for all photos of a store.",
     .run = run,
 };

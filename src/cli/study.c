@@ -20,7 +20,7 @@ const piaa_option piaa_study_options[] = {
      "base", NULL},
     {"max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL},
     {"dtype", "TYPE", "how the weights are held in memory", "auto: f32 for models up to 1 GiB, else the checkpoint's own",
-     "auto f32 f16 bf16 q8_0 q4_K file"},
+     "auto f32 f16 bf16 q8_0 q6_K q5_K q4_K file"},
     PIAA_OPTION_IMAGE_ATTENTION,
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say; the published code ignores them", "apply", "apply ignore"},
     {"threads", "N", "threads to compute with", "one per core", NULL},

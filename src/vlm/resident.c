@@ -10,6 +10,7 @@
 #include "vlm/resident.h"
 
 #include "base/memory.h"
+#include "weights/mixture.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -193,6 +194,10 @@ static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
         return GGML_TYPE_BF16;
     case PIAA_DTYPE_Q8_0:
         return GGML_TYPE_Q8_0;
+    case PIAA_DTYPE_Q6_K:
+        return GGML_TYPE_Q6_K;
+    case PIAA_DTYPE_Q5_K:
+        return GGML_TYPE_Q5_K;
     case PIAA_DTYPE_Q4_K:
         return GGML_TYPE_Q4_K;
     case PIAA_DTYPE_AUTO:
@@ -222,8 +227,12 @@ static void settle_types(piaa_resident *resident) {
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
         item->type = wanted_type(resident->dtype, item);
-        /* Rows that a type's blocks do not fill (SigLIP's 588, 1152 and 4304 values in blocks of 256). */
-        if (!item->vector && item->matrix.columns % ggml_blck_size(item->type) != 0) item->type = GGML_TYPE_BF16;
+        if (item->vector || !ggml_is_quantized(item->type) || resident->dtype == PIAA_DTYPE_FILE) continue;
+        /* As in the files that we write: a kernel over pixels and a matrix that is turned round are small, and not quantised. */
+        if (item->transposed || item->parts[0]->dimensions > 2)
+            item->type = GGML_TYPE_BF16;
+        else
+            item->type = piaa_type_for_rows(item->type, item->matrix.columns, GGML_TYPE_BF16);
     }
 }
 

@@ -17,7 +17,7 @@
 typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
 
-const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q4_K", "file" */
+const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K", "file" */
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
 /* What AUTO means for this model; others stay as they are. */

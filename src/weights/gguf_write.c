@@ -7,6 +7,7 @@
 #include "weights/checkpoint_parts.h"
 #include "weights/gguf_meta.h"
 #include "weights/gguf_names.h"
+#include "weights/mixture.h"
 
 #include <errno.h>
 #include <ggml.h>
@@ -41,6 +42,8 @@ static const struct {
     [PIAA_GGUF_KIND_F16] = {"f16", GGML_TYPE_F16, GGML_TYPE_F16, 1, 1},
     [PIAA_GGUF_KIND_BF16] = {"bf16", GGML_TYPE_BF16, GGML_TYPE_BF16, 32, 32},
     [PIAA_GGUF_KIND_Q8_0] = {"q8_0", GGML_TYPE_Q8_0, GGML_TYPE_Q8_0, 7, 7},
+    [PIAA_GGUF_KIND_Q6_K] = {"q6_K", GGML_TYPE_Q6_K, GGML_TYPE_Q8_0, 18, 7},
+    [PIAA_GGUF_KIND_Q5_K] = {"q5_K", GGML_TYPE_Q5_K, GGML_TYPE_Q8_0, 17, 7},
     [PIAA_GGUF_KIND_Q4_K] = {"q4_K", GGML_TYPE_Q4_K, GGML_TYPE_Q8_0, 15, 7},
 };
 
@@ -59,23 +62,6 @@ static bool has_part(const char *name, const char *part) {
     return strstr(name, part) != NULL;
 }
 
-/* The blocks whose value and down projections keep more bits: the first and last eighth, and every third between. */
-static bool use_more_bits(int block, int blocks) {
-    return block < blocks / 8 || block >= 7 * blocks / 8 || (block - blocks / 8) % 3 == 2;
-}
-
-static enum ggml_type mixture(const char *name, int block, int blocks, bool tied) {
-    if (strcmp(name, "output.weight") == 0 || (tied && strcmp(name, "token_embd.weight") == 0)) return GGML_TYPE_Q6_K;
-    if ((has_part(name, ".attn_v.weight") || has_part(name, ".ffn_down.weight")) && use_more_bits(block, blocks)) return GGML_TYPE_Q6_K;
-    return GGML_TYPE_Q4_K;
-}
-
-static enum ggml_type fall_back(enum ggml_type type, int64_t columns) {
-    if (columns % ggml_blck_size(type) == 0) return type;
-    enum ggml_type smaller = type == GGML_TYPE_Q4_K ? GGML_TYPE_Q5_0 : type == GGML_TYPE_Q6_K ? GGML_TYPE_Q8_0 : GGML_TYPE_F16;
-    return columns % ggml_blck_size(smaller) == 0 ? smaller : GGML_TYPE_F16;
-}
-
 /* The type of a tensor under llama.cpp's name. */
 static enum ggml_type settle_type(const planned *item, piaa_gguf_kind kind, bool vision, int block, int blocks, bool tied) {
     const piaa_tensor *tensor = item->from;
@@ -85,8 +71,8 @@ static enum ggml_type settle_type(const planned *item, piaa_gguf_kind kind, bool
     if (plain) return GGML_TYPE_F32;
     if (strcmp(name, "mm.input_projection.weight") == 0)
         return GGML_TYPE_F16; /* its product is transposed, for which quantised rows do not serve */
-    enum ggml_type type = vision ? kinds[kind].vision : kind == PIAA_GGUF_KIND_Q4_K ? mixture(name, block, blocks, tied) : kinds[kind].text;
-    return fall_back(type, tensor->shape[tensor->dimensions - 1]);
+    enum ggml_type type = vision ? kinds[kind].vision : piaa_type_in_mixture(kinds[kind].text, name, block, blocks, tied);
+    return piaa_type_for_rows(type, tensor->shape[tensor->dimensions - 1], GGML_TYPE_F16);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- plan */

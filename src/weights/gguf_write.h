@@ -4,18 +4,20 @@
 
 #include "weights/checkpoint.h"
 
-/* How matrices are stored; vectors, position embeddings and the patch kernel are float32 always.  Q4_K is llama.cpp's mixture Q4_K_M, with
- * Q6_K for the output, and for every second value and down projection; its vision part is Q8_0.  Rows that are no whole blocks fall back
- * to a type with smaller ones, at last to F16. */
+/* How matrices are stored; vectors, position embeddings and the patch kernel are float32 always.  Q5_K and Q4_K are llama.cpp's mixtures
+ * Q5_K_M and Q4_K_M (weights/mixture.h); the vision part beside a K-quant is Q8_0.  Rows that are no whole blocks fall back to a type with
+ * smaller ones, at last to F16. */
 typedef enum piaa_gguf_kind {
     PIAA_GGUF_KIND_F32,
     PIAA_GGUF_KIND_F16,
     PIAA_GGUF_KIND_BF16,
     PIAA_GGUF_KIND_Q8_0,
+    PIAA_GGUF_KIND_Q6_K,
+    PIAA_GGUF_KIND_Q5_K,
     PIAA_GGUF_KIND_Q4_K
 } piaa_gguf_kind;
 
-bool piaa_gguf_kind_parse(const char *name, piaa_gguf_kind *out); /* "f32", "f16", "bf16", "q8_0", "q4_K" */
+bool piaa_gguf_kind_parse(const char *name, piaa_gguf_kind *out); /* "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K" */
 
 /* Writes both files, each complete under another name first.  `checkpoint` may be a GGUF pair itself.  hooks (may be NULL) sees bytes of
  * weights read, and may stop it.  Peak memory: the metadata and 64 rows of one matrix. */

@@ -130,7 +130,7 @@ static void quantised(void **state) {
     static const struct {
         const char *kind;
         double limit;
-    } kinds[] = {{"f16", 4e-4}, {"bf16", 2e-3}, {"q8_0", 1e-2}, {"q4_K", 9e-2}};
+    } kinds[] = {{"f16", 4e-4}, {"bf16", 2e-3}, {"q8_0", 1e-2}, {"q6_K", 2e-2}, {"q5_K", 5e-2}, {"q4_K", 9e-2}};
     static const char *const folders[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3", PIAA_SOURCE "/models/demo"};
     for (size_t k = 0; k < PIAA_COUNT(kinds); k++)
         for (size_t f = 0; f < PIAA_COUNT(folders); f++) {
