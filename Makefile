@@ -8,17 +8,19 @@
 #   make format       clang-format everything                          make tidy      clang-tidy everything
 #   make check        rooms, words, formatting                         make clean     remove builds (keeps ggml, bench cache)
 #   make bench-fit    the fit's alone; FIT="--threads 1": its options
+#   make bench-families  Gemma 3, DINOv3, CLIP and SigLIP against transformers; EXTRACT="--rounds 1": bench/extract.sh's options
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 FIT ?=
+EXTRACT ?=
 piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang demo study test asan fuzz valgrind bench bench-fit install format check tidy clean setup
+.PHONY: all release clang demo study test asan fuzz valgrind bench bench-fit bench-families install format check tidy clean setup
 .DEFAULT_GOAL := all
 
 all: release
@@ -61,7 +63,10 @@ valgrind:
 	@scripts/valgrind build/valgrind/src/cli/piaa
 
 bench: bench-fit
-	@bench/extract.sh
+	@bench/extract.sh $(EXTRACT)
+
+bench-families: release
+	@bench/extract.sh --model families $(EXTRACT)
 
 bench-fit: release
 	@scripts/setup venv

@@ -369,7 +369,7 @@ static void test_bench(void **state) {
     double value;
     assert_non_null(csv);
     assert_int_equal(piaa_csv_next(csv, NULL), 1);
-    static const char *const columns[] = {"width", "height", "tokens", "prepare_s", "model_s", "gflop", "gflop_per_s"};
+    static const char *const columns[] = {"width", "height", "tokens", "prepare_s", "model_s", "cpu_s", "gflop", "gflop_per_s"};
     for (size_t i = 0; i < PIAA_COUNT(columns); i++) {
         assert_true(piaa_parse_number(piaa_csv_field(csv, piaa_csv_column(csv, columns[i])), &value));
         assert_true(value > 0);
