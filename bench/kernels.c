@@ -1,7 +1,7 @@
 /*
  * Speed of the CPU kernels beside ggml's, in GFLOP/s of one core, as CSV: one line per shape.
  *
- *   bench_kernels [repeats]
+ *   bench_kernels [repeats [text]]        text: only shapes that contain it
  *
  * One thread and the thread's own clock, so that a busy machine does not change the figures much; the best of `repeats` (5) runs.  `peak`
  * is a loop of vdpbf16ps on registers.  Without our kernels (another CPU) only ggml's columns are filled.
@@ -167,14 +167,17 @@ static void line(const char *what, const char *shape, double ours, double theirs
 }
 
 int main(int count, char **arguments) {
-    static const int64_t products[][3] = {{212, 2560, 9728},  {1045, 2560, 9728}, {4096, 1024, 4096}, {2688, 1024, 3072},
-                                          {2688, 1024, 1024}, {2688, 4096, 1024}, {687, 2048, 12288}, {687, 6144, 2048},
-                                          {207, 2048, 12288}, {768, 1024, 4096}};
+    static const int64_t products[][3] = {
+        {212, 2560, 9728},  {1045, 2560, 9728}, {4096, 1024, 4096}, {2688, 1024, 3072}, {2688, 1024, 1024}, {2688, 4096, 1024},
+        {687, 2048, 12288}, {687, 6144, 2048},  {207, 2048, 12288}, {768, 1024, 4096},  {4096, 1152, 3456}, {4096, 1152, 4304},
+        {4096, 4304, 1152}, {272, 2560, 20480}, {272, 10240, 2560}, {201, 768, 3072},   {201, 3072, 768}};
     static const struct {
         int64_t tokens;
         int heads, kv_heads, dim;
         bool causal;
-    } attentions[] = {{768, 16, 16, 64, false}, {2688, 16, 16, 64, false}, {687, 16, 8, 128, true}, {207, 16, 8, 128, true}};
+    } attentions[] = {{768, 16, 16, 64, false},  {2688, 16, 16, 64, false}, {687, 16, 8, 128, true}, {207, 16, 8, 128, true},
+                      {4096, 16, 16, 72, false}, {272, 8, 4, 256, true},    {201, 12, 12, 64, false}};
+    const char *wanted = count > 2 ? arguments[2] : "";
     if (count > 1) repeats = atoi(arguments[1]);
     if (repeats < 1) return 2;
     printf("what,shape,ours,ggml,peak,share of peak\n");
@@ -185,15 +188,17 @@ int main(int count, char **arguments) {
         for (size_t i = 0; i < PIAA_COUNT(products); i++) {
             const int64_t *p = products[i];
             snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1], (long long)p[2]);
+            if (!strstr(shape, wanted)) continue;
             line(half ? "bf16 product" : "f32 product", shape, ours_product(half, p[0], p[1], p[2]),
                  ggml_product(half ? GGML_TYPE_BF16 : GGML_TYPE_F32, p[0], p[1], p[2]), peak);
-            if (half) line("q4_K product", shape, NAN, ggml_product(GGML_TYPE_Q4_K, p[0], p[1], p[2]), peak);
+            if (half && p[1] % 256 == 0) line("q4_K product", shape, NAN, ggml_product(GGML_TYPE_Q4_K, p[0], p[1], p[2]), peak);
         }
         for (size_t i = 0; i < PIAA_COUNT(attentions); i++) {
             int64_t n = attentions[i].tokens;
             int heads = attentions[i].heads, kv = attentions[i].kv_heads, dim = attentions[i].dim;
             bool causal = attentions[i].causal;
             snprintf(shape, sizeof shape, "%lldx%dx%d%s", (long long)n, heads, dim, causal ? " causal" : "");
+            if (!strstr(shape, wanted)) continue;
             line(half ? "bf16 attention" : "f32 attention", shape, ours_attention(half, n, heads, kv, dim, causal),
                  ggml_attention(half, n, heads, kv, dim, causal), peak);
         }

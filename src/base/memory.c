@@ -28,6 +28,10 @@ void *piaa_alloc_array(size_t count, size_t size, piaa_error *error) {
     return p;
 }
 
+void piaa_memory_release(void) {
+    PIAA_TRIM();
+}
+
 bool piaa_grow(void *array_address, size_t *capacity, size_t need, size_t size, piaa_error *error) {
     if (need <= *capacity) return true;
     size_t wanted = *capacity < 8 ? 8 : *capacity + *capacity / 2;

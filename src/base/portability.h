@@ -10,6 +10,15 @@
 #define PIAA_MUST_USE
 #endif
 
+#if defined(__linux__)
+#include <malloc.h>
+#endif
+#if defined(__GLIBC__)
+#define PIAA_TRIM() ((void)malloc_trim(0))
+#else
+#define PIAA_TRIM() ((void)0)
+#endif
+
 #define PIAA_UNUSED(x) ((void)(x))
 #define PIAA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

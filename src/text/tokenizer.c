@@ -278,6 +278,7 @@ piaa_tokenizer *piaa_tokenizer_parse(const char *json, size_t size, const char *
     if (!root) return NULL;
     piaa_tokenizer *t = piaa_tokenizer_from_json(root, where, error);
     cJSON_Delete(root);
+    piaa_memory_release();
     return t;
 }
 
