@@ -18,10 +18,10 @@
  *              line: what failed, where, and how to mend it.  A function that is given the NULL of a call that failed, or that begins
  *              with an error already there, fails too and leaves the first error in place, so that a chain like the one above needs
  *              one check, at its end.  Set the error to {0} before going on after one that was dealt with.
- *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_load, piaa_embed or piaa_rank belongs to the caller, who ends it with the
- *              matching *_close or *_free; both accept NULL.  Pointers that a getter returns belong to the handle.
- *   Threads    A handle is used by one thread at a time; different handles are independent.  There is no global state.
- *   Numbers    Pooled vectors are float32; the regression is float64 inside.
+ *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_load, *_pull, piaa_embed or piaa_rank belongs to the caller, who ends it
+ * with the matching *_close or *_free; both accept NULL.  Pointers that a getter returns belong to the handle. Threads    A handle is used
+ * by one thread at a time; different handles are independent.  There is no global state. Numbers    Pooled vectors are float32; the
+ * regression is float64 inside.
  */
 #ifndef PIAA_H
 #define PIAA_H
@@ -87,7 +87,7 @@ typedef struct piaa_layout {
 typedef struct piaa_model_info {
     const char *family; /* "Qwen3-VL" */
     const char *folder; /* as it was given, or found; "TEXT.gguf,MMPROJ.gguf" where both were named: piaa_model_open takes it again */
-    const char *dtype; /* of most weights, as the file spells it */
+    const char *dtype;  /* of most weights, as the file spells it */
     piaa_layout layout;
     int heads, kv_heads, head_dim, intermediate, vocabulary;
     int vision_heads, vision_intermediate, patch, merge; /* one image token is merge x merge patches of patch x patch pixels */
@@ -106,6 +106,51 @@ PIAA_API piaa_model *piaa_model_open(const char *folder, piaa_error *error);
 PIAA_API piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error);
 PIAA_API void piaa_model_close(piaa_model *model);
 PIAA_API const piaa_model_info *piaa_model_get_info(const piaa_model *model);
+
+/* -------------------------------------------------------------------------------------------------------- models by name */
+
+/* Of a repository that holds GGUF files, which two to pull; NULL: what the name says behind its colon, else Q4_K_M, else Q8_0, and the
+ * vision part in 16 bits.  `from`: the address of a mirror; NULL: the environment's HF_ENDPOINT, else the Hugging Face hub. */
+typedef struct piaa_pull_request {
+    const char *file;   /* the text model's */
+    const char *mmproj; /* its vision part's */
+    const char *from;
+} piaa_pull_request;
+
+/* A model that piaa_model_open opens by its name. */
+typedef struct piaa_pulled {
+    char *name;     /* "Qwen/Qwen3-VL-4B-Instruct", "ggml-org/gemma-3-4b-it-GGUF:Q8_0" */
+    char *revision; /* "main"; "" where no pull was ended */
+    char *folder;   /* of its files; "TEXT.gguf,MMPROJ.gguf" for two in the Hugging Face cache */
+    char commit[41];
+    int64_t bytes;
+    bool complete;
+    bool shared; /* in the Hugging Face cache */
+    /* Of a pull, else 0: */
+    size_t files;
+    size_t unchecked;   /* of them those for which the server named no checksum, so that only their size could be checked */
+    int64_t downloaded; /* bytes, by this call */
+} piaa_pulled;
+
+/* Downloads what piaa needs of a repository into the user's cache: `name` is a short name ("qwen3-vl-4b") or OWNER/NAME, either with
+ * @REVISION and, for GGUF files, :QUANT.  What is there already, whole and right, is not fetched again; a file gets its name only after its
+ * size and checksum were found right.  hooks->progress hears of bytes and the file in hand.  On failure what has come is kept, and the same
+ * call goes on from there.  The token in HF_TOKEN goes to the hub (or to `from`) and to no other host, and never unencrypted, except to
+ * this machine.  request and hooks may be NULL. */
+PIAA_API piaa_pulled *piaa_model_pull(const char *name, const piaa_pull_request *request, const piaa_hooks *hooks, piaa_error *error);
+PIAA_API void piaa_pulled_free(piaa_pulled *pulled);
+
+/* Every pulled model, and those of the Hugging Face cache, by name and revision. */
+typedef struct piaa_pulled_list piaa_pulled_list;
+PIAA_API piaa_pulled_list *piaa_pulled_list_read(piaa_error *error);
+PIAA_API void piaa_pulled_list_free(piaa_pulled_list *list);
+PIAA_API size_t piaa_pulled_list_count(const piaa_pulled_list *list);
+PIAA_API const piaa_pulled *piaa_pulled_list_at(const piaa_pulled_list *list, size_t index);
+
+/* Deletes every revision of a pulled model (of one with :QUANT, those files alone), and what an unfinished pull left; *bytes (may be NULL):
+ * how much that was.  PIAA_USAGE where it was not pulled, PIAA_BUSY while a pull of it is under way.  The Hugging Face cache is not
+ * touched. */
+PIAA_API bool piaa_pulled_remove(const char *name, int64_t *bytes, piaa_error *error);
 
 /* --------------------------------------------------------------------------------------------------- pooled hidden states */
 

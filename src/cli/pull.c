@@ -88,21 +88,24 @@ static bool ask_to_stop(void *user) {
     return hooks->stop && hooks->stop(hooks->user);
 }
 
-static bool pulled_text(const piaa_fetched *got, const char *name, piaa_text *out, piaa_error *error) {
+static bool pulled_text(const piaa_pulled *got, const char *name, piaa_text *out, piaa_error *error) {
     char size[32], fresh[32];
-    bool ok = piaa_text_format(out, error, "model          %s\ncommit         %s\nfiles          %zu, %s", got->repository, got->commit,
+    bool ok = piaa_text_format(out, error, "model          %s\ncommit         %s\nfiles          %zu, %s", got->name, got->commit,
                                got->files, size_text(got->bytes, size));
     if (ok && got->shared)
         ok = piaa_text_format(out, error, ", in the Hugging Face cache");
     else if (ok)
         ok = piaa_text_format(out, error, ", %s of it fetched now", size_text(got->downloaded, fresh));
-    return ok && piaa_text_format(out, error, "\nfolder         ") && piaa_report_add_line(out, got->folder, error) &&
-           piaa_text_format(out, error, "\nto use it      --model %s\n", name);
+    ok = ok && piaa_text_format(out, error, "\nfolder         ") && piaa_report_add_line(out, got->folder, error) &&
+         piaa_text_format(out, error, "\nto use it      --model ");
+    if (!strchr(got->name, ':')) return ok && piaa_text_format(out, error, "%s\n", name); /* a short name stays short */
+    const char *revision = strcmp(got->revision, "main") != 0 ? got->revision : "";
+    return ok && piaa_text_format(out, error, "%s%s%s\n", got->name, *revision ? "@" : "", revision);
 }
 
-static cJSON *pulled_json(const piaa_fetched *got) {
+static cJSON *pulled_json(const piaa_pulled *got) {
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddStringToObject(root, "model", got->repository);
+    cJSON_AddStringToObject(root, "model", got->name);
     cJSON_AddStringToObject(root, "commit", got->commit);
     cJSON_AddItemToObject(root, "folder", piaa_report_string(got->folder));
     cJSON_AddNumberToObject(root, "files", (double)got->files);
@@ -116,17 +119,17 @@ static cJSON *pulled_json(const piaa_fetched *got) {
 static bool run_pull(piaa_call *call, piaa_error *error) {
     watch w = {.talk = &call->talk};
     piaa_hooks hooks = {.user = &w, .warn = pass_warning, .progress = show_progress, .stop = ask_to_stop};
-    piaa_fetch_options options = {.from = piaa_call_value(call, "from"), .hooks = &hooks};
-    piaa_fetched got;
+    const piaa_pull_request request = {piaa_call_value(call, "file"), piaa_call_value(call, "mmproj"), piaa_call_value(call, "from")};
     piaa_text text = {0};
     piaa_talk_catch_stop(&call->talk);
-    bool ok = piaa_model_fetch(call->operands[0], &options, &got, error);
+    piaa_pulled *got = piaa_model_pull(call->operands[0], &request, &hooks, error);
     piaa_talk_clear(&call->talk);
+    bool ok = got != NULL;
     if (ok && piaa_call_has(call, "json"))
-        ok = print_json(pulled_json(&got), error);
+        ok = print_json(pulled_json(got), error);
     else if (ok)
-        ok = print_text(&text, pulled_text(&got, call->operands[0], &text, error), error);
-    piaa_fetched_free(&got);
+        ok = print_text(&text, pulled_text(got, call->operands[0], &text, error), error);
+    piaa_pulled_free(got);
     return ok;
 }
 
@@ -140,10 +143,12 @@ static bool list_text(const piaa_pulled_list *list, piaa_text *out, piaa_error *
     char size[32];
     size_t widest = 0;
     bool ok = true;
-    for (size_t i = 0; i < list->count; i++)
-        if (strlen(list->items[i].name) > widest) widest = strlen(list->items[i].name);
-    for (size_t i = 0; ok && i < list->count; i++) {
-        const piaa_pulled *item = &list->items[i];
+    for (size_t i = 0; i < piaa_pulled_list_count(list); i++) {
+        size_t length = strlen(piaa_pulled_list_at(list, i)->name);
+        if (length > widest) widest = length;
+    }
+    for (size_t i = 0; ok && i < piaa_pulled_list_count(list); i++) {
+        const piaa_pulled *item = piaa_pulled_list_at(list, i);
         ok = piaa_text_format(out, error, "%-*s  %10s  %.12s", (int)widest, item->name, size_text(item->bytes, size), item->commit) &&
              (!*item->revision || piaa_text_format(out, error, "  %s", item->revision)) &&
              (!*state_text(item) || piaa_text_format(out, error, "  %s", state_text(item))) && piaa_text_format(out, error, "\n");
@@ -153,8 +158,8 @@ static bool list_text(const piaa_pulled_list *list, piaa_text *out, piaa_error *
 
 static cJSON *list_json(const piaa_pulled_list *list) {
     cJSON *root = cJSON_CreateArray();
-    for (size_t i = 0; i < list->count; i++) {
-        const piaa_pulled *item = &list->items[i];
+    for (size_t i = 0; i < piaa_pulled_list_count(list); i++) {
+        const piaa_pulled *item = piaa_pulled_list_at(list, i);
         cJSON *object = cJSON_CreateObject();
         cJSON_AddStringToObject(object, "model", item->name);
         cJSON_AddItemToObject(object, "revision", *item->revision ? cJSON_CreateString(item->revision) : cJSON_CreateNull());
@@ -185,16 +190,16 @@ static bool print_names(bool json, piaa_error *error) {
 static bool run_list(piaa_call *call, piaa_error *error) {
     bool json = piaa_call_has(call, "json");
     if (piaa_call_has(call, "names")) return print_names(json, error);
-    piaa_pulled_list list = {0};
     piaa_text text = {0};
-    bool ok = piaa_pulled_list_read(&list, error);
+    piaa_pulled_list *list = piaa_pulled_list_read(error);
+    bool ok = list != NULL;
     if (ok && json)
-        ok = print_json(list_json(&list), error);
+        ok = print_json(list_json(list), error);
     else if (ok)
-        ok = print_text(&text, list_text(&list, &text, error), error);
-    if (ok && !json && !list.count)
+        ok = print_text(&text, list_text(list, &text, error), error);
+    if (ok && !json && !piaa_pulled_list_count(list))
         piaa_talk_note(&call->talk, "No model has been pulled yet: piaa model list --names shows some that can be");
-    piaa_pulled_list_free(&list);
+    piaa_pulled_list_free(list);
     return ok;
 }
 
@@ -215,6 +220,8 @@ static bool run_rm(piaa_call *call, piaa_error *error) {
 /* ----------------------------------------------------------------------------------------------------------------- tables */
 
 static const piaa_option pull_options[] = {
+    {"file", "NAME", "of a repository of GGUF files, the text model's", "the one in Q4_K_M, else Q8_0", NULL},
+    {"mmproj", "NAME", "of a repository of GGUF files, the vision part's", "the one in bf16 or f16", NULL},
     {"from", "URL", "a mirror of the Hugging Face hub to fetch from", "HF_ENDPOINT, or the hub itself", NULL},
     {"json", NULL, "print JSON", NULL, NULL},
     {0},
@@ -228,8 +235,9 @@ static const piaa_option list_options[] = {
 const piaa_command piaa_command_model_pull = {
     .name = "model pull",
     .summary = "Download a model from Hugging Face, so that --model finds it by name",
-    .example = "piaa model pull qwen3-vl-4b\npiaa rank photos --ratings ratings.csv --model qwen3-vl-4b\n",
-    .operands = "NAME|OWNER/NAME[@REVISION]",
+    .example = "piaa model pull qwen3-vl-4b\npiaa rank photos --ratings ratings.csv --model qwen3-vl-4b\n"
+               "piaa model pull ggml-org/gemma-3-4b-it-GGUF:Q8_0\n",
+    .operands = "NAME|OWNER/NAME[@REVISION][:KIND]",
     .least = 1,
     .most = 1,
     .groups = {{"Options", pull_options}},
@@ -237,6 +245,8 @@ const piaa_command piaa_command_model_pull = {
         "Only the files that piaa needs are fetched, into $XDG_CACHE_HOME/piaa/models (~/.cache/piaa/models), and each is checked against "
         "the checksum that the hub lists. Ended early, the next pull goes on where it stopped. A model that is whole in the Hugging Face "
         "cache (HF_HOME) is used where it is.\n\n"
+        "Of a repository of GGUF files a text model and its vision part (mmproj) are fetched: KIND, or --file and --mmproj, say which. "
+        "Several kinds of a model can be there side by side, and --model names them as pull did.\n\n"
         "Models that are given only to those who accept their terms need a token: put it in HF_TOKEN. It is sent to the hub (or to what "
         "--from or HF_ENDPOINT name) and to no other host, and never without encryption, except to this machine. Certificates are always "
         "checked; SSL_CERT_FILE names those of an authority of your own.",
@@ -256,9 +266,9 @@ const piaa_command piaa_command_model_rm = {
     .name = "model rm",
     .summary = "Delete a pulled model",
     .example = "piaa model rm qwen3-vl-4b\n",
-    .operands = "NAME|OWNER/NAME",
+    .operands = "NAME|OWNER/NAME[:KIND]",
     .least = 1,
     .most = 1,
-    .notes = "All revisions go, and what an unfinished pull left. The Hugging Face cache is not touched.",
+    .notes = "All revisions go, and what an unfinished pull left; with KIND those GGUF files alone. The Hugging Face cache is not touched.",
     .run = run_rm,
 };

@@ -34,6 +34,7 @@ typedef struct pull {
     piaa_hub_name name;
     piaa_hub_list list;
     char repository[200];
+    char version[PIAA_PULLED_VERSION];
     char *endpoint, *token;
     char *home, *folder;
     int64_t done, total; /* bytes, for progress; total 0: unknown */
@@ -139,7 +140,7 @@ static bool is_right(const pull *p, const piaa_hub_file *want, const char *path,
 /* ------------------------------------------------------------------------------------------------------------- hub and token */
 
 static bool choose_endpoint(pull *p, piaa_error *error) {
-    const char *from = p->options->from, *setting = getenv("HF_ENDPOINT");
+    const char *from = p->options->request.from, *setting = getenv("HF_ENDPOINT");
     if (!from) from = setting && *setting ? setting : default_endpoint;
     if (!piaa_http_check(from, error)) return false;
     if (strpbrk(from, "?#")) return piaa_error_set(error, PIAA_USAGE, "the address %s holds a ? or #: give that of the hub alone", from);
@@ -213,7 +214,9 @@ static bool get_list(pull *p, piaa_error *error) {
     bool ok = piaa_text_format(&url, error, "%s/api/models/%s/revision/", p->endpoint, p->repository) &&
               piaa_http_escape(&url, p->name.revision, error) && piaa_text_format(&url, error, "?blobs=true");
     if (ok && !piaa_http_read(p->http, url.data, LIST_LIMIT, &body, &answer, error)) ok = explain(p, &answer, NULL, error);
-    ok = ok && piaa_hub_list_parse(body.data ? body.data : "", body.length, p->repository, &p->list, error);
+    const piaa_gguf_wish wish = {p->name.quant, p->options->request.file, p->options->request.mmproj};
+    ok = ok && piaa_hub_list_parse(body.data ? body.data : "", body.length, p->repository, &wish, &p->list, error);
+    if (ok) snprintf(p->version, sizeof p->version, "%s%s%s", p->list.commit, *p->list.label ? "-" : "", p->list.label);
     free(body.data);
     free(url.data);
     return ok;
@@ -236,7 +239,8 @@ static bool is_shared_right(const pull *p, const piaa_hub_file *want, const char
 static bool use_shared(pull *p, bool *found, piaa_error *error) {
     char *folder = piaa_pulled_snapshot(&p->name, p->list.commit, error);
     bool ok = folder != NULL;
-    *found = ok && piaa_file_is_folder(folder);
+    /* Which vision part was asked for is remembered by the folder of the two alone, and that is not theirs. */
+    *found = ok && !p->options->request.mmproj && piaa_file_is_folder(folder);
     for (size_t i = 0; ok && *found && i < p->list.count; i++) {
         char *path = piaa_path_join(folder, p->list.files[i].name, error);
         ok = path && is_shared_right(p, &p->list.files[i], path, found, error);
@@ -355,14 +359,14 @@ static bool download(pull *p, const piaa_hub_file *file, const char *path, int64
     return ok;
 }
 
-/* The same file of another revision pulled earlier becomes a second link to it. */
+/* The same file of another version pulled earlier becomes a second link to it. */
 static bool link_older(const pull *p, const piaa_hub_file *file, const char *path, bool *linked, piaa_error *error) {
     bool ok = true;
     *linked = false;
     if (file->size < 0 || (!file->sha256[0] && !file->sha1[0])) return true;
     DIR *stream = opendir(p->home);
     for (struct dirent *item; ok && !*linked && stream && (item = readdir(stream));) {
-        if (!piaa_hub_is_commit(item->d_name) || strcmp(item->d_name, p->list.commit) == 0) continue;
+        if (!piaa_pulled_is_version(item->d_name) || strcmp(item->d_name, p->version) == 0) continue;
         bool right;
         char *older = piaa_format(error, "%s/%s/%s", p->home, item->d_name, file->name);
         ok = older && is_right(p, file, older, &right, error);
@@ -400,7 +404,7 @@ static int64_t part_bytes(const char *path) {
     return bytes;
 }
 
-static bool get_files(pull *p, piaa_fetched *out, piaa_error *error) {
+static bool get_files(pull *p, piaa_pulled *out, piaa_error *error) {
     bool *missing = piaa_alloc(p->list.count, sizeof *missing, error);
     bool ok = missing != NULL, known = true;
     int64_t need = 0;
@@ -434,6 +438,17 @@ static bool get_files(pull *p, piaa_fetched *out, piaa_error *error) {
     return ok;
 }
 
+/* A folder holds one pair: an earlier pull may have brought another vision part. */
+static void remove_others(const pull *p) {
+    DIR *stream = opendir(p->folder);
+    for (struct dirent *item; stream && (item = readdir(stream));) {
+        bool needed = item->d_name[0] == '.';
+        for (size_t i = 0; i < p->list.count; i++) needed = needed || strcmp(item->d_name, p->list.files[i].name) == 0;
+        if (!needed) unlinkat(dirfd(stream), item->d_name, 0);
+    }
+    if (stream) closedir(stream);
+}
+
 /* What a pull that got nothing leaves behind: nothing. */
 static void tidy(const pull *p) {
     char *lock = piaa_path_join(p->home, "lock", NULL);
@@ -447,17 +462,18 @@ static void tidy(const pull *p) {
     free(lock);
 }
 
-static bool get_model(pull *p, piaa_fetched *out, piaa_error *error) {
+static bool get_model(pull *p, piaa_pulled *out, piaa_error *error) {
     int lock = piaa_pulled_lock(p->home, &p->name, error);
     if (lock < 0) return false;
     bool ok = true;
     if (!out->shared) {
-        p->folder = piaa_path_join(p->home, p->list.commit, error);
+        p->folder = piaa_path_join(p->home, p->version, error);
         ok = p->folder && (mkdir(p->folder, 0777) == 0 || errno == EEXIST ||
                            piaa_error_set_errno(error, errno, "the folder %s cannot be made", p->folder));
         ok = ok && get_files(p, out, error);
+        if (ok && *p->list.label) remove_others(p);
     }
-    ok = ok && piaa_pulled_note(p->home, p->name.revision, p->list.commit, error);
+    ok = ok && piaa_pulled_note(p->home, p->name.revision, p->list.label, p->version, error);
     if (!ok && p->folder && !out->shared) tidy(p);
     piaa_pulled_unlock(lock);
     return ok;
@@ -465,7 +481,7 @@ static bool get_model(pull *p, piaa_fetched *out, piaa_error *error) {
 
 /* --------------------------------------------------------------------------------------------------------------------- all of it */
 
-static bool summarise(pull *p, piaa_fetched *out, piaa_error *error) {
+static bool summarise(pull *p, piaa_pulled *out, piaa_error *error) {
     memcpy(out->commit, p->list.commit, sizeof out->commit);
     out->files = p->list.count;
     for (size_t i = 0; i < p->list.count; i++) {
@@ -479,13 +495,16 @@ static bool summarise(pull *p, piaa_fetched *out, piaa_error *error) {
     }
     if (out->unchecked)
         warn(p, "%s names no checksum for %zu of the %zu files: their size alone was checked", p->endpoint, out->unchecked, out->files);
-    out->repository = piaa_strdup(p->repository, error);
-    out->folder = p->folder;
-    p->folder = NULL;
-    return out->repository != NULL;
+    out->complete = true;
+    out->name = piaa_format(error, "%s%s%s", p->repository, *p->list.label ? ":" : "", p->list.label);
+    out->revision = piaa_strdup(p->name.revision, error);
+    out->folder = out->shared && *p->list.label
+                      ? piaa_format(error, "%s/%s,%s/%s", p->folder, p->list.files[0].name, p->folder, p->list.files[1].name)
+                      : piaa_strdup(p->folder, error);
+    return out->name && out->revision && out->folder;
 }
 
-static bool run(pull *p, piaa_fetched *out, piaa_error *error) {
+static bool run(pull *p, piaa_pulled *out, piaa_error *error) {
     piaa_http_options http = p->options->http;
     if (!choose_endpoint(p, error) || !find_token(p, error)) return false;
     http.token = p->token;
@@ -496,12 +515,12 @@ static bool run(pull *p, piaa_fetched *out, piaa_error *error) {
     return p->home && get_model(p, out, error) && summarise(p, out, error);
 }
 
-bool piaa_model_fetch(const char *name, const piaa_fetch_options *options, piaa_fetched *out, piaa_error *error) {
+bool piaa_model_fetch(const char *name, const piaa_fetch_options *options, piaa_pulled *out, piaa_error *error) {
     static const piaa_fetch_options defaults = {0};
     static const piaa_hooks silence = {0};
     pull p = {.options = options ? options : &defaults};
     p.hooks = p.options->hooks ? p.options->hooks : &silence;
-    *out = (piaa_fetched){0};
+    *out = (piaa_pulled){0};
     bool ok = piaa_hub_name_parse(name, &p.name, error);
     snprintf(p.repository, sizeof p.repository, "%s/%s", p.name.owner, p.name.name);
     ok = ok && run(&p, out, error);
@@ -511,12 +530,16 @@ bool piaa_model_fetch(const char *name, const piaa_fetch_options *options, piaa_
     free(p.token);
     free(p.home);
     free(p.folder);
-    if (!ok) piaa_fetched_free(out);
+    if (!ok) piaa_pulled_clear(out);
     return ok;
 }
 
-void piaa_fetched_free(piaa_fetched *fetched) {
-    free(fetched->repository);
-    free(fetched->folder);
-    *fetched = (piaa_fetched){0};
+piaa_pulled *piaa_model_pull(const char *name, const piaa_pull_request *request, const piaa_hooks *hooks, piaa_error *error) {
+    piaa_fetch_options options = {.hooks = hooks};
+    if (piaa_error_pending(error)) return NULL;
+    if (request) options.request = *request;
+    piaa_pulled *pulled = piaa_alloc(1, sizeof *pulled, error);
+    if (pulled && piaa_model_fetch(name, &options, pulled, error)) return pulled;
+    free(pulled);
+    return NULL;
 }

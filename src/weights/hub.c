@@ -19,9 +19,15 @@ static const struct {
     {"qwen3-vl-4b", "Qwen/Qwen3-VL-4B-Instruct"},
     {"qwen3-vl-8b", "Qwen/Qwen3-VL-8B-Instruct"},
     {"qwen3-vl-32b", "Qwen/Qwen3-VL-32B-Instruct"},
+    {"qwen3-vl-2b-gguf", "Qwen/Qwen3-VL-2B-Instruct-GGUF"},
+    {"qwen3-vl-4b-gguf", "Qwen/Qwen3-VL-4B-Instruct-GGUF"},
+    {"qwen3-vl-8b-gguf", "Qwen/Qwen3-VL-8B-Instruct-GGUF"},
     {"gemma-3-4b", "google/gemma-3-4b-it"},
     {"gemma-3-12b", "google/gemma-3-12b-it"},
     {"gemma-3-27b", "google/gemma-3-27b-it"},
+    {"gemma-3-4b-gguf", "ggml-org/gemma-3-4b-it-GGUF"},
+    {"gemma-3-12b-gguf", "ggml-org/gemma-3-12b-it-GGUF"},
+    {"gemma-3-27b-gguf", "ggml-org/gemma-3-27b-it-GGUF"},
     {"dinov3-vits16", "facebook/dinov3-vits16-pretrain-lvd1689m"},
     {"dinov3-vitb16", "facebook/dinov3-vitb16-pretrain-lvd1689m"},
     {"dinov3-vitl16", "facebook/dinov3-vitl16-pretrain-lvd1689m"},
@@ -58,14 +64,30 @@ static bool unknown_name(const char *text, piaa_error *error) {
     return false;
 }
 
+/* Behind the repository's name: "@REVISION", ":QUANT", or both in either order. */
+static bool parse_rest(const char *rest, piaa_hub_name *out, piaa_error *error) {
+    while (*rest) {
+        bool revision = *rest++ == '@';
+        size_t length = strcspn(rest, "@:");
+        if (revision && (out->given || !copy_part(rest, length, "-._/", out->revision, sizeof out->revision)))
+            return piaa_error_set(error, PIAA_USAGE, "\"%.200s\" is not the name of a revision: give a branch, a tag or a commit", rest);
+        if (!revision && (*out->quant || !copy_part(rest, length, "-._", out->quant, sizeof out->quant)))
+            return piaa_error_set(error, PIAA_USAGE, "\"%.200s\" is not a kind of GGUF file: give one as in NAME:Q8_0", rest);
+        out->given = out->given || revision;
+        rest += length;
+    }
+    return true;
+}
+
 bool piaa_hub_name_parse(const char *text, piaa_hub_name *out, piaa_error *error) {
+    static const char *const addresses[] = {"https://", "hf.co/", "huggingface.co/"};
     *out = (piaa_hub_name){.revision = "main"};
-    const char *at = strchr(text, '@');
-    size_t length = at ? (size_t)(at - text) : strlen(text);
-    out->given = at != NULL;
-    if (at && !copy_part(at + 1, strlen(at + 1), "-._/", out->revision, sizeof out->revision))
-        return piaa_error_set(error, PIAA_USAGE, "\"%.200s\" is not the name of a revision: give a branch, a tag or a commit", at + 1);
     const char *repository = text;
+    for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
+        if (strncmp(repository, addresses[i], strlen(addresses[i])) == 0) repository += strlen(addresses[i]);
+    text = repository;
+    size_t length = strcspn(text, "@:");
+    if (!parse_rest(text + length, out, error)) return false;
     for (size_t i = 0; i < PIAA_COUNT(short_names); i++)
         if (strlen(short_names[i].name) == length && strncmp(short_names[i].name, text, length) == 0) {
             repository = short_names[i].repository;
@@ -113,7 +135,8 @@ static bool is_plain(const char *name) {
 
 /* What the repository holds beside the needed files, for the choice of weights and for messages. */
 typedef struct contents {
-    bool config, single, index, shards, safetensors, pickles, gguf;
+    bool config, single, index, shards, safetensors, pickles;
+    size_t gguf;
 } contents;
 
 static contents look(const cJSON *siblings) {
@@ -128,7 +151,7 @@ static contents look(const cJSON *siblings) {
         has.shards = has.shards || (strncmp(name, "model-", 6) == 0 && ends_with(name, ".safetensors"));
         has.safetensors = has.safetensors || ends_with(name, ".safetensors");
         has.pickles = has.pickles || ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth");
-        has.gguf = has.gguf || ends_with(name, ".gguf");
+        has.gguf += ends_with(name, ".gguf");
     }
     return has;
 }
@@ -144,10 +167,6 @@ static bool is_needed(const char *name, const contents *has) {
 
 static bool check_contents(const contents *has, const char *where, piaa_error *error) {
     if (has->config && (has->single || (has->index && has->safetensors))) return true;
-    if (has->gguf)
-        return piaa_error_set(
-            error, PIAA_UNSUPPORTED,
-            "%s holds GGUF files, of which a model is a text and a vision file: fetch the two that you want and give both", where);
     if (has->config && has->pickles)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s holds its weights as PyTorch pickles (.bin) only: look for a safetensors version", where);
@@ -179,13 +198,51 @@ static int compare_files(const void *a, const void *b) {
     return x_weights != y_weights ? x_weights - y_weights : strcmp(x->name, y->name);
 }
 
-static bool read_list(const cJSON *root, const char *where, piaa_hub_list *out, piaa_error *error) {
+/* The two of `most` GGUF files that are wished for. */
+static bool read_pair(const cJSON *siblings, size_t most, const char *where, const piaa_gguf_wish *wish, piaa_hub_list *out,
+                      piaa_error *error) {
+    enum { FILES_MOST = 1000 }; /* of whatever else a list holds nothing is chosen */
+    most = most < FILES_MOST ? most : FILES_MOST;
+    piaa_gguf_offer *offers = piaa_alloc(most, sizeof *offers, error);
+    const cJSON **items = piaa_alloc(most, sizeof *items, error), *item;
+    size_t count = 0;
+    piaa_gguf_choice choice;
+    cJSON_ArrayForEach(item, siblings) {
+        const char *name = piaa_json_string(item, "rfilename");
+        if (!offers || !items || count == most || !name || !is_plain(name) || !ends_with(name, ".gguf")) continue;
+        int64_t size = -1;
+        if (!piaa_json_int(item, "size", &size)) piaa_json_int(item, "lfs.size", &size);
+        offers[count] = (piaa_gguf_offer){name, size};
+        items[count++] = item;
+    }
+    bool ok = offers && items && piaa_gguf_choose(offers, count, wish, where, &choice, error);
+    out->files = ok ? piaa_alloc(2, sizeof *out->files, error) : NULL;
+    const size_t chosen[] = {ok ? choice.text : 0, ok ? choice.vision : 0};
+    ok = out->files != NULL;
+    for (size_t i = 0; ok && i < PIAA_COUNT(chosen); i++) {
+        ok = read_file(items[chosen[i]], offers[chosen[i]].name, where, &out->files[i], error);
+        out->count += ok;
+    }
+    if (ok) memcpy(out->label, choice.label, sizeof out->label);
+    free(items);
+    free(offers);
+    return ok;
+}
+
+static bool read_list(const cJSON *root, const char *where, const piaa_gguf_wish *wish, piaa_hub_list *out, piaa_error *error) {
     const char *commit = piaa_json_string(root, "sha");
     const cJSON *siblings = piaa_json_find(root, "siblings"), *item;
     if (!commit || !piaa_hub_is_commit(commit) || !cJSON_IsArray(siblings))
         return piaa_error_set(error, PIAA_FORMAT, "%s: the server's answer is not a hub's list of files", where);
     memcpy(out->commit, commit, sizeof out->commit);
     contents has = look(siblings);
+    bool asked = (wish->quant && *wish->quant) || wish->text || wish->vision;
+    if (asked && !has.gguf)
+        return piaa_error_set(error, PIAA_USAGE, "%s holds no GGUF files to choose from: leave out %s", where,
+                              wish->text     ? "--file"
+                              : wish->vision ? "--mmproj"
+                                             : "what stands behind the colon");
+    if (has.gguf && (asked || !check_contents(&has, where, NULL))) return read_pair(siblings, has.gguf, where, wish, out, error);
     if (!check_contents(&has, where, error)) return false;
     out->files = piaa_alloc((size_t)cJSON_GetArraySize(siblings), sizeof *out->files, error);
     if (!out->files) return false;
@@ -202,10 +259,11 @@ static bool read_list(const cJSON *root, const char *where, piaa_hub_list *out, 
     return true;
 }
 
-bool piaa_hub_list_parse(const char *text, size_t size, const char *where, piaa_hub_list *out, piaa_error *error) {
+bool piaa_hub_list_parse(const char *text, size_t size, const char *where, const piaa_gguf_wish *wish, piaa_hub_list *out,
+                         piaa_error *error) {
     *out = (piaa_hub_list){0};
     cJSON *root = piaa_json_parse(text, size, where, error);
-    bool ok = root && read_list(root, where, out, error);
+    bool ok = root && read_list(root, where, wish, out, error);
     cJSON_Delete(root);
     if (!ok) piaa_hub_list_free(out);
     return ok;

@@ -110,17 +110,37 @@ void piaa_pulled_unlock(int lock) {
 
 /* ------------------------------------------------------------------------------------------------------------------- refs */
 
-/* The next "REVISION COMMIT" of *text, which is cut up; false at the end.  Lines that are none are passed over. */
-static bool next_ref(char **text, char **revision, char **commit) {
+bool piaa_pulled_is_version(const char *text) {
+    char commit[41];
+    size_t n = strlen(text);
+    if (n < 40 || n >= PIAA_PULLED_VERSION) return false;
+    memcpy(commit, text, 40);
+    commit[40] = '\0';
+    return piaa_hub_is_commit(commit) && (n == 40 || (n > 41 && text[40] == '-' && !strchr(text, '/')));
+}
+
+/* The label of a version, "" without. */
+static const char *label_of(const char *version) {
+    return version[40] ? version + 41 : "";
+}
+
+/* A line of refs. */
+typedef struct ref {
+    char *revision, *label, *version; /* label "": none */
+} ref;
+
+/* The next line of *text, which is cut up; false at the end.  Lines that are none are passed over. */
+static bool next_ref(char **text, ref *out) {
     while (**text) {
         char *line = *text, *end = line + strcspn(line, "\n");
         *text = *end ? end + 1 : end;
         *end = '\0';
         char *blank = strchr(line, ' ');
-        if (!blank || !piaa_hub_is_commit(blank + 1)) continue;
+        if (!blank || !piaa_pulled_is_version(blank + 1)) continue;
         *blank = '\0';
-        *revision = line;
-        *commit = blank + 1;
+        char *colon = strchr(line, ':');
+        if (colon) *colon = '\0';
+        *out = (ref){line, colon ? colon + 1 : blank, blank + 1};
         return true;
     }
     return false;
@@ -134,26 +154,57 @@ static char *read_refs(const char *home, piaa_error *error) {
     return text;
 }
 
-bool piaa_pulled_note(const char *home, const char *revision, const char *commit, piaa_error *error) {
-    char *text = read_refs(home, error), *rest = text, *r, *c;
+static bool add_ref(piaa_text *out, const ref *r, piaa_error *error) {
+    return piaa_text_format(out, error, "%s%s%s %s\n", r->revision, *r->label ? ":" : "", r->label, r->version);
+}
+
+/* Drops the lines for which drop(line, what) is true and adds one (which may be NULL). */
+static bool change_refs(const char *home, bool (*drop)(const ref *line, const ref *what), const ref *what, const ref *added,
+                        piaa_error *error) {
+    char *text = read_refs(home, error), *rest = text;
     char *path = text ? piaa_path_join(home, "refs", error) : NULL;
     piaa_text out = {0};
+    ref line;
     bool ok = path != NULL;
-    while (ok && next_ref(&rest, &r, &c))
-        if (strcmp(r, revision) != 0) ok = piaa_text_format(&out, error, "%s %s\n", r, c);
-    ok = ok && piaa_text_format(&out, error, "%s %s\n", revision, commit) && piaa_file_write(path, out.data, out.length, error);
+    while (ok && next_ref(&rest, &line))
+        if (!drop(&line, what)) ok = add_ref(&out, &line, error);
+    if (ok && added) ok = add_ref(&out, added, error);
+    ok = ok && piaa_file_write(path, out.data ? out.data : "", out.length, error);
     free(out.data);
     free(path);
     free(text);
     return ok;
 }
 
-/* The commit that a revision (NULL: the one pulled last) is at in `home`; "" if it is not there. */
-static bool find_ref(const char *home, const char *revision, char commit[41], piaa_error *error) {
-    char *text = read_refs(home, error), *rest = text, *r, *c;
-    commit[0] = '\0';
-    while (text && next_ref(&rest, &r, &c))
-        if (!revision || strcmp(r, revision) == 0 || strcmp(c, revision) == 0) memcpy(commit, c, 41);
+static bool is_same(const ref *line, const ref *what) {
+    return strcmp(line->revision, what->revision) == 0 && strcmp(line->label, what->label) == 0;
+}
+
+bool piaa_pulled_note(const char *home, const char *revision, const char *label, const char *version, piaa_error *error) {
+    const ref added = {(char *)(uintptr_t)revision, (char *)(uintptr_t)label, (char *)(uintptr_t)version};
+    return change_refs(home, is_same, &added, &added, error);
+}
+
+/* How well a label answers what was asked for: 0 best, -1 not at all. */
+static int answers(const char *label, const char *quant) {
+    if (*quant) return *label && piaa_gguf_label_fits(label, quant) ? 0 : -1;
+    return *label ? 1 + piaa_gguf_label_rank(label) : 0;
+}
+
+/* The version that a revision (NULL: any) is at in `home`, of several labels the best, of equals the one pulled last; "" if it is not
+ * there. */
+static bool find_ref(const char *home, const char *revision, const char *quant, char version[PIAA_PULLED_VERSION], piaa_error *error) {
+    char *text = read_refs(home, error), *rest = text;
+    int best = -1;
+    ref r;
+    version[0] = '\0';
+    while (text && next_ref(&rest, &r)) {
+        int rank = answers(r.label, quant);
+        if (revision && strcmp(r.revision, revision) != 0 && (strlen(revision) != 40 || strncmp(r.version, revision, 40) != 0)) continue;
+        if (rank < 0 || (best >= 0 && rank > best)) continue;
+        best = rank;
+        snprintf(version, PIAA_PULLED_VERSION, "%s", r.version);
+    }
     free(text);
     return text != NULL;
 }
@@ -188,7 +239,7 @@ static bool is_complete(const char *folder) {
 }
 
 /* The commit that a revision is at in the Hugging Face cache; "" if it is not there. */
-static bool find_shared_ref(const piaa_hub_name *name, const char *revision, char commit[41], piaa_error *error) {
+static bool find_shared_ref(const piaa_hub_name *name, const char *revision, char *commit, piaa_error *error) {
     char *root = shared_root(error);
     char *path = root ? piaa_format(error, "%s/models--%s--%s/refs/%s", root, name->owner, name->name, revision) : NULL;
     char *text = path && piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, NULL) : NULL;
@@ -203,52 +254,40 @@ static bool find_shared_ref(const piaa_hub_name *name, const char *revision, cha
 
 /* --------------------------------------------------------------------------------------------------------------------- locate */
 
-/* The folder of a commit, ours (only if refs lists it) or shared; *out NULL if neither is there. */
-static bool find_commit(const piaa_hub_name *name, const char *home, const char *commit, bool ours, char **out, piaa_error *error) {
-    *out = NULL;
-    if (!*commit) return true;
-    char *folder = piaa_path_join(home, commit, error);
-    if (!folder) return false;
-    if (ours && has_file(folder, "config.json")) {
-        *out = folder;
-        return true;
-    }
-    free(folder);
-    folder = piaa_pulled_snapshot(name, commit, error);
-    if (!folder) return false;
-    if (is_complete(folder))
-        *out = folder;
-    else
-        free(folder);
-    return true;
+/* The GGUF files of a folder, with their sizes; freed with free_offers. */
+typedef struct offers {
+    piaa_gguf_offer *items;
+    size_t count, capacity;
+} offers;
+
+static void free_offers(offers *list) {
+    for (size_t i = 0; i < list->count; i++) free((char *)(uintptr_t)list->items[i].name);
+    free(list->items);
 }
 
-static bool find_model(const piaa_hub_name *name, char **out, piaa_error *error) {
-    char commit[41];
-    char *home = piaa_pulled_home(name, error);
-    *out = NULL;
-    bool ok = home && find_ref(home, name->revision, commit, error) && find_commit(name, home, commit, true, out, error);
-    if (ok && !*out && piaa_hub_is_commit(name->revision)) ok = find_commit(name, home, name->revision, false, out, error);
-    if (ok && !*out) ok = find_shared_ref(name, name->revision, commit, error) && find_commit(name, home, commit, false, out, error);
-    if (ok && !*out && !name->given) ok = find_ref(home, NULL, commit, error) && find_commit(name, home, commit, true, out, error);
-    free(home);
+static bool list_offers(const char *folder, offers *out, piaa_error *error) {
+    enum { FILES_MOST = 1000 };
+    DIR *stream = opendir(folder);
+    bool ok = true;
+    for (struct dirent *item; ok && stream && out->count < FILES_MOST && (item = readdir(stream));) {
+        struct stat status;
+        size_t n = strlen(item->d_name);
+        if (n < 5 || strcmp(item->d_name + n - 5, ".gguf") != 0 || fstatat(dirfd(stream), item->d_name, &status, 0) != 0) continue;
+        ok = piaa_grow(&out->items, &out->capacity, out->count + 1, sizeof *out->items, error);
+        const char *name = ok ? piaa_strdup(item->d_name, error) : NULL;
+        ok = name != NULL;
+        if (ok) out->items[out->count++] = (piaa_gguf_offer){name, (int64_t)status.st_size};
+    }
+    if (stream) closedir(stream);
     return ok;
 }
 
-char *piaa_model_locate(const char *text, piaa_error *error) {
-    piaa_hub_name name;
-    char *folder = NULL;
-    if (piaa_file_exists(text) || strchr(text, ',')) return piaa_strdup(text, error); /* "TEXT.gguf,MMPROJ.gguf" */
-    if (text[0] == '/' || text[0] == '.' || !piaa_hub_name_parse(text, &name, NULL))
-        piaa_error_set(error, PIAA_IO,
-                       "%s does not exist: give a Hugging Face model folder, or the name of a pulled model (piaa model list shows them)",
-                       text);
-    else if (find_model(&name, &folder, error) && !folder)
-        piaa_error_set(error, PIAA_IO, "%s does not exist as a folder and has not been pulled: piaa model pull %s fetches it", text, text);
-    return folder;
-}
-
-/* ----------------------------------------------------------------------------------------------------------------------- list */
+/* Where a model is; path NULL: nowhere. */
+typedef struct place {
+    char *path; /* owned */
+    int64_t bytes;
+    bool shared;
+} place;
 
 static int64_t folder_bytes(const char *folder) {
     DIR *stream = opendir(folder);
@@ -261,20 +300,100 @@ static int64_t folder_bytes(const char *folder) {
     return sum;
 }
 
-/* Takes `folder`, which may be NULL after a failure. */
-static bool add_pulled(piaa_pulled_list *list, const piaa_hub_name *name, const char *revision, const char *commit, char *folder,
-                       piaa_pulled flags, piaa_error *error) {
-    piaa_pulled item = {.folder = folder, .complete = flags.complete, .shared = flags.shared};
-    bool ok = folder && piaa_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, error);
-    if (ok) item.name = piaa_format(error, "%s/%s", name->owner, name->name);
+/* Among other GGUF files of a folder, the two that make the model: "TEXT.gguf,MMPROJ.gguf". */
+static bool find_pair(const char *folder, const char *quant, place *out, piaa_error *error) {
+    const piaa_gguf_wish wish = {.quant = quant};
+    piaa_gguf_choice choice;
+    offers list = {0};
+    bool ok = list_offers(folder, &list, error);
+    if (ok && list.count && piaa_gguf_choose(list.items, list.count, &wish, folder, &choice, NULL)) {
+        const piaa_gguf_offer *text = &list.items[choice.text], *vision = &list.items[choice.vision];
+        out->path = piaa_format(error, "%s/%s,%s/%s", folder, text->name, folder, vision->name);
+        out->bytes = text->size + vision->size;
+        ok = out->path != NULL;
+    }
+    free_offers(&list);
+    return ok;
+}
+
+/* A commit in the Hugging Face cache: the snapshot's folder, or two of its GGUF files. */
+static bool find_shared(const piaa_hub_name *name, const char *version, const char *quant, place *out, piaa_error *error) {
+    char commit[41];
+    snprintf(commit, sizeof commit, "%.40s", version);
+    char *folder = piaa_pulled_snapshot(name, commit, error);
+    bool whole = folder && !*quant && is_complete(folder), ok = folder && (whole || find_pair(folder, quant, out, error));
+    out->shared = true;
+    if (!whole) {
+        free(folder);
+        return ok;
+    }
+    out->path = folder;
+    out->bytes = folder_bytes(folder);
+    return true;
+}
+
+/* What a line of refs stands for, ours or shared.  Of ours a look at what is there is enough: nobody takes files away one by one. */
+static bool find_version(const piaa_hub_name *name, const char *home, const char *version, place *out, piaa_error *error) {
+    const char *label = label_of(version);
+    offers list = {0};
+    if (!*version) return true;
+    char *folder = piaa_path_join(home, version, error);
+    bool ok = folder && (!*label || list_offers(folder, &list, error)),
+         ours = ok && (*label ? list.count > 0 : has_file(folder, "config.json"));
+    free_offers(&list);
+    if (ours)
+        *out = (place){folder, folder_bytes(folder), false};
+    else
+        free(folder);
+    return ok && (ours || find_shared(name, version, label, out, error));
+}
+
+static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error) {
+    const char *quant = name->quant;
+    char version[PIAA_PULLED_VERSION];
+    char *home = piaa_pulled_home(name, error);
+    bool ok = home && find_ref(home, name->revision, quant, version, error) && find_version(name, home, version, out, error);
+    if (ok && !out->path && piaa_hub_is_commit(name->revision)) ok = find_shared(name, name->revision, quant, out, error);
+    if (ok && !out->path)
+        ok = find_shared_ref(name, name->revision, version, error) && (!*version || find_shared(name, version, quant, out, error));
+    if (ok && !out->path && !name->given) ok = find_ref(home, NULL, quant, version, error) && find_version(name, home, version, out, error);
+    free(home);
+    return ok;
+}
+
+char *piaa_model_locate(const char *text, piaa_error *error) {
+    piaa_hub_name name;
+    place found = {0};
+    if (piaa_file_exists(text) || strchr(text, ',')) return piaa_strdup(text, error); /* "TEXT.gguf,MMPROJ.gguf" */
+    if (text[0] == '/' || text[0] == '.' || !piaa_hub_name_parse(text, &name, NULL))
+        piaa_error_set(error, PIAA_IO,
+                       "%s does not exist: give a Hugging Face model folder, or the name of a pulled model (piaa model list shows them)",
+                       text);
+    else if (find_model(&name, &found, error) && !found.path)
+        piaa_error_set(error, PIAA_IO, "%s does not exist as a folder and has not been pulled: piaa model pull %s fetches it", text, text);
+    return found.path;
+}
+
+/* ----------------------------------------------------------------------------------------------------------------------- list */
+
+struct piaa_pulled_list {
+    piaa_pulled *items;
+    size_t count, capacity;
+};
+
+/* Takes what was found. */
+static bool add_pulled(piaa_pulled_list *list, const piaa_hub_name *name, const char *revision, const char *version, place found,
+                       bool complete, piaa_error *error) {
+    const char *label = label_of(version);
+    piaa_pulled item = {.folder = found.path, .bytes = found.bytes, .complete = complete, .shared = found.shared};
+    bool ok = piaa_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, error);
+    if (ok) item.name = piaa_format(error, "%s/%s%s%s", name->owner, name->name, *label ? ":" : "", label);
     if (item.name) item.revision = piaa_strdup(revision, error);
     if (!item.revision) {
-        free(item.name);
-        free(folder);
+        piaa_pulled_clear(&item);
         return false;
     }
-    snprintf(item.commit, sizeof item.commit, "%s", commit);
-    item.bytes = folder_bytes(folder);
+    snprintf(item.commit, sizeof item.commit, "%.40s", version);
     list->items[list->count++] = item;
     return true;
 }
@@ -285,39 +404,58 @@ static bool is_listed(const piaa_pulled_list *list, const char *folder) {
     return false;
 }
 
-/* The revisions in refs, then the commits that no pull has ended. */
+/* What refs lists, then the versions that no pull has ended. */
 static bool list_ours(piaa_pulled_list *list, const piaa_hub_name *name, const char *home, piaa_error *error) {
-    char *text = read_refs(home, error), *rest = text, *revision, *commit;
+    char *text = read_refs(home, error), *rest = text;
     bool ok = text != NULL;
-    while (ok && next_ref(&rest, &revision, &commit)) {
-        char *folder;
-        ok = find_commit(name, home, commit, true, &folder, error);
-        bool shared = ok && folder && strncmp(folder, home, strlen(home)) != 0;
-        if (ok && folder) ok = add_pulled(list, name, revision, commit, folder, (piaa_pulled){.complete = true, .shared = shared}, error);
+    ref r;
+    while (ok && next_ref(&rest, &r)) {
+        place found = {0};
+        ok = find_version(name, home, r.version, &found, error) &&
+             (!found.path || add_pulled(list, name, r.revision, r.version, found, true, error));
     }
     free(text);
     DIR *stream = ok ? opendir(home) : NULL;
     for (struct dirent *item; ok && stream && (item = readdir(stream));) {
-        if (!piaa_hub_is_commit(item->d_name)) continue;
+        if (!piaa_pulled_is_version(item->d_name)) continue;
         char *folder = piaa_path_join(home, item->d_name, error);
         if (folder && is_listed(list, folder))
             free(folder);
         else
-            ok = add_pulled(list, name, "", item->d_name, folder, (piaa_pulled){0}, error);
+            ok = folder && add_pulled(list, name, "", item->d_name, (place){folder, folder_bytes(folder), false}, false, error);
     }
     if (stream) closedir(stream);
     return ok;
 }
 
+/* Takes what was found. */
+static bool add_shared(piaa_pulled_list *list, const piaa_hub_name *name, const char *version, place found, piaa_error *error) {
+    if (found.path && !is_listed(list, found.path)) return add_pulled(list, name, "main", version, found, true, error);
+    free(found.path);
+    return true;
+}
+
+/* The folder as it is, and each of its text models in GGUF files that has a vision part. */
 static bool list_shared(piaa_pulled_list *list, const piaa_hub_name *name, piaa_error *error) {
-    char commit[41], *folder = NULL;
+    char commit[41], version[PIAA_PULLED_VERSION], label[PIAA_GGUF_LABEL];
     bool ok = find_shared_ref(name, "main", commit, error);
     if (!ok || !*commit) return ok;
-    folder = piaa_pulled_snapshot(name, commit, error);
-    if (folder && is_complete(folder) && !is_listed(list, folder))
-        return add_pulled(list, name, "main", commit, folder, (piaa_pulled){.complete = true, .shared = true}, error);
+    offers files = {0};
+    char *folder = piaa_pulled_snapshot(name, commit, error);
+    ok = folder && list_offers(folder, &files, error);
+    if (ok && is_complete(folder)) {
+        place found = {0};
+        ok = find_shared(name, commit, "", &found, error) && add_shared(list, name, commit, found, error);
+    }
+    for (size_t i = 0; ok && i < files.count; i++) {
+        place found = {0};
+        if (!piaa_gguf_label(files.items, files.count, i, label)) continue;
+        snprintf(version, sizeof version, "%s-%s", commit, label);
+        ok = find_shared(name, commit, label, &found, error) && add_shared(list, name, version, found, error);
+    }
+    free_offers(&files);
     free(folder);
-    return folder != NULL;
+    return ok;
 }
 
 /* "OWNER--NAME" as a name; false for other folders. */
@@ -335,7 +473,7 @@ static int compare_pulled(const void *a, const void *b) {
     return order ? order : strcmp(x->revision, y->revision);
 }
 
-bool piaa_pulled_list_read(piaa_pulled_list *list, piaa_error *error) {
+static bool read_all(piaa_pulled_list *list, piaa_error *error) {
     static const char prefix[] = "models--";
     for (int shared = 0; shared <= 1; shared++) {
         char *root = shared ? shared_root(error) : cache_path("piaa/models", error);
@@ -358,14 +496,39 @@ bool piaa_pulled_list_read(piaa_pulled_list *list, piaa_error *error) {
     return true;
 }
 
+piaa_pulled_list *piaa_pulled_list_read(piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
+    piaa_pulled_list *list = piaa_alloc(1, sizeof *list, error);
+    if (list && read_all(list, error)) return list;
+    piaa_pulled_list_free(list);
+    return NULL;
+}
+
+size_t piaa_pulled_list_count(const piaa_pulled_list *list) {
+    return list ? list->count : 0;
+}
+
+const piaa_pulled *piaa_pulled_list_at(const piaa_pulled_list *list, size_t index) {
+    return list && index < list->count ? &list->items[index] : NULL;
+}
+
 void piaa_pulled_list_free(piaa_pulled_list *list) {
-    for (size_t i = 0; i < list->count; i++) {
-        free(list->items[i].name);
-        free(list->items[i].revision);
-        free(list->items[i].folder);
-    }
+    if (!list) return;
+    for (size_t i = 0; i < list->count; i++) piaa_pulled_clear(&list->items[i]);
     free(list->items);
-    *list = (piaa_pulled_list){0};
+    free(list);
+}
+
+void piaa_pulled_clear(piaa_pulled *pulled) {
+    free(pulled->name);
+    free(pulled->revision);
+    free(pulled->folder);
+    *pulled = (piaa_pulled){0};
+}
+
+void piaa_pulled_free(piaa_pulled *pulled) {
+    if (pulled) piaa_pulled_clear(pulled);
+    free(pulled);
 }
 
 /* --------------------------------------------------------------------------------------------------------------------- remove */
@@ -386,7 +549,7 @@ static int remove_folder(const char *folder, int depth, int64_t *bytes) {
         else if (unlink(path) != 0)
             failed = errno;
         else
-            *bytes += status.st_size;
+            *bytes += status.st_nlink > 1 ? 0 : status.st_size; /* another revision's, too, as long as that has it */
         free(path);
     }
     closedir(stream);
@@ -403,22 +566,54 @@ static bool remove_home(const char *home, int64_t *bytes, piaa_error *error) {
     return failed ? piaa_error_set_errno(error, failed, "%s cannot be removed", home) : true;
 }
 
+static bool is_of_label(const ref *line, const ref *what) {
+    return answers(line->label, what->label) == 0;
+}
+
+/* The versions of one label, and of every revision; *left: others remain. */
+static bool remove_label(const char *home, const char *quant, bool *left, bool *removed, int64_t *bytes, piaa_error *error) {
+    const ref what = {NULL, (char *)(uintptr_t)quant, NULL};
+    bool ok = change_refs(home, is_of_label, &what, NULL, error);
+    DIR *stream = ok ? opendir(home) : NULL;
+    for (struct dirent *item; ok && stream && (item = readdir(stream));) {
+        if (!piaa_pulled_is_version(item->d_name)) continue;
+        if (answers(label_of(item->d_name), quant) != 0) {
+            *left = true;
+            continue;
+        }
+        char *folder = piaa_path_join(home, item->d_name, error);
+        int failed = folder ? remove_folder(folder, 1, bytes) : ENOMEM;
+        ok = !failed || piaa_error_set_errno(error, failed, "%s cannot be removed", folder ? folder : home);
+        *removed = true;
+        free(folder);
+    }
+    if (stream) closedir(stream);
+    return ok;
+}
+
+static bool not_pulled(const char *text, bool shared, piaa_error *error) {
+    return piaa_error_set(error, PIAA_USAGE, "%s has not been pulled%s", text,
+                          shared ? "; it is in the Hugging Face cache, whose own tools remove it" : ": piaa model list shows what has");
+}
+
 bool piaa_pulled_remove(const char *text, int64_t *bytes, piaa_error *error) {
     piaa_hub_name name;
-    char commit[41];
+    int64_t ignored;
+    if (!bytes) bytes = &ignored;
     *bytes = 0;
-    if (!piaa_hub_name_parse(text, &name, error)) return false;
+    if (piaa_error_pending(error) || !piaa_hub_name_parse(text, &name, error)) return false;
     if (name.given) return piaa_error_set(error, PIAA_USAGE, "a model is removed with all its revisions: leave out @%s", name.revision);
     char *home = piaa_pulled_home(&name, error);
-    bool ok = home != NULL;
+    bool ok = home != NULL, left = false, removed = false;
     if (ok && piaa_file_is_folder(home)) {
         int lock = piaa_pulled_lock(home, &name, error);
-        ok = lock >= 0 && remove_home(home, bytes, error);
+        ok = lock >= 0 && (!*name.quant || remove_label(home, name.quant, &left, &removed, bytes, error)) &&
+             (left || remove_home(home, bytes, error)) && (!*name.quant || removed || not_pulled(text, false, error));
         piaa_pulled_unlock(lock);
     } else if (ok) {
-        bool shared = find_shared_ref(&name, "main", commit, error) && *commit;
-        ok = piaa_error_set(error, PIAA_USAGE, "%s has not been pulled%s", text,
-                            shared ? "; it is in the Hugging Face cache, whose own tools remove it" : ": piaa model list shows what has");
+        place found = {0};
+        ok = find_model(&name, &found, error) && not_pulled(text, found.path != NULL, error);
+        free(found.path);
     }
     free(home);
     return ok;

@@ -116,6 +116,29 @@ static void pull_list_remove(void **state) {
     expect(MODEL("rm", "t/m"), 2, "", "t/m has not been pulled");
 }
 
+/* Two kinds of a model in GGUF files, side by side; each is used by the name that pull says. */
+static void kinds(void **state) {
+    (void)state;
+    static const char files[] = "{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"m-Q4_K_M.gguf\", \"size\": 23}, "
+                                "{\"rfilename\": \"m-Q8_0.gguf\", \"size\": 23}, {\"rfilename\": \"mmproj-F16.gguf\", \"size\": 23}]}";
+    hub.documents[0] = (document){"/api/models/t/m/revision/main?blobs=true", files, strlen(files)};
+    hub.documents[3] = (document){"/t/m/resolve/" COMMIT "/m-Q4_K_M.gguf", CONFIG, strlen(CONFIG)};
+    hub.documents[4] = (document){"/t/m/resolve/" COMMIT "/m-Q8_0.gguf", CONFIG, strlen(CONFIG)};
+    hub.documents[5] = (document){"/t/m/resolve/" COMMIT "/mmproj-F16.gguf", CONFIG, strlen(CONFIG)};
+    expect(MODEL("pull", "t/m", "--from", hub.address), 0, "to use it      --model t/m:Q4_K_M\n", "Fetching mmproj-F16.gguf");
+    expect(MODEL("pull", "hf.co/t/m", "--file", "m-Q8_0.gguf", "--from", hub.address), 0, "to use it      --model t/m:Q8_0\n", "");
+    expect(MODEL("list"), 0, "t/m:Q4_K_M      0.0 kB  0123456789ab  main\nt/m:Q8_0        0.0 kB", "");
+    expect(MODEL("info", "t/m:Q8_0"), 1, "", "m-Q8_0.gguf is not a GGUF file");
+    expect(MODEL("info", "t/m:Q6_K"), 1, "", "has not been pulled: piaa model pull t/m:Q6_K fetches it");
+    expect(MODEL("pull", "t/m:Q6_K", "--from", hub.address), 2, "", "it holds Q4_K_M (0.0 MB), Q8_0 (0.0 MB)");
+    expect(MODEL("pull", "t/m", "--mmproj", "m-Q8_0.gguf", "--from", hub.address), 2, "",
+           "has no vision part m-Q8_0.gguf; it holds mmproj-F16.gguf");
+    expect(MODEL("rm", "t/m:Q8_0"), 0, "", "Removed t/m:Q8_0");
+    expect(MODEL("rm", "t/m:Q8_0"), 2, "", "t/m:Q8_0 has not been pulled");
+    expect(MODEL("rm", "t/m"), 0, "", "Removed t/m");
+    expect(MODEL("list"), 0, "", "No model has been pulled yet");
+}
+
 static void refusals(void **state) {
     (void)state;
     expect(MODEL("pull", "quen3-vl-4b"), 2, "", "is not the name of a model");
@@ -146,6 +169,6 @@ static void interrupted(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {TEST(pull_list_remove), TEST(refusals), TEST(interrupted)};
+    const struct CMUnitTest tests[] = {TEST(pull_list_remove), TEST(kinds), TEST(refusals), TEST(interrupted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

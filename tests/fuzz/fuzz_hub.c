@@ -9,7 +9,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     piaa_error error = {0};
     piaa_hub_list list;
-    if (piaa_hub_list_parse((const char *)data, size, "fuzz", &list, &error)) {
+    static const piaa_gguf_wish wishes[] = {{0}, {.quant = "Q8_0"}};
+    if (piaa_hub_list_parse((const char *)data, size, "fuzz", &wishes[size % 2], &list, &error)) {
+        if (strchr(list.label, '/') || list.label[0] == '.') abort();
         if (!piaa_hub_is_commit(list.commit) || list.count < 2) abort();
         for (size_t i = 0; i < list.count; i++) {
             const piaa_hub_file *file = &list.files[i];

@@ -17,6 +17,8 @@
 static const char config[] = "{\"model_type\": \"test\"}\n", config_name[] = "6c2096e21ae474a475c870cd7c637f657f5628f0";
 static const char tokenizer[] = "hello\n", tokenizer_name[] = "ce013625030ba8dba906f756967f9e9ca394464a";
 
+static const piaa_gguf_wish no_wish = {0};
+
 enum { WEIGHTS_SIZE = 3000000 };
 static unsigned char weights[WEIGHTS_SIZE];
 static char weights_sum[65], list_text[4096];
@@ -50,8 +52,8 @@ static bool on_stop(void *user) {
 
 static const piaa_hooks hooks = {.warn = on_warn, .progress = on_progress, .stop = on_stop};
 
-static bool pull_from(const char *from, const char *name, piaa_fetched *out, piaa_error *error) {
-    piaa_fetch_options options = {.from = from, .hooks = &hooks};
+static bool pull_from(const char *from, const char *name, piaa_pulled *out, piaa_error *error) {
+    piaa_fetch_options options = {.request = {.from = from}, .hooks = &hooks};
     options.http = (piaa_http_options){.tries = 3, .pause = 0.01, .patience = 2, .connect = 5, .stall = 1};
     *error = (piaa_error){0};
     progress_done = progress_total = 0;
@@ -59,15 +61,15 @@ static bool pull_from(const char *from, const char *name, piaa_fetched *out, pia
 }
 
 static void must_pull(const char *name) {
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error error;
     if (!pull_from(hub.address, name, &got, &error)) fail_msg("%s", error.message);
-    piaa_fetched_free(&got);
+    piaa_pulled_clear(&got);
 }
 
 /* The pull fails with this code, and a message that holds `part`, no token and no line break. */
 static void must_fail(const char *name, piaa_code code, const char *part) {
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error error;
     if (pull_from(hub.address, name, &got, &error)) fail_msg("%s was pulled", name);
     if (error.code != code || !strstr(error.message, part) || strchr(error.message, '\n')) fail_msg("%d %s", error.code, error.message);
@@ -178,10 +180,10 @@ static int end(void **state) {
 
 static void needed_files_alone(void **state) {
     (void)state;
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error error;
     if (!pull_from(hub.address, "t/m", &got, &error)) fail_msg("%s", error.message);
-    assert_string_equal(got.repository, "t/m");
+    assert_string_equal(got.name, "t/m");
     assert_string_equal(got.commit, COMMIT);
     assert_int_equal(got.files, 3);
     assert_int_equal(got.bytes, WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
@@ -190,7 +192,7 @@ static void needed_files_alone(void **state) {
     assert_false(got.shared);
     assert_int_equal(progress_done, got.bytes);
     assert_int_equal(progress_total, got.bytes);
-    piaa_fetched_free(&got);
+    piaa_pulled_clear(&got);
     check_whole();
     assert_int_equal(hub.request_count, 4);
     assert_string_equal(warned, "");
@@ -254,13 +256,13 @@ static void revisions(void **state) {
 
 static void endpoint_from_environment(void **state) {
     (void)state;
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error error;
     char *address = piaa_format(NULL, "%s//", hub.address);
     setenv("HF_ENDPOINT", address, 1);
     free(address);
     if (!pull_from(NULL, "t/m", &got, &error)) fail_msg("%s", error.message);
-    piaa_fetched_free(&got);
+    piaa_pulled_clear(&got);
     check_whole();
 }
 
@@ -347,7 +349,7 @@ static void half_headers(void **state) {
 
 static void nobody_there(void **state) {
     (void)state;
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error error;
     server gone;
     server_start(&gone);
@@ -427,7 +429,8 @@ static void bad_lists(void **state) {
         {"{\"sha\": \"../../../../../../tmp/0123456789abcdef012345\", \"siblings\": []}", "not a hub's list", PIAA_FORMAT},
         {"{\"sha\": \"" COMMIT "\", \"siblings\": {}}", "not a hub's list", PIAA_FORMAT},
         {"{\"sha\": \"" COMMIT "\", \"siblings\": []}", "no config.json", PIAA_UNSUPPORTED},
-        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"a.gguf\"}]}", "GGUF", PIAA_UNSUPPORTED},
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"a.gguf\"}]}", "no vision part (mmproj)", PIAA_UNSUPPORTED},
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"mmproj.gguf\"}]}", "no GGUF file of a text model", PIAA_UNSUPPORTED},
         {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, {\"rfilename\": \"pytorch_model.bin\"}]}",
          "PyTorch pickles", PIAA_UNSUPPORTED},
         {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}]}", "no model.safetensors", PIAA_UNSUPPORTED},
@@ -455,7 +458,7 @@ static void shards(void **state) {
                                "{\"rfilename\": \"model-00001-of-00002.safetensors\"}, {\"rfilename\": \"model.safetensors.index.json\"}]}";
     piaa_hub_list list;
     piaa_error error = {0};
-    if (!piaa_hub_list_parse(text, strlen(text), "t/m", &list, &error)) fail_msg("%s", error.message);
+    if (!piaa_hub_list_parse(text, strlen(text), "t/m", &no_wish, &list, &error)) fail_msg("%s", error.message);
     assert_int_equal(list.count, 4);
     assert_string_equal(list.files[0].name, "config.json");
     assert_string_equal(list.files[1].name, "model.safetensors.index.json");
@@ -589,7 +592,7 @@ static void bad_addresses(void **state) {
     static const char *const addresses[] = {
         "", "127.0.0.1", "file:///tmp", "https://", "http://user:sesame@127.0.0.1", "http://127.0.0.1/?x"};
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++) {
-        piaa_fetched got;
+        piaa_pulled got;
         piaa_error error;
         assert_false(pull_from(addresses[i], "t/m", &got, &error));
         if (error.code != PIAA_USAGE) fail_msg("%s: %s", addresses[i], error.message);
@@ -611,10 +614,10 @@ static void stop_then_resume(void **state) {
 }
 
 static void *pull_in_thread(void *argument) {
-    piaa_fetch_options options = {.from = hub.address};
-    piaa_fetched got;
+    piaa_fetch_options options = {.request = {.from = hub.address}};
+    piaa_pulled got;
     *(bool *)argument = piaa_model_fetch("t/m", &options, &got, NULL);
-    piaa_fetched_free(&got);
+    piaa_pulled_clear(&got);
     return NULL;
 }
 
@@ -656,7 +659,7 @@ static void no_room_in_the_middle(void **state) {
     assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
     const struct rlimit small = {1000000, before.rlim_max};
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error error;
     bool ok = pull_from(hub.address, "t/m", &got, &error);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
@@ -681,7 +684,7 @@ static void full_disk(void **state) {
     if (mounted) {
         static const char text[] = "{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, "
                                    "{\"rfilename\": \"model.safetensors\"}]}";
-        piaa_fetched got;
+        piaa_pulled got;
         piaa_error error;
         offer_list(text);
         bool ok = pull_from(hub.address, "t/m", &got, &error);
@@ -736,22 +739,22 @@ static void locate(void **state) {
 
 static void list_and_remove(void **state) {
     (void)state;
-    piaa_pulled_list list = {0};
+    piaa_pulled_list *list;
     piaa_error error = {0};
     int64_t bytes;
-    assert_true(piaa_pulled_list_read(&list, NULL));
-    assert_int_equal(list.count, 0);
+    assert_non_null(list = piaa_pulled_list_read(NULL));
+    assert_int_equal(piaa_pulled_list_count(list), 0);
     assert_false(piaa_pulled_remove("t/m", &bytes, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     must_pull("t/m");
-    assert_true(piaa_pulled_list_read(&list, NULL));
-    assert_int_equal(list.count, 1);
-    assert_string_equal(list.items[0].name, "t/m");
-    assert_string_equal(list.items[0].revision, "main");
-    assert_string_equal(list.items[0].commit, COMMIT);
-    assert_true(list.items[0].complete && !list.items[0].shared);
-    assert_int_equal(list.items[0].bytes, WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
-    piaa_pulled_list_free(&list);
+    assert_non_null(list = piaa_pulled_list_read(NULL));
+    assert_int_equal(piaa_pulled_list_count(list), 1);
+    assert_string_equal(piaa_pulled_list_at(list, 0)->name, "t/m");
+    assert_string_equal(piaa_pulled_list_at(list, 0)->revision, "main");
+    assert_string_equal(piaa_pulled_list_at(list, 0)->commit, COMMIT);
+    assert_true(piaa_pulled_list_at(list, 0)->complete && !piaa_pulled_list_at(list, 0)->shared);
+    assert_int_equal(piaa_pulled_list_at(list, 0)->bytes, WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
+    piaa_pulled_list_free(list);
     assert_false(piaa_pulled_remove("t/m@main", &bytes, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     assert_true(piaa_pulled_remove("t/m", &bytes, NULL));
@@ -760,10 +763,10 @@ static void list_and_remove(void **state) {
     /* What an unfinished pull left is listed and removed, too. */
     stop_after = 1000000;
     must_fail("t/m", PIAA_STOPPED, "stopped");
-    assert_true(piaa_pulled_list_read(&list, NULL));
-    assert_int_equal(list.count, 1);
-    assert_false(list.items[0].complete);
-    piaa_pulled_list_free(&list);
+    assert_non_null(list = piaa_pulled_list_read(NULL));
+    assert_int_equal(piaa_pulled_list_count(list), 1);
+    assert_false(piaa_pulled_list_at(list, 0)->complete);
+    piaa_pulled_list_free(list);
     assert_true(piaa_pulled_remove("t/m", &bytes, NULL));
     assert_false(cached("t--m"));
 }
@@ -771,9 +774,9 @@ static void list_and_remove(void **state) {
 /* The layout that Hugging Face's own tools keep: blobs named by checksum, and links to them. */
 static void hugging_face_cache(void **state) {
     (void)state;
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error error;
-    piaa_pulled_list list = {0};
+    piaa_pulled_list *list;
     int64_t bytes;
     const struct {
         const char *file, *blob;
@@ -801,11 +804,11 @@ static void hugging_face_cache(void **state) {
     char *found = piaa_model_locate("t/m", NULL);
     assert_string_equal(found, snapshot);
     free(found);
-    assert_true(piaa_pulled_list_read(&list, NULL));
-    assert_int_equal(list.count, 1);
-    assert_true(list.items[0].shared && list.items[0].complete);
-    assert_int_equal(list.items[0].bytes, WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
-    piaa_pulled_list_free(&list);
+    assert_non_null(list = piaa_pulled_list_read(NULL));
+    assert_int_equal(piaa_pulled_list_count(list), 1);
+    assert_true(piaa_pulled_list_at(list, 0)->shared && piaa_pulled_list_at(list, 0)->complete);
+    assert_int_equal(piaa_pulled_list_at(list, 0)->bytes, WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
+    piaa_pulled_list_free(list);
     error = (piaa_error){0};
     assert_false(piaa_pulled_remove("t/m", &bytes, &error));
     assert_non_null(strstr(error.message, "Hugging Face cache"));
@@ -815,13 +818,13 @@ static void hugging_face_cache(void **state) {
     assert_string_equal(got.folder, snapshot);
     assert_int_equal(got.downloaded, 0);
     assert_int_equal(hub.request_count, 1);
-    piaa_fetched_free(&got);
+    piaa_pulled_clear(&got);
     found = piaa_model_locate("t/m", NULL);
     assert_string_equal(found, snapshot);
     free(found);
-    assert_true(piaa_pulled_list_read(&list, NULL));
-    assert_int_equal(list.count, 1);
-    piaa_pulled_list_free(&list);
+    assert_non_null(list = piaa_pulled_list_read(NULL));
+    assert_int_equal(piaa_pulled_list_count(list), 1);
+    piaa_pulled_list_free(list);
 
     /* One file less, and the whole model is fetched to our own place. */
     char *link = support_join(snapshot, "tokenizer.json");
@@ -831,6 +834,284 @@ static void hugging_face_cache(void **state) {
     check_whole();
     free(model);
     free(blobs);
+    free(refs);
+    free(snapshot);
+}
+
+/* -------------------------------------------------------------------------------------------------------- repositories of GGUF files */
+
+/* How publishers name their files, and which two are taken. */
+static void gguf_choices(void **state) {
+    (void)state;
+    static const struct {
+        const char *files[12], *quant, *text, *vision; /* vision NULL: refused, and the message says `text` */
+        const char *label;
+    } cases[] = {
+        {{"gemma-3-4b-it-Q4_K_M.gguf", "gemma-3-4b-it-Q8_0.gguf", "gemma-3-4b-it-f16.gguf", "mmproj-model-f16.gguf"},
+         "",
+         "gemma-3-4b-it-Q4_K_M.gguf",
+         "mmproj-model-f16.gguf",
+         "Q4_K_M"},
+        {{"gemma-3-4b-it-Q4_K_M.gguf", "gemma-3-4b-it-Q8_0.gguf", "gemma-3-4b-it-f16.gguf", "mmproj-model-f16.gguf"},
+         "f16",
+         "gemma-3-4b-it-f16.gguf",
+         "mmproj-model-f16.gguf",
+         "F16"},
+        {{"Qwen3VL-4B-Instruct-F16.gguf", "Qwen3VL-4B-Instruct-Q4_K_M.gguf", "Qwen3VL-4B-Instruct-Q8_0.gguf",
+          "mmproj-Qwen3VL-4B-Instruct-F16.gguf", "mmproj-Qwen3VL-4B-Instruct-Q8_0.gguf"},
+         "q8_0",
+         "Qwen3VL-4B-Instruct-Q8_0.gguf",
+         "mmproj-Qwen3VL-4B-Instruct-F16.gguf",
+         "Q8_0"},
+        {{"google_gemma-3-4b-it-IQ4_XS.gguf", "google_gemma-3-4b-it-Q8_0.gguf", "google_gemma-3-4b-it-imatrix.gguf",
+          "mmproj-google_gemma-3-4b-it-bf16.gguf", "mmproj-google_gemma-3-4b-it-f16.gguf", "mmproj-google_gemma-3-4b-it-f32.gguf"},
+         "",
+         "google_gemma-3-4b-it-Q8_0.gguf",
+         "mmproj-google_gemma-3-4b-it-bf16.gguf",
+         "Q8_0"},
+        {{"gemma-3-4b-it-q4_0.gguf", "mmproj-model-f16-4B.gguf"}, "", "gemma-3-4b-it-q4_0.gguf", "mmproj-model-f16-4B.gguf", "Q4_0"},
+        {{"M.Q4_K_M.gguf", "M.Q4_K_S.gguf", "M.mmproj-Q8_0.gguf", "M.mmproj-fp16.gguf"},
+         "",
+         "M.Q4_K_M.gguf",
+         "M.mmproj-fp16.gguf",
+         "Q4_K_M"},
+        {{"Qwen3.5-4B.Q4_K_M.gguf", "Qwen3.5-4B.BF16-mmproj.gguf"}, "", "Qwen3.5-4B.Q4_K_M.gguf", "Qwen3.5-4B.BF16-mmproj.gguf", "Q4_K_M"},
+        {{"m-Q4_K_XL.gguf", "m-UD-Q4_K_XL.gguf", "m-Q4_K_M.gguf", "mmproj-F16.gguf"},
+         "UD-Q4_K_XL",
+         "m-UD-Q4_K_XL.gguf",
+         "mmproj-F16.gguf",
+         "m-UD-Q4_K_XL"},
+        {{"m-UD-Q4_K_XL.gguf", "m-Q4_K_M.gguf", "mmproj-F16.gguf"}, "UD-Q4_K_XL", "m-UD-Q4_K_XL.gguf", "mmproj-F16.gguf", "Q4_K_XL"},
+        {{"model.gguf", "mmproj.gguf"}, "", "model.gguf", "mmproj.gguf", "model"},
+        {{"m-BF16-00001-of-00002.gguf", "m-BF16-00002-of-00002.gguf", "m-Q8_0.gguf", "mmproj.gguf"},
+         "",
+         "m-Q8_0.gguf",
+         "mmproj.gguf",
+         "Q8_0"},
+        {{"m-BF16-00001-of-00002.gguf", "m-BF16-00002-of-00002.gguf", "m-Q8_0.gguf", "mmproj.gguf"},
+         "BF16",
+         "m-BF16 is cut into 2 files, which are not read",
+         NULL,
+         NULL},
+        {{"m-Q6_K.gguf", "m-Q5_K_M.gguf", "mmproj.gguf"},
+         "",
+         "holds several models: name one of these behind a colon (t/m:…): "
+         "Q6_K (3.25 GB), Q5_K_M (3.25 GB)",
+         NULL,
+         NULL},
+        {{"m-Q6_K.gguf", "mmproj.gguf"}, "Q2_K", "of the kind Q2_K; it holds Q6_K (3.25 GB)", NULL, NULL},
+        {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"},
+         "",
+         "several models: name one of these behind a colon (t/m:…): a-Q4_K_M (",
+         NULL,
+         NULL},
+        {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"}, "Q4_K_M", "no model, or several, of the kind Q4_K_M", NULL, NULL},
+        {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"}, "b-q4_k_m", "b-Q4_K_M.gguf", "mmproj.gguf", "b-Q4_K_M"},
+        {{"m-Q8_0.gguf", "mmproj-a-F16.gguf", "mmproj-b-F16.gguf"},
+         "",
+         "several vision parts: name one with --mmproj: mmproj-a-F16.gguf (",
+         NULL,
+         NULL},
+        {{"m-Q8_0.gguf"}, "", "no vision part (mmproj)", NULL, NULL},
+        {{"mmproj-F16.gguf"}, "", "no GGUF file of a text model", NULL, NULL},
+    };
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        piaa_gguf_offer offers[12];
+        size_t count = 0;
+        for (; count < 12 && cases[i].files[count]; count++) offers[count] = (piaa_gguf_offer){cases[i].files[count], 3250000000};
+        piaa_gguf_wish wish = {.quant = cases[i].quant};
+        piaa_gguf_choice choice;
+        piaa_error error = {0};
+        bool ok = piaa_gguf_choose(offers, count, &wish, "t/m", &choice, &error);
+        if (ok != (cases[i].vision != NULL)) fail_msg("case %zu: %s", i, error.message);
+        if (!ok && !strstr(error.message, cases[i].text)) fail_msg("case %zu: %s", i, error.message);
+        if (!ok) continue;
+        assert_string_equal(offers[choice.text].name, cases[i].text);
+        assert_string_equal(offers[choice.vision].name, cases[i].vision);
+        assert_string_equal(choice.label, cases[i].label);
+        assert_true(piaa_gguf_label_fits(choice.label, cases[i].quant) || !*cases[i].quant);
+        /* By their names, too. */
+        wish = (piaa_gguf_wish){.text = cases[i].text, .vision = cases[i].vision};
+        assert_true(piaa_gguf_choose(offers, count, &wish, "t/m", &choice, NULL));
+        wish = (piaa_gguf_wish){.text = cases[i].vision};
+        assert_false(piaa_gguf_choose(offers, count, &wish, "t/m", &choice, NULL));
+        wish = (piaa_gguf_wish){.vision = cases[i].text};
+        assert_false(piaa_gguf_choose(offers, count, &wish, "t/m", &choice, NULL));
+        wish = (piaa_gguf_wish){.text = "no.gguf"};
+        assert_false(piaa_gguf_choose(offers, count, &wish, "t/m", &choice, NULL));
+    }
+}
+
+static void gguf_names(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *quant, *revision;
+    } good[] = {{"t/m:Q8_0", "Q8_0", "main"},
+                {"t/m@v1:Q8_0", "Q8_0", "v1"},
+                {"t/m:Q8_0@v1", "Q8_0", "v1"},
+                {"hf.co/t/m:UD-Q4_K_XL", "UD-Q4_K_XL", "main"},
+                {"https://huggingface.co/t/m", "", "main"}};
+    static const char *const bad[] = {"t/m:", "t/m:a:b", "t/m@a@b", "t/m:../x", "t/m:.x", "t/m:a/b", "ftp://t/m", "https://t/m/x"};
+    piaa_hub_name name;
+    for (size_t i = 0; i < PIAA_COUNT(good); i++) {
+        piaa_error error = {0};
+        if (!piaa_hub_name_parse(good[i].text, &name, &error)) fail_msg("%s", error.message);
+        assert_string_equal(name.owner, "t");
+        assert_string_equal(name.name, "m");
+        assert_string_equal(name.quant, good[i].quant);
+        assert_string_equal(name.revision, good[i].revision);
+    }
+    for (size_t i = 0; i < PIAA_COUNT(bad); i++)
+        if (piaa_hub_name_parse(bad[i], &name, NULL)) fail_msg("%s", bad[i]);
+}
+
+static const char gguf_list[] = "{\"sha\": \"" COMMIT "\", \"siblings\": ["
+                                "{\"rfilename\": \"README.md\", \"size\": 1}, {\"rfilename\": \"config.json\", \"size\": 1}, "
+                                "{\"rfilename\": \"m-Q4_K_M.gguf\", \"size\": %d, \"lfs\": {\"sha256\": \"%s\"}}, "
+                                "{\"rfilename\": \"m-Q8_0.gguf\", \"size\": %d, \"lfs\": {\"sha256\": \"%s\"}}, "
+                                "{\"rfilename\": \"sub/m-Q6_K.gguf\", \"size\": 1}, "
+                                "{\"rfilename\": \"mmproj-m-Q8_0.gguf\", \"size\": 6, \"blobId\": \"%s\"}, "
+                                "{\"rfilename\": \"mmproj-m-F16.gguf\", \"size\": 6, \"blobId\": \"%s\"}]}";
+
+static void offer_gguf(char text[4096]) {
+    int n = snprintf(text, 4096, gguf_list, WEIGHTS_SIZE, weights_sum, WEIGHTS_SIZE, weights_sum, tokenizer_name, tokenizer_name);
+    assert_true(n > 0 && n < 4096);
+    offer_list(text);
+    offer("/t/m/resolve/" COMMIT "/m-Q4_K_M.gguf", weights, sizeof weights);
+    offer("/t/m/resolve/" COMMIT "/m-Q8_0.gguf", weights, sizeof weights);
+    offer("/t/m/resolve/" COMMIT "/mmproj-m-F16.gguf", tokenizer, sizeof tokenizer - 1);
+    offer("/t/m/resolve/" COMMIT "/mmproj-m-Q8_0.gguf", tokenizer, sizeof tokenizer - 1);
+}
+
+static void check_located(const char *name, const char *rest) {
+    piaa_error error = {0};
+    char *found = piaa_model_locate(name, &error), *expected = rest ? in_cache(rest) : NULL;
+    if ((found == NULL) != (expected == NULL) || (found && strcmp(found, expected) != 0))
+        fail_msg("%s is at %s, not at %s: %s", name, found ? found : "no place", expected ? expected : "none", error.message);
+    free(found);
+    free(expected);
+}
+
+#define Q4 "t--m/" COMMIT "-Q4_K_M"
+#define Q8 "t--m/" COMMIT "-Q8_0"
+
+static void gguf_pull(void **state) {
+    (void)state;
+    char text[4096];
+    offer_gguf(text);
+    spoil(&hub, 0, (fault){"/m-Q4_K_M.gguf", DROP, 1, 1700000, NULL}); /* it goes on as with safetensors */
+    spoil(&hub, 1, (fault){"/mmproj-m-F16.gguf", WRONG_BYTES, 1, 0, NULL});
+    must_fail("t/m", PIAA_FORMAT, "mmproj-m-F16.gguf came with the git SHA-1 checksum");
+    assert_int_equal(hub.requests[2].from, 1700000);
+    check_located("t/m", NULL);
+    piaa_pulled got;
+    piaa_error error;
+    if (!pull_from(hub.address, "t/m", &got, &error)) fail_msg("%s", error.message);
+    assert_string_equal(got.name, "t/m:Q4_K_M");
+    assert_int_equal(got.files, 2);
+    assert_int_equal(got.bytes, WEIGHTS_SIZE + 6);
+    assert_int_equal(got.downloaded, 6);
+    piaa_pulled_clear(&got);
+    check_cached(Q4 "/m-Q4_K_M.gguf", weights, sizeof weights);
+    check_cached(Q4 "/mmproj-m-F16.gguf", tokenizer, sizeof tokenizer - 1);
+    assert_false(cached(Q4 "/config.json"));
+    check_located("t/m", Q4);
+    check_located("t/m:q4_k_m", Q4);
+    check_located("hf.co/t/m:Q4_K_M", Q4);
+    check_located("t/m@" COMMIT ":Q4_K_M", Q4);
+    check_located("t/m:Q8_0", NULL);
+
+    /* Another kind beside it shares what is the same. */
+    int before = server_asked(&hub, "/mmproj-m-F16.gguf");
+    must_pull("t/m@main:q8_0");
+    assert_int_equal(server_asked(&hub, "/mmproj-m-F16.gguf"), before);
+    check_located("t/m:Q8_0", Q8);
+    check_located("t/m", Q4);
+    piaa_pulled_list *list = piaa_pulled_list_read(NULL);
+    assert_int_equal(piaa_pulled_list_count(list), 2);
+    assert_string_equal(piaa_pulled_list_at(list, 0)->name, "t/m:Q4_K_M");
+    assert_string_equal(piaa_pulled_list_at(list, 1)->name, "t/m:Q8_0");
+    assert_true(piaa_pulled_list_at(list, 1)->complete && piaa_pulled_list_at(list, 1)->bytes == WEIGHTS_SIZE + 6);
+    piaa_pulled_list_free(list);
+
+    int64_t bytes;
+    assert_false(piaa_pulled_remove("t/m:Q6_K", &bytes, NULL));
+    assert_true(piaa_pulled_remove("t/m:Q4_K_M", &bytes, NULL));
+    assert_false(cached(Q4));
+    check_located("t/m:Q4_K_M", NULL);
+    check_located("t/m", Q8);
+    assert_true(piaa_pulled_remove("t/m:Q8_0", &bytes, NULL));
+    assert_int_equal(bytes, WEIGHTS_SIZE + 6);
+    assert_false(cached("t--m"));
+}
+
+static void gguf_files_by_name(void **state) {
+    (void)state;
+    char text[4096];
+    offer_gguf(text);
+    piaa_fetch_options options = {.request = {.from = hub.address, .file = "m-Q8_0.gguf", .mmproj = "mmproj-m-Q8_0.gguf"}};
+    piaa_pulled got;
+    piaa_error error = {0};
+    if (!piaa_model_fetch("t/m", &options, &got, &error)) fail_msg("%s", error.message);
+    assert_string_equal(got.name, "t/m:Q8_0");
+    piaa_pulled_clear(&got);
+    check_cached(Q8 "/mmproj-m-Q8_0.gguf", tokenizer, sizeof tokenizer - 1);
+    must_pull("t/m:Q8_0"); /* the usual vision part takes the other's place, so that the folder is one model */
+    check_cached(Q8 "/mmproj-m-F16.gguf", tokenizer, sizeof tokenizer - 1);
+    assert_false(cached(Q8 "/mmproj-m-Q8_0.gguf"));
+    options.request.file = "m-Q9.gguf";
+    assert_false(piaa_model_fetch("t/m", &options, &got, &error));
+    assert_non_null(strstr(error.message, "has no file m-Q9.gguf; it holds Q4_K_M (3.0 MB), Q8_0 (3.0 MB)"));
+    must_fail("t/m:Q5_0", PIAA_USAGE, "of the kind Q5_0; it holds Q4_K_M");
+    /* A repository of safetensors has none to choose. */
+    offer_list(list_text);
+    must_fail("t/m:Q8_0", PIAA_USAGE, "holds no GGUF files to choose from: leave out what stands behind the colon");
+    must_pull("t/m");
+    check_whole(); /* named without a kind, it is the safetensors from now on */
+    check_located("t/m:Q8_0", Q8);
+}
+
+/* GGUF files that Hugging Face's tools downloaded: several kinds in one folder. */
+static void gguf_in_hugging_face_cache(void **state) {
+    (void)state;
+    char text[4096];
+    offer_gguf(text);
+    char *model = support_join(scratch, "hf/hub/models--t--m"), *refs = support_join(model, "refs");
+    char *snapshot = support_join(model, "snapshots/" COMMIT);
+    char *command = piaa_format(NULL, "mkdir -p '%s' '%s'", refs, snapshot);
+    assert_int_equal(system(command), 0);
+    free(command);
+    support_write(refs, "main", COMMIT, 40);
+    check_located("t/m", NULL);
+    support_write(snapshot, "m-Q8_0.gguf", weights, sizeof weights);
+    check_located("t/m", NULL); /* without a vision part */
+    support_write(snapshot, "mmproj-m-F16.gguf", tokenizer, sizeof tokenizer - 1);
+    char *pair = piaa_format(NULL, "%s/m-Q8_0.gguf,%s/mmproj-m-F16.gguf", snapshot, snapshot);
+    static const char *const names[] = {"t/m", "t/m:Q8_0", "t/m@" COMMIT ":q8_0"};
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) {
+        char *found = piaa_model_locate(names[i], NULL);
+        assert_non_null(found);
+        assert_string_equal(found, pair);
+        free(found);
+    }
+    check_located("t/m:Q4_K_M", NULL);
+    piaa_pulled got;
+    piaa_error error;
+    if (!pull_from(hub.address, "t/m:Q8_0", &got, &error)) fail_msg("%s", error.message);
+    assert_true(got.shared);
+    assert_string_equal(got.folder, pair);
+    assert_int_equal(got.downloaded, 0);
+    piaa_pulled_clear(&got);
+    piaa_pulled_list *list = piaa_pulled_list_read(NULL);
+    assert_int_equal(piaa_pulled_list_count(list), 1);
+    assert_string_equal(piaa_pulled_list_at(list, 0)->name, "t/m:Q8_0");
+    assert_string_equal(piaa_pulled_list_at(list, 0)->folder, pair);
+    assert_true(piaa_pulled_list_at(list, 0)->shared && piaa_pulled_list_at(list, 0)->bytes == WEIGHTS_SIZE + 6);
+    piaa_pulled_list_free(list);
+    must_pull("t/m:Q4_K_M"); /* what they do not have goes to our place */
+    check_located("t/m:Q4_K_M", Q4);
+    free(pair);
+    free(model);
     free(refs);
     free(snapshot);
 }
@@ -893,7 +1174,7 @@ static void certificates(void **state) {
     }
     for (int i = 0; i < 200 && !can_connect(atoi(port)); i++) nap(50);
 
-    piaa_fetched got;
+    piaa_pulled got;
     piaa_error refused, plain, error;
     char *bundle = support_join(scratch, "cert.pem");
     bool first = pull_from(address, "t/m", &got, &refused);
@@ -904,7 +1185,7 @@ static void certificates(void **state) {
     kill(child, SIGTERM);
     waitpid(child, NULL, 0);
     free(bundle);
-    piaa_fetched_free(&got);
+    piaa_pulled_clear(&got);
     assert_false(first);
     if (!strstr(refused.message, "the certificate of 127.0.0.1 cannot be verified")) fail_msg("%s", refused.message);
     assert_false(second);
@@ -961,6 +1242,11 @@ int main(void) {
         TEST(locate),
         TEST(list_and_remove),
         TEST(hugging_face_cache),
+        TEST(gguf_choices),
+        TEST(gguf_names),
+        TEST(gguf_pull),
+        TEST(gguf_files_by_name),
+        TEST(gguf_in_hugging_face_cache),
         TEST(certificates),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
