@@ -1,8 +1,10 @@
 /* Features from GGUF pairs against those that transformers computed from the folder the pairs were converted from, and against ours. */
-#include "support.h"
+#include "fixture.h"
 
 #include "vlm/vlm.h"
 #include "weights/gguf_write.h"
+
+#include <gguf.h>
 
 #define GGUF PIAA_GOLDEN "/gguf/"
 #define VISION "," GGUF "qwen3vl-mmproj-f32.gguf"
@@ -29,6 +31,18 @@ static float *features(const char *path, piaa_dtype dtype, piaa_slots *slots, si
     piaa_session_free(session);
     piaa_model_close(model);
     return out;
+}
+
+static void convert(const char *from, const char *folder, const char *name) {
+    piaa_error error = {0};
+    piaa_gguf_kind kind = PIAA_GGUF_KIND_F32;
+    char *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "mmproj.gguf");
+    piaa_checkpoint *checkpoint = piaa_checkpoint_open(from, &error);
+    assert_true(checkpoint && piaa_gguf_kind_parse(name, &kind));
+    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error)) fail_msg("%s", error.message);
+    piaa_checkpoint_close(checkpoint);
+    free(text);
+    free(vision);
 }
 
 /* The largest relative error of a slot against "cat.jpg|base|POOL". */
@@ -89,16 +103,19 @@ static float round_to_bf16(float value) {
     return value;
 }
 
-/* A copy of the golden folder with the decoder's matrices rounded to bfloat16, as the bf16 file holds them. */
-static void write_rounded_folder(const char *folder) {
+/* A copy of a golden folder with every tensor rounded to bfloat16, as published checkpoints are; or with the decoder's matrices alone, as
+ * llama.cpp's bf16 file holds them. */
+static void write_rounded_folder(const char *original, const char *folder, bool all) {
     static const char *const links[] = {"config.json", "tokenizer.json", "preprocessor_config.json"};
     for (size_t i = 0; i < PIAA_COUNT(links); i++) {
-        char *from = support_join(PIAA_GOLDEN "/qwen3vl", links[i]), *to = support_join(folder, links[i]);
-        assert_int_equal(symlink(from, to), 0);
+        char *from = support_join(original, links[i]), *to = support_join(folder, links[i]);
+        if (piaa_file_exists(from)) assert_int_equal(symlink(from, to), 0);
         free(from);
         free(to);
     }
-    piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/qwen3vl/model.safetensors");
+    char *path = support_join(original, "model.safetensors");
+    piaa_safetensors *golden = support_golden(path);
+    free(path);
     piaa_text header = {0}, data = {0};
     for (size_t i = 0; i < piaa_safetensors_count(golden); i++) {
         const piaa_tensor *tensor = piaa_safetensors_at(golden, i);
@@ -106,7 +123,7 @@ static void write_rounded_folder(const char *folder) {
         float *values = piaa_alloc(count, sizeof *values, NULL);
         assert_non_null(values);
         piaa_tensor_to_float(tensor, values);
-        bool rounded = strstr(tensor->name, "language_model") && tensor->dimensions == 2;
+        bool rounded = all || (strstr(tensor->name, "language_model") && tensor->dimensions == 2);
         for (size_t k = 0; rounded && k < count; k++) values[k] = round_to_bf16(values[k]);
         assert_true(piaa_text_add(&data, values, count * sizeof *values, NULL));
         free(values);
@@ -135,7 +152,7 @@ static void same_features_as_the_rounded_folder(void **state) {
     static const piaa_dtype dtypes[] = {PIAA_DTYPE_F32, PIAA_DTYPE_BF16};
     piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/qwen3vl/golden.safetensors");
     char *folder = support_folder();
-    write_rounded_folder(folder);
+    write_rounded_folder(PIAA_GOLDEN "/qwen3vl", folder, false);
     for (size_t t = 0; t < PIAA_COUNT(dtypes); t++) {
         piaa_slots slots = {0}, same = {0};
         size_t count = 0, expected = 0;
@@ -154,50 +171,140 @@ static void same_features_as_the_rounded_folder(void **state) {
     piaa_safetensors_close(golden);
 }
 
-/* Quantised pairs, written from a folder: near its features, and what AUTO becomes for a model too large for float32 (each matrix as it is
- * in the file) near what float32 gives of the same file.  The golden model's rows are too short for K-quants; the demonstration model's
- * are not. */
+/* Of a photo, every pool and layer. */
+static fixture photo(const char *path, piaa_dtype dtype) {
+    fixture f = fixture_open(path, "lt,lt_tail,lv,v", "all", (piaa_session_options){.dtype = dtype});
+    piaa_model_input *input = fixture_file(&f, "cat.jpg", NULL);
+    fixture_run(&f, input);
+    piaa_model_input_free(input);
+    return f;
+}
+
+/* A bfloat16 checkpoint and the bf16 pair converted from it, of each family and of the demonstration model. */
+static void same_features_as_converted(void **state) {
+    PIAA_UNUSED(state);
+    static const char *const models[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3", PIAA_SOURCE "/models/demo"};
+    static const piaa_dtype dtypes[] = {PIAA_DTYPE_F32, PIAA_DTYPE_BF16};
+    for (size_t m = 0; m < PIAA_COUNT(models); m++) {
+        char *folder = support_folder(), *pair = support_folder();
+        write_rounded_folder(models[m], folder, true);
+        convert(folder, pair, "bf16");
+        for (size_t t = 0; t < PIAA_COUNT(dtypes); t++) {
+            fixture a = photo(pair, dtypes[t]), b = photo(folder, dtypes[t]);
+            assert_int_equal(a.values, b.values);
+            double worst = largest_error(a.out, b.out, &a.slots);
+            print_message("%s as a bf16 pair, both held as %s: relative error %.2g\n", piaa_path_name(models[m]),
+                          piaa_dtype_name(dtypes[t]), worst);
+            assert_true(worst <= 1e-3);
+            fixture_close(&a);
+            fixture_close(&b);
+        }
+        support_remove(folder);
+        support_remove(pair);
+    }
+}
+
+/* Quantised pairs, written from a folder: near its features; what AUTO becomes for a model too large for float32 (each matrix as it is in
+ * the file) near what float32 gives of the same file; and what --dtype makes of the folder on load, near the folder again. */
 static void quantised_pairs(void **state) {
     PIAA_UNUSED(state);
+    static const char *const models[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3", PIAA_SOURCE "/models/demo"};
     static const struct {
-        const char *from, *name;
+        const char *name;
         double limit, change;
-    } kinds[] = {{PIAA_GOLDEN "/qwen3vl", "q8_0", 0.05, 0.02},
-                 {PIAA_GOLDEN "/qwen3vl", "q4_K", 0.3, 0.05},
-                 {PIAA_SOURCE "/models/demo", "q8_0", 0.05, 0.03},
-                 {PIAA_SOURCE "/models/demo", "q4_K", 0.3, 0.05}};
-    piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/qwen3vl/golden.safetensors");
-    for (size_t k = 0; k < PIAA_COUNT(kinds); k++) {
-        piaa_error error = {0};
-        piaa_gguf_kind kind = PIAA_GGUF_KIND_F32;
-        char *folder = support_folder(), *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "mmproj.gguf");
-        piaa_checkpoint *checkpoint = piaa_checkpoint_open(kinds[k].from, &error);
-        assert_true(checkpoint && piaa_gguf_kind_parse(kinds[k].name, &kind));
-        if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error)) fail_msg("%s", error.message);
-        piaa_checkpoint_close(checkpoint);
-        float *values[3];
-        piaa_slots slots[3] = {{0}};
-        size_t count = 0;
-        values[0] = features(kinds[k].from, PIAA_DTYPE_F32, &slots[0], &count, golden);
-        values[1] = features(folder, PIAA_DTYPE_F32, &slots[1], &count, golden);
-        values[2] = features(folder, PIAA_DTYPE_FILE, &slots[2], &count, golden);
-        double worst = largest_error(values[1], values[0], &slots[0]), change = largest_error(values[2], values[1], &slots[0]);
-        print_message("%s as %s: relative error %.2g; held as in the file, %.2g from float32\n", piaa_path_name(kinds[k].from),
-                      kinds[k].name, worst, change);
-        assert_true(worst <= kinds[k].limit && change <= kinds[k].change);
-        for (int i = 0; i < 3; i++) {
-            piaa_slots_free(&slots[i]);
-            free(values[i]);
+    } kinds[] = {{"q8_0", 0.05, 0.03}, {"q6_K", 0.05, 0.03}, {"q5_K", 0.2, 0.05}, {"q4_K", 0.3, 0.05}};
+    for (size_t m = 0; m < PIAA_COUNT(models); m++) {
+        fixture plain = photo(models[m], PIAA_DTYPE_F32);
+        for (size_t k = 0; k < PIAA_COUNT(kinds); k++) {
+            char *folder = support_folder();
+            convert(models[m], folder, kinds[k].name);
+            piaa_dtype dtype;
+            assert_true(piaa_dtype_parse(kinds[k].name, &dtype));
+            fixture wide = photo(folder, PIAA_DTYPE_F32), own = photo(folder, PIAA_DTYPE_FILE), loaded = photo(models[m], dtype);
+            double worst = largest_error(wide.out, plain.out, &plain.slots), change = largest_error(own.out, wide.out, &plain.slots);
+            double on_load = largest_error(loaded.out, plain.out, &plain.slots);
+            print_message("%s as %s: relative error %.2g; held as in the file, %.2g from float32; made on load, %.2g\n",
+                          piaa_path_name(models[m]), kinds[k].name, worst, change, on_load);
+            assert_true(worst <= kinds[k].limit && on_load <= kinds[k].limit && change <= kinds[k].change);
+            assert_true(piaa_session_weight_bytes(own.session) < piaa_session_weight_bytes(plain.session) / 2);
+            fixture_close(&wide);
+            fixture_close(&own);
+            fixture_close(&loaded);
+            support_remove(folder);
         }
-        free(text);
-        free(vision);
-        support_remove(folder);
+        fixture_close(&plain);
     }
-    piaa_safetensors_close(golden);
+}
+
+/* The file once more with block 1's matrices in another type, where their rows are whole blocks, read and written by ggml.  How many were
+ * changed. */
+static int requantise(const char *from, const char *to, enum ggml_type type) {
+    struct ggml_context *context = NULL;
+    struct gguf_context *source = gguf_init_from_file(from, (struct gguf_init_params){.no_alloc = false, .ctx = &context});
+    struct gguf_context *file = gguf_init_empty();
+    assert_true(source && context && file);
+    gguf_set_kv(file, source);
+    void *blocks[16];
+    int changed = 0;
+    for (int64_t n = 0; n < gguf_get_n_tensors(source); n++) {
+        struct ggml_tensor *t = ggml_get_tensor(context, gguf_get_tensor_name(source, n));
+        gguf_add_tensor(file, t);
+        if (strncmp(t->name, "blk.1.", 6) != 0 || ggml_n_dims(t) != 2 || t->type != GGML_TYPE_F32 || t->ne[0] % ggml_blck_size(type))
+            continue;
+        assert_true(changed < (int)PIAA_COUNT(blocks));
+        float *even = piaa_alloc((size_t)t->ne[0], sizeof *even, NULL); /* how much each column counts, which some types ask for */
+        blocks[changed] = piaa_alloc((size_t)t->ne[1], ggml_row_size(type, t->ne[0]), NULL);
+        assert_true(even && blocks[changed]);
+        for (int64_t i = 0; i < t->ne[0]; i++) even[i] = 1;
+        ggml_quantize_chunk(type, t->data, blocks[changed], 0, t->ne[1], t->ne[0], even);
+        gguf_set_tensor_type(file, t->name, type);
+        gguf_set_tensor_data(file, t->name, blocks[changed++]);
+        free(even);
+    }
+    assert_true(gguf_write_to_file(file, to, false));
+    for (int i = 0; i < changed; i++) free(blocks[i]);
+    gguf_free(file);
+    gguf_free(source);
+    ggml_free(context);
+    return changed;
+}
+
+/* Files hold more types than we write: each of ggml's that can be read at all also runs, blocks as they are, near their values in float32.
+ */
+static void every_type(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder(), *from = support_folder();
+    convert(PIAA_SOURCE "/models/demo", from, "f32");
+    char *vision = support_join(from, "mmproj.gguf"), *same = support_join(folder, "mmproj.gguf");
+    char *text = support_join(from, "text.gguf"), *changed = support_join(folder, "text.gguf");
+    assert_int_equal(symlink(vision, same), 0);
+    int types = 0;
+    for (int type = 0; type < GGML_TYPE_COUNT; type++) {
+        const struct ggml_type_traits *traits = ggml_get_type_traits((enum ggml_type)type);
+        if (!traits->is_quantized || !traits->to_float) continue;
+        if (strncmp(traits->type_name, "iq1", 3) == 0 || strncmp(traits->type_name, "iq2", 3) == 0) continue;
+        int matrices = requantise(text, changed, (enum ggml_type)type);
+        fixture wide = photo(folder, PIAA_DTYPE_F32), own = photo(folder, PIAA_DTYPE_FILE);
+        double change = largest_error(own.out, wide.out, &wide.slots);
+        print_message("%s, %d matrices: %.2g from float32\n", traits->type_name, matrices, change);
+        assert_true(matrices >= 1 && change <= 0.05);
+        fixture_close(&wide);
+        fixture_close(&own);
+        types++;
+    }
+    ggml_quantize_free();
+    assert_true(types >= 18);
+    free(vision);
+    free(same);
+    free(text);
+    free(changed);
+    support_remove(folder);
+    support_remove(from);
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(same_features), cmocka_unit_test(same_features_as_the_rounded_folder),
-                                       cmocka_unit_test(quantised_pairs)};
+                                       cmocka_unit_test(same_features_as_converted), cmocka_unit_test(quantised_pairs),
+                                       cmocka_unit_test(every_type)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
