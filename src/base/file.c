@@ -65,6 +65,17 @@ void piaa_map_forget(const piaa_map *map, const void *data, size_t size) {
 #endif
 }
 
+void piaa_map_scattered(const void *data, size_t size, bool scattered) {
+#ifdef MADV_RANDOM
+    long page = sysconf(_SC_PAGESIZE);
+    if (page <= 0 || !size) return;
+    size_t before = (size_t)((uintptr_t)data % (uintptr_t)page);
+    madvise((void *)((uintptr_t)data - before), size + before, scattered ? MADV_RANDOM : MADV_NORMAL);
+#else
+    PIAA_UNUSED(data), PIAA_UNUSED(size), PIAA_UNUSED(scattered);
+#endif
+}
+
 /* ------------------------------------------------------------------------------------------------- reading and writing */
 
 static bool read_all(int fd, size_t limit, const char *name, piaa_text *out, piaa_error *error) {

@@ -15,6 +15,8 @@ void piaa_map_close(piaa_map *map);
 
 /* Tells the system that `size` bytes at `data` inside the map were copied and will not be read again. */
 void piaa_map_forget(const piaa_map *map, const void *data, size_t size);
+/* Whether a few pages of these bytes (of any map) are about to be read here and there, so that the system should not read ahead. */
+void piaa_map_scattered(const void *data, size_t size, bool scattered);
 
 /* The whole file plus a terminating NUL, to be freed by the caller; refuses files over `limit` bytes.  "-" is standard input. */
 char *piaa_file_read(const char *path, size_t limit, size_t *size, piaa_error *error) PIAA_MUST_USE;

@@ -427,8 +427,12 @@ bool piaa_checkpoint_fingerprint(const piaa_checkpoint *c, char out[65], piaa_er
         hash_string(&hash, tensor->dtype, strlen(tensor->dtype));
         hash_number(&hash, (uint64_t)tensor->dimensions);
         for (int d = 0; d < tensor->dimensions; d++) hash_number(&hash, (uint64_t)tensor->shape[d]);
+        /* Reading ahead around each sample, a system that likes to would fetch the whole model. */
+        const bool mapped = !c->entries[i].owned;
+        if (mapped) piaa_map_scattered(tensor->data, tensor->bytes, true);
         hash_sample(&hash, tensor);
-        forget(&c->entries[i], tensor); /* the system read ahead around each sample */
+        if (mapped) piaa_map_scattered(tensor->data, tensor->bytes, false);
+        forget(&c->entries[i], tensor);
     }
     piaa_sha256_finish(&hash, out);
     return true;
