@@ -28,6 +28,11 @@ else()
   set(GGML_OPENMP OFF CACHE BOOL "" FORCE)     # its own threads are as fast, and one library fewer
   set(GGML_CCACHE OFF CACHE BOOL "" FORCE)
   set(GGML_ALL_WARNINGS OFF CACHE BOOL "" FORCE) # thousands of lines about its own code and the compiler's headers
+  set(GGML_RPC ON CACHE BOOL "" FORCE)         # devices of other machines, and the tests' device that is not the CPU
+  set(GGML_RPC_RDMA OFF CACHE BOOL "")
+  # CUDA without its virtual memory calls needs no libcuda.so.1, so that one program starts with and without a driver.
+  set(GGML_CUDA_NO_VMM ON CACHE BOOL "")
+  set(GGML_CUDA_NCCL OFF CACHE BOOL "")        # for several GPUs at once
   set(GGML_BUILD_TESTS OFF CACHE BOOL "" FORCE)
   set(GGML_BUILD_EXAMPLES OFF CACHE BOOL "" FORCE)
   set(piaa_build_type "${CMAKE_BUILD_TYPE}")

@@ -196,9 +196,22 @@ typedef enum piaa_exif { PIAA_EXIF_APPLY, PIAA_EXIF_IGNORE } piaa_exif;
  * published code, which loses the marks that say which tokens are the image's.  Other models ignore it. */
 typedef enum piaa_image_attention { PIAA_IMAGE_BOTH_WAYS, PIAA_IMAGE_CAUSAL } piaa_image_attention;
 
+/* What can run a model: this machine's CPU, and what else ggml was built for. */
+typedef struct piaa_device {
+    char name[320];        /* as piaa_request takes it: "cpu", "cuda0", "vulkan0", "rpc://HOST:PORT" */
+    char description[256]; /* what the driver calls it */
+    int64_t memory;        /* bytes; 0: not known */
+    int64_t memory_free;
+    bool gpu;
+} piaa_device;
+
+/* Fills out[0..room-1] with this machine's devices and returns how many there are. */
+PIAA_API size_t piaa_devices(piaa_device *out, size_t room);
+
 /* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the default layer (15/36 of the decoder's
- * depth, rounded), the model's own size limit, orientation applied, weights AUTO, one thread per core, image tokens attending both ways.
- * A model without a decoder reads no prompt, and its default is the pool V at its last layer. */
+ * depth, rounded), the model's own size limit, orientation applied, weights AUTO, one thread per core, image tokens attending both ways,
+ * the device "auto", which is the first GPU if there is one and else the CPU.  A model without a decoder reads no prompt, and its default
+ * is the pool V at its last layer.  "rpc://HOST:PORT" is a device that piaa serve lends there: should it go away, ggml ends the process. */
 typedef struct piaa_request {
     const char *prompt;
     const char *pools;  /* "lt,lt_tail,lv,v,pooled,projected" */
@@ -208,6 +221,7 @@ typedef struct piaa_request {
     piaa_dtype dtype;
     int threads;
     piaa_image_attention image_attention;
+    const char *device;
 } piaa_request;
 
 /* A model and a request.  The weights that the request needs, and no others, are read at the first photo. */

@@ -90,6 +90,26 @@ static struct ggml_tensor *heads(struct ggml_context *c, const piaa_attention *a
     return ggml_permute(c, x, 0, 2, 1, 3);
 }
 
+/* softmax(scale q k^T) v in its parts, the scores [keys, queries, heads] whole in memory. */
+static struct ggml_tensor *attention_in_parts(struct ggml_context *c, struct ggml_tensor *q, struct ggml_tensor *k, struct ggml_tensor *v,
+                                              struct ggml_tensor *mask, float scale) {
+    struct ggml_tensor *scores = ggml_mul_mat(c, k, q);
+    ggml_prec_set_acc(scores, GGML_PREC_F32);
+    scores = ggml_soft_max_ext(c, scores, mask, scale, 0.0f);
+    struct ggml_tensor *y = ggml_mul_mat(c, ggml_cont(c, ggml_transpose(c, v)), scores);
+    return ggml_cont(c, ggml_permute(c, y, 0, 2, 1, 3));
+}
+
+/* Fused where the device can.  Those of GPUs keep 16 bits of keys and values whatever they are given, so float32 goes in parts there. */
+static struct ggml_tensor *attention(const piaa_graph *graph, struct ggml_tensor *q, struct ggml_tensor *k, struct ggml_tensor *v,
+                                     struct ggml_tensor *mask, float scale) {
+    struct ggml_context *c = graph->context;
+    if (graph->device && !graph->half) return attention_in_parts(c, q, k, v, mask, scale);
+    struct ggml_tensor *k16 = graph->half ? ggml_cast(c, k, GGML_TYPE_F16) : k, *v16 = graph->half ? ggml_cast(c, v, GGML_TYPE_F16) : v;
+    struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k16, v16, mask, scale, 0.0f, 0.0f);
+    return !graph->device || ggml_backend_dev_supports_op(graph->device, y) ? y : attention_in_parts(c, q, k, v, mask, scale);
+}
+
 struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *a) {
     struct ggml_context *c = graph->context;
     /* In causal attention over all tokens half of the scores are never needed. */
@@ -99,11 +119,7 @@ struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention
     struct ggml_tensor *q = heads(c, a, a->q, a->q_first, a->heads, a->q_norm, a->q_rotary);
     struct ggml_tensor *k = heads(c, a, a->kv, a->k_first, a->kv_heads, a->k_norm, a->k_rotary);
     struct ggml_tensor *v = heads(c, a, a->kv, a->v_first, a->kv_heads, NULL, NULL);
-    if (graph->half) {
-        k = ggml_cast(c, k, GGML_TYPE_F16);
-        v = ggml_cast(c, v, GGML_TYPE_F16);
-    }
-    struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k, v, a->mask, a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->dim), 0.0f, 0.0f);
+    struct ggml_tensor *y = attention(graph, q, k, v, a->mask, a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->dim));
     return ggml_reshape_2d(c, y, y->ne[0] * y->ne[1], y->ne[2]);
 }
 

@@ -32,6 +32,7 @@ typedef struct piaa_graph {
     const piaa_kernels *kernels; /* our own for attention and norms; NULL: ggml's operations only */
     bool narrow;                 /* matrix products take bfloat16 */
     bool half;                   /* ggml's attention may round keys and values to 16 bits */
+    ggml_backend_dev_t device;   /* where it will run, for blocks that have more than one form; NULL: the CPU */
     double flops;                /* counted while building */
     struct {
         struct ggml_tensor *tensor;

@@ -10,9 +10,11 @@
 #include "vlm/resident.h"
 
 #include "base/memory.h"
+#include "vlm/device.h"
 #include "weights/mixture.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,6 +38,8 @@ struct piaa_resident {
     const piaa_checkpoint *checkpoint;
     bool kernels;
     piaa_dtype dtype;
+    ggml_backend_dev_t device;
+    char note[128];
     struct ggml_context *contexts[HOMES];
     ggml_backend_buffer_t buffers[HOMES];
     declared *items; /* room for MAX_TENSORS from the start: what is declared stays where it is */
@@ -43,12 +47,14 @@ struct piaa_resident {
     size_t bytes;
 };
 
-piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, piaa_error *error) {
+piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, ggml_backend_dev_t device,
+                                 piaa_error *error) {
     piaa_resident *resident = piaa_alloc(1, sizeof *resident, error);
     if (!resident) return NULL;
     resident->checkpoint = checkpoint;
     resident->dtype = dtype;
     resident->kernels = kernels;
+    resident->device = device;
     resident->items = piaa_alloc(MAX_TENSORS, sizeof *resident->items, error);
     bool ok = resident->items != NULL;
     for (int i = 0; ok && i < HOMES; i++) {
@@ -236,6 +242,20 @@ static void settle_types(piaa_resident *resident) {
     }
 }
 
+/* Types that the device cannot multiply become wider ones: 16 bits hold what blocks of fewer do, and every device has float32. */
+static void suit_device(piaa_resident *resident) {
+    if (piaa_device_is_cpu(resident->device)) return;
+    for (size_t i = 0; i < resident->count; i++) {
+        declared *item = &resident->items[i];
+        const piaa_matrix *m = &item->matrix;
+        const enum ggml_type wanted = item->type;
+        if (item->vector || piaa_device_multiplies(resident->device, wanted, m->columns, m->rows)) continue;
+        const bool half = ggml_is_quantized(wanted) && piaa_device_multiplies(resident->device, GGML_TYPE_F16, m->columns, m->rows);
+        item->type = half ? GGML_TYPE_F16 : GGML_TYPE_F32;
+        snprintf(resident->note, sizeof resident->note, "%s weights are held as %s", ggml_type_name(wanted), ggml_type_name(item->type));
+    }
+}
+
 /* Makes the matrices' tensors, each in its home, and allocates them all. */
 static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error *error) {
     size_t wanted = 0;
@@ -402,6 +422,7 @@ static bool load_item(piaa_resident *resident, const declared *item, int threads
 
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error) {
     settle_types(resident);
+    suit_device(resident);
     if (!allocate(resident, backend, error)) return false;
     for (size_t i = 0; i < resident->count; i++) {
         const declared *item = &resident->items[i];
@@ -410,6 +431,10 @@ bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int thr
             if (item->parts[part]) piaa_checkpoint_forget(resident->checkpoint, item->parts[part]);
     }
     return true;
+}
+
+const char *piaa_resident_note(const piaa_resident *resident) {
+    return resident->note[0] ? resident->note : NULL;
 }
 
 size_t piaa_resident_bytes(const piaa_resident *resident) {

@@ -18,8 +18,10 @@ typedef struct piaa_matrix {
     const piaa_kernels *kernels; /* it is packed for these; NULL: plain */
 } piaa_matrix;
 
-/* dtype: not AUTO.  kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only. */
-piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, piaa_error *error) PIAA_MUST_USE;
+/* dtype: not AUTO.  kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only.
+ * device: types that it cannot multiply are replaced by wider ones that it can. */
+piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, ggml_backend_dev_t device,
+                                 piaa_error *error) PIAA_MUST_USE;
 void piaa_resident_free(piaa_resident *resident);
 
 /* Declares a matrix ([rows, columns] in the file).  Several names separated by '|' are stacked along the rows, `rows` being the rows of
@@ -41,5 +43,7 @@ struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error);
 
 size_t piaa_resident_bytes(const piaa_resident *resident);
+/* "bf16 weights are held as f32", where the device cannot multiply the former; NULL. */
+const char *piaa_resident_note(const piaa_resident *resident);
 
 #endif

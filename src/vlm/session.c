@@ -1,6 +1,8 @@
 /* A session: from slots to a plan of blocks, from the plan to resident weights and a graph, from the graph's run to pooled vectors. */
 #include "base/memory.h"
+#include "vlm/device.h"
 #include "vlm/model.h"
+#include "vlm/remote.h"
 
 #include <ggml-alloc.h>
 #include <ggml-cpu.h>
@@ -14,8 +16,13 @@ struct piaa_session {
     piaa_slots slots;
     piaa_session_options options;
     piaa_plan plan;
-    ggml_backend_t backend;
-    ggml_gallocr_t allocator;
+    char device_name[sizeof((piaa_device *)NULL)->name];
+    char *note;
+    ggml_backend_t cpu;
+    ggml_gallocr_t allocator; /* of a session on the CPU alone */
+    /* Of one on another device: the scheduler gives the CPU what that cannot do, and copies between the two. */
+    ggml_backend_t device;
+    ggml_backend_sched_t scheduler;
     piaa_resident *resident;
     void *weights; /* the family's structure */
     piaa_graph graph;
@@ -66,10 +73,39 @@ static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_sessi
     plan->final_norm = plan->decoder_blocks == layout->decoder_layers;
 }
 
-static void ignore(enum ggml_log_level level, const char *text, void *data) {
-    PIAA_UNUSED(level);
-    PIAA_UNUSED(text);
-    PIAA_UNUSED(data);
+/* Graph nodes at most. */
+static size_t node_limit(const piaa_plan *plan) {
+    enum { NODES_PER_BLOCK = 64, SPARE_NODES = 512 };
+    return (size_t)(plan->vision_blocks + plan->decoder_blocks) * NODES_PER_BLOCK + SPARE_NODES;
+}
+
+/* Where the weights live. */
+static ggml_backend_t home_of(const piaa_session *session) {
+    return session->device ? session->device : session->cpu;
+}
+
+static bool open_device(piaa_session *session, piaa_error *error) {
+    const char *name = session->options.device;
+    ggml_backend_dev_t device = piaa_device_find(name, error);
+    if (!device) return false;
+    piaa_device about;
+    piaa_device_describe(device, &about);
+    snprintf(session->device_name, sizeof session->device_name, "%s", name && piaa_remote_is(name) ? name : about.name);
+    session->options.device = session->device_name;
+    session->cpu = ggml_backend_cpu_init();
+    if (!session->cpu) return piaa_error_set(error, PIAA_MEMORY, "the CPU back end cannot be started");
+    ggml_backend_cpu_set_n_threads(session->cpu, session->options.threads);
+    if (piaa_device_is_cpu(device)) {
+        session->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(session->cpu));
+        return session->allocator || piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
+    }
+    session->options.portable = true;
+    session->device = ggml_backend_dev_init(device, NULL);
+    if (!session->device) return piaa_error_set(error, PIAA_IO, "the device %s (%s) cannot be started", about.name, about.description);
+    /* Room for nodes, their leaves, and the copies between devices. */
+    session->scheduler =
+        ggml_backend_sched_new((ggml_backend_t[]){session->device, session->cpu}, NULL, 2, 2 * node_limit(&session->plan), false, false);
+    return session->scheduler || piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
 }
 
 piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const piaa_session_options *options, piaa_error *error) {
@@ -86,18 +122,16 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const
     if (ok) {
         if (slots->count) memcpy(session->slots.items, slots->items, slots->count * sizeof *slots->items);
         session->slots.count = slots->count;
-        session->backend = ggml_backend_cpu_init();
-        ok = session->backend || piaa_error_set(error, PIAA_MEMORY, "the CPU back end cannot be started");
+        ok = open_device(session, error);
+    }
+    const bool portable = session->options.portable;
+    if (ok && !portable) {
+        session->scratch = piaa_alloc_array((size_t)session->options.threads, PIAA_SCRATCH, error);
+        ok = session->scratch != NULL;
     }
     if (ok) {
-        ggml_log_set(ignore, NULL); /* or ggml prints, and a library does not */
-        ggml_backend_cpu_set_n_threads(session->backend, session->options.threads);
-        if (!options->portable) session->scratch = piaa_alloc_array((size_t)session->options.threads, PIAA_SCRATCH, error);
-        ok = options->portable || session->scratch;
-    }
-    if (ok) {
-        session->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(session->backend));
-        session->resident = piaa_resident_new(model->checkpoint, session->options.dtype, !options->portable, error);
+        session->resident =
+            piaa_resident_new(model->checkpoint, session->options.dtype, !portable, ggml_backend_get_device(home_of(session)), error);
         ok = session->resident != NULL;
     }
     piaa_error declared = {0};
@@ -105,11 +139,15 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const
         session->weights = model->family->declare(model->config, session->resident, &session->plan, &declared);
         ok = session->weights || piaa_error_set(error, declared.code, "%s", declared.message);
     }
-    if (!ok || !piaa_resident_load(session->resident, session->backend, session->options.threads, error)) {
-        piaa_session_free(session);
-        return NULL;
+    ok = ok && piaa_resident_load(session->resident, home_of(session), session->options.threads, error);
+    const char *held = ok ? piaa_resident_note(session->resident) : NULL;
+    if (held) {
+        session->note = piaa_format(error, "the device %s cannot multiply them otherwise: %s", session->device_name, held);
+        ok = session->note != NULL;
     }
-    return session;
+    if (ok) return session;
+    piaa_session_free(session);
+    return NULL;
 }
 
 static void free_results(piaa_session *session) {
@@ -134,9 +172,12 @@ void piaa_session_free(piaa_session *session) {
     free_graph(&session->graph);
     free(session->scratch);
     free(session->weights);
-    piaa_resident_free(session->resident);
+    ggml_backend_sched_free(session->scheduler);
     ggml_gallocr_free(session->allocator);
-    ggml_backend_free(session->backend);
+    piaa_resident_free(session->resident);
+    ggml_backend_free(session->device);
+    ggml_backend_free(session->cpu);
+    free(session->note);
     piaa_slots_free(&session->slots);
     free(session);
 }
@@ -147,6 +188,14 @@ piaa_dtype piaa_session_dtype(const piaa_session *session) {
 
 size_t piaa_session_weight_bytes(const piaa_session *session) {
     return piaa_resident_bytes(session->resident);
+}
+
+const char *piaa_session_device(const piaa_session *session) {
+    return session->device_name;
+}
+
+const char *piaa_session_note(const piaa_session *session) {
+    return session->note;
 }
 
 const float *piaa_session_logits(const piaa_session *session) {
@@ -165,10 +214,15 @@ double piaa_session_flops(const piaa_session *session) {
 
 /* ------------------------------------------------------------------------------------------------------------------- run */
 
+static bool allocate(piaa_session *session, struct ggml_cgraph *nodes) {
+    if (!session->scheduler) return ggml_gallocr_alloc_graph(session->allocator, nodes);
+    ggml_backend_sched_reset(session->scheduler);
+    return ggml_backend_sched_alloc_graph(session->scheduler, nodes);
+}
+
 static bool build(piaa_session *session, const piaa_model_input *input, piaa_error *error) {
-    enum { NODES_PER_BLOCK = 64, SPARE_NODES = 512 };
     const piaa_plan *plan = &session->plan;
-    size_t nodes = (size_t)(plan->vision_blocks + plan->decoder_blocks) * NODES_PER_BLOCK + SPARE_NODES;
+    const size_t nodes = node_limit(plan);
     piaa_graph *graph = &session->graph;
     free_graph(graph);
     graph->context = ggml_init(
@@ -184,9 +238,10 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     if (!graph->kernels && !session->options.portable) graph->kernels = piaa_kernels_find(false);
     graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
     graph->scratch = session->scratch;
+    graph->device = session->device ? ggml_backend_get_device(session->device) : NULL;
     if (!session->model->family->build(session->model->config, session->weights, input->own, plan, graph, error)) return false;
     if (graph->failed) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
-    if (!ggml_gallocr_alloc_graph(session->allocator, graph->nodes))
+    if (!allocate(session, graph->nodes))
         return piaa_error_set(error, PIAA_MEMORY, "no room for the hidden states of %d tokens: set a lower --max-pixels", input->tokens);
     for (int i = 0; i < graph->input_count; i++) {
         struct ggml_tensor *tensor = graph->inputs[i].tensor;
@@ -232,76 +287,102 @@ static bool read_kept(piaa_session *session, piaa_error *error) {
     return true;
 }
 
-bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
-    if (!build(session, input, error)) return false;
+static bool compute(piaa_session *session, piaa_error *error) {
     /* Threads meet at a barrier after each of some thousand nodes.  Where a node takes microseconds, that costs more than it brings, and on
      * a busy machine, where one of them may be waiting for its turn, a hundred times more (demonstration model: 2.66 s against 0.03 s). */
     static const double worth_threads = 8e9;
-    ggml_backend_cpu_set_n_threads(session->backend, session->graph.flops < worth_threads ? 1 : session->options.threads);
-    enum ggml_status status = ggml_backend_graph_compute(session->backend, session->graph.nodes);
-    if (status != GGML_STATUS_SUCCESS)
-        return piaa_error_set(error, status == GGML_STATUS_ALLOC_FAILED ? PIAA_MEMORY : PIAA_UNSUPPORTED, "the model could not be run (%s)",
-                              ggml_status_to_string(status));
-    return read_pools(session, out, error) && read_kept(session, error);
+    ggml_backend_cpu_set_n_threads(session->cpu, session->graph.flops < worth_threads ? 1 : session->options.threads);
+    const enum ggml_status status = session->scheduler ? ggml_backend_sched_graph_compute(session->scheduler, session->graph.nodes)
+                                                       : ggml_backend_graph_compute(session->cpu, session->graph.nodes);
+    return status == GGML_STATUS_SUCCESS || piaa_error_set(error, status == GGML_STATUS_ALLOC_FAILED ? PIAA_MEMORY : PIAA_UNSUPPORTED,
+                                                           "the model could not be run (%s)", ggml_status_to_string(status));
 }
 
-/* Runs node by node: slower in sum than a whole run by the threads' starts, but it tells where the time goes. */
-char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
-    if (!build(session, input, error)) return NULL;
-    enum { KINDS = 256 };
+bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
+    return build(session, input, error) && compute(session, error) && read_pools(session, out, error) && read_kept(session, error);
+}
+
+/* --------------------------------------------------------------------------------------------------------------- profile */
+
+enum { KINDS = 256 };
+
+typedef struct profile {
     struct {
         char name[96];
         int64_t microseconds;
         int count;
     } kinds[KINDS];
-    int kind_count = 0;
-    int64_t total = 0;
-    struct ggml_context *context = ggml_init((struct ggml_init_params){.mem_size = ggml_graph_overhead_custom(8, false), .no_alloc = true});
-    if (!context) {
-        piaa_error_set(error, PIAA_MEMORY, "out of memory for the profile");
-        return NULL;
+    int kind_count;
+    int64_t total, start;
+} profile;
+
+static void note_time(profile *p, struct ggml_tensor *node, int64_t spent) {
+    char name[96];
+    if (node->op == GGML_OP_MUL_MAT)
+        snprintf(name, sizeof name, "%s %lldx%lld (%s)", ggml_op_desc(node), (long long)node->src[0]->ne[0], (long long)node->src[0]->ne[1],
+                 ggml_type_name(node->src[0]->type));
+    else
+        snprintf(name, sizeof name, "%s%s%s", ggml_op_desc(node), node->name[0] ? " " : "", node->op == GGML_OP_CUSTOM ? node->name : "");
+    int k = 0;
+    while (k < p->kind_count && strcmp(p->kinds[k].name, name) != 0) k++;
+    if (k == KINDS) k = KINDS - 1;
+    if (k == p->kind_count) {
+        memcpy(p->kinds[k].name, name, sizeof name);
+        p->kinds[k].microseconds = 0;
+        p->kinds[k].count = 0;
+        p->kind_count++;
     }
+    p->kinds[k].microseconds += spent;
+    p->kinds[k].count++;
+    p->total += spent;
+}
+
+/* The scheduler asks before and tells after each node. */
+static bool on_node(struct ggml_tensor *node, bool ask, void *user) {
+    profile *p = user;
+    if (ask)
+        p->start = ggml_time_us();
+    else
+        note_time(p, node, ggml_time_us() - p->start);
+    return true;
+}
+
+static bool compute_by_node(piaa_session *session, profile *p, piaa_error *error) {
+    if (session->scheduler) {
+        ggml_backend_sched_set_eval_callback(session->scheduler, on_node, p);
+        const bool ok = compute(session, error);
+        ggml_backend_sched_set_eval_callback(session->scheduler, NULL, NULL);
+        return ok;
+    }
+    struct ggml_context *context = ggml_init((struct ggml_init_params){.mem_size = ggml_graph_overhead_custom(8, false), .no_alloc = true});
+    if (!context) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the profile");
     struct ggml_cgraph *one = ggml_new_graph_custom(context, 8, false), *graph = session->graph.nodes;
-    for (int i = 0; i < ggml_graph_n_nodes(graph); i++) {
+    bool ok = true;
+    for (int i = 0; ok && i < ggml_graph_n_nodes(graph); i++) {
         struct ggml_tensor *node = ggml_graph_node(graph, i);
         ggml_graph_clear(one);
         ggml_graph_add_node(one, node);
-        int64_t start = ggml_time_us();
-        if (ggml_backend_graph_compute(session->backend, one) != GGML_STATUS_SUCCESS) {
-            piaa_error_set(error, PIAA_UNSUPPORTED, "the model could not be run");
-            ggml_free(context);
-            return NULL;
-        }
-        int64_t spent = ggml_time_us() - start;
-        char name[96];
-        if (node->op == GGML_OP_MUL_MAT)
-            snprintf(name, sizeof name, "%s %lldx%lld (%s)", ggml_op_desc(node), (long long)node->src[0]->ne[0],
-                     (long long)node->src[0]->ne[1], ggml_type_name(node->src[0]->type));
-        else
-            snprintf(name, sizeof name, "%s%s%s", ggml_op_desc(node), node->name[0] ? " " : "",
-                     node->op == GGML_OP_CUSTOM ? node->name : "");
-        int k = 0;
-        while (k < kind_count && strcmp(kinds[k].name, name) != 0) k++;
-        if (k == KINDS) k = KINDS - 1;
-        if (k == kind_count) {
-            memcpy(kinds[k].name, name, sizeof name);
-            kinds[k].microseconds = 0;
-            kinds[k].count = 0;
-            kind_count++;
-        }
-        kinds[k].microseconds += spent;
-        kinds[k].count++;
-        total += spent;
+        const int64_t start = ggml_time_us();
+        ok = ggml_backend_graph_compute(session->cpu, one) == GGML_STATUS_SUCCESS ||
+             piaa_error_set(error, PIAA_UNSUPPORTED, "the model could not be run");
+        note_time(p, node, ggml_time_us() - start);
     }
     ggml_free(context);
+    return ok;
+}
+
+/* Runs node by node: slower in sum than a whole run by the threads' starts, but it tells where the time goes. */
+char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
+    profile *p = piaa_alloc(1, sizeof *p, error);
     piaa_text text = {0};
-    bool ok = piaa_text_format(&text, error, "node,count,seconds,share\n");
-    for (int i = 0; ok && i < kind_count; i++)
-        ok = piaa_text_format(&text, error, "%s,%d,%.4f,%.3f\n", kinds[i].name, kinds[i].count, (double)kinds[i].microseconds / 1e6,
-                              total ? (double)kinds[i].microseconds / (double)total : 0.0);
-    if (!ok || !read_pools(session, out, error)) {
-        free(text.data);
-        return NULL;
-    }
-    return text.data;
+    bool ok = p && build(session, input, error) && compute_by_node(session, p, error) &&
+              piaa_text_format(&text, error, "node,count,seconds,share\n");
+    for (int i = 0; ok && i < p->kind_count; i++)
+        ok = piaa_text_format(&text, error, "%s,%d,%.4f,%.3f\n", p->kinds[i].name, p->kinds[i].count,
+                              (double)p->kinds[i].microseconds / 1e6, p->total ? (double)p->kinds[i].microseconds / (double)p->total : 0.0);
+    ok = ok && read_pools(session, out, error);
+    free(p);
+    if (ok) return text.data;
+    free(text.data);
+    return NULL;
 }

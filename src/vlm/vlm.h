@@ -48,10 +48,11 @@ int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, t
 
 typedef struct piaa_session_options {
     piaa_dtype dtype;
-    int threads;   /* 0: one per core */
-    bool logits;   /* also the next-token logits after the last position */
-    bool hidden;   /* also every hidden state whole (tests) */
-    bool portable; /* ggml's own operations only, none of our CPU kernels (tests) */
+    int threads;        /* 0: one per core */
+    bool logits;        /* also the next-token logits after the last position */
+    bool hidden;        /* also every hidden state whole (tests) */
+    bool portable;      /* ggml's own operations only, none of our CPU kernels (tests; other devices have no choice) */
+    const char *device; /* as piaa_request has it; read when the session is made */
 } piaa_session_options;
 
 /* Reads the weights that `slots` need, and no others. */
@@ -60,6 +61,9 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const
 void piaa_session_free(piaa_session *session);
 piaa_dtype piaa_session_dtype(const piaa_session *session); /* what AUTO became */
 size_t piaa_session_weight_bytes(const piaa_session *session);
+const char *piaa_session_device(const piaa_session *session); /* "cpu", "cuda0": what "auto" became; the address of a remote one */
+/* What is not as it was asked for ("cuda0 cannot multiply q4_K: …"); NULL. */
+const char *piaa_session_note(const piaa_session *session);
 
 /* out: the slots' vectors one after the other, in the slots' order. */
 bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) PIAA_MUST_USE;
