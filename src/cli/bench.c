@@ -113,7 +113,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     bool ok = piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error);
     if (ok) {
         const piaa_request *full = piaa_extractor_request(reader.extractor);
-        piaa_session_options options = {.dtype = full->dtype, .threads = full->threads};
+        piaa_session_options options = {.dtype = full->dtype, .threads = full->threads, .device = full->device};
         b.model = reader.model;
         b.ask = (piaa_ask){.prompt = full->prompt, .max_pixels = full->max_pixels, .image_attention = full->image_attention};
         b.out = piaa_alloc(piaa_extractor_values(reader.extractor), sizeof *b.out, error);
@@ -121,11 +121,12 @@ static bool run(piaa_call *call, piaa_error *error) {
         b.session = b.out ? piaa_session_new(reader.model, piaa_extractor_slots(reader.extractor), &options, error) : NULL;
         ok = b.session != NULL;
         if (ok)
-            piaa_talk_note(&call->talk, "# %.3f s to load %.1f MB of weights as %s; %d threads", piaa_seconds_now() - start,
+            piaa_talk_note(&call->talk, "# %.3f s to load %.1f MB of weights as %s on %s; %d threads", piaa_seconds_now() - start,
                            (double)piaa_session_weight_bytes(b.session) / 1e6, piaa_dtype_name(piaa_session_dtype(b.session)),
-                           full->threads);
+                           piaa_session_device(b.session), full->threads);
         b.loaded = resident("VmRSS:");
     }
+    if (ok && piaa_session_note(b.session)) piaa_talk_warn(&call->talk, "%s", piaa_session_note(b.session));
     static const char head[] = "photo,width,height,tokens,prepare_s,model_s,cpu_s,gflop,gflop_per_s,loaded_mb,peak_mb\n";
     ok = ok && piaa_report_write(stdout, head, sizeof head - 1, error);
     for (size_t i = 0; ok && i < call->operand_count; i++) ok = measure(&b, call->operands[i], error);

@@ -3,6 +3,7 @@
 #include "cli/help.h"
 #include "linear/blas.h"
 #include "report/report.h"
+#include "vlm/device.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -40,13 +41,29 @@ static const piaa_command command_completion = {
 
 /* In the order in which help lists them. */
 static const piaa_command *const commands[] = {
-    &piaa_command_rank,       &piaa_command_embed,        &piaa_command_fit,
-    &piaa_command_predict,    &piaa_command_store_info,   &piaa_command_store_list,
-    &piaa_command_model_info, &piaa_command_model_tokens, &piaa_command_model_pull,
-    &piaa_command_model_list, &piaa_command_model_rm,     &piaa_command_model_convert,
-    &piaa_command_probe,      &piaa_command_eval,         &piaa_command_reduce,
-    &piaa_command_explain,    &piaa_command_report,       &command_help,
-    &command_completion,      &piaa_command_bench,        NULL,
+    &piaa_command_rank,
+    &piaa_command_embed,
+    &piaa_command_fit,
+    &piaa_command_predict,
+    &piaa_command_store_info,
+    &piaa_command_store_list,
+    &piaa_command_model_info,
+    &piaa_command_model_tokens,
+    &piaa_command_model_pull,
+    &piaa_command_model_list,
+    &piaa_command_model_rm,
+    &piaa_command_model_convert,
+    &piaa_command_probe,
+    &piaa_command_eval,
+    &piaa_command_reduce,
+    &piaa_command_explain,
+    &piaa_command_report,
+    &piaa_command_devices,
+    &piaa_command_serve,
+    &command_help,
+    &command_completion,
+    &piaa_command_bench,
+    NULL,
 };
 
 static bool print_and_free(piaa_text *text, bool ok, FILE *out, piaa_error *error) {
@@ -122,16 +139,39 @@ static bool run_command(piaa_call *call, const piaa_command *command, int count,
     return call->help ? print_command_help(command, error) : command->run(call, error);
 }
 
+/* ggml ends the process where a device fails; its callback gets nothing but the message. */
+static piaa_call *running;
+
+static void on_abort(const char *message) {
+    piaa_error error = {0};
+    const char *device = NULL;
+    const piaa_option *option;
+    for (size_t i = 0; running->command && (option = piaa_command_option(running->command, i)); i++)
+        if (strcmp(option->name, "device") == 0) device = running->values[i];
+    if (strstr(message, "RPC"))
+        PIAA_UNUSED(piaa_error_set(&error, PIAA_IO,
+                                   "the server at %.200s went away in the middle of the work: everything stored is kept, and the same "
+                                   "command goes on once piaa serve runs there again",
+                                   device ? device : "the other end"));
+    else
+        PIAA_UNUSED(piaa_error_set(&error, PIAA_IO, "the device %.60s failed: %.800s", device ? device : "in use", message));
+    piaa_talk_fail(&running->talk, &error);
+    _exit(EXIT_FAILURE); /* nothing more can be done in this process, and the store is sound at any moment */
+}
+
 int main(int argc, char **argv) {
     piaa_blas_threads_set(1); /* a fit takes milliseconds on one thread and longer on more; the study runs layers side by side instead */
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN);
-    setenv("VIPS_WARNING", "0", 0); /* libvips would print what piaa reports itself */
+    setenv("NVIDIA_TF32_OVERRIDE", "0", 0); /* float32 asked for means float32, not the 19 bits that cuBLAS makes of it unasked */
+    setenv("VIPS_WARNING", "0", 0);         /* libvips would print what piaa reports itself */
     piaa_call call = {0};
     piaa_error error = {0};
     const char *const *words = (const char *const *)(argv + 1);
     size_t count = argc > 1 ? (size_t)argc - 1 : 0, used = 0;
     piaa_talk_begin(&call.talk, NULL);
+    running = &call;
+    piaa_device_on_abort(on_abort);
     bool ok;
     if (!count || strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0) {
         piaa_text text = {0};

@@ -28,6 +28,7 @@ const piaa_option piaa_reader_options[] = {
      "auto f32 f16 bf16 q8_0 q6_K q5_K q4_K file"},
     PIAA_OPTION_IMAGE_ATTENTION,
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply", "apply ignore"},
+    PIAA_OPTION_DEVICE,
     {"threads", "N", "threads to compute with", "one per core", NULL},
     {0},
 };
@@ -39,6 +40,7 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
     *out = (piaa_request){.prompt = piaa_call_value(call, "prompt"),
                           .pools = piaa_call_value(call, "pool"),
                           .layers = piaa_call_value(call, "layer"),
+                          .device = piaa_call_value(call, "device"),
                           .exif = exif && strcmp(exif, "ignore") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY};
     if (image_attention && strcmp(image_attention, "causal") == 0) out->image_attention = PIAA_IMAGE_CAUSAL;
     if (dtype && !piaa_dtype_parse(dtype, &out->dtype)) return piaa_error_set(error, PIAA_USAGE, "--dtype %s is not known", dtype);

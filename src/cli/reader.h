@@ -18,6 +18,9 @@
 #define PIAA_OPTION_MMPROJ                                                                                                                 \
     { "mmproj", "FILE", "the vision part of a GGUF model", "the one beside it", NULL }
 
+#define PIAA_OPTION_DEVICE                                                                                                                 \
+    { "device", "NAME", "what computes: cpu, cuda0, … (piaa devices lists them), or rpc://HOST:PORT", "auto: a GPU if there is one", NULL }
+
 extern const piaa_option piaa_reader_options[]; /* model, mmproj, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
 
 typedef struct piaa_reader {

@@ -23,6 +23,7 @@ const piaa_option piaa_study_options[] = {
      "auto f32 f16 bf16 q8_0 q6_K q5_K q4_K file"},
     PIAA_OPTION_IMAGE_ATTENTION,
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say; the published code ignores them", "apply", "apply ignore"},
+    PIAA_OPTION_DEVICE,
     {"threads", "N", "threads to compute with", "one per core", NULL},
     {"store", "STORE", "folder where the images' features are kept", "one in ~/.cache/piaa/stores", NULL},
     {0},

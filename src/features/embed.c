@@ -187,6 +187,7 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     while (ok && started < decoders && pthread_create(&threads[started], NULL, decode_photos, &ahead) == 0) started++;
     if (ok && !started) ok = piaa_error_set(error, PIAA_MEMORY, "no thread could be started to read photos");
     ok = ok && piaa_extractor_load(r->extractor, &subset, error); /* while the first photos are decoded */
+    if (ok && piaa_extractor_note(r->extractor)) piaa_hooks_warn(r->hooks, piaa_extractor_note(r->extractor));
     for (size_t i = 0; ok && i < count; i++) {
         if (asked_to_stop(r)) {
             ok = piaa_error_set(error, PIAA_STOPPED,

@@ -2,6 +2,7 @@
 #include "features/extractor.h"
 
 #include "base/memory.h"
+#include "vlm/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,7 @@
 struct piaa_extractor {
     piaa_model *model;
     piaa_request request;
-    char *prompt, *preprocessing;
+    char *prompt, *preprocessing, *device;
     piaa_slots slots;
     piaa_identity identity;
     piaa_session *session; /* for session_slots */
@@ -37,6 +38,9 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     if (r->threads <= 0) r->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (r->threads <= 0) r->threads = 1;
     if (!extractor->prompt || !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error)) return false;
+    extractor->device = r->device ? piaa_strdup(r->device, error) : NULL;
+    if ((r->device && !extractor->device) || !piaa_device_check(r->device, error)) return false;
+    r->device = extractor->device;
     r->prompt = extractor->prompt;
     r->pools = r->layers = NULL; /* the slots say it */
     extractor->preprocessing = piaa_format(error, "%lld to %lld pixels, EXIF rotation %s%s",
@@ -76,6 +80,7 @@ void piaa_extractor_free(piaa_extractor *extractor) {
     piaa_slots_free(&extractor->slots);
     free(extractor->prompt);
     free(extractor->preprocessing);
+    free(extractor->device);
     free(extractor);
 }
 
@@ -128,13 +133,18 @@ static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, pia
     if (!extractor->session_slots.items) return false;
     memcpy(extractor->session_slots.items, slots->items, slots->count * sizeof *slots->items);
     extractor->session_slots.count = slots->count;
-    piaa_session_options options = {.dtype = extractor->request.dtype, .threads = extractor->request.threads};
+    piaa_session_options options = {
+        .dtype = extractor->request.dtype, .threads = extractor->request.threads, .device = extractor->request.device};
     extractor->session = piaa_session_new(extractor->model, slots, &options, error);
     return extractor->session != NULL;
 }
 
 bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, piaa_error *error) {
     return open_session(extractor, subset ? subset : &extractor->slots, error);
+}
+
+const char *piaa_extractor_note(const piaa_extractor *extractor) {
+    return extractor->session ? piaa_session_note(extractor->session) : NULL;
 }
 
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input, const piaa_slots *subset, float *out, piaa_error *error) {

@@ -22,5 +22,7 @@ bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input
 
 /* Reads the weights for a subset now, so that what is wrong with them is not told of a photo. */
 bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, piaa_error *error) PIAA_MUST_USE;
+/* What is not as it was asked for, once the weights are read (piaa_session_note); NULL. */
+const char *piaa_extractor_note(const piaa_extractor *extractor);
 
 #endif

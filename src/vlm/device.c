@@ -14,6 +14,10 @@ static void ignore(enum ggml_log_level level, const char *text, void *data) {
     PIAA_UNUSED(data);
 }
 
+void piaa_device_quiet(void) {
+    ggml_log_set(ignore, NULL);
+}
+
 static bool is_gpu(ggml_backend_dev_t device) {
     const enum ggml_backend_dev_type type = ggml_backend_dev_type(device);
     return type == GGML_BACKEND_DEVICE_TYPE_GPU || type == GGML_BACKEND_DEVICE_TYPE_IGPU;
@@ -25,7 +29,7 @@ bool piaa_device_is_cpu(ggml_backend_dev_t device) {
 
 /* The i-th device that can run a model by itself (ggml also has helpers of the CPU's); NULL after the last. */
 static ggml_backend_dev_t nth(size_t i) {
-    ggml_log_set(ignore, NULL); /* or ggml prints, and a library does not */
+    piaa_device_quiet();
     for (size_t d = 0; d < ggml_backend_dev_count(); d++) {
         ggml_backend_dev_t device = ggml_backend_dev_get(d);
         if ((is_gpu(device) || piaa_device_is_cpu(device)) && i-- == 0) return device;
@@ -98,6 +102,16 @@ ggml_backend_dev_t piaa_device_find(const char *name, piaa_error *error) {
 bool piaa_device_check(const char *name, piaa_error *error) {
     piaa_remote_address address;
     return name && piaa_remote_is(name) ? piaa_remote_parse(name, &address, error) : find_here(name, error) != NULL;
+}
+
+const char *piaa_device_absent(size_t i) {
+    for (size_t r = 0; r < ggml_backend_reg_count(); r++) {
+        ggml_backend_reg_t built = ggml_backend_reg_get(r);
+        const char *name = ggml_backend_reg_name(built);
+        if (strcmp(name, "RPC") == 0 || ggml_backend_reg_dev_count(built) > 0) continue;
+        if (i-- == 0) return name;
+    }
+    return NULL;
 }
 
 bool piaa_device_multiplies(ggml_backend_dev_t device, enum ggml_type type, int64_t columns, int64_t rows) {

@@ -159,6 +159,7 @@ static void *entry(const char *name, piaa_error *error) {
 
 static ggml_backend_reg_t connect_to(const char *name, piaa_remote_address *address, piaa_error *error) {
     typedef ggml_backend_reg_t (*add_server)(const char *);
+    piaa_device_quiet();
     if (!piaa_remote_parse(name, address, error) || !try_server(address, name, error)) return NULL;
     void *found = entry("ggml_backend_rpc_add_server", error);
     add_server add;
@@ -213,7 +214,8 @@ static bool try_address(const char *listen_at, const piaa_remote_address *addres
                           why == EADDRINUSE ? ": another server does already, give another port with --listen" : "");
 }
 
-bool piaa_remote_serve(const char *listen_at, const char *names, int threads, piaa_error *error) {
+bool piaa_remote_serve(const char *listen_at, const char *names, int threads, void (*ready)(void *user, const char *endpoint), void *user,
+                       piaa_error *error) {
     typedef void (*start_server)(const char *, const char *, size_t, size_t, ggml_backend_dev_t *);
     enum { DEVICES = 16 };
     ggml_backend_dev_t devices[DEVICES];
@@ -238,6 +240,8 @@ bool piaa_remote_serve(const char *listen_at, const char *names, int threads, pi
     memcpy(&start, &found, sizeof start);
     char endpoint[300];
     snprintf(endpoint, sizeof endpoint, "%s:%d", address.host, address.port);
+    ggml_log_set(NULL, NULL); /* from here on it may say what goes wrong */
+    if (ready) ready(user, endpoint);
     signal(SIGPIPE, SIG_IGN); /* a client that hangs up while it is answered */
     start(endpoint, NULL, (size_t)threads, count, devices);
     return piaa_error_set(error, PIAA_IO, "the server at %s has stopped: ggml said no more than stands above", endpoint);

@@ -25,7 +25,9 @@ ggml_backend_dev_t piaa_remote_find(const char *name, piaa_error *error) PIAA_MU
 bool piaa_remote_devices(const char *name, piaa_device *out, size_t room, size_t *count, piaa_error *error) PIAA_MUST_USE;
 
 /* Lends devices ("cuda0" or "cuda0,cuda1"; NULL: auto) at HOST:PORT (an IPv4 address of this machine, 0.0.0.0 for all; NULL:
- * 127.0.0.1:50052) until the process ends; returns only where that fails.  ggml prints on standard output who comes and goes. */
-bool piaa_remote_serve(const char *listen, const char *devices, int threads, piaa_error *error) PIAA_MUST_USE;
+ * 127.0.0.1:50052) until the process ends; returns only where that fails.  ready (may be NULL) is told when all is well; then ggml prints
+ * on standard output who comes and goes. */
+bool piaa_remote_serve(const char *listen_at, const char *devices, int threads, void (*ready)(void *user, const char *endpoint), void *user,
+                       piaa_error *error) PIAA_MUST_USE;
 
 #endif

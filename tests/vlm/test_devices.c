@@ -280,20 +280,20 @@ static void test_serve_refusals(void **state) {
     for (size_t i = 0; i < PIAA_COUNT(wrong); i++) {
         error = (piaa_error){0};
         if (strcmp(wrong[i], "127.0.0.1") == 0) continue; /* the usual port */
-        assert_false(piaa_remote_serve(wrong[i], "cpu", 1, &error));
+        assert_false(piaa_remote_serve(wrong[i], "cpu", 1, NULL, NULL, &error));
         assert_int_equal(error.code, PIAA_USAGE);
     }
     error = (piaa_error){0};
-    assert_false(piaa_remote_serve(remote + strlen("rpc://"), "cpu", 1, &error));
+    assert_false(piaa_remote_serve(remote + strlen("rpc://"), "cpu", 1, NULL, NULL, &error));
     assert_int_equal(error.code, PIAA_IO);
     assert_non_null(strstr(error.message, "another server does already"));
     char place[64];
     snprintf(place, sizeof place, "127.0.0.1:%d", server_free_port());
     error = (piaa_error){0};
-    assert_false(piaa_remote_serve(place, "far9", 1, &error));
+    assert_false(piaa_remote_serve(place, "far9", 1, NULL, NULL, &error));
     assert_non_null(strstr(error.message, "there is no device far9"));
     error = (piaa_error){0};
-    assert_false(piaa_remote_serve(place, remote, 1, &error));
+    assert_false(piaa_remote_serve(place, remote, 1, NULL, NULL, &error));
     assert_non_null(strstr(error.message, "another machine's"));
 }
 
@@ -316,7 +316,7 @@ static int start_server(void **state) {
             kill(getppid(), SIGKILL);
             _exit(0);
         }
-        _exit(piaa_remote_serve(place, "cpu", 1, &error) ? 0 : 98);
+        _exit(piaa_remote_serve(place, "cpu", 1, NULL, NULL, &error) ? 0 : 98);
     }
     close(alive[0]);
     snprintf(remote, sizeof remote, "rpc://127.0.0.1:%d", port);
