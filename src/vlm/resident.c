@@ -244,7 +244,7 @@ static void settle_types(piaa_resident *resident) {
 
 /* Types that the device cannot multiply become wider ones: 16 bits hold what blocks of fewer do, and every device has float32. */
 static void suit_device(piaa_resident *resident) {
-    if (piaa_device_is_cpu(resident->device)) return;
+    if (!resident->device || piaa_device_is_cpu(resident->device)) return;
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
         const piaa_matrix *m = &item->matrix;

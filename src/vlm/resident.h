@@ -19,7 +19,7 @@ typedef struct piaa_matrix {
 } piaa_matrix;
 
 /* dtype: not AUTO.  kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only.
- * device: types that it cannot multiply are replaced by wider ones that it can. */
+ * device (NULL: the CPU): types that it cannot multiply are replaced by wider ones that it can. */
 piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, ggml_backend_dev_t device,
                                  piaa_error *error) PIAA_MUST_USE;
 void piaa_resident_free(piaa_resident *resident);
