@@ -47,6 +47,14 @@ static inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
 #endif
 }
 
+static inline __m256 multiply_add_half(__m256 sum, __m256i a, __m256i b) {
+#if PIAA_HALF
+    return _mm256_dpbf16_ps(sum, (__m256bh)a, (__m256bh)b);
+#else
+    return _mm256_fmadd_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), sum);
+#endif
+}
+
 /* n (<= 16) floats stored as the kernels' own type, or as float32. */
 static inline void store_values(void *out, int64_t index, __m512 v, __mmask16 mask, bool narrow) {
 #if PIAA_HALF
@@ -89,6 +97,24 @@ static inline __attribute__((always_inline)) void tile_of(int n, const uint32_t 
     multiply_tile(n, w, x, words, sum);
     for (int r = 0; r < ROWS; r++)
         for (int j = 0; j < n; j++) _mm512_storeu_ps(c + r * c_stride + j * LANES, sum[r][j]);
+}
+
+/* The same for 8 columns, which is what heads of 72 leave over, and an even number of words: half vectors, and even and odd words apart,
+ * or each addition would wait for the last one. */
+static void half_tile(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c, int64_t c_stride, const float *scale) {
+    __m256 sum[ROWS][2];
+    for (int r = 0; r < ROWS; r++) {
+        sum[r][0] = scale ? _mm256_mul_ps(_mm256_loadu_ps(c + r * c_stride), _mm256_set1_ps(scale[r])) : _mm256_setzero_ps();
+        sum[r][1] = _mm256_setzero_ps();
+    }
+    for (int64_t k = 0; k < words; k += 2, w += 2 * PIAA_PANEL) {
+        const __m256i even = _mm256_loadu_si256((const __m256i *)w), odd = _mm256_loadu_si256((const __m256i *)(w + PIAA_PANEL));
+        for (int r = 0; r < ROWS; r++) {
+            sum[r][0] = multiply_add_half(sum[r][0], even, _mm256_set1_epi32((int)x[r][k]));
+            sum[r][1] = multiply_add_half(sum[r][1], odd, _mm256_set1_epi32((int)x[r][k + 1]));
+        }
+    }
+    for (int r = 0; r < ROWS; r++) _mm256_storeu_ps(c + r * c_stride, _mm256_add_ps(sum[r][0], sum[r][1]));
 }
 
 static void tile(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c, int64_t c_stride, const float *scale) {
@@ -539,9 +565,14 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
                                         probabilities + r * (KEYS / PER_WORD), &state.largest[i + r], state.sum[i + r]);
             }
             for (int r = 0; r < ROWS; r++) x[r] = probabilities + r * (KEYS / PER_WORD);
-            for (int d = 0; d < dim; d += PIAA_PANEL)
-                tile((int)divide_up(least(PIAA_PANEL, dim - d), LANES), packed_values + d * values + key / PER_WORD * PIAA_PANEL, x,
-                     n / PER_WORD, sums + i * stride + d, stride, key > start ? factors : NULL);
+            for (int d = 0; d < dim; d += PIAA_PANEL) {
+                const uint32_t *column = packed_values + d * values + key / PER_WORD * PIAA_PANEL;
+                if (dim - d <= LANES / 2)
+                    half_tile(column, x, n / PER_WORD, sums + i * stride + d, stride, key > start ? factors : NULL);
+                else
+                    tile((int)divide_up(least(PIAA_PANEL, dim - d), LANES), column, x, n / PER_WORD, sums + i * stride + d, stride,
+                         key > start ? factors : NULL);
+            }
         }
     for (int64_t i = 0; i < count; i++) {
         const __m512 factor = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(_mm512_loadu_ps(state.sum[i])));
