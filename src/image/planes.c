@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +21,16 @@ bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], co
     bool ok = cJSON_IsArray(list) && cJSON_GetArraySize(list) == CHANNELS;
     for (int i = 0; ok && i < CHANNELS; i++) {
         const cJSON *value = cJSON_GetArrayItem(list, i);
-        ok = cJSON_IsNumber(value) && isfinite(value->valuedouble);
+        ok = cJSON_IsNumber(value) && fabs(value->valuedouble) <= FLT_MAX;
         if (ok) out[i] = (float)value->valuedouble;
     }
     return ok || piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's \"%s\" should be three numbers", where, key);
+}
+
+bool piaa_planes_check(double rescale_factor, const float std[3], const char *where, piaa_error *error) {
+    if (fabs(rescale_factor) <= FLT_MAX && fabs(1.0 / rescale_factor) <= FLT_MAX && std[0] != 0 && std[1] != 0 && std[2] != 0) return true;
+    return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's rescale_factor and image_std must not be zero, nor out of range",
+                          where);
 }
 
 /* {"height": h, "width": w}, or one number for both (older files); false if there is neither. */
@@ -74,8 +81,7 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
     if (height < 1 || width < 1 || shortest < 0 || height > LARGEST || width > LARGEST || shortest > LARGEST)
         return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's size is %lld x %lld pixels, expected 1 to %d a side", where,
                               (long long)width, (long long)height, LARGEST);
-    if (!isfinite(1.0 / out->rescale_factor) || out->std[0] == 0 || out->std[1] == 0 || out->std[2] == 0)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's rescale_factor and image_std must not be zero", where);
+    if (!piaa_planes_check(out->rescale_factor, out->std, where, error)) return false;
     out->filter = resample == 2 ? PIAA_BILINEAR : PIAA_BICUBIC;
     out->height = (int)height;
     out->width = (int)width;

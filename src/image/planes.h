@@ -21,6 +21,8 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
 
 /* Three finite numbers of it at `key`, one per channel; `out` stays as it is where there are none. */
 bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where, piaa_error *error) PIAA_MUST_USE;
+/* That one can be divided by them, in float32. */
+bool piaa_planes_check(double rescale_factor, const float std[3], const char *where, piaa_error *error) PIAA_MUST_USE;
 
 /* [3][height][width], the caller's; as torchvision computes it (uint8 or float, antialiased), normalised. */
 float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *config, piaa_error *error) PIAA_MUST_USE;

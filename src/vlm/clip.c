@@ -32,7 +32,7 @@ static bool configure(clip_config *c, const piaa_checkpoint *checkpoint, piaa_er
     static const char *const prefixes[] = {"vision_model.", "", "vision_model.vision_model."};
     static const char class_name[] = "embeddings.class_embedding";
     const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "", piaa_checkpoint_folder(checkpoint)};
+    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "", checkpoint};
     piaa_vit *v = &c->vit;
     *v = (piaa_vit){.checkpoint = checkpoint,
                     .names = &piaa_vit_names_clip,
@@ -63,7 +63,7 @@ static bool configure(clip_config *c, const piaa_checkpoint *checkpoint, piaa_er
     if (!piaa_vit_ready(v, 1, error)) return false;
     if (v->pixels.height != side || v->pixels.width != side)
         return piaa_error_set(error, PIAA_MISMATCH, "%s: the image processor gives %d x %d pixels where the model reads %d x %d",
-                              config.folder, v->pixels.width, v->pixels.height, side, side);
+                              piaa_checkpoint_where(config.checkpoint), v->pixels.width, v->pixels.height, side, side);
     char name[64];
     snprintf(name, sizeof name, "%s%s", v->prefix, class_name);
     const piaa_tensor *token = piaa_checkpoint_need(checkpoint, error, name, 1, (int64_t)v->width);

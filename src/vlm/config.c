@@ -1,7 +1,7 @@
 /* Values of config.json, checked. */
 #include "vlm/config.h"
 
-#include <math.h>
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -12,25 +12,27 @@ static const char *whole(const piaa_config *config, const char *key, char room[1
 }
 
 bool piaa_config_int(const piaa_config *config, const char *key, int fallback, int low, int high, int *out, piaa_error *error) {
-    char room[160];
+    char room[160], origin[PIAA_CHECKPOINT_ORIGIN];
     const char *name = whole(config, key, room);
     int64_t value = fallback;
     if (!piaa_json_int(config->json, name, &value) && (piaa_json_find(config->json, name) || fallback < low))
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: \"%s\" is missing or not a whole number", config->folder, name);
+        return piaa_error_set(error, PIAA_FORMAT, "%s is missing or not a whole number",
+                              piaa_checkpoint_origin(config->checkpoint, name, origin));
     if (value < low || value > high)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: \"%s\" is %lld, expected %d to %d", config->folder, name,
+        return piaa_error_set(error, PIAA_FORMAT, "%s is %lld, expected %d to %d", piaa_checkpoint_origin(config->checkpoint, name, origin),
                               (long long)value, low, high);
     *out = (int)value;
     return true;
 }
 
 bool piaa_config_positive(const piaa_config *config, const char *key, double fallback, float *out, piaa_error *error) {
-    char room[160];
+    char room[160], origin[PIAA_CHECKPOINT_ORIGIN];
     const char *name = whole(config, key, room);
     double value = fallback;
     bool there = piaa_json_number(config->json, name, &value);
-    if ((!there && piaa_json_find(config->json, name)) || !(value > 0) || !isfinite((float)value) || (float)value == 0)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: \"%s\" should be a number above 0", config->folder, name);
+    if ((!there && piaa_json_find(config->json, name)) || !(value > 0) || value > FLT_MAX || (float)value == 0)
+        return piaa_error_set(error, PIAA_FORMAT, "%s should be a number above 0",
+                              piaa_checkpoint_origin(config->checkpoint, name, origin));
     *out = (float)value;
     return true;
 }
@@ -50,13 +52,14 @@ bool piaa_config_activation(const piaa_config *config, const char *key, const ch
                  {"gelu_pytorch_tanh", PIAA_GELU_TANH, PIAA_GEGLU},
                  {"quick_gelu", PIAA_GELU_QUICK, PIAA_LINEAR},
                  {"silu", PIAA_LINEAR, PIAA_SWIGLU}};
-    char room[160];
+    char room[160], origin[PIAA_CHECKPOINT_ORIGIN];
     const char *name = whole(config, key, room), *value = piaa_json_string(config->json, name);
     if (!value) value = fallback;
     for (size_t i = 0; i < PIAA_COUNT(known); i++) {
         *out = gated ? known[i].gated : known[i].plain;
         if (*out != PIAA_LINEAR && strcmp(value, known[i].name) == 0) return true;
     }
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s/config.json: \"%s\" is \"%.40s\", only %s are supported", config->folder, name,
-                          value, gated ? "\"gelu_pytorch_tanh\" and \"silu\"" : "\"gelu\", \"gelu_pytorch_tanh\" and \"quick_gelu\"");
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is \"%.40s\", only %s are supported",
+                          piaa_checkpoint_origin(config->checkpoint, name, origin), value,
+                          gated ? "\"gelu_pytorch_tanh\" and \"silu\"" : "\"gelu\", \"gelu_pytorch_tanh\" and \"quick_gelu\"");
 }

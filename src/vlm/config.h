@@ -5,11 +5,13 @@
 
 #include "base/json.h"
 #include "vlm/kernels.h"
+#include "weights/checkpoint.h"
 
-/* An object of a configuration: `json` and the prefix of its keys ("text_config."), and where it is from for messages. */
+/* An object of a checkpoint's configuration: `json` and the prefix of its keys ("text_config."). */
 typedef struct piaa_config {
     const cJSON *json;
-    const char *prefix, *folder;
+    const char *prefix;
+    const piaa_checkpoint *checkpoint; /* for messages */
 } piaa_config;
 
 /* The value at the key, else `fallback`, which is within the limits if there is one (else it is missed). */

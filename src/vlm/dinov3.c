@@ -74,7 +74,7 @@ static bool read_tokens(const piaa_vit *v, const char *name, int count, float *o
 
 static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, piaa_error *error) {
     static const char *const layers[] = {"layer.", "model.layer."};
-    const piaa_config config = {piaa_checkpoint_config(checkpoint), "", piaa_checkpoint_folder(checkpoint)};
+    const piaa_config config = {piaa_checkpoint_config(checkpoint), "", checkpoint};
     *v = (piaa_vit){.checkpoint = checkpoint,
                     .names = piaa_config_flag(&config, "use_gated_mlp", false) ? &gated : &plain,
                     .prefix = "",
@@ -101,14 +101,14 @@ static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, piaa_error
     int registers, side;
     float base;
     if (!v->q_bias && (v->k_bias || v->v_bias))
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s/config.json: biases of keys or values without one of queries are not supported",
-                              config.folder);
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: biases of keys or values without one of queries are not supported",
+                              piaa_checkpoint_where(config.checkpoint));
     if (!piaa_config_int(&config, "image_size", 224, 1, 8192, &side, error) ||
         !piaa_config_int(&config, "num_register_tokens", 0, 0, 4096, &registers, error) ||
         !piaa_config_positive(&config, "rope_theta", 100.0, &base, error) || !piaa_vit_configure(v, &config, "gelu", error))
         return false;
     if (v->width / v->heads % 4)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: heads of %d values are no multiple of 4", config.folder,
+        return piaa_error_set(error, PIAA_FORMAT, "%s: heads of %d values are no multiple of 4", piaa_checkpoint_where(config.checkpoint),
                               v->width / v->heads);
     v->pixels.height = v->pixels.width = side;
     return piaa_vit_ready(v, 1 + registers, error) && make_rotary(v, base, error) &&

@@ -52,10 +52,10 @@ static bool read_rotary(gemma_config *c, const piaa_config *text, int kind, cons
     if (!type) type = piaa_json_string(scaling, "type");
     c->factor[kind] = 1.0f;
     if (!type || strcmp(type, "default") == 0) return true;
-    const piaa_config inner = {scaling, "", text->folder};
+    const piaa_config inner = {scaling, "", text->checkpoint};
     if (strcmp(type, "linear") == 0) return piaa_config_positive(&inner, "factor", 1.0, &c->factor[kind], error);
-    return piaa_error_set(error, PIAA_UNSUPPORTED,
-                          "%s/config.json: rotary positions of the type \"%.40s\" are not supported (default, linear)", text->folder, type);
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: rotary positions of the type \"%.40s\" are not supported (default, linear)",
+                          piaa_checkpoint_where(text->checkpoint), type);
 }
 
 /* "layer_types", or every sixth block is a full one. */
@@ -77,8 +77,8 @@ static bool read_kinds(gemma_config *c, const piaa_config *text, piaa_error *err
     }
     return (cJSON_IsArray(types) && i == c->layers && cJSON_GetArraySize(types) == i) ||
            piaa_error_set(error, PIAA_FORMAT,
-                          "%s/config.json: layer_types should list \"full_attention\" or \"sliding_attention\" for each of %d blocks",
-                          text->folder, c->layers);
+                          "%s: layer_types should list \"full_attention\" or \"sliding_attention\" for each of %d blocks",
+                          piaa_checkpoint_where(text->checkpoint), c->layers);
 }
 
 static bool read_text_config(gemma_config *c, const piaa_config *text, piaa_error *error) {
@@ -96,14 +96,14 @@ static bool read_text_config(gemma_config *c, const piaa_config *text, piaa_erro
         !piaa_config_activation(text, "hidden_activation", "gelu_pytorch_tanh", true, &activation, error))
         return false;
     if (c->heads % c->kv_heads || c->head_dim % 2)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: %d heads of %d values with %d key/value heads do not fit together",
-                              text->folder, c->heads, c->head_dim, c->kv_heads);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: %d heads of %d values with %d key/value heads do not fit together",
+                              piaa_checkpoint_where(text->checkpoint), c->heads, c->head_dim, c->kv_heads);
     if (activation != PIAA_GEGLU || piaa_config_flag(text, "attention_bias", false) ||
         piaa_config_flag(text, "use_bidirectional_attention", false) || piaa_json_find(text->json, "text_config.attn_logit_softcapping"))
         return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s/config.json: of hidden_activation, attention_bias, use_bidirectional_attention and "
+                              "%s: of hidden_activation, attention_bias, use_bidirectional_attention and "
                               "attn_logit_softcapping only Gemma 3's own values are supported",
-                              text->folder);
+                              piaa_checkpoint_where(text->checkpoint));
     c->scale = (float)pow(scalar, -0.5);
     if (piaa_json_find(text->json, "text_config.final_logit_softcapping") &&
         !piaa_config_positive(text, "final_logit_softcapping", 0, &c->cap, error))
@@ -122,15 +122,16 @@ static float embedding_scale(const piaa_tensor *table, int hidden) {
 
 static bool configure(gemma_config *c, const piaa_checkpoint *checkpoint, piaa_error *error) {
     const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const char *folder = piaa_checkpoint_folder(checkpoint);
-    const piaa_config whole = {json, "", folder}, text = {json, "text_config.", folder}, vision = {json, "vision_config.", folder};
+    const piaa_config whole = {json, "", checkpoint}, text = {json, "text_config.", checkpoint},
+                      vision = {json, "vision_config.", checkpoint};
     int image_tokens, vocabulary;
     if (!read_text_config(c, &text, error) || !piaa_config_int(&whole, "mm_tokens_per_image", 256, 1, 1 << 16, &image_tokens, error) ||
         !piaa_config_int(&text, "vocab_size", 262208, 1, 1 << 24, &vocabulary, error))
         return false;
     c->side = (int)lround(sqrt(image_tokens));
     if (c->side * c->side != image_tokens)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: mm_tokens_per_image is %d, not a square", folder, image_tokens);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: mm_tokens_per_image is %d, not a square", piaa_checkpoint_where(checkpoint),
+                              image_tokens);
     if (!piaa_siglip_configure(&c->vit, checkpoint, &vision, c->side, error)) return false;
     c->tied = piaa_config_flag(&whole, "tie_word_embeddings", piaa_config_flag(&text, "tie_word_embeddings", true));
     c->embeddings.table =

@@ -20,11 +20,12 @@
 #include "image/patches.h"
 #include "image/planes.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEEPSTACK = 16, MAX_LAYERS = 511 };
+enum { MAX_DEEPSTACK = 16, MAX_LAYERS = 511, LEAST_PIXELS_MOST = 1 << 24 };
 
 typedef struct qwen_config {
     const piaa_checkpoint *checkpoint;
@@ -50,15 +51,14 @@ static bool first_number(const cJSON *json, const char *const *keys, double *out
     return false;
 }
 
-static bool expect_text(const cJSON *json, const char *key, const char *expected, const char *folder, piaa_error *error) {
+static bool expect_text(const cJSON *json, const char *key, const char *expected, const char *where, piaa_error *error) {
     const char *value = piaa_json_string(json, key);
     if (!value || strcmp(value, expected) == 0) return true;
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s/config.json: \"%s\" is \"%s\", only \"%s\" is supported", folder, key, value,
-                          expected);
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: \"%s\" is \"%s\", only \"%s\" is supported", where, key, value, expected);
 }
 
-static bool read_text_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
-    const piaa_config text = {json, "text_config.", folder};
+static bool read_text_config(qwen_config *c, const cJSON *json, const char *where, piaa_error *error) {
+    const piaa_config text = {json, "text_config.", c->checkpoint};
     int vocabulary;
     if (!piaa_config_int(&text, "hidden_size", 0, 8, 65536, &c->hidden, error) ||
         !piaa_config_int(&text, "num_hidden_layers", 0, 1, MAX_LAYERS, &c->layers, error) ||
@@ -70,16 +70,15 @@ static bool read_text_config(qwen_config *c, const cJSON *json, const char *fold
         return false;
     c->vocabulary = vocabulary;
     if (c->heads % c->kv_heads || c->head_dim % 2)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: %d heads of %d values with %d key/value heads do not fit together",
-                              folder, c->heads, c->head_dim, c->kv_heads);
-    double value = 1e-6;
-    piaa_json_number(json, "text_config.rms_norm_eps", &value);
-    c->rms_eps = (float)value;
+        return piaa_error_set(error, PIAA_FORMAT, "%s: %d heads of %d values with %d key/value heads do not fit together", where, c->heads,
+                              c->head_dim, c->kv_heads);
+    if (!piaa_config_positive(&text, "rms_norm_eps", 1e-6, &c->rms_eps, error)) return false;
     static const char *const theta[] = {"text_config.rope_parameters.rope_theta", "text_config.rope_theta",
                                         "text_config.rope_scaling.rope_theta", NULL};
-    value = 5e6;
+    double value = 5e6;
     first_number(json, theta, &value);
-    if (!(value > 1.0)) return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: rope_theta is %g, expected more than 1", folder, value);
+    if (!(value > 1.0) || value > FLT_MAX)
+        return piaa_error_set(error, PIAA_FORMAT, "%s: rope_theta is %g, expected more than 1", where, value);
     c->rope_theta = (float)value;
     int64_t section[4] = {24, 20, 20, 0};
     int n = piaa_json_ints(json, "text_config.rope_parameters.mrope_section", section, 4);
@@ -91,18 +90,17 @@ static bool read_text_config(qwen_config *c, const cJSON *json, const char *fold
         c->section[i] = (int)section[i];
     }
     if ((n >= 0 && n != 3) || sum != c->head_dim / 2)
-        return piaa_error_set(error, PIAA_FORMAT,
-                              "%s/config.json: mrope_section should be three numbers that add up to half of head_dim (%d)", folder,
+        return piaa_error_set(error, PIAA_FORMAT, "%s: mrope_section should be three numbers that add up to half of head_dim (%d)", where,
                               c->head_dim / 2);
     bool flag = false;
     if (piaa_json_bool(json, "text_config.attention_bias", &flag) && flag)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s/config.json: attention_bias true is not supported", folder);
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: attention_bias true is not supported", where);
     if (!piaa_json_bool(json, "tie_word_embeddings", &c->tied)) piaa_json_bool(json, "text_config.tie_word_embeddings", &c->tied);
-    return expect_text(json, "text_config.hidden_act", "silu", folder, error);
+    return expect_text(json, "text_config.hidden_act", "silu", where, error);
 }
 
-static bool read_vision_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
-    const piaa_config vision = {json, "vision_config.", folder};
+static bool read_vision_config(qwen_config *c, const cJSON *json, const char *where, piaa_error *error) {
+    const piaa_config vision = {json, "vision_config.", c->checkpoint};
     int positions, channels, out_hidden;
     if (!piaa_config_int(&vision, "hidden_size", 0, 8, 65536, &c->vision, error) ||
         !piaa_config_int(&vision, "depth", 0, 1, MAX_LAYERS, &c->vision_layers, error) ||
@@ -116,29 +114,28 @@ static bool read_vision_config(qwen_config *c, const cJSON *json, const char *fo
         !piaa_config_int(&vision, "in_channels", 3, 3, 3, &channels, error))
         return false;
     if (out_hidden != c->hidden)
-        return piaa_error_set(error, PIAA_FORMAT,
-                              "%s/config.json: the vision encoder's out_hidden_size is %d but the decoder's hidden_size is %d", folder,
-                              out_hidden, c->hidden);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: the vision encoder's out_hidden_size is %d but the decoder's hidden_size is %d",
+                              where, out_hidden, c->hidden);
     if (c->vision % c->vision_heads || (c->vision / c->vision_heads) % 4)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: %d vision heads do not divide %d values into multiples of 4", folder,
-                              c->vision_heads, c->vision);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: %d vision heads do not divide %d values into multiples of 4", where, c->vision_heads,
+                              c->vision);
     c->grid_side = (int)lround(sqrt(positions));
     if (c->grid_side * c->grid_side != positions)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: num_position_embeddings is %d, not a square", folder, positions);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: num_position_embeddings is %d, not a square", where, positions);
     int64_t deepstack[MAX_DEEPSTACK];
     c->deepstack_count = piaa_json_ints(json, "vision_config.deepstack_visual_indexes", deepstack, MAX_DEEPSTACK);
     if (c->deepstack_count < 0)
         return piaa_error_set(error, PIAA_FORMAT,
-                              "%s/config.json: \"vision_config.deepstack_visual_indexes\" should be a list of at most %d block numbers",
-                              folder, MAX_DEEPSTACK);
+                              "%s: \"vision_config.deepstack_visual_indexes\" should be a list of at most %d block numbers", where,
+                              MAX_DEEPSTACK);
     for (int i = 0; i < c->deepstack_count; i++) {
         if (deepstack[i] < 0 || deepstack[i] >= c->vision_layers)
-            return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: deepstack_visual_indexes names block %lld of %d", folder,
-                                  (long long)deepstack[i], c->vision_layers);
+            return piaa_error_set(error, PIAA_FORMAT, "%s: deepstack_visual_indexes names block %lld of %d", where, (long long)deepstack[i],
+                                  c->vision_layers);
         c->deepstack[i] = (int)deepstack[i];
     }
     c->patch_length = (int64_t)channels * c->pixels.temporal_patch_size * c->pixels.patch_size * c->pixels.patch_size;
-    return expect_text(json, "vision_config.hidden_act", "gelu_pytorch_tanh", folder, error);
+    return expect_text(json, "vision_config.hidden_act", "gelu_pytorch_tanh", where, error);
 }
 
 static bool read_image_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
@@ -170,11 +167,11 @@ static bool read_image_config(qwen_config *c, const cJSON *json, const char *fol
             error, PIAA_MISMATCH, "%s: the image processor's patches (%lld, %lld, %lld) differ from the model's (%d, %d, %d)", folder,
             (long long)patch, (long long)temporal, (long long)merge, p->patch_size, p->temporal_patch_size, p->merge_size);
     int64_t tile = (int64_t)p->patch_size * p->merge_size;
-    if (p->min_pixels < 1 || p->max_pixels < tile * tile || p->min_pixels > p->max_pixels || p->max_pixels > (int64_t)1 << 32 ||
-        p->std[0] == 0 || p->std[1] == 0 || p->std[2] == 0)
+    if (p->min_pixels < 1 || p->max_pixels < tile * tile || p->min_pixels > p->max_pixels || p->min_pixels > LEAST_PIXELS_MOST ||
+        p->max_pixels > (int64_t)1 << 32)
         return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's size limits (%lld to %lld pixels) make no sense", folder,
                               (long long)p->min_pixels, (long long)p->max_pixels);
-    return true;
+    return piaa_planes_check(p->rescale_factor, p->std, folder, error);
 }
 
 static void qwen_close(void *config) {
@@ -189,10 +186,10 @@ static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *
     if (!c) return NULL;
     c->checkpoint = checkpoint;
     const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const char *folder = piaa_checkpoint_folder(checkpoint);
+    const char *where = piaa_checkpoint_where(checkpoint);
     const piaa_tensor *table = NULL;
-    bool ok = read_text_config(c, json, folder, error) && read_vision_config(c, json, folder, error) &&
-              read_image_config(c, piaa_checkpoint_image_config(checkpoint), folder, error);
+    bool ok = read_text_config(c, json, where, error) && read_vision_config(c, json, where, error) &&
+              read_image_config(c, piaa_checkpoint_image_config(checkpoint), piaa_checkpoint_folder(checkpoint), error);
     if (ok) {
         c->embeddings =
             piaa_checkpoint_need(checkpoint, error, "model.language_model.embed_tokens.weight", 2, c->vocabulary, (int64_t)c->hidden);

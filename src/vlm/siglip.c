@@ -41,7 +41,7 @@ bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint, con
     if (vit->grid_h != grid || vit->grid_w != grid || grid % tiled)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "%s: the image processor gives %d x %d patches where the encoder has %d x %d positions, in squares of %d",
-                              config->folder, vit->grid_w, vit->grid_h, grid, grid, tiled);
+                              piaa_checkpoint_where(config->checkpoint), vit->grid_w, vit->grid_h, grid, grid, tiled);
     return piaa_vit_positions(vit, "embeddings.position_embedding.weight", error);
 }
 
@@ -78,7 +78,7 @@ static void *siglip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer
     siglip_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
     const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "", piaa_checkpoint_folder(checkpoint)};
+    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "", checkpoint};
     bool ok = piaa_siglip_configure(&c->vit, checkpoint, &config, 1, error);
     c->head = ok && piaa_config_flag(&config, "vision_use_head", true);
     if (!ok || (c->head && !read_probe(c, error))) {

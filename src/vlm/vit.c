@@ -30,8 +30,8 @@ bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *ac
         !piaa_config_positive(config, "layer_norm_eps", vit->eps, &vit->eps, error))
         return false;
     if (vit->width % vit->heads || vit->width / vit->heads % 2)
-        return piaa_error_set(error, PIAA_FORMAT, "%s/config.json: %d heads do not divide %d values into even parts", config->folder,
-                              vit->heads, vit->width);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: %d heads do not divide %d values into even parts",
+                              piaa_checkpoint_where(config->checkpoint), vit->heads, vit->width);
     return piaa_config_activation(config, "hidden_act", activation, vit->names->gate != NULL, &vit->activation, error);
 }
 
@@ -46,6 +46,12 @@ bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) {
     if ((int64_t)vit->grid_h * vit->grid_w > MAX_PATCHES)
         return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: %d x %d patches are more than the %d that piaa reads", folder, vit->grid_w,
                               vit->grid_h, MAX_PATCHES);
+    /* That the model is as wide as it says, before anything of that width is allocated. */
+    char name[MAX_NAMES];
+    snprintf(name, sizeof name, "%s%s.weight", vit->prefix, vit->patch_name);
+    if (!piaa_checkpoint_need(vit->checkpoint, error, name, 4, (int64_t)vit->width, (int64_t)CHANNELS, (int64_t)vit->patch,
+                              (int64_t)vit->patch))
+        return false;
     vit->before = before;
     vit->tokens = before + vit->grid_h * vit->grid_w;
     vit->pool = piaa_alloc((size_t)vit->tokens, sizeof *vit->pool, error);

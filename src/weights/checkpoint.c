@@ -73,12 +73,11 @@ static bool explain(const char *folder, const char *missing, piaa_error *error) 
 static bool read_config(piaa_checkpoint *c, piaa_error *error) {
     char *path = piaa_path_join(c->folder, "config.json", error);
     bool ok = path && (piaa_file_exists(path) || explain(c->folder, "config.json", error));
+    c->where = path;
     if (ok) c->config_text = piaa_file_read(path, CONFIG_LIMIT, &c->config_size, error);
     if (c->config_text) c->config = piaa_json_parse(c->config_text, c->config_size, path, error);
     ok = c->config != NULL;
-    if (ok && !cJSON_IsObject(c->config)) ok = piaa_error_set(error, PIAA_FORMAT, "%s does not hold a JSON object", path);
-    free(path);
-    return ok;
+    return ok && (cJSON_IsObject(c->config) || piaa_error_set(error, PIAA_FORMAT, "%s does not hold a JSON object", path));
 }
 
 /* Newer folders keep the image processor's settings inside processor_config.json, older ones in a file of their own; some have both. */
@@ -291,7 +290,9 @@ void piaa_checkpoint_close(piaa_checkpoint *c) {
     piaa_gguf_close(c->vision);
     cJSON_Delete(c->config);
     cJSON_Delete(c->processor);
+    cJSON_Delete(c->origins);
     free(c->config_text);
+    free(c->where);
     free(c->folder);
     free(c);
 }
@@ -310,6 +311,19 @@ piaa_tokenizer *piaa_checkpoint_tokenizer(const piaa_checkpoint *c, piaa_error *
 
 const cJSON *piaa_checkpoint_config(const piaa_checkpoint *c) {
     return c->config;
+}
+
+const char *piaa_checkpoint_where(const piaa_checkpoint *c) {
+    return c->text ? piaa_gguf_where(c->text) : c->where;
+}
+
+const char *piaa_checkpoint_origin(const piaa_checkpoint *c, const char *key, char out[PIAA_CHECKPOINT_ORIGIN]) {
+    const cJSON *origin = cJSON_GetObjectItemCaseSensitive(c->origins, key);
+    if (cJSON_IsString(origin))
+        snprintf(out, PIAA_CHECKPOINT_ORIGIN, "%s", origin->valuestring);
+    else
+        snprintf(out, PIAA_CHECKPOINT_ORIGIN, "%s: \"%s\"", piaa_checkpoint_where(c), key);
+    return out;
 }
 
 const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *c) {

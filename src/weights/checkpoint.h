@@ -42,7 +42,11 @@ void piaa_checkpoint_close(piaa_checkpoint *checkpoint);
 const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint);
 /* Its tokenizer: from tokenizer.json, or from the GGUF file's metadata.  The caller's. */
 piaa_tokenizer *piaa_checkpoint_tokenizer(const piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;
-const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);       /* config.json, or what stands for it */
+const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint); /* config.json, or what stands for it */
+/* Where a value of the configuration is from, for messages: the file, and under which key; `out` is returned. */
+enum { PIAA_CHECKPOINT_ORIGIN = 640 };
+const char *piaa_checkpoint_where(const piaa_checkpoint *checkpoint); /* "FOLDER/config.json", or the text model's GGUF file */
+const char *piaa_checkpoint_origin(const piaa_checkpoint *checkpoint, const char *key, char out[PIAA_CHECKPOINT_ORIGIN]);
 const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *checkpoint); /* the image processor's object; NULL if there is none */
 
 /* A tensor by canonical name, whichever way the file spells it: "model.language_model.layers.0.mlp.up_proj.weight",

@@ -16,10 +16,11 @@ typedef struct piaa_checkpoint_entry {
 } piaa_checkpoint_entry;
 
 struct piaa_checkpoint {
-    char *folder;
+    char *folder, *where; /* where: of config.json */
     char *config_text;
     size_t config_size;
     cJSON *config, *processor;
+    cJSON *origins;            /* of a pair: by key of config, "FILE: KEY" */
     const cJSON *image_config; /* inside processor */
     piaa_safetensors **files;
     char **file_names; /* sorted, without the folder */

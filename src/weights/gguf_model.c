@@ -92,6 +92,7 @@ typedef struct builder {
     const char *prefix;
     bool ok;
     piaa_error *error;
+    cJSON *origins; /* "SECTION.NAME": "FILE: KEY" */
 } builder;
 
 static cJSON *keep(builder *b, cJSON *item) {
@@ -113,14 +114,6 @@ static void put_number(builder *b, cJSON *object, const char *name, double value
     put(b, object, name, cJSON_CreateNumber(value));
 }
 
-/* A number that has to be in the metadata. */
-static int64_t put_needed(builder *b, cJSON *object, const char *name, const char *key, int64_t high) {
-    int64_t value = 1;
-    if (b->ok) b->ok = need(b->file, b->prefix, key, 1, high, &value, b->error);
-    put_number(b, object, name, (double)value);
-    return value;
-}
-
 static double find_number(const builder *b, const char *key, double fallback) {
     char name[160];
     snprintf(name, sizeof name, "%s.%s", b->prefix, key);
@@ -133,6 +126,29 @@ static int64_t find_int(const builder *b, const char *key, int64_t fallback) {
     snprintf(name, sizeof name, "%s.%s", b->prefix, key);
     piaa_gguf_int(b->file, name, &fallback);
     return fallback;
+}
+
+/* Notes for messages that the value beside it came from this key. */
+static void note_origin(builder *b, const cJSON *object, const char *name, const char *key) {
+    char path[96], *text = piaa_format(NULL, "%s: %s.%s", piaa_gguf_where(b->file), b->prefix, key);
+    snprintf(path, sizeof path, "%s.%s", object->string ? object->string : "", name);
+    if (text) put(b, b->origins, path, cJSON_CreateString(text));
+    free(text);
+}
+
+/* A number that has to be in the metadata. */
+static int64_t put_needed(builder *b, cJSON *object, const char *name, const char *key, int64_t high) {
+    int64_t value = 1;
+    if (b->ok) b->ok = need(b->file, b->prefix, key, 1, high, &value, b->error);
+    put_number(b, object, name, (double)value);
+    note_origin(b, object, name, key);
+    return value;
+}
+
+/* One that may be there. */
+static void put_found(builder *b, cJSON *object, const char *name, const char *key, double fallback) {
+    put_number(b, object, name, find_number(b, key, fallback));
+    note_origin(b, object, name, key);
 }
 
 /* The length of a matrix, where the metadata do not say it. */
@@ -169,9 +185,9 @@ static void put_decoder(builder *b, cJSON *text) {
     put_needed(b, text, "num_hidden_layers", "block_count", MAX_BLOCKS);
     int64_t heads = put_needed(b, text, "num_attention_heads", "attention.head_count", 1024);
     put_needed(b, text, "intermediate_size", "feed_forward_length", 1 << 24);
-    put_number(b, text, "num_key_value_heads", (double)find_int(b, "attention.head_count_kv", heads));
-    put_number(b, text, "head_dim", (double)find_int(b, "attention.key_length", hidden / heads));
-    put_number(b, text, "rms_norm_eps", find_number(b, "attention.layer_norm_rms_epsilon", 1e-6));
+    put_found(b, text, "num_key_value_heads", "attention.head_count_kv", (double)heads);
+    put_found(b, text, "head_dim", "attention.key_length", (double)(hidden / heads));
+    put_found(b, text, "rms_norm_eps", "attention.layer_norm_rms_epsilon", 1e-6);
     put_number(b, text, "max_position_embeddings", (double)find_int(b, "context_length", 0));
     put_number(b, text, "vocab_size", (double)rows_of(b, "token_embd.weight"));
     put(b, text, "tie_word_embeddings", cJSON_CreateBool(!piaa_gguf_find(b->file, "output.weight")));
@@ -204,7 +220,7 @@ static void put_qwen3vl(builder *text_file, builder *vision_file, cJSON *text, c
     put_needed(vision_file, vision, "out_hidden_size", "projection_dim", 1 << 20);
     put_number(vision_file, vision, "in_channels", 3);
     put_number(vision_file, vision, "temporal_patch_size", 2);
-    put_number(vision_file, vision, "spatial_merge_size", (double)find_int(vision_file, "spatial_merge_size", 2));
+    put_found(vision_file, vision, "spatial_merge_size", "spatial_merge_size", 2);
     put_number(vision_file, vision, "num_position_embeddings", (double)rows_of(vision_file, "v.position_embd.weight"));
     cJSON *list = keep(vision_file, cJSON_CreateArray());
     piaa_gguf_array flags;
@@ -237,7 +253,7 @@ static void put_gemma3(builder *text_file, builder *vision_file, cJSON *config, 
     int64_t blocks = find_int(text_file, "block_count", 1),
             pattern = find_int(text_file, "attention.sliding_window_pattern", GEMMA_PATTERN);
     put_text(text_file, text, "hidden_activation", "gelu_pytorch_tanh");
-    put_number(text_file, text, "sliding_window", (double)find_int(text_file, "attention.sliding_window", 0));
+    put_found(text_file, text, "sliding_window", "attention.sliding_window", 0);
     /* The metadata do not hold it: the largest model differs from the others, and llama.cpp too knows it by its blocks. */
     put_number(text_file, text, "query_pre_attn_scalar",
                (double)(blocks == GEMMA_27B_BLOCKS ? hidden / (heads > 0 ? heads : 1) : find_int(text_file, "attention.key_length", 256)));
@@ -256,14 +272,14 @@ static void put_gemma3(builder *text_file, builder *vision_file, cJSON *config, 
     put_number(text_file, sliding, "rope_theta", find_number(text_file, "rope.freq_base_swa", 1e4));
     put_text(text_file, sliding, "rope_type", "default");
     double cap = find_number(text_file, "final_logit_softcapping", 0);
-    if (cap > 0) put_number(text_file, text, "final_logit_softcapping", cap);
+    if (cap > 0) put_found(text_file, text, "final_logit_softcapping", "final_logit_softcapping", cap);
 
     put_encoder(vision_file, vision, "num_hidden_layers", "num_attention_heads");
     int64_t side = put_needed(vision_file, vision, "image_size", "image_size", 1 << 16);
     int64_t patch = find_int(vision_file, "patch_size", 14), scale = find_int(vision_file, "projector.scale_factor", 4);
     put_text(vision_file, vision, "model_type", "siglip_vision_model");
     put_number(vision_file, vision, "num_channels", 3);
-    put_number(vision_file, vision, "layer_norm_eps", find_number(vision_file, "attention.layer_norm_epsilon", 1e-6));
+    put_found(vision_file, vision, "layer_norm_eps", "attention.layer_norm_epsilon", 1e-6);
     int64_t tokens = patch > 0 && scale > 0 ? side / patch / scale : 0;
     put_number(vision_file, config, "mm_tokens_per_image", (double)(tokens * tokens));
 
@@ -275,7 +291,10 @@ static void put_gemma3(builder *text_file, builder *vision_file, cJSON *config, 
 }
 
 static bool make_config(piaa_checkpoint *c, const piaa_gguf_family *family, piaa_error *error) {
-    builder text_file = {c->text, family->architecture, true, error}, vision_file = {c->vision, "clip.vision", true, error};
+    c->origins = cJSON_CreateObject();
+    builder text_file = {c->text, family->architecture, true, error, c->origins};
+    builder vision_file = {c->vision, "clip.vision", true, error, c->origins};
+    if (!keep(&text_file, c->origins)) return false;
     c->config = keep(&text_file, cJSON_CreateObject());
     c->processor = keep(&text_file, cJSON_CreateObject());
     cJSON *text = put_object(&text_file, c->config, "text_config"), *vision = put_object(&text_file, c->config, "vision_config");

@@ -59,6 +59,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     free(c.entries);
     cJSON_Delete(c.config);
     cJSON_Delete(c.processor);
+    cJSON_Delete(c.origins);
     free(c.config_text);
     piaa_gguf_close(c.text);
     piaa_gguf_close(c.vision);

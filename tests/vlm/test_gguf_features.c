@@ -302,9 +302,32 @@ static void every_type(void **state) {
     support_remove(from);
 }
 
+/* A value that only the family finds wrong is named as the file names it. */
+static void names_of_keys(void **state) {
+    PIAA_UNUSED(state);
+    static const char key[] = "qwen3vl.attention.layer_norm_rms_epsilon";
+    piaa_error error = {0};
+    size_t size, at = 0;
+    char *folder = support_folder(), *bytes = piaa_file_read(PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", 16 << 20, &size, &error);
+    assert_non_null(bytes);
+    while (at + sizeof key < size && memcmp(bytes + at, key, sizeof key - 1) != 0) at++;
+    memset(bytes + at + sizeof key - 1 + 4, 0, 4);
+    support_write(folder, "text.gguf", bytes, size);
+    char *text = support_join(folder, "text.gguf");
+    assert_null(piaa_model_open_pair(text, PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf", &error));
+    if (!strstr(error.message, "/text.gguf: qwen3vl.attention.layer_norm_rms_epsilon should be a number above 0"))
+        fail_msg("%s", error.message);
+    free(bytes);
+    free(text);
+    support_remove(folder);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(same_features), cmocka_unit_test(same_features_as_the_rounded_folder),
-                                       cmocka_unit_test(same_features_as_converted), cmocka_unit_test(quantised_pairs),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_of_keys),
+                                       cmocka_unit_test(same_features),
+                                       cmocka_unit_test(same_features_as_the_rounded_folder),
+                                       cmocka_unit_test(same_features_as_converted),
+                                       cmocka_unit_test(quantised_pairs),
                                        cmocka_unit_test(every_type)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,7 +215,7 @@ static void test_bad_configurations(void **state) {
                 {PIAA_GOLDEN "/clip", edit_size, "where the model reads 32 x 32"},
                 {PIAA_GOLDEN "/clip", edit_patch, "hold no patch of 128 x 128"},
                 {PIAA_GOLDEN "/siglip", edit_size, "the encoder has 2 x 2 positions"},
-                {PIAA_GOLDEN "/siglip", edit_width, "position_embedding.weight has shape"}};
+                {PIAA_GOLDEN "/siglip", edit_width, "patch_embedding.weight has shape"}};
     for (size_t i = 0; i < PIAA_COUNT(rows); i++) fixture_refused(rows[i].folder, rows[i].edit, rows[i].part);
 }
 
