@@ -3,7 +3,7 @@
 
 #include "base/memory.h"
 #include "weights/checkpoint_parts.h"
-#include "weights/sha256.h"
+#include "weights/sha.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -133,11 +133,11 @@ static bool make_folders(char *path) {
 /* $XDG_CACHE_HOME/piaa/stores/<hash of what the features depend on>, its parents made. */
 static char *cache_store(const piaa_identity *identity, piaa_error *error) {
     const char *const parts[] = {identity->fingerprint, identity->prompt, identity->preprocessing, identity->dtype};
-    piaa_sha256 hash;
+    piaa_sha hash;
     char digest[65];
     piaa_sha256_begin(&hash);
-    for (size_t i = 0; i < PIAA_COUNT(parts); i++) piaa_sha256_add(&hash, parts[i], strlen(parts[i]) + 1);
-    piaa_sha256_finish(&hash, digest);
+    for (size_t i = 0; i < PIAA_COUNT(parts); i++) piaa_sha_add(&hash, parts[i], strlen(parts[i]) + 1);
+    piaa_sha_finish(&hash, digest);
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     bool own = cache && cache[0] == '/'; /* the specification has others ignored */
     if (!own && !(home && *home)) {

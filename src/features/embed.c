@@ -9,7 +9,7 @@
 
 #include "base/hooks.h"
 #include "base/memory.h"
-#include "weights/sha256.h"
+#include "weights/sha.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -48,10 +48,10 @@ typedef struct ring {
 static bool hash_file(const char *path, char out[65], piaa_error *error) {
     piaa_map map;
     if (!piaa_map_open(&map, path, error)) return false;
-    piaa_sha256 hash;
+    piaa_sha hash;
     piaa_sha256_begin(&hash);
-    piaa_sha256_add(&hash, map.data, map.size);
-    piaa_sha256_finish(&hash, out);
+    piaa_sha_add(&hash, map.data, map.size);
+    piaa_sha_finish(&hash, out);
     piaa_map_close(&map);
     return true;
 }

@@ -5,7 +5,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "weights/sha256.h"
+#include "weights/sha.h"
 
 #include <dirent.h>
 #include <stdarg.h>
@@ -403,36 +403,36 @@ void piaa_checkpoint_forget(const piaa_checkpoint *c, const piaa_tensor *tensor)
 
 /* ----------------------------------------------------------------------------------------------------- fingerprint */
 
-static void hash_number(piaa_sha256 *hash, uint64_t value) {
+static void hash_number(piaa_sha *hash, uint64_t value) {
     unsigned char bytes[8];
     for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(value >> 8 * i);
-    piaa_sha256_add(hash, bytes, sizeof bytes);
+    piaa_sha_add(hash, bytes, sizeof bytes);
 }
 
 /* With its length before it, so that no two sequences of strings hash alike. */
-static void hash_string(piaa_sha256 *hash, const char *text, size_t size) {
+static void hash_string(piaa_sha *hash, const char *text, size_t size) {
     hash_number(hash, size);
-    piaa_sha256_add(hash, text, size);
+    piaa_sha_add(hash, text, size);
 }
 
 /* First, middle and last 4 KiB; short data whole. */
-static void hash_sample(piaa_sha256 *hash, const piaa_tensor *tensor) {
+static void hash_sample(piaa_sha *hash, const piaa_tensor *tensor) {
     enum { PART = 4096 };
     const unsigned char *data = tensor->data;
     size_t bytes = tensor->bytes;
     hash_number(hash, bytes);
     if (bytes <= 3 * PART) {
-        piaa_sha256_add(hash, data, bytes);
+        piaa_sha_add(hash, data, bytes);
         return;
     }
-    piaa_sha256_add(hash, data, PART);
-    piaa_sha256_add(hash, data + (bytes - PART) / 2, PART);
-    piaa_sha256_add(hash, data + bytes - PART, PART);
+    piaa_sha_add(hash, data, PART);
+    piaa_sha_add(hash, data + (bytes - PART) / 2, PART);
+    piaa_sha_add(hash, data + bytes - PART, PART);
 }
 
 bool piaa_checkpoint_fingerprint(const piaa_checkpoint *c, char out[65], piaa_error *error) {
     if (!c) return piaa_error_missing(error, "model");
-    piaa_sha256 hash;
+    piaa_sha hash;
     piaa_sha256_begin(&hash);
     hash_string(&hash, c->config_text, c->config_size);
     for (size_t i = 0; i < c->count; i++) {
@@ -448,6 +448,6 @@ bool piaa_checkpoint_fingerprint(const piaa_checkpoint *c, char out[65], piaa_er
         if (mapped) piaa_map_scattered(tensor->data, tensor->bytes, false);
         forget(&c->entries[i], tensor);
     }
-    piaa_sha256_finish(&hash, out);
+    piaa_sha_finish(&hash, out);
     return true;
 }

@@ -8,8 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "weights/sha1.h"
-#include "weights/sha256.h"
+#include "weights/sha.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -65,38 +64,32 @@ static bool stopped(const pull *p) {
 /* The checksum that the hub names for a file: SHA-256 of the content, or git's SHA-1 over a line with the size and the content. */
 typedef struct digest {
     const piaa_hub_file *file;
-    piaa_sha256 sha256;
-    piaa_sha1 sha1;
+    piaa_sha hash;
 } digest;
 
 static void digest_begin(digest *d, const piaa_hub_file *file) {
     char head[40];
     d->file = file;
-    piaa_sha256_begin(&d->sha256);
-    piaa_sha1_begin(&d->sha1);
+    if (file->sha256[0]) {
+        piaa_sha256_begin(&d->hash);
+        return;
+    }
+    piaa_sha1_begin(&d->hash);
     int n = snprintf(head, sizeof head, "blob %lld", (long long)file->size);
-    piaa_sha1_add(&d->sha1, head, (size_t)n + 1);
+    piaa_sha_add(&d->hash, head, (size_t)n + 1);
 }
 
 static void digest_add(digest *d, const void *data, size_t size) {
-    if (d->file->sha256[0])
-        piaa_sha256_add(&d->sha256, data, size);
-    else if (d->file->sha1[0])
-        piaa_sha1_add(&d->sha1, data, size);
+    if (d->file->sha256[0] || d->file->sha1[0]) piaa_sha_add(&d->hash, data, size);
 }
 
 /* found: the checksum that came out; "" where the hub names none. */
-static bool digest_matches(digest *d, char found[65]) {
+static bool digest_matches(digest *d, char found[PIAA_SHA_HEX]) {
+    const char *expected = d->file->sha256[0] ? d->file->sha256 : d->file->sha1;
     found[0] = '\0';
-    if (d->file->sha256[0]) {
-        piaa_sha256_finish(&d->sha256, found);
-        return strcmp(found, d->file->sha256) == 0;
-    }
-    if (d->file->sha1[0]) {
-        piaa_sha1_finish(&d->sha1, found);
-        return strcmp(found, d->file->sha1) == 0;
-    }
-    return true;
+    if (!*expected) return true;
+    piaa_sha_finish(&d->hash, found);
+    return strcmp(found, expected) == 0;
 }
 
 /* Adds a file from where it stands to its end; *size grows by what was read. */

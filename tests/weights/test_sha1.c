@@ -1,14 +1,14 @@
 /* SHA-1 on the vectors that NIST publishes with FIPS 180-4, on git's names of two files, and on every way to cut a message into parts. */
 #include "support.h"
 
-#include "weights/sha1.h"
+#include "weights/sha.h"
 
 static void check(const char *message, size_t size, const char *expected) {
-    piaa_sha1 hash;
-    char digest[41];
+    piaa_sha hash;
+    char digest[PIAA_SHA_HEX];
     piaa_sha1_begin(&hash);
-    piaa_sha1_add(&hash, message, size);
-    piaa_sha1_finish(&hash, digest);
+    piaa_sha_add(&hash, message, size);
+    piaa_sha_finish(&hash, digest);
     assert_string_equal(digest, expected);
 }
 
@@ -26,12 +26,12 @@ static void published_vectors(void **state) {
 
 static void a_million_times_a(void **state) {
     (void)state;
-    piaa_sha1 hash;
-    char digest[41], block[1000];
+    piaa_sha hash;
+    char digest[PIAA_SHA_HEX], block[1000];
     memset(block, 'a', sizeof block);
     piaa_sha1_begin(&hash);
-    for (int i = 0; i < 1000; i++) piaa_sha1_add(&hash, block, sizeof block);
-    piaa_sha1_finish(&hash, digest);
+    for (int i = 0; i < 1000; i++) piaa_sha_add(&hash, block, sizeof block);
+    piaa_sha_finish(&hash, digest);
     assert_string_equal(digest, "34aa973cd4c4daa4f61eeb2bdbad27316534016f");
 }
 
@@ -46,15 +46,15 @@ static void parts_make_the_whole(void **state) {
     unsigned char message[200];
     for (size_t i = 0; i < sizeof message; i++) message[i] = (unsigned char)(i * 7);
     for (size_t size = 0; size <= sizeof message; size++) {
-        char whole[41], parts[41];
-        piaa_sha1 hash;
+        char whole[PIAA_SHA_HEX], parts[PIAA_SHA_HEX];
+        piaa_sha hash;
         piaa_sha1_begin(&hash);
-        piaa_sha1_add(&hash, message, size);
-        piaa_sha1_finish(&hash, whole);
+        piaa_sha_add(&hash, message, size);
+        piaa_sha_finish(&hash, whole);
         piaa_sha1_begin(&hash);
         for (size_t i = 0, step = 1; i < size; i += step, step = step % 5 + 1)
-            piaa_sha1_add(&hash, message + i, step < size - i ? step : size - i);
-        piaa_sha1_finish(&hash, parts);
+            piaa_sha_add(&hash, message + i, step < size - i ? step : size - i);
+        piaa_sha_finish(&hash, parts);
         assert_string_equal(parts, whole);
     }
 }

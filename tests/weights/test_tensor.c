@@ -1,7 +1,7 @@
 /* Values as float32: all 65,536 float16 values against NumPy, bfloat16 against float32's own bits. */
 #include "support.h"
 
-#include "weights/sha256.h"
+#include "weights/sha.h"
 
 static void every_half(void **state) {
     (void)state;
@@ -11,17 +11,17 @@ static void every_half(void **state) {
     for (int i = 0; i < COUNT; i++) halves[i] = (uint16_t)i;
     piaa_tensor tensor = {.type = PIAA_F16, .dimensions = 1, .shape = {COUNT}, .data = halves, .bytes = sizeof halves};
     piaa_tensor_to_float(&tensor, values);
-    piaa_sha256 hash;
+    piaa_sha hash;
     piaa_sha256_begin(&hash);
     for (int i = 0; i < COUNT; i++) {
         uint32_t bits = 0x7fc00000; /* one not-a-number for all */
         if (!isnan(values[i])) memcpy(&bits, &values[i], sizeof bits);
         unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8), (unsigned char)(bits >> 16),
                                   (unsigned char)(bits >> 24)};
-        piaa_sha256_add(&hash, bytes, sizeof bytes);
+        piaa_sha_add(&hash, bytes, sizeof bytes);
     }
     char digest[65];
-    piaa_sha256_finish(&hash, digest);
+    piaa_sha_finish(&hash, digest);
     /* SHA-256 of np.arange(65536, dtype="u2").view("f2").astype("<f4") with every not-a-number set to 0x7fc00000 */
     assert_string_equal(digest, "385ff5fe69182797cda5f1827e20cf423f4416bc9246f27d0eec27cac9039259");
 }
