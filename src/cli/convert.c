@@ -14,17 +14,26 @@
 /* "dir/photos-q4.gguf" -> "dir/mmproj-photos-q4.gguf", the name by which a folder of two files is known to be a pair. */
 static char *vision_path(const char *text, piaa_error *error) {
     char *folder = piaa_path_folder(text, error);
-    char *path = folder ? piaa_format(error, "%s/mmproj-%s", folder, piaa_path_name(text)) : NULL;
+    char *path =
+        folder ? piaa_format(error, "%s%smmproj-%s", strchr(text, '/') ? folder : "", strchr(text, '/') ? "/" : "", piaa_path_name(text))
+               : NULL;
     free(folder);
     return path;
 }
 
 static bool say_sizes(piaa_call *call, const char *text, const char *vision) {
     struct stat sizes[2] = {0};
+    char first[32], second[32];
     if (stat(text, &sizes[0]) == 0 && stat(vision, &sizes[1]) == 0)
-        piaa_talk_note(&call->talk, "Written: %s (%.2f GB) and %s (%.2f GB).  Use them with --model %s.", text,
-                       (double)sizes[0].st_size / 1e9, vision, (double)sizes[1].st_size / 1e6, text);
+        piaa_talk_note(&call->talk, "Written: %s (%s) and %s (%s).  Use them with --model %s.", text,
+                       piaa_talk_size((int64_t)sizes[0].st_size, first), vision, piaa_talk_size((int64_t)sizes[1].st_size, second), text);
     return true;
+}
+
+static void show_progress(void *user, const char *what, int64_t done, int64_t total) {
+    PIAA_UNUSED(what);
+    piaa_talk *talk = user;
+    if (talk->terminal) piaa_talk_draw_bytes(talk, "Converting", done, total);
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
@@ -38,7 +47,10 @@ static bool run(piaa_call *call, piaa_error *error) {
     char *found = piaa_model_locate(call->operands[0], error);
     piaa_checkpoint *checkpoint = found ? piaa_checkpoint_open_pair(found, piaa_call_value(call, "mmproj"), error) : NULL;
     char *vision = checkpoint ? vision_path(out, error) : NULL;
-    bool ok = vision && piaa_gguf_convert(checkpoint, out, vision, kind, &call->talk.hooks, error) && say_sizes(call, out, vision);
+    piaa_talk_catch_stop(&call->talk);
+    piaa_hooks hooks = call->talk.hooks;
+    hooks.progress = show_progress;
+    bool ok = vision && piaa_gguf_convert(checkpoint, out, vision, kind, &hooks, error) && say_sizes(call, out, vision);
     free(vision);
     piaa_checkpoint_close(checkpoint);
     free(found);

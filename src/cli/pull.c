@@ -8,17 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *size_text(int64_t bytes, char out[32]) {
-    double size = (double)bytes;
-    if (size >= 1e9)
-        snprintf(out, 32, "%.2f GB", size / 1e9);
-    else if (size >= 1e6)
-        snprintf(out, 32, "%.1f MB", size / 1e6);
-    else
-        snprintf(out, 32, "%.1f kB", size / 1e3);
-    return out;
-}
-
 static bool print_json(cJSON *root, piaa_error *error) {
     bool ok = piaa_report_write_json(stdout, root, error);
     cJSON_Delete(root);
@@ -39,41 +28,18 @@ typedef struct watch {
     char file[256]; /* the one in hand */
 } watch;
 
-static void draw_bar(piaa_talk *talk, const char *file, int64_t done, int64_t total) {
-    char a[32], b[32];
-    double now = piaa_seconds_now();
-    if (talk->began <= 0) {
-        talk->began = now;
-        talk->first = done;
-    }
-    if (talk->drawn && now - talk->last < 0.1) return;
-    talk->last = now;
-    fprintf(stderr, "\rFetching %.60s  %s", file, size_text(done, a));
-    if (total > 0) fprintf(stderr, " of %s  %d %%", size_text(total, b), (int)(100.0 * (double)done / (double)total));
-    double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
-    if (speed > 0 && now - talk->began > 0.5) {
-        fprintf(stderr, "  %.1f MB/s", speed / 1e6);
-        double left = (double)(total - done) / speed;
-        if (left >= 90)
-            fprintf(stderr, "  about %.0f min left", left / 60);
-        else if (total > 0)
-            fprintf(stderr, "  about %.0f s left", left < 1 ? 1 : left);
-    }
-    fputs("\033[K", stderr);
-    fflush(stderr);
-    talk->drawn = true;
-}
-
 static void show_progress(void *user, const char *what, int64_t done, int64_t total) {
     watch *w = user;
     if (w->talk->terminal) {
-        draw_bar(w->talk, what, done, total);
+        char line[80];
+        snprintf(line, sizeof line, "Fetching %.60s", what);
+        piaa_talk_draw_bytes(w->talk, line, done, total);
     } else if (strcmp(w->file, what) != 0) {
         char size[32];
         snprintf(w->file, sizeof w->file, "%s", what);
         if (total > 0)
             piaa_talk_note(w->talk, "Fetching %s, %d %% of %s so far", what, (int)(100.0 * (double)done / (double)total),
-                           size_text(total, size));
+                           piaa_talk_size(total, size));
         else
             piaa_talk_note(w->talk, "Fetching %s", what);
     }
@@ -91,11 +57,11 @@ static bool ask_to_stop(void *user) {
 static bool pulled_text(const piaa_pulled *got, const char *name, piaa_text *out, piaa_error *error) {
     char size[32], fresh[32];
     bool ok = piaa_text_format(out, error, "model          %s\ncommit         %s\nfiles          %zu, %s", got->name, got->commit,
-                               got->files, size_text(got->bytes, size));
+                               got->files, piaa_talk_size(got->bytes, size));
     if (ok && got->shared)
         ok = piaa_text_format(out, error, ", in the Hugging Face cache");
     else if (ok)
-        ok = piaa_text_format(out, error, ", %s of it fetched now", size_text(got->downloaded, fresh));
+        ok = piaa_text_format(out, error, ", %s of it fetched now", piaa_talk_size(got->downloaded, fresh));
     ok = ok && piaa_text_format(out, error, "\nfolder         ") && piaa_report_add_line(out, got->folder, error) &&
          piaa_text_format(out, error, "\nto use it      --model ");
     if (!strchr(got->name, ':')) return ok && piaa_text_format(out, error, "%s\n", name); /* a short name stays short */
@@ -149,7 +115,7 @@ static bool list_text(const piaa_pulled_list *list, piaa_text *out, piaa_error *
     }
     for (size_t i = 0; ok && i < piaa_pulled_list_count(list); i++) {
         const piaa_pulled *item = piaa_pulled_list_at(list, i);
-        ok = piaa_text_format(out, error, "%-*s  %10s  %.12s", (int)widest, item->name, size_text(item->bytes, size), item->commit) &&
+        ok = piaa_text_format(out, error, "%-*s  %10s  %.12s", (int)widest, item->name, piaa_talk_size(item->bytes, size), item->commit) &&
              (!*item->revision || piaa_text_format(out, error, "  %s", item->revision)) &&
              (!*state_text(item) || piaa_text_format(out, error, "  %s", state_text(item))) && piaa_text_format(out, error, "\n");
     }
@@ -209,7 +175,7 @@ static bool run_rm(piaa_call *call, piaa_error *error) {
     int64_t bytes;
     char size[32];
     if (!piaa_pulled_remove(call->operands[0], &bytes, error)) return false;
-    piaa_talk_note(&call->talk, "Removed %s, %s", call->operands[0], size_text(bytes, size));
+    piaa_talk_note(&call->talk, "Removed %s, %s", call->operands[0], piaa_talk_size(bytes, size));
     char *left = piaa_model_locate(call->operands[0], NULL);
     if (left && strcmp(left, call->operands[0]) != 0)
         piaa_talk_note(&call->talk, "It is still in the Hugging Face cache, whose own tools remove it: %s", left);

@@ -86,6 +86,10 @@ piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_err
         piaa_error_set(error, PIAA_USAGE, "--mmproj %s is the vision part of a text model: name that model's GGUF file too", vision);
         return NULL;
     }
+    if (vision && !*vision) {
+        piaa_error_set(error, PIAA_USAGE, "--mmproj names no file: give the vision part of %s", model);
+        return NULL;
+    }
     return piaa_model_open_pair(model, vision, error);
 }
 

@@ -81,6 +81,17 @@ static void warn(void *user, const char *line) {
     piaa_talk_warn(user, "%s", line);
 }
 
+const char *piaa_talk_size(int64_t bytes, char out[32]) {
+    double size = (double)bytes;
+    if (size >= 1e9)
+        snprintf(out, 32, "%.2f GB", size / 1e9);
+    else if (size >= 1e6)
+        snprintf(out, 32, "%.1f MB", size / 1e6);
+    else
+        snprintf(out, 32, "%.1f kB", size / 1e3);
+    return out;
+}
+
 /* ------------------------------------------------------------------------------------------------------------------- bar */
 
 static void put_time_left(double seconds) {
@@ -92,7 +103,28 @@ static void put_time_left(double seconds) {
         fprintf(stderr, "  about %.1f h left", seconds / 3600);
 }
 
-/* "Reading photos  123/400  31 %  2.1 photos/s  about 2 min left", at most ten times a second. */
+void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64_t total) {
+    char a[32], b[32];
+    double now = piaa_seconds_now();
+    if (talk->began <= 0) {
+        talk->began = now;
+        talk->first = done;
+    }
+    if (talk->drawn && now - talk->last < 0.1) return;
+    talk->last = now;
+    fprintf(stderr, "\r%s  %s", what, piaa_talk_size(done, a));
+    if (total > 0) fprintf(stderr, " of %s  %d %%", piaa_talk_size(total, b), (int)(100.0 * (double)done / (double)total));
+    double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
+    if (speed > 0 && now - talk->began > 0.5) {
+        fprintf(stderr, "  %.1f MB/s", speed / 1e6);
+        if (total > 0) put_time_left((double)(total - done) / speed);
+    }
+    fputs("\033[K", stderr);
+    fflush(stderr);
+    talk->drawn = true;
+}
+
+/* "Reading photos  123/400  31 %  2.1/s  about 2 min left", at most ten times a second. */
 static void progress(void *user, const char *what, int64_t done, int64_t total) {
     piaa_talk *talk = user;
     if (!talk->terminal) return;
@@ -113,9 +145,9 @@ static void progress(void *user, const char *what, int64_t done, int64_t total) 
     double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
     if (speed > 0 && now - talk->began > 0.5) {
         if (speed >= 1)
-            fprintf(stderr, "  %.1f photos/s", speed);
+            fprintf(stderr, "  %.1f/s", speed);
         else
-            fprintf(stderr, "  %.1f s per photo", 1 / speed);
+            fprintf(stderr, "  %.1f s each", 1 / speed);
         if (total > 0) put_time_left((double)(total - done) / speed);
     }
     fputs("\033[K", stderr);

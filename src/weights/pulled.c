@@ -366,9 +366,11 @@ char *piaa_model_locate(const char *text, piaa_error *error) {
     place found = {0};
     if (piaa_file_exists(text) || strchr(text, ',')) return piaa_strdup(text, error); /* "TEXT.gguf,MMPROJ.gguf" */
     if (text[0] == '/' || text[0] == '.' || !piaa_hub_name_parse(text, &name, NULL))
-        piaa_error_set(error, PIAA_IO,
-                       "%s does not exist: give a Hugging Face model folder, or the name of a pulled model (piaa model list shows them)",
-                       text);
+        piaa_error_set(
+            error, PIAA_IO,
+            "%s does not exist: give a Hugging Face model folder, a GGUF file, or the name of a pulled model (piaa model list shows "
+            "them)",
+            text);
     else if (find_model(&name, &found, error) && !found.path)
         piaa_error_set(error, PIAA_IO, "%s does not exist as a folder and has not been pulled: piaa model pull %s fetches it", text, text);
     return found.path;
