@@ -10,6 +10,7 @@
 #include "base/memory.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 typedef struct clip_config {
     piaa_vit vit;
@@ -34,28 +35,13 @@ static bool configure(clip_config *c, const piaa_checkpoint *checkpoint, piaa_er
     const cJSON *json = piaa_checkpoint_config(checkpoint);
     const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "", checkpoint};
     piaa_vit *v = &c->vit;
-    *v = (piaa_vit){.checkpoint = checkpoint,
-                    .names = &piaa_vit_names_clip,
-                    .prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes), class_name),
-                    .patch_name = "embeddings.patch_embedding",
-                    .layer = "encoder.layers.",
-                    .width = 768,
-                    .blocks = 12,
-                    .heads = 12,
-                    .intermediate = 3072,
-                    .patch = 32,
-                    .eps = 1e-5f,
-                    .q_bias = true,
-                    .k_bias = true,
-                    .v_bias = true,
-                    .out_bias = true,
-                    .mlp_bias = true,
-                    .pixels = {.resize = true,
-                               .crop = true,
-                               .filter = PIAA_BICUBIC,
-                               .rescale_factor = 1 / 255.0,
-                               .mean = {0.48145466f, 0.4578275f, 0.40821073f},
-                               .std = {0.26862954f, 0.26130258f, 0.27577711f}}};
+    *v = piaa_vit_like_clip(checkpoint);
+    v->prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes), class_name);
+    v->patch = 32;
+    v->eps = 1e-5f;
+    v->pixels.crop = true;
+    memcpy(v->pixels.mean, (const float[]){0.48145466f, 0.4578275f, 0.40821073f}, sizeof v->pixels.mean);
+    memcpy(v->pixels.std, (const float[]){0.26862954f, 0.26130258f, 0.27577711f}, sizeof v->pixels.std);
     int side;
     if (!piaa_config_int(&config, "image_size", 224, 1, 8192, &side, error) || !piaa_vit_configure(v, &config, "quick_gelu", error))
         return false;

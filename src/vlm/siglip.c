@@ -11,25 +11,10 @@
 #include <stdlib.h>
 
 bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint, const piaa_config *config, int tiled, piaa_error *error) {
-    *vit = (piaa_vit){
-        .checkpoint = checkpoint,
-        .names = &piaa_vit_names_clip,
-        .patch_name = "embeddings.patch_embedding",
-        .layer = "encoder.layers.",
-        .width = 768,
-        .blocks = 12,
-        .heads = 12,
-        .intermediate = 3072,
-        .patch = 16,
-        .eps = 1e-6f,
-        .patch_bias = true,
-        .q_bias = true,
-        .k_bias = true,
-        .v_bias = true,
-        .out_bias = true,
-        .mlp_bias = true,
-        .pixels = {
-            .resize = true, .filter = PIAA_BICUBIC, .rescale_factor = 1 / 255.0, .mean = {0.5f, 0.5f, 0.5f}, .std = {0.5f, 0.5f, 0.5f}}};
+    *vit = piaa_vit_like_clip(checkpoint);
+    vit->patch = 16;
+    vit->eps = 1e-6f;
+    vit->patch_bias = true;
     static const char *const prefixes[] = {"", "vision_model.", "model.vision_tower.", "vision_model.vision_model."};
     vit->prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes), "embeddings.position_embedding.weight");
     int side;

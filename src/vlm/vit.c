@@ -19,6 +19,25 @@ const piaa_vit_names piaa_vit_names_clip = {.norm1 = "layer_norm1",
 
 /* ---------------------------------------------------------------------------------------------------------- configuration */
 
+piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint) {
+    return (piaa_vit){
+        .checkpoint = checkpoint,
+        .names = &piaa_vit_names_clip,
+        .patch_name = "embeddings.patch_embedding",
+        .layer = "encoder.layers.",
+        .width = 768,
+        .blocks = 12,
+        .heads = 12,
+        .intermediate = 3072,
+        .q_bias = true,
+        .k_bias = true,
+        .v_bias = true,
+        .out_bias = true,
+        .mlp_bias = true,
+        .pixels = {
+            .resize = true, .filter = PIAA_BICUBIC, .rescale_factor = 1 / 255.0, .mean = {0.5f, 0.5f, 0.5f}, .std = {0.5f, 0.5f, 0.5f}}};
+}
+
 bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *activation, piaa_error *error) {
     int channels;
     if (!piaa_config_int(config, "hidden_size", vit->width, 8, 65536, &vit->width, error) ||

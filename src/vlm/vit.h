@@ -40,6 +40,9 @@ typedef struct piaa_vit {
     float *pool;   /* [tokens] of 1 / tokens */
 } piaa_vit;
 
+/* What CLIP and SigLIP have in common where the file says nothing: base size, names, biases, pixels. */
+piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint);
+
 /* width, blocks, heads, intermediate, eps, patch and channels by the keys that all of these families use, over what `vit` holds as
  * defaults; then the activation.  `image_config` may be NULL. */
 bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *activation, piaa_error *error) PIAA_MUST_USE;
