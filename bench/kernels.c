@@ -1,13 +1,15 @@
 /*
  * Speed of the CPU kernels beside ggml's, in GFLOP/s of one core, as CSV: one line per shape.
  *
- *   bench_kernels [repeats [text]]        text: only shapes that contain it
+ *   bench_kernels [repeats [text]]        text: only lines that contain it, such as 212x2560 or "q4_K product"
  *
  * One thread and the thread's own clock, so that a busy machine does not change the figures much; the best of `repeats` (5) runs.  `peak`
- * is a loop of vdpbf16ps on registers.  Without our kernels (another CPU) only ggml's columns are filled.
+ * is a loop of vdpbf16ps on registers, or of vpdpbusd for quantised types.  Without our kernels (another CPU) only ggml's columns are
+ * filled.
  */
 #include "vlm/kernels.h"
 #include "base/memory.h"
+#include "vlm/codes.h"
 
 #include <ggml-alloc.h>
 #include <ggml-backend.h>
@@ -20,6 +22,7 @@
 #include <time.h>
 
 static int repeats = 5;
+static const char *only = "";
 
 static double seconds(void) {
     struct timespec t;
@@ -78,6 +81,35 @@ static double ours_product(bool half, int64_t tokens, int64_t columns, int64_t r
         best = fmin(best, seconds() - start);
     }
     free(x), free(w), free(own_x), free(own_w), free(packed), free(out), free(scratch);
+    return 2e-9 * (double)(tokens * columns * rows) / best;
+}
+
+/* Rounding x belongs to it, as it does to ggml's. */
+static double ours_codes(enum ggml_type type, int64_t tokens, int64_t columns, int64_t rows) {
+    const piaa_kernels *kernels = piaa_kernels_find_codes();
+    const piaa_codes *codes = piaa_codes_find(type);
+    if (!kernels) return NAN;
+    const int64_t panels = (rows + PIAA_PANEL - 1) / PIAA_PANEL;
+    const size_t row_bytes = ggml_row_size(type, columns), panel_bytes = piaa_codes_panel_bytes(codes, columns);
+    float *x = values((size_t)(tokens * columns)), *w = values((size_t)(PIAA_PANEL * columns));
+    char *blocks = need(PIAA_PANEL, row_bytes), *rounded = need(kernels->rounded_bytes(tokens, columns), 1),
+         *packed = need((size_t)panels, panel_bytes);
+    ggml_quantize_chunk(type, w, blocks, 0, PIAA_PANEL, columns, NULL);
+    const void *pointers[PIAA_PANEL];
+    for (int64_t i = 0; i < PIAA_PANEL; i++) pointers[i] = blocks + row_bytes * (size_t)i;
+    for (int64_t panel = 0; panel < panels; panel++) /* the same everywhere */
+        piaa_codes_pack(type, pointers, columns, packed + panel_bytes * (size_t)panel);
+    float *out = need((size_t)(tokens * rows), sizeof *out);
+    piaa_product job = {.weights = packed, .rows = rows, .words = columns, .x = rounded, .tokens = tokens, .codes = codes, .out = out};
+    void *scratch = need(PIAA_SCRATCH, 1);
+    double best = INFINITY;
+    for (int i = 0; i < repeats; i++) {
+        double start = seconds();
+        for (int64_t t = 0; t < tokens; t++) kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
+        for (int64_t part = 0; part < kernels->product_parts(&job); part++) kernels->product(&job, part, scratch);
+        best = fmin(best, seconds() - start);
+    }
+    free(x), free(w), free(blocks), free(rounded), free(packed), free(out), free(scratch);
     return 2e-9 * (double)(tokens * columns * rows) / best;
 }
 
@@ -161,6 +193,12 @@ static double ggml_attention(bool half, int64_t tokens, int heads, int kv_heads,
     return 4e-9 * (double)tokens * (double)tokens * heads * dim * (causal ? 0.5 : 1) / best;
 }
 
+static bool wanted(const char *what, const char *shape) {
+    char text[128];
+    snprintf(text, sizeof text, "%s %s", what, shape);
+    return strstr(text, only) != NULL;
+}
+
 static void line(const char *what, const char *shape, double ours, double theirs, double peak) {
     printf("%s,%s,%.0f,%.0f,%.0f,%.2f\n", what, shape, ours, theirs, peak, ours / peak);
     fflush(stdout);
@@ -177,8 +215,9 @@ int main(int count, char **arguments) {
         bool causal;
     } attentions[] = {{768, 16, 16, 64, false},  {2688, 16, 16, 64, false}, {687, 16, 8, 128, true}, {207, 16, 8, 128, true},
                       {4096, 16, 16, 72, false}, {272, 8, 4, 256, true},    {201, 12, 12, 64, false}};
-    const char *wanted = count > 2 ? arguments[2] : "";
+    static const enum ggml_type types[] = {GGML_TYPE_Q4_K, GGML_TYPE_Q5_0, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0};
     if (count > 1) repeats = atoi(arguments[1]);
+    if (count > 2) only = arguments[2];
     if (repeats < 1) return 2;
     printf("what,shape,ours,ggml,peak,share of peak\n");
     for (int half = 1; half >= 0; half--) {
@@ -188,20 +227,30 @@ int main(int count, char **arguments) {
         for (size_t i = 0; i < PIAA_COUNT(products); i++) {
             const int64_t *p = products[i];
             snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1], (long long)p[2]);
-            if (!strstr(shape, wanted)) continue;
+            if (!wanted(half ? "bf16 product" : "f32 product", shape)) continue;
             line(half ? "bf16 product" : "f32 product", shape, ours_product(half, p[0], p[1], p[2]),
                  ggml_product(half ? GGML_TYPE_BF16 : GGML_TYPE_F32, p[0], p[1], p[2]), peak);
-            if (half && p[1] % 256 == 0) line("q4_K product", shape, NAN, ggml_product(GGML_TYPE_Q4_K, p[0], p[1], p[2]), peak);
         }
         for (size_t i = 0; i < PIAA_COUNT(attentions); i++) {
             int64_t n = attentions[i].tokens;
             int heads = attentions[i].heads, kv = attentions[i].kv_heads, dim = attentions[i].dim;
             bool causal = attentions[i].causal;
             snprintf(shape, sizeof shape, "%lldx%dx%d%s", (long long)n, heads, dim, causal ? " causal" : "");
-            if (!strstr(shape, wanted)) continue;
+            if (!wanted(half ? "bf16 attention" : "f32 attention", shape)) continue;
             line(half ? "bf16 attention" : "f32 attention", shape, ours_attention(half, n, heads, kv, dim, causal),
                  ggml_attention(half, n, heads, kv, dim, causal), peak);
         }
     }
+    const piaa_kernels *kernels = piaa_kernels_find_codes();
+    double peak = kernels ? kernels->peak() : NAN;
+    for (size_t i = 0; i < PIAA_COUNT(products); i++)
+        for (size_t j = 0; j < PIAA_COUNT(types); j++) {
+            const int64_t *p = products[i];
+            char what[32], shape[64];
+            snprintf(what, sizeof what, "%s product", ggml_type_name(types[j]));
+            snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1], (long long)p[2]);
+            if (!wanted(what, shape) || p[1] % ggml_blck_size(types[j]) != 0) continue;
+            line(what, shape, ours_codes(types[j], p[0], p[1], p[2]), ggml_product(types[j], p[0], p[1], p[2]), peak);
+        }
     return 0;
 }

@@ -33,6 +33,7 @@ struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, s
     graph->flops += 2.0 * (double)w->rows * (double)w->columns * (double)ggml_nrows(x);
     enum ggml_type wanted = w->kernels && w->kernels->half ? GGML_TYPE_BF16 : GGML_TYPE_F32;
     if (x->type != wanted) x = ggml_cast(c, x, wanted);
+    if (w->codes) x = piaa_node_round(graph, w, x);
     if (w->kernels) return piaa_node_linear(graph, w, b, x, activation, residual);
     struct ggml_tensor *y = ggml_mul_mat(c, w->tensor, x);
     if (graph->kernels && (b || residual || activation != PIAA_LINEAR)) return piaa_node_finish(graph, y, b, activation, residual);

@@ -79,7 +79,9 @@ typedef struct piaa_attention {
 
 struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *attention); /* [dim * heads, queries] */
 
-/* The same three as nodes of our kernels (nodes.c), and what follows W x where that product is ggml's; graph.c chooses. */
+/* The same three as nodes of our kernels (nodes.c), x made ready for a matrix in codes, and what follows W x where that product is ggml's;
+ * graph.c chooses. */
+struct ggml_tensor *piaa_node_round(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *x);
 struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
                                      piaa_activation activation, struct ggml_tensor *residual);
 struct ggml_tensor *piaa_node_finish(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *b, piaa_activation activation,

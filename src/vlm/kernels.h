@@ -41,14 +41,32 @@ static inline bool piaa_activation_gated(piaa_activation activation) {
     return activation >= PIAA_SWIGLU;
 }
 
+/* A matrix in codes: blocks along the summed axis share a scale and an offset, value = scale * (code - centre) + offset.  codes.h makes
+ * such panels from ggml's quantised types. */
+typedef struct piaa_codes {
+    int bits;    /* of a code: 4, 5, 6 or 8 */
+    int block;   /* values: 32, or 16 (without offsets) */
+    int centre;  /* codes are whole numbers from 0 on */
+    bool offset; /* else every offset is 0 */
+} piaa_codes;
+
+enum { PIAA_GROUP = 32 }; /* values: a panel of codes is a row of groups, and x is rounded in such groups */
+
+/* Of a panel for rows of `columns` values, a multiple of 32: 64 codes a value, scales and offsets in 16 bits. */
+static inline size_t piaa_codes_panel_bytes(const piaa_codes *codes, int64_t columns) {
+    const int halves = PIAA_GROUP / codes->block + codes->offset;
+    return (size_t)(columns / PIAA_GROUP) * (size_t)(PIAA_PANEL * (codes->bits * PIAA_GROUP / 8 + 2 * halves));
+}
+
 /* out[t] = activation(W x[t] + bias) + residual[t] */
 typedef struct piaa_product {
-    const uint32_t *weights; /* packed */
-    int64_t rows, words;     /* of the matrix; words of a row */
-    const uint32_t *x;       /* [tokens][words], in the kernels' own type */
+    const void *weights; /* packed */
+    int64_t rows, words; /* of the matrix; words of a row, or the values of one in codes */
+    const void *x;       /* [tokens][words], in the kernels' own type; for codes rounded */
     int64_t tokens;
-    const float *bias;     /* [rows] or NULL */
-    const float *residual; /* [tokens][rows] or NULL */
+    const piaa_codes *codes; /* the matrix is in such codes, else NULL */
+    const float *bias;       /* [rows] or NULL */
+    const float *residual;   /* [tokens][rows] or NULL */
     piaa_activation activation;
     void *out;   /* [tokens][rows, or half of them] */
     bool narrow; /* out is bfloat16 (bfloat16 kernels only), else float32 */
@@ -80,6 +98,10 @@ typedef struct piaa_kernels {
     /* 64 rows ([words] each, NULL for zeros, any alignment) into one panel of 64 * words. */
     void (*pack)(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel);
 
+    /* Kernels for codes have these two and no pack: x [tokens][columns] rounded for such a matrix, one row at a time into `out`. */
+    size_t (*rounded_bytes)(int64_t tokens, int64_t columns);
+    void (*round)(const piaa_codes *codes, const float *row, int64_t columns, int64_t token, int64_t tokens, void *out);
+
     int64_t (*product_parts)(const piaa_product *product);
     void (*product)(const piaa_product *product, int64_t part, void *scratch);
     /* What a product does to its sums, for one token whose sums [rows] another product made; gates come before values. */
@@ -94,11 +116,13 @@ typedef struct piaa_kernels {
     /* One row of n: (x - mean) / sqrt(variance + eps) * w + b, or without the mean (RMS) where b is NULL. */
     void (*norm)(const float *x, int64_t n, const float *w, const float *b, float eps, void *out, bool narrow);
 
-    /* GFLOP/s of one core that does nothing but multiply and add on registers (about 0.1 s). */
+    /* GFLOP/s (GOP/s) of one core that does nothing but multiply and add on registers (about 0.1 s). */
     double (*peak)(void);
 } piaa_kernels;
 
 /* The kernels for this CPU, or NULL: ask before calling, the machine may lack the instructions. */
 const piaa_kernels *piaa_kernels_find(bool half);
+/* The same for products with matrices in codes; these kernels have no attention, norm or pack. */
+const piaa_kernels *piaa_kernels_find_codes(void);
 
 #endif

@@ -86,6 +86,28 @@ static void run_product(struct ggml_tensor *dst, int thread, int threads, void *
     for (int64_t part = draw(node); part < parts; part = draw(node)) node->kernels->product(&job, part, scratch);
 }
 
+/* A row takes the same number of bytes as the others, though they do not lie together. */
+static void run_round(struct ggml_tensor *dst, int thread, int threads, void *data) {
+    PIAA_UNUSED(thread);
+    PIAA_UNUSED(threads);
+    piaa_node *node = data;
+    const int64_t n = node->x->ne[0], rows = node->x->ne[1];
+    for (int64_t first = draw(node) * NORM_ROWS; first < rows; first = draw(node) * NORM_ROWS)
+        for (int64_t row = first; row < rows && row < first + NORM_ROWS; row++)
+            node->kernels->round(node->product.codes, (const float *)node->x->data + row * n, n, row, rows, dst->data);
+}
+
+struct ggml_tensor *piaa_node_round(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *x) {
+    piaa_node *node = new_node(graph, w->kernels);
+    if (node) {
+        node->x = x;
+        node->product.codes = w->codes;
+    }
+    const int64_t rows = ggml_nrows(x);
+    return add(graph, node, run_round, "round", GGML_TYPE_I8, (int64_t)w->kernels->rounded_bytes(rows, w->columns) / rows, rows,
+               (struct ggml_tensor *[]){x}, 1);
+}
+
 struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
                                      piaa_activation activation, struct ggml_tensor *residual) {
     static const char *const names[] = {[PIAA_LINEAR] = "",          [PIAA_GELU] = " gelu",     [PIAA_GELU_TANH] = " gelu",
@@ -101,6 +123,7 @@ struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, st
         node->product = (piaa_product){.rows = w->rows,
                                        .words = w->columns / (w->kernels->half ? 2 : 1),
                                        .tokens = x->ne[1],
+                                       .codes = w->codes,
                                        .activation = activation,
                                        .narrow = narrow};
     }

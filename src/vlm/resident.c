@@ -4,12 +4,13 @@
  * The file is mapped; each tensor's rows pass through a small buffer where their type or layout changes, go into the backend's buffer, and
  * are then forgotten by the map.  So the peak is the resident weights plus one tensor, never two copies of the model.
  *
- * A matrix has one of two homes: packed for our kernels (float32, bfloat16), or ggml's plain layout.  (ggml's repacking buffer type was
- * tried for q4_K: 145 GFLOP/s per core where the plain layout reaches 220 to 250, see docs/performance.md.)
+ * A matrix has one of two homes: packed for our kernels (float32, bfloat16, codes), or ggml's plain layout.  (ggml's repacking buffer type
+ * was tried for q4_K: 145 GFLOP/s per core where the plain layout reaches 220 to 250, see docs/performance.md.)
  */
 #include "vlm/resident.h"
 
 #include "base/memory.h"
+#include "vlm/codes.h"
 #include "vlm/device.h"
 #include "weights/mixture.h"
 
@@ -213,10 +214,11 @@ static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
     return own_type(item);
 }
 
-/* Our kernels for weights of this type, or NULL.  Their rows are whole words. */
+/* Our kernels for weights of this type, or NULL.  Their rows are whole words, or whole groups of codes. */
 static const piaa_kernels *kernels_for(const piaa_resident *resident, enum ggml_type type, int64_t columns) {
-    if (!resident->kernels || (type != GGML_TYPE_F32 && type != GGML_TYPE_BF16) || columns % 2) return NULL;
-    return piaa_kernels_find(type == GGML_TYPE_BF16);
+    if (!resident->kernels) return NULL;
+    if (piaa_codes_find(type)) return columns % PIAA_GROUP == 0 ? piaa_kernels_find_codes() : NULL;
+    return (type == GGML_TYPE_F32 || type == GGML_TYPE_BF16) && columns % 2 == 0 ? piaa_kernels_find(type == GGML_TYPE_BF16) : NULL;
 }
 
 static int64_t packed_panels(const piaa_matrix *m) {
@@ -226,7 +228,7 @@ static int64_t packed_panels(const piaa_matrix *m) {
 
 /* Of one panel. */
 static size_t panel_bytes(const piaa_matrix *m) {
-    return (size_t)(m->columns * PIAA_PANEL) * (m->kernels->half ? 2 : 4);
+    return m->codes ? piaa_codes_panel_bytes(m->codes, m->columns) : (size_t)(m->columns * PIAA_PANEL) * (m->kernels->half ? 2 : 4);
 }
 
 static void settle_types(piaa_resident *resident) {
@@ -267,6 +269,7 @@ static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error
         const piaa_kernels *kernels = kernels_for(resident, item->type, m->columns);
         item->home = kernels ? PACKED : PLAIN;
         m->kernels = kernels;
+        m->codes = kernels ? piaa_codes_find(item->type) : NULL;
         if (kernels)
             m->tensor = ggml_new_tensor_1d(resident->contexts[PACKED], GGML_TYPE_I8, packed_panels(m) * (int64_t)panel_bytes(m));
         else
@@ -365,7 +368,10 @@ static void copy_packed(const copy_job *job, float *wide, void *narrow) {
             if (got < n && got < end - row) n = got; /* the rest is in the next part */
         }
         unsigned char *to = (unsigned char *)job->target + panel_bytes(m) * (size_t)panel;
-        job->kernels->pack(rows, m->columns / (job->kernels->half ? 2 : 1), (uint32_t *)(void *)to);
+        if (m->codes)
+            piaa_codes_pack(job->item->type, rows, m->columns, to);
+        else
+            job->kernels->pack(rows, m->columns / (job->kernels->half ? 2 : 1), (uint32_t *)(void *)to);
     }
 }
 

@@ -16,6 +16,7 @@ typedef struct piaa_matrix {
     int64_t rows, columns;
     bool paired;                 /* two parts of equal size, gates above values: interleaved when packed, stacked when plain */
     const piaa_kernels *kernels; /* it is packed for these; NULL: plain */
+    const piaa_codes *codes;     /* packed in these; NULL: in words, or plain */
 } piaa_matrix;
 
 /* dtype: not AUTO.  kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only.
