@@ -1,6 +1,7 @@
 /* Our CPU kernels against plain double-precision loops, over shapes that fit no tile.  Skipped on CPUs that have none. */
 #include "support.h"
 
+#include "vlm/codes.h"
 #include "vlm/kernels.h"
 
 #include <ggml.h>
@@ -139,6 +140,95 @@ static void test_product(void **unused) {
             }
     }
 }
+
+/* ---------------------------------------------------------------------------------------------------------- product in codes */
+
+/* x rounded in groups of 32 to whole multiples of max|x| / 127, as kernels/int8.c documents it. */
+static void round_groups(const float *x, size_t count, double *out) {
+    for (size_t i = 0; i < count; i += PIAA_GROUP) {
+        float most = 0;
+        for (size_t k = i; k < i + PIAA_GROUP; k++) most = fmaxf(most, fabsf(x[k]));
+        for (size_t k = i; k < i + PIAA_GROUP; k++) out[k] = most > 0 ? nearbyintf(x[k] * (127.0f / most)) * (double)(most / 127.0f) : 0;
+    }
+}
+
+/* Against what ggml says that its blocks mean. */
+static void check_codes(enum ggml_type type, int64_t tokens, int64_t columns, int64_t rows, piaa_activation activation) {
+    const piaa_kernels *kernels = piaa_kernels_find_codes();
+    const piaa_codes *codes = piaa_codes_find(type);
+    const bool paired = piaa_activation_gated(activation);
+    const int64_t width = paired ? rows / 2 : rows, run = paired ? PIAA_PAIRED : PIAA_PANEL, panels = (width + run - 1) / run;
+    const size_t row_bytes = ggml_row_size(type, columns);
+    float *x = values((size_t)(tokens * columns)), *w = values((size_t)(rows * columns));
+    float *b = rows % 2 ? NULL : values((size_t)rows), *r = paired ? NULL : values((size_t)(tokens * width));
+    for (int64_t i = 0; i < rows * columns; i++) w[i] = w[i] * w[i] * w[i] + 0.1f; /* lopsided, so that offsets matter */
+    for (int64_t i = 0; i < tokens * columns; i += 97) x[i] *= 50;
+    for (int64_t i = 0; i < PIAA_GROUP; i++) x[i] = 0;
+    char *blocks = need((size_t)rows, row_bytes), *weights = need((size_t)panels, piaa_codes_panel_bytes(codes, columns));
+    ggml_quantize_chunk(type, w, blocks, 0, rows, columns, NULL);
+    for (int64_t i = 0; i < rows; i++) ggml_get_type_traits(type)->to_float(blocks + row_bytes * (size_t)i, w + i * columns, columns);
+    for (int64_t p = 0; p < panels; p++) {
+        const void *pointers[PIAA_PANEL] = {NULL};
+        for (int64_t i = 0; i < PIAA_PANEL; i++) {
+            int64_t row = p * run + i % run;
+            if (row < width) pointers[i] = blocks + row_bytes * (size_t)(i < run ? row : width + row);
+        }
+        piaa_codes_pack(type, pointers, columns, weights + piaa_codes_panel_bytes(codes, columns) * (size_t)p);
+    }
+    void *rounded = need(kernels->rounded_bytes(tokens, columns), 1), *scratch = need(PIAA_SCRATCH, 1);
+    float *out = need((size_t)(tokens * width), sizeof *out);
+    double *exact = need((size_t)(tokens * columns), sizeof *exact), worst = 0;
+    for (int64_t t = 0; t < tokens; t++) kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
+    round_groups(x, (size_t)(tokens * columns), exact);
+    piaa_product job = {.weights = weights,
+                        .rows = rows,
+                        .words = columns,
+                        .x = rounded,
+                        .tokens = tokens,
+                        .codes = codes,
+                        .bias = b,
+                        .residual = r,
+                        .activation = activation,
+                        .out = out};
+    for (int64_t part = kernels->product_parts(&job); part-- > 0;) kernels->product(&job, part, scratch);
+    for (int64_t t = 0; t < tokens; t++)
+        for (int64_t j = 0; j < width; j++) {
+            double sum[2] = {b ? b[j] : 0, paired && b ? b[width + j] : 0}, size[2] = {1, 1};
+            for (int half = 0; half <= paired; half++)
+                for (int64_t k = 0; k < columns; k++) {
+                    double term = exact[t * columns + k] * w[(half * width + j) * columns + k];
+                    sum[half] += term;
+                    size[half] += fabs(term);
+                }
+            double expected = activate(activation, sum[0], sum[1]) + (r ? r[t * width + j] : 0);
+            double error = fabs(out[t * width + j] - expected) / (paired ? size[0] * size[1] : size[0]);
+            if (!(error <= worst)) worst = error;
+        }
+    /* The K types' scales are rounded to 11 bits, and so is every offset. */
+    if (!(worst <= (type == GGML_TYPE_Q4_0 || type == GGML_TYPE_Q5_0 || type == GGML_TYPE_Q8_0 ? 1e-6 : 5e-4)))
+        fail_msg("%s, %lld x %lld x %lld, activation %d: error %g", ggml_type_name(type), (long long)tokens, (long long)columns,
+                 (long long)rows, (int)activation, worst);
+    free(x), free(w), free(b), free(r), free(blocks), free(weights), free(rounded), free(scratch), free(out), free(exact);
+}
+
+static void test_codes(void **unused) {
+    PIAA_UNUSED(unused);
+    static const enum ggml_type types[] = {GGML_TYPE_Q4_0, GGML_TYPE_Q4_1, GGML_TYPE_Q5_0, GGML_TYPE_Q5_1,
+                                           GGML_TYPE_Q8_0, GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K};
+    static const int64_t shapes[][3] = {{1, 256, 1},   {2, 32, 64},    {3, 288, 63},  {4, 512, 65},   {5, 1152, 2},
+                                        {6, 768, 130}, {7, 2048, 200}, {193, 96, 70}, {200, 512, 64}, {13, 8960, 96}};
+    if (!piaa_kernels_find_codes()) skip();
+    assert_null(piaa_codes_find(GGML_TYPE_Q3_K));
+    assert_null(piaa_codes_find(GGML_TYPE_F16));
+    for (size_t i = 0; i < PIAA_COUNT(types); i++)
+        for (size_t j = 0; j < PIAA_COUNT(shapes); j++) {
+            if (shapes[j][1] % ggml_blck_size(types[i]) != 0) continue;
+            check_codes(types[i], shapes[j][0], shapes[j][1], shapes[j][2], j % 2 ? PIAA_LINEAR : PIAA_GELU_TANH);
+            check_codes(types[i], shapes[j][0], shapes[j][1], 2 * shapes[j][2], j % 2 ? PIAA_SWIGLU : PIAA_GEGLU);
+        }
+}
+
+/* ------------------------------------------------------------------------------------------------------------------ finish */
 
 /* The same finish for sums that another product made. */
 static void test_finish(void **unused) {
@@ -336,8 +426,8 @@ static void test_attention(void **unused) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_product), cmocka_unit_test(test_finish),    cmocka_unit_test(test_saturation),
-        cmocka_unit_test(test_norm),    cmocka_unit_test(test_attention),
+        cmocka_unit_test(test_product),    cmocka_unit_test(test_codes), cmocka_unit_test(test_finish),
+        cmocka_unit_test(test_saturation), cmocka_unit_test(test_norm),  cmocka_unit_test(test_attention),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
