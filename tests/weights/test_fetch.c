@@ -744,6 +744,7 @@ static void list_and_remove(void **state) {
     int64_t bytes;
     assert_non_null(list = piaa_pulled_list_read(NULL));
     assert_int_equal(piaa_pulled_list_count(list), 0);
+    piaa_pulled_list_free(list);
     assert_false(piaa_pulled_remove("t/m", &bytes, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     must_pull("t/m");
