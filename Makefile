@@ -7,6 +7,7 @@
 #   make install      to PREFIX (/usr/local), below DESTDIR if set     make bench     the fit's and the extraction's benchmarks
 #   make format       clang-format everything                          make tidy      clang-tidy everything
 #   make check        rooms, words, formatting                         make clean     remove builds (keeps ggml, bench cache)
+#   make cuda         build/cuda/src/cli/piaa, with CUDA (nvcc); CUDA_ARCHITECTURES=86 for one kind of GPU, else as ggml chooses
 #   make bench-fit    the fit's alone; FIT="--threads 1": its options
 #   make bench-families  Gemma 3, DINOv3, CLIP and SigLIP against transformers; EXTRACT="--rounds 1": bench/extract.sh's options
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
@@ -15,12 +16,13 @@ JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PREFIX ?= /usr/local
 FUZZ_SECONDS ?= 60
 FIT ?=
+CUDA_ARCHITECTURES ?=
 EXTRACT ?=
 piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang demo study test asan fuzz valgrind bench bench-fit bench-families install format check tidy clean setup
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families install format check tidy clean setup
 .DEFAULT_GOAL := all
 
 all: release
@@ -37,6 +39,11 @@ release: setup
 clang:
 	@scripts/setup clang
 	$(call build,clang)
+
+cuda: setup
+	@command -v nvcc >/dev/null || test -x /usr/local/cuda/bin/nvcc || { echo "nvcc is not installed: get NVIDIA's CUDA toolkit" >&2; exit 1; }
+	@test -f build/cuda/build.ninja || cmake --preset cuda $(if $(CUDA_ARCHITECTURES),-DCMAKE_CUDA_ARCHITECTURES=$(CUDA_ARCHITECTURES))
+	@cmake --build build/cuda --parallel $(JOBS) --target piaa
 
 demo: setup
 	$(call build,release,--target piaa)

@@ -27,13 +27,14 @@ bool piaa_device_is_cpu(ggml_backend_dev_t device) {
     return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
 }
 
-/* The i-th device that can run a model by itself (ggml also has helpers of the CPU's); NULL after the last. */
+/* The i-th device that can run a model by itself (ggml also has helpers of the CPU's), the CPU first; NULL after the last. */
 static ggml_backend_dev_t nth(size_t i) {
     piaa_device_quiet();
-    for (size_t d = 0; d < ggml_backend_dev_count(); d++) {
-        ggml_backend_dev_t device = ggml_backend_dev_get(d);
-        if ((is_gpu(device) || piaa_device_is_cpu(device)) && i-- == 0) return device;
-    }
+    for (int gpu = 0; gpu < 2; gpu++)
+        for (size_t d = 0; d < ggml_backend_dev_count(); d++) {
+            ggml_backend_dev_t device = ggml_backend_dev_get(d);
+            if ((gpu ? is_gpu(device) : piaa_device_is_cpu(device)) && i-- == 0) return device;
+        }
     return NULL;
 }
 

@@ -23,6 +23,7 @@ static inline fixture fixture_open(const char *folder, const char *pools, const 
     piaa_error error = {0};
     fixture f = {0};
     options.threads = 1;
+    if (!options.device) options.device = "cpu"; /* whatever else the machine has */
     f.model = piaa_model_open(folder, &error);
     if (!f.model) fail_msg("%s", error.message);
     if (!piaa_slots_parse(pools, layers, &piaa_model_get_info(f.model)->layout, &f.slots, &error)) fail_msg("%s", error.message);

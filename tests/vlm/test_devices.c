@@ -98,12 +98,12 @@ static double check(size_t m, const char *device, const char *pools, const char 
     return worst;
 }
 
-static void check_all(const char *device) {
+static void check_all(const char *device, double limit) {
     for (size_t m = 0; m < PIAA_COUNT(models); m++) {
-        assert_true(check(m, device, NULL, "all", PIAA_DTYPE_F32, true) <= 1e-4);
+        assert_true(check(m, device, NULL, "all", PIAA_DTYPE_F32, true) <= limit);
         /* Requests of a few layers, whose last block keeps the text's rows alone. */
-        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "2", PIAA_DTYPE_F32, false) <= 1e-4);
-        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "0", PIAA_DTYPE_F32, false) <= 1e-4);
+        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "2", PIAA_DTYPE_F32, false) <= limit);
+        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "0", PIAA_DTYPE_F32, false) <= limit);
         /* Sixteen bits, with fused attention where the device has it. */
         assert_true(check(m, device, NULL, "all", PIAA_DTYPE_BF16, false) <= 0.1);
     }
@@ -112,21 +112,36 @@ static void check_all(const char *device) {
 
 static void test_far(void **state) {
     PIAA_UNUSED(state);
-    check_all("far0");
+    check_all("far0", 1e-4);
     assert_true(far.computed > 1000);
     assert_int_equal(far.refusals, 0);
 }
 
 static void test_refusals(void **state) {
     PIAA_UNUSED(state);
-    check_all("FAR1");
+    check_all("FAR1", 1e-4);
     assert_true(picky.computed > 1000);
     assert_true(picky.refusals > 100);
 }
 
 static void test_remote(void **state) {
     PIAA_UNUSED(state);
-    check_all(remote);
+    check_all(remote, 1e-4);
+}
+
+/* What this build and this machine have beside the CPU; their arithmetic is not ours. */
+static void test_hardware(void **state) {
+    PIAA_UNUSED(state);
+    piaa_device list[16];
+    const size_t count = piaa_devices(list, PIAA_COUNT(list));
+    size_t checked = 0;
+    for (size_t i = 0; i < count && i < PIAA_COUNT(list); i++) {
+        if (!list[i].gpu || strncmp(list[i].name, "far", 3) == 0) continue;
+        print_message("%s: %s\n", list[i].name, list[i].description);
+        check_all(list[i].name, 2e-3);
+        checked++;
+    }
+    if (!checked) skip();
 }
 
 /* Weights that the device cannot multiply are held wider, and the session says so. */
@@ -177,13 +192,12 @@ static void test_names(void **state) {
     piaa_device list[8];
     const size_t count = piaa_devices(list, PIAA_COUNT(list));
     assert_true(count >= 4 && count <= PIAA_COUNT(list));
-    bool cpu = false;
+    assert_string_equal(list[0].name, "cpu");
+    assert_true(!list[0].gpu && list[0].memory > 0);
     for (size_t i = 0; i < count; i++) {
-        cpu = cpu || (strcmp(list[i].name, "cpu") == 0 && !list[i].gpu && list[i].memory > 0);
         ggml_backend_dev_t device = piaa_device_find(list[i].name, &error);
         assert_non_null(device);
     }
-    assert_true(cpu);
     assert_int_equal(piaa_devices(NULL, 0), count);
     /* A GPU, if there is one, is what auto means. */
     ggml_backend_dev_t automatic = piaa_device_find(NULL, &error);
@@ -191,10 +205,10 @@ static void test_names(void **state) {
     assert_false(piaa_device_is_cpu(automatic));
     assert_ptr_equal(piaa_device_find("auto", &error), automatic);
     assert_true(piaa_device_is_cpu(piaa_device_find("CPU", &error)));
-    refused("far9", PIAA_USAGE, "there is no device far9; devices: cpu, far0");
+    refused("far9", PIAA_USAGE, "there is no device far9; devices: cpu, ");
     refused("", PIAA_USAGE, "devices: cpu");
     refused("cpu0", PIAA_USAGE, "there is no device cpu0");
-    if (!ggml_backend_reg_by_name("CUDA")) refused("cuda0", PIAA_USAGE, "this build has no CUDA; devices: cpu");
+    if (!ggml_backend_reg_by_name("CUDA")) refused("cuda0", PIAA_USAGE, "this build has no CUDA; devices: cpu, ");
     if (!ggml_backend_reg_by_name("Vulkan")) refused("vulkan1", PIAA_USAGE, "this build has no Vulkan");
 }
 
@@ -336,11 +350,10 @@ static int stop_server(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_far),       cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_remote),    cmocka_unit_test(test_types),
-        cmocka_unit_test(test_profile),   cmocka_unit_test(test_names),
-        cmocka_unit_test(test_addresses), cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_busy),      cmocka_unit_test(test_serve_refusals),
+        cmocka_unit_test(test_far),      cmocka_unit_test(test_refusals),       cmocka_unit_test(test_remote),
+        cmocka_unit_test(test_hardware), cmocka_unit_test(test_types),          cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_names),    cmocka_unit_test(test_addresses),      cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_busy),     cmocka_unit_test(test_serve_refusals),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

@@ -26,6 +26,7 @@ typedef struct fixture {
 static fixture open_model(const char *folder, const char *pools, const char *layers, piaa_session_options options) {
     piaa_error error = {0};
     fixture f = {0};
+    options.device = "cpu"; /* whatever else the machine has */
     f.model = piaa_model_open(folder, &error);
     if (!f.model) fail_msg("%s", error.message);
     if (!piaa_slots_parse(pools, layers, &piaa_model_get_info(f.model)->layout, &f.slots, &error)) fail_msg("%s", error.message);
