@@ -4,7 +4,6 @@
 #include "vlm/model.h"
 #include "vlm/remote.h"
 
-#include <ggml-alloc.h>
 #include <ggml-cpu.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,10 +18,8 @@ struct piaa_session {
     char device_name[sizeof((piaa_device *)NULL)->name];
     char *note;
     ggml_backend_t cpu;
-    ggml_gallocr_t allocator; /* of a session on the CPU alone */
-    /* Of one on another device: the scheduler gives the CPU what that cannot do, and copies between the two. */
-    ggml_backend_t device;
-    ggml_backend_sched_t scheduler;
+    ggml_backend_t device;          /* NULL: the CPU alone */
+    ggml_backend_sched_t scheduler; /* gives the CPU what the device cannot do, and copies between the two */
     piaa_resident *resident;
     void *weights; /* the family's structure */
     piaa_graph graph;
@@ -95,16 +92,15 @@ static bool open_device(piaa_session *session, piaa_error *error) {
     session->cpu = ggml_backend_cpu_init();
     if (!session->cpu) return piaa_error_set(error, PIAA_MEMORY, "the CPU back end cannot be started");
     ggml_backend_cpu_set_n_threads(session->cpu, session->options.threads);
-    if (piaa_device_is_cpu(device)) {
-        session->allocator = ggml_gallocr_new(ggml_backend_get_default_buffer_type(session->cpu));
-        return session->allocator || piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
+    if (!piaa_device_is_cpu(device)) {
+        session->options.portable = true;
+        session->device = ggml_backend_dev_init(device, NULL);
+        if (!session->device) return piaa_error_set(error, PIAA_IO, "the device %s (%s) cannot be started", about.name, about.description);
     }
-    session->options.portable = true;
-    session->device = ggml_backend_dev_init(device, NULL);
-    if (!session->device) return piaa_error_set(error, PIAA_IO, "the device %s (%s) cannot be started", about.name, about.description);
-    /* Room for nodes, their leaves, and the copies between devices. */
-    session->scheduler =
-        ggml_backend_sched_new((ggml_backend_t[]){session->device, session->cpu}, NULL, 2, 2 * node_limit(&session->plan), false, false);
+    ggml_backend_t order[] = {session->device, session->cpu};
+    const int first = !session->device;
+    /* Room for nodes and their leaves. */
+    session->scheduler = ggml_backend_sched_new(order + first, NULL, 2 - first, 2 * node_limit(&session->plan), false, false);
     return session->scheduler || piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
 }
 
@@ -173,7 +169,6 @@ void piaa_session_free(piaa_session *session) {
     free(session->scratch);
     free(session->weights);
     ggml_backend_sched_free(session->scheduler);
-    ggml_gallocr_free(session->allocator);
     piaa_resident_free(session->resident);
     ggml_backend_free(session->device);
     ggml_backend_free(session->cpu);
@@ -214,12 +209,6 @@ double piaa_session_flops(const piaa_session *session) {
 
 /* ------------------------------------------------------------------------------------------------------------------- run */
 
-static bool allocate(piaa_session *session, struct ggml_cgraph *nodes) {
-    if (!session->scheduler) return ggml_gallocr_alloc_graph(session->allocator, nodes);
-    ggml_backend_sched_reset(session->scheduler);
-    return ggml_backend_sched_alloc_graph(session->scheduler, nodes);
-}
-
 static bool build(piaa_session *session, const piaa_model_input *input, piaa_error *error) {
     const piaa_plan *plan = &session->plan;
     const size_t nodes = node_limit(plan);
@@ -241,7 +230,8 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     graph->device = session->device ? ggml_backend_get_device(session->device) : NULL;
     if (!session->model->family->build(session->model->config, session->weights, input->own, plan, graph, error)) return false;
     if (graph->failed) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
-    if (!allocate(session, graph->nodes))
+    ggml_backend_sched_reset(session->scheduler);
+    if (!ggml_backend_sched_alloc_graph(session->scheduler, graph->nodes))
         return piaa_error_set(error, PIAA_MEMORY, "no room for the hidden states of %d tokens: set a lower --max-pixels", input->tokens);
     for (int i = 0; i < graph->input_count; i++) {
         struct ggml_tensor *tensor = graph->inputs[i].tensor;
@@ -292,8 +282,7 @@ static bool compute(piaa_session *session, piaa_error *error) {
      * a busy machine, where one of them may be waiting for its turn, a hundred times more (demonstration model: 2.66 s against 0.03 s). */
     static const double worth_threads = 8e9;
     ggml_backend_cpu_set_n_threads(session->cpu, session->graph.flops < worth_threads ? 1 : session->options.threads);
-    const enum ggml_status status = session->scheduler ? ggml_backend_sched_graph_compute(session->scheduler, session->graph.nodes)
-                                                       : ggml_backend_graph_compute(session->cpu, session->graph.nodes);
+    const enum ggml_status status = ggml_backend_sched_graph_compute(session->scheduler, session->graph.nodes);
     return status == GGML_STATUS_SUCCESS || piaa_error_set(error, status == GGML_STATUS_ALLOC_FAILED ? PIAA_MEMORY : PIAA_UNSUPPORTED,
                                                            "the model could not be run (%s)", ggml_status_to_string(status));
 }
@@ -347,36 +336,17 @@ static bool on_node(struct ggml_tensor *node, bool ask, void *user) {
     return true;
 }
 
-static bool compute_by_node(piaa_session *session, profile *p, piaa_error *error) {
-    if (session->scheduler) {
-        ggml_backend_sched_set_eval_callback(session->scheduler, on_node, p);
-        const bool ok = compute(session, error);
-        ggml_backend_sched_set_eval_callback(session->scheduler, NULL, NULL);
-        return ok;
-    }
-    struct ggml_context *context = ggml_init((struct ggml_init_params){.mem_size = ggml_graph_overhead_custom(8, false), .no_alloc = true});
-    if (!context) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the profile");
-    struct ggml_cgraph *one = ggml_new_graph_custom(context, 8, false), *graph = session->graph.nodes;
-    bool ok = true;
-    for (int i = 0; ok && i < ggml_graph_n_nodes(graph); i++) {
-        struct ggml_tensor *node = ggml_graph_node(graph, i);
-        ggml_graph_clear(one);
-        ggml_graph_add_node(one, node);
-        const int64_t start = ggml_time_us();
-        ok = ggml_backend_graph_compute(session->cpu, one) == GGML_STATUS_SUCCESS ||
-             piaa_error_set(error, PIAA_UNSUPPORTED, "the model could not be run");
-        note_time(p, node, ggml_time_us() - start);
-    }
-    ggml_free(context);
-    return ok;
-}
-
 /* Runs node by node: slower in sum than a whole run by the threads' starts, but it tells where the time goes. */
 char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
     profile *p = piaa_alloc(1, sizeof *p, error);
     piaa_text text = {0};
-    bool ok = p && build(session, input, error) && compute_by_node(session, p, error) &&
-              piaa_text_format(&text, error, "node,count,seconds,share\n");
+    bool ok = p && build(session, input, error);
+    if (ok) {
+        ggml_backend_sched_set_eval_callback(session->scheduler, on_node, p);
+        ok = compute(session, error);
+        ggml_backend_sched_set_eval_callback(session->scheduler, NULL, NULL);
+    }
+    ok = ok && piaa_text_format(&text, error, "node,count,seconds,share\n");
     for (int i = 0; ok && i < p->kind_count; i++)
         ok = piaa_text_format(&text, error, "%s,%d,%.4f,%.3f\n", p->kinds[i].name, p->kinds[i].count,
                               (double)p->kinds[i].microseconds / 1e6, p->total ? (double)p->kinds[i].microseconds / (double)p->total : 0.0);
