@@ -12,7 +12,7 @@
 #include "base/memory.h"
 #include "vlm/codes.h"
 #include "vlm/device.h"
-#include "weights/mixture.h"
+#include "weights/gguf_write.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -177,41 +177,34 @@ static enum ggml_type file_type(const piaa_tensor *tensor) {
     return tensor->type == PIAA_BF16 ? GGML_TYPE_BF16 : tensor->type == PIAA_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
 }
 
-/* The type in the file.  Parts that are stacked can have several (llama.cpp's mixtures give values more bits than keys): then one that
- * loses next to nothing of either. */
-static enum ggml_type own_type(const declared *item) {
-    enum ggml_type first = file_type(item->parts[0]);
+/* One type for parts that are stacked.  They can have several (llama.cpp's mixtures give values more bits than keys): then one that loses
+ * next to nothing of either. */
+static enum ggml_type joint_type(const declared *item, const enum ggml_type types[MAX_PARTS]) {
     bool same = true, quantised = false;
     for (int i = 0; i < item->part_count; i++) {
-        same = same && file_type(item->parts[i]) == first;
-        quantised = quantised || ggml_is_quantized(file_type(item->parts[i]));
+        same = same && types[i] == types[0];
+        quantised = quantised || ggml_is_quantized(types[i]);
     }
-    if (same) return first;
+    if (same) return types[0];
     return quantised && item->matrix.columns % ggml_blck_size(GGML_TYPE_Q8_0) == 0 ? GGML_TYPE_Q8_0 : GGML_TYPE_F32;
 }
 
-static enum ggml_type wanted_type(piaa_dtype dtype, const declared *item) {
-    if (item->vector) return GGML_TYPE_F32;
-    switch (dtype) {
-    case PIAA_DTYPE_F32:
-        return GGML_TYPE_F32;
-    case PIAA_DTYPE_F16:
-        return GGML_TYPE_F16;
-    case PIAA_DTYPE_BF16:
-        return GGML_TYPE_BF16;
-    case PIAA_DTYPE_Q8_0:
-        return GGML_TYPE_Q8_0;
-    case PIAA_DTYPE_Q6_K:
-        return GGML_TYPE_Q6_K;
-    case PIAA_DTYPE_Q5_K:
-        return GGML_TYPE_Q5_K;
-    case PIAA_DTYPE_Q4_K:
-        return GGML_TYPE_Q4_K;
-    case PIAA_DTYPE_AUTO:
-    case PIAA_DTYPE_FILE:
-        break;
-    }
-    return own_type(item);
+static enum ggml_type wanted_type(const piaa_resident *resident, const declared *item) {
+    static const piaa_gguf_kind kinds[] = {[PIAA_DTYPE_Q8_0] = PIAA_GGUF_KIND_Q8_0,
+                                           [PIAA_DTYPE_Q6_K] = PIAA_GGUF_KIND_Q6_K,
+                                           [PIAA_DTYPE_Q5_K] = PIAA_GGUF_KIND_Q5_K,
+                                           [PIAA_DTYPE_Q4_K] = PIAA_GGUF_KIND_Q4_K};
+    const piaa_dtype dtype = resident->dtype;
+    if (item->vector || dtype == PIAA_DTYPE_F32) return GGML_TYPE_F32;
+    if (dtype == PIAA_DTYPE_F16) return GGML_TYPE_F16;
+    if (dtype == PIAA_DTYPE_BF16) return GGML_TYPE_BF16;
+    const bool own = dtype == PIAA_DTYPE_FILE || dtype == PIAA_DTYPE_AUTO;
+    enum ggml_type types[MAX_PARTS];
+    for (int i = 0; i < item->part_count; i++)
+        types[i] = own ? file_type(item->parts[i]) : piaa_gguf_type(resident->checkpoint, item->parts[i], kinds[dtype]);
+    const enum ggml_type type = joint_type(item, types);
+    /* What our own files hold in 16 or 32 bits is bfloat16 here, the type of our kernels. */
+    return own || (ggml_is_quantized(type) && !item->transposed) ? type : GGML_TYPE_BF16;
 }
 
 /* Our kernels for weights of this type, or NULL.  Their rows are whole words, or whole groups of codes. */
@@ -229,19 +222,6 @@ static int64_t packed_panels(const piaa_matrix *m) {
 /* Of one panel. */
 static size_t panel_bytes(const piaa_matrix *m) {
     return m->codes ? piaa_codes_panel_bytes(m->codes, m->columns) : (size_t)(m->columns * PIAA_PANEL) * (m->kernels->half ? 2 : 4);
-}
-
-static void settle_types(piaa_resident *resident) {
-    for (size_t i = 0; i < resident->count; i++) {
-        declared *item = &resident->items[i];
-        item->type = wanted_type(resident->dtype, item);
-        if (item->vector || !ggml_is_quantized(item->type) || resident->dtype == PIAA_DTYPE_FILE) continue;
-        /* As in the files that we write: a kernel over pixels and a matrix that is turned round are small, and not quantised. */
-        if (item->transposed || item->parts[0]->dimensions > 2)
-            item->type = GGML_TYPE_BF16;
-        else
-            item->type = piaa_type_for_rows(item->type, item->matrix.columns, GGML_TYPE_BF16);
-    }
 }
 
 /* Types that the device cannot multiply become wider ones: 16 bits hold what blocks of fewer do, and every device has float32. */
@@ -427,7 +407,7 @@ static bool load_item(piaa_resident *resident, const declared *item, int threads
 }
 
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error) {
-    settle_types(resident);
+    for (size_t i = 0; i < resident->count; i++) resident->items[i].type = wanted_type(resident, &resident->items[i]);
     suit_device(resident);
     if (!allocate(resident, backend, error)) return false;
     for (size_t i = 0; i < resident->count; i++) {

@@ -62,17 +62,50 @@ static bool has_part(const char *name, const char *part) {
     return strstr(name, part) != NULL;
 }
 
-/* The type of a tensor under llama.cpp's name. */
-static enum ggml_type settle_type(const planned *item, piaa_gguf_kind kind, bool vision, int block, int blocks, bool tied) {
-    const piaa_tensor *tensor = item->from;
-    const char *name = item->name;
-    bool plain = tensor->dimensions <= 1 || has_part(name, "_norm.weight") || has_part(name, ".position_embd") || has_part(name, ".bias");
+/* What the choice of a type depends on beside the tensor itself. */
+typedef struct whole {
+    const piaa_gguf_family *family; /* NULL: no GGUF form of these models is known */
+    int blocks;                     /* of the decoder */
+    bool tied;                      /* the output is the token embeddings */
+} whole;
+
+static whole find_whole(const piaa_checkpoint *c) {
+    whole model = {.tied = !piaa_checkpoint_tensor(c, "lm_head.weight")};
+    const char *type = piaa_json_string(c->config, "model_type");
+    for (size_t i = 0; type && i < piaa_gguf_family_count; i++)
+        if (strcmp(type, piaa_gguf_families[i].model_type) == 0) model.family = &piaa_gguf_families[i];
+    int64_t blocks = 0;
+    piaa_json_int(c->config, "text_config.num_hidden_layers", &blocks);
+    model.blocks = (int)blocks;
+    return model;
+}
+
+static bool is_vision(const piaa_gguf_name *row) {
+    return strncmp(row->theirs, "v.", 2) == 0 || strncmp(row->theirs, "mm.", 3) == 0;
+}
+
+static enum ggml_type settle_type(const whole *model, const piaa_tensor *tensor, const piaa_gguf_name *row, int block, const char *rest,
+                                  piaa_gguf_kind kind) {
+    char name[128];
+    snprintf(name, sizeof name, "%s%s", row->theirs, rest);
     if (has_part(name, ".patch_embd.weight")) return kind == PIAA_GGUF_KIND_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
-    if (plain) return GGML_TYPE_F32;
+    if (tensor->dimensions <= 1 || has_part(name, "_norm.weight") || has_part(name, ".position_embd") || has_part(name, ".bias"))
+        return GGML_TYPE_F32;
     if (strcmp(name, "mm.input_projection.weight") == 0)
         return GGML_TYPE_F16; /* its product is transposed, for which quantised rows do not serve */
-    enum ggml_type type = vision ? kinds[kind].vision : piaa_type_in_mixture(kinds[kind].text, name, block, blocks, tied);
+    enum ggml_type type =
+        is_vision(row) ? kinds[kind].vision : piaa_type_in_mixture(kinds[kind].text, name, block, model->blocks, model->tied);
     return piaa_type_for_rows(type, tensor->shape[tensor->dimensions - 1], GGML_TYPE_F16);
+}
+
+enum ggml_type piaa_gguf_type(const piaa_checkpoint *c, const piaa_tensor *tensor, piaa_gguf_kind kind) {
+    const whole model = find_whole(c);
+    int block;
+    const char *rest;
+    const piaa_gguf_name *row = model.family ? piaa_gguf_name_find(model.family, true, tensor->name, &block, &rest) : NULL;
+    if (row) return settle_type(&model, tensor, row, block, rest, kind);
+    if (tensor->dimensions != 2) return GGML_TYPE_F32;
+    return piaa_type_for_rows(kinds[kind].text, tensor->shape[1], GGML_TYPE_F16);
 }
 
 /* --------------------------------------------------------------------------------------------------------------- plan */
@@ -91,20 +124,15 @@ static bool add_planned(plan *p, const piaa_gguf_name *row, int block, const cha
     return item->name != NULL;
 }
 
-static bool make_plan(plan *p, const piaa_checkpoint *c, const piaa_gguf_family *family, piaa_gguf_kind kind, bool vision,
-                      piaa_error *error) {
-    int64_t blocks = 0;
-    bool tied = !piaa_checkpoint_tensor(c, "lm_head.weight");
+static bool make_plan(plan *p, const piaa_checkpoint *c, const whole *model, piaa_gguf_kind kind, bool vision, piaa_error *error) {
     const cJSON *deepstack = piaa_json_find(c->config, "vision_config.deepstack_visual_indexes");
-    piaa_json_int(c->config, "text_config.num_hidden_layers", &blocks);
     for (size_t i = 0; i < piaa_checkpoint_count(c); i++) {
         const piaa_tensor *tensor = piaa_checkpoint_at(c, i);
         int block;
         const char *rest;
-        const piaa_gguf_name *row = piaa_gguf_name_find(family, true, tensor->name, &block, &rest);
+        const piaa_gguf_name *row = piaa_gguf_name_find(model->family, true, tensor->name, &block, &rest);
         if (!row) continue; /* weights that no reader of the pair would use */
-        bool of_vision = strncmp(row->theirs, "v.", 2) == 0 || strncmp(row->theirs, "mm.", 3) == 0;
-        if (of_vision != vision) continue;
+        if (is_vision(row) != vision) continue;
         if (tensor->type == PIAA_OTHER_TYPE)
             return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: tensor %s is stored as %.40s, which cannot be converted", c->folder,
                                   tensor->name, tensor->dtype);
@@ -121,7 +149,7 @@ static bool make_plan(plan *p, const piaa_checkpoint *c, const piaa_gguf_family 
         for (int half = 0; half < halves; half++) {
             if (!add_planned(p, row, block, rest, tensor, halves == 2 ? half : -1, error)) return false;
             planned *item = &p->items[p->count - 1];
-            item->type = settle_type(item, kind, vision, block, (int)blocks, tied);
+            item->type = settle_type(model, tensor, row, block, rest, kind);
             int64_t columns = tensor->dimensions ? tensor->shape[tensor->dimensions - 1] : 1, count = piaa_tensor_count(tensor) / halves;
             item->bytes = columns ? ggml_row_size(item->type, columns) * (uint64_t)(count / columns) : 0;
             item->offset = p->count > 1 ? item[-1].offset + padded(item[-1].bytes) : 0;
@@ -250,19 +278,17 @@ static bool write_file(output *out, const piaa_checkpoint *c, const piaa_gguf_me
 bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const char *vision_path, piaa_gguf_kind kind,
                        const piaa_hooks *hooks, piaa_error *error) {
     if (!c) return piaa_error_missing(error, "model");
+    const whole model = find_whole(c);
     const char *type = piaa_json_string(c->config, "model_type");
-    const piaa_gguf_family *family = NULL;
-    for (size_t i = 0; type && i < piaa_gguf_family_count; i++)
-        if (strcmp(type, piaa_gguf_families[i].model_type) == 0) family = &piaa_gguf_families[i];
-    if (!family)
+    if (!model.family)
         return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a \"%.60s\" model, which cannot be written as GGUF: qwen3_vl and gemma3 can",
                               c->folder, type ? type : "");
     output out = {.hooks = hooks, .error = error};
     piaa_gguf_meta text = {.error = error}, vision = {.error = error};
     plan text_plan = {0}, vision_plan = {0};
-    bool ok = piaa_gguf_put_text_model(&text, c, family, kinds[kind].text_number) &&
-              piaa_gguf_put_vision_part(&vision, c, family, kinds[kind].vision_number) &&
-              make_plan(&text_plan, c, family, kind, false, error) && make_plan(&vision_plan, c, family, kind, true, error);
+    bool ok = piaa_gguf_put_text_model(&text, c, model.family, kinds[kind].text_number) &&
+              piaa_gguf_put_vision_part(&vision, c, model.family, kinds[kind].vision_number) &&
+              make_plan(&text_plan, c, &model, kind, false, error) && make_plan(&vision_plan, c, &model, kind, true, error);
     const plan *plans[] = {&text_plan, &vision_plan};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < plans[i]->count; k++)
