@@ -10,6 +10,7 @@
 #   make cuda         build/cuda/src/cli/piaa, with CUDA (nvcc); CUDA_ARCHITECTURES=86 for one kind of GPU, else as ggml chooses
 #   make bench-fit    the fit's alone; FIT="--threads 1": its options
 #   make bench-families  Gemma 3, DINOv3, CLIP and SigLIP against transformers; EXTRACT="--rounds 1": bench/extract.sh's options
+#   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
@@ -22,7 +23,7 @@ piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families install format check tidy clean setup
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised install format check tidy clean setup
 .DEFAULT_GOAL := all
 
 all: release
@@ -79,6 +80,11 @@ bench-fit: release
 	@scripts/setup venv
 	@cmake build/release -DPIAA_BENCH=ON >/dev/null && cmake --build build/release --parallel $(JOBS) --target bench_fit
 	@$$(bench/venv.sh build/bench/fit numpy scipy scikit-learn) bench/fit.py build/release/bench/bench_fit $(FIT)
+
+quantised: setup
+	$(call build,release,--target piaa)
+	@scripts/setup venv
+	@$$(bench/venv.sh build/bench/quantised numpy gguf) bench/quantised.py $(piaa) build/quantised
 
 install: release
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null

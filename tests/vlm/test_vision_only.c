@@ -99,6 +99,13 @@ static void test_bfloat16(void **state) {
     check_from_files(NULL, "all", PIAA_DTYPE_BF16, 0.1);
 }
 
+/* The golden models' rows of 48 values are no whole blocks, those of 64 and 96 are. */
+static void test_quantised(void **state) {
+    PIAA_UNUSED(state);
+    check_from_files(NULL, "all", PIAA_DTYPE_Q8_0, 0.1);
+    check_from_files(NULL, "all", PIAA_DTYPE_Q4_K, 0.2);
+}
+
 /* Leaving early must not change what is read; no pool and no layer means the mean over the last block. */
 static void test_early_exit(void **state) {
     PIAA_UNUSED(state);
@@ -221,11 +228,11 @@ static void test_bad_configurations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spellings),   cmocka_unit_test(test_bad_configurations),
-        cmocka_unit_test(test_from_pixels), cmocka_unit_test(test_from_pixels_portable),
-        cmocka_unit_test(test_from_files),  cmocka_unit_test(test_bfloat16),
-        cmocka_unit_test(test_early_exit),  cmocka_unit_test(test_weights_in_use),
-        cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_spellings),      cmocka_unit_test(test_bad_configurations),
+        cmocka_unit_test(test_from_pixels),    cmocka_unit_test(test_from_pixels_portable),
+        cmocka_unit_test(test_from_files),     cmocka_unit_test(test_bfloat16),
+        cmocka_unit_test(test_quantised),      cmocka_unit_test(test_early_exit),
+        cmocka_unit_test(test_weights_in_use), cmocka_unit_test(test_size_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
