@@ -105,7 +105,7 @@ static double ours_codes(enum ggml_type type, int64_t tokens, int64_t columns, i
     double best = INFINITY;
     for (int i = 0; i < repeats; i++) {
         double start = seconds();
-        for (int64_t t = 0; t < tokens; t++) kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
+        for (int64_t t = 0; t < tokens; t++) kernels->round(x + t * columns, columns, t, tokens, rounded);
         for (int64_t part = 0; part < kernels->product_parts(&job); part++) kernels->product(&job, part, scratch);
         best = fmin(best, seconds() - start);
     }

@@ -2,8 +2,8 @@
  * From ggml's quantised blocks to panels of codes.
  *
  * Every type here is value = d q + m over blocks of a row, spelt in its own way: q has 4 to 8 bits, d and m belong to 32 values (16 in
- * q6_K), and the K types store them as small multiples of two numbers that 256 values share.  Around the middle c of the codes this is
- * value = d (q - c) + (m + c d), and the offset is zero for the types that are symmetric.
+ * q6_K), and the K types store them as small multiples of two numbers that 256 values share.  Types without an m of their own have -c d,
+ * c being the middle of the codes.
  *
  * A panel is a row of groups, each of which holds 32 values of 64 rows:
  *   codes    [8][64][4], the order in which the product reads them: four values of each row side by side.  With fewer than 8 bits, the low
@@ -20,9 +20,10 @@
 enum { VECTORS = PIAA_GROUP * PIAA_PANEL / 64 }; /* of 64 codes in a group */
 
 const piaa_codes *piaa_codes_find(enum ggml_type type) {
-    static const piaa_codes q4 = {.bits = 4, .block = 32, .centre = 8}, q4_offset = {.bits = 4, .block = 32, .centre = 8, .offset = true};
-    static const piaa_codes q5 = {.bits = 5, .block = 32, .centre = 16}, q5_offset = {.bits = 5, .block = 32, .centre = 16, .offset = true};
-    static const piaa_codes q6 = {.bits = 6, .block = 16, .centre = 32}, q8 = {.bits = 8, .block = 32, .centre = 128};
+    static const piaa_codes q4 = {.bits = 4, .block = 32, .centre = 8}, q4_offset = {.bits = 4, .block = 32, .offset = true, .again = true};
+    static const piaa_codes q5 = {.bits = 5, .block = 32, .centre = 16},
+                            q5_offset = {.bits = 5, .block = 32, .offset = true, .again = true};
+    static const piaa_codes q6 = {.bits = 6, .block = 16, .centre = 32, .again = true}, q8 = {.bits = 8, .block = 32, .centre = 128};
     return type == GGML_TYPE_Q4_0                             ? &q4
            : type == GGML_TYPE_Q4_1 || type == GGML_TYPE_Q4_K ? &q4_offset
            : type == GGML_TYPE_Q5_0                           ? &q5
@@ -113,7 +114,6 @@ static void read_group(enum ggml_type type, const piaa_codes *codes, const uint8
             read_halves(block + (codes->bits == 5 ? 4 : 0), out);
         if (codes->bits == 5) read_fifth(block, out);
     }
-    if (codes->offset) out->offset += out->scale[0] * (float)codes->centre;
 }
 
 static void store_codes(const piaa_codes *codes, const uint8_t wide[VECTORS * 64], uint8_t *out) {

@@ -2,16 +2,21 @@
  * Products with weights in codes of at most 8 bits and activations rounded to 8 bits, for CPUs with AVX512_VNNI: vpdpbusd multiplies and
  * adds 64 pairs of bytes where vdpbf16ps has 32 pairs of bfloat16.
  *
- * A row of x is rounded in groups of 32: x_k = s round(x_k / s) with s = max|x| / 127 of the group.  With q the rounded x, c a code and, in
- * block j of the row, value = scale_j (c - centre) + offset_j:
+ * A row of x is rounded in groups of 32: x_k = s q_k with s = max|x| / 127 of the group and q_k whole.  Weights come as w_k = d (c_k - 128)
+ * with bytes c and d in float32, which belongs to a row of the matrix and either to the same group or to a whole slice of 256 values:
  *
- *   sum_k w_k x_k = sum_j [ scale_j s_j (sum c_k q_k - centre sum q_k) + offset_j (s_j sum q_k) ]
+ *   sum_k w_k x_k = sum over groups of d s (sum c_k q_k - 128 sum q_k)
  *
- * The inner sum is exact in 32 bits (32 * 255 * 127 is 20 bits) and starts from -centre sum q, which belongs to the row of x and is ready
- * with it; so is s_j sum q.  Nothing is rounded but x, and then the float32 sums.
+ * The inner sum is exact in 32 bits (32 * 255 * 127 has 20) and starts from -128 sum q, which is ready with the rounded x.
  *
- * The tile is ROWS rows of x times 64 rows of the matrix: 12 whole sums and 12 in float32, all in registers.  A slice of the panel, 256
- * deep, is unpacked to bytes (16 KiB: the first-level cache) and serves all rows of the part.
+ * Types without offsets are that already, d being the scale of the group (and c = code + 128 - centre).  It costs two floating-point
+ * operations, d s and the sum, to every eight vpdpbusd on the same two ports.  The others would need three, or with blocks of 16 four, and
+ * have less than 8 bits to lose, so that the slice is rounded anew: d is max|w| / 127 of 256 values, and c follows in 16-bit arithmetic as
+ * (A code + B) >> 8 with A and B for each block.  That adds 0.0066 of a weight's spread to what the type has lost already (q4_K 0.075,
+ * q6_K 0.02; they add as squares) and leaves one operation to eight.
+ *
+ * The tile is 2 rows of x times 64 rows of the matrix: 8 whole sums and 8 in float32.  A slice of the panel, 256 deep, is unpacked to bytes
+ * (16 KiB: the first-level cache) and serves all rows of the part.  TODO figures
  *
  * Compiler extensions: see lanes.h.
  */
@@ -21,6 +26,7 @@
 enum {
     GROUP = PIAA_GROUP,
     DEPTH = 256,                   /* values of the summed axis at a time */
+    GROUPS = DEPTH / GROUP,        /* of a slice */
     HEIGHT = 2,                    /* rows of x in the tile */
     WORD = 4,                      /* values of a 32-bit lane */
     VECTOR = LANES * WORD,         /* bytes of a vector */
@@ -32,7 +38,7 @@ _Static_assert(ROWS % HEIGHT == 0, "parts have to hold whole tiles");
 /* A slice of a panel made ready. */
 typedef struct slice {
     uint8_t codes[DEPTH * PIAA_PANEL]; /* [DEPTH / 4][64][4] */
-    float scales[2 * DEPTH / GROUP][PIAA_PANEL], offsets[DEPTH / GROUP][PIAA_PANEL];
+    float scales[GROUPS][PIAA_PANEL];  /* a single row if it is rounded anew */
 } slice;
 
 typedef struct scratch_room {
@@ -48,116 +54,214 @@ _Static_assert(sizeof(scratch_room) <= PIAA_SCRATCH, "PIAA_SCRATCH is too small"
  * through them. */
 typedef struct rounded {
     int8_t q[DEPTH];
-    float scale[DEPTH / GROUP], sum[DEPTH / GROUP]; /* s, s sum q */
-    int32_t start[2 * DEPTH / GROUP];               /* -centre sum q, for each block */
+    float scale[GROUPS];
+    int32_t start[GROUPS]; /* -128 sum q */
 } rounded;
 
 static size_t rounded_bytes(int64_t tokens, int64_t columns) {
     return (size_t)(divide_up(columns, DEPTH) * tokens) * sizeof(rounded);
 }
 
-static void round_row(const piaa_codes *codes, const float *x, int64_t columns, int64_t token, int64_t tokens, void *out) {
-    for (int64_t k = 0; k < columns; k += GROUP) {
-        rounded *to = (rounded *)out + k / DEPTH * tokens + token;
-        const int64_t group = k % DEPTH / GROUP;
-        __m512 a = _mm512_loadu_ps(x + k), b = _mm512_loadu_ps(x + k + LANES);
-        const float most = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(a), _mm512_abs_ps(b)));
-        const __m512 factor = _mm512_set1_ps(most > 0 ? 127.0f / most : 0.0f);
-        __m512i low = _mm512_cvtps_epi32(_mm512_mul_ps(a, factor)), high = _mm512_cvtps_epi32(_mm512_mul_ps(b, factor));
-        _mm_storeu_si128((__m128i *)(void *)(to->q + k % DEPTH), _mm512_cvtsepi32_epi8(low));
-        _mm_storeu_si128((__m128i *)(void *)(to->q + k % DEPTH + LANES), _mm512_cvtsepi32_epi8(high));
-        const int32_t first = _mm512_reduce_add_epi32(low), second = _mm512_reduce_add_epi32(high);
-        if (codes->block < GROUP) {
-            to->start[2 * group] = -codes->centre * first;
-            to->start[2 * group + 1] = -codes->centre * second;
-        } else {
-            to->start[group] = -codes->centre * (first + second);
-        }
-        to->scale[group] = most / 127.0f;
-        to->sum[group] = most / 127.0f * (float)(first + second);
+/* The largest, or the sum, of each eight of 64 numbers. */
+static inline __m512 join(__m512 a, __m512 b, bool add) {
+    return add ? _mm512_add_ps(a, b) : _mm512_max_ps(a, b);
+}
+
+static inline __m256 fold(const __m512 t[4], bool add) {
+    __m512 a = join(_mm512_shuffle_f32x4(t[0], t[1], 0x88), _mm512_shuffle_f32x4(t[0], t[1], 0xDD), add);
+    __m512 b = join(_mm512_shuffle_f32x4(t[2], t[3], 0x88), _mm512_shuffle_f32x4(t[2], t[3], 0xDD), add);
+    __m512 c = join(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE), add);
+    c = join(c, _mm512_permute_ps(c, 0xB1), add);
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
+    return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, c));
+}
+
+/* x [GROUP * groups] */
+static inline void round_slice(const float *x, int64_t groups, rounded *out) {
+    __m512 value[GROUPS][2], most[GROUPS], t[GROUPS / 2];
+    for (int g = 0; g < GROUPS; g++) {
+        const __mmask16 mask = g < groups ? 0xFFFF : 0;
+        for (int i = 0; i < 2; i++) value[g][i] = _mm512_maskz_loadu_ps(mask, x + g * GROUP + i * LANES);
+        most[g] = _mm512_max_ps(_mm512_abs_ps(value[g][0]), _mm512_abs_ps(value[g][1]));
     }
+    for (int g = 0; g < GROUPS; g += 2)
+        t[g / 2] = _mm512_max_ps(_mm512_shuffle_f32x4(most[g], most[g + 1], 0x44), _mm512_shuffle_f32x4(most[g], most[g + 1], 0xEE));
+    const __m256 largest = fold(t, false), full = _mm256_set1_ps(127.0f);
+    float factor[GROUPS];
+    /* A group of zeros keeps them. */
+    _mm256_storeu_ps(factor, _mm256_maskz_div_ps(_mm256_cmp_ps_mask(largest, _mm256_setzero_ps(), _CMP_NEQ_UQ), full, largest));
+    _mm256_storeu_ps(out->scale, _mm256_div_ps(largest, full));
+    for (int g = 0; g < GROUPS; g++)
+        for (int i = 0; i < 2; i++)
+            _mm_storeu_si128((__m128i *)(void *)(out->q + g * GROUP + i * LANES),
+                             _mm512_cvtsepi32_epi8(_mm512_cvtps_epi32(_mm512_mul_ps(value[g][i], _mm512_set1_ps(factor[g])))));
+    for (int g = 0; g < GROUPS; g += 2) {
+        const __m512i both = _mm512_loadu_si512(out->q + g * GROUP);
+        t[g / 2] = _mm512_cvtepi32_ps(_mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8((char)128), both));
+    }
+    const __m256i sum = _mm256_cvtps_epi32(fold(t, true));
+    _mm256_storeu_si256((__m256i *)(void *)out->start, _mm256_sub_epi32(_mm256_setzero_si256(), sum));
+}
+
+static void round_row(const float *x, int64_t columns, int64_t token, int64_t tokens, void *out) {
+    for (int64_t k = 0; k < columns; k += DEPTH)
+        round_slice(x + k, least(DEPTH, columns - k) / GROUP, (rounded *)out + k / DEPTH * tokens + token);
 }
 
 /* ----------------------------------------------------------------------------------------------------------------- unpacking */
 
-static const uint8_t *unpack_floats(const uint8_t *from, float *to) {
-    for (int i = 0; i < PIAA_PANEL; i += LANES, from += 2 * LANES)
-        _mm512_storeu_ps(to + i, _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)from)));
-    return from;
+/* Where things lie in a group of a panel; codes.c tells more. */
+typedef struct layout {
+    size_t planes, scales, offsets, bytes;
+    int blocks;
+} layout;
+
+static layout layout_of(const piaa_codes *codes) {
+    enum { HALVES = 2 * PIAA_PANEL, PLANE = GROUP * PIAA_PANEL / 8 };
+    layout at = {.planes = 4 * PLANE, .scales = (size_t)codes->bits * PLANE, .blocks = GROUP / codes->block};
+    at.offsets = at.scales + HALVES * (size_t)at.blocks;
+    at.bytes = at.offsets + (codes->offset ? HALVES : 0);
+    return at;
 }
 
-/* One group of a panel (codes.c tells how it lies), and where the next one begins. */
-static const uint8_t *unpack_group(const piaa_codes *codes, const uint8_t *from, int64_t group, slice *to) {
-    enum { VECTORS = GROUP * PIAA_PANEL / VECTOR };
-    uint8_t *out = to->codes + group * GROUP * PIAA_PANEL;
-    const __m512i low = _mm512_set1_epi8(15);
-    if (codes->bits == 8) {
-        memcpy(out, from, VECTORS * VECTOR);
-        from += VECTORS * VECTOR;
-    } else {
-        const uint8_t *planes = from + VECTORS * VECTOR / 2;
-        for (int v = 0; v < VECTORS; v += 2, from += VECTOR) {
-            const __m512i both = _mm512_loadu_si512(from);
-            _mm512_storeu_si512(out + v * VECTOR, _mm512_and_si512(both, low));
-            _mm512_storeu_si512(out + (v + 1) * VECTOR, _mm512_and_si512(_mm512_srli_epi16(both, 4), low));
-        }
-        for (int bit = 4; bit < codes->bits; bit++)
-            for (int v = 0; v < VECTORS; v++, planes += 8) {
-                uint64_t mask;
-                memcpy(&mask, planes, sizeof mask);
-                const __m512i value = _mm512_loadu_si512(out + v * VECTOR);
-                _mm512_storeu_si512(out + v * VECTOR,
-                                    _mm512_mask_add_epi8(value, _cvtu64_mask64(mask), value, _mm512_set1_epi8((char)(1 << bit))));
+static inline __m512 halves(const uint8_t *from, int vector) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)(from + vector * 2 * LANES)));
+}
+
+/* 16-bit lanes 2i and 2i + 1 are the whole number nearest to v[i], modulo 2^16. */
+static inline __m512i twice(__m512 v) {
+    const __m512i whole = _mm512_cvtps_epi32(v);
+    return _mm512_mask_blend_epi16(0xAAAAAAAA, whole, _mm512_slli_epi32(whole, 16));
+}
+
+/* (a code + b) >> 8 for 64 bytes, four to a lane. */
+static inline __m512i again(__m512i code, __m512i a, __m512i b) {
+    __m512i even = _mm512_add_epi16(_mm512_mullo_epi16(_mm512_and_si512(code, _mm512_set1_epi16(255)), a), b);
+    __m512i odd = _mm512_add_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(code, 8), a), b);
+    return _mm512_mask_blend_epi8(0xAAAAAAAAAAAAAAAA, _mm512_srli_epi16(even, 8), odd);
+}
+
+/* What makes bytes of the codes of one group, for each 16 rows and each block. */
+typedef struct change {
+    __m512i a[2][PER_WORD], b[2][PER_WORD];
+} change;
+
+/* The slice's scales, and for types that are rounded anew their changes. */
+static void settle_scales(const piaa_codes *codes, const layout *at, const uint8_t *from, int64_t groups, slice *to, change *changes) {
+    const __m512 centre = _mm512_set1_ps((float)codes->centre), top = _mm512_set1_ps((float)((1 << codes->bits) - 1 - codes->centre));
+    for (int v = 0; v < PER_WORD; v++) {
+        __m512 most = _mm512_setzero_ps();
+        for (int64_t g = 0; g < groups; g++)
+            for (int i = 0; i < at->blocks; i++) {
+                const uint8_t *group = from + at->bytes * (size_t)g;
+                const __m512 scale = halves(group + at->scales, PER_WORD * i + v);
+                if (!codes->again) _mm512_storeu_ps(to->scales[g] + v * LANES, scale);
+                const __m512 offset = codes->offset ? halves(group + at->offsets, v) : _mm512_setzero_ps();
+                most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_fnmadd_ps(scale, centre, offset)));
+                most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_fmadd_ps(scale, top, offset)));
             }
-        from = planes;
+        if (!codes->again) continue;
+        const __m512 factor =
+            _mm512_maskz_div_ps(_mm512_cmp_ps_mask(most, _mm512_setzero_ps(), _CMP_NEQ_UQ), _mm512_set1_ps(127.0f * 256.0f), most);
+        _mm512_storeu_ps(to->scales[0] + v * LANES, _mm512_div_ps(most, _mm512_set1_ps(127.0f)));
+        for (int64_t g = 0; g < groups; g++)
+            for (int i = 0; i < at->blocks; i++) {
+                const uint8_t *group = from + at->bytes * (size_t)g;
+                const __m512 scale = halves(group + at->scales, PER_WORD * i + v);
+                const __m512 offset = codes->offset ? halves(group + at->offsets, v) : _mm512_setzero_ps();
+                changes[g].a[i][v] = twice(_mm512_mul_ps(scale, factor));
+                /* 128 in the middle, and a half */
+                changes[g].b[i][v] =
+                    twice(_mm512_fmadd_ps(_mm512_fnmadd_ps(scale, centre, offset), factor, _mm512_set1_ps(128.5f * 256.0f)));
+            }
     }
-    const int scales = GROUP / codes->block;
-    for (int i = 0; i < scales; i++) from = unpack_floats(from, to->scales[group * scales + i]);
-    return codes->offset ? unpack_floats(from, to->offsets[group]) : from;
+}
+
+/* 64 codes: low halves of bytes, and bits from the planes. */
+static inline __m512i with_planes(__m512i code, int bits, const uint8_t *planes, int vector) {
+    for (int bit = 4; bit < bits; bit++) {
+        uint64_t mask;
+        memcpy(&mask, planes + ((bit - 4) * GROUP * PIAA_PANEL / VECTOR + vector) * 8, sizeof mask);
+        code = _mm512_mask_add_epi8(code, _cvtu64_mask64(mask), code, _mm512_set1_epi8((char)(1 << bit)));
+    }
+    return code;
+}
+
+static inline __attribute__((always_inline)) void unpack_group(int bits, const piaa_codes *codes, const layout *at, const uint8_t *from,
+                                                               const change *by, uint8_t *to) {
+    const __m512i low = _mm512_set1_epi8(15), middle = _mm512_set1_epi8((char)(128 - codes->centre));
+    for (int pair = 0; pair < PER_WORD; pair += 2)
+        for (int k = 0; k < GROUP / WORD; k++) {
+            const int v = k * PER_WORD + pair;
+            const __m512i both = _mm512_loadu_si512(from + v / 2 * VECTOR);
+            __m512i first = with_planes(_mm512_and_si512(both, low), bits, from + at->planes, v);
+            __m512i second = with_planes(_mm512_and_si512(_mm512_srli_epi16(both, 4), low), bits, from + at->planes, v + 1);
+            if (codes->again) {
+                const int block = k * at->blocks / (GROUP / WORD);
+                first = again(first, by->a[block][pair], by->b[block][pair]);
+                second = again(second, by->a[block][pair + 1], by->b[block][pair + 1]);
+            } else {
+                first = _mm512_add_epi8(first, middle);
+                second = _mm512_add_epi8(second, middle);
+            }
+            _mm512_storeu_si512(to + v * VECTOR, first);
+            _mm512_storeu_si512(to + (v + 1) * VECTOR, second);
+        }
+}
+
+static void unpack(const piaa_codes *codes, const layout *at, const uint8_t *from, int64_t groups, slice *to) {
+    change changes[GROUPS];
+    settle_scales(codes, at, from, groups, to, changes);
+    for (int64_t g = 0; g < groups; g++, from += at->bytes) {
+        uint8_t *out = to->codes + g * GROUP * PIAA_PANEL;
+        if (codes->bits == 8) memcpy(out, from, GROUP * PIAA_PANEL);
+        if (codes->bits == 6) unpack_group(6, codes, at, from, &changes[g], out);
+        if (codes->bits == 5) unpack_group(5, codes, at, from, &changes[g], out);
+        if (codes->bits == 4) unpack_group(4, codes, at, from, &changes[g], out);
+    }
 }
 
 /* ------------------------------------------------------------------------------------------------------------------ the tile */
 
-/* sums[r][64] += slice times x[r], `groups` deep. */
-static inline __attribute__((always_inline)) void tile_of(int block, bool offset, const slice *w, int64_t groups,
-                                                          const rounded *const x[HEIGHT], float *sums) {
-    const int blocks = GROUP / block;
+/* sums[r][64] += slice times x[r], `groups` deep; `whole`: the slice has one scale for each row. */
+static inline __attribute__((always_inline)) void tile_of(bool whole, const slice *w, int64_t groups, const rounded *const x[HEIGHT],
+                                                          float *sums) {
     __m512 sum[HEIGHT][PER_WORD];
     for (int r = 0; r < HEIGHT; r++)
-        for (int j = 0; j < PER_WORD; j++) sum[r][j] = _mm512_loadu_ps(sums + r * PIAA_PANEL + j * LANES);
-    for (int64_t b = 0; b < groups * blocks; b++) {
-        __m512i whole[HEIGHT][PER_WORD];
+        for (int j = 0; j < PER_WORD; j++) sum[r][j] = whole ? _mm512_setzero_ps() : _mm512_loadu_ps(sums + r * PIAA_PANEL + j * LANES);
+    for (int64_t g = 0; g < groups; g++) {
+        __m512i dot[HEIGHT][PER_WORD];
         for (int r = 0; r < HEIGHT; r++)
-            for (int j = 0; j < PER_WORD; j++) whole[r][j] = _mm512_set1_epi32(x[r]->start[b]);
-        for (int k = 0; k < block / WORD; k++) {
+            for (int j = 0; j < PER_WORD; j++) dot[r][j] = _mm512_set1_epi32(x[r]->start[g]);
+        for (int k = 0; k < GROUP / WORD; k++) {
             __m512i column[PER_WORD];
-            for (int j = 0; j < PER_WORD; j++) column[j] = _mm512_loadu_si512(w->codes + ((b * block / WORD + k) * PER_WORD + j) * VECTOR);
+            for (int j = 0; j < PER_WORD; j++) column[j] = _mm512_loadu_si512(w->codes + ((g * GROUP / WORD + k) * PER_WORD + j) * VECTOR);
             for (int r = 0; r < HEIGHT; r++) {
                 int32_t word;
-                memcpy(&word, x[r]->q + b * block + k * WORD, sizeof word);
-                for (int j = 0; j < PER_WORD; j++) whole[r][j] = _mm512_dpbusd_epi32(whole[r][j], column[j], _mm512_set1_epi32(word));
+                memcpy(&word, x[r]->q + g * GROUP + k * WORD, sizeof word);
+                for (int j = 0; j < PER_WORD; j++) dot[r][j] = _mm512_dpbusd_epi32(dot[r][j], column[j], _mm512_set1_epi32(word));
             }
         }
-        for (int r = 0; r < HEIGHT; r++) {
-            const __m512 scale = _mm512_set1_ps(x[r]->scale[b / blocks]);
-            for (int j = 0; j < PER_WORD; j++)
-                sum[r][j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(whole[r][j]),
-                                            _mm512_mul_ps(scale, _mm512_loadu_ps(w->scales[b] + j * LANES)), sum[r][j]);
-            for (int j = 0; offset && j < PER_WORD; j++)
-                sum[r][j] = _mm512_fmadd_ps(_mm512_set1_ps(x[r]->sum[b]), _mm512_loadu_ps(w->offsets[b] + j * LANES), sum[r][j]);
-        }
+        for (int r = 0; r < HEIGHT; r++)
+            for (int j = 0; j < PER_WORD; j++) {
+                const __m512 s = _mm512_set1_ps(x[r]->scale[g]);
+                sum[r][j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][j]),
+                                            whole ? s : _mm512_mul_ps(s, _mm512_loadu_ps(w->scales[g] + j * LANES)), sum[r][j]);
+            }
     }
     for (int r = 0; r < HEIGHT; r++)
-        for (int j = 0; j < PER_WORD; j++) _mm512_storeu_ps(sums + r * PIAA_PANEL + j * LANES, sum[r][j]);
+        for (int j = 0; j < PER_WORD; j++) {
+            float *to = sums + r * PIAA_PANEL + j * LANES;
+            if (whole) sum[r][j] = _mm512_fmadd_ps(sum[r][j], _mm512_loadu_ps(w->scales[0] + j * LANES), _mm512_loadu_ps(to));
+            _mm512_storeu_ps(to, sum[r][j]);
+        }
 }
 
-static void tile(const piaa_codes *codes, const slice *w, int64_t groups, const rounded *const x[HEIGHT], float *sums) {
-    if (codes->block == 16)
-        tile_of(16, false, w, groups, x, sums);
-    else if (codes->offset)
-        tile_of(32, true, w, groups, x, sums);
+static void tile(bool whole, const slice *w, int64_t groups, const rounded *const x[HEIGHT], float *sums) {
+    if (whole)
+        tile_of(true, w, groups, x, sums);
     else
-        tile_of(32, false, w, groups, x, sums);
+        tile_of(false, w, groups, x, sums);
 }
 
 /* While a tile computes: the slice that comes next, and where the results will go. */
@@ -176,16 +280,18 @@ static void product(const piaa_product *p, int64_t part, void *scratch) {
     scratch_room *room = scratch;
     const product_part in = part_of(p, part);
     const int64_t columns = p->words;
+    const layout at = layout_of(p->codes);
     const uint8_t *weights = (const uint8_t *)p->weights + piaa_codes_panel_bytes(p->codes, columns) * (size_t)in.panel;
     memset(room->sums, 0, (size_t)(divide_up(in.end - in.begin, HEIGHT) * HEIGHT * PIAA_PANEL) * sizeof *room->sums);
     for (int64_t k = 0; k < columns; k += DEPTH) {
         const int64_t groups = least(DEPTH, columns - k) / GROUP;
-        for (int64_t group = 0; group < groups; group++) weights = unpack_group(p->codes, weights, group, &room->slice);
+        unpack(p->codes, &at, weights, groups, &room->slice);
+        weights += at.bytes * (size_t)groups;
         for (int64_t t = in.begin; t < in.end; t += HEIGHT) {
             fetch_ahead(p, &in, weights, t, k + DEPTH >= columns);
             const rounded *x[HEIGHT]; /* the last tile repeats its last row */
             for (int r = 0; r < HEIGHT; r++) x[r] = (const rounded *)p->x + k / DEPTH * p->tokens + least(t + r, in.end - 1);
-            tile(p->codes, &room->slice, groups, x, room->sums + (t - in.begin) * PIAA_PANEL);
+            tile(p->codes->again, &room->slice, groups, x, room->sums + (t - in.begin) * PIAA_PANEL);
         }
     }
     finish_tokens(p, &in, room->sums);
