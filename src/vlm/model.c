@@ -131,7 +131,7 @@ piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype) {
     const piaa_model_info *info = &model->info;
     if (dtype != PIAA_DTYPE_AUTO) return dtype;
     if (info->parameters * (int64_t)sizeof(float) <= float_limit || strcmp(info->dtype, "F32") == 0) return PIAA_DTYPE_F32;
-    return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : strcmp(info->dtype, "F16") == 0 ? PIAA_DTYPE_F16 : PIAA_DTYPE_FILE;
+    return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : PIAA_DTYPE_FILE;
 }
 
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model) {

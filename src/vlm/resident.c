@@ -189,6 +189,13 @@ static enum ggml_type joint_type(const declared *item, const enum ggml_type type
     return quantised && item->matrix.columns % ggml_blck_size(GGML_TYPE_Q8_0) == 0 ? GGML_TYPE_Q8_0 : GGML_TYPE_F32;
 }
 
+/* Our kernels for weights of this type, or NULL.  Their rows are whole words, or whole groups of codes. */
+static const piaa_kernels *kernels_for(const piaa_resident *resident, enum ggml_type type, int64_t columns) {
+    if (!resident->kernels) return NULL;
+    if (piaa_codes_find(type)) return columns % PIAA_GROUP == 0 ? piaa_kernels_find_codes() : NULL;
+    return (type == GGML_TYPE_F32 || type == GGML_TYPE_BF16) && columns % 2 == 0 ? piaa_kernels_find(type == GGML_TYPE_BF16) : NULL;
+}
+
 static enum ggml_type wanted_type(const piaa_resident *resident, const declared *item) {
     static const piaa_gguf_kind kinds[] = {[PIAA_DTYPE_Q8_0] = PIAA_GGUF_KIND_Q8_0,
                                            [PIAA_DTYPE_Q6_K] = PIAA_GGUF_KIND_Q6_K,
@@ -203,15 +210,10 @@ static enum ggml_type wanted_type(const piaa_resident *resident, const declared 
     for (int i = 0; i < item->part_count; i++)
         types[i] = own ? file_type(item->parts[i]) : piaa_gguf_type(resident->checkpoint, item->parts[i], kinds[dtype]);
     const enum ggml_type type = joint_type(item, types);
+    /* Files in 16 bits are mostly bfloat16 models converted (a GGUF pair's vision part as a rule), which bfloat16 holds exactly again. */
+    if (own && type == GGML_TYPE_F16 && kernels_for(resident, GGML_TYPE_BF16, item->matrix.columns)) return GGML_TYPE_BF16;
     /* What our own files hold in 16 or 32 bits is bfloat16 here, the type of our kernels. */
     return own || (ggml_is_quantized(type) && !item->transposed) ? type : GGML_TYPE_BF16;
-}
-
-/* Our kernels for weights of this type, or NULL.  Their rows are whole words, or whole groups of codes. */
-static const piaa_kernels *kernels_for(const piaa_resident *resident, enum ggml_type type, int64_t columns) {
-    if (!resident->kernels) return NULL;
-    if (piaa_codes_find(type)) return columns % PIAA_GROUP == 0 ? piaa_kernels_find_codes() : NULL;
-    return (type == GGML_TYPE_F32 || type == GGML_TYPE_BF16) && columns % 2 == 0 ? piaa_kernels_find(type == GGML_TYPE_BF16) : NULL;
 }
 
 static int64_t packed_panels(const piaa_matrix *m) {
