@@ -175,8 +175,8 @@ typedef struct piaa_slots {
 } piaa_slots;
 
 /* How weights are held in memory.  AUTO: float32 where the whole model fits in 1 GiB that way (exact, and fast enough), else the
- * checkpoint's own type.  FILE: each matrix as the checkpoint stores it, which AUTO becomes for quantised ones.  Vectors (biases, norms)
- * and activations are float32 always. */
+ * checkpoint's own type.  FILE: each matrix as the checkpoint stores it (F16 as bfloat16 where our kernels run), which AUTO becomes for
+ * quantised ones and F16.  Vectors (biases, norms) and activations are float32 always. */
 typedef enum piaa_dtype {
     PIAA_DTYPE_AUTO,
     PIAA_DTYPE_F32,
