@@ -85,9 +85,9 @@ static double ours_product(bool half, int64_t tokens, int64_t columns, int64_t r
 }
 
 /* Rounding x belongs to it, as it does to ggml's. */
-static double ours_codes(enum ggml_type type, int64_t tokens, int64_t columns, int64_t rows) {
+static double ours_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t columns, int64_t rows) {
     const piaa_kernels *kernels = piaa_kernels_find_codes();
-    const piaa_codes *codes = piaa_codes_find(type);
+    const piaa_codes *codes = piaa_codes_find(type, fine);
     if (!kernels) return NAN;
     const int64_t panels = (rows + PIAA_PANEL - 1) / PIAA_PANEL;
     const size_t row_bytes = ggml_row_size(type, columns), panel_bytes = piaa_codes_panel_bytes(codes, columns);
@@ -105,7 +105,7 @@ static double ours_codes(enum ggml_type type, int64_t tokens, int64_t columns, i
     double best = INFINITY;
     for (int i = 0; i < repeats; i++) {
         double start = seconds();
-        for (int64_t t = 0; t < tokens; t++) kernels->round(x + t * columns, columns, t, tokens, rounded);
+        for (int64_t t = 0; t < tokens; t++) kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
         for (int64_t part = 0; part < kernels->product_parts(&job); part++) kernels->product(&job, part, scratch);
         best = fmin(best, seconds() - start);
     }
@@ -215,7 +215,15 @@ int main(int count, char **arguments) {
         bool causal;
     } attentions[] = {{768, 16, 16, 64, false},  {2688, 16, 16, 64, false}, {687, 16, 8, 128, true}, {207, 16, 8, 128, true},
                       {4096, 16, 16, 72, false}, {272, 8, 4, 256, true},    {201, 12, 12, 64, false}};
-    static const enum ggml_type types[] = {GGML_TYPE_Q4_K, GGML_TYPE_Q5_0, GGML_TYPE_Q6_K, GGML_TYPE_Q8_0};
+    static const struct {
+        enum ggml_type type;
+        bool fine;
+        const char *what;
+    } types[] = {{GGML_TYPE_Q4_K, false, "q4_K product"},
+                 {GGML_TYPE_Q5_0, false, "q5_0 product"},
+                 {GGML_TYPE_Q6_K, false, "q6_K product"},
+                 {GGML_TYPE_Q8_0, false, "q8_0 product"},
+                 {GGML_TYPE_Q8_0, true, "q8_0 product (fine)"}};
     if (count > 1) repeats = atoi(arguments[1]);
     if (count > 2) only = arguments[2];
     if (repeats < 1) return 2;
@@ -246,11 +254,11 @@ int main(int count, char **arguments) {
     for (size_t i = 0; i < PIAA_COUNT(products); i++)
         for (size_t j = 0; j < PIAA_COUNT(types); j++) {
             const int64_t *p = products[i];
-            char what[32], shape[64];
-            snprintf(what, sizeof what, "%s product", ggml_type_name(types[j]));
+            const enum ggml_type type = types[j].type;
+            char shape[64];
             snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1], (long long)p[2]);
-            if (!wanted(what, shape) || p[1] % ggml_blck_size(types[j]) != 0) continue;
-            line(what, shape, ours_codes(types[j], p[0], p[1], p[2]), ggml_product(types[j], p[0], p[1], p[2]), peak);
+            if (!wanted(types[j].what, shape) || p[1] % ggml_blck_size(type) != 0) continue;
+            line(types[j].what, shape, ours_codes(type, types[j].fine, p[0], p[1], p[2]), ggml_product(type, p[0], p[1], p[2]), peak);
         }
     return 0;
 }

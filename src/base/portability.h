@@ -19,6 +19,25 @@
 #define PIAA_TRIM() ((void)0)
 #endif
 
+/* A few numbers that one instruction works on: operators go lane by lane, and comparisons give what PIAA_CHOOSE asks for.  PIAA_LEAST and
+ * PIAA_MOST are b where either is NaN. */
+#if defined(__GNUC__) || defined(__clang__)
+typedef float piaa_lanes __attribute__((vector_size(16)));
+typedef int piaa_lane_bits __attribute__((vector_size(16)));
+#define PIAA_CHOOSE(where, a, b) ((piaa_lanes)(((where) & (piaa_lane_bits)(a)) | (~(where) & (piaa_lane_bits)(b))))
+#else
+typedef float piaa_lanes;
+#define PIAA_CHOOSE(where, a, b) ((where) ? (a) : (b))
+#endif
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#define PIAA_LEAST(a, b) _mm_min_ps(a, b)
+#define PIAA_MOST(a, b) _mm_max_ps(a, b)
+#else
+#define PIAA_LEAST(a, b) PIAA_CHOOSE((a) < (b), a, b)
+#define PIAA_MOST(a, b) PIAA_CHOOSE((a) > (b), a, b)
+#endif
+
 #define PIAA_UNUSED(x) ((void)(x))
 #define PIAA_COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

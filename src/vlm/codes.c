@@ -19,17 +19,18 @@
 
 enum { VECTORS = PIAA_GROUP * PIAA_PANEL / 64 }; /* of 64 codes in a group */
 
-const piaa_codes *piaa_codes_find(enum ggml_type type) {
+const piaa_codes *piaa_codes_find(enum ggml_type type, bool fine) {
     static const piaa_codes q4 = {.bits = 4, .block = 32, .centre = 8}, q4_offset = {.bits = 4, .block = 32, .offset = true, .again = true};
     static const piaa_codes q5 = {.bits = 5, .block = 32, .centre = 16},
                             q5_offset = {.bits = 5, .block = 32, .offset = true, .again = true};
     static const piaa_codes q6 = {.bits = 6, .block = 16, .centre = 32, .again = true}, q8 = {.bits = 8, .block = 32, .centre = 128};
+    static const piaa_codes q8_fine = {.bits = 8, .block = 32, .centre = 128, .fine = true};
     return type == GGML_TYPE_Q4_0                             ? &q4
            : type == GGML_TYPE_Q4_1 || type == GGML_TYPE_Q4_K ? &q4_offset
            : type == GGML_TYPE_Q5_0                           ? &q5
            : type == GGML_TYPE_Q5_1 || type == GGML_TYPE_Q5_K ? &q5_offset
            : type == GGML_TYPE_Q6_K                           ? &q6
-           : type == GGML_TYPE_Q8_0                           ? &q8
+           : type == GGML_TYPE_Q8_0                           ? (fine ? &q8_fine : &q8)
                                                               : NULL;
 }
 
@@ -132,7 +133,7 @@ static void store_codes(const piaa_codes *codes, const uint8_t wide[VECTORS * 64
 }
 
 void piaa_codes_pack(enum ggml_type type, const void *const rows[PIAA_PANEL], int64_t columns, void *panel) {
-    const piaa_codes *codes = piaa_codes_find(type);
+    const piaa_codes *codes = piaa_codes_find(type, false);
     const int scales = PIAA_GROUP / codes->block;
     uint8_t *out = panel, wide[VECTORS * 64];
     ggml_fp16_t halves[3][PIAA_PANEL];

@@ -49,6 +49,7 @@ typedef struct piaa_codes {
     int centre;  /* codes are whole numbers from 0 on */
     bool offset; /* for each 32 values; else every offset is 0 */
     bool again;  /* the product rounds the values anew, to 8 bits with one scale for 256 of them; has to, unless blocks are 32 and plain */
+    bool fine;   /* and x to scales of its own for each 32 values, else to powers of 2 of one for 256; not with `again` */
 } piaa_codes;
 
 enum { PIAA_GROUP = 32 }; /* values: a panel of codes is a row of groups, and x is rounded in such groups */
@@ -99,9 +100,9 @@ typedef struct piaa_kernels {
     /* 64 rows ([words] each, NULL for zeros, any alignment) into one panel of 64 * words. */
     void (*pack)(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel);
 
-    /* Kernels for codes have these two and no pack: x [tokens][columns] rounded, one row at a time into `out`. */
+    /* Kernels for codes have these two and no pack: x [tokens][columns] rounded for a matrix, a row at a time into `out`. */
     size_t (*rounded_bytes)(int64_t tokens, int64_t columns);
-    void (*round)(const float *row, int64_t columns, int64_t token, int64_t tokens, void *out);
+    void (*round)(const piaa_codes *codes, const float *row, int64_t columns, int64_t token, int64_t tokens, void *out);
 
     int64_t (*product_parts)(const piaa_product *product);
     void (*product)(const piaa_product *product, int64_t part, void *scratch);

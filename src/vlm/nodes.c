@@ -94,12 +94,15 @@ static void run_round(struct ggml_tensor *dst, int thread, int threads, void *da
     const int64_t n = node->x->ne[0], rows = node->x->ne[1];
     for (int64_t first = draw(node) * NORM_ROWS; first < rows; first = draw(node) * NORM_ROWS)
         for (int64_t row = first; row < rows && row < first + NORM_ROWS; row++)
-            node->kernels->round((const float *)node->x->data + row * n, n, row, rows, dst->data);
+            node->kernels->round(node->product.codes, (const float *)node->x->data + row * n, n, row, rows, dst->data);
 }
 
 struct ggml_tensor *piaa_node_round(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *x) {
     piaa_node *node = new_node(graph, w->kernels);
-    if (node) node->x = x;
+    if (node) {
+        node->x = x;
+        node->product.codes = w->codes;
+    }
     const int64_t rows = ggml_nrows(x);
     return add(graph, node, run_round, "round", GGML_TYPE_I8, (int64_t)w->kernels->rounded_bytes(rows, w->columns) / rows, rows,
                (struct ggml_tensor *[]){x}, 1);

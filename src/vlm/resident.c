@@ -13,6 +13,7 @@
 #include "vlm/codes.h"
 #include "vlm/device.h"
 #include "weights/gguf_write.h"
+#include "weights/quantise.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -192,7 +193,7 @@ static enum ggml_type joint_type(const declared *item, const enum ggml_type type
 /* Our kernels for weights of this type, or NULL.  Their rows are whole words, or whole groups of codes. */
 static const piaa_kernels *kernels_for(const piaa_resident *resident, enum ggml_type type, int64_t columns) {
     if (!resident->kernels) return NULL;
-    if (piaa_codes_find(type)) return columns % PIAA_GROUP == 0 ? piaa_kernels_find_codes() : NULL;
+    if (piaa_codes_find(type, false)) return columns % PIAA_GROUP == 0 ? piaa_kernels_find_codes() : NULL;
     return (type == GGML_TYPE_F32 || type == GGML_TYPE_BF16) && columns % 2 == 0 ? piaa_kernels_find(type == GGML_TYPE_BF16) : NULL;
 }
 
@@ -214,6 +215,16 @@ static enum ggml_type wanted_type(const piaa_resident *resident, const declared 
     if (own && type == GGML_TYPE_F16 && kernels_for(resident, GGML_TYPE_BF16, item->matrix.columns)) return GGML_TYPE_BF16;
     /* What our own files hold in 16 or 32 bits is bfloat16 here, the type of our kernels. */
     return own || (ggml_is_quantized(type) && !item->transposed) ? type : GGML_TYPE_BF16;
+}
+
+/* Whether q8_0 is the coarsest that the model has: of the whole model, so that what else is asked for changes no feature. */
+static bool is_fine(const piaa_resident *resident) {
+    if (resident->dtype != PIAA_DTYPE_FILE) return resident->dtype == PIAA_DTYPE_Q8_0;
+    for (size_t i = 0; i < piaa_checkpoint_count(resident->checkpoint); i++) {
+        const piaa_tensor *tensor = piaa_checkpoint_at(resident->checkpoint, i);
+        if (tensor->type == PIAA_QUANTISED && tensor->ggml_type != GGML_TYPE_Q8_0) return false;
+    }
+    return true;
 }
 
 static int64_t packed_panels(const piaa_matrix *m) {
@@ -243,6 +254,7 @@ static void suit_device(piaa_resident *resident) {
 /* Makes the matrices' tensors, each in its home, and allocates them all. */
 static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error *error) {
     size_t wanted = 0;
+    const bool fine = is_fine(resident);
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
         piaa_matrix *m = &item->matrix;
@@ -251,7 +263,7 @@ static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error
         const piaa_kernels *kernels = kernels_for(resident, item->type, m->columns);
         item->home = kernels ? PACKED : PLAIN;
         m->kernels = kernels;
-        m->codes = kernels ? piaa_codes_find(item->type) : NULL;
+        m->codes = kernels ? piaa_codes_find(item->type, fine) : NULL;
         if (kernels)
             m->tensor = ggml_new_tensor_1d(resident->contexts[PACKED], GGML_TYPE_I8, packed_panels(m) * (int64_t)panel_bytes(m));
         else
@@ -308,7 +320,7 @@ static const void *read_rows(const declared *item, int64_t row, int64_t *n, floa
     if (item->transposed) {
         read_transposed(item, row, *n, wide);
         if (item->type == GGML_TYPE_F32) return wide;
-        ggml_quantize_chunk(item->type, wide, narrow, 0, *n, item->matrix.columns, NULL);
+        piaa_quantise(item->type, wide, narrow, *n, item->matrix.columns);
         return narrow;
     }
     const char *data = (const char *)from->data + ggml_row_size(file_type(from), item->matrix.columns) * (size_t)row;
@@ -319,7 +331,7 @@ static const void *read_rows(const declared *item, int64_t row, int64_t *n, floa
     piece.data = data;
     piaa_tensor_to_float(&piece, wide);
     if (item->type == GGML_TYPE_F32) return wide;
-    ggml_quantize_chunk(item->type, wide, narrow, 0, *n, item->matrix.columns, NULL);
+    piaa_quantise(item->type, wide, narrow, *n, item->matrix.columns);
     return narrow;
 }
 

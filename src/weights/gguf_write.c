@@ -8,6 +8,7 @@
 #include "weights/gguf_meta.h"
 #include "weights/gguf_names.h"
 #include "weights/mixture.h"
+#include "weights/quantise.h"
 
 #include <errno.h>
 #include <ggml.h>
@@ -234,7 +235,7 @@ static bool write_tensor(output *out, const planned *item) {
     for (int64_t row = 0; ok && row < rows; row += chunk) {
         int64_t n = rows - row < chunk ? rows - row : chunk;
         read_rows(item, row, n, columns, wide);
-        if (item->type != GGML_TYPE_F32) ggml_quantize_chunk(item->type, wide, narrow, 0, n, columns, NULL);
+        if (item->type != GGML_TYPE_F32) piaa_quantise(item->type, wide, narrow, n, columns);
         ok = write_bytes(out, item->type == GGML_TYPE_F32 ? wide : narrow, row_bytes * (size_t)n);
         if (ok && out->hooks && out->hooks->stop && out->hooks->stop(out->hooks->user))
             ok = piaa_error_set(out->error, PIAA_STOPPED, "stopped before %s was whole", out->path);

@@ -143,20 +143,29 @@ static void test_product(void **unused) {
 
 /* ---------------------------------------------------------------------------------------------------------- product in codes */
 
-/* x rounded in groups of 32 to whole multiples of max|x| / 127, as kernels/int8.c documents it. */
-static void round_groups(const float *x, size_t count, double *out) {
-    for (size_t i = 0; i < count; i += PIAA_GROUP) {
-        float most = 0;
-        for (size_t k = i; k < i + PIAA_GROUP; k++) most = fmaxf(most, fabsf(x[k]));
-        for (size_t k = i; k < i + PIAA_GROUP; k++) out[k] = most > 0 ? nearbyintf(x[k] * (127.0f / most)) * (double)(most / 127.0f) : 0;
+/* A row of x rounded in groups of 32 to whole multiples of max|x| / 127; with `powers` the largest of 256 values stands in for the group's,
+ * over as large a power of 2 (up to 2^8) as leaves the group below it. */
+static void round_groups(const float *x, int64_t columns, bool powers, double *out) {
+    for (int64_t i = 0; i < columns; i += PIAA_GROUP) {
+        const int64_t slice = i / 256 * 256;
+        float most = 0, top = 0, factor, scale;
+        for (int64_t k = i; k < i + PIAA_GROUP; k++) most = fmaxf(most, fabsf(x[k]));
+        for (int64_t k = slice; k < columns && k < slice + 256; k++) top = fmaxf(top, fabsf(x[k]));
+        scale = most / 127.0f, factor = 127.0f / most;
+        if (powers) {
+            int power = 0;
+            while (power < 8 && most * (float)(2 << power) <= top) power++;
+            scale = ldexpf(top / 127.0f, -power), factor = ldexpf(127.0f / top, power);
+        }
+        for (int64_t k = i; k < i + PIAA_GROUP; k++) out[k] = most > 0 ? nearbyintf(x[k] * factor) * (double)scale : 0;
     }
 }
 
 /* Against what ggml says that its blocks mean; where the product rounds them anew, to within that. */
-static void check_codes(enum ggml_type type, int64_t tokens, int64_t columns, int64_t rows, piaa_activation activation) {
+static void check_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t columns, int64_t rows, piaa_activation activation) {
     enum { SLICE = 256 };
     const piaa_kernels *kernels = piaa_kernels_find_codes();
-    const piaa_codes *codes = piaa_codes_find(type);
+    const piaa_codes *codes = piaa_codes_find(type, fine);
     const bool paired = piaa_activation_gated(activation);
     const int64_t width = paired ? rows / 2 : rows, run = paired ? PIAA_PAIRED : PIAA_PANEL, panels = (width + run - 1) / run;
     const size_t row_bytes = ggml_row_size(type, columns);
@@ -179,8 +188,8 @@ static void check_codes(enum ggml_type type, int64_t tokens, int64_t columns, in
     void *rounded = need(kernels->rounded_bytes(tokens, columns), 1), *scratch = need(PIAA_SCRATCH, 1);
     float *out = need((size_t)(tokens * width), sizeof *out);
     double *exact = need((size_t)(tokens * columns), sizeof *exact);
-    for (int64_t t = 0; t < tokens; t++) kernels->round(x + t * columns, columns, t, tokens, rounded);
-    round_groups(x, (size_t)(tokens * columns), exact);
+    for (int64_t t = 0; t < tokens; t++) kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
+    for (int64_t t = 0; t < tokens; t++) round_groups(x + t * columns, columns, !codes->fine, exact + t * columns);
     piaa_product job = {.weights = weights,
                         .rows = rows,
                         .words = columns,
@@ -237,13 +246,14 @@ static void test_codes(void **unused) {
     static const int64_t shapes[][3] = {{1, 256, 1},   {2, 32, 64},    {3, 288, 63},  {4, 512, 65},   {5, 1152, 2},
                                         {6, 768, 130}, {7, 2048, 200}, {193, 96, 70}, {200, 512, 64}, {13, 8960, 96}};
     if (!piaa_kernels_find_codes()) skip();
-    assert_null(piaa_codes_find(GGML_TYPE_Q3_K));
-    assert_null(piaa_codes_find(GGML_TYPE_F16));
+    assert_null(piaa_codes_find(GGML_TYPE_Q3_K, true));
+    assert_null(piaa_codes_find(GGML_TYPE_F16, true));
     for (size_t i = 0; i < PIAA_COUNT(types); i++)
         for (size_t j = 0; j < PIAA_COUNT(shapes); j++) {
+            const bool fine = (i + j) % 2;
             if (shapes[j][1] % ggml_blck_size(types[i]) != 0) continue;
-            check_codes(types[i], shapes[j][0], shapes[j][1], shapes[j][2], j % 2 ? PIAA_LINEAR : PIAA_GELU_TANH);
-            check_codes(types[i], shapes[j][0], shapes[j][1], 2 * shapes[j][2], j % 2 ? PIAA_SWIGLU : PIAA_GEGLU);
+            check_codes(types[i], fine, shapes[j][0], shapes[j][1], shapes[j][2], j % 2 ? PIAA_LINEAR : PIAA_GELU_TANH);
+            check_codes(types[i], fine, shapes[j][0], shapes[j][1], 2 * shapes[j][2], j % 2 ? PIAA_SWIGLU : PIAA_GEGLU);
         }
 }
 

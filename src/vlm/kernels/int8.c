@@ -2,22 +2,27 @@
  * Products with weights in codes of at most 8 bits and activations rounded to 8 bits, for CPUs with AVX512_VNNI: vpdpbusd multiplies and
  * adds 64 pairs of bytes where vdpbf16ps has 32 pairs of bfloat16.
  *
- * A row of x is rounded in groups of 32: x_k = s q_k with s = max|x| / 127 of the group and q_k whole.  Weights come as w_k = d (c_k - 128)
- * with bytes c and d in float32, which belongs to a row of the matrix and either to the same group or to a whole slice of 256 values:
+ * A row of x is rounded in groups of 32: x_k = s q_k, q_k whole and at most 127 in size.  Weights come as w_k = d (c_k - 128) with bytes c,
+ * so that a row of the matrix times x is sum over groups of d s (sum c_k q_k - 128 sum q_k) whose inner sum is exact in 32 bits and starts
+ * from -128 sum q, which is ready with the rounded x.
  *
- *   sum_k w_k x_k = sum over groups of d s (sum c_k q_k - 128 sum q_k)
+ * vpdpbusd takes two ports of the CPU, and floating-point multiplications the same two.  With d and s of every group's own there are two of
+ * those, d s and the sum, for every eight vpdpbusd, and nothing faster than 0.8 of the peak.  Hence three ways, by what there is to lose:
  *
- * The inner sum is exact in 32 bits (32 * 255 * 127 has 20) and starts from -128 sum q, which is ready with the rounded x.
+ *   fine    s = max|x| / 127 of the group, d the group's own.  q8_0, where nothing in the model is coarser.
+ *   plain   d the same, but s = 2^-p max|x| / 127 of the slice of 256 values, p as large (up to 8) as the group allows: the sum is shifted,
+ *           which another port does, and one multiplication is left.  q4_0, q5_0, and q8_0 beside them.
+ *   again   d = max|w| / 127 of the slice too: every multiplication waits for the end of the slice.  For q4_K, q5_K, q6_K, q4_1 and q5_1,
+ * which have offsets or shorter blocks, dearer still.  Unpacking rounds their values anew, in 16 bits: c = (A code + B) >> 8, with A and B
+ * for each block of each row.
  *
- * Types without offsets are that already, d being the scale of the group (and c = code + 128 - centre).  It costs two floating-point
- * operations, d s and the sum, to every eight vpdpbusd on the same two ports.  The others would need three, or with blocks of 16 four, and
- * have less than 8 bits to lose, so that the slice is rounded anew: d is max|w| / 127 of 256 values, and c follows in 16-bit arithmetic as
- * (A code + B) >> 8 with A and B for each block.  That adds 0.0066 of a weight's spread to what the type has lost already (q4_K 0.075,
- * q6_K 0.02; they add as squares) and leaves one operation to eight.
+ * What is lost, as a share of the spread of normally distributed values: rounding x 0.0048 (fine) or 0.0066, rounding weights anew 0.0066,
+ * beside what the types have lost already: q8_0 0.0048, q6_K 0.018, q5_K 0.035, q4_K 0.070.  They add as squares.
  *
- * The tile is 2 rows of x times 64 rows of the matrix: 8 whole sums and 8 in float32.  A slice of the panel, 256 deep, is unpacked to bytes
- * (16 KiB: the first-level cache) and serves all rows of the part.  One Zen 4 core, register-only peak 471
- * G operations/s: q4_K 339-370, q6_K 331-362, q8_0 306-332, q5_0 300-328 (docs/performance.md).
+ * The tile is 2 rows of x times 64 rows of the matrix: 8 whole sums, 8 more, and in registers all of them.  A slice of the panel is
+ * unpacked to bytes (16 KiB: the first-level cache) and serves all rows of the part.  Of a core's 468 GOP/s: fine 325 to 340, plain 350 to
+ * 365, again 350 to 375; the tile alone 0.8, 0.88 and 1.0 of the peak; the rest is unpacking (3 %), finishing (4 %), rounding x (1 %), and
+ * misses. Fetching the next slice and the lines of the result while a tile computes brought 5 to 9 %.
  *
  * Compiler extensions: see lanes.h.
  */
@@ -28,6 +33,7 @@ enum {
     GROUP = PIAA_GROUP,
     DEPTH = 256,                   /* values of the summed axis at a time */
     GROUPS = DEPTH / GROUP,        /* of a slice */
+    SHIFT = 8,                     /* the smallest scale of a group is the slice's over 2^8 */
     HEIGHT = 2,                    /* rows of x in the tile */
     WORD = 4,                      /* values of a 32-bit lane */
     VECTOR = LANES * WORD,         /* bytes of a vector */
@@ -55,30 +61,31 @@ _Static_assert(sizeof(scratch_room) <= PIAA_SCRATCH, "PIAA_SCRATCH is too small"
  * through them. */
 typedef struct rounded {
     int8_t q[DEPTH];
-    float scale[GROUPS];
     int32_t start[GROUPS]; /* -128 sum q */
+    float scale[GROUPS];   /* s of each group; or, where they are powers of 2 apart, of the last power */
+    int32_t shift[GROUPS]; /* and these */
 } rounded;
 
 static size_t rounded_bytes(int64_t tokens, int64_t columns) {
     return (size_t)(divide_up(columns, DEPTH) * tokens) * sizeof(rounded);
 }
 
-/* The largest, or the sum, of each eight of 64 numbers. */
-static inline __m512 join(__m512 a, __m512 b, bool add) {
+/* The larger, or the sum; and of each eight of 64 numbers. */
+static inline __m512 either(__m512 a, __m512 b, bool add) {
     return add ? _mm512_add_ps(a, b) : _mm512_max_ps(a, b);
 }
 
 static inline __m256 fold(const __m512 t[4], bool add) {
-    __m512 a = join(_mm512_shuffle_f32x4(t[0], t[1], 0x88), _mm512_shuffle_f32x4(t[0], t[1], 0xDD), add);
-    __m512 b = join(_mm512_shuffle_f32x4(t[2], t[3], 0x88), _mm512_shuffle_f32x4(t[2], t[3], 0xDD), add);
-    __m512 c = join(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE), add);
-    c = join(c, _mm512_permute_ps(c, 0xB1), add);
+    __m512 a = either(_mm512_shuffle_f32x4(t[0], t[1], 0x88), _mm512_shuffle_f32x4(t[0], t[1], 0xDD), add);
+    __m512 b = either(_mm512_shuffle_f32x4(t[2], t[3], 0x88), _mm512_shuffle_f32x4(t[2], t[3], 0xDD), add);
+    __m512 c = either(_mm512_shuffle_ps(a, b, 0x44), _mm512_shuffle_ps(a, b, 0xEE), add);
+    c = either(c, _mm512_permute_ps(c, 0xB1), add);
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 2, 6, 10, 14, 0, 0, 0, 0, 0, 0, 0, 0);
     return _mm512_castps512_ps256(_mm512_permutexvar_ps(order, c));
 }
 
-/* x [GROUP * groups] */
-static inline void round_slice(const float *x, int64_t groups, rounded *out) {
+/* x [GROUP * groups]; powers: scales are the slice's own over powers of 2. */
+static inline void round_slice(const float *x, int64_t groups, bool powers, rounded *out) {
     __m512 value[GROUPS][2], most[GROUPS], t[GROUPS / 2];
     for (int g = 0; g < GROUPS; g++) {
         const __mmask16 mask = g < groups ? 0xFFFF : 0;
@@ -89,9 +96,19 @@ static inline void round_slice(const float *x, int64_t groups, rounded *out) {
         t[g / 2] = _mm512_max_ps(_mm512_shuffle_f32x4(most[g], most[g + 1], 0x44), _mm512_shuffle_f32x4(most[g], most[g + 1], 0xEE));
     const __m256 largest = fold(t, false), full = _mm256_set1_ps(127.0f);
     float factor[GROUPS];
-    /* A group of zeros keeps them. */
-    _mm256_storeu_ps(factor, _mm256_maskz_div_ps(_mm256_cmp_ps_mask(largest, _mm256_setzero_ps(), _CMP_NEQ_UQ), full, largest));
-    _mm256_storeu_ps(out->scale, _mm256_div_ps(largest, full));
+    if (powers) {
+        const __m512 every = _mm512_castps256_ps512(largest);
+        const __m256 top = _mm256_set1_ps(_mm512_mask_reduce_max_ps(0xFF, every));
+        const __m256 power = _mm256_min_ps(_mm256_getexp_ps(_mm256_div_ps(top, largest)), _mm256_set1_ps(SHIFT)); /* SHIFT for 0 / 0 */
+        const __m256 inverse = _mm256_maskz_div_ps(_mm256_cmp_ps_mask(top, _mm256_setzero_ps(), _CMP_NEQ_UQ), full, top);
+        _mm256_storeu_ps(factor, _mm256_scalef_ps(inverse, power));
+        _mm256_storeu_ps(out->scale, _mm256_div_ps(top, _mm256_set1_ps(127.0f * (1 << SHIFT))));
+        _mm256_storeu_si256((__m256i *)(void *)out->shift, _mm256_sub_epi32(_mm256_set1_epi32(SHIFT), _mm256_cvtps_epi32(power)));
+    } else { /* a group of zeros keeps them */
+        _mm256_storeu_ps(factor, _mm256_maskz_div_ps(_mm256_cmp_ps_mask(largest, _mm256_setzero_ps(), _CMP_NEQ_UQ), full, largest));
+        _mm256_storeu_ps(out->scale, _mm256_div_ps(largest, full));
+        _mm256_storeu_si256((__m256i *)(void *)out->shift, _mm256_setzero_si256());
+    }
     for (int g = 0; g < GROUPS; g++)
         for (int i = 0; i < 2; i++)
             _mm_storeu_si128((__m128i *)(void *)(out->q + g * GROUP + i * LANES),
@@ -104,9 +121,9 @@ static inline void round_slice(const float *x, int64_t groups, rounded *out) {
     _mm256_storeu_si256((__m256i *)(void *)out->start, _mm256_sub_epi32(_mm256_setzero_si256(), sum));
 }
 
-static void round_row(const float *x, int64_t columns, int64_t token, int64_t tokens, void *out) {
+static void round_row(const piaa_codes *codes, const float *x, int64_t columns, int64_t token, int64_t tokens, void *out) {
     for (int64_t k = 0; k < columns; k += DEPTH)
-        round_slice(x + k, least(DEPTH, columns - k) / GROUP, (rounded *)out + k / DEPTH * tokens + token);
+        round_slice(x + k, least(DEPTH, columns - k) / GROUP, !codes->fine, (rounded *)out + k / DEPTH * tokens + token);
 }
 
 /* ----------------------------------------------------------------------------------------------------------------- unpacking */
@@ -224,45 +241,76 @@ static void unpack(const piaa_codes *codes, const layout *at, const uint8_t *fro
 
 /* ------------------------------------------------------------------------------------------------------------------ the tile */
 
-/* sums[r][64] += slice times x[r], `groups` deep; `whole`: the slice has one scale for each row. */
-static inline __attribute__((always_inline)) void tile_of(bool whole, const slice *w, int64_t groups, const rounded *const x[HEIGHT],
+/* dot[r][64] = start + a group of the slice times the same of x[r] */
+static inline __attribute__((always_inline)) void dot_of(const slice *w, int64_t g, const rounded *const x[HEIGHT],
+                                                         __m512i dot[HEIGHT][PER_WORD]) {
+    const uint8_t *codes = w->codes + g * GROUP * PIAA_PANEL;
+    for (int r = 0; r < HEIGHT; r++)
+        for (int j = 0; j < PER_WORD; j++) dot[r][j] = _mm512_set1_epi32(x[r]->start[g]);
+    for (int k = 0; k < GROUP / WORD; k++) {
+        __m512i column[PER_WORD];
+        for (int j = 0; j < PER_WORD; j++) column[j] = _mm512_loadu_si512(codes + (k * PER_WORD + j) * VECTOR);
+        for (int r = 0; r < HEIGHT; r++) {
+            int32_t word;
+            memcpy(&word, x[r]->q + g * GROUP + k * WORD, sizeof word);
+            for (int j = 0; j < PER_WORD; j++) dot[r][j] = _mm512_dpbusd_epi32(dot[r][j], column[j], _mm512_set1_epi32(word));
+        }
+    }
+}
+
+/* sums[r][64] += slice times x[r], `groups` deep; each group of the slice has its scales, and of x too if it is `fine`. */
+static inline __attribute__((always_inline)) void tile_of(bool fine, const slice *w, int64_t groups, const rounded *const x[HEIGHT],
                                                           float *sums) {
     __m512 sum[HEIGHT][PER_WORD];
     for (int r = 0; r < HEIGHT; r++)
-        for (int j = 0; j < PER_WORD; j++) sum[r][j] = whole ? _mm512_setzero_ps() : _mm512_loadu_ps(sums + r * PIAA_PANEL + j * LANES);
+        for (int j = 0; j < PER_WORD; j++) sum[r][j] = fine ? _mm512_loadu_ps(sums + r * PIAA_PANEL + j * LANES) : _mm512_setzero_ps();
     for (int64_t g = 0; g < groups; g++) {
         __m512i dot[HEIGHT][PER_WORD];
-        for (int r = 0; r < HEIGHT; r++)
-            for (int j = 0; j < PER_WORD; j++) dot[r][j] = _mm512_set1_epi32(x[r]->start[g]);
-        for (int k = 0; k < GROUP / WORD; k++) {
-            __m512i column[PER_WORD];
-            for (int j = 0; j < PER_WORD; j++) column[j] = _mm512_loadu_si512(w->codes + ((g * GROUP / WORD + k) * PER_WORD + j) * VECTOR);
-            for (int r = 0; r < HEIGHT; r++) {
-                int32_t word;
-                memcpy(&word, x[r]->q + g * GROUP + k * WORD, sizeof word);
-                for (int j = 0; j < PER_WORD; j++) dot[r][j] = _mm512_dpbusd_epi32(dot[r][j], column[j], _mm512_set1_epi32(word));
-            }
-        }
+        dot_of(w, g, x, dot);
         for (int r = 0; r < HEIGHT; r++)
             for (int j = 0; j < PER_WORD; j++) {
-                const __m512 s = _mm512_set1_ps(x[r]->scale[g]);
-                sum[r][j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][j]),
-                                            whole ? s : _mm512_mul_ps(s, _mm512_loadu_ps(w->scales[g] + j * LANES)), sum[r][j]);
+                __m512 scale = _mm512_loadu_ps(w->scales[g] + j * LANES);
+                if (fine)
+                    scale = _mm512_mul_ps(scale, _mm512_set1_ps(x[r]->scale[g]));
+                else
+                    dot[r][j] = _mm512_sllv_epi32(dot[r][j], _mm512_set1_epi32(x[r]->shift[g]));
+                sum[r][j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[r][j]), scale, sum[r][j]);
             }
     }
     for (int r = 0; r < HEIGHT; r++)
         for (int j = 0; j < PER_WORD; j++) {
             float *to = sums + r * PIAA_PANEL + j * LANES;
-            if (whole) sum[r][j] = _mm512_fmadd_ps(sum[r][j], _mm512_loadu_ps(w->scales[0] + j * LANES), _mm512_loadu_ps(to));
+            if (!fine) sum[r][j] = _mm512_fmadd_ps(sum[r][j], _mm512_set1_ps(x[r]->scale[0]), _mm512_loadu_ps(to));
             _mm512_storeu_ps(to, sum[r][j]);
         }
 }
 
-static void tile(bool whole, const slice *w, int64_t groups, const rounded *const x[HEIGHT], float *sums) {
-    if (whole)
-        tile_of(true, w, groups, x, sums);
-    else
-        tile_of(false, w, groups, x, sums);
+static void tile_fine(const slice *w, int64_t groups, const rounded *const x[HEIGHT], float *sums) {
+    tile_of(true, w, groups, x, sums);
+}
+
+static void tile_plain(const slice *w, int64_t groups, const rounded *const x[HEIGHT], float *sums) {
+    tile_of(false, w, groups, x, sums);
+}
+
+/* The same; the slice has one scale for each row on either side. */
+static void tile_again(const slice *w, int64_t groups, const rounded *const x[HEIGHT], float *sums) {
+    __m512i sum[HEIGHT][PER_WORD];
+    for (int r = 0; r < HEIGHT; r++)
+        for (int j = 0; j < PER_WORD; j++) sum[r][j] = _mm512_setzero_si512();
+    for (int64_t g = 0; g < groups; g++) {
+        __m512i dot[HEIGHT][PER_WORD];
+        dot_of(w, g, x, dot);
+        for (int r = 0; r < HEIGHT; r++)
+            for (int j = 0; j < PER_WORD; j++)
+                sum[r][j] = _mm512_add_epi32(sum[r][j], _mm512_sllv_epi32(dot[r][j], _mm512_set1_epi32(x[r]->shift[g])));
+    }
+    for (int r = 0; r < HEIGHT; r++)
+        for (int j = 0; j < PER_WORD; j++) {
+            float *to = sums + r * PIAA_PANEL + j * LANES;
+            const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(x[r]->scale[0]), _mm512_loadu_ps(w->scales[0] + j * LANES));
+            _mm512_storeu_ps(to, _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][j]), scale, _mm512_loadu_ps(to)));
+        }
 }
 
 /* While a tile computes: the slice that comes next, and where the results will go. */
@@ -292,7 +340,13 @@ static void product(const piaa_product *p, int64_t part, void *scratch) {
             fetch_ahead(p, &in, weights, t, k + DEPTH >= columns);
             const rounded *x[HEIGHT]; /* the last tile repeats its last row */
             for (int r = 0; r < HEIGHT; r++) x[r] = (const rounded *)p->x + k / DEPTH * p->tokens + least(t + r, in.end - 1);
-            tile(p->codes->again, &room->slice, groups, x, room->sums + (t - in.begin) * PIAA_PANEL);
+            float *sums = room->sums + (t - in.begin) * PIAA_PANEL;
+            if (p->codes->again)
+                tile_again(&room->slice, groups, x, sums);
+            else if (p->codes->fine)
+                tile_fine(&room->slice, groups, x, sums);
+            else
+                tile_plain(&room->slice, groups, x, sums);
         }
     }
     finish_tokens(p, &in, room->sums);
