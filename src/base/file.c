@@ -236,6 +236,11 @@ const char *piaa_path_name(const char *path) {
     return slash ? slash + 1 : path;
 }
 
+bool piaa_path_ends(const char *path, const char *ending) {
+    const size_t n = strlen(path), m = strlen(ending);
+    return n >= m && strcmp(path + n - m, ending) == 0;
+}
+
 static char *working_folder(piaa_error *error) {
     char *buffer = NULL;
     for (size_t capacity = 0, need = 256;; need = capacity * 2) {

@@ -33,6 +33,7 @@ char *piaa_path_join(const char *folder, const char *name, piaa_error *error) PI
 char *piaa_path_folder(const char *path, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_absolute(const char *path, piaa_error *error) PIAA_MUST_USE;
 const char *piaa_path_name(const char *path); /* after the last '/' */
+bool piaa_path_ends(const char *path, const char *ending);
 
 /* A list of strings that it owns; start from {0}. */
 typedef struct piaa_paths {

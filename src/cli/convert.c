@@ -38,9 +38,8 @@ static void show_progress(void *user, const char *what, int64_t done, int64_t to
 
 static bool run(piaa_call *call, piaa_error *error) {
     const char *out = call->operands[1], *name = piaa_call_value(call, "dtype");
-    size_t length = strlen(out);
     piaa_gguf_kind kind = PIAA_GGUF_KIND_Q4_K;
-    if (length < 6 || strcmp(out + length - 5, ".gguf") != 0)
+    if (strlen(out) < sizeof ".gguf" || !piaa_path_ends(out, ".gguf"))
         return piaa_error_set(error, PIAA_USAGE, "the file to write should end in .gguf, \"%s\" does not", out);
     if (name && !piaa_gguf_kind_parse(name, &kind))
         return piaa_error_set(error, PIAA_USAGE, "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q6_K, q5_K, q4_K", name);

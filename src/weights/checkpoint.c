@@ -44,15 +44,10 @@ static bool make_canonical(entry *e, piaa_error *error) {
 
 /* ------------------------------------------------------------------------------------------------------ the folder */
 
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
 static bool holds_ending(const char *folder, const char *end) {
     DIR *stream = opendir(folder);
     bool found = false;
-    for (struct dirent *item; stream && !found && (item = readdir(stream));) found = ends_with(item->d_name, end);
+    for (struct dirent *item; stream && !found && (item = readdir(stream));) found = piaa_path_ends(item->d_name, end);
     if (stream) closedir(stream);
     return found;
 }

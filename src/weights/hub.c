@@ -3,6 +3,7 @@
  * Nothing that the hub says is believed before it is checked: a file's name becomes a path, a commit a folder. */
 #include "weights/hub.h"
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
 
@@ -112,11 +113,6 @@ bool piaa_hub_is_commit(const char *text) {
 
 /* -------------------------------------------------------------------------------------------------------------- which files */
 
-static bool ends_with(const char *name, const char *end) {
-    size_t n = strlen(name), m = strlen(end);
-    return n >= m && strcmp(name + n - m, end) == 0;
-}
-
 static bool is_setting(const char *name) {
     static const char *const names[] = {"config.json",        "generation_config.json", "preprocessor_config.json", "processor_config.json",
                                         "tokenizer.json",     "tokenizer_config.json",  "special_tokens_map.json",  "chat_template.json",
@@ -148,10 +144,10 @@ static contents look(const cJSON *siblings) {
         has.config = has.config || strcmp(name, "config.json") == 0;
         has.single = has.single || strcmp(name, "model.safetensors") == 0;
         has.index = has.index || strcmp(name, "model.safetensors.index.json") == 0;
-        has.shards = has.shards || (strncmp(name, "model-", 6) == 0 && ends_with(name, ".safetensors"));
-        has.safetensors = has.safetensors || ends_with(name, ".safetensors");
-        has.pickles = has.pickles || ends_with(name, ".bin") || ends_with(name, ".pt") || ends_with(name, ".pth");
-        has.gguf += ends_with(name, ".gguf");
+        has.shards = has.shards || (strncmp(name, "model-", 6) == 0 && piaa_path_ends(name, ".safetensors"));
+        has.safetensors = has.safetensors || piaa_path_ends(name, ".safetensors");
+        has.pickles = has.pickles || piaa_path_ends(name, ".bin") || piaa_path_ends(name, ".pt") || piaa_path_ends(name, ".pth");
+        has.gguf += piaa_path_ends(name, ".gguf");
     }
     return has;
 }
@@ -162,7 +158,7 @@ static bool is_needed(const char *name, const contents *has) {
     if (is_setting(name)) return true;
     if (has->single) return strcmp(name, "model.safetensors") == 0;
     if (strcmp(name, "model.safetensors.index.json") == 0) return true;
-    return ends_with(name, ".safetensors") && (!has->shards || strncmp(name, "model-", 6) == 0);
+    return piaa_path_ends(name, ".safetensors") && (!has->shards || strncmp(name, "model-", 6) == 0);
 }
 
 static bool check_contents(const contents *has, const char *where, piaa_error *error) {
@@ -194,7 +190,7 @@ static bool read_file(const cJSON *item, const char *name, const char *where, pi
 
 static int compare_files(const void *a, const void *b) {
     const piaa_hub_file *x = a, *y = b;
-    bool x_weights = ends_with(x->name, ".safetensors"), y_weights = ends_with(y->name, ".safetensors");
+    bool x_weights = piaa_path_ends(x->name, ".safetensors"), y_weights = piaa_path_ends(y->name, ".safetensors");
     return x_weights != y_weights ? x_weights - y_weights : strcmp(x->name, y->name);
 }
 
@@ -209,7 +205,7 @@ static bool read_pair(const cJSON *siblings, size_t most, const char *where, con
     piaa_gguf_choice choice;
     cJSON_ArrayForEach(item, siblings) {
         const char *name = piaa_json_string(item, "rfilename");
-        if (!offers || !items || count == most || !name || !is_plain(name) || !ends_with(name, ".gguf")) continue;
+        if (!offers || !items || count == most || !name || !is_plain(name) || !piaa_path_ends(name, ".gguf")) continue;
         int64_t size = -1;
         if (!piaa_json_int(item, "size", &size)) piaa_json_int(item, "lfs.size", &size);
         offers[count] = (piaa_gguf_offer){name, size};

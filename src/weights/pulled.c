@@ -271,8 +271,7 @@ static bool list_offers(const char *folder, offers *out, piaa_error *error) {
     bool ok = true;
     for (struct dirent *item; ok && stream && out->count < FILES_MOST && (item = readdir(stream));) {
         struct stat status;
-        size_t n = strlen(item->d_name);
-        if (n < 5 || strcmp(item->d_name + n - 5, ".gguf") != 0 || fstatat(dirfd(stream), item->d_name, &status, 0) != 0) continue;
+        if (!piaa_path_ends(item->d_name, ".gguf") || fstatat(dirfd(stream), item->d_name, &status, 0) != 0) continue;
         ok = piaa_grow(&out->items, &out->capacity, out->count + 1, sizeof *out->items, error);
         const char *name = ok ? piaa_strdup(item->d_name, error) : NULL;
         ok = name != NULL;
