@@ -13,9 +13,7 @@
 #include <vips/vips.h>
 
 const piaa_option piaa_reader_options[] = {
-    {"model", "DIR",
-     "a model to read the photos: a folder as downloaded from Hugging Face, a GGUF file, or the name of one that was pulled",
-     "the demonstration model", NULL},
+    PIAA_OPTION_MODEL,
     PIAA_OPTION_MMPROJ,
     {"pool", "POOLS",
      "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the vision encoder; of models of vision alone "
@@ -23,13 +21,12 @@ const piaa_option piaa_reader_options[] = {
      "lt, or v of models of vision alone", NULL},
     {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default", "15/36 of the depth, of v the last", NULL},
     {"prompt", "TEXT", "what the model is told beside the photo", "\"" PIAA_BASE_PROMPT "\"", NULL},
-    {"max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL},
-    {"dtype", "TYPE", "how the weights are held in memory", "auto: f32 for models up to 1 GiB, else the checkpoint's own",
-     "auto f32 f16 bf16 q8_0 q6_K q5_K q4_K file"},
+    PIAA_OPTION_MAX_PIXELS,
+    PIAA_OPTION_DTYPE,
     PIAA_OPTION_IMAGE_ATTENTION,
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply", "apply ignore"},
     PIAA_OPTION_DEVICE,
-    {"threads", "N", "threads to compute with", "one per core", NULL},
+    PIAA_OPTION_THREADS,
     {0},
 };
 

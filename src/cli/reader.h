@@ -14,9 +14,28 @@
             "both", "both causal"                                                                                                          \
     }
 
-/* The row after "model" of every table that has it: piaa_reader_model reads both. */
+/* Rows of every table whose command opens a model: piaa_reader_model reads the first two, piaa_reader_request the others. */
+#define PIAA_OPTION_MODEL                                                                                                                  \
+    {                                                                                                                                      \
+        "model", "DIR",                                                                                                                    \
+            "a model to read the photos: a folder as downloaded from Hugging Face, a GGUF file, or the name of one that was pulled",       \
+            "the demonstration model", NULL                                                                                                \
+    }
+
 #define PIAA_OPTION_MMPROJ                                                                                                                 \
     { "mmproj", "FILE", "the vision part of a GGUF model", "the one beside it", NULL }
+
+#define PIAA_OPTION_MAX_PIXELS                                                                                                             \
+    { "max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL }
+
+#define PIAA_OPTION_DTYPE                                                                                                                  \
+    {                                                                                                                                      \
+        "dtype", "TYPE", "how the weights are held in memory", "auto: f32 for models up to 1 GiB, else the checkpoint's own",              \
+            "auto f32 f16 bf16 q8_0 q6_K q5_K q4_K file"                                                                                   \
+    }
+
+#define PIAA_OPTION_THREADS                                                                                                                \
+    { "threads", "N", "threads to compute with", "one per core", NULL }
 
 #define PIAA_OPTION_DEVICE                                                                                                                 \
     { "device", "NAME", "what computes: cpu, cuda0, … (piaa devices lists them), or rpc://HOST:PORT", "auto: a GPU if there is one", NULL }

@@ -12,19 +12,16 @@
 #include <unistd.h>
 
 const piaa_option piaa_study_options[] = {
-    {"model", "DIR",
-     "a model to read the photos: a folder as downloaded from Hugging Face, a GGUF file, or the name of one that was pulled",
-     "the demonstration model", NULL},
+    PIAA_OPTION_MODEL,
     PIAA_OPTION_MMPROJ,
     {"prompt", "TEXT", "what the model is told beside the photo: base, format, attributes or unrelated for the paper's prompts, or a text",
      "base", NULL},
-    {"max-pixels", "N", "larger photos are shrunk to this many pixels before the model reads them", "the model's own limit", NULL},
-    {"dtype", "TYPE", "how the weights are held in memory", "auto: f32 for models up to 1 GiB, else the checkpoint's own",
-     "auto f32 f16 bf16 q8_0 q6_K q5_K q4_K file"},
+    PIAA_OPTION_MAX_PIXELS,
+    PIAA_OPTION_DTYPE,
     PIAA_OPTION_IMAGE_ATTENTION,
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say; the published code ignores them", "apply", "apply ignore"},
     PIAA_OPTION_DEVICE,
-    {"threads", "N", "threads to compute with", "one per core", NULL},
+    PIAA_OPTION_THREADS,
     {"store", "STORE", "folder where the images' features are kept", "one in ~/.cache/piaa/stores", NULL},
     {0},
 };
