@@ -448,15 +448,13 @@ static double peak(void) {
     __m512 sum[SUMS];
     const __m512i a = _mm512_set1_epi32(0x3F803F80), b = _mm512_set1_epi32(0x3F003F00);
     for (int i = 0; i < SUMS; i++) sum[i] = _mm512_setzero_ps();
-    struct timespec start, end;
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &start);
+    const double start = thread_seconds();
     for (int turn = 0; turn < TURNS; turn++)
         for (int i = 0; i < SUMS; i++) sum[i] = multiply_add(sum[i], a, b);
-    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &end);
+    const double seconds = thread_seconds() - start;
     for (int i = 1; i < SUMS; i++) sum[0] = _mm512_add_ps(sum[0], sum[i]);
     volatile float kept = _mm512_reduce_add_ps(sum[0]); /* or the compiler would drop the loop */
     (void)kept;
-    double seconds = (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
     return 2e-9 * LANES * PER_WORD * SUMS * TURNS / seconds;
 }
 

@@ -30,6 +30,13 @@ static inline __mmask16 lanes_below(int64_t n) {
     return n >= LANES ? (__mmask16)0xFFFF : n <= 0 ? (__mmask16)0 : (__mmask16)((1U << n) - 1U);
 }
 
+/* Processor time of this thread. */
+static inline double thread_seconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 /* n (<= 16) floats stored as the kernels' own type, or as float32. */
 static inline void store_values(void *out, int64_t index, __m512 v, __mmask16 mask, bool narrow) {
 #if PIAA_HALF
