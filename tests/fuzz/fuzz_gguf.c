@@ -36,12 +36,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     size_t first = (size_t)data[0] | (size_t)data[1] << 8;
     if (first > size - 2) first = size - 2;
     uint8_t *blocks[2] = {NULL};
-    piaa_checkpoint c = {.folder = NULL};
+    piaa_checkpoint *c = calloc(1, sizeof *c);
+    if (!c) abort();
     piaa_error error = {0};
-    c.text = parse(data + 2, first, &blocks[0]);
-    c.vision = parse(data + 2 + first, size - 2 - first, &blocks[1]);
-    cJSON *root = c.text ? piaa_gguf_tokenizer(c.text, &error) : NULL;
-    if (c.text && !root && error.code == PIAA_OK) abort();
+    c->text = parse(data + 2, first, &blocks[0]);
+    c->vision = parse(data + 2 + first, size - 2 - first, &blocks[1]);
+    cJSON *root = c->text ? piaa_gguf_tokenizer(c->text, &error) : NULL;
+    if (c->text && !root && error.code == PIAA_OK) abort();
     piaa_error_clear(&error);
     piaa_tokenizer *tokenizer = root ? piaa_tokenizer_from_json(root, "fuzz", &error) : NULL;
     if (root && !tokenizer && error.code == PIAA_OK) abort();
@@ -51,18 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     piaa_tokenizer_close(tokenizer);
     cJSON_Delete(root);
     piaa_error_clear(&error);
-    if (c.text && c.vision && !piaa_gguf_model_read(&c, &error) && error.code == PIAA_OK) abort();
-    for (size_t i = 0; i < c.count; i++) {
-        free(c.entries[i].canonical);
-        free(c.entries[i].owned);
-    }
-    free(c.entries);
-    cJSON_Delete(c.config);
-    cJSON_Delete(c.processor);
-    cJSON_Delete(c.origins);
-    free(c.config_text);
-    piaa_gguf_close(c.text);
-    piaa_gguf_close(c.vision);
+    if (c->text && c->vision && !piaa_gguf_model_read(c, &error) && error.code == PIAA_OK) abort();
+    piaa_checkpoint_close(c);
     free(blocks[0]);
     free(blocks[1]);
     return 0;

@@ -101,8 +101,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!size) return 0;
     const size_t kind = data[0] % PAIRS;
     if (!files[kind][0].bytes) load(kind);
-    char *copies[HALVES], name[] = "fuzz.gguf";
-    piaa_checkpoint c = {.folder = name};
+    char *copies[HALVES];
+    piaa_checkpoint *c = calloc(1, sizeof *c);
+    if (!c || !(c->folder = piaa_strdup("fuzz.gguf", NULL))) abort();
     piaa_error error = {0};
     for (size_t half = 0; half < HALVES; half++) {
         copies[half] = malloc(files[kind][half].size);
@@ -110,25 +111,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         memcpy(copies[half], files[kind][half].bytes, files[kind][half].size);
     }
     change(copies, kind, data + 1, size - 1);
-    c.text = piaa_gguf_parse(copies[0], files[kind][0].size, "text.gguf", &error);
-    if (c.text) c.vision = piaa_gguf_parse(copies[1], files[kind][1].size, "vision.gguf", &error);
-    if (!c.vision || !piaa_gguf_model_read(&c, &error)) {
+    c->text = piaa_gguf_parse(copies[0], files[kind][0].size, "text.gguf", &error);
+    if (c->text) c->vision = piaa_gguf_parse(copies[1], files[kind][1].size, "vision.gguf", &error);
+    if (!c->vision || !piaa_gguf_model_read(c, &error)) {
         fuzz_check_error(&error);
     } else {
-        qsort(c.entries, c.count, sizeof *c.entries, compare_names);
-        fuzz_open_and_run(kinds[kind].family, &c, tokenizers[kind], data[0] & 128);
+        qsort(c->entries, c->count, sizeof *c->entries, compare_names);
+        fuzz_open_and_run(kinds[kind].family, c, tokenizers[kind], data[0] & 128);
     }
-    for (size_t i = 0; i < c.count; i++) {
-        free(c.entries[i].canonical);
-        free(c.entries[i].owned);
-    }
-    free(c.entries);
-    cJSON_Delete(c.config);
-    cJSON_Delete(c.processor);
-    cJSON_Delete(c.origins);
-    free(c.config_text);
-    piaa_gguf_close(c.text);
-    piaa_gguf_close(c.vision);
+    piaa_checkpoint_close(c);
     free(copies[0]);
     free(copies[1]);
     return 0;

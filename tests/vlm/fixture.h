@@ -87,6 +87,27 @@ static inline double fixture_states(const fixture *f, const piaa_safetensors *go
     return worst;
 }
 
+/* The largest relative error of a run's vectors, layer by layer, against "<key>|<prefix><pool>" [layers][dim]; golden calls a pooled state
+ * pooler_output and a projected one image_embeds. */
+static inline double fixture_pools(const fixture *f, const piaa_safetensors *golden, const char *key, const char *prefix) {
+    double worst = 0;
+    const float *at = f->out;
+    for (size_t i = 0; i < f->slots.count; i++) {
+        const piaa_slot *slot = &f->slots.items[i];
+        char name[160];
+        snprintf(name, sizeof name, "%s|%s%s", key, slot->pool == PIAA_V ? "" : prefix, /* the vision encoder sees no tokens */
+                 slot->pool == PIAA_POOLED      ? "pooler_output"
+                 : slot->pool == PIAA_PROJECTED ? "image_embeds"
+                                                : piaa_pool_name(slot->pool));
+        const piaa_tensor *tensor = support_tensor(golden, name);
+        assert_int_equal(tensor->shape[tensor->dimensions - 1], slot->dim);
+        double e = support_relative_error(at, (const float *)tensor->data + (size_t)slot->layer * (size_t)slot->dim, (size_t)slot->dim);
+        if (e > worst) worst = e;
+        at += slot->dim;
+    }
+    return worst;
+}
+
 /* The folder `from` once more in a new one, which the caller removes: config.json as `edit` leaves it, tensors whose names begin with
  * renames[i][0] with renames[i][1] in its place, other files as they are. */
 static inline char *fixture_respelt(const char *from, void (*edit)(cJSON *config), const char *const (*renames)[2], size_t count) {

@@ -32,24 +32,6 @@ static const struct {
               {"clip", "v,projected", "cat.jpg", false},
               {"siglip", "v,pooled", "cat.jpg", false}};
 
-static double compare(const fixture *f, const piaa_safetensors *golden, const char *key) {
-    double worst = 0;
-    const float *at = f->out;
-    for (size_t i = 0; i < f->slots.count; i++) {
-        const piaa_slot *slot = &f->slots.items[i];
-        char name[160];
-        snprintf(name, sizeof name, "%s|%s", key,
-                 slot->pool == PIAA_POOLED      ? "pooler_output"
-                 : slot->pool == PIAA_PROJECTED ? "image_embeds"
-                                                : piaa_pool_name(slot->pool));
-        const float *expected = support_tensor(golden, name)->data;
-        double e = support_relative_error(at, expected + (size_t)slot->layer * (size_t)slot->dim, (size_t)slot->dim);
-        if (e > worst) worst = e;
-        at += slot->dim;
-    }
-    return worst;
-}
-
 static piaa_model_input *prepare(const fixture *f, const piaa_safetensors *golden, size_t m) {
     char key[96];
     snprintf(key, sizeof key, "%s|pixel_values", models[m].key);
@@ -77,7 +59,7 @@ static double check(size_t m, const char *device, const char *pools, const char 
     piaa_model_input *input = prepare(&f, golden, m);
     fixture_run(&f, input);
     fixture_run(&f, input); /* the second run allocates anew */
-    double worst = compare(&f, golden, models[m].key), e = 0;
+    double worst = fixture_pools(&f, golden, models[m].key, ""), e = 0;
     if (whole) {
         e = states(&f, golden, m, "hidden", !models[m].decoder);
         worst = e > worst ? e : worst;

@@ -10,37 +10,20 @@ static const struct {
     {"unicode", "Évalue l’esthétique — “lumière”, 构图 和 色彩! (1–5)\n\n  Score:"},
 };
 
-/* The largest relative error of the run's vectors against "<key>|<prefix><pool>". */
-static double compare(const fixture *f, const piaa_safetensors *golden, const char *key, const char *prefix) {
-    double worst = 0;
-    const float *at = f->out;
-    for (size_t i = 0; i < f->slots.count; i++) {
-        const piaa_slot *slot = &f->slots.items[i];
-        char name[160];
-        snprintf(name, sizeof name, "%s|%s%s", key, slot->pool == PIAA_V ? "" : prefix, piaa_pool_name(slot->pool));
-        const piaa_tensor *tensor = support_tensor(golden, name);
-        assert_int_equal(tensor->shape[1], slot->dim);
-        double e = support_relative_error(at, (const float *)tensor->data + (size_t)slot->layer * (size_t)slot->dim, (size_t)slot->dim);
-        if (e > worst) worst = e;
-        at += slot->dim;
-    }
-    return worst;
-}
-
 static void check_from_pixels(const char *folder, bool portable, double limit) {
     piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/gemma3/golden.safetensors");
     fixture f = fixture_open(folder, "lt,lt_tail,lv,v", "all",
                              (piaa_session_options){.dtype = PIAA_DTYPE_F32, .logits = true, .hidden = true, .portable = portable});
     piaa_model_input *input = fixture_planes(&f, golden, "cat.jpg|base|pixel_values", NULL);
     fixture_run(&f, input);
-    double pooled = compare(&f, golden, "cat.jpg|base", ""), hidden = fixture_states(&f, golden, "cat.jpg|base|hidden", false),
+    double pooled = fixture_pools(&f, golden, "cat.jpg|base", ""), hidden = fixture_states(&f, golden, "cat.jpg|base|hidden", false),
            vision = fixture_states(&f, golden, "cat.jpg|base|vision", true);
     const piaa_tensor *expected = support_tensor(golden, "cat.jpg|base|logits");
     double logits = support_relative_error(piaa_session_logits(f.session), expected->data, (size_t)expected->shape[0]);
     piaa_model_input_free(input);
     input = fixture_planes(&f, golden, "cat.jpg|base|pixel_values", &(piaa_ask){.image_attention = PIAA_IMAGE_CAUSAL});
     fixture_run(&f, input);
-    double causal = compare(&f, golden, "cat.jpg|base", "causal_");
+    double causal = fixture_pools(&f, golden, "cat.jpg|base", "causal_");
     print_message("pooled %.2g, hidden states %.2g, vision blocks %.2g, logits %.2g, pooled causal %.2g\n", pooled, hidden, vision, logits,
                   causal);
     assert_true(pooled <= limit && hidden <= limit && vision <= limit && logits <= limit && causal <= limit);
@@ -72,7 +55,7 @@ static void check_from_files(const char *pools, const char *layers, piaa_session
                 char key[96];
                 snprintf(key, sizeof key, "%s|%s", images[i], prompts[p].name);
                 fixture_run(&f, input);
-                double e = compare(&f, golden, key, causal ? "causal_" : "");
+                double e = fixture_pools(&f, golden, key, causal ? "causal_" : "");
                 if (e > worst[causal]) worst[causal] = e;
                 piaa_model_input_free(input);
             }

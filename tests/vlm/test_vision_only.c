@@ -9,26 +9,6 @@ static const struct {
               {"clip", "v,projected", "CLIP"},
               {"siglip", "v,pooled", "SigLIP"}};
 
-/* The largest relative error of the run's vectors against "<key>|v", "<key>|pooler_output" and "<key>|image_embeds". */
-static double compare(const fixture *f, const piaa_safetensors *golden, const char *key) {
-    double worst = 0;
-    const float *at = f->out;
-    for (size_t i = 0; i < f->slots.count; i++) {
-        const piaa_slot *slot = &f->slots.items[i];
-        char name[160];
-        snprintf(name, sizeof name, "%s|%s", key,
-                 slot->pool == PIAA_V        ? "v"
-                 : slot->pool == PIAA_POOLED ? "pooler_output"
-                                             : "image_embeds");
-        const piaa_tensor *tensor = support_tensor(golden, name);
-        assert_int_equal(tensor->shape[tensor->dimensions - 1], slot->dim);
-        double e = support_relative_error(at, (const float *)tensor->data + (size_t)slot->layer * (size_t)slot->dim, (size_t)slot->dim);
-        if (e > worst) worst = e;
-        at += slot->dim;
-    }
-    return worst;
-}
-
 /* folder: where the checkpoint of models[m] is. */
 static void check_model(size_t m, const char *folder, bool portable) {
     char *home = support_join(PIAA_GOLDEN, models[m].folder), *file = support_join(home, "golden.safetensors");
@@ -41,7 +21,7 @@ static void check_model(size_t m, const char *folder, bool portable) {
     assert_int_equal(f.slots.count, info->layout.vision_blocks + 1 + 1);
     piaa_model_input *input = fixture_planes(&f, golden, "cat.jpg|pixel_values", NULL);
     fixture_run(&f, input);
-    double pooled = compare(&f, golden, "cat.jpg"), states = fixture_states(&f, golden, "cat.jpg|hidden", true);
+    double pooled = fixture_pools(&f, golden, "cat.jpg", ""), states = fixture_states(&f, golden, "cat.jpg|hidden", true);
     print_message("%s: pooled %.2g, hidden states %.2g\n", models[m].folder, pooled, states);
     assert_true(pooled <= 1e-4);
     assert_true(states <= 1e-4);
@@ -75,7 +55,7 @@ static void check_from_files(const char *pools, const char *layers, piaa_dtype d
         for (size_t i = 0; i < PIAA_COUNT(images); i++) {
             piaa_model_input *input = fixture_file(&f, images[i], NULL);
             fixture_run(&f, input);
-            double e = compare(&f, golden, images[i]);
+            double e = fixture_pools(&f, golden, images[i], "");
             if (e > worst) worst = e;
             piaa_model_input_free(input);
         }
