@@ -99,6 +99,7 @@ check:
 	@scripts/setup clang-format
 	@scripts/check-rooms
 	@scripts/check-words
+	@scripts/check-lines
 	@clang-format --dry-run -Werror $(sources)
 
 tidy:

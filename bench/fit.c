@@ -3,8 +3,9 @@
  *
  *     bench_fit X Y ROWS COLUMNS TARGETS SECONDS
  *
- * X holds ROWS x COLUMNS float32, Y ROWS x TARGETS float64, raw.  Repeats for about SECONDS and prints, as CSV without a header: repeats,
- * median and best milliseconds of the whole, median milliseconds of the design alone, and the alpha of each target.  fit.py calls it.
+ * X holds ROWS x COLUMNS float32, Y ROWS x TARGETS float64, raw.  Repeats for about SECONDS and
+ * prints, as CSV without a header: repeats, median and best milliseconds of the whole, median
+ * milliseconds of the design alone, and the alpha of each target.  fit.py calls it.
  */
 #include "base/file.h"
 #include "base/memory.h"
@@ -30,22 +31,27 @@ int main(int argc, char **argv) {
     piaa_error error = {0};
     piaa_map x, y;
     if (argc != 7 || !piaa_map_open(&x, argv[1], &error) || !piaa_map_open(&y, argv[2], &error)) {
-        fprintf(stderr, "%s\n", argc == 7 ? error.message : "usage: bench_fit X Y ROWS COLUMNS TARGETS SECONDS");
+        fprintf(stderr, "%s\n",
+                argc == 7 ? error.message : "usage: bench_fit X Y ROWS COLUMNS TARGETS SECONDS");
         return 2;
     }
     int64_t n = atoll(argv[3]);
     int dim = atoi(argv[4]), targets = atoi(argv[5]), repeats = 0;
-    double limit = atof(argv[6]) * 1e3, *whole = malloc(MOST * sizeof *whole), *part = malloc(MOST * sizeof *part);
-    if (!whole || !part || n < 1 || dim < 1 || targets < 1 || x.size != (size_t)n * (size_t)dim * sizeof(float) ||
+    double limit = atof(argv[6]) * 1e3, *whole = malloc(MOST * sizeof *whole),
+           *part = malloc(MOST * sizeof *part);
+    if (!whole || !part || n < 1 || dim < 1 || targets < 1 ||
+        x.size != (size_t)n * (size_t)dim * sizeof(float) ||
         y.size != (size_t)n * (size_t)targets * sizeof(double)) {
         fprintf(stderr, "bench_fit: the files do not have the sizes that were given\n");
         return 2;
     }
     piaa_ridge *model = NULL;
-    for (double start = now(); repeats < MOST && (repeats < 3 || now() - start < limit); repeats++) {
+    for (double start = now(); repeats < MOST && (repeats < 3 || now() - start < limit);
+         repeats++) {
         piaa_ridge_free(model);
         double begin = now();
-        piaa_ridge_design *design = piaa_ridge_design_new((const float *)(const void *)x.data, NULL, n, dim, &error);
+        piaa_ridge_design *design =
+            piaa_ridge_design_new((const float *)(const void *)x.data, NULL, n, dim, &error);
         part[repeats] = now() - begin;
         model = piaa_ridge_fit(design, (const double *)(const void *)y.data, targets, NULL, &error);
         piaa_ridge_design_free(design);

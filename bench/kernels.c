@@ -1,11 +1,12 @@
 /*
  * Speed of the CPU kernels beside ggml's, in GFLOP/s of one core, as CSV: one line per shape.
  *
- *   bench_kernels [repeats [text]]        text: only lines that contain it, such as 212x2560 or "q4_K product"
+ *   bench_kernels [repeats [text]]        text: only lines that contain it, such as 212x2560 or
+ *                                         "q4_K product"
  *
- * One thread and the thread's own clock, so that a busy machine does not change the figures much; the best of `repeats` (5) runs.  `peak`
- * is a loop of vdpbf16ps on registers, or of vpdpbusd for quantised types.  Without our kernels (another CPU) only ggml's columns are
- * filled.
+ * One thread and the thread's own clock, so that a busy machine does not change the figures much;
+ * the best of `repeats` (5) runs.  `peak` is a loop of vdpbf16ps on registers, or of vpdpbusd for
+ * quantised types.  Without our kernels (another CPU) only ggml's columns are filled.
  */
 #include "vlm/kernels.h"
 #include "base/memory.h"
@@ -63,8 +64,10 @@ static double ours_product(bool half, int64_t tokens, int64_t columns, int64_t r
     size_t row_bytes = (size_t)columns * (half ? 2 : 4);
     int64_t words = columns / (half ? 2 : 1);
     float *x = values((size_t)(tokens * columns)), *w = values((size_t)(rows * columns));
-    char *own_x = typed(x, (size_t)(tokens * columns), half), *own_w = typed(w, (size_t)(rows * columns), half);
-    uint32_t *packed = need((size_t)((rows + PIAA_PANEL - 1) / PIAA_PANEL * PIAA_PANEL * words), sizeof *packed);
+    char *own_x = typed(x, (size_t)(tokens * columns), half),
+         *own_w = typed(w, (size_t)(rows * columns), half);
+    uint32_t *packed =
+        need((size_t)((rows + PIAA_PANEL - 1) / PIAA_PANEL * PIAA_PANEL * words), sizeof *packed);
     for (int64_t panel = 0; panel * PIAA_PANEL < rows; panel++) {
         const void *pointers[PIAA_PANEL] = {NULL};
         for (int64_t i = 0; i < PIAA_PANEL && panel * PIAA_PANEL + i < rows; i++)
@@ -72,12 +75,18 @@ static double ours_product(bool half, int64_t tokens, int64_t columns, int64_t r
         kernels->pack(pointers, words, packed + panel * PIAA_PANEL * words);
     }
     float *out = need((size_t)(tokens * rows), sizeof *out);
-    piaa_product job = {.weights = packed, .rows = rows, .words = words, .x = (uint32_t *)own_x, .tokens = tokens, .out = out};
+    piaa_product job = {.weights = packed,
+                        .rows = rows,
+                        .words = words,
+                        .x = (uint32_t *)own_x,
+                        .tokens = tokens,
+                        .out = out};
     void *scratch = need(PIAA_SCRATCH, 1);
     double best = INFINITY;
     for (int i = 0; i < repeats; i++) {
         double start = seconds();
-        for (int64_t part = 0; part < kernels->product_parts(&job); part++) kernels->product(&job, part, scratch);
+        for (int64_t part = 0; part < kernels->product_parts(&job); part++)
+            kernels->product(&job, part, scratch);
         best = fmin(best, seconds() - start);
     }
     free(x), free(w), free(own_x), free(own_w), free(packed), free(out), free(scratch);
@@ -85,14 +94,17 @@ static double ours_product(bool half, int64_t tokens, int64_t columns, int64_t r
 }
 
 /* Rounding x belongs to it, as it does to ggml's. */
-static double ours_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t columns, int64_t rows) {
+static double ours_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t columns,
+                         int64_t rows) {
     const piaa_kernels *kernels = piaa_kernels_find_codes();
     const piaa_codes *codes = piaa_codes_find(type, fine);
     if (!kernels) return NAN;
     const int64_t panels = (rows + PIAA_PANEL - 1) / PIAA_PANEL;
-    const size_t row_bytes = ggml_row_size(type, columns), panel_bytes = piaa_codes_panel_bytes(codes, columns);
+    const size_t row_bytes = ggml_row_size(type, columns),
+                 panel_bytes = piaa_codes_panel_bytes(codes, columns);
     float *x = values((size_t)(tokens * columns)), *w = values((size_t)(PIAA_PANEL * columns));
-    char *blocks = need(PIAA_PANEL, row_bytes), *rounded = need(kernels->rounded_bytes(tokens, columns), 1),
+    char *blocks = need(PIAA_PANEL, row_bytes),
+         *rounded = need(kernels->rounded_bytes(tokens, columns), 1),
          *packed = need((size_t)panels, panel_bytes);
     ggml_quantize_chunk(type, w, blocks, 0, PIAA_PANEL, columns, NULL);
     const void *pointers[PIAA_PANEL];
@@ -100,24 +112,34 @@ static double ours_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t
     for (int64_t panel = 0; panel < panels; panel++) /* the same everywhere */
         piaa_codes_pack(type, pointers, columns, packed + panel_bytes * (size_t)panel);
     float *out = need((size_t)(tokens * rows), sizeof *out);
-    piaa_product job = {.weights = packed, .rows = rows, .words = columns, .x = rounded, .tokens = tokens, .codes = codes, .out = out};
+    piaa_product job = {.weights = packed,
+                        .rows = rows,
+                        .words = columns,
+                        .x = rounded,
+                        .tokens = tokens,
+                        .codes = codes,
+                        .out = out};
     void *scratch = need(PIAA_SCRATCH, 1);
     double best = INFINITY;
     for (int i = 0; i < repeats; i++) {
         double start = seconds();
-        for (int64_t t = 0; t < tokens; t++) kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
-        for (int64_t part = 0; part < kernels->product_parts(&job); part++) kernels->product(&job, part, scratch);
+        for (int64_t t = 0; t < tokens; t++)
+            kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
+        for (int64_t part = 0; part < kernels->product_parts(&job); part++)
+            kernels->product(&job, part, scratch);
         best = fmin(best, seconds() - start);
     }
     free(x), free(w), free(blocks), free(rounded), free(packed), free(out), free(scratch);
     return 2e-9 * (double)(tokens * columns * rows) / best;
 }
 
-static double ours_attention(bool half, int64_t tokens, int heads, int kv_heads, int dim, bool causal) {
+static double ours_attention(bool half, int64_t tokens, int heads, int kv_heads, int dim,
+                             bool causal) {
     const piaa_kernels *kernels = piaa_kernels_find(half);
     if (!kernels) return NAN;
     int64_t row = (int64_t)(heads + 2 * kv_heads) * dim;
-    float *qkv = values((size_t)(tokens * row)), *rotary = values((size_t)(tokens * dim)), *out = need((size_t)(tokens * heads * dim), 4);
+    float *qkv = values((size_t)(tokens * row)), *rotary = values((size_t)(tokens * dim)),
+          *out = need((size_t)(tokens * heads * dim), 4);
     uint32_t *packed = need((size_t)kernels->packed_words(tokens, kv_heads, dim), sizeof *packed);
     piaa_attention_job job = {.q = qkv,
                               .k = qkv + (int64_t)heads * dim,
@@ -139,8 +161,10 @@ static double ours_attention(bool half, int64_t tokens, int heads, int kv_heads,
     double best = INFINITY;
     for (int i = 0; i < repeats; i++) {
         double start = seconds();
-        for (int64_t part = 0; part < kernels->pack_parts(&job); part++) kernels->pack_keys(&job, part);
-        for (int64_t part = 0; part < kernels->attention_parts(&job); part++) kernels->attention(&job, part, scratch);
+        for (int64_t part = 0; part < kernels->pack_parts(&job); part++)
+            kernels->pack_keys(&job, part);
+        for (int64_t part = 0; part < kernels->attention_parts(&job); part++)
+            kernels->attention(&job, part, scratch);
         best = fmin(best, seconds() - start);
     }
     free(qkv), free(rotary), free(out), free(packed), free(scratch);
@@ -167,28 +191,31 @@ static double ggml_seconds(struct ggml_context *context, struct ggml_tensor *res
 }
 
 static struct ggml_context *new_context(void) {
-    struct ggml_context *context =
-        ggml_init((struct ggml_init_params){.mem_size = 64 * ggml_tensor_overhead() + ggml_graph_overhead(), .no_alloc = true});
+    struct ggml_context *context = ggml_init((struct ggml_init_params){
+        .mem_size = 64 * ggml_tensor_overhead() + ggml_graph_overhead(), .no_alloc = true});
     if (!context) exit(1);
     return context;
 }
 
 static double ggml_product(enum ggml_type type, int64_t tokens, int64_t columns, int64_t rows) {
     struct ggml_context *c = new_context();
-    struct ggml_tensor *w = ggml_new_tensor_2d(c, type, columns, rows), *x = ggml_new_tensor_2d(c, GGML_TYPE_F32, columns, tokens);
+    struct ggml_tensor *w = ggml_new_tensor_2d(c, type, columns, rows),
+                       *x = ggml_new_tensor_2d(c, GGML_TYPE_F32, columns, tokens);
     double best = ggml_seconds(c, ggml_mul_mat(c, w, x));
     ggml_free(c);
     return 2e-9 * (double)(tokens * columns * rows) / best;
 }
 
-static double ggml_attention(bool half, int64_t tokens, int heads, int kv_heads, int dim, bool causal) {
+static double ggml_attention(bool half, int64_t tokens, int heads, int kv_heads, int dim,
+                             bool causal) {
     struct ggml_context *c = new_context();
     enum ggml_type type = half ? GGML_TYPE_F16 : GGML_TYPE_F32;
     struct ggml_tensor *q = ggml_new_tensor_3d(c, GGML_TYPE_F32, dim, tokens, heads),
                        *k = ggml_new_tensor_3d(c, type, dim, tokens, kv_heads);
     struct ggml_tensor *v = ggml_new_tensor_3d(c, type, dim, tokens, kv_heads);
     struct ggml_tensor *mask = causal ? ggml_new_tensor_2d(c, GGML_TYPE_F16, tokens, tokens) : NULL;
-    double best = ggml_seconds(c, ggml_flash_attn_ext(c, q, k, v, mask, 1.0f / sqrtf((float)dim), 0, 0));
+    double best =
+        ggml_seconds(c, ggml_flash_attn_ext(c, q, k, v, mask, 1.0f / sqrtf((float)dim), 0, 0));
     ggml_free(c);
     return 4e-9 * (double)tokens * (double)tokens * heads * dim * (causal ? 0.5 : 1) / best;
 }
@@ -206,15 +233,18 @@ static void line(const char *what, const char *shape, double ours, double theirs
 
 int main(int count, char **arguments) {
     static const int64_t products[][3] = {
-        {212, 2560, 9728},  {1045, 2560, 9728}, {4096, 1024, 4096}, {2688, 1024, 3072}, {2688, 1024, 1024}, {2688, 4096, 1024},
-        {687, 2048, 12288}, {687, 6144, 2048},  {207, 2048, 12288}, {768, 1024, 4096},  {4096, 1152, 3456}, {4096, 1152, 4304},
-        {4096, 4304, 1152}, {272, 2560, 20480}, {272, 10240, 2560}, {201, 768, 3072},   {201, 3072, 768}};
+        {212, 2560, 9728},  {1045, 2560, 9728}, {4096, 1024, 4096}, {2688, 1024, 3072},
+        {2688, 1024, 1024}, {2688, 4096, 1024}, {687, 2048, 12288}, {687, 6144, 2048},
+        {207, 2048, 12288}, {768, 1024, 4096},  {4096, 1152, 3456}, {4096, 1152, 4304},
+        {4096, 4304, 1152}, {272, 2560, 20480}, {272, 10240, 2560}, {201, 768, 3072},
+        {201, 3072, 768}};
     static const struct {
         int64_t tokens;
         int heads, kv_heads, dim;
         bool causal;
-    } attentions[] = {{768, 16, 16, 64, false},  {2688, 16, 16, 64, false}, {687, 16, 8, 128, true}, {207, 16, 8, 128, true},
-                      {4096, 16, 16, 72, false}, {272, 8, 4, 256, true},    {201, 12, 12, 64, false}};
+    } attentions[] = {{768, 16, 16, 64, false}, {2688, 16, 16, 64, false}, {687, 16, 8, 128, true},
+                      {207, 16, 8, 128, true},  {4096, 16, 16, 72, false}, {272, 8, 4, 256, true},
+                      {201, 12, 12, 64, false}};
     static const struct {
         enum ggml_type type;
         bool fine;
@@ -234,7 +264,8 @@ int main(int count, char **arguments) {
         char shape[64];
         for (size_t i = 0; i < PIAA_COUNT(products); i++) {
             const int64_t *p = products[i];
-            snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1], (long long)p[2]);
+            snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1],
+                     (long long)p[2]);
             if (!wanted(half ? "bf16 product" : "f32 product", shape)) continue;
             line(half ? "bf16 product" : "f32 product", shape, ours_product(half, p[0], p[1], p[2]),
                  ggml_product(half ? GGML_TYPE_BF16 : GGML_TYPE_F32, p[0], p[1], p[2]), peak);
@@ -243,9 +274,11 @@ int main(int count, char **arguments) {
             int64_t n = attentions[i].tokens;
             int heads = attentions[i].heads, kv = attentions[i].kv_heads, dim = attentions[i].dim;
             bool causal = attentions[i].causal;
-            snprintf(shape, sizeof shape, "%lldx%dx%d%s", (long long)n, heads, dim, causal ? " causal" : "");
+            snprintf(shape, sizeof shape, "%lldx%dx%d%s", (long long)n, heads, dim,
+                     causal ? " causal" : "");
             if (!wanted(half ? "bf16 attention" : "f32 attention", shape)) continue;
-            line(half ? "bf16 attention" : "f32 attention", shape, ours_attention(half, n, heads, kv, dim, causal),
+            line(half ? "bf16 attention" : "f32 attention", shape,
+                 ours_attention(half, n, heads, kv, dim, causal),
                  ggml_attention(half, n, heads, kv, dim, causal), peak);
         }
     }
@@ -256,9 +289,11 @@ int main(int count, char **arguments) {
             const int64_t *p = products[i];
             const enum ggml_type type = types[j].type;
             char shape[64];
-            snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1], (long long)p[2]);
+            snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1],
+                     (long long)p[2]);
             if (!wanted(types[j].what, shape) || p[1] % ggml_blck_size(type) != 0) continue;
-            line(types[j].what, shape, ours_codes(type, types[j].fine, p[0], p[1], p[2]), ggml_product(type, p[0], p[1], p[2]), peak);
+            line(types[j].what, shape, ours_codes(type, types[j].fine, p[0], p[1], p[2]),
+                 ggml_product(type, p[0], p[1], p[2]), peak);
         }
     return 0;
 }

@@ -1,27 +1,34 @@
 /*
- * piaa: read the hidden states of a vision-language model for a photo, and learn one person's taste from them.
+ * piaa: read the hidden states of a vision-language model for a photo, and learn one person's taste
+ * from them.
  *
  *     piaa_error error = {0};
- *     piaa_model *model = piaa_model_open(NULL, &error);                  // NULL: the demonstration model
- *     piaa_extractor *reader = piaa_extractor_new(model, NULL, &error);   // NULL: LT at the default layer, the study's prompt
- *     const char *photos[] = {"photos"};                                  // files and folders
+ *     piaa_model *model = piaa_model_open(NULL, &error); // NULL: the demonstration model
+ *     // NULL: LT at the default layer, the study's prompt
+ *     piaa_extractor *reader = piaa_extractor_new(model, NULL, &error);
+ *     const char *photos[] = {"photos"}; // files and folders
  *     piaa_store *store = piaa_embed("photos.piaa", reader, photos, 1, NULL, NULL, &error);
  *     piaa_ratings *ratings = piaa_ratings_read("ratings.csv", NULL, &error);
  *     piaa_taste *taste = piaa_taste_learn(store, 0, ratings, NULL, &error);
  *     piaa_ranking *ranking = piaa_rank(taste, store, NULL, 0, ratings, &error);
  *     for (size_t i = 0; i < piaa_ranking_count(ranking); i++)
- *         printf("%.2f  %s\n", piaa_ranking_at(ranking, i)->score, piaa_ranking_at(ranking, i)->path);
+ *         printf("%.2f  %s\n", piaa_ranking_at(ranking, i)->score,
+ *                piaa_ranking_at(ranking, i)->path);
  *     if (error.code) fprintf(stderr, "%s\n", error.message);
  *
  * Conventions
- *   Errors     Every function that can fail takes a piaa_error last and returns NULL or false on failure; the error then holds one plain
- *              line: what failed, where, and how to mend it.  A function that is given the NULL of a call that failed, or that begins
- *              with an error already there, fails too and leaves the first error in place, so that a chain like the one above needs
- *              one check, at its end.  Set the error to {0} before going on after one that was dealt with.
- *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_load, *_pull, piaa_embed or piaa_rank belongs to the caller, who ends it
- * with the matching *_close or *_free; both accept NULL.  Pointers that a getter returns belong to the handle. Threads    A handle is used
- * by one thread at a time; different handles are independent.  There is no global state. Numbers    Pooled vectors are float32; the
- * regression is float64 inside.
+ *   Errors     Every function that can fail takes a piaa_error last and returns NULL or false on
+ *              failure; the error then holds one plain line: what failed, where, and how to mend
+ *              it.  A function that is given the NULL of a call that failed, or that begins with an
+ *              error already there, fails too and leaves the first error in place, so that a chain
+ *              like the one above needs one check, at its end.  Set the error to {0} before going
+ *              on after one that was dealt with.
+ *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_load, *_pull, piaa_embed or
+ *              piaa_rank belongs to the caller, who ends it with the matching *_close or *_free;
+ *              both accept NULL.  Pointers that a getter returns belong to the handle.
+ *   Threads    A handle is used by one thread at a time; different handles are independent.  There
+ *              is no global state.
+ *   Numbers    Pooled vectors are float32; the regression is float64 inside.
  */
 #ifndef PIAA_H
 #define PIAA_H
@@ -40,18 +47,20 @@ extern "C" {
 #define PIAA_API
 #endif
 
-/* ------------------------------------------------------------------------------------------------------------ errors */
+/* --------------------------------------------------------------------------------------- errors */
 
 typedef enum piaa_code {
     PIAA_OK = 0,
-    PIAA_USAGE,       /* the caller asked for something that makes no sense (exit code 2 on the command line) */
-    PIAA_IO,          /* the operating system said no: missing file, full disk, no permission */
-    PIAA_FORMAT,      /* a file does not hold what its kind promises */
+    PIAA_USAGE,  /* the caller asked for something that makes no sense (exit code 2 on the command
+                    line) */
+    PIAA_IO,     /* the operating system said no: missing file, full disk, no permission */
+    PIAA_FORMAT, /* a file does not hold what its kind promises */
     PIAA_UNSUPPORTED, /* well formed, but not something that piaa can do */
-    PIAA_MISMATCH,    /* two things do not belong together: a store and a model, ratings and photos */
-    PIAA_BUSY,        /* another process is writing there */
-    PIAA_MEMORY,      /* out of memory */
-    PIAA_STOPPED,     /* the caller's stop hook asked to end early; everything finished so far is kept */
+    PIAA_MISMATCH, /* two things do not belong together: a store and a model, ratings and photos */
+    PIAA_BUSY,     /* another process is writing there */
+    PIAA_MEMORY,   /* out of memory */
+    PIAA_STOPPED,  /* the caller's stop hook asked to end early; everything finished so far is kept
+                    */
 } piaa_code;
 
 typedef struct piaa_error {
@@ -62,55 +71,62 @@ typedef struct piaa_error {
 /* What a long job tells its caller, and asks it.  Any member may be NULL. */
 typedef struct piaa_hooks {
     void *user;
-    void (*warn)(void *user, const char *line);                                  /* one bad photo, a duplicate rating, … */
-    void (*progress)(void *user, const char *what, int64_t done, int64_t total); /* total 0: unknown */
-    bool (*stop)(void *user);                                                    /* true: end after the photo in hand */
+    void (*warn)(void *user, const char *line); /* one bad photo, a duplicate rating, … */
+    void (*progress)(void *user, const char *what, int64_t done,
+                     int64_t total); /* total 0: unknown */
+    bool (*stop)(void *user);        /* true: end after the photo in hand */
 } piaa_hooks;
 
 PIAA_API const char *piaa_version(void); /* "0.1.0" */
 
-/* ------------------------------------------------------------------------------------------------------------ models */
+/* --------------------------------------------------------------------------------------- models */
 
 /* An opened model: configuration, tokenizer and the names of its tensors.  No weights in memory. */
 typedef struct piaa_model piaa_model;
 
-/* The sizes that bound a request: the decoder's hidden states are 0..decoder_layers (0 the embeddings, i the output of block i, the last
- * one after the final norm), the vision encoder's blocks 0..vision_blocks-1.  A model without a decoder (hidden_size 0) counts its vision
- * states as a decoder does: 0 the embeddings, i the output of block i, no norm after the last. */
+/* The sizes that bound a request: the decoder's hidden states are 0..decoder_layers (0 the
+ * embeddings, i the output of block i, the last one after the final norm), the vision encoder's
+ * blocks 0..vision_blocks-1.  A model without a decoder (hidden_size 0) counts its vision states as
+ * a decoder does: 0 the embeddings, i the output of block i, no norm after the last. */
 typedef struct piaa_layout {
     int decoder_layers, hidden_size;
     int vision_blocks, vision_size;
-    bool vision_embeddings;          /* the pool V begins with the embeddings: vision_blocks + 1 layers */
+    bool vision_embeddings; /* the pool V begins with the embeddings: vision_blocks + 1 layers */
     int pooled_size, projected_size; /* of the pools of those names; 0: the model has none */
 } piaa_layout;
 
 typedef struct piaa_model_info {
     const char *family; /* "Qwen3-VL" */
-    const char *folder; /* as it was given, or found; "TEXT.gguf,MMPROJ.gguf" where both were named: piaa_model_open takes it again */
+    const char *folder; /* as it was given, or found; "TEXT.gguf,MMPROJ.gguf" where both were named:
+                           piaa_model_open takes it again */
     const char *dtype;  /* of most weights, as the file spells it */
     piaa_layout layout;
     int heads, kv_heads, head_dim, intermediate, vocabulary;
-    int vision_heads, vision_intermediate, patch, merge; /* one image token is merge x merge patches of patch x patch pixels */
-    int64_t parameters, bytes;                           /* of all tensors in the folder */
-    int64_t min_pixels, max_pixels;                      /* the image processor's limits */
-    bool image_attention;                                /* piaa_request.image_attention makes a difference */
-    bool demonstration;                                  /* the embedded model, trained on rendered scenes */
-    char fingerprint[65];                                /* SHA-256 that tells checkpoints apart, hexadecimal */
+    int vision_heads, vision_intermediate, patch,
+        merge; /* one image token is merge x merge patches of patch x patch pixels */
+    int64_t parameters, bytes;      /* of all tensors in the folder */
+    int64_t min_pixels, max_pixels; /* the image processor's limits */
+    bool image_attention;           /* piaa_request.image_attention makes a difference */
+    bool demonstration;             /* the embedded model, trained on rendered scenes */
+    char fingerprint[65];           /* SHA-256 that tells checkpoints apart, hexadecimal */
 } piaa_model_info;
 
-/* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors), a GGUF file with its vision part (mmproj)
- * beside it or a folder that holds the two, or the name of a model that was pulled; NULL: the demonstration model (or the folder that the
- * environment variable PIAA_MODEL names). */
+/* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors), a
+ * GGUF file with its vision part (mmproj) beside it or a folder that holds the two, or the name of
+ * a model that was pulled; NULL: the demonstration model (or the folder that the environment
+ * variable PIAA_MODEL names). */
 PIAA_API piaa_model *piaa_model_open(const char *folder, piaa_error *error);
-/* The same of a GGUF text model whose vision part is the file `vision`, wherever that is; NULL: as above. */
+/* The same of a GGUF text model whose vision part is the file `vision`, wherever that is; NULL: as
+   above. */
 PIAA_API piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error);
 PIAA_API void piaa_model_close(piaa_model *model);
 PIAA_API const piaa_model_info *piaa_model_get_info(const piaa_model *model);
 
-/* -------------------------------------------------------------------------------------------------------- models by name */
+/* ------------------------------------------------------------------------------- models by name */
 
-/* Of a repository that holds GGUF files, which two to pull; NULL: what the name says behind its colon, else Q4_K_M, else Q8_0, and the
- * vision part in 16 bits.  `from`: the address of a mirror; NULL: the environment's HF_ENDPOINT, else the Hugging Face hub. */
+/* Of a repository that holds GGUF files, which two to pull; NULL: what the name says behind its
+ * colon, else Q4_K_M, else Q8_0, and the vision part in 16 bits.  `from`: the address of a mirror;
+ * NULL: the environment's HF_ENDPOINT, else the Hugging Face hub. */
 typedef struct piaa_pull_request {
     const char *file;   /* the text model's */
     const char *mmproj; /* its vision part's */
@@ -128,16 +144,20 @@ typedef struct piaa_pulled {
     bool shared; /* in the Hugging Face cache */
     /* Of a pull, else 0: */
     size_t files;
-    size_t unchecked;   /* of them those for which the server named no checksum, so that only their size could be checked */
+    size_t unchecked;   /* of them those for which the server named no checksum, so that only their
+                           size could be checked */
     int64_t downloaded; /* bytes, by this call */
 } piaa_pulled;
 
-/* Downloads what piaa needs of a repository into the user's cache: `name` is a short name ("qwen3-vl-4b") or OWNER/NAME, either with
- * @REVISION and, for GGUF files, :QUANT.  What is there already, whole and right, is not fetched again; a file gets its name only after its
- * size and checksum were found right.  hooks->progress hears of bytes and the file in hand.  On failure what has come is kept, and the same
- * call goes on from there.  The token in HF_TOKEN goes to the hub (or to `from`) and to no other host, and never unencrypted, except to
- * this machine.  request and hooks may be NULL. */
-PIAA_API piaa_pulled *piaa_model_pull(const char *name, const piaa_pull_request *request, const piaa_hooks *hooks, piaa_error *error);
+/* Downloads what piaa needs of a repository into the user's cache: `name` is a short name
+ * ("qwen3-vl-4b") or OWNER/NAME, either with @REVISION and, for GGUF files, :QUANT.  What is there
+ * already, whole and right, is not fetched again; a file gets its name only after its size and
+ * checksum were found right.  hooks->progress hears of bytes and the file in hand.  On failure what
+ * has come is kept, and the same call goes on from there.  The token in HF_TOKEN goes to the hub
+ * (or to `from`) and to no other host, and never unencrypted, except to this machine.  request and
+ * hooks may be NULL. */
+PIAA_API piaa_pulled *piaa_model_pull(const char *name, const piaa_pull_request *request,
+                                      const piaa_hooks *hooks, piaa_error *error);
 PIAA_API void piaa_pulled_free(piaa_pulled *pulled);
 
 /* Every pulled model, and those of the Hugging Face cache, by name and revision. */
@@ -147,22 +167,34 @@ PIAA_API void piaa_pulled_list_free(piaa_pulled_list *list);
 PIAA_API size_t piaa_pulled_list_count(const piaa_pulled_list *list);
 PIAA_API const piaa_pulled *piaa_pulled_list_at(const piaa_pulled_list *list, size_t index);
 
-/* Deletes every revision of a pulled model (of one with :QUANT, those files alone), and what an unfinished pull left; *bytes (may be NULL):
- * how much that was.  PIAA_USAGE where it was not pulled, PIAA_BUSY while a pull of it is under way.  The Hugging Face cache is not
- * touched. */
+/* Deletes every revision of a pulled model (of one with :QUANT, those files alone), and what an
+ * unfinished pull left; *bytes (may be NULL): how much that was.  PIAA_USAGE where it was not
+ * pulled, PIAA_BUSY while a pull of it is under way.  The Hugging Face cache is not touched. */
 PIAA_API bool piaa_pulled_remove(const char *name, int64_t *bytes, piaa_error *error);
 
-/* --------------------------------------------------------------------------------------------------- pooled hidden states */
+/* ------------------------------------------------------------------------- pooled hidden states */
 
-/* What the mean is taken over.  LT: all tokens of the decoder's input that are not the image's, template included; LT_TAIL: the last of
- * them alone; LV: the image's tokens; V: all entries of a vision block's output (patches, and class and register tokens where there are
- * some).  Two are no means and have no layers, only layer 0: POOLED is what a vision model makes of its last block for others to use
- * (pooler_output), PROJECTED that in the space which it shares with text (image_embeds). */
-typedef enum piaa_pool { PIAA_LT, PIAA_LT_TAIL, PIAA_LV, PIAA_V, PIAA_POOLED, PIAA_PROJECTED, PIAA_POOLS } piaa_pool;
+/* What the mean is taken over.  LT: all tokens of the decoder's input that are not the image's,
+ * template included; LT_TAIL: the last of them alone; LV: the image's tokens; V: all entries of a
+ * vision block's output (patches, and class and register tokens where there are some).  Two are no
+ * means and have no layers, only layer 0: POOLED is what a vision model makes of its last block for
+ * others to use (pooler_output), PROJECTED that in the space which it shares with text
+ * (image_embeds). */
+typedef enum piaa_pool {
+    PIAA_LT,
+    PIAA_LT_TAIL,
+    PIAA_LV,
+    PIAA_V,
+    PIAA_POOLED,
+    PIAA_PROJECTED,
+    PIAA_POOLS
+} piaa_pool;
 
-PIAA_API const char *piaa_pool_name(piaa_pool pool); /* "lt", "lt_tail", "lv", "v", "pooled", "projected" */
+PIAA_API const char *
+piaa_pool_name(piaa_pool pool); /* "lt", "lt_tail", "lv", "v", "pooled", "projected" */
 
-/* One pooled vector per photo: the pool, the layer (for V the vision block, from 0), and its length. */
+/* One pooled vector per photo: the pool, the layer (for V the vision block, from 0), and its
+   length. */
 typedef struct piaa_slot {
     piaa_pool pool;
     int layer;
@@ -174,9 +206,10 @@ typedef struct piaa_slots {
     size_t count;
 } piaa_slots;
 
-/* How weights are held in memory.  AUTO: float32 where the whole model fits in 1 GiB that way (exact, and fast enough), else the
- * checkpoint's own type.  FILE: each matrix as the checkpoint stores it (F16 as bfloat16 where our kernels run), which AUTO becomes for
- * quantised ones and F16.  Vectors (biases, norms) and activations are float32 always. */
+/* How weights are held in memory.  AUTO: float32 where the whole model fits in 1 GiB that way
+ * (exact, and fast enough), else the checkpoint's own type.  FILE: each matrix as the checkpoint
+ * stores it (F16 as bfloat16 where our kernels run), which AUTO becomes for quantised ones and F16.
+ * Vectors (biases, norms) and activations are float32 always. */
 typedef enum piaa_dtype {
     PIAA_DTYPE_AUTO,
     PIAA_DTYPE_F32,
@@ -189,16 +222,18 @@ typedef enum piaa_dtype {
     PIAA_DTYPE_FILE
 } piaa_dtype;
 
-/* Whether the camera's orientation mark turns the photo before the model sees it (the published code ignores it). */
+/* Whether the camera's orientation mark turns the photo before the model sees it (the published
+   code ignores it). */
 typedef enum piaa_exif { PIAA_EXIF_APPLY, PIAA_EXIF_IGNORE } piaa_exif;
 
-/* Whom the image's tokens attend to in a decoder that was trained with both (Gemma 3): each other, or only those before them, as in the
- * published code, which loses the marks that say which tokens are the image's.  Other models ignore it. */
+/* Whom the image's tokens attend to in a decoder that was trained with both (Gemma 3): each other,
+ * or only those before them, as in the published code, which loses the marks that say which tokens
+ * are the image's.  Other models ignore it. */
 typedef enum piaa_image_attention { PIAA_IMAGE_BOTH_WAYS, PIAA_IMAGE_CAUSAL } piaa_image_attention;
 
 /* What can run a model: this machine's CPU, and what else ggml was built for. */
 typedef struct piaa_device {
-    char name[320];        /* as piaa_request takes it: "cpu", "cuda0", "vulkan0", "rpc://HOST:PORT" */
+    char name[320]; /* as piaa_request takes it: "cpu", "cuda0", "vulkan0", "rpc://HOST:PORT" */
     char description[256]; /* what the driver calls it */
     int64_t memory;        /* bytes; 0: not known */
     int64_t memory_free;
@@ -208,10 +243,12 @@ typedef struct piaa_device {
 /* Fills out[0..room-1] with this machine's devices and returns how many there are. */
 PIAA_API size_t piaa_devices(piaa_device *out, size_t room);
 
-/* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the default layer (15/36 of the decoder's
- * depth, rounded), the model's own size limit, orientation applied, weights AUTO, one thread per core, image tokens attending both ways,
- * the device "auto", which is the first GPU if there is one and else the CPU.  A model without a decoder reads no prompt, and its default
- * is the pool V at its last layer.  "rpc://HOST:PORT" is a device that piaa serve lends there: should it go away, ggml ends the process. */
+/* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the
+ * default layer (15/36 of the decoder's depth, rounded), the model's own size limit, orientation
+ * applied, weights AUTO, one thread per core, image tokens attending both ways, the device "auto",
+ * which is the first GPU if there is one and else the CPU.  A model without a decoder reads no
+ * prompt, and its default is the pool V at its last layer.  "rpc://HOST:PORT" is a device that piaa
+ * serve lends there: should it go away, ggml ends the process. */
 typedef struct piaa_request {
     const char *prompt;
     const char *pools;  /* "lt,lt_tail,lv,v,pooled,projected" */
@@ -224,22 +261,28 @@ typedef struct piaa_request {
     const char *device;
 } piaa_request;
 
-/* A model and a request.  The weights that the request needs, and no others, are read at the first photo. */
+/* A model and a request.  The weights that the request needs, and no others, are read at the first
+   photo. */
 typedef struct piaa_extractor piaa_extractor;
 
 /* The model must outlive the extractor; the request is copied and may be NULL. */
-PIAA_API piaa_extractor *piaa_extractor_new(piaa_model *model, const piaa_request *request, piaa_error *error);
+PIAA_API piaa_extractor *piaa_extractor_new(piaa_model *model, const piaa_request *request,
+                                            piaa_error *error);
 PIAA_API void piaa_extractor_free(piaa_extractor *extractor);
-PIAA_API const piaa_slots *piaa_extractor_slots(const piaa_extractor *extractor); /* by pool, then by layer */
-PIAA_API size_t piaa_extractor_values(const piaa_extractor *extractor);           /* floats per photo, all slots together */
+PIAA_API const piaa_slots *
+piaa_extractor_slots(const piaa_extractor *extractor); /* by pool, then by layer */
+PIAA_API size_t
+piaa_extractor_values(const piaa_extractor *extractor); /* floats per photo, all slots together */
 
 /* One photo file: out[piaa_extractor_values()], the slots' vectors one after the other. */
-PIAA_API bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out, piaa_error *error);
+PIAA_API bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out,
+                                  piaa_error *error);
 
-/* ------------------------------------------------------------------------------------------------------------- the store */
+/* ------------------------------------------------------------------------------------ the store */
 
-/* A folder with catalog.sqlite and one <pool>.<layer>.npy per matrix ([photos, dim] float32, C order), append-only and resumable: a kill at
- * any moment loses at most the photo in hand, and NumPy opens the matrices with mmap_mode="r" at any time. */
+/* A folder with catalog.sqlite and one <pool>.<layer>.npy per matrix ([photos, dim] float32, C
+ * order), append-only and resumable: a kill at any moment loses at most the photo in hand, and
+ * NumPy opens the matrices with mmap_mode="r" at any time. */
 typedef struct piaa_store piaa_store;
 
 typedef struct piaa_embed_summary {
@@ -251,18 +294,24 @@ typedef struct piaa_embed_summary {
     double seconds;    /* of computing */
 } piaa_embed_summary;
 
-/* Brings the photos (files, and folders recursively) up to date in the store at `path`, which is made if there is none, and opens it for
- * reading.  Unchanged photos cost a stat; a photo that cannot be read is a warning and a line in the store.  Refused: a store made with
- * another model, prompt or size limit (PIAA_MISMATCH names the difference), one that another process writes to (PIAA_BUSY).  On failure
- * everything done so far is kept, and the same call goes on from there.  hooks and summary may be NULL. */
-PIAA_API piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *const *photos, size_t count,
-                                const piaa_hooks *hooks, piaa_embed_summary *summary, piaa_error *error);
+/* Brings the photos (files, and folders recursively) up to date in the store at `path`, which is
+ * made if there is none, and opens it for reading.  Unchanged photos cost a stat; a photo that
+ * cannot be read is a warning and a line in the store.  Refused: a store made with another model,
+ * prompt or size limit (PIAA_MISMATCH names the difference), one that another process writes to
+ * (PIAA_BUSY).  On failure everything done so far is kept, and the same call goes on from there.
+ * hooks and summary may be NULL. */
+PIAA_API piaa_store *piaa_embed(const char *path, piaa_extractor *extractor,
+                                const char *const *photos, size_t count, const piaa_hooks *hooks,
+                                piaa_embed_summary *summary, piaa_error *error);
 
-/* Opens for reading, also while another process writes and on read-only media: what is there now, as after piaa_store_refresh. */
-PIAA_API piaa_store *piaa_store_open_read(const char *path, const piaa_hooks *hooks, piaa_error *error);
+/* Opens for reading, also while another process writes and on read-only media: what is there now,
+   as after piaa_store_refresh. */
+PIAA_API piaa_store *piaa_store_open_read(const char *path, const piaa_hooks *hooks,
+                                          piaa_error *error);
 PIAA_API void piaa_store_close(piaa_store *store);
 
-/* Takes a new look at the catalogue and the matrices.  Pointers from the functions below last until the next refresh or close. */
+/* Takes a new look at the catalogue and the matrices.  Pointers from the functions below last until
+   the next refresh or close. */
 PIAA_API bool piaa_store_refresh(piaa_store *store, piaa_error *error);
 
 /* A line of the catalogue. */
@@ -283,27 +332,33 @@ typedef struct piaa_store_counts {
 } piaa_store_counts;
 
 PIAA_API const char *piaa_store_path(const piaa_store *store);
-/* "fingerprint", "model", "family", "prompt", "preprocessing", "dtype", "library"; NULL for other keys. */
+/* "fingerprint", "model", "family", "prompt", "preprocessing", "dtype", "library"; NULL for other
+   keys. */
 PIAA_API const char *piaa_store_meta(const piaa_store *store, const char *key);
 /* All matrices, in the order in which they were added; `slot` below is an index into this list. */
 PIAA_API const piaa_slots *piaa_store_slots(const piaa_store *store);
-PIAA_API int piaa_store_find_slot(const piaa_store *store, piaa_pool pool, int layer); /* -1 if absent */
+PIAA_API int piaa_store_find_slot(const piaa_store *store, piaa_pool pool,
+                                  int layer); /* -1 if absent */
 PIAA_API piaa_store_counts piaa_store_count(const piaa_store *store);
-PIAA_API int64_t piaa_store_filled(const piaa_store *store, int slot); /* rows of this slot that hold a vector */
+PIAA_API int64_t piaa_store_filled(const piaa_store *store,
+                                   int slot); /* rows of this slot that hold a vector */
 
 /* Photos in byte order of their paths. */
 PIAA_API size_t piaa_store_photos(const piaa_store *store);
 PIAA_API const piaa_photo *piaa_store_photo(const piaa_store *store, size_t index);
-PIAA_API const piaa_photo *piaa_store_find(const piaa_store *store, const char *path); /* NULL if absent */
+PIAA_API const piaa_photo *piaa_store_find(const piaa_store *store,
+                                           const char *path); /* NULL if absent */
 
-/* The slot's vector in a row (`dim` floats), NULL where there is none (row -1 too).  Mapped, not read, until it is touched. */
+/* The slot's vector in a row (`dim` floats), NULL where there is none (row -1 too).  Mapped, not
+   read, until it is touched. */
 PIAA_API const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row);
-/* The whole matrix [rows, dim]; rows for which piaa_store_vector gives NULL hold NaN or nothing meaningful.  NULL if it has no rows yet.
- * `rows` may be NULL. */
+/* The whole matrix [rows, dim]; rows for which piaa_store_vector gives NULL hold NaN or nothing
+ * meaningful.  NULL if it has no rows yet. `rows` may be NULL. */
 PIAA_API const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows);
 
-/* What a store is made with; all strings, NULL counts as "".  A store takes photos only from a run in which fingerprint, prompt,
- * preprocessing and dtype are equal; model, family and library are kept as they were when the store was made. */
+/* What a store is made with; all strings, NULL counts as "".  A store takes photos only from a run
+ * in which fingerprint, prompt, preprocessing and dtype are equal; model, family and library are
+ * kept as they were when the store was made. */
 typedef struct piaa_identity {
     const char *fingerprint;   /* SHA-256 of the checkpoint in hexadecimal */
     const char *model;         /* as the user knows it */
@@ -314,7 +369,7 @@ typedef struct piaa_identity {
     const char *library;       /* piaa_version() */
 } piaa_identity;
 
-/* ------------------------------------------------------------------------------------------------------ ratings and taste */
+/* ---------------------------------------------------------------------------- ratings and taste */
 
 /* A photo and its score. */
 typedef struct piaa_rating {
@@ -326,42 +381,52 @@ typedef struct piaa_rating {
 typedef struct piaa_ratings piaa_ratings;
 
 /*
- * Reads `path` ("-": standard input).  Column names are compared without regard to case; other columns are ignored.  For `path` the file
- * may also say image, photo, file or filename, and rating for `score`, as long as only one column can be meant.  Relative paths are
- * relative to the folder of the CSV file (standard input: to the working folder).  Whether the photos exist is not looked at.
+ * Reads `path` ("-": standard input).  Column names are compared without regard to case; other
+ * columns are ignored.  For `path` the file may also say image, photo, file or filename, and rating
+ * for `score`, as long as only one column can be meant.  Relative paths are relative to the folder
+ * of the CSV file (standard input: to the working folder).  Whether the photos exist is not looked
+ * at.
  *
- * Ratings are few and precious, so a row that cannot be used (no path, no finite number as its score, a wrong number of fields) is an
- * error that names the first such row and says how many there are.  Photos rated more than once are averaged, and one line about them
- * goes to hooks->warn (hooks may be NULL).
+ * Ratings are few and precious, so a row that cannot be used (no path, no finite number as its
+ * score, a wrong number of fields) is an error that names the first such row and says how many
+ * there are.  Photos rated more than once are averaged, and one line about them goes to hooks->warn
+ * (hooks may be NULL).
  */
-PIAA_API piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_error *error);
+PIAA_API piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks,
+                                         piaa_error *error);
 PIAA_API void piaa_ratings_free(piaa_ratings *ratings);
 
-PIAA_API size_t piaa_ratings_count(const piaa_ratings *ratings);                        /* photos, not rows; 0 for NULL */
-PIAA_API const piaa_rating *piaa_ratings_at(const piaa_ratings *ratings, size_t index); /* in order of first appearance */
-PIAA_API const char *piaa_ratings_where(const piaa_ratings *ratings);                   /* the file, for messages */
+PIAA_API size_t piaa_ratings_count(const piaa_ratings *ratings); /* photos, not rows; 0 for NULL */
+PIAA_API const piaa_rating *piaa_ratings_at(const piaa_ratings *ratings,
+                                            size_t index); /* in order of first appearance */
+PIAA_API const char *piaa_ratings_where(const piaa_ratings *ratings); /* the file, for messages */
 
-/* One person's taste: everything that is needed to score a photo from its pooled vector, and to say where the score comes from.
+/* One person's taste: everything that is needed to score a photo from its pooled vector, and to say
+ * where the score comes from.
  *     score = intercept + sum over j of weights[j] * (x[j] - mean[j]) */
 typedef struct piaa_taste {
-    piaa_identity identity; /* what made the features; its strings belong to the taste and are never NULL */
-    piaa_slot slot;         /* which of them it reads */
-    char made[32];          /* UTC, ISO 8601 */
+    piaa_identity
+        identity;   /* what made the features; its strings belong to the taste and are never NULL */
+    piaa_slot slot; /* which of them it reads */
+    char made[32];  /* UTC, ISO 8601 */
     int64_t ratings;
     double lowest, highest; /* score seen */
     double loo_rmse;        /* the "± x" of a prediction */
     double loo_spearman;    /* NaN where undefined */
     double alpha, intercept;
     double *mean, *scale, *weights; /* [slot.dim] */
-    double *unseen; /* [ratings] leave-one-out prediction of each rated photo, in the order of the fit; NULL for a loaded taste */
+    double *unseen; /* [ratings] leave-one-out prediction of each rated photo, in the order of the
+                       fit; NULL for a loaded taste */
 } piaa_taste;
 
 PIAA_API void piaa_taste_free(piaa_taste *taste);
 
 /* Scores out [count] of x [count][slot.dim]; a photo's score does not depend on the others. */
-PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count, double *out);
+PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count,
+                                 double *out);
 
-/* Written whole or not at all.  Loading believes nothing: every key, type, length and number is checked. */
+/* Written whole or not at all.  Loading believes nothing: every key, type, length and number is
+   checked. */
 PIAA_API bool piaa_taste_save(const piaa_taste *taste, const char *path, piaa_error *error);
 PIAA_API piaa_taste *piaa_taste_load(const char *path, piaa_error *error);
 
@@ -374,16 +439,20 @@ typedef struct piaa_ranked {
 
 typedef struct piaa_ranking piaa_ranking;
 
-/* Fits a taste on the store's vectors of the rated photos (slot: an index into piaa_store_slots).  Rated photos that the store does not
- * have are told to hooks->warn and left out; none at all is an error that shows one path of each side. */
-PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratings *ratings, const piaa_hooks *hooks,
+/* Fits a taste on the store's vectors of the rated photos (slot: an index into piaa_store_slots).
+ * Rated photos that the store does not have are told to hooks->warn and left out; none at all is an
+ * error that shows one path of each side. */
+PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot,
+                                      const piaa_ratings *ratings, const piaa_hooks *hooks,
                                       piaa_error *error);
 
-/* Scores `paths` (absolute; those without a vector are left out, the embed run has told of them), best first, ties in path order.  The
- * taste has to belong to the store's model, prompt and preprocessing: PIAA_MISMATCH names the difference.  paths NULL: every photo of the
- * store.  ratings (may be NULL) mark the rated photos; those that the taste was learned from get their leave-one-out prediction if the
- * taste was learned and not loaded. */
-PIAA_API piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths, size_t path_count,
+/* Scores `paths` (absolute; those without a vector are left out, the embed run has told of them),
+ * best first, ties in path order.  The taste has to belong to the store's model, prompt and
+ * preprocessing: PIAA_MISMATCH names the difference.  paths NULL: every photo of the store.
+ * ratings (may be NULL) mark the rated photos; those that the taste was learned from get their
+ * leave-one-out prediction if the taste was learned and not loaded. */
+PIAA_API piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store,
+                                 const char *const *paths, size_t path_count,
                                  const piaa_ratings *ratings, piaa_error *error);
 PIAA_API void piaa_ranking_free(piaa_ranking *ranking);
 PIAA_API size_t piaa_ranking_count(const piaa_ranking *ranking);

@@ -1,4 +1,5 @@
-/* What several tests need: a temporary folder, paths, distances between arrays, and golden tensors. */
+/* What several tests need: a temporary folder, paths, distances between arrays, and golden
+   tensors. */
 #ifndef PIAA_TESTS_SUPPORT_H
 #define PIAA_TESTS_SUPPORT_H
 
@@ -59,7 +60,8 @@ static inline char *support_join(const char *folder, const char *name) {
 }
 
 /* Writes `size` bytes to folder/name. */
-static inline void support_write(const char *folder, const char *name, const void *data, size_t size) {
+static inline void support_write(const char *folder, const char *name, const void *data,
+                                 size_t size) {
     char *path = support_join(folder, name);
     piaa_error error = {0};
     if (!piaa_file_write(path, data, size, &error)) fail_msg("%s", error.message);
@@ -100,7 +102,8 @@ static inline const piaa_tensor *support_tensor(const piaa_safetensors *golden, 
 }
 
 /* Any golden tensor (F64, F32, F16, BF16, I64, I32, U8) as doubles; freed by the caller. */
-static inline double *support_doubles(const piaa_safetensors *golden, const char *name, size_t *count) {
+static inline double *support_doubles(const piaa_safetensors *golden, const char *name,
+                                      size_t *count) {
     const piaa_tensor *tensor = support_tensor(golden, name);
     size_t n = (size_t)piaa_tensor_count(tensor);
     const unsigned char *data = tensor->data;
@@ -129,7 +132,8 @@ static inline double *support_doubles(const piaa_safetensors *golden, const char
     return out;
 }
 
-static inline float *support_floats(const piaa_safetensors *golden, const char *name, size_t *count) {
+static inline float *support_floats(const piaa_safetensors *golden, const char *name,
+                                    size_t *count) {
     size_t n;
     double *wide = support_doubles(golden, name, &n);
     float *out = piaa_alloc(n, sizeof *out, NULL);
@@ -140,7 +144,8 @@ static inline float *support_floats(const piaa_safetensors *golden, const char *
     return out;
 }
 
-static inline int32_t *support_ints(const piaa_safetensors *golden, const char *name, size_t *count) {
+static inline int32_t *support_ints(const piaa_safetensors *golden, const char *name,
+                                    size_t *count) {
     size_t n;
     double *wide = support_doubles(golden, name, &n);
     int32_t *out = piaa_alloc(n, sizeof *out, NULL);

@@ -1,8 +1,9 @@
 /* CSV after RFC 4180, with a header line.
  *
- * The text is kept whole and cut up in place, one row per call. A row is scanned twice: first only to find its end and its faults, so
- * that a row with a fault leaves the text as it was and reading can go on behind it; then to take quotes away and end each field
- * with a NUL. Lines end with LF, CRLF or CR. A quote inside an unquoted field is an ordinary character (as in Python's csv). */
+ * The text is kept whole and cut up in place, one row per call. A row is scanned twice: first only
+ * to find its end and its faults, so that a row with a fault leaves the text as it was and reading
+ * can go on behind it; then to take quotes away and end each field with a NUL. Lines end with LF,
+ * CRLF or CR. A quote inside an unquoted field is an ordinary character (as in Python's csv). */
 #include "base/csv.h"
 
 #include "base/file.h"
@@ -14,7 +15,8 @@
 #include <string.h>
 
 enum {
-    FIELD_LIMIT = 128 * 1024, /* a quoted field that goes on for longer has lost its closing quote */
+    FIELD_LIMIT =
+        128 * 1024, /* a quoted field that goes on for longer has lost its closing quote */
     FILE_LIMIT = 1 << 30,
 };
 
@@ -65,7 +67,8 @@ static void skip_blank_lines(piaa_csv *csv) {
     }
 }
 
-/* From an opening quote to just behind the closing one; 0 if there is none within the limit. Counts the line breaks inside. */
+/* From an opening quote to just behind the closing one; 0 if there is none within the limit. Counts
+   the line breaks inside. */
 static size_t skip_quoted(const piaa_csv *csv, size_t open, int64_t *breaks) {
     for (size_t at = open + 1; at < csv->size && at - open <= FIELD_LIMIT;) {
         size_t length = newline_length(csv, at);
@@ -88,10 +91,14 @@ static bool scan_row(const piaa_csv *csv, size_t *end, int64_t *breaks, piaa_err
         if (at < csv->size && csv->text[at] == '"') {
             at = skip_quoted(csv, at, breaks);
             if (!at)
-                return piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: a quoted field is never closed: add the missing \"", csv->where,
-                                      (long long)csv->line);
+                return piaa_error_set(
+                    error, PIAA_FORMAT,
+                    "%s, line %lld: a quoted field is never closed: add the missing \"", csv->where,
+                    (long long)csv->line);
             if (at < csv->size && csv->text[at] != ',' && !newline_length(csv, at))
-                return piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: text after a closing quote: write a quote inside a field as \"\"",
+                return piaa_error_set(error, PIAA_FORMAT,
+                                      "%s, line %lld: text after a closing quote: write a quote "
+                                      "inside a field as \"\"",
                                       csv->where, (long long)csv->line);
         }
         while (at < csv->size && csv->text[at] != ',' && !newline_length(csv, at)) at++;
@@ -100,17 +107,21 @@ static bool scan_row(const piaa_csv *csv, size_t *end, int64_t *breaks, piaa_err
     }
     *end = at;
     if (memchr(csv->text + csv->next, '\0', at - csv->next))
-        return piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: a zero byte, which text cannot hold", csv->where, (long long)csv->line);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s, line %lld: a zero byte, which text cannot hold", csv->where,
+                              (long long)csv->line);
     return true;
 }
 
-/* Second pass: takes the row [next, end) apart. What is written never overtakes what is read: each field loses its quotes and gains
- * one NUL in place of its comma or line break (the text has a spare byte at its end). */
+/* Second pass: takes the row [next, end) apart. What is written never overtakes what is read: each
+ * field loses its quotes and gains one NUL in place of its comma or line break (the text has a
+ * spare byte at its end). */
 static bool split_row(piaa_csv *csv, size_t end, piaa_error *error) {
     size_t in = csv->next, out = csv->next;
     csv->count = 0;
     for (;;) {
-        if (!piaa_grow(&csv->fields, &csv->capacity, csv->count + 1, sizeof *csv->fields, error)) return false;
+        if (!piaa_grow(&csv->fields, &csv->capacity, csv->count + 1, sizeof *csv->fields, error))
+            return false;
         csv->fields[csv->count++] = csv->text + out;
         if (in < end && csv->text[in] == '"') {
             for (in++; csv->text[in] != '"' || csv->text[in + 1] == '"'; in++) {
@@ -156,15 +167,21 @@ static char *trim(char *text) {
 }
 
 static bool read_header(piaa_csv *csv, piaa_error *error) {
-    if (csv->size >= 2 && (memcmp(csv->text, "\xff\xfe", 2) == 0 || memcmp(csv->text, "\xfe\xff", 2) == 0))
-        return piaa_error_set(error, PIAA_FORMAT, "%s is UTF-16 text: save it as CSV in UTF-8", csv->where);
+    if (csv->size >= 2 &&
+        (memcmp(csv->text, "\xff\xfe", 2) == 0 || memcmp(csv->text, "\xfe\xff", 2) == 0))
+        return piaa_error_set(error, PIAA_FORMAT, "%s is UTF-16 text: save it as CSV in UTF-8",
+                              csv->where);
     if (csv->size >= 3 && memcmp(csv->text, "\xef\xbb\xbf", 3) == 0) csv->next = 3;
     int row = read_row(csv, error);
     if (row < 0) return false;
-    if (row == 0) return piaa_error_set(error, PIAA_FORMAT, "%s is empty: a header line is expected", csv->where);
+    if (row == 0)
+        return piaa_error_set(error, PIAA_FORMAT, "%s is empty: a header line is expected",
+                              csv->where);
     if (csv->count == 1 && strpbrk(csv->fields[0], ";\t"))
-        return piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: the fields are not separated by commas: save it with commas", csv->where,
-                              (long long)csv->line);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s, line %lld: the fields are not separated by commas: save it with commas",
+            csv->where, (long long)csv->line);
     csv->names = piaa_alloc(csv->count, sizeof *csv->names, error);
     if (!csv->names) return false;
     csv->columns = csv->count;
@@ -228,8 +245,9 @@ int piaa_csv_column(const piaa_csv *csv, const char *name) {
 int piaa_csv_next(piaa_csv *csv, piaa_error *error) {
     int row = read_row(csv, error);
     if (row != 1 || csv->count == csv->columns) return row;
-    piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: %zu field%s where the header has %zu", csv->where, (long long)csv->line, csv->count,
-                   csv->count == 1 ? "" : "s", csv->columns);
+    piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: %zu field%s where the header has %zu",
+                   csv->where, (long long)csv->line, csv->count, csv->count == 1 ? "" : "s",
+                   csv->columns);
     csv->count = 0;
     return -1;
 }
@@ -246,7 +264,7 @@ const char *piaa_csv_where(const piaa_csv *csv) {
     return csv->where;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- numbers */
+/* -------------------------------------------------------------------------------------- numbers */
 
 static const char *skip_blanks(const char *c) {
     while (is_blank(*c) || *c == '\r' || *c == '\n') c++;
@@ -258,7 +276,8 @@ static const char *skip_digits(const char *c) {
     return c;
 }
 
-/* [sign] digits [. digits] [e [sign] digits], with a digit before or after the point; strtod alone would also take "nan" and "0x1". */
+/* [sign] digits [. digits] [e [sign] digits], with a digit before or after the point; strtod alone
+   would also take "nan" and "0x1". */
 static bool is_number(const char *text) {
     const char *c = skip_blanks(text);
     if (*c == '+' || *c == '-') c++;

@@ -11,7 +11,8 @@ static void keep_one_line(char *text) {
         if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = ' ';
 }
 
-/* snprintf cuts at a byte; a cut inside a UTF-8 sequence would leave a broken character at the end. */
+/* snprintf cuts at a byte; a cut inside a UTF-8 sequence would leave a broken character at the
+   end. */
 static void drop_broken_tail(char *text, size_t size) {
     size_t n = strlen(text);
     if (n + 1 < size) return;

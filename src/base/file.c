@@ -1,5 +1,6 @@
 /* Files as the rooms need them: read whole, mapped, written atomically, and folders walked. */
-#define _DEFAULT_SOURCE  /* madvise, beyond POSIX: POSIX's own posix_madvise does nothing for this advice in glibc */
+#define _DEFAULT_SOURCE  /* madvise, beyond POSIX: POSIX's own posix_madvise does nothing for this \
+                            advice in glibc */
 #define _DARWIN_C_SOURCE /* the same for macOS */
 #include "base/file.h"
 
@@ -22,20 +23,23 @@ static int open_retry(const char *path, int flags, mode_t mode) {
     return fd;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- maps */
+/* ----------------------------------------------------------------------------------------- maps */
 
 bool piaa_map_open(piaa_map *map, const char *path, piaa_error *error) {
     *map = (piaa_map){0};
-    int fd = open_retry(path, O_RDONLY | O_NONBLOCK, 0); /* non-blocking, so that a pipe is refused instead of waited for */
+    int fd = open_retry(path, O_RDONLY | O_NONBLOCK,
+                        0); /* non-blocking, so that a pipe is refused instead of waited for */
     if (fd < 0) return piaa_error_set_errno(error, errno, "%s cannot be opened", path);
     struct stat status;
     bool ok = true;
     if (fstat(fd, &status) != 0)
         ok = piaa_error_set_errno(error, errno, "%s cannot be opened", path);
     else if (!S_ISREG(status.st_mode))
-        ok = piaa_error_set(error, PIAA_IO, "%s is %s, not a file", path, S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe");
+        ok = piaa_error_set(error, PIAA_IO, "%s is %s, not a file", path,
+                            S_ISDIR(status.st_mode) ? "a folder" : "a device or pipe");
     else if ((uintmax_t)status.st_size > SIZE_MAX)
-        ok = piaa_error_set(error, PIAA_UNSUPPORTED, "%s is too large for this machine's address space", path);
+        ok = piaa_error_set(error, PIAA_UNSUPPORTED,
+                            "%s is too large for this machine's address space", path);
     else if (status.st_size > 0) {
         void *data = mmap(NULL, (size_t)status.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (data == MAP_FAILED)
@@ -52,12 +56,15 @@ void piaa_map_close(piaa_map *map) {
     *map = (piaa_map){0};
 }
 
-/* Whole pages are dropped, edges included: a neighbour that still needs one faults it back in from the file. */
+/* Whole pages are dropped, edges included: a neighbour that still needs one faults it back in from
+   the file. */
 void piaa_map_forget(const piaa_map *map, const void *data, size_t size) {
 #ifdef MADV_DONTNEED
     long page = sysconf(_SC_PAGESIZE);
     const unsigned char *first = data;
-    if (page <= 0 || !map->data || first < map->data || size > map->size - (size_t)(first - map->data)) return;
+    if (page <= 0 || !map->data || first < map->data ||
+        size > map->size - (size_t)(first - map->data))
+        return;
     size_t start = (size_t)(first - map->data) / (size_t)page * (size_t)page;
     madvise((void *)(map->data + start), (size_t)(first - map->data) + size - start, MADV_DONTNEED);
 #else
@@ -70,18 +77,20 @@ void piaa_map_scattered(const void *data, size_t size, bool scattered) {
     long page = sysconf(_SC_PAGESIZE);
     if (page <= 0 || !size) return;
     size_t before = (size_t)((uintptr_t)data % (uintptr_t)page);
-    madvise((void *)((uintptr_t)data - before), size + before, scattered ? MADV_RANDOM : MADV_NORMAL);
+    madvise((void *)((uintptr_t)data - before), size + before,
+            scattered ? MADV_RANDOM : MADV_NORMAL);
 #else
     PIAA_UNUSED(data), PIAA_UNUSED(size), PIAA_UNUSED(scattered);
 #endif
 }
 
-/* ------------------------------------------------------------------------------------------------- reading and writing */
+/* -------------------------------------------------------------------------- reading and writing */
 
 static bool read_all(int fd, size_t limit, const char *name, piaa_text *out, piaa_error *error) {
     struct stat status;
     size_t guess = 1 << 14;
-    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 && (uintmax_t)status.st_size <= limit)
+    if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode) && status.st_size > 0 &&
+        (uintmax_t)status.st_size <= limit)
         guess = (size_t)status.st_size + 2; /* the NUL, and a byte in which to meet the end */
     for (;;) {
         size_t need = out->length + 2 > guess ? out->length + 2 : guess;
@@ -92,8 +101,10 @@ static bool read_all(int fd, size_t limit, const char *name, piaa_text *out, pia
         out->length += (size_t)got;
         out->data[out->length] = '\0';
         if (out->length > limit)
-            return piaa_error_set(error, PIAA_FORMAT, "%s is larger than %.4g MB, the most that is read of a file of this kind", name,
-                                  (double)limit / 1e6);
+            return piaa_error_set(
+                error, PIAA_FORMAT,
+                "%s is larger than %.4g MB, the most that is read of a file of this kind", name,
+                (double)limit / 1e6);
         if (got == 0) return true;
     }
 }
@@ -120,7 +131,9 @@ char *piaa_file_read(const char *path, size_t limit, size_t *size, piaa_error *e
 /* Returns 0 or an errno. */
 static int write_all(int fd, const unsigned char *data, size_t size) {
     while (size > 0) {
-        size_t part = size < ((size_t)1 << 30) ? size : (size_t)1 << 30; /* some systems refuse more than 2 GB at once */
+        size_t part = size < ((size_t)1 << 30)
+                          ? size
+                          : (size_t)1 << 30; /* some systems refuse more than 2 GB at once */
         ssize_t done = write(fd, data, part);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return errno;
@@ -140,7 +153,8 @@ static bool write_device(const char *path, const void *data, size_t size, piaa_e
     return failed ? piaa_error_set_errno(error, failed, "%s cannot be written", path) : true;
 }
 
-/* The rename itself reaches the disk with the folder; a system that cannot do that loses no data, so failures do not count. */
+/* The rename itself reaches the disk with the folder; a system that cannot do that loses no data,
+   so failures do not count. */
 static void sync_folder(const char *folder) {
     int fd = open_retry(folder, O_RDONLY, 0);
     if (fd < 0) return;
@@ -148,8 +162,10 @@ static void sync_folder(const char *folder) {
     close(fd);
 }
 
-/* A new hidden file in `folder`; its allocated name goes to *temporary. Returns the descriptor or -1 with the error set. */
-static int open_temporary(const char *folder, const char *path, char **temporary, piaa_error *error) {
+/* A new hidden file in `folder`; its allocated name goes to *temporary. Returns the descriptor or
+   -1 with the error set. */
+static int open_temporary(const char *folder, const char *path, char **temporary,
+                          piaa_error *error) {
     enum { ATTEMPTS = 1000 };
     for (int i = 0; i < ATTEMPTS; i++) {
         char *name = piaa_format(error, "%s/.piaa-%ld-%d.tmp", folder, (long)getpid(), i);
@@ -166,11 +182,13 @@ static int open_temporary(const char *folder, const char *path, char **temporary
             return -1;
         }
     }
-    piaa_error_set(error, PIAA_IO, "%s cannot be written: remove the .piaa-*.tmp files beside it", path);
+    piaa_error_set(error, PIAA_IO, "%s cannot be written: remove the .piaa-*.tmp files beside it",
+                   path);
     return -1;
 }
 
-static bool replace_file(const char *target, const struct stat *old, const char *path, const void *data, size_t size, piaa_error *error) {
+static bool replace_file(const char *target, const struct stat *old, const char *path,
+                         const void *data, size_t size, piaa_error *error) {
     char *folder = piaa_path_folder(target, error), *temporary = NULL;
     int fd = folder ? open_temporary(folder, path, &temporary, error) : -1;
     if (fd < 0) {
@@ -194,10 +212,13 @@ static bool replace_file(const char *target, const struct stat *old, const char 
 bool piaa_file_write(const char *path, const void *data, size_t size, piaa_error *error) {
     struct stat status;
     bool exists = stat(path, &status) == 0;
-    if (exists && S_ISDIR(status.st_mode)) return piaa_error_set_errno(error, EISDIR, "%s cannot be written", path);
+    if (exists && S_ISDIR(status.st_mode))
+        return piaa_error_set_errno(error, EISDIR, "%s cannot be written", path);
     if (exists && !S_ISREG(status.st_mode)) return write_device(path, data, size, error);
-    char *target = exists ? realpath(path, NULL) : NULL; /* a link stays a link: what it points to is replaced */
-    bool ok = replace_file(target ? target : path, exists ? &status : NULL, path, data, size, error);
+    char *target = exists ? realpath(path, NULL)
+                          : NULL; /* a link stays a link: what it points to is replaced */
+    bool ok =
+        replace_file(target ? target : path, exists ? &status : NULL, path, data, size, error);
     free(target);
     return ok;
 }
@@ -212,7 +233,7 @@ bool piaa_file_is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ paths */
+/* ---------------------------------------------------------------------------------------- paths */
 
 char *piaa_path_join(const char *folder, const char *name, piaa_error *error) {
     if (name[0] == '/' || !folder[0]) return piaa_strdup(name, error);
@@ -286,7 +307,8 @@ char *piaa_path_absolute(const char *path, piaa_error *error) {
 }
 
 bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) {
-    if (!piaa_grow(&paths->items, &paths->capacity, paths->count + 1, sizeof *paths->items, error)) return false;
+    if (!piaa_grow(&paths->items, &paths->capacity, paths->count + 1, sizeof *paths->items, error))
+        return false;
     char *copy = piaa_strdup(path, error);
     if (!copy) return false;
     paths->items[paths->count++] = copy;
@@ -299,10 +321,11 @@ void piaa_paths_free(piaa_paths *paths) {
     *paths = (piaa_paths){0};
 }
 
-/* --------------------------------------------------------------------------------------------------------- the walk */
+/* ------------------------------------------------------------------------------------- the walk */
 
-/* Folders found so far. They form a tree through `parent`, so that a link back to a folder on the way down can be told; a list
- * instead of recursion, so that depth costs no stack and only one folder is open at a time. */
+/* Folders found so far. They form a tree through `parent`, so that a link back to a folder on the
+ * way down can be told; a list instead of recursion, so that depth costs no stack and only one
+ * folder is open at a time. */
 typedef struct walk_folder {
     char *path;
     dev_t device;
@@ -351,7 +374,9 @@ static bool walk_entry(walk *w, size_t parent, const char *name) {
     bool ok = true;
     if (stat(path, &status) != 0) {
         int number = errno;
-        bool dead_link = number == ENOENT || number == ELOOP; /* which is worth a word only where a photo was expected */
+        bool dead_link =
+            number == ENOENT ||
+            number == ELOOP; /* which is worth a word only where a photo was expected */
         if (!dead_link || w->keep(name)) walk_warn(w, number, path);
     } else if (S_ISDIR(status.st_mode)) {
         return walk_push(w, path, &status, parent);
@@ -365,7 +390,8 @@ static bool walk_entry(walk *w, size_t parent, const char *name) {
 static bool walk_read(walk *w, size_t index) {
     DIR *folder = opendir(w->folders[index].path);
     if (!folder) {
-        if (index == 0) return piaa_error_set_errno(w->error, errno, "%s cannot be read", w->folders[0].path);
+        if (index == 0)
+            return piaa_error_set_errno(w->error, errno, "%s cannot be read", w->folders[0].path);
         walk_warn(w, errno, w->folders[index].path);
         return true;
     }
@@ -387,15 +413,18 @@ static int compare_paths(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out, const piaa_hooks *hooks, piaa_error *error) {
+bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out,
+                      const piaa_hooks *hooks, piaa_error *error) {
     struct stat status;
-    if (stat(folder, &status) != 0) return piaa_error_set_errno(error, errno, "%s cannot be read", folder);
+    if (stat(folder, &status) != 0)
+        return piaa_error_set_errno(error, errno, "%s cannot be read", folder);
     size_t before = out->count;
     walk w = {.keep = keep, .out = out, .hooks = hooks, .error = error};
     char *root = piaa_strdup(folder, error);
     bool ok = root && walk_push(&w, root, &status, (size_t)NO_PARENT);
     for (size_t i = 0; ok && i < w.count; i++) ok = walk_read(&w, i);
-    if (ok && out->count > before) qsort(out->items + before, out->count - before, sizeof *out->items, compare_paths);
+    if (ok && out->count > before)
+        qsort(out->items + before, out->count - before, sizeof *out->items, compare_paths);
     for (size_t i = 0; i < w.count; i++) free(w.folders[i].path);
     free(w.folders);
     return ok;

@@ -13,22 +13,28 @@ typedef struct piaa_map {
 bool piaa_map_open(piaa_map *map, const char *path, piaa_error *error) PIAA_MUST_USE;
 void piaa_map_close(piaa_map *map);
 
-/* Tells the system that `size` bytes at `data` inside the map were copied and will not be read again. */
+/* Tells the system that `size` bytes at `data` inside the map were copied and will not be read
+   again. */
 void piaa_map_forget(const piaa_map *map, const void *data, size_t size);
-/* Whether a few pages of these bytes (of any map) are about to be read here and there, so that the system should not read ahead. */
+/* Whether a few pages of these bytes (of any map) are about to be read here and there, so that the
+   system should not read ahead. */
 void piaa_map_scattered(const void *data, size_t size, bool scattered);
 
-/* The whole file plus a terminating NUL, to be freed by the caller; refuses files over `limit` bytes.  "-" is standard input. */
+/* The whole file plus a terminating NUL, to be freed by the caller; refuses files over `limit`
+   bytes.  "-" is standard input. */
 char *piaa_file_read(const char *path, size_t limit, size_t *size, piaa_error *error) PIAA_MUST_USE;
 
-/* Writes to a temporary neighbour, flushes it to the disk and renames it over `path`: readers see the old or the new file whole. */
-bool piaa_file_write(const char *path, const void *data, size_t size, piaa_error *error) PIAA_MUST_USE;
+/* Writes to a temporary neighbour, flushes it to the disk and renames it over `path`: readers see
+   the old or the new file whole. */
+bool piaa_file_write(const char *path, const void *data, size_t size,
+                     piaa_error *error) PIAA_MUST_USE;
 
 bool piaa_file_exists(const char *path);
 bool piaa_file_is_folder(const char *path);
 
-/* Paths: allocated results are the caller's.  join: `name` alone if it is absolute.  folder: everything before the last '/', "." if
- * none.  absolute: made absolute and free of ".", ".." and links where the file exists, else made absolute by text alone. */
+/* Paths: allocated results are the caller's.  join: `name` alone if it is absolute.  folder:
+ * everything before the last '/', "." if none.  absolute: made absolute and free of ".", ".." and
+ * links where the file exists, else made absolute by text alone. */
 char *piaa_path_join(const char *folder, const char *name, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_folder(const char *path, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_absolute(const char *path, piaa_error *error) PIAA_MUST_USE;
@@ -44,10 +50,10 @@ typedef struct piaa_paths {
 bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) PIAA_MUST_USE;
 void piaa_paths_free(piaa_paths *paths);
 
-/* Adds every regular file below `folder` (recursively, hidden ones left out, in byte order of the path) for which keep(name) is true;
- * each is `folder` joined with the rest.  Link loops end; a subfolder that cannot be read is told to hooks->warn (may be NULL) and left
- * out. */
-bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out, const piaa_hooks *hooks,
-                      piaa_error *error) PIAA_MUST_USE;
+/* Adds every regular file below `folder` (recursively, hidden ones left out, in byte order of the
+ * path) for which keep(name) is true; each is `folder` joined with the rest.  Link loops end; a
+ * subfolder that cannot be read is told to hooks->warn (may be NULL) and left out. */
+bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out,
+                      const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /* Downloads over HTTP and HTTPS.
  *
- * A try is one request and the redirects that it leads to, which are followed here and not by libcurl, so that each hop decides anew
- * whether the token may go along.  A try that ends early leaves the sink's bytes where they are, and the next one asks for the rest. */
+ * A try is one request and the redirects that it leads to, which are followed here and not by
+ * libcurl, so that each hop decides anew whether the token may go along.  A try that ends early
+ * leaves the sink's bytes where they are, and the next one asks for the rest. */
 #include "base/http.h"
 #include "base/hooks.h"
 
@@ -45,7 +46,7 @@ typedef struct exchange {
 
 typedef enum outcome { DONE, FAILED, AGAIN } outcome;
 
-/* ------------------------------------------------------------------------------------------------------------ addresses */
+/* ------------------------------------------------------------------------------------ addresses */
 
 typedef struct address {
     char scheme[8], host[256], port[8];
@@ -70,7 +71,8 @@ static bool take_apart(const char *text, address *out) {
               copy_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, out->port, sizeof out->port);
     if (ok) {
         char *found = NULL;
-        out->user = curl_url_get(url, CURLUPART_USER, &found, 0) == CURLUE_OK || copy_part(url, CURLUPART_PASSWORD, 0, user, sizeof user);
+        out->user = curl_url_get(url, CURLUPART_USER, &found, 0) == CURLUE_OK ||
+                    copy_part(url, CURLUPART_PASSWORD, 0, user, sizeof user);
         curl_free(found);
     }
     curl_url_cleanup(url);
@@ -80,10 +82,14 @@ static bool take_apart(const char *text, address *out) {
 bool piaa_http_check(const char *url, piaa_error *error) {
     address a;
     if (!take_apart(url, &a))
-        return piaa_error_set(error, PIAA_USAGE, "the address \"%.200s\" is not one that begins with https:// and names a host", url);
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "the address \"%.200s\" is not one that begins with https:// and names a host", url);
     if (a.user)
-        return piaa_error_set(error, PIAA_USAGE, "the address of %s holds a user name or password: give a token in HF_TOKEN instead",
-                              a.host);
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "the address of %s holds a user name or password: give a token in HF_TOKEN instead",
+            a.host);
     return true;
 }
 
@@ -97,7 +103,8 @@ static bool is_loopback(const address *a) {
 }
 
 static bool same_origin(const address *a, const address *b) {
-    return strcasecmp(a->scheme, b->scheme) == 0 && strcasecmp(a->host, b->host) == 0 && strcmp(a->port, b->port) == 0;
+    return strcasecmp(a->scheme, b->scheme) == 0 && strcasecmp(a->host, b->host) == 0 &&
+           strcmp(a->port, b->port) == 0;
 }
 
 bool piaa_http_is_private(const char *url) {
@@ -108,12 +115,13 @@ bool piaa_http_is_private(const char *url) {
 bool piaa_http_escape(piaa_text *out, const char *text, piaa_error *error) {
     bool ok = true;
     for (const char *c = text; ok && *c; c++)
-        ok = isalnum((unsigned char)*c) || strchr("-._~", *c) ? piaa_text_add(out, c, 1, error)
-                                                              : piaa_text_format(out, error, "%%%02X", (unsigned)(unsigned char)*c);
+        ok = isalnum((unsigned char)*c) || strchr("-._~", *c)
+                 ? piaa_text_add(out, c, 1, error)
+                 : piaa_text_format(out, error, "%%%02X", (unsigned)(unsigned char)*c);
     return ok;
 }
 
-/* -------------------------------------------------------------------------------------------------- what curl calls back */
+/* ------------------------------------------------------------------------- what curl calls back */
 
 static bool asked_to_stop(const piaa_http *http) {
     const piaa_hooks *hooks = http->options.hooks;
@@ -125,7 +133,8 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     return asked_to_stop(user);
 }
 
-/* The value of the header `name` in a line that is not NUL-terminated; NULL if it is another header. */
+/* The value of the header `name` in a line that is not NUL-terminated; NULL if it is another
+   header. */
 static const char *header_value(const char *line, size_t size, const char *name, size_t *length) {
     size_t n = strlen(name);
     if (size <= n || strncasecmp(line, name, n) != 0 || line[n] != ':') return NULL;
@@ -161,7 +170,8 @@ static size_t on_header(char *line, size_t one, size_t size, void *user) {
     } else if ((value = header_value(line, size, "Content-Length", &length))) {
         parse_count(value, length, &x->length);
     } else if ((value = header_value(line, size, "Content-Range", &length))) {
-        const char *minus = length > 6 && strncasecmp(value, "bytes ", 6) == 0 ? memchr(value, '-', length) : NULL;
+        const char *minus =
+            length > 6 && strncasecmp(value, "bytes ", 6) == 0 ? memchr(value, '-', length) : NULL;
         if (minus) parse_count(value + 6, (size_t)(minus - value - 6), &x->range_start);
     } else if ((value = header_value(line, size, "X-Error-Code", &length))) {
         if (length >= sizeof x->reason) length = sizeof x->reason - 1;
@@ -189,8 +199,9 @@ static bool judge(exchange *x) {
     uint64_t total = x->length == PIAA_HTTP_UNKNOWN ? PIAA_HTTP_UNKNOWN : start + x->length;
     if (sink->size != PIAA_HTTP_UNKNOWN && total != PIAA_HTTP_UNKNOWN && total != sink->size) {
         x->failed = true;
-        return piaa_error_set(x->error, PIAA_FORMAT, "the server offers %llu bytes where %llu are listed", (unsigned long long)total,
-                              (unsigned long long)sink->size);
+        return piaa_error_set(x->error, PIAA_FORMAT,
+                              "the server offers %llu bytes where %llu are listed",
+                              (unsigned long long)total, (unsigned long long)sink->size);
     }
     if (start == sink->length) return true;
     if (!sink->restart(sink->user, x->error)) {
@@ -213,7 +224,8 @@ static size_t on_body(char *data, size_t one, size_t size, void *user) {
     if (!x->judged && !judge(x)) return 0;
     if (x->sink->size != PIAA_HTTP_UNKNOWN && size > x->sink->size - x->sink->length) {
         x->failed = true;
-        piaa_error_set(x->error, PIAA_FORMAT, "the server sends more than the %llu bytes that are listed",
+        piaa_error_set(x->error, PIAA_FORMAT,
+                       "the server sends more than the %llu bytes that are listed",
                        (unsigned long long)x->sink->size);
         return 0;
     }
@@ -225,7 +237,7 @@ static size_t on_body(char *data, size_t one, size_t size, void *user) {
     return size;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ one request */
+/* ---------------------------------------------------------------------------------- one request */
 
 static void set_protocols(CURL *curl) {
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -235,8 +247,10 @@ static void set_protocols(CURL *curl) {
 #endif
 }
 
-/* The address is `at`; the token goes along if that is where the first one, `first`, was.  *out: how it ended for curl. */
-static bool exchange_once(exchange *x, const char *url, const address *at, const address *first, CURLcode *out, piaa_error *error) {
+/* The address is `at`; the token goes along if that is where the first one, `first`, was.  *out:
+   how it ended for curl. */
+static bool exchange_once(exchange *x, const char *url, const address *at, const address *first,
+                          CURLcode *out, piaa_error *error) {
     piaa_http *http = x->http;
     CURL *curl = http->curl;
     struct curl_slist *headers = NULL;
@@ -260,13 +274,16 @@ static bool exchange_once(exchange *x, const char *url, const address *at, const
     curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
     const char *authorities = getenv("SSL_CERT_FILE");
     if (authorities && *authorities) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
-    if (is_loopback(at)) curl_easy_setopt(curl, CURLOPT_PROXY, ""); /* a proxy would see the token, and "this machine" is another there */
+    if (is_loopback(at))
+        curl_easy_setopt(curl, CURLOPT_PROXY,
+                         ""); /* a proxy would see the token, and "this machine" is another there */
     curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L << 10);
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(http->options.connect * 1000));
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, http->options.stall < 1 ? 1L : (long)http->options.stall);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
+                     http->options.stall < 1 ? 1L : (long)http->options.stall);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
@@ -279,7 +296,7 @@ static bool exchange_once(exchange *x, const char *url, const address *at, const
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- one try */
+/* -------------------------------------------------------------------------------------- one try */
 
 static bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
@@ -297,13 +314,15 @@ static char *next_address(const piaa_http *http, const address *at, piaa_error *
     if (!target || !take_apart(target, &next) || next.user)
         piaa_error_set(error, PIAA_IO, "%s redirects to an address that is none", at->host);
     else if (is_secure(at) && !is_secure(&next))
-        piaa_error_set(error, PIAA_IO, "%s redirects from https to plain http, which is refused", at->host);
+        piaa_error_set(error, PIAA_IO, "%s redirects from https to plain http, which is refused",
+                       at->host);
     else
         return piaa_strdup(target, error);
     return NULL;
 }
 
-/* What to make of an answer that is no redirect.  Sets *error unless it is DONE; AGAIN: another try may help. */
+/* What to make of an answer that is no redirect.  Sets *error unless it is DONE; AGAIN: another try
+   may help. */
 static outcome weigh(exchange *x, CURLcode code, const address *at, piaa_error *error) {
     piaa_http *http = x->http;
     piaa_http_sink *sink = x->sink;
@@ -311,7 +330,9 @@ static outcome weigh(exchange *x, CURLcode code, const address *at, piaa_error *
     bool known = sink->size != PIAA_HTTP_UNKNOWN, good = status == 200 || status == 206;
     if (x->failed) return FAILED;
     if (code == CURLE_ABORTED_BY_CALLBACK || asked_to_stop(http)) {
-        piaa_error_set(error, PIAA_STOPPED, "stopped; what has come so far is kept, and the next run goes on from there");
+        piaa_error_set(
+            error, PIAA_STOPPED,
+            "stopped; what has come so far is kept, and the next run goes on from there");
         return FAILED;
     }
     if (code == CURLE_OK && good && x->headers_end && !x->judged && !judge(x)) /* an empty body */
@@ -332,36 +353,42 @@ static outcome weigh(exchange *x, CURLcode code, const address *at, piaa_error *
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         piaa_error_set(error, PIAA_IO,
-                       "the certificate of %s cannot be verified (%s): if your network has an authority of its own, name its "
+                       "the certificate of %s cannot be verified (%s): if your network has an "
+                       "authority of its own, name its "
                        "certificates in SSL_CERT_FILE",
                        at->host, curl_easy_strerror(code));
         return FAILED;
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_OUT_OF_MEMORY:
-        piaa_error_set(error, code == CURLE_OUT_OF_MEMORY ? PIAA_MEMORY : PIAA_IO, "%s: %s", at->host, curl_easy_strerror(code));
+        piaa_error_set(error, code == CURLE_OUT_OF_MEMORY ? PIAA_MEMORY : PIAA_IO, "%s: %s",
+                       at->host, curl_easy_strerror(code));
         return FAILED;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
-        piaa_error_set(error, PIAA_IO, "%s cannot be reached (%s): check the connection to the network", at->host,
+        piaa_error_set(error, PIAA_IO,
+                       "%s cannot be reached (%s): check the connection to the network", at->host,
                        curl_easy_strerror(code));
         return http->reached ? AGAIN : FAILED;
     case CURLE_OPERATION_TIMEDOUT:
-        piaa_error_set(error, PIAA_IO, "%s sent less than 1 kB/s for %.0f s", at->host, http->options.stall);
+        piaa_error_set(error, PIAA_IO, "%s sent less than 1 kB/s for %.0f s", at->host,
+                       http->options.stall);
         return AGAIN;
     default:
         if (known && sink->length)
-            piaa_error_set(error, PIAA_IO, "the connection to %s broke after %.4g of %.4g MB", at->host, (double)sink->length / 1e6,
-                           (double)sink->size / 1e6);
+            piaa_error_set(error, PIAA_IO, "the connection to %s broke after %.4g of %.4g MB",
+                           at->host, (double)sink->length / 1e6, (double)sink->size / 1e6);
         else
-            piaa_error_set(error, PIAA_IO, "the connection to %s broke before the whole answer had come", at->host);
+            piaa_error_set(error, PIAA_IO,
+                           "the connection to %s broke before the whole answer had come", at->host);
         return AGAIN;
     }
 }
 
 /* *wait: the seconds that the server asked for, negative if it did not. */
-static outcome try_once(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_http_answer *answer, double *wait, piaa_error *error) {
+static outcome try_once(piaa_http *http, const char *url, piaa_http_sink *sink,
+                        piaa_http_answer *answer, double *wait, piaa_error *error) {
     address first, at;
     if (!piaa_http_check(url, error) || !take_apart(url, &first)) return FAILED;
     char *here = piaa_strdup(url, error);
@@ -383,18 +410,20 @@ static outcome try_once(piaa_http *http, const char *url, piaa_http_sink *sink, 
         char *next = next_address(http, &at, error);
         free(here);
         here = next;
-        if (here && hop == REDIRECTS_MOST) piaa_error_set(error, PIAA_IO, "%s redirects in a circle", first.host);
+        if (here && hop == REDIRECTS_MOST)
+            piaa_error_set(error, PIAA_IO, "%s redirects in a circle", first.host);
     }
     free(here);
     return FAILED;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- tries */
+/* ---------------------------------------------------------------------------------------- tries */
 
 /* In short naps, so that Ctrl-C is answered. */
 static bool sleep_for(const piaa_http *http, double seconds, piaa_error *error) {
     for (double end = piaa_seconds_now() + seconds; piaa_seconds_now() < end;) {
-        if (asked_to_stop(http)) return piaa_error_set(error, PIAA_STOPPED, "stopped while waiting for the server");
+        if (asked_to_stop(http))
+            return piaa_error_set(error, PIAA_STOPPED, "stopped while waiting for the server");
         double left = end - piaa_seconds_now();
         struct timespec nap = {0, left < 0.05 ? (long)(left * 1e9) + 1 : 50000000};
         if (left > 0) nanosleep(&nap, NULL);
@@ -410,7 +439,8 @@ static void note_wait(const piaa_http *http, const char *why, double seconds) {
     hooks->warn(hooks->user, line);
 }
 
-bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_http_answer *answer, piaa_error *error) {
+bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_http_answer *answer,
+                   piaa_error *error) {
     piaa_http_answer ignored;
     piaa_error own = {0};
     if (!answer) answer = &ignored;
@@ -432,14 +462,15 @@ bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_
         }
         if (wait > http->options.patience) {
             char *why = piaa_strdup(error->message, NULL);
-            piaa_error_set(error, PIAA_IO, "%s and asks to wait %.0f s: try again after that", why ? why : "the server is busy", wait);
+            piaa_error_set(error, PIAA_IO, "%s and asks to wait %.0f s: try again after that",
+                           why ? why : "the server is busy", wait);
             free(why);
             return false;
         }
         if (tries >= http->options.tries) {
             char *why = piaa_strdup(error->message, NULL);
-            piaa_error_set(error, PIAA_IO, "%s (%d tries): try again later, what has come is kept", why ? why : "the transfer failed",
-                           tries);
+            piaa_error_set(error, PIAA_IO, "%s (%d tries): try again later, what has come is kept",
+                           why ? why : "the transfer failed", tries);
             free(why);
             return false;
         }
@@ -450,7 +481,7 @@ bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------- into a string */
+/* -------------------------------------------------------------------------------- into a string */
 
 typedef struct text_sink {
     piaa_text *out;
@@ -460,7 +491,8 @@ typedef struct text_sink {
 static bool add_text(void *user, const void *data, size_t count, piaa_error *error) {
     text_sink *sink = user;
     if (count > sink->limit - (sink->out->length - sink->start))
-        return piaa_error_set(error, PIAA_FORMAT, "the server's answer is longer than %.4g MB", (double)sink->limit / 1e6);
+        return piaa_error_set(error, PIAA_FORMAT, "the server's answer is longer than %.4g MB",
+                              (double)sink->limit / 1e6);
     return piaa_text_add(sink->out, data, count, error);
 }
 
@@ -471,13 +503,15 @@ static bool restart_text(void *user, piaa_error *error) {
     return true;
 }
 
-bool piaa_http_read(piaa_http *http, const char *url, size_t limit, piaa_text *out, piaa_http_answer *answer, piaa_error *error) {
+bool piaa_http_read(piaa_http *http, const char *url, size_t limit, piaa_text *out,
+                    piaa_http_answer *answer, piaa_error *error) {
     text_sink to = {.out = out, .start = out->length, .limit = limit};
-    piaa_http_sink sink = {.user = &to, .size = PIAA_HTTP_UNKNOWN, .add = add_text, .restart = restart_text};
+    piaa_http_sink sink = {
+        .user = &to, .size = PIAA_HTTP_UNKNOWN, .add = add_text, .restart = restart_text};
     return piaa_http_get(http, url, &sink, answer, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ beginning, end */
+/* ------------------------------------------------------------------------------- beginning, end */
 
 static double or_default(double value, double fallback) {
     return value > 0 ? value : fallback;
@@ -486,7 +520,8 @@ static double or_default(double value, double fallback) {
 piaa_http *piaa_http_new(const piaa_http_options *options, piaa_error *error) {
     piaa_http *http = piaa_alloc(1, sizeof *http, error);
     if (!http) return NULL;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) { /* counted by libcurl: each call has its cleanup */
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) !=
+        CURLE_OK) { /* counted by libcurl: each call has its cleanup */
         free(http);
         piaa_error_set(error, PIAA_MEMORY, "libcurl cannot be started");
         return NULL;

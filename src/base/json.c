@@ -1,8 +1,9 @@
 /* JSON (cJSON) with errors that say file and line, and getters that check types.
  *
- * What cJSON leaves open is decided here: nothing may follow the value, a raw NUL byte is an error, a key that occurs twice counts with
- * its last value (as in Python), keys are case-sensitive, and numbers must be finite. Nesting is limited to CJSON_NESTING_LIMIT (1,000)
- * levels by cJSON itself. An escaped NUL in a string ends that string. */
+ * What cJSON leaves open is decided here: nothing may follow the value, a raw NUL byte is an error,
+ * a key that occurs twice counts with its last value (as in Python), keys are case-sensitive, and
+ * numbers must be finite. Nesting is limited to CJSON_NESTING_LIMIT (1,000) levels by cJSON itself.
+ * An escaped NUL in a string ends that string. */
 #include "base/json.h"
 
 #include "base/file.h"
@@ -16,21 +17,26 @@ static bool is_space(char c) {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-static cJSON *broken(const char *text, size_t size, const char *at, const char *where, const char *what, piaa_error *error) {
+static cJSON *broken(const char *text, size_t size, const char *at, const char *where,
+                     const char *what, piaa_error *error) {
     if (at < text || at > text + size) at = text + size;
     size_t line = 1;
     for (const char *c = text; c < at; c++) line += *c == '\n';
-    piaa_error_set(error, PIAA_FORMAT, "%s, line %zu: %s: mend the file or fetch it again", where, line, what);
+    piaa_error_set(error, PIAA_FORMAT, "%s, line %zu: %s: mend the file or fetch it again", where,
+                   line, what);
     return NULL;
 }
 
 cJSON *piaa_json_parse(const char *text, size_t size, const char *where, piaa_error *error) {
     const char *nul = size ? memchr(text, '\0', size) : NULL;
-    if (nul) return broken(text, size, nul, where, "a zero byte where JSON text is expected", error);
+    if (nul)
+        return broken(text, size, nul, where, "a zero byte where JSON text is expected", error);
     if (!size) return broken(text, size, text, where, "the JSON text is empty", error);
     const char *end = text;
     cJSON *root = cJSON_ParseWithLengthOpts(text, size, &end, false);
-    if (!root) return broken(text, size, end, where, "the JSON text is broken here, nested too deeply, or ends too early", error);
+    if (!root)
+        return broken(text, size, end, where,
+                      "the JSON text is broken here, nested too deeply, or ends too early", error);
     while (end < text + size && is_space(*end)) end++;
     if (end < text + size) {
         cJSON_Delete(root);
@@ -69,7 +75,9 @@ const cJSON *piaa_json_find(const cJSON *object, const char *dotted) {
 /* Every integer of this size is a double of its own, and no other text rounds to one. */
 static bool exact_integer(const cJSON *item, int64_t *out) {
     const double limit = 9007199254740991.0; /* 2^53 - 1 */
-    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= limit) || floor(item->valuedouble) != item->valuedouble) return false;
+    if (!cJSON_IsNumber(item) || !(fabs(item->valuedouble) <= limit) ||
+        floor(item->valuedouble) != item->valuedouble)
+        return false;
     *out = (int64_t)item->valuedouble;
     return true;
 }

@@ -1,4 +1,5 @@
-/* JSON (cJSON) with errors that say file and line, and getters that check types.  Dotted keys walk objects: "text_config.hidden_size". */
+/* JSON (cJSON) with errors that say file and line, and getters that check types.  Dotted keys walk
+   objects: "text_config.hidden_size". */
 #ifndef PIAA_BASE_JSON_H
 #define PIAA_BASE_JSON_H
 
@@ -6,21 +7,25 @@
 
 #include <cjson/cJSON.h>
 
-/* Parses exactly `size` bytes (trailing white space allowed, anything else is an error); `where` names the source in messages
- * ("DIR/config.json" -> "DIR/config.json, line 12: …").  Freed with cJSON_Delete. */
-cJSON *piaa_json_parse(const char *text, size_t size, const char *where, piaa_error *error) PIAA_MUST_USE;
+/* Parses exactly `size` bytes (trailing white space allowed, anything else is an error); `where`
+ * names the source in messages ("DIR/config.json" -> "DIR/config.json, line 12: …").  Freed with
+ * cJSON_Delete. */
+cJSON *piaa_json_parse(const char *text, size_t size, const char *where,
+                       piaa_error *error) PIAA_MUST_USE;
 cJSON *piaa_json_read(const char *path, size_t limit, piaa_error *error) PIAA_MUST_USE;
 
 /* NULL where the key is absent (or JSON null). */
 const cJSON *piaa_json_find(const cJSON *object, const char *dotted);
 
-/* true and *out set where the value is there and of the type; false with *out untouched otherwise (integers: exact, within int64 and
- * 2^53). */
+/* true and *out set where the value is there and of the type; false with *out untouched otherwise
+ * (integers: exact, within int64 and 2^53). */
 bool piaa_json_int(const cJSON *object, const char *dotted, int64_t *out);
 bool piaa_json_number(const cJSON *object, const char *dotted, double *out);
 bool piaa_json_bool(const cJSON *object, const char *dotted, bool *out);
-const char *piaa_json_string(const cJSON *object, const char *dotted); /* NULL if absent; belongs to the object */
-/* At most `capacity` integers; returns how many, -1 if absent, not an array of integers, or too long. */
+const char *piaa_json_string(const cJSON *object,
+                             const char *dotted); /* NULL if absent; belongs to the object */
+/* At most `capacity` integers; returns how many, -1 if absent, not an array of integers, or too
+   long. */
 int piaa_json_ints(const cJSON *object, const char *dotted, int64_t *out, int capacity);
 
 #endif

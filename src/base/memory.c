@@ -8,11 +8,14 @@
 #include <string.h>
 
 static bool out_of_memory(piaa_error *error, size_t count, size_t size) {
-    return piaa_error_set(error, PIAA_MEMORY, "out of memory (%zu x %zu bytes): close other programs or ask for less", count, size);
+    return piaa_error_set(error, PIAA_MEMORY,
+                          "out of memory (%zu x %zu bytes): close other programs or ask for less",
+                          count, size);
 }
 
 void *piaa_alloc(size_t count, size_t size, piaa_error *error) {
-    void *p = count && size && count > SIZE_MAX / size ? NULL : calloc(count ? count : 1, size ? size : 1);
+    void *p = count && size && count > SIZE_MAX / size ? NULL
+                                                       : calloc(count ? count : 1, size ? size : 1);
     if (!p) out_of_memory(error, count, size);
     return p;
 }
@@ -53,13 +56,15 @@ char *piaa_strdup(const char *text, piaa_error *error) {
     return copy;
 }
 
-static bool text_vformat(piaa_text *text, piaa_error *error, const char *format, va_list arguments) {
+static bool text_vformat(piaa_text *text, piaa_error *error, const char *format,
+                         va_list arguments) {
     va_list again;
     va_copy(again, arguments);
     int n = vsnprintf(NULL, 0, format, again);
     va_end(again);
     if (n < 0) return piaa_error_set(error, PIAA_FORMAT, "text cannot be formatted");
-    if (!piaa_grow(&text->data, &text->capacity, text->length + (size_t)n + 1, 1, error)) return false;
+    if (!piaa_grow(&text->data, &text->capacity, text->length + (size_t)n + 1, 1, error))
+        return false;
     vsnprintf(text->data + text->length, (size_t)n + 1, format, arguments);
     text->length += (size_t)n;
     return true;

@@ -1,5 +1,5 @@
-/* NumPy's .npy files (numpy.lib.format): "\x93NUMPY", version, the header's length, and the header, a Python dictionary in text form
- * with exactly the keys descr, fortran_order and shape. */
+/* NumPy's .npy files (numpy.lib.format): "\x93NUMPY", version, the header's length, and the header,
+ * a Python dictionary in text form with exactly the keys descr, fortran_order and shape. */
 #include "base/npy.h"
 
 #include <stdio.h>
@@ -11,7 +11,8 @@ typedef struct cursor {
 } cursor;
 
 static void skip_spaces(cursor *c) {
-    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r')) c->at++;
+    while (c->at < c->end && (*c->at == ' ' || *c->at == '\t' || *c->at == '\n' || *c->at == '\r'))
+        c->at++;
 }
 
 static bool take(cursor *c, char wanted) {
@@ -95,10 +96,15 @@ static bool take_dictionary(cursor *c, piaa_npy_header *out, char descr[32], boo
     return c->at == c->end && have_descr && have_order && have_shape;
 }
 
-/* Where the header's text begins and how long it is; versions differ in the width of the length alone. */
-static bool find_header(const unsigned char *b, size_t size, const char *where, size_t *start, size_t *length, piaa_error *error) {
-    if (size < 10 || memcmp(b, "\x93NUMPY", 6) != 0) return piaa_error_set(error, PIAA_FORMAT, "%s is not a NumPy file", where);
-    if (b[6] < 1 || b[6] > 3) return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: NumPy format version %d is not known", where, b[6]);
+/* Where the header's text begins and how long it is; versions differ in the width of the length
+   alone. */
+static bool find_header(const unsigned char *b, size_t size, const char *where, size_t *start,
+                        size_t *length, piaa_error *error) {
+    if (size < 10 || memcmp(b, "\x93NUMPY", 6) != 0)
+        return piaa_error_set(error, PIAA_FORMAT, "%s is not a NumPy file", where);
+    if (b[6] < 1 || b[6] > 3)
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: NumPy format version %d is not known",
+                              where, b[6]);
     *start = b[6] == 1 ? 10 : 12;
     if (size >= *start) {
         *length = (size_t)b[8] | (size_t)b[9] << 8;
@@ -110,11 +116,13 @@ static bool find_header(const unsigned char *b, size_t size, const char *where, 
 
 /* Both lengths are non-negative. */
 static bool data_fits(const piaa_npy_header *header, uint64_t room) {
-    uint64_t rows = (uint64_t)header->shape[0], columns = (uint64_t)header->shape[1], width = (uint64_t)header->width;
+    uint64_t rows = (uint64_t)header->shape[0], columns = (uint64_t)header->shape[1],
+             width = (uint64_t)header->width;
     return rows == 0 || columns == 0 || (columns <= room / width && rows <= room / width / columns);
 }
 
-bool piaa_npy_parse(const void *bytes, size_t size, uint64_t file_size, const char *where, piaa_npy_header *out, piaa_error *error) {
+bool piaa_npy_parse(const void *bytes, size_t size, uint64_t file_size, const char *where,
+                    piaa_npy_header *out, piaa_error *error) {
     size_t start = 0, length = 0;
     if (!find_header(bytes, size, where, &start, &length, error)) return false;
     cursor c = {(const char *)bytes + start, (const char *)bytes + start + length};
@@ -122,17 +130,24 @@ bool piaa_npy_parse(const void *bytes, size_t size, uint64_t file_size, const ch
     bool fortran = false;
     piaa_npy_header header = {.data_start = start + length};
     if (!take_dictionary(&c, &header, descr, &fortran))
-        return piaa_error_set(error, PIAA_FORMAT, "%s has a NumPy header that cannot be read", where);
+        return piaa_error_set(error, PIAA_FORMAT, "%s has a NumPy header that cannot be read",
+                              where);
     bool single = strcmp(descr, "<f4") == 0;
     if (!single && strcmp(descr, "<f8") != 0)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s holds values of type \"%s\": save it as float32 or float64", where, descr);
-    if (fortran) return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is stored column by column: save it in C order", where);
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s holds values of type \"%s\": save it as float32 or float64",
+                              where, descr);
+    if (fortran)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s is stored column by column: save it in C order", where);
     if (header.dimensions < 1 || header.dimensions > 2)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s has %d dimensions: 1 or 2 are expected", where, header.dimensions);
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s has %d dimensions: 1 or 2 are expected",
+                              where, header.dimensions);
     header.type = 'f';
     header.width = single ? 4 : 8;
     if (file_size < header.data_start || !data_fits(&header, file_size - header.data_start))
-        return piaa_error_set(error, PIAA_FORMAT, "%s is shorter than its %lld x %lld values: it was cut off", where,
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s is shorter than its %lld x %lld values: it was cut off", where,
                               (long long)header.shape[0], (long long)header.shape[1]);
     *out = header;
     return true;
@@ -143,8 +158,9 @@ void piaa_npy_header_write(char out[PIAA_NPY_HEADER_SIZE], int64_t rows, int64_t
     static const char magic[START] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, LENGTH, 0};
     memset(out, ' ', PIAA_NPY_HEADER_SIZE);
     memcpy(out, magic, START);
-    int n = snprintf(out + START, LENGTH, "{'descr': '<f4', 'fortran_order': False, 'shape': (%19lld, %lld), }", (long long)rows,
-                     (long long)columns);
+    int n = snprintf(out + START, LENGTH,
+                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%19lld, %lld), }",
+                     (long long)rows, (long long)columns);
     out[START + n] = ' '; /* snprintf's NUL */
     out[PIAA_NPY_HEADER_SIZE - 1] = '\n';
 }

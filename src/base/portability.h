@@ -19,12 +19,13 @@
 #define PIAA_TRIM() ((void)0)
 #endif
 
-/* A few numbers that one instruction works on: operators go lane by lane, and comparisons give what PIAA_CHOOSE asks for.  PIAA_LEAST and
- * PIAA_MOST are b where either is NaN. */
+/* A few numbers that one instruction works on: operators go lane by lane, and comparisons give what
+ * PIAA_CHOOSE asks for.  PIAA_LEAST and PIAA_MOST are b where either is NaN. */
 #if defined(__GNUC__) || defined(__clang__)
 typedef float piaa_lanes __attribute__((vector_size(16)));
 typedef int piaa_lane_bits __attribute__((vector_size(16)));
-#define PIAA_CHOOSE(where, a, b) ((piaa_lanes)(((where) & (piaa_lane_bits)(a)) | (~(where) & (piaa_lane_bits)(b))))
+#define PIAA_CHOOSE(where, a, b)                                                                   \
+    ((piaa_lanes)(((where) & (piaa_lane_bits)(a)) | (~(where) & (piaa_lane_bits)(b))))
 #else
 typedef float piaa_lanes;
 #define PIAA_CHOOSE(where, a, b) ((where) ? (a) : (b))

@@ -1,11 +1,14 @@
-/* MT19937 (M. Matsumoto and T. Nishimura, "Mersenne Twister", ACM TOMACS 8(1), 1998; seeding of 2002).
+/* MT19937 (M. Matsumoto and T. Nishimura, "Mersenne Twister", ACM TOMACS 8(1), 1998; seeding of
+ * 2002).
  *
  * The state is 624 words x[k] of 32 bits with the recurrence
- *     x[k + 624] = x[k + 397] ^ T(upper bit of x[k] | lower 31 bits of x[k + 1]),    T(y) = (y >> 1) ^ (y odd ? 0x9908b0df : 0),
+ *     x[k + 624] = x[k + 397] ^ T(upper bit of x[k] | lower 31 bits of x[k + 1]),
+ *     T(y) = (y >> 1) ^ (y odd ? 0x9908b0df : 0),
  * whose period is 2^19937 - 1; what comes out is x[k] tempered by four shifts that spread its bits.
  *
- * Uniform integers are drawn by rejection in both worlds: take as many bits as the largest value has and draw again while they exceed it.
- * CPython takes the high bits of a word and NumPy the low ones, hence two functions. */
+ * Uniform integers are drawn by rejection in both worlds: take as many bits as the largest value
+ * has and draw again while they exceed it. CPython takes the high bits of a word and NumPy the low
+ * ones, hence two functions. */
 #include "base/random.h"
 
 #include "base/memory.h"
@@ -15,16 +18,18 @@
 
 enum { WORDS = 624, SHIFT = 397 };
 
-/* ---------------------------------------------------------------------------------------------------------- seeding */
+/* -------------------------------------------------------------------------------------- seeding */
 
 void piaa_random_seed_numpy(piaa_random *random, uint32_t seed) {
     uint32_t *x = random->state;
     x[0] = seed;
-    for (uint32_t k = 1; k < WORDS; k++) x[k] = UINT32_C(1812433253) * (x[k - 1] ^ (x[k - 1] >> 30)) + k;
+    for (uint32_t k = 1; k < WORDS; k++)
+        x[k] = UINT32_C(1812433253) * (x[k - 1] ^ (x[k - 1] >> 30)) + k;
     random->next = WORDS;
 }
 
-/* The algorithm's seeding by a key of any length; CPython's key is the seed's absolute value in words of 32 bits, the lowest first. */
+/* The algorithm's seeding by a key of any length; CPython's key is the seed's absolute value in
+   words of 32 bits, the lowest first. */
 void piaa_random_seed_python(piaa_random *random, int64_t seed) {
     uint64_t magnitude = seed < 0 ? -(uint64_t)seed : (uint64_t)seed;
     uint32_t key[2] = {(uint32_t)magnitude, (uint32_t)(magnitude >> 32)}, *x = random->state;
@@ -42,7 +47,7 @@ void piaa_random_seed_python(piaa_random *random, int64_t seed) {
     x[0] = UINT32_C(0x80000000);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ words */
+/* ---------------------------------------------------------------------------------------- words */
 
 static void next_block(uint32_t *x) {
     for (int k = 0; k < WORDS; k++) {
@@ -64,11 +69,12 @@ uint32_t piaa_random_word(piaa_random *random) {
 }
 
 double piaa_random_unit(piaa_random *random) {
-    uint32_t high = piaa_random_word(random) >> 5, low = piaa_random_word(random) >> 6; /* 27 and 26 bits */
+    uint32_t high = piaa_random_word(random) >> 5,
+             low = piaa_random_word(random) >> 6; /* 27 and 26 bits */
     return (high * 67108864.0 + low) / 9007199254740992.0;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- CPython */
+/* -------------------------------------------------------------------------------------- CPython */
 
 uint64_t piaa_random_bits(piaa_random *random, int bits) {
     if (bits <= 32) return piaa_random_word(random) >> (32 - bits);
@@ -100,7 +106,8 @@ void piaa_random_shuffle(piaa_random *random, size_t *items, size_t count) {
 }
 
 /* Small populations: a pool from which the drawn are taken away. */
-static bool sample_from_pool(piaa_random *random, size_t population, size_t count, size_t *out, piaa_error *error) {
+static bool sample_from_pool(piaa_random *random, size_t population, size_t count, size_t *out,
+                             piaa_error *error) {
     size_t *pool = piaa_alloc(population, sizeof *pool, error);
     if (!pool) return false;
     for (size_t i = 0; i < population; i++) pool[i] = i;
@@ -114,7 +121,8 @@ static bool sample_from_pool(piaa_random *random, size_t population, size_t coun
 }
 
 /* Large ones: draw again what was drawn before. */
-static bool sample_by_marking(piaa_random *random, size_t population, size_t count, size_t *out, piaa_error *error) {
+static bool sample_by_marking(piaa_random *random, size_t population, size_t count, size_t *out,
+                              piaa_error *error) {
     bool *drawn = piaa_alloc(population, sizeof *drawn, error);
     if (!drawn) return false;
     for (size_t i = 0; i < count; i++) {
@@ -126,17 +134,22 @@ static bool sample_by_marking(piaa_random *random, size_t population, size_t cou
     return true;
 }
 
-/* Which of the two it is changes the outcome: CPython compares the sizes that a list and a set would have there. */
-bool piaa_random_sample(piaa_random *random, size_t population, size_t count, size_t *out, piaa_error *error) {
+/* Which of the two it is changes the outcome: CPython compares the sizes that a list and a set
+   would have there. */
+bool piaa_random_sample(piaa_random *random, size_t population, size_t count, size_t *out,
+                        piaa_error *error) {
     if (count > population)
-        return piaa_error_set(error, PIAA_USAGE, "%zu of %zu cannot be drawn without repetition: ask for fewer", count, population);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%zu of %zu cannot be drawn without repetition: ask for fewer", count,
+                              population);
     double set_size = 21;
     if (count > 5) set_size += pow(4, ceil(log((double)count * 3) / log(4)));
-    if ((double)population <= set_size) return sample_from_pool(random, population, count, out, error);
+    if ((double)population <= set_size)
+        return sample_from_pool(random, population, count, out, error);
     return sample_by_marking(random, population, count, out, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ NumPy */
+/* ---------------------------------------------------------------------------------------- NumPy */
 
 uint64_t piaa_random_interval(piaa_random *random, uint64_t most) {
     if (!most) return 0;

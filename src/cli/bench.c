@@ -27,7 +27,8 @@ static double processor_seconds(void) {
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Linux: MB of this process that are in memory, now ("VmRSS:") or at most ("VmHWM:", since the last forget_peak).  Elsewhere 0. */
+/* Linux: MB of this process that are in memory, now ("VmRSS:") or at most ("VmHWM:", since the last
+   forget_peak).  Elsewhere 0. */
 static double resident(const char *key) {
     FILE *file = fopen("/proc/self/status", "r");
     char line[256];
@@ -60,18 +61,22 @@ typedef struct medians {
     double prepare, model, processor;
 } medians;
 
-static bool print_row(const bench *b, const char *path, const piaa_image *image, int tokens, const medians *m, piaa_error *error) {
+static bool print_row(const bench *b, const char *path, const piaa_image *image, int tokens,
+                      const medians *m, piaa_error *error) {
     const double gflop = piaa_session_flops(b->session) / 1e9;
     piaa_text text = {0};
-    bool ok = piaa_report_add_field(&text, path, error) &&
-              piaa_text_format(&text, error, ",%d,%d,%d,%.6f,%.6f,%.6f,%.3f,%.1f,%.1f,%.1f\n", image->width, image->height, tokens,
-                               m->prepare, m->model, m->processor, gflop, gflop / m->model, b->loaded, resident("VmHWM:")) &&
-              piaa_report_write(stdout, text.data, text.length, error);
+    bool ok =
+        piaa_report_add_field(&text, path, error) &&
+        piaa_text_format(&text, error, ",%d,%d,%d,%.6f,%.6f,%.6f,%.3f,%.1f,%.1f,%.1f\n",
+                         image->width, image->height, tokens, m->prepare, m->model, m->processor,
+                         gflop, gflop / m->model, b->loaded, resident("VmHWM:")) &&
+        piaa_report_write(stdout, text.data, text.length, error);
     free(text.data);
     return ok;
 }
 
-/* One run that is not counted, then `repeats` that are; preparation (resizing and all that follows decoding) is timed each time too. */
+/* One run that is not counted, then `repeats` that are; preparation (resizing and all that follows
+   decoding) is timed each time too. */
 static bool measure(const bench *b, const char *path, piaa_error *error) {
     static double prepare[REPEATS_MOST], model[REPEATS_MOST], processor[REPEATS_MOST];
     piaa_image image = {0};
@@ -98,7 +103,8 @@ static bool measure(const bench *b, const char *path, piaa_error *error) {
         }
         piaa_model_input_free(input);
     }
-    const medians m = {median(prepare, b->repeats), median(model, b->repeats), median(processor, b->repeats)};
+    const medians m = {median(prepare, b->repeats), median(model, b->repeats),
+                       median(processor, b->repeats)};
     ok = ok && print_row(b, path, &image, tokens, &m, error);
     piaa_image_free(&image);
     return ok;
@@ -107,29 +113,43 @@ static bool measure(const bench *b, const char *path, piaa_error *error) {
 static bool run(piaa_call *call, piaa_error *error) {
     int64_t repeats = 3;
     piaa_request request;
-    if (!piaa_call_integer(call, "repeat", 1, REPEATS_MOST, &repeats, error) || !piaa_reader_request(call, &request, error)) return false;
+    if (!piaa_call_integer(call, "repeat", 1, REPEATS_MOST, &repeats, error) ||
+        !piaa_reader_request(call, &request, error))
+        return false;
     piaa_reader reader = {0};
-    bench b = {.repeats = (size_t)repeats, .profile = piaa_call_has(call, "profile"), .exif = request.exif};
+    bench b = {.repeats = (size_t)repeats,
+               .profile = piaa_call_has(call, "profile"),
+               .exif = request.exif};
     bool ok = piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error);
     if (ok) {
         const piaa_request *full = piaa_extractor_request(reader.extractor);
-        piaa_session_options options = {.dtype = full->dtype, .threads = full->threads, .device = full->device};
+        piaa_session_options options = {
+            .dtype = full->dtype, .threads = full->threads, .device = full->device};
         b.model = reader.model;
-        b.ask = (piaa_ask){.prompt = full->prompt, .max_pixels = full->max_pixels, .image_attention = full->image_attention};
+        b.ask = (piaa_ask){.prompt = full->prompt,
+                           .max_pixels = full->max_pixels,
+                           .image_attention = full->image_attention};
         b.out = piaa_alloc(piaa_extractor_values(reader.extractor), sizeof *b.out, error);
         double start = piaa_seconds_now();
-        b.session = b.out ? piaa_session_new(reader.model, piaa_extractor_slots(reader.extractor), &options, error) : NULL;
+        b.session = b.out ? piaa_session_new(reader.model, piaa_extractor_slots(reader.extractor),
+                                             &options, error)
+                          : NULL;
         ok = b.session != NULL;
         if (ok)
-            piaa_talk_note(&call->talk, "# %.3f s to load %.1f MB of weights as %s on %s; %d threads", piaa_seconds_now() - start,
-                           (double)piaa_session_weight_bytes(b.session) / 1e6, piaa_dtype_name(piaa_session_dtype(b.session)),
-                           piaa_session_device(b.session), full->threads);
+            piaa_talk_note(
+                &call->talk, "# %.3f s to load %.1f MB of weights as %s on %s; %d threads",
+                piaa_seconds_now() - start, (double)piaa_session_weight_bytes(b.session) / 1e6,
+                piaa_dtype_name(piaa_session_dtype(b.session)), piaa_session_device(b.session),
+                full->threads);
         b.loaded = resident("VmRSS:");
     }
-    if (ok && piaa_session_note(b.session)) piaa_talk_warn(&call->talk, "%s", piaa_session_note(b.session));
-    static const char head[] = "photo,width,height,tokens,prepare_s,model_s,cpu_s,gflop,gflop_per_s,loaded_mb,peak_mb\n";
+    if (ok && piaa_session_note(b.session))
+        piaa_talk_warn(&call->talk, "%s", piaa_session_note(b.session));
+    static const char head[] =
+        "photo,width,height,tokens,prepare_s,model_s,cpu_s,gflop,gflop_per_s,loaded_mb,peak_mb\n";
     ok = ok && piaa_report_write(stdout, head, sizeof head - 1, error);
-    for (size_t i = 0; ok && i < call->operand_count; i++) ok = measure(&b, call->operands[i], error);
+    for (size_t i = 0; ok && i < call->operand_count; i++)
+        ok = measure(&b, call->operands[i], error);
     piaa_session_free(b.session);
     free(b.out);
     piaa_reader_close(&reader);
@@ -138,7 +158,8 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     {"repeat", "N", "runs of each photo, after one that is not counted", "3", NULL},
-    {"profile", NULL, "print on standard error where the time goes, by kind of operation", NULL, NULL},
+    {"profile", NULL, "print on standard error where the time goes, by kind of operation", NULL,
+     NULL},
     {0},
 };
 
@@ -150,9 +171,10 @@ const piaa_command piaa_command_bench = {
     .least = 1,
     .most = -1,
     .groups = {{"Timing", options}, {"How photos are read", piaa_reader_options}},
-    .notes =
-        "Prints a CSV of medians: prepare_s from decoded pixels to patches and token ids, model_s from there to pooled vectors, "
-        "cpu_s the same in processor time of all threads. Weights are loaded before; loaded_mb is what the process holds then, peak_mb "
-        "the most that it holds while the photo is worked on (0 where there is no /proc).",
+    .notes = "Prints a CSV of medians: prepare_s from decoded pixels to patches and token ids, "
+             "model_s from there to pooled vectors, "
+             "cpu_s the same in processor time of all threads. Weights are loaded before; "
+             "loaded_mb is what the process holds then, peak_mb "
+             "the most that it holds while the photo is worked on (0 where there is no /proc).",
     .run = run,
 };

@@ -11,12 +11,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* "dir/photos-q4.gguf" -> "dir/mmproj-photos-q4.gguf", the name by which a folder of two files is known to be a pair. */
+/* "dir/photos-q4.gguf" -> "dir/mmproj-photos-q4.gguf", the name by which a folder of two files is
+   known to be a pair. */
 static char *vision_path(const char *text, piaa_error *error) {
     char *folder = piaa_path_folder(text, error);
-    char *path =
-        folder ? piaa_format(error, "%s%smmproj-%s", strchr(text, '/') ? folder : "", strchr(text, '/') ? "/" : "", piaa_path_name(text))
-               : NULL;
+    char *path = folder ? piaa_format(error, "%s%smmproj-%s", strchr(text, '/') ? folder : "",
+                                      strchr(text, '/') ? "/" : "", piaa_path_name(text))
+                        : NULL;
     free(folder);
     return path;
 }
@@ -25,8 +26,9 @@ static bool say_sizes(piaa_call *call, const char *text, const char *vision) {
     struct stat sizes[2] = {0};
     char first[32], second[32];
     if (stat(text, &sizes[0]) == 0 && stat(vision, &sizes[1]) == 0)
-        piaa_talk_note(&call->talk, "Written: %s (%s) and %s (%s).  Use them with --model %s.", text,
-                       piaa_talk_size((int64_t)sizes[0].st_size, first), vision, piaa_talk_size((int64_t)sizes[1].st_size, second), text);
+        piaa_talk_note(&call->talk, "Written: %s (%s) and %s (%s).  Use them with --model %s.",
+                       text, piaa_talk_size((int64_t)sizes[0].st_size, first), vision,
+                       piaa_talk_size((int64_t)sizes[1].st_size, second), text);
     return true;
 }
 
@@ -40,16 +42,21 @@ static bool run(piaa_call *call, piaa_error *error) {
     const char *out = call->operands[1], *name = piaa_call_value(call, "dtype");
     piaa_gguf_kind kind = PIAA_GGUF_KIND_Q4_K;
     if (strlen(out) < sizeof ".gguf" || !piaa_path_ends(out, ".gguf"))
-        return piaa_error_set(error, PIAA_USAGE, "the file to write should end in .gguf, \"%s\" does not", out);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "the file to write should end in .gguf, \"%s\" does not", out);
     if (name && !piaa_gguf_kind_parse(name, &kind))
-        return piaa_error_set(error, PIAA_USAGE, "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q6_K, q5_K, q4_K", name);
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q6_K, q5_K, q4_K", name);
     char *found = piaa_model_locate(call->operands[0], error);
-    piaa_checkpoint *checkpoint = found ? piaa_checkpoint_open_pair(found, piaa_call_value(call, "mmproj"), error) : NULL;
+    piaa_checkpoint *checkpoint =
+        found ? piaa_checkpoint_open_pair(found, piaa_call_value(call, "mmproj"), error) : NULL;
     char *vision = checkpoint ? vision_path(out, error) : NULL;
     piaa_talk_catch_stop(&call->talk);
     piaa_hooks hooks = call->talk.hooks;
     hooks.progress = show_progress;
-    bool ok = vision && piaa_gguf_convert(checkpoint, out, vision, kind, &hooks, error) && say_sizes(call, out, vision);
+    bool ok = vision && piaa_gguf_convert(checkpoint, out, vision, kind, &hooks, error) &&
+              say_sizes(call, out, vision);
     free(vision);
     piaa_checkpoint_close(checkpoint);
     free(found);
@@ -71,8 +78,10 @@ const piaa_command piaa_command_model_convert = {
     .least = 2,
     .most = 2,
     .groups = {{"Options", options}},
-    .notes = "The text model goes to OUT.gguf and the vision encoder to mmproj-OUT.gguf beside it. q4_K and q5_K are llama.cpp's mixtures "
-             "Q4_K_M and Q5_K_M; beside a K-quant the vision encoder is q8_0. q4_K takes about a third of the size of bf16. Features then "
+    .notes = "The text model goes to OUT.gguf and the vision encoder to mmproj-OUT.gguf beside it. "
+             "q4_K and q5_K are llama.cpp's mixtures "
+             "Q4_K_M and Q5_K_M; beside a K-quant the vision encoder is q8_0. q4_K takes about a "
+             "third of the size of bf16. Features then "
              "differ a little from the original's, so keep to one form "
              "of a model for all photos of a store.",
     .run = run,

@@ -9,37 +9,47 @@ static void sum_up(piaa_call *call, const piaa_embed_summary *s) {
     const struct {
         int64_t count;
         const char *what;
-    } parts[] = {{s->computed, "read"}, {s->unchanged, "unchanged"}, {s->copies, "with the content of another"}, {s->failed, "unreadable"}};
+    } parts[] = {{s->computed, "read"},
+                 {s->unchanged, "unchanged"},
+                 {s->copies, "with the content of another"},
+                 {s->failed, "unreadable"}};
     char line[256];
-    size_t used = (size_t)snprintf(line, sizeof line, "%lld photo%s", (long long)s->photos, s->photos == 1 ? "" : "s"), shown = 0;
+    size_t used = (size_t)snprintf(line, sizeof line, "%lld photo%s", (long long)s->photos,
+                                   s->photos == 1 ? "" : "s"),
+           shown = 0;
     for (size_t i = 0; i < PIAA_COUNT(parts); i++)
         if (parts[i].count)
-            used += (size_t)snprintf(line + used, sizeof line - used, "%s %lld %s", shown++ ? "," : ":", (long long)parts[i].count,
-                                     parts[i].what);
+            used += (size_t)snprintf(line + used, sizeof line - used, "%s %lld %s",
+                                     shown++ ? "," : ":", (long long)parts[i].count, parts[i].what);
     piaa_talk_note(&call->talk, "%s; %.1f s.", line, s->seconds);
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_request request;
-    if (!piaa_call_need(call, "out", error) || !piaa_reader_request(call, &request, error)) return false;
+    if (!piaa_call_need(call, "out", error) || !piaa_reader_request(call, &request, error))
+        return false;
     piaa_paths photos = {0};
     piaa_reader reader = {0};
     piaa_embed_summary summary;
-    bool ok = piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error) &&
+    bool ok = piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos,
+                                  error) &&
               piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
               piaa_reader_open_store(&reader, call, piaa_call_value(call, "out"), error) &&
               piaa_reader_embed(&reader, call, &photos, &summary, error);
     if (ok) sum_up(call, &summary);
     if (ok && summary.failed == summary.photos)
-        ok = piaa_error_set(error, PIAA_FORMAT, "none of the photos could be read: piaa store list --failed %s says why",
-                            piaa_call_value(call, "out"));
+        ok =
+            piaa_error_set(error, PIAA_FORMAT,
+                           "none of the photos could be read: piaa store list --failed %s says why",
+                           piaa_call_value(call, "out"));
     piaa_reader_close(&reader);
     piaa_paths_free(&photos);
     return ok;
 }
 
 static const piaa_option options[] = {
-    {"out", "STORE", "the folder of the feature store; made if it is not there, continued if it is", NULL, NULL},
+    {"out", "STORE", "the folder of the feature store; made if it is not there, continued if it is",
+     NULL, NULL},
     {0},
 };
 
@@ -52,13 +62,15 @@ const piaa_command piaa_command_embed = {
     .least = 1,
     .most = -1,
     .groups = {{"Where to", options}, {"How photos are read", piaa_reader_options}},
-    .notes =
-        "A store is a folder: catalog.sqlite, and one matrix POOL.LAYER.npy for each pool and layer (float32, one row per photo), which "
-        "NumPy "
-        "opens with mmap_mode=\"r\" at any moment. A run that was stopped goes on where it ended when it is started again; photos that did "
-        "not "
-        "change are not read again; layers and pools that are new are added. A store takes photos only with the model, prompt and settings "
-        "that it was made with.\n\n"
-        "A photo that cannot be read is a warning, and a line in the store that says why.",
+    .notes = "A store is a folder: catalog.sqlite, and one matrix POOL.LAYER.npy for each pool and "
+             "layer (float32, one row per photo), which "
+             "NumPy "
+             "opens with mmap_mode=\"r\" at any moment. A run that was stopped goes on where it "
+             "ended when it is started again; photos that did "
+             "not "
+             "change are not read again; layers and pools that are new are added. A store takes "
+             "photos only with the model, prompt and settings "
+             "that it was made with.\n\n"
+             "A photo that cannot be read is a warning, and a line in the store that says why.",
     .run = run,
 };

@@ -29,13 +29,16 @@ static const float *vector_of(const explaining *e, const char *path) {
     return photo ? piaa_store_vector(e->reader->store, e->slot, photo->row) : NULL;
 }
 
-/* The photo's contributions, largest first.  false without an error: it has no features, and its reading said why. */
+/* The photo's contributions, largest first.  false without an error: it has no features, and its
+   reading said why. */
 static bool look(explaining *e, const char *path, piaa_explained_photo *out, piaa_error *error) {
     const float *x = vector_of(e, path);
-    if (!x || !piaa_explain_photo(e->about, x, e->attributes, e->contributions, out, error)) return false;
+    if (!x || !piaa_explain_photo(e->about, x, e->attributes, e->contributions, out, error))
+        return false;
     for (int k = 0; k < e->about->count; k++) {
         int at = k;
-        for (; at && fabs(e->contributions[e->order[at - 1]]) < fabs(e->contributions[k]); at--) e->order[at] = e->order[at - 1];
+        for (; at && fabs(e->contributions[e->order[at - 1]]) < fabs(e->contributions[k]); at--)
+            e->order[at] = e->order[at - 1];
         e->order[at] = k;
     }
     return true;
@@ -43,26 +46,34 @@ static bool look(explaining *e, const char *path, piaa_explained_photo *out, pia
 
 static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
     const piaa_explanation *about = e->about;
-    bool ok = piaa_text_format(out, error, "weight  attribute (score points per standard deviation)\n");
+    bool ok =
+        piaa_text_format(out, error, "weight  attribute (score points per standard deviation)\n");
     for (int k = 0; k < about->count; k++) {
         int at = k;
-        for (; at && fabs(about->signed_weights[e->order[at - 1]]) < fabs(about->signed_weights[k]); at--) e->order[at] = e->order[at - 1];
+        for (; at && fabs(about->signed_weights[e->order[at - 1]]) < fabs(about->signed_weights[k]);
+             at--)
+            e->order[at] = e->order[at - 1];
         e->order[at] = k;
     }
     for (int k = 0; ok && k < about->count; k++)
         ok = piaa_text_format(out, error, "%+6.2f  ", about->signed_weights[e->order[k]]) &&
-             piaa_report_add_line(out, about->projection->names[e->order[k]], error) && piaa_text_format(out, error, "\n");
+             piaa_report_add_line(out, about->projection->names[e->order[k]], error) &&
+             piaa_text_format(out, error, "\n");
     for (size_t i = 0; ok && i < e->photos->count; i++) {
         piaa_explained_photo photo;
         if (!look(e, e->photos->items[i], &photo, error)) {
             ok = !piaa_error_pending(error);
             continue;
         }
-        ok = piaa_text_format(out, error, "\n") && piaa_report_add_line(out, e->photos->items[i], error) &&
-             piaa_text_format(out, error, "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what they do not account for\n ",
+        ok = piaa_text_format(out, error, "\n") &&
+             piaa_report_add_line(out, e->photos->items[i], error) &&
+             piaa_text_format(out, error,
+                              "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what "
+                              "they do not account for\n ",
                               photo.score, about->average_score, photo.accounted, photo.rest);
         for (int k = 0; ok && k < about->count && k < SHOWN; k++)
-            ok = piaa_text_format(out, error, "%s%+.2f ", k ? ", " : " ", e->contributions[e->order[k]]) &&
+            ok = piaa_text_format(out, error, "%s%+.2f ", k ? ", " : " ",
+                                  e->contributions[e->order[k]]) &&
                  piaa_report_add_line(out, about->projection->names[e->order[k]], error);
         ok = ok && piaa_text_format(out, error, "\n");
     }
@@ -72,7 +83,8 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
 static bool write_csv(explaining *e, piaa_text *out, piaa_error *error) {
     bool ok = piaa_text_format(out, error, "path,score,average,accounted,rest");
     for (int k = 0; ok && k < e->about->count; k++)
-        ok = piaa_text_format(out, error, ",") && piaa_report_add_field(out, e->about->projection->names[k], error);
+        ok = piaa_text_format(out, error, ",") &&
+             piaa_report_add_field(out, e->about->projection->names[k], error);
     ok = ok && piaa_text_format(out, error, "\n");
     for (size_t i = 0; ok && i < e->photos->count; i++) {
         piaa_explained_photo photo;
@@ -80,11 +92,15 @@ static bool write_csv(explaining *e, piaa_text *out, piaa_error *error) {
             ok = !piaa_error_pending(error);
             continue;
         }
-        const double figures[] = {photo.score, e->about->average_score, photo.accounted, photo.rest};
+        const double figures[] = {photo.score, e->about->average_score, photo.accounted,
+                                  photo.rest};
         ok = piaa_report_add_field(out, e->photos->items[i], error);
         for (int k = 0; ok && k < (int)PIAA_COUNT(figures) + e->about->count; k++) {
             char digits[32];
-            piaa_report_digits(k < (int)PIAA_COUNT(figures) ? figures[k] : e->contributions[k - (int)PIAA_COUNT(figures)], digits);
+            piaa_report_digits(k < (int)PIAA_COUNT(figures)
+                                   ? figures[k]
+                                   : e->contributions[k - (int)PIAA_COUNT(figures)],
+                               digits);
             ok = piaa_text_format(out, error, ",%s", digits);
         }
         ok = ok && piaa_text_format(out, error, "\n");
@@ -122,9 +138,11 @@ static bool write_json(explaining *e, piaa_error *error) {
         }
         cJSON *item = cJSON_CreateObject(), *parts;
         cJSON_AddItemToObject(item, "path", piaa_report_string(e->photos->items[i]));
-        add_number(add_number(add_number(item, "score", photo.score), "accounted", photo.accounted), "rest", photo.rest);
+        add_number(add_number(add_number(item, "score", photo.score), "accounted", photo.accounted),
+                   "rest", photo.rest);
         parts = cJSON_AddObjectToObject(item, "contributions");
-        for (int k = 0; k < about->count; k++) add_number(parts, about->projection->names[k], e->contributions[k]);
+        for (int k = 0; k < about->count; k++)
+            add_number(parts, about->projection->names[k], e->contributions[k]);
         cJSON_AddItemToArray(photos, item);
     }
     ok = ok && piaa_report_write_json(stdout, root, error);
@@ -146,11 +164,13 @@ static bool show(explaining *e, piaa_error *error) {
              piaa_report_write(stdout, text.data, text.length, error);
     if (ok && e->about->explained > 0)
         piaa_talk_note(&e->call->talk,
-                       "The attributes account for %.0f %% of the differences between the scores of unseen photos (R2 over %lld photos).",
+                       "The attributes account for %.0f %% of the differences between the scores "
+                       "of unseen photos (R2 over %lld photos).",
                        100 * e->about->explained, (long long)e->about->photos);
     else if (ok)
         piaa_talk_note(&e->call->talk,
-                       "The attributes do not account for the differences between the scores of unseen photos (R2 %.2f over %lld photos): "
+                       "The attributes do not account for the differences between the scores of "
+                       "unseen photos (R2 %.2f over %lld photos): "
                        "read the contributions as noise.",
                        e->about->explained, (long long)e->about->photos);
     free(text.data);
@@ -161,19 +181,26 @@ static bool show(explaining *e, piaa_error *error) {
 }
 
 /* The person's photos: those that were rated, or the ones to explain. */
-static piaa_explanation *learn(explaining *e, const piaa_projection *projection, const piaa_paths *own, piaa_error *error) {
+static piaa_explanation *learn(explaining *e, const piaa_projection *projection,
+                               const piaa_paths *own, piaa_error *error) {
     int64_t rows = 0, n = 0, *list = piaa_alloc(own->count, sizeof *list, error);
     piaa_explanation *about = NULL;
     const float *x = piaa_store_matrix(e->reader->store, e->slot, &rows);
     for (size_t i = 0; list && i < own->count; i++)
-        if (vector_of(e, own->items[i])) list[n++] = piaa_store_find(e->reader->store, own->items[i])->row;
+        if (vector_of(e, own->items[i]))
+            list[n++] = piaa_store_find(e->reader->store, own->items[i])->row;
     if (list && n > 1 && n < FEW_PHOTOS)
-        piaa_talk_warn(&e->call->talk, "%lld photos are few to tell attributes apart: give the person's rated photos with --ratings",
+        piaa_talk_warn(&e->call->talk,
+                       "%lld photos are few to tell attributes apart: give the person's rated "
+                       "photos with --ratings",
                        (long long)n);
     if (list && !n)
-        piaa_error_set(error, PIAA_FORMAT, "none of the photos could be read: there is nothing to explain");
+        piaa_error_set(error, PIAA_FORMAT,
+                       "none of the photos could be read: there is nothing to explain");
     else if (list && n == 1)
-        piaa_error_set(error, PIAA_USAGE, "one photo has no other to be compared with: give the person's rated photos with --ratings");
+        piaa_error_set(error, PIAA_USAGE,
+                       "one photo has no other to be compared with: give the person's rated photos "
+                       "with --ratings");
     else if (list)
         about = piaa_explain(e->taste, projection, x, list, n, error);
     free(list);
@@ -186,20 +213,26 @@ static bool add_rated(const piaa_ratings *ratings, piaa_paths *own, piaa_error *
         if (piaa_file_exists(path) && !piaa_paths_add(own, path, error)) return false;
     }
     if (!own->count)
-        return piaa_error_set(error, PIAA_MISMATCH, "none of the photos in %s exists: correct the paths", piaa_ratings_where(ratings));
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "none of the photos in %s exists: correct the paths",
+                              piaa_ratings_where(ratings));
     return true;
 }
 
-static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *taste, const piaa_projection *projection, piaa_error *error) {
+static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *taste,
+                    const piaa_projection *projection, piaa_error *error) {
     piaa_paths photos = {0}, own = {0}, all = {0}, unique = {0};
     const char *file = piaa_call_value(call, "ratings");
     piaa_ratings *ratings = file ? piaa_ratings_read(file, &call->talk.hooks, error) : NULL;
     explaining e = {.call = call, .reader = reader, .taste = taste, .photos = &photos};
-    bool ok = (!file || (ratings && add_rated(ratings, &own, error))) &&
-              piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error);
-    for (size_t i = 0; ok && i < photos.count; i++) ok = piaa_paths_add(&all, photos.items[i], error);
+    bool ok =
+        (!file || (ratings && add_rated(ratings, &own, error))) &&
+        piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error);
+    for (size_t i = 0; ok && i < photos.count; i++)
+        ok = piaa_paths_add(&all, photos.items[i], error);
     for (size_t i = 0; ok && i < own.count; i++) ok = piaa_paths_add(&all, own.items[i], error);
-    ok = ok && piaa_photos_collect((const char *const *)all.items, all.count, NULL, &unique, error) &&
+    ok = ok &&
+         piaa_photos_collect((const char *const *)all.items, all.count, NULL, &unique, error) &&
          piaa_reader_open_store(reader, call, piaa_call_value(call, "store"), error) &&
          piaa_reader_embed(reader, call, &unique, NULL, error);
     e.slot = ok ? piaa_store_find_slot(reader->store, taste->slot.pool, taste->slot.layer) : -1;
@@ -224,12 +257,16 @@ static bool run(piaa_call *call, piaa_error *error) {
     const char *model;
     piaa_reader reader = {0};
     piaa_taste *taste = piaa_taste_load(piaa_call_value(call, "taste"), error);
-    piaa_projection *projection = taste ? piaa_projection_load(piaa_call_value(call, "projection"), error) : NULL;
-    bool ok = projection && piaa_projection_fits(projection, &taste->identity, &taste->slot, error) &&
-              piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
-              piaa_reader_model_like(call, &taste->identity, &model, error) && piaa_reader_open(&reader, call, model, &request, error) &&
-              piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor), &piaa_extractor_slots(reader.extractor)->items[0], error) &&
-              explain(call, &reader, taste, projection, error);
+    piaa_projection *projection =
+        taste ? piaa_projection_load(piaa_call_value(call, "projection"), error) : NULL;
+    bool ok =
+        projection && piaa_projection_fits(projection, &taste->identity, &taste->slot, error) &&
+        piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
+        piaa_reader_model_like(call, &taste->identity, &model, error) &&
+        piaa_reader_open(&reader, call, model, &request, error) &&
+        piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor),
+                        &piaa_extractor_slots(reader.extractor)->items[0], error) &&
+        explain(call, &reader, taste, projection, error);
     piaa_reader_close(&reader);
     piaa_projection_free(projection);
     piaa_taste_free(taste);
@@ -239,14 +276,18 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"taste", "FILE", "the taste that piaa fit wrote", NULL, NULL},
     {"projection", "FILE", "the attributes that piaa reduce wrote", NULL, NULL},
-    {"ratings", "FILE", "the CSV file of the person's ratings, whose photos the average is taken over", "the PHOTOS themselves", NULL},
-    {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores", NULL},
+    {"ratings", "FILE",
+     "the CSV file of the person's ratings, whose photos the average is taken over",
+     "the PHOTOS themselves", NULL},
+    {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
+     NULL},
     {0},
 };
 
 static const piaa_option print_options[] = {
     {"json", NULL, "print JSON", NULL, NULL},
-    {"csv", NULL, "print CSV: path,score,average,accounted,rest and each attribute's contribution", NULL, NULL},
+    {"csv", NULL, "print CSV: path,score,average,accounted,rest and each attribute's contribution",
+     NULL, NULL},
     {0},
 };
 
@@ -254,14 +295,18 @@ const piaa_command piaa_command_explain = {
     .name = "explain",
     .summary = "Say which attributes drive a person's score for a photo",
     .example = "piaa reduce --data aadb:AADB --out projection.json\n"
-               "piaa explain holiday/beach.jpg --taste taste.json --projection projection.json --ratings ratings.csv\n",
+               "piaa explain holiday/beach.jpg --taste taste.json --projection projection.json "
+               "--ratings ratings.csv\n",
     .operands = "PHOTOS…",
     .least = 1,
     .most = -1,
-    .groups = {{"Taste and attributes", options}, {"What is printed", print_options}, {"How photos are read", piaa_reader_options}},
-    .notes =
-        "The taste's scores are regressed on the attributes that the projection reads off the same features. A photo's score is then the "
-        "person's average, and what each attribute adds or takes because the photo has more or less of it than the person's average "
-        "photo, and a rest that the attributes do not account for.",
+    .groups = {{"Taste and attributes", options},
+               {"What is printed", print_options},
+               {"How photos are read", piaa_reader_options}},
+    .notes = "The taste's scores are regressed on the attributes that the projection reads off the "
+             "same features. A photo's score is then the "
+             "person's average, and what each attribute adds or takes because the photo has more "
+             "or less of it than the person's average "
+             "photo, and a rest that the attributes do not account for.",
     .run = run,
 };

@@ -8,7 +8,8 @@
 #include <string.h>
 
 /* The store's slots that the options leave: *count of them, the first as the result. */
-static int matching(const piaa_slots *slots, const piaa_pool *pool, const int64_t *layer, size_t *count) {
+static int matching(const piaa_slots *slots, const piaa_pool *pool, const int64_t *layer,
+                    size_t *count) {
     int first = -1;
     *count = 0;
     for (size_t i = 0; i < slots->count; i++) {
@@ -26,7 +27,8 @@ static void list_slots(const piaa_slots *slots, char *out, size_t size) {
     out[0] = '\0';
     for (size_t i = 0; i < slots->count && i <= SHOWN && used < size; i++)
         used += (size_t)(i == SHOWN ? snprintf(out + used, size - used, ", …")
-                                    : snprintf(out + used, size - used, "%s%s.%d", i ? ", " : "", piaa_pool_name(slots->items[i].pool),
+                                    : snprintf(out + used, size - used, "%s%s.%d", i ? ", " : "",
+                                               piaa_pool_name(slots->items[i].pool),
                                                slots->items[i].layer));
 }
 
@@ -36,7 +38,8 @@ static int choose_slot(const piaa_call *call, const piaa_store *store, piaa_erro
     piaa_pool pool;
     int64_t layer = -1;
     if (pool_name && !piaa_pool_parse(pool_name, &pool)) {
-        piaa_error_set(error, PIAA_USAGE, "--pool cannot be \"%s\": name one of lt, lt_tail, lv, v", pool_name);
+        piaa_error_set(error, PIAA_USAGE, "--pool cannot be \"%s\": name one of lt, lt_tail, lv, v",
+                       pool_name);
         return -1;
     }
     if (!piaa_call_integer(call, "layer", 0, 100000, &layer, error)) return -1;
@@ -47,9 +50,13 @@ static int choose_slot(const piaa_call *call, const piaa_store *store, piaa_erro
     char list[256];
     list_slots(slots, list, sizeof list);
     if (!count)
-        piaa_error_set(error, PIAA_USAGE, "%s has no such matrix, it has %s: add it with piaa embed", piaa_store_path(store), list);
+        piaa_error_set(error, PIAA_USAGE,
+                       "%s has no such matrix, it has %s: add it with piaa embed",
+                       piaa_store_path(store), list);
     else
-        piaa_error_set(error, PIAA_USAGE, "%s has several matrices (%s): name one with --pool and --layer", piaa_store_path(store), list);
+        piaa_error_set(error, PIAA_USAGE,
+                       "%s has several matrices (%s): name one with --pool and --layer",
+                       piaa_store_path(store), list);
     return -1;
 }
 
@@ -63,20 +70,29 @@ static bool save(const piaa_taste *taste, const char *path, piaa_error *error) {
 
 static void sum_up(piaa_call *call, const piaa_taste *taste) {
     char figures[160] = "";
-    if (isfinite(taste->loo_rmse)) snprintf(figures, sizeof figures, "; typical error ± %.2f", taste->loo_rmse);
+    if (isfinite(taste->loo_rmse))
+        snprintf(figures, sizeof figures, "; typical error ± %.2f", taste->loo_rmse);
     size_t used = strlen(figures);
-    if (isfinite(taste->loo_spearman)) snprintf(figures + used, sizeof figures - used, ", rank correlation %.2f", taste->loo_spearman);
-    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s at layer %d%s%s.", (long long)taste->ratings,
-                   piaa_pool_name(taste->slot.pool), taste->slot.layer, figures, *figures ? " (leave-one-out)" : "");
+    if (isfinite(taste->loo_spearman))
+        snprintf(figures + used, sizeof figures - used, ", rank correlation %.2f",
+                 taste->loo_spearman);
+    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s at layer %d%s%s.",
+                   (long long)taste->ratings, piaa_pool_name(taste->slot.pool), taste->slot.layer,
+                   figures, *figures ? " (leave-one-out)" : "");
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
-    if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) || !piaa_call_need(call, "out", error))
+    if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) ||
+        !piaa_call_need(call, "out", error))
         return false;
-    piaa_ratings *ratings = piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
-    piaa_store *store = ratings ? piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error) : NULL;
+    piaa_ratings *ratings =
+        piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
+    piaa_store *store =
+        ratings ? piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error)
+                : NULL;
     int slot = store ? choose_slot(call, store, error) : -1;
-    piaa_taste *taste = slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
+    piaa_taste *taste =
+        slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
     bool ok = taste && save(taste, piaa_call_value(call, "out"), error);
     if (ok) piaa_reader_tell_demonstration(call, taste->identity.fingerprint);
     if (ok) sum_up(call, taste);
@@ -88,9 +104,12 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     {"store", "STORE", "the feature store with the rated photos", NULL, NULL},
-    {"ratings", "FILE", "the CSV file to learn from: a header with path,score, paths relative to the file", NULL, NULL},
+    {"ratings", "FILE",
+     "the CSV file to learn from: a header with path,score, paths relative to the file", NULL,
+     NULL},
     {"out", "FILE", "the file to write the taste to (JSON); - is standard output", NULL, NULL},
-    {"pool", "POOL", "which pool to learn from, where the store has several", NULL, "lt lt_tail lv v"},
+    {"pool", "POOL", "which pool to learn from, where the store has several", NULL,
+     "lt lt_tail lv v"},
     {"layer", "N", "which layer to learn from, where the store has several", NULL, NULL},
     {0},
 };
@@ -101,8 +120,8 @@ const piaa_command piaa_command_fit = {
     .example = "piaa fit --store holiday.store --ratings ratings.csv --out taste.json\n",
     .operands = "",
     .groups = {{"Options", options}},
-    .notes =
-        "The taste is a ridge regression on standardised features, its strength chosen by leave-one-out error, as scikit-learn's RidgeCV "
-        "does. The file holds all that is needed to score a photo; piaa predict reads it.",
+    .notes = "The taste is a ridge regression on standardised features, its strength chosen by "
+             "leave-one-out error, as scikit-learn's RidgeCV "
+             "does. The file holds all that is needed to score a photo; piaa predict reads it.",
     .run = run,
 };

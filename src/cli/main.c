@@ -1,4 +1,5 @@
-/* The piaa program: finds the command, runs it, and turns its error into a line and an exit code. */
+/* The piaa program: finds the command, runs it, and turns its error into a line and an exit
+   code. */
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "linear/blas.h"
@@ -17,7 +18,8 @@ enum { EXIT_USAGE = 2, EXIT_STOPPED = 130 };
 static bool run_help(piaa_call *call, piaa_error *error);
 static bool run_completion(piaa_call *call, piaa_error *error);
 
-static const piaa_option help_options[] = {{"man", NULL, "print the manual page, in roff", NULL, NULL}, {0}};
+static const piaa_option help_options[] = {
+    {"man", NULL, "print the manual page, in roff", NULL, NULL}, {0}};
 
 static const piaa_command command_help = {
     .name = "help",
@@ -32,7 +34,8 @@ static const piaa_command command_help = {
 static const piaa_command command_completion = {
     .name = "completion",
     .summary = "Print completions for a shell",
-    .example = "source <(piaa completion bash)\npiaa completion fish > ~/.config/fish/completions/piaa.fish\n",
+    .example = "source <(piaa completion bash)\npiaa completion fish > "
+               "~/.config/fish/completions/piaa.fish\n",
     .operands = "bash|zsh|fish",
     .least = 1,
     .most = 1,
@@ -74,24 +77,28 @@ static bool print_and_free(piaa_text *text, bool ok, FILE *out, piaa_error *erro
 
 static bool run_completion(piaa_call *call, piaa_error *error) {
     piaa_text text = {0};
-    return print_and_free(&text, piaa_help_completion(commands, call->operands[0], &text, error), stdout, error);
+    return print_and_free(&text, piaa_help_completion(commands, call->operands[0], &text, error),
+                          stdout, error);
 }
 
-/* ---------------------------------------------------------------------------------------------------- finding the command */
+/* -------------------------------------------------------------------------- finding the command */
 
-/* The command that the first word, or the first two, name; *used: how many.  NULL if there is none. */
+/* The command that the first word, or the first two, name; *used: how many.  NULL if there is
+   none. */
 static const piaa_command *find_command(size_t count, const char *const *words, size_t *used) {
     for (size_t i = 0; commands[i]; i++) {
         const char *name = commands[i]->name;
         size_t first = strcspn(name, " ");
         if (!count || strlen(words[0]) != first || strncmp(words[0], name, first) != 0) continue;
         *used = name[first] ? 2 : 1;
-        if (!name[first] || (count > 1 && strcmp(words[1], name + first + 1) == 0)) return commands[i];
+        if (!name[first] || (count > 1 && strcmp(words[1], name + first + 1) == 0))
+            return commands[i];
     }
     return NULL;
 }
 
-/* Says which command might have been meant: the nearest whole name, or nearest second word of a family ("store …"). */
+/* Says which command might have been meant: the nearest whole name, or nearest second word of a
+   family ("store …"). */
 static bool unknown_command(size_t count, const char *const *words, piaa_error *error) {
     const char *names[PIAA_COUNT(commands)];
     char two[128] = "", family[128] = "";
@@ -102,13 +109,16 @@ static bool unknown_command(size_t count, const char *const *words, piaa_error *
         if (names[n][first] && strlen(words[0]) == first && strncmp(words[0], names[n], first) == 0)
             snprintf(family + used, sizeof family - used, "%s%s", used ? ", " : "", names[n]);
     }
-    if (*family && count < 2) return piaa_error_set(error, PIAA_USAGE, "%s is half a command: %s", words[0], family);
+    if (*family && count < 2)
+        return piaa_error_set(error, PIAA_USAGE, "%s is half a command: %s", words[0], family);
     snprintf(two, sizeof two, "%s %s", words[0], count > 1 ? words[1] : "");
     int nearest = piaa_words_nearest(words[0], names, n);
     if ((*family || nearest < 0) && count > 1) nearest = piaa_words_nearest(two, names, n);
-    if (*family && nearest < 0) return piaa_error_set(error, PIAA_USAGE, "unknown command %s: there are %s", two, family);
+    if (*family && nearest < 0)
+        return piaa_error_set(error, PIAA_USAGE, "unknown command %s: there are %s", two, family);
     if (nearest >= 0)
-        return piaa_error_set(error, PIAA_USAGE, "unknown command %s, did you mean %s?", *family ? two : words[0], names[nearest]);
+        return piaa_error_set(error, PIAA_USAGE, "unknown command %s, did you mean %s?",
+                              *family ? two : words[0], names[nearest]);
     return piaa_error_set(error, PIAA_USAGE, "unknown command %s: piaa help lists them", words[0]);
 }
 
@@ -119,22 +129,29 @@ static bool print_command_help(const piaa_command *command, piaa_error *error) {
 
 static bool run_help(piaa_call *call, piaa_error *error) {
     piaa_text text = {0};
-    if (piaa_call_has(call, "man")) return print_and_free(&text, piaa_help_man(commands, &text, error), stdout, error);
-    if (!call->operand_count) return print_and_free(&text, piaa_help_overview(commands, &text, error), stdout, error);
+    if (piaa_call_has(call, "man"))
+        return print_and_free(&text, piaa_help_man(commands, &text, error), stdout, error);
+    if (!call->operand_count)
+        return print_and_free(&text, piaa_help_overview(commands, &text, error), stdout, error);
     size_t used;
     const piaa_command *command = find_command(call->operand_count, call->operands, &used);
-    return command ? print_command_help(command, error) : unknown_command(call->operand_count, call->operands, error);
+    return command ? print_command_help(command, error)
+                   : unknown_command(call->operand_count, call->operands, error);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- running */
+/* -------------------------------------------------------------------------------------- running */
 
-/* A closed standard stream would hand its number to the next file opened, and what is printed would go into that. */
+/* A closed standard stream would hand its number to the next file opened, and what is printed would
+   go into that. */
 static void fill_standard_streams(void) {
     for (int number = 0; number <= STDERR_FILENO; number++)
-        if (fcntl(number, F_GETFD) == -1 && open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0) _exit(EXIT_FAILURE);
+        if (fcntl(number, F_GETFD) == -1 &&
+            open("/dev/null", number == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+            _exit(EXIT_FAILURE);
 }
 
-static bool run_command(piaa_call *call, const piaa_command *command, int count, char *const *words, piaa_error *error) {
+static bool run_command(piaa_call *call, const piaa_command *command, int count, char *const *words,
+                        piaa_error *error) {
     if (!piaa_call_parse(call, command, count, words, error)) return false;
     return call->help ? print_command_help(command, error) : command->run(call, error);
 }
@@ -150,21 +167,27 @@ static void on_abort(const char *message) {
         if (strcmp(option->name, "device") == 0) device = running->values[i];
     if (strstr(message, "RPC"))
         PIAA_UNUSED(piaa_error_set(&error, PIAA_IO,
-                                   "the server at %.200s went away in the middle of the work: everything stored is kept, and the same "
+                                   "the server at %.200s went away in the middle of the work: "
+                                   "everything stored is kept, and the same "
                                    "command goes on once piaa serve runs there again",
                                    device ? device : "the other end"));
     else
-        PIAA_UNUSED(piaa_error_set(&error, PIAA_IO, "the device %.60s failed: %.800s", device ? device : "in use", message));
+        PIAA_UNUSED(piaa_error_set(&error, PIAA_IO, "the device %.60s failed: %.800s",
+                                   device ? device : "in use", message));
     piaa_talk_fail(&running->talk, &error);
-    _exit(EXIT_FAILURE); /* nothing more can be done in this process, and the store is sound at any moment */
+    _exit(EXIT_FAILURE); /* nothing more can be done in this process, and the store is sound at any
+                            moment */
 }
 
 int main(int argc, char **argv) {
-    piaa_blas_threads_set(1); /* a fit takes milliseconds on one thread and longer on more; the study runs layers side by side instead */
+    piaa_blas_threads_set(1); /* a fit takes milliseconds on one thread and longer on more; the
+                                 study runs layers side by side instead */
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN);
-    setenv("NVIDIA_TF32_OVERRIDE", "0", 0); /* float32 asked for means float32, not the 19 bits that cuBLAS makes of it unasked */
-    setenv("VIPS_WARNING", "0", 0);         /* libvips would print what piaa reports itself */
+    setenv(
+        "NVIDIA_TF32_OVERRIDE", "0",
+        0); /* float32 asked for means float32, not the 19 bits that cuBLAS makes of it unasked */
+    setenv("VIPS_WARNING", "0", 0); /* libvips would print what piaa reports itself */
     piaa_call call = {0};
     piaa_error error = {0};
     const char *const *words = (const char *const *)(argv + 1);
@@ -175,19 +198,24 @@ int main(int argc, char **argv) {
     bool ok;
     if (!count || strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0) {
         piaa_text text = {0};
-        ok = print_and_free(&text, piaa_help_overview(commands, &text, &error), count ? stdout : stderr, &error);
+        ok = print_and_free(&text, piaa_help_overview(commands, &text, &error),
+                            count ? stdout : stderr, &error);
         if (ok && !count) return EXIT_USAGE;
     } else if (strcmp(words[0], "--version") == 0) {
         piaa_text text = {0};
-        ok = print_and_free(&text, piaa_text_format(&text, &error, "piaa %s\n", piaa_version()), stdout, &error);
+        ok = print_and_free(&text, piaa_text_format(&text, &error, "piaa %s\n", piaa_version()),
+                            stdout, &error);
     } else {
         const piaa_command *command = find_command(count, words, &used);
         if (command) piaa_talk_begin(&call.talk, command->name);
-        ok = command ? run_command(&call, command, (int)(count - used), argv + 1 + used, &error) : unknown_command(count, words, &error);
+        ok = command ? run_command(&call, command, (int)(count - used), argv + 1 + used, &error)
+                     : unknown_command(count, words, &error);
     }
     piaa_call_free(&call);
     piaa_talk_clear(&call.talk);
     if (ok) return EXIT_SUCCESS;
     piaa_talk_fail(&call.talk, &error);
-    return error.code == PIAA_USAGE ? EXIT_USAGE : error.code == PIAA_STOPPED ? EXIT_STOPPED : EXIT_FAILURE;
+    return error.code == PIAA_USAGE     ? EXIT_USAGE
+           : error.code == PIAA_STOPPED ? EXIT_STOPPED
+                                        : EXIT_FAILURE;
 }

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ------------------------------------------------------------------------------------------------------------------ info */
+/* ----------------------------------------------------------------------------------------- info */
 
 static int64_t tokens(const piaa_model_info *info, int64_t pixels) {
     int64_t tile = (int64_t)info->patch * info->merge;
@@ -18,34 +18,45 @@ static int64_t tokens(const piaa_model_info *info, int64_t pixels) {
 static bool decoder_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
     const piaa_layout *l = &info->layout;
     if (!l->hidden_size) return piaa_text_format(out, error, "decoder        none: vision alone\n");
-    return piaa_text_format(
-        out, error, "decoder        %d blocks of width %d: %d heads of %d (%d for keys and values), feed-forward %d, vocabulary %d\n",
-        l->decoder_layers, l->hidden_size, info->heads, info->head_dim, info->kv_heads, info->intermediate, info->vocabulary);
+    return piaa_text_format(out, error,
+                            "decoder        %d blocks of width %d: %d heads of %d (%d for keys and "
+                            "values), feed-forward %d, vocabulary %d\n",
+                            l->decoder_layers, l->hidden_size, info->heads, info->head_dim,
+                            info->kv_heads, info->intermediate, info->vocabulary);
 }
 
 static bool layers_text(const piaa_layout *l, piaa_text *out, piaa_error *error) {
     if (l->hidden_size)
-        return piaa_text_format(out, error, "layers         lt, lt_tail, lv: 0 to %d; v: 0 to %d\ndefault layer  %d\n", l->decoder_layers,
-                                l->vision_blocks - 1, piaa_default_layer(l));
-    return piaa_text_format(out, error, "layers         v: 0 to %d%s%s\ndefault layer  v: %d\n", l->vision_blocks,
-                            l->pooled_size ? "; pooled" : "", l->projected_size ? "; projected" : "", l->vision_blocks);
+        return piaa_text_format(
+            out, error, "layers         lt, lt_tail, lv: 0 to %d; v: 0 to %d\ndefault layer  %d\n",
+            l->decoder_layers, l->vision_blocks - 1, piaa_default_layer(l));
+    return piaa_text_format(out, error, "layers         v: 0 to %d%s%s\ndefault layer  v: %d\n",
+                            l->vision_blocks, l->pooled_size ? "; pooled" : "",
+                            l->projected_size ? "; projected" : "", l->vision_blocks);
 }
 
 static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
     const piaa_layout *l = &info->layout;
     return piaa_text_format(out, error, "family         %s\nmodel          ", info->family) &&
-           piaa_report_add_line(out, info->folder, error) && piaa_text_format(out, error, "\nfingerprint    %s\n", info->fingerprint) &&
-           piaa_text_format(out, error, "parameters     %.4g million, %.4g MB, mostly %s\n", (double)info->parameters / 1e6,
-                            (double)info->bytes / 1e6, info->dtype) &&
+           piaa_report_add_line(out, info->folder, error) &&
+           piaa_text_format(out, error, "\nfingerprint    %s\n", info->fingerprint) &&
+           piaa_text_format(out, error, "parameters     %.4g million, %.4g MB, mostly %s\n",
+                            (double)info->parameters / 1e6, (double)info->bytes / 1e6,
+                            info->dtype) &&
            decoder_text(info, out, error) &&
-           piaa_text_format(out, error, "vision         %d blocks of width %d: %d heads, feed-forward %d, patches of %d x %d pixels\n",
-                            l->vision_blocks, l->vision_size, info->vision_heads, info->vision_intermediate, info->patch, info->patch) &&
-           piaa_text_format(out, error, "photo size     %lld to %lld pixels, %lld to %lld tokens\n", (long long)info->min_pixels,
-                            (long long)info->max_pixels, (long long)tokens(info, info->min_pixels),
+           piaa_text_format(out, error,
+                            "vision         %d blocks of width %d: %d heads, feed-forward %d, "
+                            "patches of %d x %d pixels\n",
+                            l->vision_blocks, l->vision_size, info->vision_heads,
+                            info->vision_intermediate, info->patch, info->patch) &&
+           piaa_text_format(out, error, "photo size     %lld to %lld pixels, %lld to %lld tokens\n",
+                            (long long)info->min_pixels, (long long)info->max_pixels,
+                            (long long)tokens(info, info->min_pixels),
                             (long long)tokens(info, info->max_pixels)) &&
            layers_text(l, out, error) &&
            (!info->demonstration || piaa_text_format(out, error,
-                                                     "note           the demonstration model, trained on rendered scenes; for real taste "
+                                                     "note           the demonstration model, "
+                                                     "trained on rendered scenes; for real taste "
                                                      "use Qwen3-VL-4B-Instruct (or 2B, 8B)\n"));
 }
 
@@ -83,13 +94,15 @@ static cJSON *info_json(const piaa_model_info *info) {
     cJSON_AddItemToObject(root, "folder", piaa_report_string(info->folder));
     cJSON_AddStringToObject(root, "fingerprint", info->fingerprint);
     cJSON_AddItemToObject(root, "dtype", piaa_report_string(info->dtype));
-    for (size_t i = 0; i < PIAA_COUNT(numbers); i++) cJSON_AddNumberToObject(root, numbers[i].key, numbers[i].value);
+    for (size_t i = 0; i < PIAA_COUNT(numbers); i++)
+        cJSON_AddNumberToObject(root, numbers[i].key, numbers[i].value);
     cJSON_AddBoolToObject(root, "demonstration", info->demonstration);
     return root;
 }
 
 static bool run_info(piaa_call *call, piaa_error *error) {
-    piaa_model *model = piaa_reader_model(call, call->operand_count ? call->operands[0] : NULL, error);
+    piaa_model *model =
+        piaa_reader_model(call, call->operand_count ? call->operands[0] : NULL, error);
     if (!model) return false;
     const piaa_model_info *info = piaa_model_get_info(model);
     bool ok;
@@ -99,20 +112,23 @@ static bool run_info(piaa_call *call, piaa_error *error) {
         cJSON_Delete(root);
     } else {
         piaa_text text = {0};
-        ok = info_text(info, &text, error) && piaa_report_write(stdout, text.data, text.length, error);
+        ok = info_text(info, &text, error) &&
+             piaa_report_write(stdout, text.data, text.length, error);
         free(text.data);
     }
     piaa_model_close(model);
     return ok;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- tokens */
+/* --------------------------------------------------------------------------------------- tokens */
 
 static bool tokens_text(const piaa_ids *ids, piaa_error *error) {
     piaa_text text = {0};
     bool ok = true;
-    for (size_t i = 0; ok && i < ids->count; i++) ok = piaa_text_format(&text, error, "%s%d", i ? " " : "", ids->items[i]);
-    ok = ok && piaa_text_add(&text, "\n", 1, error) && piaa_report_write(stdout, text.data, text.length, error);
+    for (size_t i = 0; ok && i < ids->count; i++)
+        ok = piaa_text_format(&text, error, "%s%d", i ? " " : "", ids->items[i]);
+    ok = ok && piaa_text_add(&text, "\n", 1, error) &&
+         piaa_report_write(stdout, text.data, text.length, error);
     free(text.data);
     return ok;
 }
@@ -120,7 +136,8 @@ static bool tokens_text(const piaa_ids *ids, piaa_error *error) {
 /* One line too: {"ids": [...], "pieces": [...]}. */
 static bool tokens_json(const piaa_tokenizer *tokenizer, const piaa_ids *ids, piaa_error *error) {
     cJSON *root = cJSON_CreateObject();
-    cJSON *list = cJSON_AddArrayToObject(root, "ids"), *pieces = cJSON_AddArrayToObject(root, "pieces");
+    cJSON *list = cJSON_AddArrayToObject(root, "ids"),
+          *pieces = cJSON_AddArrayToObject(root, "pieces");
     for (size_t i = 0; i < ids->count; i++) {
         const char *piece = piaa_tokenizer_piece(tokenizer, ids->items[i]);
         cJSON_AddItemToArray(list, cJSON_CreateNumber(ids->items[i]));
@@ -130,13 +147,15 @@ static bool tokens_json(const piaa_tokenizer *tokenizer, const piaa_ids *ids, pi
     cJSON_Delete(root);
     if (!line) return piaa_error_set(error, PIAA_MEMORY, "out of memory while writing JSON");
     piaa_text text = {0};
-    bool ok = piaa_text_format(&text, error, "%s\n", line) && piaa_report_write(stdout, text.data, text.length, error);
+    bool ok = piaa_text_format(&text, error, "%s\n", line) &&
+              piaa_report_write(stdout, text.data, text.length, error);
     cJSON_free(line);
     free(text.data);
     return ok;
 }
 
-/* Of a folder, a tokenizer.json, a pulled model, or a GGUF file, for which the text model alone is enough. */
+/* Of a folder, a tokenizer.json, a pulled model, or a GGUF file, for which the text model alone is
+   enough. */
 static piaa_tokenizer *open_tokenizer(const char *text, piaa_error *error) {
     char *path = piaa_model_locate(text, error);
     piaa_tokenizer *tokenizer = NULL;
@@ -164,19 +183,23 @@ static bool run_tokens(piaa_call *call, piaa_error *error) {
     piaa_tokenizer *tokenizer = open_tokenizer(call->operands[0], error);
     char *input = tokenizer && standard ? piaa_file_read("-", limit, &size, error) : NULL;
     piaa_ids ids = {0};
-    bool ok = tokenizer && (!standard || input) &&
-              piaa_tokenizer_encode(tokenizer, standard ? input : call->operands[1], size, &ids, error) &&
-              (piaa_call_has(call, "json") ? tokens_json(tokenizer, &ids, error) : tokens_text(&ids, error));
+    bool ok =
+        tokenizer && (!standard || input) &&
+        piaa_tokenizer_encode(tokenizer, standard ? input : call->operands[1], size, &ids, error) &&
+        (piaa_call_has(call, "json") ? tokens_json(tokenizer, &ids, error)
+                                     : tokens_text(&ids, error));
     piaa_ids_free(&ids);
     free(input);
     piaa_tokenizer_close(tokenizer);
     return ok;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- tables */
+/* --------------------------------------------------------------------------------------- tables */
 
-static const piaa_option info_options[] = {PIAA_OPTION_MMPROJ, {"json", NULL, "print JSON", NULL, NULL}, {0}};
-static const piaa_option tokens_options[] = {{"json", NULL, "print JSON with the ids and the pieces of text", NULL, NULL}, {0}};
+static const piaa_option info_options[] = {
+    PIAA_OPTION_MMPROJ, {"json", NULL, "print JSON", NULL, NULL}, {0}};
+static const piaa_option tokens_options[] = {
+    {"json", NULL, "print JSON with the ids and the pieces of text", NULL, NULL}, {0}};
 
 const piaa_command piaa_command_model_info = {
     .name = "model info",
@@ -186,7 +209,8 @@ const piaa_command piaa_command_model_info = {
     .operands = "[MODEL]",
     .most = 1,
     .groups = {{"Options", info_options}},
-    .notes = "MODEL is what --model takes: a folder, a GGUF file, or the name of a pulled model; without it, the demonstration model.",
+    .notes = "MODEL is what --model takes: a folder, a GGUF file, or the name of a pulled model; "
+             "without it, the demonstration model.",
     .run = run_info,
 };
 
@@ -199,7 +223,8 @@ const piaa_command piaa_command_model_tokens = {
     .least = 2,
     .most = 2,
     .groups = {{"Options", tokens_options}},
-    .notes = "Special tokens in the text are recognised; none is put around it. - takes all of standard input, its last newline included. "
+    .notes = "Special tokens in the text are recognised; none is put around it. - takes all of "
+             "standard input, its last newline included. "
              "The ids "
              "are printed on one line.",
     .run = run_tokens,

@@ -1,6 +1,6 @@
 /*
- * The command line as tables: each command says once what it takes, and the parser, the help, the man page and the shells'
- * completions all read it there.
+ * The command line as tables: each command says once what it takes, and the parser, the help, the
+ * man page and the shells' completions all read it there.
  */
 #ifndef PIAA_CLI_OPTIONS_H
 #define PIAA_CLI_OPTIONS_H
@@ -15,8 +15,9 @@ typedef struct piaa_option {
     const char *name;     /* without the dashes */
     const char *argument; /* what help calls its value: "FILE", "DIR", "N"; NULL for a switch */
     const char *help;     /* what it does, without a full stop */
-    const char *fallback; /* what holds where it is not given, for help; NULL: goes without saying */
-    const char *choices;  /* the values that there are, "apply ignore"; NULL: any */
+    const char
+        *fallback;       /* what holds where it is not given, for help; NULL: goes without saying */
+    const char *choices; /* the values that there are, "apply ignore"; NULL: any */
 } piaa_option;
 
 typedef struct piaa_option_group {
@@ -27,13 +28,13 @@ typedef struct piaa_option_group {
 enum { PIAA_GROUPS = 4, PIAA_OPTIONS_MOST = 32 };
 
 typedef struct piaa_command {
-    const char *name;                                /* "rank", "store info" */
-    const char *summary;                             /* one sentence without a full stop */
-    const char *example;                             /* command lines, each ended by a newline */
-    const char *operands;                            /* "PHOTOS…"; "" if there are none */
-    int least, most;                                 /* operands; most -1: any number */
-    piaa_option_group groups[PIAA_GROUPS];           /* ended by a title of NULL, if not full */
-    const char *notes;                               /* paragraphs, separated by an empty line; NULL */
+    const char *name;                      /* "rank", "store info" */
+    const char *summary;                   /* one sentence without a full stop */
+    const char *example;                   /* command lines, each ended by a newline */
+    const char *operands;                  /* "PHOTOS…"; "" if there are none */
+    int least, most;                       /* operands; most -1: any number */
+    piaa_option_group groups[PIAA_GROUPS]; /* ended by a title of NULL, if not full */
+    const char *notes;                     /* paragraphs, separated by an empty line; NULL */
     bool (*run)(piaa_call *call, piaa_error *error); /* prints the result */
 } piaa_command;
 
@@ -47,20 +48,25 @@ struct piaa_call {
     piaa_talk talk;
 };
 
-/* Takes argv after the command's name: "--name value", "--name=value", "--" ends the options, "-" is an operand; names are written out
- * in full; given twice, the last one counts.  Every error is PIAA_USAGE. */
-bool piaa_call_parse(piaa_call *call, const piaa_command *command, int count, char *const *words, piaa_error *error) PIAA_MUST_USE;
+/* Takes argv after the command's name: "--name value", "--name=value", "--" ends the options, "-"
+ * is an operand; names are written out in full; given twice, the last one counts.  Every error is
+ * PIAA_USAGE. */
+bool piaa_call_parse(piaa_call *call, const piaa_command *command, int count, char *const *words,
+                     piaa_error *error) PIAA_MUST_USE;
 void piaa_call_free(piaa_call *call);
 
 /* By names that the command's table holds. */
-const char *piaa_call_value(const piaa_call *call, const char *name); /* NULL: not given; "" for a switch */
+const char *piaa_call_value(const piaa_call *call,
+                            const char *name); /* NULL: not given; "" for a switch */
 bool piaa_call_has(const piaa_call *call, const char *name);
 /* A whole number within bounds; *out is left as it is where the option was not given. */
-bool piaa_call_integer(const piaa_call *call, const char *name, int64_t least, int64_t most, int64_t *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_call_integer(const piaa_call *call, const char *name, int64_t least, int64_t most,
+                       int64_t *out, piaa_error *error) PIAA_MUST_USE;
 /* PIAA_USAGE unless the option was given. */
 bool piaa_call_need(const piaa_call *call, const char *name, piaa_error *error) PIAA_MUST_USE;
 /* PIAA_USAGE if both were given. */
-bool piaa_call_exclude(const piaa_call *call, const char *one, const char *other, piaa_error *error) PIAA_MUST_USE;
+bool piaa_call_exclude(const piaa_call *call, const char *one, const char *other,
+                       piaa_error *error) PIAA_MUST_USE;
 
 /* The option at a place counted through all groups of the command; NULL after the last. */
 const piaa_option *piaa_command_option(const piaa_command *command, size_t place);

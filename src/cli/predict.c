@@ -7,11 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store, const piaa_paths *paths, bool demonstration,
-                 piaa_error *error) {
+static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store,
+                 const piaa_paths *paths, bool demonstration, piaa_error *error) {
     piaa_ranking *ranking =
-        piaa_rank(taste, store, paths ? (const char *const *)paths->items : NULL, paths ? paths->count : 0, NULL, error);
-    bool ok = ranking && piaa_show_ranking(call, ranking, taste, store, paths, demonstration, error);
+        piaa_rank(taste, store, paths ? (const char *const *)paths->items : NULL,
+                  paths ? paths->count : 0, NULL, error);
+    bool ok =
+        ranking && piaa_show_ranking(call, ranking, taste, store, paths, demonstration, error);
     piaa_ranking_free(ranking);
     return ok;
 }
@@ -22,25 +24,33 @@ static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error 
     const char *model;
     piaa_paths photos = {0};
     piaa_reader reader = {0};
-    bool ok = piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
-              piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error) &&
-              piaa_reader_model_like(call, &taste->identity, &model, error) && piaa_reader_open(&reader, call, model, &request, error) &&
-              piaa_reader_need_one(&reader, error) &&
-              piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor), &piaa_extractor_slots(reader.extractor)->items[0], error) &&
-              piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
-              piaa_reader_embed(&reader, call, &photos, NULL, error) &&
-              show(call, taste, reader.store, &photos, piaa_model_get_info(reader.model)->demonstration, error);
+    bool ok =
+        piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
+        piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos,
+                            error) &&
+        piaa_reader_model_like(call, &taste->identity, &model, error) &&
+        piaa_reader_open(&reader, call, model, &request, error) &&
+        piaa_reader_need_one(&reader, error) &&
+        piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor),
+                        &piaa_extractor_slots(reader.extractor)->items[0], error) &&
+        piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
+        piaa_reader_embed(&reader, call, &photos, NULL, error) &&
+        show(call, taste, reader.store, &photos, piaa_model_get_info(reader.model)->demonstration,
+             error);
     piaa_reader_close(&reader);
     piaa_paths_free(&photos);
     return ok;
 }
 
 static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
-    piaa_store *store = piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
+    piaa_store *store =
+        piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
     piaa_paths photos = {0};
     bool ok = store != NULL;
-    for (size_t i = 0; ok && i < piaa_store_photos(store); i++) ok = piaa_paths_add(&photos, piaa_store_photo(store, i)->path, error);
-    ok = ok && show(call, taste, store, &photos, piaa_reader_tell_demonstration(call, taste->identity.fingerprint), error);
+    for (size_t i = 0; ok && i < piaa_store_photos(store); i++)
+        ok = piaa_paths_add(&photos, piaa_store_photo(store, i)->path, error);
+    ok = ok && show(call, taste, store, &photos,
+                    piaa_reader_tell_demonstration(call, taste->identity.fingerprint), error);
     piaa_paths_free(&photos);
     piaa_store_close(store);
     return ok;
@@ -49,7 +59,8 @@ static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *
 static bool run(piaa_call *call, piaa_error *error) {
     if (!piaa_call_need(call, "taste", error) || !piaa_show_check(call, error)) return false;
     if (!call->operand_count && !piaa_call_has(call, "store"))
-        return piaa_error_set(error, PIAA_USAGE, "nothing to score: name PHOTOS, or a store with --store");
+        return piaa_error_set(error, PIAA_USAGE,
+                              "nothing to score: name PHOTOS, or a store with --store");
     piaa_taste *taste = piaa_taste_load(piaa_call_value(call, "taste"), error);
     bool ok = taste && (call->operand_count ? predict_photos : predict_store)(call, taste, error);
     piaa_taste_free(taste);
@@ -58,7 +69,9 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     {"taste", "FILE", "the taste that piaa fit wrote", NULL, NULL},
-    {"store", "STORE", "without PHOTOS, score every photo of this store; with PHOTOS, the folder where their features are kept",
+    {"store", "STORE",
+     "without PHOTOS, score every photo of this store; with PHOTOS, the folder where their "
+     "features are kept",
      "one in ~/.cache/piaa/stores", NULL},
     {0},
 };
@@ -70,8 +83,11 @@ const piaa_command piaa_command_predict = {
                "piaa predict --taste taste.json new-photos\n",
     .operands = "[PHOTOS…]",
     .most = -1,
-    .groups = {{"Taste and features", options}, {"What is printed", piaa_show_options}, {"How photos are read", piaa_reader_options}},
-    .notes = "Photos are read as the rated ones were: model, pool, layer, prompt and settings come from the taste and need not be given. A "
+    .groups = {{"Taste and features", options},
+               {"What is printed", piaa_show_options},
+               {"How photos are read", piaa_reader_options}},
+    .notes = "Photos are read as the rated ones were: model, pool, layer, prompt and settings come "
+             "from the taste and need not be given. A "
              "model "
              "or a store that is not the taste's is refused, and the difference named.",
     .run = run,

@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Adds the rated photos that exist to `paths`, and makes sure that a taste can be learned from them before any photo is read. */
+/* Adds the rated photos that exist to `paths`, and makes sure that a taste can be learned from them
+   before any photo is read. */
 static bool add_rated(const piaa_ratings *ratings, piaa_paths *paths, piaa_error *error) {
     size_t missing = 0, there = 0;
     const char *first_missing = NULL;
@@ -26,17 +27,20 @@ static bool add_rated(const piaa_ratings *ratings, piaa_paths *paths, piaa_error
     const char *where = piaa_ratings_where(ratings);
     if (!there)
         return piaa_error_set(error, PIAA_MISMATCH,
-                              "none of the %zu photos in %s exists, the first is %s: correct the paths (relative ones are relative to the "
+                              "none of the %zu photos in %s exists, the first is %s: correct the "
+                              "paths (relative ones are relative to the "
                               "folder of the ratings)",
                               missing, where, first_missing);
     if (there == 1)
         return piaa_error_set(error, PIAA_FORMAT,
-                              "%s rates one photo that exists, and one does not show a taste: rate at least 2 photos with different scores",
+                              "%s rates one photo that exists, and one does not show a taste: rate "
+                              "at least 2 photos with different scores",
                               where);
     if (lowest == highest)
         return piaa_error_set(error, PIAA_FORMAT,
-                              "all %zu photos rated in %s have the score %g: rate at least 2 photos with different scores", there, where,
-                              lowest);
+                              "all %zu photos rated in %s have the score %g: rate at least 2 "
+                              "photos with different scores",
+                              there, where, lowest);
     return true;
 }
 
@@ -48,20 +52,25 @@ static bool copy_paths(const piaa_paths *from, piaa_paths *to, piaa_error *error
 
 static void sum_up(piaa_call *call, const piaa_taste *taste, size_t ranked) {
     char error[64] = "";
-    if (isfinite(taste->loo_rmse)) snprintf(error, sizeof error, " typical error ± %.2f (leave-one-out);", taste->loo_rmse);
-    piaa_talk_note(&call->talk, "Learned from %lld ratings;%s %zu photo%s ranked.", (long long)taste->ratings, error, ranked,
-                   ranked == 1 ? "" : "s");
+    if (isfinite(taste->loo_rmse))
+        snprintf(error, sizeof error, " typical error ± %.2f (leave-one-out);", taste->loo_rmse);
+    piaa_talk_note(&call->talk, "Learned from %lld ratings;%s %zu photo%s ranked.",
+                   (long long)taste->ratings, error, ranked, ranked == 1 ? "" : "s");
 }
 
 /* Everything after the photos are in the store. */
-static bool rank(piaa_call *call, const piaa_reader *reader, const piaa_paths *photos, const piaa_ratings *ratings, piaa_error *error) {
+static bool rank(piaa_call *call, const piaa_reader *reader, const piaa_paths *photos,
+                 const piaa_ratings *ratings, piaa_error *error) {
     const piaa_slot *wanted = &piaa_extractor_slots(reader->extractor)->items[0];
     int slot = piaa_store_find_slot(reader->store, wanted->pool, wanted->layer);
     piaa_taste *taste = piaa_taste_learn(reader->store, slot, ratings, &call->talk.hooks, error);
     piaa_ranking *ranking =
-        taste ? piaa_rank(taste, reader->store, (const char *const *)photos->items, photos->count, ratings, error) : NULL;
+        taste ? piaa_rank(taste, reader->store, (const char *const *)photos->items, photos->count,
+                          ratings, error)
+              : NULL;
     bool ok =
-        ranking && piaa_show_ranking(call, ranking, taste, reader->store, photos, piaa_model_get_info(reader->model)->demonstration, error);
+        ranking && piaa_show_ranking(call, ranking, taste, reader->store, photos,
+                                     piaa_model_get_info(reader->model)->demonstration, error);
     if (ok) sum_up(call, taste, piaa_ranking_count(ranking));
     piaa_ranking_free(ranking);
     piaa_taste_free(taste);
@@ -70,18 +79,25 @@ static bool rank(piaa_call *call, const piaa_reader *reader, const piaa_paths *p
 
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_request request;
-    if (!piaa_call_need(call, "ratings", error) || !piaa_show_check(call, error) || !piaa_reader_request(call, &request, error))
+    if (!piaa_call_need(call, "ratings", error) || !piaa_show_check(call, error) ||
+        !piaa_reader_request(call, &request, error))
         return false;
     piaa_paths photos = {0}, all = {0};
     piaa_reader reader = {0};
-    piaa_ratings *ratings = piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
-    bool ok = ratings && piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error) &&
+    piaa_ratings *ratings =
+        piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
+    bool ok = ratings &&
+              piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos,
+                                  error) &&
               copy_paths(&photos, &all, error) && add_rated(ratings, &all, error) &&
-              piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) && piaa_reader_need_one(&reader, error) &&
+              piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
+              piaa_reader_need_one(&reader, error) &&
               piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error);
     piaa_paths unique = {0}; /* rated photos that are among the others count once */
-    ok = ok && piaa_photos_collect((const char *const *)all.items, all.count, NULL, &unique, error) &&
-         piaa_reader_embed(&reader, call, &unique, NULL, error) && rank(call, &reader, &photos, ratings, error);
+    ok = ok &&
+         piaa_photos_collect((const char *const *)all.items, all.count, NULL, &unique, error) &&
+         piaa_reader_embed(&reader, call, &unique, NULL, error) &&
+         rank(call, &reader, &photos, ratings, error);
     piaa_reader_close(&reader);
     piaa_ratings_free(ratings);
     piaa_paths_free(&photos);
@@ -91,29 +107,39 @@ static bool run(piaa_call *call, piaa_error *error) {
 }
 
 static const piaa_option options[] = {
-    {"ratings", "FILE", "the CSV file to learn from: a header with path,score, paths relative to the file; - is standard input", NULL,
+    {"ratings", "FILE",
+     "the CSV file to learn from: a header with path,score, paths relative to the file; - is "
+     "standard input",
+     NULL, NULL},
+    {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
-    {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores", NULL},
     {0},
 };
 
 const piaa_command piaa_command_rank = {
     .name = "rank",
     .summary = "Rank photos by one person's taste, learned from ratings of some of them",
-    .example = "piaa rank holiday --ratings ratings.csv\n"
-               "piaa rank holiday --ratings ratings.csv --model Qwen3-VL-4B-Instruct --sheet best.jpg\n",
+    .example =
+        "piaa rank holiday --ratings ratings.csv\n"
+        "piaa rank holiday --ratings ratings.csv --model Qwen3-VL-4B-Instruct --sheet best.jpg\n",
     .operands = "PHOTOS…",
     .least = 1,
     .most = -1,
-    .groups = {{"Ratings and features", options}, {"What is printed", piaa_show_options}, {"How photos are read", piaa_reader_options}},
-    .notes =
-        "PHOTOS are files and folders; folders are searched all the way down. Rated photos that are not among them are learned from and "
-        "not "
-        "listed. A photo's score is on the scale of the ratings. For a rated photo it is what the others' ratings say of it, without its "
-        "own, so that rated and unrated photos can be compared; \"± x\" is how far such scores typically are from the rating "
-        "(leave-one-out).\n\n"
-        "Features are kept below $XDG_CACHE_HOME/piaa/stores (~/.cache/piaa/stores), so that the second run is quick: one folder for each "
-        "combination of model, prompt and settings, each of which may be deleted.\n\n"
-        "Without --model the demonstration model is used, which was trained on rendered scenes and shows that the program works, no more.",
+    .groups = {{"Ratings and features", options},
+               {"What is printed", piaa_show_options},
+               {"How photos are read", piaa_reader_options}},
+    .notes = "PHOTOS are files and folders; folders are searched all the way down. Rated photos "
+             "that are not among them are learned from and "
+             "not "
+             "listed. A photo's score is on the scale of the ratings. For a rated photo it is what "
+             "the others' ratings say of it, without its "
+             "own, so that rated and unrated photos can be compared; \"± x\" is how far such "
+             "scores typically are from the rating "
+             "(leave-one-out).\n\n"
+             "Features are kept below $XDG_CACHE_HOME/piaa/stores (~/.cache/piaa/stores), so that "
+             "the second run is quick: one folder for each "
+             "combination of model, prompt and settings, each of which may be deleted.\n\n"
+             "Without --model the demonstration model is used, which was trained on rendered "
+             "scenes and shows that the program works, no more.",
     .run = run,
 };

@@ -16,15 +16,18 @@ const piaa_option piaa_reader_options[] = {
     PIAA_OPTION_MODEL,
     PIAA_OPTION_MMPROJ,
     {"pool", "POOLS",
-     "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the vision encoder; of models of vision alone "
+     "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the "
+     "vision encoder; of models of vision alone "
      "also pooled, projected: what they make of the last state",
      "lt, or v of models of vision alone", NULL},
-    {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default", "15/36 of the depth, of v the last", NULL},
+    {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default",
+     "15/36 of the depth, of v the last", NULL},
     {"prompt", "TEXT", "what the model is told beside the photo", "\"" PIAA_BASE_PROMPT "\"", NULL},
     PIAA_OPTION_MAX_PIXELS,
     PIAA_OPTION_DTYPE,
     PIAA_OPTION_IMAGE_ATTENTION,
-    {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply", "apply ignore"},
+    {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply",
+     "apply ignore"},
     PIAA_OPTION_DEVICE,
     PIAA_OPTION_THREADS,
     {0},
@@ -38,9 +41,12 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
                           .pools = piaa_call_value(call, "pool"),
                           .layers = piaa_call_value(call, "layer"),
                           .device = piaa_call_value(call, "device"),
-                          .exif = exif && strcmp(exif, "ignore") == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY};
-    if (image_attention && strcmp(image_attention, "causal") == 0) out->image_attention = PIAA_IMAGE_CAUSAL;
-    if (dtype && !piaa_dtype_parse(dtype, &out->dtype)) return piaa_error_set(error, PIAA_USAGE, "--dtype %s is not known", dtype);
+                          .exif = exif && strcmp(exif, "ignore") == 0 ? PIAA_EXIF_IGNORE
+                                                                      : PIAA_EXIF_APPLY};
+    if (image_attention && strcmp(image_attention, "causal") == 0)
+        out->image_attention = PIAA_IMAGE_CAUSAL;
+    if (dtype && !piaa_dtype_parse(dtype, &out->dtype))
+        return piaa_error_set(error, PIAA_USAGE, "--dtype %s is not known", dtype);
     if (!piaa_call_integer(call, "max-pixels", 1, INT64_MAX, &out->max_pixels, error) ||
         !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
         return false;
@@ -48,9 +54,11 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
     return true;
 }
 
-/* "4096 to 26624 pixels, EXIF rotation applied[, image tokens causal]" is read back into its parts. */
-bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity, const piaa_slot *slot, piaa_request *out,
-                              char layer[16], piaa_error *error) {
+/* "4096 to 26624 pixels, EXIF rotation applied[, image tokens causal]" is read back into its
+   parts. */
+bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity,
+                              const piaa_slot *slot, piaa_request *out, char layer[16],
+                              piaa_error *error) {
     if (!piaa_reader_request(call, out, error)) return false;
     static const char form[] = " pixels, EXIF rotation ";
     const char *to = strstr(identity->preprocessing, " to ");
@@ -64,27 +72,39 @@ bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identi
     if (!piaa_call_has(call, "dtype")) PIAA_UNUSED(piaa_dtype_parse(identity->dtype, &out->dtype));
     if (known && !out->max_pixels) out->max_pixels = most;
     if (known && !piaa_call_has(call, "exif"))
-        out->exif = strncmp(rest + sizeof form - 1, "ignored", strlen("ignored")) == 0 ? PIAA_EXIF_IGNORE : PIAA_EXIF_APPLY;
-    if (known && !piaa_call_has(call, "image-attention") && strstr(rest, ", image tokens causal")) out->image_attention = PIAA_IMAGE_CAUSAL;
+        out->exif = strncmp(rest + sizeof form - 1, "ignored", strlen("ignored")) == 0
+                        ? PIAA_EXIF_IGNORE
+                        : PIAA_EXIF_APPLY;
+    if (known && !piaa_call_has(call, "image-attention") && strstr(rest, ", image tokens causal"))
+        out->image_attention = PIAA_IMAGE_CAUSAL;
     return true;
 }
 
-bool piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity, const char **out, piaa_error *error) {
+bool piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity, const char **out,
+                            piaa_error *error) {
     *out = piaa_call_value(call, "model");
     if (*out || piaa_call_has(call, "mmproj")) return true;
-    if (piaa_file_is_folder(identity->model) || piaa_gguf_pair_is(identity->model)) *out = identity->model;
+    if (piaa_file_is_folder(identity->model) || piaa_gguf_pair_is(identity->model))
+        *out = identity->model;
     return *out || piaa_model_is_demonstration(identity->fingerprint) ||
-           piaa_error_set(error, PIAA_IO, "the model of this taste, %.600s, is not there any more: name it with --model", identity->model);
+           piaa_error_set(
+               error, PIAA_IO,
+               "the model of this taste, %.600s, is not there any more: name it with --model",
+               identity->model);
 }
 
 piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_error *error) {
     const char *vision = piaa_call_value(call, "mmproj");
     if (vision && !model) {
-        piaa_error_set(error, PIAA_USAGE, "--mmproj %s is the vision part of a text model: name that model's GGUF file too", vision);
+        piaa_error_set(
+            error, PIAA_USAGE,
+            "--mmproj %s is the vision part of a text model: name that model's GGUF file too",
+            vision);
         return NULL;
     }
     if (vision && !*vision) {
-        piaa_error_set(error, PIAA_USAGE, "--mmproj names no file: give the vision part of %s", model);
+        piaa_error_set(error, PIAA_USAGE, "--mmproj names no file: give the vision part of %s",
+                       model);
         return NULL;
     }
     return piaa_model_open_pair(model, vision, error);
@@ -92,12 +112,14 @@ piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_err
 
 bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {
     if (!piaa_model_is_demonstration(fingerprint)) return false;
-    piaa_talk_note(&call->talk, "This is the demonstration model, trained on rendered scenes: for real taste give --model a "
+    piaa_talk_note(&call->talk, "This is the demonstration model, trained on rendered scenes: for "
+                                "real taste give --model a "
                                 "Qwen3-VL-4B-Instruct folder (2B and 8B work too).");
     return true;
 }
 
-bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model, const piaa_request *request, piaa_error *error) {
+bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model,
+                      const piaa_request *request, piaa_error *error) {
     reader->model = piaa_reader_model(call, model, error);
     reader->extractor = reader->model ? piaa_extractor_new(reader->model, request, error) : NULL;
     if (!reader->extractor) return false;
@@ -114,12 +136,13 @@ void piaa_reader_close(piaa_reader *reader) {
 
 bool piaa_reader_need_one(const piaa_reader *reader, piaa_error *error) {
     size_t count = piaa_extractor_slots(reader->extractor)->count;
-    return count == 1 ||
-           piaa_error_set(error, PIAA_USAGE,
-                          "a taste is learned from one pool at one layer, and these are %zu: name one with --pool and --layer", count);
+    return count == 1 || piaa_error_set(error, PIAA_USAGE,
+                                        "a taste is learned from one pool at one layer, and these "
+                                        "are %zu: name one with --pool and --layer",
+                                        count);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- store */
+/* ---------------------------------------------------------------------------------------- store */
 
 /* Makes a folder and those above it. */
 static bool make_folders(char *path) {
@@ -133,24 +156,29 @@ static bool make_folders(char *path) {
 
 /* $XDG_CACHE_HOME/piaa/stores/<hash of what the features depend on>, its parents made. */
 static char *cache_store(const piaa_identity *identity, piaa_error *error) {
-    const char *const parts[] = {identity->fingerprint, identity->prompt, identity->preprocessing, identity->dtype};
+    const char *const parts[] = {identity->fingerprint, identity->prompt, identity->preprocessing,
+                                 identity->dtype};
     piaa_sha hash;
     char digest[65];
     piaa_sha256_begin(&hash);
-    for (size_t i = 0; i < PIAA_COUNT(parts); i++) piaa_sha_add(&hash, parts[i], strlen(parts[i]) + 1);
+    for (size_t i = 0; i < PIAA_COUNT(parts); i++)
+        piaa_sha_add(&hash, parts[i], strlen(parts[i]) + 1);
     piaa_sha_finish(&hash, digest);
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     bool own = cache && cache[0] == '/'; /* the specification has others ignored */
     if (!own && !(home && *home)) {
         piaa_error_set(error, PIAA_IO,
-                       "there is no home folder to keep features in (HOME is not set): name a folder for them with --store");
+                       "there is no home folder to keep features in (HOME is not set): name a "
+                       "folder for them with --store");
         return NULL;
     }
     char *parent = piaa_format(error, "%s%s/piaa/stores", own ? cache : home, own ? "" : "/.cache");
     char *path = NULL;
     if (parent && !make_folders(parent))
-        piaa_error_set(error, PIAA_IO, "cannot make the folder %s (%s): name another place for the features with --store", parent,
-                       strerror(errno));
+        piaa_error_set(
+            error, PIAA_IO,
+            "cannot make the folder %s (%s): name another place for the features with --store",
+            parent, strerror(errno));
     else if (parent)
         path = piaa_format(error, "%s/%.16s", parent, digest);
     free(parent);
@@ -159,19 +187,23 @@ static char *cache_store(const piaa_identity *identity, piaa_error *error) {
 
 /* The store's messages speak of embed's --out; the other commands call it --store. */
 static void name_option(const piaa_call *call, piaa_error *error) {
-    char *found = error && strcmp(call->command->name, "embed") != 0 ? strstr(error->message, "--out") : NULL;
+    char *found =
+        error && strcmp(call->command->name, "embed") != 0 ? strstr(error->message, "--out") : NULL;
     if (!found) return;
     piaa_error said = *error;
     int before = (int)(found - error->message);
-    piaa_error_set(error, said.code, "%.*s--store%s", before, said.message, said.message + before + strlen("--out"));
+    piaa_error_set(error, said.code, "%.*s--store%s", before, said.message,
+                   said.message + before + strlen("--out"));
 }
 
-bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path, piaa_error *error) {
+bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path,
+                            piaa_error *error) {
     const piaa_identity *identity = piaa_extractor_identity(reader->extractor);
     char *cached = path ? NULL : cache_store(identity, error);
     if (!path && !cached) return false;
     reader->store =
-        piaa_store_open_write(path ? path : cached, identity, piaa_extractor_slots(reader->extractor), &call->talk.hooks, error);
+        piaa_store_open_write(path ? path : cached, identity,
+                              piaa_extractor_slots(reader->extractor), &call->talk.hooks, error);
     free(cached);
     if (!reader->store) name_option(call, error);
     return reader->store != NULL;
@@ -194,16 +226,18 @@ static bool is_unread(piaa_store *store, const char *path) {
     piaa_photo_state state;
     if (stat(path, &status) != 0) return false;
     int64_t mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-    return piaa_store_lookup(store, path, (int64_t)status.st_size, mtime_ns, &state, NULL, NULL) && state.status != PIAA_PHOTO_COMPLETE &&
-           state.status != PIAA_PHOTO_FAILED;
+    return piaa_store_lookup(store, path, (int64_t)status.st_size, mtime_ns, &state, NULL, NULL) &&
+           state.status != PIAA_PHOTO_COMPLETE && state.status != PIAA_PHOTO_FAILED;
 }
 
 /* Time goes at least with the number of tokens, and the largest photos set it. */
 static void hint_at_size(const piaa_reader *reader, piaa_call *call, const piaa_paths *paths) {
     enum { LONG_RUN = 4, LOOK_AT = 16, MANY_TOKENS = 4096, ADVISED = 1048576 };
     const piaa_model_info *info = piaa_model_get_info(reader->model);
-    int64_t limit = piaa_extractor_request(reader->extractor)->max_pixels, tile = (int64_t)info->patch * info->merge, most = 0;
-    if (limit <= MANY_TOKENS * tile * tile || paths->count < LONG_RUN || VIPS_INIT("piaa") != 0) return;
+    int64_t limit = piaa_extractor_request(reader->extractor)->max_pixels,
+            tile = (int64_t)info->patch * info->merge, most = 0;
+    if (limit <= MANY_TOKENS * tile * tile || paths->count < LONG_RUN || VIPS_INIT("piaa") != 0)
+        return;
     size_t step = paths->count / LOOK_AT + 1, large = 0;
     for (size_t i = 0; i < paths->count; i += step) {
         if (!is_unread(reader->store, paths->items[i])) continue;
@@ -213,14 +247,18 @@ static void hint_at_size(const piaa_reader *reader, piaa_call *call, const piaa_
     }
     if (large)
         piaa_talk_note(&call->talk,
-                       "Photos are read at up to %lld tokens each; --max-pixels %d is at least %.0f times faster for the largest.",
-                       (long long)most, (int)ADVISED, (double)most * (double)(tile * tile) / ADVISED);
+                       "Photos are read at up to %lld tokens each; --max-pixels %d is at least "
+                       "%.0f times faster for the largest.",
+                       (long long)most, (int)ADVISED,
+                       (double)most * (double)(tile * tile) / ADVISED);
 }
 
-bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths, piaa_embed_summary *summary, piaa_error *error) {
+bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,
+                       piaa_embed_summary *summary, piaa_error *error) {
     piaa_talk_catch_stop(&call->talk);
     hint_at_size(reader, call, paths);
-    bool ok = piaa_embed_paths(reader->store, reader->extractor, paths, &call->talk.hooks, summary, error);
+    bool ok = piaa_embed_paths(reader->store, reader->extractor, paths, &call->talk.hooks, summary,
+                               error);
     piaa_talk_clear(&call->talk);
     return ok && piaa_store_refresh(reader->store, error);
 }

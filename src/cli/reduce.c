@@ -14,7 +14,8 @@ static bool print_projection(const piaa_projection *projection, piaa_error *erro
         double rho = projection->loo_spearman[k];
         ok = (isfinite(rho) ? piaa_text_format(&text, error, "%22.3f  ", rho)
                             : piaa_text_format(&text, error, "             undefined  ")) &&
-             piaa_report_add_line(&text, projection->names[k], error) && piaa_text_format(&text, error, "\n");
+             piaa_report_add_line(&text, projection->names[k], error) &&
+             piaa_text_format(&text, error, "\n");
     }
     ok = ok && piaa_report_write(stdout, text.data, text.length, error);
     free(text.data);
@@ -23,18 +24,23 @@ static bool print_projection(const piaa_projection *projection, piaa_error *erro
 
 static bool reduce(piaa_study *study, const char *to, piaa_error *error) {
     const piaa_call *call = study->call;
-    if (!piaa_study_ask(study, piaa_call_value(call, "pool"), piaa_call_value(call, "layer"), error)) return false;
+    if (!piaa_study_ask(study, piaa_call_value(call, "pool"), piaa_call_value(call, "layer"),
+                        error))
+        return false;
     const piaa_slots *slots = piaa_extractor_slots(study->reader.extractor);
     if (slots->count != 1)
         return piaa_error_set(error, PIAA_USAGE,
-                              "attributes are learned from one pool at one layer, and these are %zu: name one with --pool and --layer",
+                              "attributes are learned from one pool at one layer, and these are "
+                              "%zu: name one with --pool and --layer",
                               slots->count);
     piaa_study_jobs(study, 1);
-    piaa_projection *projection = piaa_study_project(study, NULL, piaa_call_value(call, "data"), &slots->items[0], error);
-    bool ok = projection && piaa_projection_save(projection, to, error) && print_projection(projection, error);
+    piaa_projection *projection =
+        piaa_study_project(study, NULL, piaa_call_value(call, "data"), &slots->items[0], error);
+    bool ok = projection && piaa_projection_save(projection, to, error) &&
+              print_projection(projection, error);
     if (ok)
-        piaa_talk_note(&study->call->talk, "%d attributes learned from %lld images; %s holds them.", projection->count,
-                       (long long)projection->images, to);
+        piaa_talk_note(&study->call->talk, "%d attributes learned from %lld images; %s holds them.",
+                       projection->count, (long long)projection->images, to);
     piaa_projection_free(projection);
     return ok;
 }
@@ -42,7 +48,8 @@ static bool reduce(piaa_study *study, const char *to, piaa_error *error) {
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_study study = {0};
     bool ok = piaa_call_need(call, "data", error) && piaa_call_need(call, "out", error) &&
-              piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) && reduce(&study, piaa_call_value(call, "out"), error);
+              piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) &&
+              reduce(&study, piaa_call_value(call, "out"), error);
     piaa_study_close(&study);
     return ok;
 }
@@ -58,12 +65,13 @@ static const piaa_option options[] = {
 const piaa_command piaa_command_reduce = {
     .name = "reduce",
     .summary = "Learn to read named attributes (light, colour harmony, …) off a model's layer",
-    .example = "piaa reduce --data aadb:AADB --out projection.json\n"
-               "piaa eval --data para:PARA --method reduce --projection projection.json --out para.run\n",
+    .example =
+        "piaa reduce --data aadb:AADB --out projection.json\n"
+        "piaa eval --data para:PARA --method reduce --projection projection.json --out para.run\n",
     .operands = "",
     .groups = {{"Data and result", options}, {"How photos are read", piaa_study_options}},
-    .notes =
-        "Learned from the training images, without the overall score. piaa eval --method reduce and piaa explain work with the file, for "
-        "the same model, prompt, pool and layer.",
+    .notes = "Learned from the training images, without the overall score. piaa eval --method "
+             "reduce and piaa explain work with the file, for "
+             "the same model, prompt, pool and layer.",
     .run = run,
 };

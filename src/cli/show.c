@@ -8,7 +8,9 @@ const piaa_option piaa_show_options[] = {
     {"top", "N", "print the best N only", "all", NULL},
     {"json", NULL, "print JSON", NULL, NULL},
     {"csv", NULL, "print CSV: rank,score,plus_minus,rating,path", NULL, NULL},
-    {"sheet", "FILE", "also draw a contact sheet of the best and the lowest; ends in .jpg, .png or .webp", NULL, NULL},
+    {"sheet", "FILE",
+     "also draw a contact sheet of the best and the lowest; ends in .jpg, .png or .webp", NULL,
+     NULL},
     {0},
 };
 
@@ -20,32 +22,40 @@ static bool read_top(const piaa_call *call, int64_t *top, piaa_error *error) {
 bool piaa_show_check(const piaa_call *call, piaa_error *error) {
     int64_t top;
     const char *sheet = piaa_call_value(call, "sheet");
-    return piaa_call_exclude(call, "json", "csv", error) && read_top(call, &top, error) && (!sheet || piaa_sheet_check(sheet, error));
+    return piaa_call_exclude(call, "json", "csv", error) && read_top(call, &top, error) &&
+           (!sheet || piaa_sheet_check(sheet, error));
 }
 
-static bool find_unreadable(const piaa_store *store, const piaa_paths *paths, piaa_ranking_context *context, piaa_error *error) {
+static bool find_unreadable(const piaa_store *store, const piaa_paths *paths,
+                            piaa_ranking_context *context, piaa_error *error) {
     piaa_unreadable *list = piaa_alloc(paths->count, sizeof *list, error);
     if (!list) return false;
     context->unreadable = list;
     for (size_t i = 0; i < paths->count; i++) {
         const piaa_photo *photo = piaa_store_find(store, paths->items[i]);
         if (photo && photo->row < 0 && photo->error)
-            list[context->unreadable_count++] = (piaa_unreadable){.path = paths->items[i], .reason = photo->error};
+            list[context->unreadable_count++] =
+                (piaa_unreadable){.path = paths->items[i], .reason = photo->error};
     }
     return true;
 }
 
-bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste, const piaa_store *store,
-                       const piaa_paths *paths, bool demonstration, piaa_error *error) {
+bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste,
+                       const piaa_store *store, const piaa_paths *paths, bool demonstration,
+                       piaa_error *error) {
     int64_t top;
     const char *sheet = piaa_call_value(call, "sheet");
     char *folder = piaa_path_absolute(".", error);
-    piaa_ranking_context context = {.taste = taste, .folder = folder, .demonstration = demonstration};
-    bool ok = folder && read_top(call, &top, error) && find_unreadable(store, paths, &context, error);
+    piaa_ranking_context context = {
+        .taste = taste, .folder = folder, .demonstration = demonstration};
+    bool ok =
+        folder && read_top(call, &top, error) && find_unreadable(store, paths, &context, error);
     if (ok) context.top = (size_t)top;
-    piaa_format_kind format = piaa_call_has(call, "json") ? PIAA_JSON : piaa_call_has(call, "csv") ? PIAA_CSV : PIAA_TABLE;
-    ok =
-        ok && piaa_ranking_write(ranking, &context, format, stdout, error) && (!sheet || piaa_sheet_write(ranking, &context, sheet, error));
+    piaa_format_kind format = piaa_call_has(call, "json")  ? PIAA_JSON
+                              : piaa_call_has(call, "csv") ? PIAA_CSV
+                                                           : PIAA_TABLE;
+    ok = ok && piaa_ranking_write(ranking, &context, format, stdout, error) &&
+         (!sheet || piaa_sheet_write(ranking, &context, sheet, error));
     if (ok && sheet) piaa_talk_note(&call->talk, "The contact sheet is %s.", sheet);
     free((void *)context.unreadable);
     free(folder);

@@ -6,24 +6,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const keys[] = {"model", "family", "fingerprint", "prompt", "preprocessing", "dtype", "library"};
+static const char *const keys[] = {"model",         "family", "fingerprint", "prompt",
+                                   "preprocessing", "dtype",  "library"};
 
-/* ------------------------------------------------------------------------------------------------------------------ info */
+/* ----------------------------------------------------------------------------------------- info */
 
 static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error) {
     piaa_store_counts counts = piaa_store_count(store);
-    bool ok = piaa_text_format(out, error, "store          ") && piaa_report_add_line(out, piaa_store_path(store), error) &&
-              piaa_text_format(out, error, "\nphotos         %lld, %lld of them unreadable, %lld incomplete\nrows           %lld\n",
-                               (long long)counts.photos, (long long)counts.failed, (long long)counts.partial, (long long)counts.rows);
+    bool ok = piaa_text_format(out, error, "store          ") &&
+              piaa_report_add_line(out, piaa_store_path(store), error) &&
+              piaa_text_format(out, error,
+                               "\nphotos         %lld, %lld of them unreadable, %lld "
+                               "incomplete\nrows           %lld\n",
+                               (long long)counts.photos, (long long)counts.failed,
+                               (long long)counts.partial, (long long)counts.rows);
     for (size_t i = 0; ok && i < PIAA_COUNT(keys); i++) {
         const char *value = piaa_store_meta(store, keys[i]);
-        ok = piaa_text_format(out, error, "%-13s  ", keys[i]) && piaa_report_add_line(out, value ? value : "", error) &&
+        ok = piaa_text_format(out, error, "%-13s  ", keys[i]) &&
+             piaa_report_add_line(out, value ? value : "", error) &&
              piaa_text_format(out, error, "\n");
     }
     const piaa_slots *slots = piaa_store_slots(store);
     for (size_t i = 0; ok && i < slots->count; i++)
-        ok = piaa_text_format(out, error, "matrix         %s.%d.npy, %d columns, %lld rows filled\n", piaa_pool_name(slots->items[i].pool),
-                              slots->items[i].layer, slots->items[i].dim, (long long)piaa_store_filled(store, (int)i));
+        ok =
+            piaa_text_format(out, error, "matrix         %s.%d.npy, %d columns, %lld rows filled\n",
+                             piaa_pool_name(slots->items[i].pool), slots->items[i].layer,
+                             slots->items[i].dim, (long long)piaa_store_filled(store, (int)i));
     return ok;
 }
 
@@ -45,7 +53,8 @@ static cJSON *info_json(const piaa_store *store) {
     for (size_t i = 0; i < slots->count; i++) {
         cJSON *item = cJSON_CreateObject();
         char file[64];
-        snprintf(file, sizeof file, "%s.%d.npy", piaa_pool_name(slots->items[i].pool), slots->items[i].layer);
+        snprintf(file, sizeof file, "%s.%d.npy", piaa_pool_name(slots->items[i].pool),
+                 slots->items[i].layer);
         cJSON_AddStringToObject(item, "file", file);
         cJSON_AddStringToObject(item, "pool", piaa_pool_name(slots->items[i].pool));
         cJSON_AddNumberToObject(item, "layer", slots->items[i].layer);
@@ -66,28 +75,33 @@ static bool run_info(piaa_call *call, piaa_error *error) {
         cJSON_Delete(root);
     } else {
         piaa_text text = {0};
-        ok = info_text(store, &text, error) && piaa_report_write(stdout, text.data, text.length, error);
+        ok = info_text(store, &text, error) &&
+             piaa_report_write(stdout, text.data, text.length, error);
         free(text.data);
     }
     piaa_store_close(store);
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ list */
+/* ----------------------------------------------------------------------------------------- list */
 
 static bool list_text(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
-    bool ok = photo->row < 0 ? piaa_text_format(out, error, "     -  ") : piaa_text_format(out, error, "%6lld  ", (long long)photo->row);
+    bool ok = photo->row < 0 ? piaa_text_format(out, error, "     -  ")
+                             : piaa_text_format(out, error, "%6lld  ", (long long)photo->row);
     ok = ok && piaa_report_add_line(out, photo->path, error);
-    if (ok && photo->error) ok = piaa_text_format(out, error, "\n        ") && piaa_report_add_line(out, photo->error, error);
+    if (ok && photo->error)
+        ok = piaa_text_format(out, error, "\n        ") &&
+             piaa_report_add_line(out, photo->error, error);
     return ok && piaa_text_format(out, error, "\n");
 }
 
 static bool list_csv(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
-    bool ok =
-        piaa_report_add_field(out, photo->path, error) &&
-        piaa_text_format(out, error, ",%lld,%lld,%s,", (long long)photo->size, (long long)photo->mtime_ns, photo->hash ? photo->hash : "");
+    bool ok = piaa_report_add_field(out, photo->path, error) &&
+              piaa_text_format(out, error, ",%lld,%lld,%s,", (long long)photo->size,
+                               (long long)photo->mtime_ns, photo->hash ? photo->hash : "");
     if (ok && photo->row >= 0) ok = piaa_text_format(out, error, "%lld", (long long)photo->row);
-    return ok && piaa_text_format(out, error, ",") && piaa_report_add_field(out, photo->error ? photo->error : "", error) &&
+    return ok && piaa_text_format(out, error, ",") &&
+           piaa_report_add_field(out, photo->error ? photo->error : "", error) &&
            piaa_text_format(out, error, "\n");
 }
 
@@ -96,9 +110,12 @@ static cJSON *list_json(const piaa_photo *photo) {
     cJSON_AddItemToObject(item, "path", piaa_report_string(photo->path));
     cJSON_AddNumberToObject(item, "size", (double)photo->size);
     cJSON_AddNumberToObject(item, "mtime_ns", (double)photo->mtime_ns);
-    cJSON_AddItemToObject(item, "hash", photo->hash ? cJSON_CreateString(photo->hash) : cJSON_CreateNull());
-    cJSON_AddItemToObject(item, "row", photo->row >= 0 ? cJSON_CreateNumber((double)photo->row) : cJSON_CreateNull());
-    cJSON_AddItemToObject(item, "error", photo->error ? piaa_report_string(photo->error) : cJSON_CreateNull());
+    cJSON_AddItemToObject(item, "hash",
+                          photo->hash ? cJSON_CreateString(photo->hash) : cJSON_CreateNull());
+    cJSON_AddItemToObject(
+        item, "row", photo->row >= 0 ? cJSON_CreateNumber((double)photo->row) : cJSON_CreateNull());
+    cJSON_AddItemToObject(item, "error",
+                          photo->error ? piaa_report_string(photo->error) : cJSON_CreateNull());
     return item;
 }
 
@@ -118,14 +135,16 @@ static bool run_list(piaa_call *call, piaa_error *error) {
         else
             ok = (csv ? list_csv : list_text)(photo, &text, error);
     }
-    if (ok) ok = list ? piaa_report_write_json(stdout, list, error) : piaa_report_write(stdout, text.data, text.length, error);
+    if (ok)
+        ok = list ? piaa_report_write_json(stdout, list, error)
+                  : piaa_report_write(stdout, text.data, text.length, error);
     cJSON_Delete(list);
     free(text.data);
     piaa_store_close(store);
     return ok;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- tables */
+/* --------------------------------------------------------------------------------------- tables */
 
 static const piaa_option info_options[] = {{"json", NULL, "print JSON", NULL, NULL}, {0}};
 

@@ -14,32 +14,43 @@
 const piaa_option piaa_study_options[] = {
     PIAA_OPTION_MODEL,
     PIAA_OPTION_MMPROJ,
-    {"prompt", "TEXT", "what the model is told beside the photo: base, format, attributes or unrelated for the paper's prompts, or a text",
+    {"prompt", "TEXT",
+     "what the model is told beside the photo: base, format, attributes or unrelated for the "
+     "paper's prompts, or a text",
      "base", NULL},
     PIAA_OPTION_MAX_PIXELS,
     PIAA_OPTION_DTYPE,
     PIAA_OPTION_IMAGE_ATTENTION,
-    {"exif", "WHAT", "whether photos are turned upright as their EXIF data say; the published code ignores them", "apply", "apply ignore"},
+    {"exif", "WHAT",
+     "whether photos are turned upright as their EXIF data say; the published code ignores them",
+     "apply", "apply ignore"},
     PIAA_OPTION_DEVICE,
     PIAA_OPTION_THREADS,
-    {"store", "STORE", "folder where the images' features are kept", "one in ~/.cache/piaa/stores", NULL},
+    {"store", "STORE", "folder where the images' features are kept", "one in ~/.cache/piaa/stores",
+     NULL},
     {0},
 };
 
-/* -------------------------------------------------------------------------------------------------------------- prompts */
+/* -------------------------------------------------------------------------------------- prompts */
 
-/* The four prompts of the published code.  Its probing and its personal scripts word two of them differently; the personal ones name
- * AADB's attributes whatever the data are. */
-static char *expand_prompt(const piaa_dataset *set, piaa_study_kind kind, const char *given, const char **mode, piaa_error *error) {
+/* The four prompts of the published code.  Its probing and its personal scripts word two of them
+ * differently; the personal ones name AADB's attributes whatever the data are. */
+static char *expand_prompt(const piaa_dataset *set, piaa_study_kind kind, const char *given,
+                           const char **mode, piaa_error *error) {
     static const char *const personal_names =
-        "BalancingElements, ColorHarmony, Content, DoF, Light, MotionBlur, Object, Repetition, RuleOfThirds, Symmetry, VividColor";
+        "BalancingElements, ColorHarmony, Content, DoF, Light, MotionBlur, Object, Repetition, "
+        "RuleOfThirds, Symmetry, VividColor";
     *mode = !given ? "base" : given;
     if (!given || strcmp(given, "base") == 0) return piaa_strdup(PIAA_BASE_PROMPT, error);
-    if (strcmp(given, "unrelated") == 0) return piaa_strdup("Describe the weather today in one sentence.", error);
+    if (strcmp(given, "unrelated") == 0)
+        return piaa_strdup("Describe the weather today in one sentence.", error);
     if (strcmp(given, "format") == 0)
         return piaa_format(error,
-                           "%s Please rate it on a scale from 1 to 5. Output only the numeric score, and do not output any other text.",
-                           kind == PIAA_STUDY_PROBING ? PIAA_BASE_PROMPT : "Assess the overall aesthetic quality of this image.");
+                           "%s Please rate it on a scale from 1 to 5. Output only the numeric "
+                           "score, and do not output any other text.",
+                           kind == PIAA_STUDY_PROBING
+                               ? PIAA_BASE_PROMPT
+                               : "Assess the overall aesthetic quality of this image.");
     if (strcmp(given, "attributes") != 0) {
         *mode = "text";
         return piaa_strdup(given, error);
@@ -48,25 +59,32 @@ static char *expand_prompt(const piaa_dataset *set, piaa_study_kind kind, const 
     bool own = kind == PIAA_STUDY_PROBING && set->attribute_count,
          ok = !own || strcmp(set->kind, "para") != 0 || piaa_text_format(&names, error, "score");
     for (size_t k = 0; ok && own && k < set->attribute_count; k++)
-        ok = piaa_text_format(&names, error, "%s%s", names.length ? ", " : "", set->attribute_names[k]);
-    char *prompt = ok ? piaa_format(error,
-                                    "Assess the aesthetics of this image with respect to the following attributes: %s. You do not need to "
-                                    "output the attributes explicitly; just use them as internal criteria.",
-                                    own ? names.data : personal_names)
-                      : NULL;
+        ok = piaa_text_format(&names, error, "%s%s", names.length ? ", " : "",
+                              set->attribute_names[k]);
+    char *prompt =
+        ok ? piaa_format(error,
+                         "Assess the aesthetics of this image with respect to the following "
+                         "attributes: %s. You do not need to "
+                         "output the attributes explicitly; just use them as internal criteria.",
+                         own ? names.data : personal_names)
+           : NULL;
     free(names.data);
     return prompt;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- open */
+/* ----------------------------------------------------------------------------------------- open */
 
 bool piaa_study_open(piaa_study *study, piaa_call *call, piaa_study_kind kind, piaa_error *error) {
     int64_t threads = sysconf(_SC_NPROCESSORS_ONLN);
     *study = (piaa_study){.call = call};
-    if (!piaa_call_need(call, "data", error) || !piaa_call_integer(call, "threads", 1, 1024, &threads, error)) return false;
+    if (!piaa_call_need(call, "data", error) ||
+        !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
+        return false;
     study->threads = threads < 1 ? 1 : (int)threads;
-    return (study->set = piaa_dataset_open(piaa_call_value(call, "data"), &call->talk.hooks, error)) &&
-           (study->prompt = expand_prompt(study->set, kind, piaa_call_value(call, "prompt"), &study->prompt_mode, error)) &&
+    return (study->set =
+                piaa_dataset_open(piaa_call_value(call, "data"), &call->talk.hooks, error)) &&
+           (study->prompt = expand_prompt(study->set, kind, piaa_call_value(call, "prompt"),
+                                          &study->prompt_mode, error)) &&
            (study->reader.model = piaa_reader_model(call, piaa_call_value(call, "model"), error));
 }
 
@@ -85,11 +103,13 @@ bool piaa_study_ask(piaa_study *study, const char *pools, const char *layers, pi
     request.layers = layers;
     study->reader.extractor = piaa_extractor_new(study->reader.model, &request, error);
     if (!study->reader.extractor) return false;
-    piaa_reader_tell_demonstration(study->call, piaa_model_get_info(study->reader.model)->fingerprint);
-    return piaa_reader_open_store(&study->reader, study->call, piaa_call_value(study->call, "store"), error);
+    piaa_reader_tell_demonstration(study->call,
+                                   piaa_model_get_info(study->reader.model)->fingerprint);
+    return piaa_reader_open_store(&study->reader, study->call,
+                                  piaa_call_value(study->call, "store"), error);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- embed */
+/* ---------------------------------------------------------------------------------------- embed */
 
 static int compare_paths(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
@@ -111,23 +131,29 @@ static void merge(piaa_paths *paths) {
 static bool embed(piaa_study *study, piaa_paths *paths, const char *of, piaa_error *error) {
     piaa_embed_summary summary = {0};
     merge(paths);
-    if (!paths->count) return piaa_error_set(error, PIAA_MISMATCH, "none of the images of %.700s is there: is it the right folder?", of);
+    if (!paths->count)
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "none of the images of %.700s is there: is it the right folder?", of);
     if (!piaa_reader_embed(&study->reader, study->call, paths, &summary, error)) return false;
     study->unreadable += (size_t)summary.failed;
-    return summary.failed < summary.photos || piaa_error_set(error, PIAA_FORMAT, "none of the images of %.700s could be read", of);
+    return summary.failed < summary.photos ||
+           piaa_error_set(error, PIAA_FORMAT, "none of the images of %.700s could be read", of);
 }
 
-bool piaa_study_embed(piaa_study *study, const piaa_dataset *set, const bool *wanted, piaa_error *error) {
+bool piaa_study_embed(piaa_study *study, const piaa_dataset *set, const bool *wanted,
+                      piaa_error *error) {
     piaa_paths paths = {0};
     bool ok = true;
     for (size_t i = 0; ok && i < set->image_count; i++)
-        if (!set->images[i].missing && (!wanted || wanted[i])) ok = piaa_paths_add(&paths, set->images[i].path, error);
+        if (!set->images[i].missing && (!wanted || wanted[i]))
+            ok = piaa_paths_add(&paths, set->images[i].path, error);
     ok = ok && embed(study, &paths, set->folder, error);
     piaa_paths_free(&paths);
     return ok;
 }
 
-bool piaa_study_embed_changed(piaa_study *study, const piaa_dataset *set, const bool *wanted, const char *folder, piaa_error *error) {
+bool piaa_study_embed_changed(piaa_study *study, const piaa_dataset *set, const bool *wanted,
+                              const char *folder, piaa_error *error) {
     piaa_paths paths = {0};
     char *absolute = piaa_path_absolute(folder, error);
     bool ok = absolute != NULL;
@@ -143,7 +169,7 @@ bool piaa_study_embed_changed(piaa_study *study, const piaa_dataset *set, const 
     return ok;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- results */
+/* -------------------------------------------------------------------------------------- results */
 
 piaa_run_about piaa_study_about(const piaa_study *study) {
     const piaa_model_info *info = piaa_model_get_info(study->reader.model);
@@ -161,7 +187,8 @@ int piaa_study_jobs(const piaa_study *study, size_t jobs) {
     return jobs > 1 ? study->threads : 1;
 }
 
-static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_slot *slot, piaa_error *error) {
+static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_slot *slot,
+                              piaa_error *error) {
     const piaa_hooks *hooks = &study->call->talk.hooks;
     piaa_dataset *set = piaa_dataset_open(spec, hooks, error);
     bool *wanted = set ? piaa_alloc(set->image_count, sizeof *wanted, error) : NULL, split = false;
@@ -169,12 +196,15 @@ static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_sl
         piaa_dataset_close(set);
         return NULL;
     }
-    for (size_t i = 0; i < set->image_count; i++) split = split || set->images[i].split != PIAA_SPLIT_NONE;
-    for (size_t i = 0; i < set->image_count; i++) wanted[i] = !split || set->images[i].split == PIAA_SPLIT_TRAIN;
+    for (size_t i = 0; i < set->image_count; i++)
+        split = split || set->images[i].split != PIAA_SPLIT_NONE;
+    for (size_t i = 0; i < set->image_count; i++)
+        wanted[i] = !split || set->images[i].split == PIAA_SPLIT_TRAIN;
     size_t unreadable = study->unreadable;
     piaa_source source = {0};
     piaa_projection *projection = NULL;
-    if (piaa_study_embed(study, set, wanted, error) && piaa_source_open(&source, study->reader.store, set, NULL, slot, 1, error)) {
+    if (piaa_study_embed(study, set, wanted, error) &&
+        piaa_source_open(&source, study->reader.store, set, NULL, slot, 1, error)) {
         piaa_identity identity = piaa_source_identity(study->reader.store);
         projection = piaa_projection_learn(set, &source, &identity, hooks, error);
         piaa_source_close(&source);
@@ -185,7 +215,8 @@ static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_sl
     return projection;
 }
 
-piaa_projection *piaa_study_project(piaa_study *study, const char *file, const char *spec, const piaa_slot *slot, piaa_error *error) {
+piaa_projection *piaa_study_project(piaa_study *study, const char *file, const char *spec,
+                                    const piaa_slot *slot, piaa_error *error) {
     return file ? piaa_projection_load(file, error) : learn(study, spec, slot, error);
 }
 
@@ -193,9 +224,13 @@ bool piaa_study_print(piaa_study *study, const char *folder, piaa_error *error) 
     piaa_run *run = piaa_run_open(folder, error);
     piaa_tables tables = {0};
     piaa_text text = {0};
-    bool ok = run && piaa_tables_make(&tables, run, error) && piaa_tables_print(&tables, &text, error) &&
+    bool ok = run && piaa_tables_make(&tables, run, error) &&
+              piaa_tables_print(&tables, &text, error) &&
               piaa_report_write(stdout, text.data, text.length, error);
-    if (ok) piaa_talk_note(&study->call->talk, "The run is in %s; piaa report %s --out report.html draws it.", folder, folder);
+    if (ok)
+        piaa_talk_note(&study->call->talk,
+                       "The run is in %s; piaa report %s --out report.html draws it.", folder,
+                       folder);
     free(text.data);
     piaa_tables_free(&tables);
     piaa_run_close(run);

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* ---------------------------------------------------------------------------------------------------------------- Ctrl-C */
+/* --------------------------------------------------------------------------------------- Ctrl-C */
 
 enum { STOPPED = 130 }; /* the exit code that shells give to a program ended by Ctrl-C */
 
@@ -35,12 +35,13 @@ void piaa_talk_catch_stop(piaa_talk *talk) {
     for (size_t i = 0; i < PIAA_COUNT(signals); i++) {
         struct sigaction before;
         /* A shell has programs in the background ignore Ctrl-C: that stays so. */
-        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) sigaction(signals[i], &action, NULL);
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+            sigaction(signals[i], &action, NULL);
     }
     talk->hooks.stop = asked_to_stop;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- lines */
+/* ---------------------------------------------------------------------------------------- lines */
 
 void piaa_talk_clear(piaa_talk *talk) {
     if (talk->drawn) fputs("\r\033[K", stderr);
@@ -50,8 +51,10 @@ void piaa_talk_clear(piaa_talk *talk) {
 /* What comes from a file or a name may hold bytes that move a terminal's cursor. */
 static void put_line(piaa_talk *talk, const char *what, const char *line) {
     piaa_talk_clear(talk);
-    fprintf(stderr, "%s%s%s%s", "piaa", talk->command ? " " : "", talk->command ? talk->command : "", what);
-    for (const char *c = line; *c; c++) fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
+    fprintf(stderr, "%s%s%s%s", "piaa", talk->command ? " " : "",
+            talk->command ? talk->command : "", what);
+    for (const char *c = line; *c; c++)
+        fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
     fputc('\n', stderr);
 }
 
@@ -92,7 +95,7 @@ const char *piaa_talk_size(int64_t bytes, char out[32]) {
     return out;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- bar */
+/* ------------------------------------------------------------------------------------------ bar */
 
 static void put_time_left(double seconds) {
     if (seconds < 90)
@@ -113,7 +116,9 @@ void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64
     if (talk->drawn && now - talk->last < 0.1) return;
     talk->last = now;
     fprintf(stderr, "\r%s  %s", what, piaa_talk_size(done, a));
-    if (total > 0) fprintf(stderr, " of %s  %d %%", piaa_talk_size(total, b), (int)(100.0 * (double)done / (double)total));
+    if (total > 0)
+        fprintf(stderr, " of %s  %d %%", piaa_talk_size(total, b),
+                (int)(100.0 * (double)done / (double)total));
     double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
     if (speed > 0 && now - talk->began > 0.5) {
         fprintf(stderr, "  %.1f MB/s", speed / 1e6);

@@ -1,4 +1,5 @@
-/* What a command says beside its result: warnings, notes, the progress bar, and how it ends early.  All of it on standard error. */
+/* What a command says beside its result: warnings, notes, the progress bar, and how it ends early.
+   All of it on standard error. */
 #ifndef PIAA_CLI_TALK_H
 #define PIAA_CLI_TALK_H
 
@@ -24,13 +25,15 @@ void piaa_talk_note(piaa_talk *talk, const char *format, ...) PIAA_PRINTF(2, 3);
 /* Takes the bar off the screen. */
 void piaa_talk_clear(piaa_talk *talk);
 
-/* From here on Ctrl-C (and SIGTERM) makes hooks.stop say yes, so that the photo in hand is finished; the second one ends the process. */
+/* From here on Ctrl-C (and SIGTERM) makes hooks.stop say yes, so that the photo in hand is
+   finished; the second one ends the process. */
 void piaa_talk_catch_stop(piaa_talk *talk);
 
 /* "4.13 GB", "851.2 MB", "1.5 kB", in `out`. */
 const char *piaa_talk_size(int64_t bytes, char out[32]);
 
-/* The bar of a job that counts bytes: "Fetching model.safetensors  1.20 GB of 4.26 GB  28 %  11.2 MB/s  about 5 min left". */
+/* The bar of a job that counts bytes: "Fetching model.safetensors  1.20 GB of 4.26 GB  28 %  11.2
+   MB/s  about 5 min left". */
 void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64_t total);
 
 #endif

@@ -1,8 +1,10 @@
-/* AADB (Kong et al., "Photo aesthetics ranking network with attributes and content adaptation", ECCV 2016).
+/* AADB (Kong et al., "Photo aesthetics ranking network with attributes and content adaptation",
+ * ECCV 2016).
  *
- * One text file for each of four lists and each of twelve values, with lines "name value".  The score's file says which images a list has;
- * the other eleven are looked up in it.  The release has two test lists, Test and TestNew, which share photos: a photo has one entry
- * for each list it is on, with that list's values.  Published results are on Test. */
+ * One text file for each of four lists and each of twelve values, with lines "name value".  The
+ * score's file says which images a list has; the other eleven are looked up in it.  The release has
+ * two test lists, Test and TestNew, which share photos: a photo has one entry for each list it is
+ * on, with that list's values.  Published results are on Test. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/build.h"
@@ -14,19 +16,21 @@
 enum { ATTRIBUTES = 11, FILE_LIMIT = 1 << 28 };
 
 /* As the release spells them, in the published code's order. */
-static const char *const attributes[ATTRIBUTES] = {"BalacingElements", "ColorHarmony", "Content",    "DoF",          "Light",
-                                                   "MotionBlur",       "Object",       "Repetition", "RuleOfThirds", "Symmetry",
-                                                   "VividColor"};
+static const char *const attributes[ATTRIBUTES] = {
+    "BalacingElements", "ColorHarmony", "Content",      "DoF",      "Light",     "MotionBlur",
+    "Object",           "Repetition",   "RuleOfThirds", "Symmetry", "VividColor"};
 
 static const struct {
     const char *name;
     piaa_split split;
-} lists[] = {
-    {"Train", PIAA_SPLIT_TRAIN}, {"Validation", PIAA_SPLIT_VALIDATION}, {"Test", PIAA_SPLIT_TEST}, {"TestNew", PIAA_SPLIT_TEST_NEW}};
+} lists[] = {{"Train", PIAA_SPLIT_TRAIN},
+             {"Validation", PIAA_SPLIT_VALIDATION},
+             {"Test", PIAA_SPLIT_TEST},
+             {"TestNew", PIAA_SPLIT_TEST_NEW}};
 
 #define LIST_FILE "imgListFiles_label/imgList%sRegression_%s.txt"
 
-/* ----------------------------------------------------------------------------------------------------- lines of a list */
+/* ------------------------------------------------------------------------------ lines of a list */
 
 typedef struct list {
     char *path, *text, *next;
@@ -36,7 +40,8 @@ typedef struct list {
 } list;
 
 /* 1 opened, 0 not there (told), -1 an error. */
-static int list_open(list *in, piaa_build *build, const char *name, const char *value, const char *consequence) {
+static int list_open(list *in, piaa_build *build, const char *name, const char *value,
+                     const char *consequence) {
     *in = (list){.build = build};
     char *relative = piaa_format(build->error, LIST_FILE, name, value);
     in->path = relative ? piaa_path_join(build->set->folder, relative, build->error) : NULL;
@@ -77,18 +82,21 @@ static bool list_next(list *in, const char **name, double *value) {
         }
         in->build->set->loss.bad_rows++;
         piaa_notices_tell(&in->faults,
-                          "%.600s, line %lld: \"%.40s\" is not a number, a name and a number are expected: the line is passed over",
+                          "%.600s, line %lld: \"%.40s\" is not a number, a name and a number are "
+                          "expected: the line is passed over",
                           in->path, (long long)in->line, behind);
     }
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ images */
+/* --------------------------------------------------------------------------------------- images */
 
 /* The name itself where it is free or means this list's image; else the name with its list. */
-static char *key_of(const piaa_dataset *set, const char *name, piaa_split split, piaa_error *error) {
+static char *key_of(const piaa_dataset *set, const char *name, piaa_split split,
+                    piaa_error *error) {
     size_t image;
-    if (!piaa_dataset_find(set, name, &image) || set->images[image].split == split) return piaa_strdup(name, error);
+    if (!piaa_dataset_find(set, name, &image) || set->images[image].split == split)
+        return piaa_strdup(name, error);
     return piaa_format(error, "%s\n%s", name, piaa_split_name(split));
 }
 
@@ -106,8 +114,9 @@ static bool take_score(list *in, const char *name, double score, piaa_split spli
         set->images[image].general = score;
     } else if (ok) {
         set->loss.repeated_images++;
-        piaa_notices_tell(&in->faults, "%.600s, line %lld: %.200s is listed before: the first mention counts", in->path,
-                          (long long)in->line, name);
+        piaa_notices_tell(&in->faults,
+                          "%.600s, line %lld: %.200s is listed before: the first mention counts",
+                          in->path, (long long)in->line, name);
     }
     return ok;
 }
@@ -118,12 +127,14 @@ static bool read_scores(piaa_build *build, size_t which) {
     double score;
     int opened = list_open(&in, build, lists[which].name, "score", "this list is left out");
     bool ok = opened >= 0;
-    while (ok && opened > 0 && list_next(&in, &name, &score)) ok = take_score(&in, name, score, lists[which].split);
+    while (ok && opened > 0 && list_next(&in, &name, &score))
+        ok = take_score(&in, name, score, lists[which].split);
     list_close(&in);
     return ok;
 }
 
-static bool take_value(list *in, const char *name, double value, piaa_split split, size_t attribute) {
+static bool take_value(list *in, const char *name, double value, piaa_split split,
+                       size_t attribute) {
     piaa_dataset *set = in->build->set;
     size_t image;
     char *file = piaa_format(in->build->error, "datasetImages_originalSize/%s", name);
@@ -133,8 +144,9 @@ static bool take_value(list *in, const char *name, double value, piaa_split spli
         set->attributes[image * ATTRIBUTES + attribute] = value;
     else if (ok) {
         set->loss.bad_rows++;
-        piaa_notices_tell(&in->faults, "%.600s, line %lld: %.200s has no score: the line is passed over", in->path, (long long)in->line,
-                          name);
+        piaa_notices_tell(&in->faults,
+                          "%.600s, line %lld: %.200s has no score: the line is passed over",
+                          in->path, (long long)in->line, name);
     }
     free(key);
     free(file);
@@ -152,8 +164,8 @@ static void count_missing(piaa_build *build, const char *path, piaa_split split,
     }
     set->loss.missing_values += missing;
     if (missing)
-        piaa_notices_warn(build->hooks, "%.500s: %zu image%s no value, the first is %.200s", path, missing,
-                          missing == 1 ? " has" : "s have", piaa_path_name(first));
+        piaa_notices_warn(build->hooks, "%.500s: %zu image%s no value, the first is %.200s", path,
+                          missing, missing == 1 ? " has" : "s have", piaa_path_name(first));
 }
 
 static bool read_attribute(piaa_build *build, size_t which, size_t attribute) {
@@ -161,9 +173,11 @@ static bool read_attribute(piaa_build *build, size_t which, size_t attribute) {
     const char *name;
     double value;
     piaa_split split = lists[which].split;
-    int opened = list_open(&in, build, lists[which].name, attributes[attribute], "the attribute is unknown for this list's images");
+    int opened = list_open(&in, build, lists[which].name, attributes[attribute],
+                           "the attribute is unknown for this list's images");
     bool ok = opened >= 0;
-    while (ok && opened > 0 && list_next(&in, &name, &value)) ok = take_value(&in, name, value, split, attribute);
+    while (ok && opened > 0 && list_next(&in, &name, &value))
+        ok = take_value(&in, name, value, split, attribute);
     if (ok && opened > 0) count_missing(build, in.path, split, attribute);
     list_close(&in);
     return ok;
@@ -175,7 +189,7 @@ static bool has_images(const piaa_dataset *set, piaa_split split) {
     return false;
 }
 
-/* ----------------------------------------------------------------------------------------------------- unknown files */
+/* -------------------------------------------------------------------------------- unknown files */
 
 static bool is_list_file(const char *name) {
     return strncmp(name, "imgList", 7) == 0 && strstr(name, "Regression_") != NULL;
@@ -185,7 +199,8 @@ static bool is_known(const char *name) {
     for (size_t i = 0; i < PIAA_COUNT(lists); i++) {
         size_t n = strlen(lists[i].name);
         const char *rest = name + 7;
-        if (strncmp(rest, lists[i].name, n) != 0 || strncmp(rest + n, "Regression_", 11) != 0) continue;
+        if (strncmp(rest, lists[i].name, n) != 0 || strncmp(rest + n, "Regression_", 11) != 0)
+            continue;
         rest += n + 11;
         if (strcmp(rest, "score.txt") == 0) return true;
         for (size_t a = 0; a < ATTRIBUTES; a++) {
@@ -204,7 +219,8 @@ static bool tell_unknown(piaa_build *build) {
     for (size_t i = 0; ok && i < found.count; i++) {
         if (is_known(piaa_path_name(found.items[i]))) continue;
         build->set->loss.unknown_files++;
-        piaa_notices_tell(&told, "%.700s is none of AADB's attributes: the file is passed over", found.items[i]);
+        piaa_notices_tell(&told, "%.700s is none of AADB's attributes: the file is passed over",
+                          found.items[i]);
     }
     if (ok) piaa_notices_end(&told);
     piaa_paths_free(&found);
@@ -216,6 +232,7 @@ bool piaa_read_aadb(piaa_build *build) {
     bool ok = piaa_build_columns(build, attributes, ATTRIBUTES, NULL, 0) && tell_unknown(build);
     for (size_t i = 0; ok && i < PIAA_COUNT(lists); i++) ok = read_scores(build, i);
     for (size_t i = 0; ok && i < PIAA_COUNT(lists); i++)
-        for (size_t a = 0; ok && a < ATTRIBUTES && has_images(build->set, lists[i].split); a++) ok = read_attribute(build, i, a);
+        for (size_t a = 0; ok && a < ATTRIBUTES && has_images(build->set, lists[i].split); a++)
+            ok = read_attribute(build, i, a);
     return ok;
 }

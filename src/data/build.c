@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* ----------------------------------------------------------------------------------------------------------- images */
+/* --------------------------------------------------------------------------------------- images */
 
 static char **copy_list(const char *const *items, size_t count, piaa_error *error) {
     char **copy = piaa_alloc(count, sizeof *copy, error);
@@ -24,10 +24,11 @@ static char **copy_list(const char *const *items, size_t count, piaa_error *erro
     return copy;
 }
 
-bool piaa_build_columns(piaa_build *build, const char *const *attributes, size_t attribute_count, const char *const *labels,
-                        size_t label_count) {
+bool piaa_build_columns(piaa_build *build, const char *const *attributes, size_t attribute_count,
+                        const char *const *labels, size_t label_count) {
     piaa_dataset *set = build->set;
-    if (!(set->attribute_names = copy_list(attributes, attribute_count, build->error))) return false;
+    if (!(set->attribute_names = copy_list(attributes, attribute_count, build->error)))
+        return false;
     set->attribute_count = attribute_count;
     if (!(set->label_names = copy_list(labels, label_count, build->error))) return false;
     set->label_count = label_count;
@@ -38,19 +39,24 @@ static bool make_room(piaa_build *build) {
     piaa_dataset *set = build->set;
     size_t need = set->image_count + 1;
     return piaa_grow(&set->images, &build->image_room, need, sizeof *set->images, build->error) &&
-           piaa_grow(&set->attributes, &build->attribute_room, need * set->attribute_count, sizeof *set->attributes, build->error) &&
-           piaa_grow(&set->labels, &build->label_room, need * set->label_count, sizeof *set->labels, build->error);
+           piaa_grow(&set->attributes, &build->attribute_room, need * set->attribute_count,
+                     sizeof *set->attributes, build->error) &&
+           piaa_grow(&set->labels, &build->label_room, need * set->label_count, sizeof *set->labels,
+                     build->error);
 }
 
-bool piaa_build_image(piaa_build *build, const char *key, const char *name, size_t *image, bool *fresh) {
+bool piaa_build_image(piaa_build *build, const char *key, const char *name, size_t *image,
+                      bool *fresh) {
     piaa_dataset *set = build->set;
     piaa_data_image made = {.general = NAN};
     bool is_new;
-    if (!make_room(build) || !piaa_names_add(&set->image_names, key, image, &is_new, build->error)) return false;
+    if (!make_room(build) || !piaa_names_add(&set->image_names, key, image, &is_new, build->error))
+        return false;
     if (fresh) *fresh = is_new;
     if (!is_new) return true;
     size_t at = set->image_count++;
-    for (size_t i = 0; i < set->attribute_count; i++) set->attributes[at * set->attribute_count + i] = NAN;
+    for (size_t i = 0; i < set->attribute_count; i++)
+        set->attributes[at * set->attribute_count + i] = NAN;
     for (size_t i = 0; i < set->label_count; i++) set->labels[at * set->label_count + i] = NULL;
     made.name = piaa_strdup(name, build->error);
     made.path = piaa_path_join(set->folder, name, build->error);
@@ -70,24 +76,31 @@ bool piaa_build_text(piaa_build *build, const char **member, const char *text) {
 }
 
 bool piaa_build_label(piaa_build *build, size_t image, size_t label, const char *text) {
-    const char **member = (const char **)&build->set->labels[image * build->set->label_count + label];
+    const char **member =
+        (const char **)&build->set->labels[image * build->set->label_count + label];
     return piaa_build_text(build, member, text);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- ratings */
+/* -------------------------------------------------------------------------------------- ratings */
 
-bool piaa_build_rating(piaa_build *build, const char *user, size_t image, double score, int64_t line) {
+bool piaa_build_rating(piaa_build *build, const char *user, size_t image, double score,
+                       int64_t line) {
     piaa_dataset *set = build->set;
     size_t number;
     bool fresh;
     if (!piaa_names_add(&set->user_names, user, &number, &fresh, build->error)) return false;
     if (fresh) {
-        if (!piaa_grow(&set->users, &build->user_room, number + 1, sizeof *set->users, build->error)) return false;
+        if (!piaa_grow(&set->users, &build->user_room, number + 1, sizeof *set->users,
+                       build->error))
+            return false;
         set->users[number] = (piaa_data_user){.id = set->user_names.items[number]};
         set->user_count = number + 1;
     }
-    if (!piaa_grow(&set->ratings, &build->rating_room, set->rating_count + 1, sizeof *set->ratings, build->error)) return false;
-    set->ratings[set->rating_count++] = (piaa_data_rating){.user = number, .image = image, .score = score, .line = line};
+    if (!piaa_grow(&set->ratings, &build->rating_room, set->rating_count + 1, sizeof *set->ratings,
+                   build->error))
+        return false;
+    set->ratings[set->rating_count++] =
+        (piaa_data_rating){.user = number, .image = image, .score = score, .line = line};
     set->users[number].count++;
     return true;
 }
@@ -114,18 +127,22 @@ static bool hang_ratings(piaa_build *build) {
 static bool mark_repeated(piaa_build *build) {
     piaa_dataset *set = build->set;
     piaa_notices told = {build->hooks, set->where, "repeated ratings", 0};
-    size_t *seen = piaa_alloc(set->image_count, sizeof *seen, build->error); /* by image: the latest rating of it, + 1 */
+    size_t *seen = piaa_alloc(set->image_count, sizeof *seen,
+                              build->error); /* by image: the latest rating of it, + 1 */
     if (!seen) return false;
     for (size_t u = 0; u < set->user_count; u++) {
         const piaa_data_user *user = &set->users[u];
         for (size_t i = 0; i < user->count; i++) {
             piaa_data_rating *rating = &set->ratings[user->ratings[i]];
-            const piaa_data_rating *earlier = seen[rating->image] ? &set->ratings[seen[rating->image] - 1] : NULL;
+            const piaa_data_rating *earlier =
+                seen[rating->image] ? &set->ratings[seen[rating->image] - 1] : NULL;
             if (earlier && earlier->user == u) {
                 rating->repeated = true;
                 set->loss.repeated_ratings++;
-                piaa_notices_tell(&told, "%.300s, line %lld: %.80s has rated %.300s before, on line %lld", set->where,
-                                  (long long)rating->line, user->id, set->images[rating->image].name, (long long)earlier->line);
+                piaa_notices_tell(&told,
+                                  "%.300s, line %lld: %.80s has rated %.300s before, on line %lld",
+                                  set->where, (long long)rating->line, user->id,
+                                  set->images[rating->image].name, (long long)earlier->line);
             } else
                 seen[rating->image] = user->ratings[i] + 1;
         }
@@ -144,26 +161,30 @@ static void look_for_files(piaa_build *build) {
     }
     if (set->image_count && set->loss.missing_images == set->image_count) {
         piaa_notices_warn(build->hooks,
-                          "%.400s: none of the %zu images is there (the first should be %.400s): only the ratings can be used", set->folder,
-                          set->image_count, set->images[0].name);
+                          "%.400s: none of the %zu images is there (the first should be %.400s): "
+                          "only the ratings can be used",
+                          set->folder, set->image_count, set->images[0].name);
         return;
     }
     for (size_t i = 0; i < set->image_count; i++)
-        if (set->images[i].missing) piaa_notices_tell(&told, "%.900s is not there: its ratings are left out", set->images[i].path);
+        if (set->images[i].missing)
+            piaa_notices_tell(&told, "%.900s is not there: its ratings are left out",
+                              set->images[i].path);
     piaa_notices_end(&told);
 }
 
 bool piaa_build_finish(piaa_build *build) {
     piaa_dataset *set = build->set;
     if (!set->image_count)
-        return piaa_error_set(build->error, PIAA_FORMAT, "%s holds no usable row: nothing to work with",
+        return piaa_error_set(build->error, PIAA_FORMAT,
+                              "%s holds no usable row: nothing to work with",
                               *set->where ? set->where : set->folder);
     if (!hang_ratings(build) || !mark_repeated(build)) return false;
     look_for_files(build);
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- rows */
+/* ----------------------------------------------------------------------------------------- rows */
 
 int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const char *consequence) {
     *rows = (piaa_rows){.build = build};
@@ -178,7 +199,9 @@ int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const c
         build->set->loss.missing_files++;
     }
     free(path);
-    if (rows->csv) rows->faults = (piaa_notices){build->hooks, piaa_csv_where(rows->csv), "rows that cannot be used", 0};
+    if (rows->csv)
+        rows->faults =
+            (piaa_notices){build->hooks, piaa_csv_where(rows->csv), "rows that cannot be used", 0};
     return opened;
 }
 
@@ -211,8 +234,8 @@ void piaa_rows_fault(piaa_rows *rows, const char *format, ...) {
     vsnprintf(what, sizeof what, format, arguments);
     va_end(arguments);
     rows->build->set->loss.bad_rows++;
-    piaa_notices_tell(&rows->faults, "%.400s, line %lld: %s: the row is passed over", piaa_csv_where(rows->csv),
-                      (long long)piaa_csv_line(rows->csv), what);
+    piaa_notices_tell(&rows->faults, "%.400s, line %lld: %s: the row is passed over",
+                      piaa_csv_where(rows->csv), (long long)piaa_csv_line(rows->csv), what);
 }
 
 bool piaa_rows_column(const piaa_rows *rows, const char *name, int *column) {
@@ -222,9 +245,11 @@ bool piaa_rows_column(const piaa_rows *rows, const char *name, int *column) {
     piaa_error *error = rows->build->error;
     bool ok = true;
     for (int c = 0; ok && c < piaa_csv_columns(rows->csv); c++)
-        ok = piaa_text_format(&names, error, "%s%s", c ? ", " : "", piaa_csv_column_name(rows->csv, c));
+        ok = piaa_text_format(&names, error, "%s%s", c ? ", " : "",
+                              piaa_csv_column_name(rows->csv, c));
     if (ok)
-        piaa_error_set(error, PIAA_FORMAT, "%s has no column named %s (it has %.400s): take the data set's own file",
+        piaa_error_set(error, PIAA_FORMAT,
+                       "%s has no column named %s (it has %.400s): take the data set's own file",
                        piaa_csv_where(rows->csv), name, names.data ? names.data : "none");
     free(names.data);
     return false;

@@ -1,4 +1,5 @@
-/* What the readers share: adding images, people and ratings to a data set, and reading CSV rows with their faults told and counted. */
+/* What the readers share: adding images, people and ratings to a data set, and reading CSV rows
+   with their faults told and counted. */
 #ifndef PIAA_DATA_BUILD_H
 #define PIAA_DATA_BUILD_H
 
@@ -20,16 +21,21 @@ bool piaa_read_lapis(piaa_build *build);
 bool piaa_read_table(piaa_build *build, const char *file);
 
 /* Before the first image. */
-bool piaa_build_columns(piaa_build *build, const char *const *attributes, size_t attribute_count, const char *const *labels,
-                        size_t label_count);
+bool piaa_build_columns(piaa_build *build, const char *const *attributes, size_t attribute_count,
+                        const char *const *labels, size_t label_count);
 
-/* The image of that key, added if it is new with `name`, which is relative to the folder (or absolute).  fresh may be NULL. */
-bool piaa_build_image(piaa_build *build, const char *key, const char *name, size_t *image, bool *fresh);
-bool piaa_build_text(piaa_build *build, const char **member, const char *text); /* replaces an image's id */
+/* The image of that key, added if it is new with `name`, which is relative to the folder (or
+   absolute).  fresh may be NULL. */
+bool piaa_build_image(piaa_build *build, const char *key, const char *name, size_t *image,
+                      bool *fresh);
+bool piaa_build_text(piaa_build *build, const char **member,
+                     const char *text); /* replaces an image's id */
 bool piaa_build_label(piaa_build *build, size_t image, size_t label, const char *text);
-bool piaa_build_rating(piaa_build *build, const char *user, size_t image, double score, int64_t line);
+bool piaa_build_rating(piaa_build *build, const char *user, size_t image, double score,
+                       int64_t line);
 
-/* Hangs ratings on people, marks repeated ones, looks for missing files.  Fails where there is no image at all. */
+/* Hangs ratings on people, marks repeated ones, looks for missing files.  Fails where there is no
+   image at all. */
 bool piaa_build_finish(piaa_build *build);
 
 /* ---- a CSV file whose bad rows are passed over */
@@ -40,12 +46,16 @@ typedef struct piaa_rows {
     piaa_build *build;
 } piaa_rows;
 
-/* Opens folder/name.  1 opened; 0 not there, which is told with what `consequence` says and counted; -1 an error. */
+/* Opens folder/name.  1 opened; 0 not there, which is told with what `consequence` says and
+   counted; -1 an error. */
 int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const char *consequence);
 void piaa_rows_close(piaa_rows *rows);
-int piaa_rows_next(piaa_rows *rows);                                              /* 1 a row, 0 the end, -1 out of memory */
-void piaa_rows_fault(piaa_rows *rows, const char *format, ...) PIAA_PRINTF(2, 3); /* the row in hand is no good: "FILE, line N: …" */
-bool piaa_rows_column(const piaa_rows *rows, const char *name, int *column);      /* an error where it is missing */
-const char *piaa_rows_text(const piaa_rows *rows, int column, char *buffer, size_t size); /* without blanks around it; "" for no column */
+int piaa_rows_next(piaa_rows *rows); /* 1 a row, 0 the end, -1 out of memory */
+void piaa_rows_fault(piaa_rows *rows, const char *format, ...)
+    PIAA_PRINTF(2, 3); /* the row in hand is no good: "FILE, line N: …" */
+bool piaa_rows_column(const piaa_rows *rows, const char *name,
+                      int *column); /* an error where it is missing */
+const char *piaa_rows_text(const piaa_rows *rows, int column, char *buffer,
+                           size_t size); /* without blanks around it; "" for no column */
 
 #endif

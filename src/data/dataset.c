@@ -24,7 +24,12 @@ static const kind kinds[] = {
      1,
      {"imgListFiles_label/imgListTrainRegression_score.txt", "imgListFiles_label"},
      "imgListFiles_label/ and datasetImages_originalSize/"},
-    {"para", piaa_read_para, 1, 5, {"annotation/PARA-Images.csv", "annotation/PARA-GiaaTrain.csv"}, "annotation/PARA-Images.csv and imgs/"},
+    {"para",
+     piaa_read_para,
+     1,
+     5,
+     {"annotation/PARA-Images.csv", "annotation/PARA-GiaaTrain.csv"},
+     "annotation/PARA-Images.csv and imgs/"},
     {"lapis",
      piaa_read_lapis,
      1,
@@ -45,18 +50,25 @@ static bool looks_like(const kind *k, const char *folder) {
 
 static bool wrong_folder(const kind *k, const char *folder, piaa_error *error) {
     if (!piaa_file_is_folder(folder))
-        return piaa_error_set(error, PIAA_IO, "%s is not a folder: give the one that holds %s", folder, k->layout);
+        return piaa_error_set(error, PIAA_IO, "%s is not a folder: give the one that holds %s",
+                              folder, k->layout);
     for (size_t i = 0; i < PIAA_COUNT(kinds); i++)
         if (looks_like(&kinds[i], folder))
-            return piaa_error_set(error, PIAA_FORMAT, "%s holds no %s: it looks like %s:%s", folder, k->layout, kinds[i].name, folder);
-    return piaa_error_set(error, PIAA_FORMAT, "%s holds no %s: give the folder that holds them", folder, k->layout);
+            return piaa_error_set(error, PIAA_FORMAT, "%s holds no %s: it looks like %s:%s", folder,
+                                  k->layout, kinds[i].name, folder);
+    return piaa_error_set(error, PIAA_FORMAT, "%s holds no %s: give the folder that holds them",
+                          folder, k->layout);
 }
 
 static bool bad_spec(const char *spec, piaa_error *error) {
     for (size_t i = 0; i < PIAA_COUNT(kinds); i++)
         if (looks_like(&kinds[i], spec))
-            return piaa_error_set(error, PIAA_USAGE, "%s does not say what kind of data it is: write %s:%s", spec, kinds[i].name, spec);
-    return piaa_error_set(error, PIAA_USAGE, "%s is not a data set: write aadb:DIR, para:DIR, lapis:DIR or csv:FILE", spec);
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "%s does not say what kind of data it is: write %s:%s", spec,
+                                  kinds[i].name, spec);
+    return piaa_error_set(error, PIAA_USAGE,
+                          "%s is not a data set: write aadb:DIR, para:DIR, lapis:DIR or csv:FILE",
+                          spec);
 }
 
 static bool read_folder(piaa_build *build, const kind *k, const char *folder) {
@@ -64,13 +76,15 @@ static bool read_folder(piaa_build *build, const kind *k, const char *folder) {
     if (!looks_like(k, folder)) return wrong_folder(k, folder, build->error);
     set->scale_low = k->low;
     set->scale_high = k->high;
-    return (set->kind = piaa_strdup(k->name, build->error)) && (set->folder = piaa_path_absolute(folder, build->error)) && k->read(build);
+    return (set->kind = piaa_strdup(k->name, build->error)) &&
+           (set->folder = piaa_path_absolute(folder, build->error)) && k->read(build);
 }
 
 static bool read_file(piaa_build *build, const char *file) {
     piaa_dataset *set = build->set;
     char *folder = piaa_path_folder(file, build->error);
-    bool ok = folder && (set->kind = piaa_strdup("csv", build->error)) && (set->folder = piaa_path_absolute(folder, build->error)) &&
+    bool ok = folder && (set->kind = piaa_strdup("csv", build->error)) &&
+              (set->folder = piaa_path_absolute(folder, build->error)) &&
               piaa_read_table(build, file);
     free(folder);
     return ok;
@@ -81,7 +95,8 @@ static bool read_spec(piaa_build *build, const char *spec) {
     size_t n = colon ? (size_t)(colon - spec) : 0;
     if (n == 3 && strncmp(spec, "csv", 3) == 0 && colon[1]) return read_file(build, colon + 1);
     for (size_t i = 0; n && colon[1] && i < PIAA_COUNT(kinds); i++)
-        if (strlen(kinds[i].name) == n && strncmp(spec, kinds[i].name, n) == 0) return read_folder(build, &kinds[i], colon + 1);
+        if (strlen(kinds[i].name) == n && strncmp(spec, kinds[i].name, n) == 0)
+            return read_folder(build, &kinds[i], colon + 1);
     return bad_spec(spec, build->error);
 }
 
@@ -93,7 +108,9 @@ piaa_dataset *piaa_dataset_open(const char *spec, const piaa_hooks *hooks, piaa_
     piaa_dataset *set = piaa_alloc(1, sizeof *set, error);
     if (!set) return NULL;
     piaa_build build = {.set = set, .hooks = hooks, .error = error};
-    if (read_spec(&build, spec) && (set->where || (set->where = piaa_strdup("", error))) && piaa_build_finish(&build)) return set;
+    if (read_spec(&build, spec) && (set->where || (set->where = piaa_strdup("", error))) &&
+        piaa_build_finish(&build))
+        return set;
     piaa_dataset_close(set);
     return NULL;
 }
@@ -163,7 +180,8 @@ char *piaa_dataset_loss_text(const piaa_dataset *set, piaa_error *error) {
         {loss->repeated_ratings, "rating repeats an earlier one", "ratings repeat an earlier one"},
         {loss->repeated_images, "image is listed twice", "images are listed twice"},
         {loss->missing_values, "attribute value is missing", "attribute values are missing"},
-        {loss->missing_files, "file of the data set is missing", "files of the data set are missing"},
+        {loss->missing_files, "file of the data set is missing",
+         "files of the data set are missing"},
         {loss->unknown_files, "attribute file is unknown", "attribute files are unknown"},
     };
     piaa_text text = {0};

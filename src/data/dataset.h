@@ -1,5 +1,6 @@
-/* A data set of rated images, whatever its makers' files look like: images with mean scores, attributes and splits, and people with their
- * own ratings.  The readers (aadb.c, para.c, lapis.c, table.c) fill it; the members are there to be read. */
+/* A data set of rated images, whatever its makers' files look like: images with mean scores,
+ * attributes and splits, and people with their own ratings.  The readers (aadb.c, para.c, lapis.c,
+ * table.c) fill it; the members are there to be read. */
 #ifndef PIAA_DATA_DATASET_H
 #define PIAA_DATA_DATASET_H
 
@@ -14,12 +15,15 @@ typedef enum piaa_split {
 } piaa_split;
 
 typedef struct piaa_data_image {
-    const char *name; /* relative to the data set's folder: "imgs/session1/a.jpg"; as written in a CSV file */
+    const char *name; /* relative to the data set's folder: "imgs/session1/a.jpg"; as written in a
+                         CSV file */
     const char *path; /* absolute */
     const char *id;   /* LAPIS's image_id, else "" */
     piaa_split split;
-    double general; /* mean score of all raters (AADB: the score), on the data set's scale; NaN where there is none */
-    bool missing; /* the file is not there; its ratings are kept, so that splits stay the published ones, and are the caller's to leave out
+    double general; /* mean score of all raters (AADB: the score), on the data set's scale; NaN
+                       where there is none */
+    bool missing; /* the file is not there; its ratings are kept, so that splits stay the published
+                   * ones, and are the caller's to leave out
                    */
 } piaa_data_image;
 
@@ -38,7 +42,8 @@ typedef struct piaa_data_user {
 
 /* What could not be used.  Each was told to hooks->warn when it was met. */
 typedef struct piaa_data_loss {
-    size_t rows, bad_rows;   /* rows of all files, and those that were passed over: malformed, or without a score */
+    size_t rows, bad_rows;   /* rows of all files, and those that were passed over: malformed, or
+                                without a score */
     size_t repeated_ratings; /* kept, and marked */
     size_t repeated_images;  /* listed twice; the first counts */
     size_t missing_images;   /* files that are not there */
@@ -52,7 +57,8 @@ typedef struct piaa_dataset {
     char *where;  /* the ratings file, for messages; "" where there is none */
     double scale_low, scale_high;
 
-    piaa_data_image *images; /* in order of the lists: train, validation, test, test-new, then images that only occur in ratings */
+    piaa_data_image *images; /* in order of the lists: train, validation, test, test-new, then
+                                images that only occur in ratings */
     size_t image_count;
     char **attribute_names;
     size_t attribute_count;
@@ -67,30 +73,39 @@ typedef struct piaa_dataset {
     size_t user_count;
 
     piaa_data_loss loss;
-    piaa_names image_names, user_names; /* a photo in two of AADB's lists is two images; its name leads to the first */
+    piaa_names image_names,
+        user_names; /* a photo in two of AADB's lists is two images; its name leads to the first */
 } piaa_dataset;
 
 /*
- * Reads "aadb:DIR", "para:DIR", "lapis:DIR" or "csv:FILE".  What single rows, images or files lack is told to hooks->warn (hooks may be
- * NULL), one line each with file and line number, the first few of a kind and then their number, and counted in `loss`.  Fails where
- * nothing is left to work with: a wrong folder, no usable row.
+ * Reads "aadb:DIR", "para:DIR", "lapis:DIR" or "csv:FILE".  What single rows, images or files lack
+ * is told to hooks->warn (hooks may be NULL), one line each with file and line number, the first
+ * few of a kind and then their number, and counted in `loss`.  Fails where nothing is left to work
+ * with: a wrong folder, no usable row.
  *
- *   aadb   imgListFiles_label/imgList{Train,Validation,Test,TestNew}Regression_ATTRIBUTE.txt, datasetImages_originalSize/
+ *   aadb   imgListFiles_label/imgList{Train,Validation,Test,TestNew}Regression_ATTRIBUTE.txt,
+ *          datasetImages_originalSize/
  *   para   annotation/PARA-Images.csv, PARA-GiaaTrain.csv, PARA-GiaaTest.csv, imgs/SESSION/
  *   lapis  annotation/LAPIS_PIAA.csv, LAPIS_GIAA_{Train,Val,Test}split.csv, images/
- *   csv    columns path and score; optional: user (without it all rows are one person's), split (train, validation, test), the labels
- *          style, genre and semantic; every other column of numbers is an attribute.  Paths are relative to the file's folder; mean score
- * and attributes of an image are the means of its rows
+ *   csv    columns path and score; optional: user (without it all rows are one person's), split
+ *          (train, validation, test), the labels style, genre and semantic; every other column of
+ *          numbers is an attribute.  Paths are relative to the file's folder; mean score
+ *          and attributes of an image are the means of its rows
  */
-piaa_dataset *piaa_dataset_open(const char *spec, const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+piaa_dataset *piaa_dataset_open(const char *spec, const piaa_hooks *hooks,
+                                piaa_error *error) PIAA_MUST_USE;
 void piaa_dataset_close(piaa_dataset *set);
 
-bool piaa_dataset_find(const piaa_dataset *set, const char *name, size_t *image);          /* by image.name; csv: by path */
-bool piaa_dataset_attribute(const piaa_dataset *set, const char *name, size_t *attribute); /* by name, any case */
-bool piaa_dataset_label(const piaa_dataset *set, const char *name, size_t *label);         /* by name, any case */
-const char *piaa_split_name(piaa_split split);                                             /* "train", …, "" for none */
+bool piaa_dataset_find(const piaa_dataset *set, const char *name,
+                       size_t *image); /* by image.name; csv: by path */
+bool piaa_dataset_attribute(const piaa_dataset *set, const char *name,
+                            size_t *attribute); /* by name, any case */
+bool piaa_dataset_label(const piaa_dataset *set, const char *name,
+                        size_t *label);        /* by name, any case */
+const char *piaa_split_name(piaa_split split); /* "train", …, "" for none */
 
-/* The loss as one sentence for a report ("2 of 650 images are missing; …"), "" where nothing was lost; the caller's to free. */
+/* The loss as one sentence for a report ("2 of 650 images are missing; …"), "" where nothing was
+   lost; the caller's to free. */
 char *piaa_dataset_loss_text(const piaa_dataset *set, piaa_error *error) PIAA_MUST_USE;
 
 #endif

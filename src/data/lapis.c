@@ -1,7 +1,9 @@
-/* LAPIS (Maerten et al., "LAPIS: a novel dataset for personalized image aesthetic assessment", 2025): artworks rated on a slider.
+/* LAPIS (Maerten et al., "LAPIS: a novel dataset for personalized image aesthetic assessment",
+ * 2025): artworks rated on a slider.
  *
- * annotation/LAPIS_GIAA_{Train,Val,Test}split.csv give each image's mean and its styles, LAPIS_PIAA.csv one row per rating.  Scores from 0
- * to 100 become score / 100 * 4 + 1, in this order of operations, as in the published protocol. */
+ * annotation/LAPIS_GIAA_{Train,Val,Test}split.csv give each image's mean and its styles,
+ * LAPIS_PIAA.csv one row per rating.  Scores from 0 to 100 become score / 100 * 4 + 1, in this
+ * order of operations, as in the published protocol. */
 #include "base/memory.h"
 #include "data/build.h"
 
@@ -31,7 +33,8 @@ static bool read_slider(piaa_rows *rows, int column, const char *name, double *s
 }
 
 /* *usable: false for a row without an image, which is told. */
-static bool find_image(piaa_rows *rows, int file_column, int id_column, size_t *image, bool *fresh, bool *usable) {
+static bool find_image(piaa_rows *rows, int file_column, int id_column, size_t *image, bool *fresh,
+                       bool *usable) {
     char buffer[512];
     const char *name = piaa_rows_text(rows, file_column, buffer, sizeof buffer);
     *usable = *name;
@@ -43,14 +46,17 @@ static bool find_image(piaa_rows *rows, int file_column, int id_column, size_t *
     bool ok = path && piaa_build_image(rows->build, path, path, image, fresh);
     free(path);
     if (ok && *fresh)
-        ok = piaa_build_text(rows->build, &rows->build->set->images[*image].id, piaa_rows_text(rows, id_column, buffer, sizeof buffer));
+        ok = piaa_build_text(rows->build, &rows->build->set->images[*image].id,
+                             piaa_rows_text(rows, id_column, buffer, sizeof buffer));
     return ok;
 }
 
 static bool take_means(piaa_rows *rows, piaa_split split) {
     piaa_dataset *set = rows->build->set;
     int file, mean, id = piaa_csv_column(rows->csv, "image_id"), label[LABELS], got;
-    if (!piaa_rows_column(rows, "image_filename", &file) || !piaa_rows_column(rows, "mean_response", &mean)) return false;
+    if (!piaa_rows_column(rows, "image_filename", &file) ||
+        !piaa_rows_column(rows, "mean_response", &mean))
+        return false;
     for (int i = 0; i < LABELS; i++) label[i] = piaa_csv_column(rows->csv, labels[i]);
     while ((got = piaa_rows_next(rows)) > 0) {
         size_t image;
@@ -61,15 +67,19 @@ static bool take_means(piaa_rows *rows, piaa_split split) {
         if (!usable) continue;
         if (!fresh) {
             set->loss.repeated_images++;
-            piaa_notices_tell(&rows->faults, "%s, line %lld: %.300s is listed before: the first mention counts", piaa_csv_where(rows->csv),
-                              (long long)piaa_csv_line(rows->csv), set->images[image].name);
+            piaa_notices_tell(&rows->faults,
+                              "%s, line %lld: %.300s is listed before: the first mention counts",
+                              piaa_csv_where(rows->csv), (long long)piaa_csv_line(rows->csv),
+                              set->images[image].name);
             continue;
         }
         set->images[image].split = split;
         set->images[image].general = general;
         for (size_t i = 0; i < LABELS; i++) {
             char buffer[256];
-            if (!piaa_build_label(rows->build, image, i, piaa_rows_text(rows, label[i], buffer, sizeof buffer))) return false;
+            if (!piaa_build_label(rows->build, image, i,
+                                  piaa_rows_text(rows, label[i], buffer, sizeof buffer)))
+                return false;
         }
     }
     return got == 0;
@@ -77,7 +87,8 @@ static bool take_means(piaa_rows *rows, piaa_split split) {
 
 static bool read_means(piaa_build *build, const char *file, piaa_split split) {
     piaa_rows rows;
-    int opened = piaa_rows_open(&rows, build, file, "its images have no mean score, no style and no split");
+    int opened =
+        piaa_rows_open(&rows, build, file, "its images have no mean score, no style and no split");
     bool ok = opened == 0 || (opened > 0 && take_means(&rows, split));
     piaa_rows_close(&rows);
     return ok;
@@ -85,7 +96,8 @@ static bool read_means(piaa_build *build, const char *file, piaa_split split) {
 
 static bool take_ratings(piaa_rows *rows) {
     int file, user_column, rating, id = piaa_csv_column(rows->csv, "image_id"), got;
-    if (!piaa_rows_column(rows, "participant_id", &user_column) || !piaa_rows_column(rows, "image_filename", &file) ||
+    if (!piaa_rows_column(rows, "participant_id", &user_column) ||
+        !piaa_rows_column(rows, "image_filename", &file) ||
         !piaa_rows_column(rows, "rating", &rating))
         return false;
     while ((got = piaa_rows_next(rows)) > 0) {
@@ -100,7 +112,8 @@ static bool take_ratings(piaa_rows *rows) {
         }
         if (!read_slider(rows, rating, "rating", &score)) continue;
         if (!find_image(rows, file, id, &image, &fresh, &usable)) return false;
-        if (usable && !piaa_build_rating(rows->build, user, image, score, piaa_csv_line(rows->csv))) return false;
+        if (usable && !piaa_build_rating(rows->build, user, image, score, piaa_csv_line(rows->csv)))
+            return false;
     }
     return got == 0;
 }
@@ -112,9 +125,12 @@ bool piaa_read_lapis(piaa_build *build) {
         !read_means(build, "annotation/LAPIS_GIAA_Valsplit.csv", PIAA_SPLIT_VALIDATION) ||
         !read_means(build, "annotation/LAPIS_GIAA_Testsplit.csv", PIAA_SPLIT_TEST))
         return false;
-    int opened = piaa_rows_open(&rows, build, "annotation/LAPIS_PIAA.csv", "there are no personal ratings");
+    int opened =
+        piaa_rows_open(&rows, build, "annotation/LAPIS_PIAA.csv", "there are no personal ratings");
     bool ok =
-        opened == 0 || (opened > 0 && (build->set->where = piaa_strdup(piaa_csv_where(rows.csv), build->error)) && take_ratings(&rows));
+        opened == 0 ||
+        (opened > 0 && (build->set->where = piaa_strdup(piaa_csv_where(rows.csv), build->error)) &&
+         take_ratings(&rows));
     piaa_rows_close(&rows);
     return ok;
 }

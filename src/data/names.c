@@ -1,4 +1,5 @@
-/* A hash table with open addressing (FNV-1a, linear probing, at most half full) over a growing list of names. */
+/* A hash table with open addressing (FNV-1a, linear probing, at most half full) over a growing list
+   of names. */
 #include "data/names.h"
 
 #include "base/memory.h"
@@ -15,7 +16,8 @@ static uint64_t hash(const char *name) {
 /* The slot that holds the name, or the free one where it belongs. */
 static size_t slot_of(const piaa_names *names, const char *name) {
     size_t mask = names->slot_count - 1, at = (size_t)hash(name) & mask;
-    while (names->slots[at] && strcmp(names->items[names->slots[at] - 1], name) != 0) at = (at + 1) & mask;
+    while (names->slots[at] && strcmp(names->items[names->slots[at] - 1], name) != 0)
+        at = (at + 1) & mask;
     return at;
 }
 
@@ -31,12 +33,14 @@ static bool make_room(piaa_names *names, piaa_error *error) {
     return true;
 }
 
-bool piaa_names_add(piaa_names *names, const char *name, size_t *number, bool *fresh, piaa_error *error) {
+bool piaa_names_add(piaa_names *names, const char *name, size_t *number, bool *fresh,
+                    piaa_error *error) {
     bool known = piaa_names_find(names, name, number);
     if (fresh) *fresh = !known;
     if (known) return true;
     if (!make_room(names, error)) return false;
-    if (!piaa_grow(&names->items, &names->capacity, names->count + 1, sizeof *names->items, error)) return false;
+    if (!piaa_grow(&names->items, &names->capacity, names->count + 1, sizeof *names->items, error))
+        return false;
     char *copy = piaa_strdup(name, error);
     if (!copy) return false;
     names->slots[slot_of(names, copy)] = names->count + 1;

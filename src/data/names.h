@@ -13,7 +13,8 @@ typedef struct piaa_names {
 } piaa_names;
 
 /* Sets *number; *fresh (may be NULL) tells whether the name is new. */
-bool piaa_names_add(piaa_names *names, const char *name, size_t *number, bool *fresh, piaa_error *error) PIAA_MUST_USE;
+bool piaa_names_add(piaa_names *names, const char *name, size_t *number, bool *fresh,
+                    piaa_error *error) PIAA_MUST_USE;
 bool piaa_names_find(const piaa_names *names, const char *name, size_t *number);
 void piaa_names_free(piaa_names *names);
 

@@ -31,5 +31,7 @@ void piaa_notices_tell(piaa_notices *notices, const char *format, ...) {
 }
 
 void piaa_notices_end(piaa_notices *notices) {
-    if (notices->count > TOLD) piaa_notices_warn(notices->hooks, "%s: %s: %zu more", notices->where, notices->kind, notices->count - TOLD);
+    if (notices->count > TOLD)
+        piaa_notices_warn(notices->hooks, "%s: %s: %zu more", notices->where, notices->kind,
+                          notices->count - TOLD);
 }

@@ -1,7 +1,8 @@
 /* PARA (Yang et al., "Personalized image aesthetics assessment with rich attributes", CVPR 2022).
  *
- * annotation/PARA-GiaaTrain.csv and PARA-GiaaTest.csv give each image's mean scores, PARA-Images.csv one row per rating.  As in the
- * published protocol a rating counts only if all seven scores of its row are there. */
+ * annotation/PARA-GiaaTrain.csv and PARA-GiaaTest.csv give each image's mean scores,
+ * PARA-Images.csv one row per rating.  As in the published protocol a rating counts only if all
+ * seven scores of its row are there. */
 #include "base/memory.h"
 #include "data/build.h"
 
@@ -9,9 +10,11 @@
 #include <stdlib.h>
 
 enum { ATTRIBUTES = 6, SCORES = 1 + ATTRIBUTES };
-static const char *const attributes[ATTRIBUTES] = {"quality", "composition", "color", "dof", "light", "content"};
-static const char *const score_columns[SCORES] = {"aestheticScore", "qualityScore", "compositionScore", "colorScore",
-                                                  "dofScore",       "lightScore",   "contentScore"};
+static const char *const attributes[ATTRIBUTES] = {"quality", "composition", "color",
+                                                   "dof",     "light",       "content"};
+static const char *const score_columns[SCORES] = {
+    "aestheticScore", "qualityScore", "compositionScore", "colorScore",
+    "dofScore",       "lightScore",   "contentScore"};
 static const char *const labels[] = {"semantic"};
 
 /* The columns that name an image in all three files. */
@@ -21,7 +24,9 @@ typedef struct columns {
 } columns;
 
 static bool find_columns(const piaa_rows *rows, const char *suffix, columns *c) {
-    if (!piaa_rows_column(rows, "sessionId", &c->session) || !piaa_rows_column(rows, "imageName", &c->name)) return false;
+    if (!piaa_rows_column(rows, "sessionId", &c->session) ||
+        !piaa_rows_column(rows, "imageName", &c->name))
+        return false;
     c->semantic = piaa_csv_column(rows->csv, "semantic");
     for (int i = 0; i < SCORES; i++) {
         char *name = piaa_format(rows->build->error, "%s%s", score_columns[i], suffix);
@@ -35,7 +40,8 @@ static bool find_columns(const piaa_rows *rows, const char *suffix, columns *c) 
 }
 
 /* *usable: false for a row without an image, which is told. */
-static bool find_image(piaa_rows *rows, const columns *c, size_t *image, bool *fresh, bool *usable) {
+static bool find_image(piaa_rows *rows, const columns *c, size_t *image, bool *fresh,
+                       bool *usable) {
     char buffers[2][256];
     const char *session = piaa_rows_text(rows, c->session, buffers[0], sizeof buffers[0]);
     const char *name = piaa_rows_text(rows, c->name, buffers[1], sizeof buffers[1]);
@@ -49,7 +55,8 @@ static bool find_image(piaa_rows *rows, const columns *c, size_t *image, bool *f
     free(path);
     char semantic[256];
     if (ok && *fresh && c->semantic >= 0)
-        ok = piaa_build_label(rows->build, *image, 0, piaa_rows_text(rows, c->semantic, semantic, sizeof semantic));
+        ok = piaa_build_label(rows->build, *image, 0,
+                              piaa_rows_text(rows, c->semantic, semantic, sizeof semantic));
     return ok;
 }
 
@@ -61,22 +68,26 @@ static bool take_means(piaa_rows *rows, const columns *c, piaa_split split) {
         bool fresh, usable;
         double general;
         if (!piaa_parse_number(piaa_csv_field(rows->csv, c->score[0]), &general)) {
-            piaa_rows_fault(rows, "aestheticScore_mean \"%.40s\" is not a number", piaa_csv_field(rows->csv, c->score[0]));
+            piaa_rows_fault(rows, "aestheticScore_mean \"%.40s\" is not a number",
+                            piaa_csv_field(rows->csv, c->score[0]));
             continue;
         }
         if (!find_image(rows, c, &image, &fresh, &usable)) return false;
         if (!usable) continue;
         if (!fresh) {
             set->loss.repeated_images++;
-            piaa_notices_tell(&rows->faults, "%s, line %lld: %.300s is listed before: the first mention counts", piaa_csv_where(rows->csv),
-                              (long long)piaa_csv_line(rows->csv), set->images[image].name);
+            piaa_notices_tell(&rows->faults,
+                              "%s, line %lld: %.300s is listed before: the first mention counts",
+                              piaa_csv_where(rows->csv), (long long)piaa_csv_line(rows->csv),
+                              set->images[image].name);
             continue;
         }
         set->images[image].split = split;
         set->images[image].general = general;
         for (int i = 0; i < ATTRIBUTES; i++) {
             double *value = &set->attributes[image * ATTRIBUTES + (size_t)i];
-            if (!piaa_parse_number(piaa_csv_field(rows->csv, c->score[i + 1]), value)) set->loss.missing_values++;
+            if (!piaa_parse_number(piaa_csv_field(rows->csv, c->score[i + 1]), value))
+                set->loss.missing_values++;
         }
     }
     return got == 0;
@@ -86,7 +97,8 @@ static bool read_means(piaa_build *build, const char *file, piaa_split split) {
     piaa_rows rows;
     columns c;
     int opened = piaa_rows_open(&rows, build, file, "its images have no mean score and no split");
-    bool ok = opened == 0 || (opened > 0 && find_columns(&rows, "_mean", &c) && take_means(&rows, &c, split));
+    bool ok = opened == 0 ||
+              (opened > 0 && find_columns(&rows, "_mean", &c) && take_means(&rows, &c, split));
     piaa_rows_close(&rows);
     return ok;
 }
@@ -96,7 +108,8 @@ static bool read_scores(piaa_rows *rows, const columns *c, double *score) {
         double value;
         if (c->score[i] < 0) continue;
         if (!piaa_parse_number(piaa_csv_field(rows->csv, c->score[i]), &value)) {
-            piaa_rows_fault(rows, "%s \"%.40s\" is not a number", score_columns[i], piaa_csv_field(rows->csv, c->score[i]));
+            piaa_rows_fault(rows, "%s \"%.40s\" is not a number", score_columns[i],
+                            piaa_csv_field(rows->csv, c->score[i]));
             return false;
         }
         if (i == 0) *score = value;
@@ -118,7 +131,8 @@ static bool take_ratings(piaa_rows *rows, const columns *c, int user_column) {
         }
         if (!read_scores(rows, c, &score)) continue;
         if (!find_image(rows, c, &image, &fresh, &usable)) return false;
-        if (usable && !piaa_build_rating(rows->build, user, image, score, piaa_csv_line(rows->csv))) return false;
+        if (usable && !piaa_build_rating(rows->build, user, image, score, piaa_csv_line(rows->csv)))
+            return false;
     }
     return got == 0;
 }
@@ -131,9 +145,13 @@ bool piaa_read_para(piaa_build *build) {
         !read_means(build, "annotation/PARA-GiaaTrain.csv", PIAA_SPLIT_TRAIN) ||
         !read_means(build, "annotation/PARA-GiaaTest.csv", PIAA_SPLIT_TEST))
         return false;
-    int opened = piaa_rows_open(&rows, build, "annotation/PARA-Images.csv", "there are no personal ratings");
-    bool ok = opened == 0 || (opened > 0 && find_columns(&rows, "", &c) && piaa_rows_column(&rows, "userId", &user) &&
-                              (build->set->where = piaa_strdup(piaa_csv_where(rows.csv), build->error)) && take_ratings(&rows, &c, user));
+    int opened =
+        piaa_rows_open(&rows, build, "annotation/PARA-Images.csv", "there are no personal ratings");
+    bool ok =
+        opened == 0 ||
+        (opened > 0 && find_columns(&rows, "", &c) && piaa_rows_column(&rows, "userId", &user) &&
+         (build->set->where = piaa_strdup(piaa_csv_where(rows.csv), build->error)) &&
+         take_ratings(&rows, &c, user));
     piaa_rows_close(&rows);
     return ok;
 }

@@ -1,15 +1,19 @@
 /* The published personal protocol, repeated draw by draw.
  *
- * 1. Count everybody's ratings.  Those with at least small + large + test of them are the candidates, in descending order of their counts,
- *    equal counts in order of first appearance in the file (pandas' value_counts).  Rows are counted, repeated ratings among them, or the
- * draws below would not be the published ones; whoever then lacks different images is left out.
- * 2. More candidates than wanted are sampled with CPython's generator from that order.  For hard users the candidates are instead those
- * with the lowest Spearman correlation between their scores and the mean scores.
- * 3. Go through them by id and shuffle each one's ratings, in file order, with a newly seeded NumPy generator.
+ * 1. Count everybody's ratings.  Those with at least small + large + test of them are the
+ *    candidates, in descending order of their counts, equal counts in order of first appearance in
+ *    the file (pandas' value_counts).  Rows are counted, repeated ratings among them, or the draws
+ *    below would not be the published ones; whoever then lacks different images is left out.
+ * 2. More candidates than wanted are sampled with CPython's generator from that order.  For hard
+ *    users the candidates are instead those with the lowest Spearman correlation between their
+ *    scores and the mean scores.
+ * 3. Go through them by id and shuffle each one's ratings, in file order, with a newly seeded NumPy
+ *    generator.
  *
- * Hard images: the variance of an image's scores is the mean squared distance of personal scores from the general score.  Images with at
- * least `least_raters` ratings whose variance reaches the (1 - hard_share) quantile are hard, and steps 1 to 3 see only their ratings.
- * The variance is summed as pandas sums it (Welford) so that images at the threshold fall on the same side. */
+ * Hard images: the variance of an image's scores is the mean squared distance of personal scores
+ * from the general score.  Images with at least `least_raters` ratings whose variance reaches the
+ * (1 - hard_share) quantile are hard, and steps 1 to 3 see only their ratings. The variance is
+ * summed as pandas sums it (Welford) so that images at the threshold fall on the same side. */
 #include "data/protocol.h"
 
 #include "base/memory.h"
@@ -42,11 +46,16 @@ typedef struct making {
 } making;
 
 piaa_protocol_options piaa_protocol_defaults(void) {
-    return (piaa_protocol_options){
-        .seed = 42, .small = 10, .large = 100, .test = 50, .least_shared = 30, .hard_share = 0.1, .least_raters = 3};
+    return (piaa_protocol_options){.seed = 42,
+                                   .small = 10,
+                                   .large = 100,
+                                   .test = 50,
+                                   .least_shared = 30,
+                                   .hard_share = 0.1,
+                                   .least_raters = 3};
 }
 
-/* ------------------------------------------------------------------------------------------------------ hard images */
+/* ---------------------------------------------------------------------------------- hard images */
 
 static int by_value(const void *left, const void *right) {
     double a = *(const double *)left, b = *(const double *)right;
@@ -64,7 +73,8 @@ static double quantile(const double *values, size_t n, double share) {
 static bool find_hard_images(making *m) {
     const piaa_dataset *set = m->set;
     size_t n = set->image_count, able = 0;
-    double *mean = piaa_alloc(n, sizeof *mean, m->error), *variance = piaa_alloc(n, sizeof *variance, m->error);
+    double *mean = piaa_alloc(n, sizeof *mean, m->error),
+           *variance = piaa_alloc(n, sizeof *variance, m->error);
     double *sorted = piaa_alloc(n, sizeof *sorted, m->error);
     size_t *raters = piaa_alloc(n, sizeof *raters, m->error);
     m->hard = piaa_alloc(n, sizeof *m->hard, m->error);
@@ -80,13 +90,16 @@ static bool find_hard_images(making *m) {
         if (raters[i] && raters[i] >= m->options.least_raters) sorted[able++] = variance[i];
     }
     if (ok && !able)
-        ok = piaa_error_set(m->error, PIAA_MISMATCH, "%s: no image has %zu ratings, so none can be called hard: ask for fewer raters",
-                            set->where, m->options.least_raters);
+        ok = piaa_error_set(
+            m->error, PIAA_MISMATCH,
+            "%s: no image has %zu ratings, so none can be called hard: ask for fewer raters",
+            set->where, m->options.least_raters);
     if (ok) {
         qsort(sorted, able, sizeof *sorted, by_value);
         double threshold = quantile(sorted, able, 1.0 - m->options.hard_share);
         for (size_t i = 0; i < n; i++) {
-            m->hard[i] = raters[i] && raters[i] >= m->options.least_raters && variance[i] >= threshold;
+            m->hard[i] =
+                raters[i] && raters[i] >= m->options.least_raters && variance[i] >= threshold;
             m->hard_images += m->hard[i];
         }
     }
@@ -101,7 +114,7 @@ static bool counts(const making *m, size_t rating) {
     return !m->hard || m->hard[m->set->ratings[rating].image];
 }
 
-/* ------------------------------------------------------------------------------------------------------- candidates */
+/* ----------------------------------------------------------------------------------- candidates */
 
 static bool whole_number(const char *id, int64_t *value) {
     size_t sign = *id == '-', digits = strspn(id + sign, "0123456789");
@@ -116,7 +129,8 @@ static int by_count(const void *left, const void *right) {
     return (a->first > b->first) - (a->first < b->first);
 }
 
-/* pandas reads a column of whole numbers as numbers and sorts it so; text by code point, which UTF-8 keeps. */
+/* pandas reads a column of whole numbers as numbers and sorts it so; text by code point, which
+   UTF-8 keeps. */
 static int by_id(const void *left, const void *right) {
     const candidate *a = left, *b = right;
     if (a->number && a->value != b->value) return a->value < b->value ? -1 : 1;
@@ -154,22 +168,27 @@ static bool find_candidates(making *m) {
     for (size_t i = 0; i < m->count; i++) m->candidates[i].number = numbers;
     const char *hard = m->hard ? " hard" : "";
     if (!m->count)
-        return piaa_error_set(m->error, PIAA_MISMATCH,
-                              "%s: nobody has rated %zu%s images, so there is nothing to learn from and test on: %s",
-                              *set->where ? set->where : set->folder, m->need, hard,
-                              m->hard ? "take a larger share of images or smaller supports" : "take smaller supports");
+        return piaa_error_set(
+            m->error, PIAA_MISMATCH,
+            "%s: nobody has rated %zu%s images, so there is nothing to learn from and test on: %s",
+            *set->where ? set->where : set->folder, m->need, hard,
+            m->hard ? "take a larger share of images or smaller supports"
+                    : "take smaller supports");
     if (m->below)
-        piaa_notices_warn(m->hooks, "%.500s: %zu of %zu people have rated fewer than %zu%s images and are left out (%.80s has %zu%s)",
-                          set->where, m->below, set->user_count, m->need, hard, set->users[worst].id, worst_count,
-                          m->below > 1 ? ", …" : "");
+        piaa_notices_warn(m->hooks,
+                          "%.500s: %zu of %zu people have rated fewer than %zu%s images and are "
+                          "left out (%.80s has %zu%s)",
+                          set->where, m->below, set->user_count, m->need, hard,
+                          set->users[worst].id, worst_count, m->below > 1 ? ", …" : "");
     qsort(m->candidates, m->count, sizeof *m->candidates, by_count);
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------- hard users */
+/* ----------------------------------------------------------------------------------- hard users */
 
 /* NaN where there are too few pairs or one side is constant. */
-static bool agreement_of(const making *m, const piaa_data_user *user, double *own, double *general, double *out) {
+static bool agreement_of(const making *m, const piaa_data_user *user, double *own, double *general,
+                         double *out) {
     size_t n = 0;
     for (size_t i = 0; i < user->count; i++) {
         const piaa_data_rating *rating = &m->set->ratings[user->ratings[i]];
@@ -185,8 +204,10 @@ static bool agreement_of(const making *m, const piaa_data_user *user, double *ow
 static bool take_hard_users(making *m) {
     size_t kept = 0, most = 0;
     for (size_t i = 0; i < m->count; i++)
-        if (m->set->users[m->candidates[i].user].count > most) most = m->set->users[m->candidates[i].user].count;
-    double *own = piaa_alloc(most, sizeof *own, m->error), *general = piaa_alloc(most, sizeof *general, m->error);
+        if (m->set->users[m->candidates[i].user].count > most)
+            most = m->set->users[m->candidates[i].user].count;
+    double *own = piaa_alloc(most, sizeof *own, m->error),
+           *general = piaa_alloc(most, sizeof *general, m->error);
     bool ok = own && general;
     for (size_t i = 0; ok && i < m->count; i++) {
         candidate *c = &m->candidates[i];
@@ -197,13 +218,16 @@ static bool take_hard_users(making *m) {
     free(general);
     if (!ok) return false;
     if (kept < m->count)
-        piaa_notices_warn(m->hooks, "%.500s: %zu people are left out because their agreement with the mean scores is undefined",
+        piaa_notices_warn(m->hooks,
+                          "%.500s: %zu people are left out because their agreement with the mean "
+                          "scores is undefined",
                           m->set->where, m->count - kept);
     m->below += m->count - kept;
     m->count = kept;
     if (!kept)
         return piaa_error_set(m->error, PIAA_MISMATCH,
-                              "%s: nobody's agreement with mean scores can be computed: are there mean scores for the images?",
+                              "%s: nobody's agreement with mean scores can be computed: are there "
+                              "mean scores for the images?",
                               m->set->where);
     qsort(m->candidates, m->count, sizeof *m->candidates, by_agreement);
     if (m->count > m->options.users) {
@@ -213,7 +237,7 @@ static bool take_hard_users(making *m) {
     return true;
 }
 
-/* --------------------------------------------------------------------------------------------------------- sampling */
+/* ------------------------------------------------------------------------------------- sampling */
 
 static bool sample_users(making *m) {
     if (m->count <= m->options.users) return true;
@@ -235,10 +259,13 @@ static bool sample_users(making *m) {
     return true;
 }
 
-/* The first `need` images of the person's shuffled ratings.  seen: by image, who had it last, + 1. */
-static bool shuffle_ratings(const making *m, const candidate *c, size_t *seen, size_t *out, size_t *taken) {
+/* The first `need` images of the person's shuffled ratings.  seen: by image, who had it last, +
+   1. */
+static bool shuffle_ratings(const making *m, const candidate *c, size_t *seen, size_t *out,
+                            size_t *taken) {
     const piaa_data_user *user = &m->set->users[c->user];
-    size_t n = 0, *usable = piaa_alloc(c->count, sizeof *usable, m->error), *order = piaa_alloc(c->count, sizeof *order, m->error);
+    size_t n = 0, *usable = piaa_alloc(c->count, sizeof *usable, m->error),
+           *order = piaa_alloc(c->count, sizeof *order, m->error);
     bool ok = usable && order;
     *taken = 0;
     for (size_t i = 0; ok && i < user->count; i++)
@@ -264,7 +291,10 @@ static piaa_protocol *deal(making *m) {
     size_t *seen = piaa_alloc(m->set->image_count, sizeof *seen, m->error);
     bool ok = made && seen;
     if (ok) {
-        *made = (piaa_protocol){.options = m->options, .below = m->below, .not_drawn = m->not_drawn, .hard_images = m->hard_images};
+        *made = (piaa_protocol){.options = m->options,
+                                .below = m->below,
+                                .not_drawn = m->not_drawn,
+                                .hard_images = m->hard_images};
         made->users = piaa_alloc(m->count, sizeof *made->users, m->error);
         made->order = piaa_alloc(m->count, m->need * sizeof *made->order, m->error);
         ok = made->users && made->order;
@@ -275,19 +305,23 @@ static piaa_protocol *deal(making *m) {
         size_t *own = made->order + made->count * m->need, taken;
         ok = shuffle_ratings(m, c, seen, own, &taken);
         if (ok && taken < m->need) {
-            piaa_notices_warn(m->hooks, "%.500s: %.80s is left out: %zu rows, but only %zu different images of %zu", m->set->where, c->id,
-                              c->count, taken, m->need);
+            piaa_notices_warn(
+                m->hooks,
+                "%.500s: %.80s is left out: %zu rows, but only %zu different images of %zu",
+                m->set->where, c->id, c->count, taken, m->need);
             made->below++;
         } else if (ok)
-            made->users[made->count++] = (piaa_protocol_user){.user = c->user,
-                                                              .small = own,
-                                                              .large = own + m->options.small,
-                                                              .test = own + m->options.small + m->options.large,
-                                                              .agreement = c->agreement};
+            made->users[made->count++] =
+                (piaa_protocol_user){.user = c->user,
+                                     .small = own,
+                                     .large = own + m->options.small,
+                                     .test = own + m->options.small + m->options.large,
+                                     .agreement = c->agreement};
     }
     if (ok && !made->count)
-        ok = piaa_error_set(m->error, PIAA_MISMATCH, "%s: nobody has rated %zu different images: take smaller supports", m->set->where,
-                            m->need);
+        ok = piaa_error_set(m->error, PIAA_MISMATCH,
+                            "%s: nobody has rated %zu different images: take smaller supports",
+                            m->set->where, m->need);
     free(seen);
     if (ok) return made;
     piaa_protocol_free(made);
@@ -300,26 +334,36 @@ static bool check_options(making *m) {
     m->need = o->small + o->large + o->test;
     if (!m->need || o->small > INT32_MAX || o->large > INT32_MAX || o->test > INT32_MAX)
         return piaa_error_set(m->error, PIAA_USAGE,
-                              "supports of %zu and %zu ratings and a test of %zu make no split: 10, 100 and 50 are usual", o->small,
-                              o->large, o->test);
+                              "supports of %zu and %zu ratings and a test of %zu make no split: "
+                              "10, 100 and 50 are usual",
+                              o->small, o->large, o->test);
     if (!(o->hard_share > 0 && o->hard_share <= 1))
-        return piaa_error_set(m->error, PIAA_USAGE, "a share of %g of the images makes no sense: give one above 0 and up to 1",
-                              o->hard_share);
+        return piaa_error_set(
+            m->error, PIAA_USAGE,
+            "a share of %g of the images makes no sense: give one above 0 and up to 1",
+            o->hard_share);
     if (!m->set->user_count)
         return piaa_error_set(m->error, PIAA_MISMATCH,
-                              "%s holds no personal ratings: take a data set that has them (PARA, LAPIS or a CSV file)", m->set->folder);
+                              "%s holds no personal ratings: take a data set that has them (PARA, "
+                              "LAPIS or a CSV file)",
+                              m->set->folder);
     return true;
 }
 
-piaa_protocol *piaa_protocol_make(const piaa_dataset *set, const piaa_protocol_options *options, const piaa_hooks *hooks,
-                                  piaa_error *error) {
+piaa_protocol *piaa_protocol_make(const piaa_dataset *set, const piaa_protocol_options *options,
+                                  const piaa_hooks *hooks, piaa_error *error) {
     piaa_protocol *made = NULL;
     if (!set) {
         piaa_error_missing(error, "data set");
         return NULL;
     }
-    making m = {.set = set, .options = options ? *options : piaa_protocol_defaults(), .hooks = hooks, .error = error};
-    if (check_options(&m) && (m.options.subset != PIAA_SUBSET_HARD_IMAGES || find_hard_images(&m)) && find_candidates(&m) &&
+    making m = {.set = set,
+                .options = options ? *options : piaa_protocol_defaults(),
+                .hooks = hooks,
+                .error = error};
+    if (check_options(&m) &&
+        (m.options.subset != PIAA_SUBSET_HARD_IMAGES || find_hard_images(&m)) &&
+        find_candidates(&m) &&
         (m.options.subset == PIAA_SUBSET_HARD_USERS ? take_hard_users(&m) : sample_users(&m)))
         made = deal(&m);
     free(m.candidates);

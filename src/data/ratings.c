@@ -1,4 +1,5 @@
-/* Reads a ratings file: finds the two columns, checks every row, makes paths absolute, and averages photos that occur more than once. */
+/* Reads a ratings file: finds the two columns, checks every row, makes paths absolute, and averages
+   photos that occur more than once. */
 #include "data/ratings.h"
 
 #include "base/csv.h"
@@ -11,7 +12,8 @@
 #include <string.h>
 #include <strings.h>
 
-static const double score_limit = 1e9; /* beyond it a score is a slip, and its square would strain the regression */
+static const double score_limit =
+    1e9; /* beyond it a score is a slip, and its square would strain the regression */
 
 typedef struct entry {
     char *path;
@@ -26,7 +28,7 @@ struct piaa_ratings {
     size_t count;
 };
 
-/* ---------------------------------------------------------------------------------------------------------- columns */
+/* -------------------------------------------------------------------------------------- columns */
 
 static const char *const path_names[] = {"path", "image", "photo", "file", "filename", NULL};
 static const char *const score_names[] = {"score", "rating", NULL};
@@ -51,31 +53,36 @@ static bool header_looks_like_data(const piaa_csv *csv) {
 static bool no_column(const piaa_csv *csv, const char *name, piaa_error *error) {
     const char *where = piaa_csv_where(csv);
     if (header_looks_like_data(csv))
-        return piaa_error_set(error, PIAA_FORMAT, "%s has no header: put the line path,score before its first rating", where);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s has no header: put the line path,score before its first rating",
+                              where);
     piaa_text names = {0};
     for (int c = 0; c < piaa_csv_columns(csv); c++)
         if (!piaa_text_format(&names, error, "%s%s", c ? ", " : "", piaa_csv_column_name(csv, c))) {
             free(names.data);
             return false;
         }
-    piaa_error_set(error, PIAA_FORMAT, "%s has no column named %s (it has %.400s): name the two columns path and score", where, name,
-                   names.data);
+    piaa_error_set(error, PIAA_FORMAT,
+                   "%s has no column named %s (it has %.400s): name the two columns path and score",
+                   where, name, names.data);
     free(names.data);
     return false;
 }
 
 /* names[0] is the proper name and wins; of the others, exactly one column may be there. */
-static bool find_column(const piaa_csv *csv, const char *const *names, int *column, piaa_error *error) {
+static bool find_column(const piaa_csv *csv, const char *const *names, int *column,
+                        piaa_error *error) {
     int found = count_named(csv, names[0], column);
     if (!found)
         for (size_t i = 1; names[i]; i++) found += count_named(csv, names[i], column);
     if (found == 1) return true;
     if (found == 0) return no_column(csv, names[0], error);
-    return piaa_error_set(error, PIAA_FORMAT, "%s has %d columns that could be the %s: name only one of them %s", piaa_csv_where(csv),
-                          found, names[0], names[0]);
+    return piaa_error_set(error, PIAA_FORMAT,
+                          "%s has %d columns that could be the %s: name only one of them %s",
+                          piaa_csv_where(csv), found, names[0], names[0]);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- rows */
+/* ----------------------------------------------------------------------------------------- rows */
 
 /* At most 40 bytes of a field, cut between characters, for a message. */
 static const char *excerpt(const char *field, char out[48]) {
@@ -101,7 +108,8 @@ static bool check_score(const char *field, double *score, char *fault, size_t si
         comma = strchr(with_point, ',');
         if (comma) *comma = '.';
         bool decimal_comma = comma && piaa_parse_number(with_point, &guess);
-        snprintf(fault, size, "the score \"%s\" is not a number%s", shown, decimal_comma ? " (write a point, not a comma)" : "");
+        snprintf(fault, size, "the score \"%s\" is not a number%s", shown,
+                 decimal_comma ? " (write a point, not a comma)" : "");
     }
     return false;
 }
@@ -110,7 +118,8 @@ static bool check_score(const char *field, double *score, char *fault, size_t si
 static char *trimmed(const char *field, piaa_error *error) {
     field += strspn(field, " \t");
     char *copy = piaa_strdup(field, error);
-    for (size_t n = copy ? strlen(copy) : 0; n > 0 && strchr(" \t", copy[n - 1]); n--) copy[n - 1] = '\0';
+    for (size_t n = copy ? strlen(copy) : 0; n > 0 && strchr(" \t", copy[n - 1]); n--)
+        copy[n - 1] = '\0';
     return copy;
 }
 
@@ -136,7 +145,8 @@ typedef struct reading {
 
 static void note_bad(reading *in, const char *fault) {
     if (in->bad++ == 0)
-        piaa_error_set(&in->first, PIAA_FORMAT, "%s, line %lld: %s", piaa_csv_where(in->csv), (long long)piaa_csv_line(in->csv), fault);
+        piaa_error_set(&in->first, PIAA_FORMAT, "%s, line %lld: %s", piaa_csv_where(in->csv),
+                       (long long)piaa_csv_line(in->csv), fault);
 }
 
 static bool take_row(reading *in, piaa_error *error) {
@@ -152,11 +162,16 @@ static bool take_row(reading *in, piaa_error *error) {
         return true;
     }
     char *absolute = absolute_path(in->folder, path, error);
-    if (!absolute || !piaa_grow(&in->entries, &in->capacity, in->count + 1, sizeof *in->entries, error)) {
+    if (!absolute ||
+        !piaa_grow(&in->entries, &in->capacity, in->count + 1, sizeof *in->entries, error)) {
         free(absolute);
         return false;
     }
-    in->entries[in->count] = (entry){.path = absolute, .sum = score, .line = piaa_csv_line(in->csv), .times = 1, .order = in->count};
+    in->entries[in->count] = (entry){.path = absolute,
+                                     .sum = score,
+                                     .line = piaa_csv_line(in->csv),
+                                     .times = 1,
+                                     .order = in->count};
     in->count++;
     return true;
 }
@@ -167,21 +182,28 @@ static bool take_rows(reading *in, piaa_error *error) {
         int row = piaa_csv_next(in->csv, &here);
         if (row == 0) break;
         if (row < 0) {
-            if (here.code == PIAA_MEMORY) return piaa_error_set(error, here.code, "%s", here.message);
+            if (here.code == PIAA_MEMORY)
+                return piaa_error_set(error, here.code, "%s", here.message);
             if (in->bad++ == 0) in->first = here;
         } else if (!take_row(in, error))
             return false;
     }
     const char *where = piaa_csv_where(in->csv);
-    if (in->rows == 0) return piaa_error_set(error, PIAA_FORMAT, "%s holds no ratings: add one line PHOTO,SCORE for each photo", where);
-    if (in->bad == 1) return piaa_error_set(error, PIAA_FORMAT, "%s; correct that row or delete it", in->first.message);
+    if (in->rows == 0)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s holds no ratings: add one line PHOTO,SCORE for each photo",
+                              where);
+    if (in->bad == 1)
+        return piaa_error_set(error, PIAA_FORMAT, "%s; correct that row or delete it",
+                              in->first.message);
     if (in->bad)
-        return piaa_error_set(error, PIAA_FORMAT, "%s; %s %zu of the %zu rows are at fault: correct or delete them", in->first.message,
-                              in->bad == in->rows ? "all" : "in all", in->bad, in->rows);
+        return piaa_error_set(
+            error, PIAA_FORMAT, "%s; %s %zu of the %zu rows are at fault: correct or delete them",
+            in->first.message, in->bad == in->rows ? "all" : "in all", in->bad, in->rows);
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------- duplicates */
+/* ----------------------------------------------------------------------------------- duplicates */
 
 static int by_path(const void *left, const void *right) {
     const entry *a = left, *b = right;
@@ -218,9 +240,12 @@ static void merge_duplicates(reading *in, const piaa_hooks *hooks) {
     }
     if (!first || !hooks || !hooks->warn) return;
     char line[600], shown[48];
-    snprintf(line, sizeof line, "%.400s: %zu photo%s rated more than once, and the scores averaged (%s on lines %lld and %lld%s)",
-             piaa_csv_where(in->csv), merged, merged == 1 ? " is" : "s are", excerpt(piaa_path_name(first->path), shown),
-             (long long)first->line, (long long)first->second, merged > 1 || first->times > 2 ? ", …" : "");
+    snprintf(line, sizeof line,
+             "%.400s: %zu photo%s rated more than once, and the scores averaged (%s on lines %lld "
+             "and %lld%s)",
+             piaa_csv_where(in->csv), merged, merged == 1 ? " is" : "s are",
+             excerpt(piaa_path_name(first->path), shown), (long long)first->line,
+             (long long)first->second, merged > 1 || first->times > 2 ? ", …" : "");
     hooks->warn(hooks->user, line);
 }
 
@@ -232,8 +257,10 @@ static piaa_ratings *hand_over(reading *in, piaa_error *error) {
         return NULL;
     }
     for (size_t i = 0; i < in->count; i++)
-        ratings->items[i] = (piaa_rating){
-            .path = in->entries[i].path, .score = in->entries[i].sum / (double)in->entries[i].times, .line = in->entries[i].line};
+        ratings->items[i] =
+            (piaa_rating){.path = in->entries[i].path,
+                          .score = in->entries[i].sum / (double)in->entries[i].times,
+                          .line = in->entries[i].line};
     ratings->count = in->count;
     in->count = 0;
     return ratings;
@@ -248,7 +275,8 @@ piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_
         return NULL;
     }
     if ((in.csv = piaa_csv_open(path, error)) && (in.folder = piaa_path_folder(path, error)) &&
-        find_column(in.csv, path_names, &in.path, error) && find_column(in.csv, score_names, &in.score, error) && take_rows(&in, error)) {
+        find_column(in.csv, path_names, &in.path, error) &&
+        find_column(in.csv, score_names, &in.score, error) && take_rows(&in, error)) {
         merge_duplicates(&in, hooks);
         ratings = hand_over(&in, error);
     }

@@ -1,7 +1,7 @@
 /* Anybody's ratings in one CSV file: user,path,score and whatever else is known of the images.
  *
- * The file is read twice: once to see which of the other columns hold numbers, and once for its rows.  Mean score and attributes of an
- * image are the means over its rows. */
+ * The file is read twice: once to see which of the other columns hold numbers, and once for its
+ * rows.  Mean score and attributes of an image are the means over its rows. */
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/build.h"
@@ -29,7 +29,7 @@ typedef struct table {
     size_t sum_room, count_room, known;
 } table;
 
-/* ----------------------------------------------------------------------------------------------------------- columns */
+/* -------------------------------------------------------------------------------------- columns */
 
 static int find_column(const piaa_csv *csv, const char *const *names) {
     for (; *names; names++)
@@ -38,11 +38,13 @@ static int find_column(const piaa_csv *csv, const char *const *names) {
     return -1;
 }
 
-static bool need_column(const piaa_csv *csv, const char *const *names, int *column, piaa_error *error) {
+static bool need_column(const piaa_csv *csv, const char *const *names, int *column,
+                        piaa_error *error) {
     *column = find_column(csv, names);
     if (*column >= 0) return true;
     return piaa_error_set(error, PIAA_FORMAT,
-                          "%s has no column named %s: it needs the columns path and score, and user if several people rated",
+                          "%s has no column named %s: it needs the columns path and score, and "
+                          "user if several people rated",
                           piaa_csv_where(csv), names[0]);
 }
 
@@ -74,7 +76,8 @@ static bool is_label(const char *name) {
     return false;
 }
 
-static bool sort_columns(table *t, const double *numbers, const double *others, const char **names, const char **labels) {
+static bool sort_columns(table *t, const double *numbers, const double *others, const char **names,
+                         const char **labels) {
     const piaa_csv *csv = t->rows.csv;
     for (int c = 0; c < piaa_csv_columns(csv); c++) {
         const char *name = piaa_csv_column_name(csv, c);
@@ -86,8 +89,9 @@ static bool sort_columns(table *t, const double *numbers, const double *others, 
             names[t->attributes] = name;
             t->attribute[t->attributes++] = c;
         } else
-            piaa_notices_warn(t->rows.build->hooks, "%.600s: the column \"%.100s\" holds no numbers and is not used", piaa_csv_where(csv),
-                              name);
+            piaa_notices_warn(t->rows.build->hooks,
+                              "%.600s: the column \"%.100s\" holds no numbers and is not used",
+                              piaa_csv_where(csv), name);
     }
     return piaa_build_columns(t->rows.build, names, t->attributes, labels, t->labels);
 }
@@ -95,15 +99,20 @@ static bool sort_columns(table *t, const double *numbers, const double *others, 
 static bool find_columns(table *t, const char *file) {
     piaa_build *build = t->rows.build;
     const piaa_csv *csv = t->rows.csv;
-    if (!need_column(csv, path_names, &t->path, build->error) || !need_column(csv, score_names, &t->score, build->error)) return false;
+    if (!need_column(csv, path_names, &t->path, build->error) ||
+        !need_column(csv, score_names, &t->score, build->error))
+        return false;
     t->user = find_column(csv, user_names);
     t->split = find_column(csv, split_names);
     size_t columns = (size_t)piaa_csv_columns(csv);
-    double *numbers = piaa_alloc(columns, sizeof *numbers, build->error), *others = piaa_alloc(columns, sizeof *others, build->error);
-    const char **names = piaa_alloc(columns, sizeof *names, build->error), **labels = piaa_alloc(columns, sizeof *labels, build->error);
+    double *numbers = piaa_alloc(columns, sizeof *numbers, build->error),
+           *others = piaa_alloc(columns, sizeof *others, build->error);
+    const char **names = piaa_alloc(columns, sizeof *names, build->error),
+               **labels = piaa_alloc(columns, sizeof *labels, build->error);
     t->attribute = piaa_alloc(columns, sizeof *t->attribute, build->error);
     t->label = piaa_alloc(columns, sizeof *t->label, build->error);
-    bool ok = numbers && others && names && labels && t->attribute && t->label && count_numbers(file, numbers, others, build->error) &&
+    bool ok = numbers && others && names && labels && t->attribute && t->label &&
+              count_numbers(file, numbers, others, build->error) &&
               sort_columns(t, numbers, others, names, labels);
     free(numbers);
     free(others);
@@ -112,7 +121,7 @@ static bool find_columns(table *t, const char *file) {
     return ok;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- rows */
+/* ----------------------------------------------------------------------------------------- rows */
 
 /* Two spellings of one path are one image; each spelling is resolved once. */
 static bool find_image(table *t, const char *written, size_t *image) {
@@ -124,7 +133,8 @@ static bool find_image(table *t, const char *written, size_t *image) {
         *image = t->image_of[number];
         return true;
     }
-    if (!piaa_grow(&t->image_of, &t->image_room, number + 1, sizeof *t->image_of, build->error)) return false;
+    if (!piaa_grow(&t->image_of, &t->image_room, number + 1, sizeof *t->image_of, build->error))
+        return false;
     char *joined = piaa_path_join(build->set->folder, written, build->error);
     char *path = joined ? piaa_path_absolute(joined, build->error) : NULL;
     bool ok = path && piaa_build_image(build, path, written, image, &fresh) &&
@@ -140,15 +150,17 @@ static bool read_split(table *t, piaa_data_image *image) {
     const char *name = piaa_rows_text(&t->rows, t->split, buffer, sizeof buffer);
     piaa_split split = PIAA_SPLIT_NONE;
     if (strcasecmp(name, "train") == 0) split = PIAA_SPLIT_TRAIN;
-    if (strcasecmp(name, "val") == 0 || strcasecmp(name, "validation") == 0) split = PIAA_SPLIT_VALIDATION;
+    if (strcasecmp(name, "val") == 0 || strcasecmp(name, "validation") == 0)
+        split = PIAA_SPLIT_VALIDATION;
     if (strcasecmp(name, "test") == 0) split = PIAA_SPLIT_TEST;
     if (*name && split == PIAA_SPLIT_NONE) {
-        piaa_rows_fault(&t->rows, "the split \"%.40s\" is none of train, validation and test", name);
+        piaa_rows_fault(&t->rows, "the split \"%.40s\" is none of train, validation and test",
+                        name);
         return false;
     }
     if (split != PIAA_SPLIT_NONE && image->split != PIAA_SPLIT_NONE && image->split != split) {
-        piaa_rows_fault(&t->rows, "the image was in the split %s before, here it is in %s", piaa_split_name(image->split),
-                        piaa_split_name(split));
+        piaa_rows_fault(&t->rows, "the image was in the split %s before, here it is in %s",
+                        piaa_split_name(image->split), piaa_split_name(split));
         return false;
     }
     if (split != PIAA_SPLIT_NONE) image->split = split;
@@ -168,9 +180,11 @@ static bool add_up(table *t, size_t image, double score) {
         if (i && is_blank(field)) continue;
         if (i && !piaa_parse_number(field, &value)) {
             build->set->loss.missing_values++;
-            piaa_notices_tell(&t->rows.faults, "%.400s, line %lld: %.80s \"%.40s\" is not a number: the value is passed over",
-                              piaa_csv_where(t->rows.csv), (long long)piaa_csv_line(t->rows.csv), build->set->attribute_names[i - 1],
-                              field);
+            piaa_notices_tell(
+                &t->rows.faults,
+                "%.400s, line %lld: %.80s \"%.40s\" is not a number: the value is passed over",
+                piaa_csv_where(t->rows.csv), (long long)piaa_csv_line(t->rows.csv),
+                build->set->attribute_names[i - 1], field);
             continue;
         }
         t->sums[image * width + i] += value;
@@ -183,8 +197,10 @@ static bool take_row(table *t) {
     piaa_rows *rows = &t->rows;
     piaa_build *build = rows->build;
     char buffers[3][512];
-    const char *user = t->user < 0 ? "user" : piaa_rows_text(rows, t->user, buffers[0], sizeof buffers[0]);
-    const char *path = piaa_rows_text(rows, t->path, buffers[1], sizeof buffers[1]), *field = piaa_csv_field(rows->csv, t->score);
+    const char *user =
+        t->user < 0 ? "user" : piaa_rows_text(rows, t->user, buffers[0], sizeof buffers[0]);
+    const char *path = piaa_rows_text(rows, t->path, buffers[1], sizeof buffers[1]),
+               *field = piaa_csv_field(rows->csv, t->score);
     double score;
     size_t image;
     if (!*user || !*path || is_blank(field)) {
@@ -199,9 +215,12 @@ static bool take_row(table *t) {
     if (t->split >= 0 && !read_split(t, &build->set->images[image])) return true;
     for (size_t i = 0; i < t->labels; i++) {
         const char *label = piaa_rows_text(rows, t->label[i], buffers[2], sizeof buffers[2]);
-        if (*label && !*build->set->labels[image * t->labels + i] && !piaa_build_label(build, image, i, label)) return false;
+        if (*label && !*build->set->labels[image * t->labels + i] &&
+            !piaa_build_label(build, image, i, label))
+            return false;
     }
-    return add_up(t, image, score) && piaa_build_rating(build, user, image, score, piaa_csv_line(rows->csv));
+    return add_up(t, image, score) &&
+           piaa_build_rating(build, user, image, score, piaa_csv_line(rows->csv));
 }
 
 static void take_means(table *t) {
@@ -209,7 +228,8 @@ static void take_means(table *t) {
     size_t width = 1 + t->attributes;
     for (size_t i = 0; i < set->image_count && (i + 1) * width <= t->known; i++)
         for (size_t a = 0; a < width; a++) {
-            double count = t->counts[i * width + a], mean = count > 0 ? t->sums[i * width + a] / count : NAN;
+            double count = t->counts[i * width + a],
+                   mean = count > 0 ? t->sums[i * width + a] / count : NAN;
             *(a ? &set->attributes[i * t->attributes + a - 1] : &set->images[i].general) = mean;
         }
     set->scale_low = HUGE_VAL;
@@ -224,10 +244,12 @@ bool piaa_read_table(piaa_build *build, const char *file) {
     table t = {.rows = {.build = build}};
     int got = -1;
     if (strcmp(file, "-") == 0)
-        return piaa_error_set(build->error, PIAA_USAGE, "csv:- cannot be read twice: write the ratings to a file first");
+        return piaa_error_set(build->error, PIAA_USAGE,
+                              "csv:- cannot be read twice: write the ratings to a file first");
     t.rows.csv = piaa_csv_open(file, build->error);
     if (t.rows.csv && (build->set->where = piaa_strdup(piaa_csv_where(t.rows.csv), build->error))) {
-        t.rows.faults = (piaa_notices){build->hooks, build->set->where, "rows that cannot be used", 0};
+        t.rows.faults =
+            (piaa_notices){build->hooks, build->set->where, "rows that cannot be used", 0};
         if (find_columns(&t, file))
             while ((got = piaa_rows_next(&t.rows)) > 0 && take_row(&t)) {
             }
@@ -235,7 +257,8 @@ bool piaa_read_table(piaa_build *build, const char *file) {
     bool ok = got == 0;
     if (ok) take_means(&t);
     if (ok && !build->set->rating_count)
-        ok = piaa_error_set(build->error, PIAA_FORMAT, "%s holds no ratings that can be used: it needs rows user,path,score",
+        ok = piaa_error_set(build->error, PIAA_FORMAT,
+                            "%s holds no ratings that can be used: it needs rows user,path,score",
                             build->set->where);
     piaa_rows_close(&t.rows);
     piaa_names_free(&t.written);

@@ -1,11 +1,12 @@
 /* The store's catalogue.
  *
- * A writer keeps the file in WAL mode: commits cost no wait for the disk, survive kill -9, and readers see whole transactions without
- * blocking anyone.  A writer that ends in order turns WAL off again, so that the folder can be read where nothing may be written: WAL needs
- * two more files beside the catalogue.  A reader that cannot make those asks SQLite to take the file as it is.
+ * A writer keeps the file in WAL mode: commits cost no wait for the disk, survive kill -9, and
+ * readers see whole transactions without blocking anyone.  A writer that ends in order turns WAL
+ * off again, so that the folder can be read where nothing may be written: WAL needs two more files
+ * beside the catalogue.  A reader that cannot make those asks SQLite to take the file as it is.
  *
- * The file may come from a stranger or a failing disk: triggers, views and application functions in its schema are off, and every value is
- * checked for type and range as it is read. */
+ * The file may come from a stranger or a failing disk: triggers, views and application functions in
+ * its schema are off, and every value is checked for type and range as it is read. */
 #include "features/catalog.h"
 
 #include "base/file.h"
@@ -26,9 +27,11 @@ enum { APPLICATION = 0x70696161 /* "piaa" */, SCHEMA = 1, PATIENCE_MS = 5000 };
 static const char *const schema_sql =
     "CREATE TABLE meta(key TEXT PRIMARY KEY NOT NULL, value TEXT NOT NULL) WITHOUT ROWID;"
     "CREATE TABLE slots(slot INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, dim INTEGER NOT NULL);"
-    "CREATE TABLE vectors(row INTEGER PRIMARY KEY, hash TEXT UNIQUE NOT NULL, slots BLOB NOT NULL, checksum INTEGER NOT NULL,"
+    "CREATE TABLE vectors(row INTEGER PRIMARY KEY, hash TEXT UNIQUE NOT NULL, slots BLOB NOT NULL, "
+    "checksum INTEGER NOT NULL,"
     " batch INTEGER NOT NULL);"
-    "CREATE TABLE photos(path TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, hash TEXT, row INTEGER,"
+    "CREATE TABLE photos(path TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER "
+    "NOT NULL, hash TEXT, row INTEGER,"
     " error TEXT) WITHOUT ROWID;";
 
 enum {
@@ -56,9 +59,11 @@ static const char *const statement_sql[STATEMENTS] = {
     [COMMIT] = "COMMIT",
     [SET_META] = "INSERT OR REPLACE INTO meta(key, value) VALUES(?1, ?2)",
     [ADD_SLOT] = "INSERT INTO slots(slot, name, dim) VALUES(?1, ?2, ?3)",
-    [INSERT_ROW] = "INSERT INTO vectors(row, slots, checksum, batch, hash) VALUES(?1, ?2, ?3, ?4, ?5)",
+    [INSERT_ROW] =
+        "INSERT INTO vectors(row, slots, checksum, batch, hash) VALUES(?1, ?2, ?3, ?4, ?5)",
     [UPDATE_ROW] = "UPDATE vectors SET slots = ?2, checksum = ?3, batch = ?4 WHERE row = ?1",
-    [SET_PHOTO] = "INSERT OR REPLACE INTO photos(path, size, mtime_ns, hash, row, error) VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [SET_PHOTO] = "INSERT OR REPLACE INTO photos(path, size, mtime_ns, hash, row, error) "
+                  "VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [FIND_PHOTO] = "SELECT path, size, mtime_ns, hash, row, error FROM photos WHERE path = ?1",
     [FIND_ROW] = "SELECT row, slots, checksum, batch FROM vectors WHERE row = ?1",
     [FIND_HASH] = "SELECT row, slots, checksum, batch FROM vectors WHERE hash = ?1",
@@ -66,7 +71,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [COUNT_PHOTOS] = "SELECT count(*) FROM photos",
     [EACH_META] = "SELECT key, value FROM meta",
     [EACH_SLOT] = "SELECT slot, name, dim FROM slots ORDER BY slot",
-    [EACH_ROW] = "SELECT row, slots, checksum, batch FROM vectors WHERE row >= ?1 OR batch > ?2 ORDER BY row",
+    [EACH_ROW] = "SELECT row, slots, checksum, batch FROM vectors WHERE row >= ?1 OR batch > ?2 "
+                 "ORDER BY row",
     [EACH_PHOTO] = "SELECT path, size, mtime_ns, hash, row, error FROM photos",
 };
 
@@ -79,17 +85,19 @@ struct piaa_catalog {
 };
 
 bool piaa_catalog_owns(const char *name) {
-    static const char *const names[] = {"catalog.sqlite", "catalog.sqlite-wal", "catalog.sqlite-shm", "catalog.sqlite-journal"};
+    static const char *const names[] = {"catalog.sqlite", "catalog.sqlite-wal",
+                                        "catalog.sqlite-shm", "catalog.sqlite-journal"};
     for (size_t i = 0; i < PIAA_COUNT(names); i++)
         if (!strcmp(name, names[i])) return true;
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ errors */
+/* --------------------------------------------------------------------------------------- errors */
 
 bool piaa_catalog_damaged(const piaa_catalog *c, piaa_error *error) {
     return piaa_error_set(error, PIAA_FORMAT,
-                          "%s is damaged: put a copy of it back, or delete the store's folder and run piaa embed again to make it anew",
+                          "%s is damaged: put a copy of it back, or delete the store's folder and "
+                          "run piaa embed again to make it anew",
                           c->path);
 }
 
@@ -106,30 +114,37 @@ static bool sql_error(piaa_catalog *c, piaa_error *error) {
         return piaa_error_set(error, PIAA_MEMORY, "out of memory while reading %s", c->path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return piaa_error_set(error, PIAA_BUSY, "another program keeps %s locked: close it there, then run the same command again",
-                              c->path);
+        return piaa_error_set(
+            error, PIAA_BUSY,
+            "another program keeps %s locked: close it there, then run the same command again",
+            c->path);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_READONLY:
         if (number == ENOSPC || number == EDQUOT) return piaa_disk_full(error, c->path);
-        if (number) return piaa_error_set_errno(error, number, c->writing ? "cannot write %s" : "cannot read %s", c->path);
-        return piaa_error_set(error, PIAA_IO, "cannot %s %s: %s", c->writing ? "write" : "read", c->path, sqlite3_errmsg(c->db));
+        if (number)
+            return piaa_error_set_errno(error, number,
+                                        c->writing ? "cannot write %s" : "cannot read %s", c->path);
+        return piaa_error_set(error, PIAA_IO, "cannot %s %s: %s", c->writing ? "write" : "read",
+                              c->path, sqlite3_errmsg(c->db));
     default:
         return piaa_error_set(error, PIAA_FORMAT, "%s: %s", c->path, sqlite3_errmsg(c->db));
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------- statements */
+/* ----------------------------------------------------------------------------------- statements */
 
 static bool run_sql(piaa_catalog *c, const char *sql, piaa_error *error) {
     return sqlite3_exec(c->db, sql, NULL, NULL, NULL) == SQLITE_OK || sql_error(c, error);
 }
 
-/* A prepared statement, ready to be bound; NULL and an error where the tables are not as they should be. */
+/* A prepared statement, ready to be bound; NULL and an error where the tables are not as they
+   should be. */
 static sqlite3_stmt *ready(piaa_catalog *c, int which, piaa_error *error) {
     sqlite3_stmt **s = &c->statements[which];
-    if (!*s && sqlite3_prepare_v3(c->db, statement_sql[which], -1, SQLITE_PREPARE_PERSISTENT, s, NULL) != SQLITE_OK) {
+    if (!*s && sqlite3_prepare_v3(c->db, statement_sql[which], -1, SQLITE_PREPARE_PERSISTENT, s,
+                                  NULL) != SQLITE_OK) {
         /* "no such table": somebody else's file, or a damaged one. */
         if (sqlite3_errcode(c->db) == SQLITE_ERROR)
             piaa_catalog_damaged(c, error);
@@ -147,15 +162,20 @@ static bool finish(piaa_catalog *c, sqlite3_stmt *s, piaa_error *error) {
     return ok;
 }
 
-/* Leads of UTF-8 sequences and how many bytes follow; overlong forms and surrogates count as not UTF-8. */
+/* Leads of UTF-8 sequences and how many bytes follow; overlong forms and surrogates count as not
+   UTF-8. */
 static bool is_utf8(const char *text) {
     const unsigned char *at = (const unsigned char *)text;
     while (*at) {
-        int follow = *at < 0x80 ? 0 : *at >= 0xc2 && *at < 0xe0 ? 1 : *at >= 0xe0 && *at < 0xf0 ? 2 : *at >= 0xf0 && *at < 0xf5 ? 3 : -1;
+        int follow = *at < 0x80                  ? 0
+                     : *at >= 0xc2 && *at < 0xe0 ? 1
+                     : *at >= 0xe0 && *at < 0xf0 ? 2
+                     : *at >= 0xf0 && *at < 0xf5 ? 3
+                                                 : -1;
         if (follow < 0) return false;
         if (follow && (at[1] & 0xc0) != 0x80) return false;
-        if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) || (at[0] == 0xf0 && at[1] < 0x90) ||
-            (at[0] == 0xf4 && at[1] > 0x8f))
+        if ((at[0] == 0xe0 && at[1] < 0xa0) || (at[0] == 0xed && at[1] > 0x9f) ||
+            (at[0] == 0xf0 && at[1] < 0x90) || (at[0] == 0xf4 && at[1] > 0x8f))
             return false;
         for (int i = 2; i <= follow; i++)
             if ((at[i] & 0xc0) != 0x80) return false;
@@ -176,7 +196,7 @@ static void bind_text(sqlite3_stmt *s, int at, const char *text) {
     sqlite3_bind_text(s, at, text, -1, SQLITE_TRANSIENT);
 }
 
-/* ------------------------------------------------------------------------------------------------ opening and closing */
+/* -------------------------------------------------------------------------- opening and closing */
 
 static int pragma_value(piaa_catalog *c, const char *sql, int64_t *out) {
     sqlite3_stmt *s = NULL;
@@ -192,7 +212,8 @@ static int pragma_value(piaa_catalog *c, const char *sql, int64_t *out) {
 /* SQLite's own consistency check; it also finds indices that disagree with their tables. */
 static bool is_sound(piaa_catalog *c, piaa_error *error) {
     sqlite3_stmt *s = NULL;
-    bool ok = sqlite3_prepare_v2(c->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+    bool ok = sqlite3_prepare_v2(c->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK &&
+              sqlite3_step(s) == SQLITE_ROW;
     if (!ok) {
         sql_error(c, error);
     } else {
@@ -203,12 +224,14 @@ static bool is_sound(piaa_catalog *c, piaa_error *error) {
     return ok;
 }
 
-/* "file:" with everything outside plain names escaped, and SQLite told that nobody changes the file. */
+/* "file:" with everything outside plain names escaped, and SQLite told that nobody changes the
+   file. */
 static char *immutable_uri(const char *path, piaa_error *error) {
     piaa_text uri = {0};
     bool ok = piaa_text_format(&uri, error, "file:");
     for (const char *c = path; ok && *c; c++) {
-        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || strchr("/._-", *c);
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || strchr("/._-", *c);
         ok = piaa_text_format(&uri, error, plain ? "%c" : "%%%02X", (unsigned char)*c);
     }
     if (ok && piaa_text_format(&uri, error, "?immutable=1")) return uri.data;
@@ -218,7 +241,9 @@ static char *immutable_uri(const char *path, piaa_error *error) {
 
 static bool connect(piaa_catalog *c, const char *name, int flags, piaa_error *error) {
     if (sqlite3_open_v2(name, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
-        return c->db ? sql_error(c, error) : piaa_error_set(error, PIAA_MEMORY, "out of memory while opening %s", c->path);
+        return c->db
+                   ? sql_error(c, error)
+                   : piaa_error_set(error, PIAA_MEMORY, "out of memory while opening %s", c->path);
     sqlite3_busy_timeout(c->db, PATIENCE_MS);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
     sqlite3_db_config(c->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
@@ -232,7 +257,8 @@ static bool connect_to_read(piaa_catalog *c, const char *folder, piaa_error *err
     if (!connect(c, c->path, SQLITE_OPEN_READONLY, error)) return false;
     int code = pragma_value(c, "PRAGMA user_version", &version);
     if (code == SQLITE_OK) return true;
-    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || access(folder, W_OK) == 0) return sql_error(c, error);
+    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || access(folder, W_OK) == 0)
+        return sql_error(c, error);
     /* A catalogue in WAL mode, in a folder where SQLite cannot make the files that WAL needs. */
     char *wal = piaa_format(error, "%s-wal", c->path);
     if (!wal) return false;
@@ -241,7 +267,8 @@ static bool connect_to_read(piaa_catalog *c, const char *folder, piaa_error *err
     free(wal);
     if (unfinished)
         return piaa_error_set(error, PIAA_IO,
-                              "%s was left unfinished by a stopped run and %s cannot be written in: copy the folder and use the copy",
+                              "%s was left unfinished by a stopped run and %s cannot be written "
+                              "in: copy the folder and use the copy",
                               c->path, folder);
     char *uri = immutable_uri(c->path, error);
     if (!uri) return false;
@@ -254,11 +281,14 @@ static bool connect_to_read(piaa_catalog *c, const char *folder, piaa_error *err
 
 static bool make_tables(piaa_catalog *c, piaa_error *error) {
     char sql[96];
-    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION, SCHEMA);
-    return piaa_catalog_begin(c, true, error) && run_sql(c, schema_sql, error) && run_sql(c, sql, error);
+    snprintf(sql, sizeof sql, "PRAGMA application_id = %d; PRAGMA user_version = %d", APPLICATION,
+             SCHEMA);
+    return piaa_catalog_begin(c, true, error) && run_sql(c, schema_sql, error) &&
+           run_sql(c, sql, error);
 }
 
-/* Whose file this is, and whether it is from a later piaa.  *empty: a file without tables (a run that was stopped as it began). */
+/* Whose file this is, and whether it is from a later piaa.  *empty: a file without tables (a run
+   that was stopped as it began). */
 static bool check_kind(piaa_catalog *c, const char *folder, bool *empty, piaa_error *error) {
     int64_t application = 0, version = 0, tables = 0;
     if (pragma_value(c, "PRAGMA application_id", &application) != SQLITE_OK ||
@@ -267,16 +297,21 @@ static bool check_kind(piaa_catalog *c, const char *folder, bool *empty, piaa_er
         return sql_error(c, error);
     *empty = application == 0 && tables == 0;
     if (!*empty && application != APPLICATION)
-        return piaa_error_set(error, PIAA_FORMAT, "%s was not made by piaa, so %s is not a store: use another folder", c->path, folder);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s was not made by piaa, so %s is not a store: use another folder",
+                              c->path, folder);
     if (version > SCHEMA)
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s was made by a later version of piaa (format %lld, this one knows %d): update piaa", folder,
-                              (long long)version, SCHEMA);
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s was made by a later version of piaa (format %lld, this one knows %d): update piaa",
+            folder, (long long)version, SCHEMA);
     return true;
 }
 
 static bool open_to_write(piaa_catalog *c, const char *folder, bool *made, piaa_error *error) {
-    if (!connect(c, c->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error) || !check_kind(c, folder, made, error)) return false;
+    if (!connect(c, c->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error) ||
+        !check_kind(c, folder, made, error))
+        return false;
     if (!*made && !is_sound(c, error)) return false;
     if (!run_sql(c, "PRAGMA journal_mode = WAL", error)) return false;
     return !*made || make_tables(c, error);
@@ -285,9 +320,14 @@ static bool open_to_write(piaa_catalog *c, const char *folder, bool *made, piaa_
 static bool open_to_read(piaa_catalog *c, const char *folder, piaa_error *error) {
     bool empty = false;
     if (!piaa_file_exists(c->path))
-        return piaa_error_set(error, PIAA_IO, "there is no store in %s: make one with piaa embed --out %s", folder, folder);
+        return piaa_error_set(error, PIAA_IO,
+                              "there is no store in %s: make one with piaa embed --out %s", folder,
+                              folder);
     if (!connect_to_read(c, folder, error) || !check_kind(c, folder, &empty, error)) return false;
-    return !empty || piaa_error_set(error, PIAA_FORMAT, "the store in %s is empty: delete the folder and run piaa embed again", folder);
+    return !empty ||
+           piaa_error_set(error, PIAA_FORMAT,
+                          "the store in %s is empty: delete the folder and run piaa embed again",
+                          folder);
 }
 
 piaa_catalog *piaa_catalog_open(const char *folder, bool write, bool *made, piaa_error *error) {
@@ -296,7 +336,8 @@ piaa_catalog *piaa_catalog_open(const char *folder, bool write, bool *made, piaa
     c->writing = write;
     c->waits = -1;
     c->path = piaa_path_join(folder, "catalog.sqlite", error);
-    if (c->path && (write ? open_to_write(c, folder, made, error) : open_to_read(c, folder, error))) return c;
+    if (c->path && (write ? open_to_write(c, folder, made, error) : open_to_read(c, folder, error)))
+        return c;
     piaa_catalog_close(c);
     return NULL;
 }
@@ -305,7 +346,8 @@ void piaa_catalog_close(piaa_catalog *c) {
     if (!c) return;
     for (int i = 0; i < STATEMENTS; i++) sqlite3_finalize(c->statements[i]);
     if (c->db && c->writing) {
-        /* Not worth waiting for: with a reader in the way the catalogue stays in WAL mode, as after a kill. */
+        /* Not worth waiting for: with a reader in the way the catalogue stays in WAL mode, as after
+           a kill. */
         sqlite3_busy_timeout(c->db, 0);
         piaa_catalog_rollback(c);
         sqlite3_exec(c->db, "PRAGMA journal_mode = DELETE", NULL, NULL, NULL);
@@ -315,11 +357,13 @@ void piaa_catalog_close(piaa_catalog *c) {
     free(c);
 }
 
-/* ------------------------------------------------------------------------------------------------------ transactions */
+/* --------------------------------------------------------------------------------- transactions */
 
 bool piaa_catalog_begin(piaa_catalog *c, bool durable, piaa_error *error) {
     if (c->writing && c->waits != durable) {
-        if (!run_sql(c, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL", error)) return false;
+        if (!run_sql(c, durable ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL",
+                     error))
+            return false;
         c->waits = durable;
     }
     sqlite3_stmt *s = ready(c, BEGIN, error);
@@ -335,7 +379,7 @@ void piaa_catalog_rollback(piaa_catalog *c) {
     if (!sqlite3_get_autocommit(c->db)) sqlite3_exec(c->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- writing */
+/* -------------------------------------------------------------------------------------- writing */
 
 bool piaa_catalog_set_meta(piaa_catalog *c, const char *key, const char *value, piaa_error *error) {
     sqlite3_stmt *s = ready(c, SET_META, error);
@@ -345,7 +389,8 @@ bool piaa_catalog_set_meta(piaa_catalog *c, const char *key, const char *value, 
     return finish(c, s, error);
 }
 
-bool piaa_catalog_add_slot(piaa_catalog *c, int slot, const char *name, int dim, piaa_error *error) {
+bool piaa_catalog_add_slot(piaa_catalog *c, int slot, const char *name, int dim,
+                           piaa_error *error) {
     sqlite3_stmt *s = ready(c, ADD_SLOT, error);
     if (!s) return false;
     sqlite3_bind_int(s, 1, slot);
@@ -361,7 +406,8 @@ static void bind_row(sqlite3_stmt *s, const piaa_catalog_row *row, int slots) {
     sqlite3_bind_int64(s, 4, row->batch);
 }
 
-bool piaa_catalog_insert_row(piaa_catalog *c, const piaa_catalog_row *row, const char *hash, int slots, piaa_error *error) {
+bool piaa_catalog_insert_row(piaa_catalog *c, const piaa_catalog_row *row, const char *hash,
+                             int slots, piaa_error *error) {
     sqlite3_stmt *s = ready(c, INSERT_ROW, error);
     if (!s) return false;
     bind_row(s, row, slots);
@@ -369,7 +415,8 @@ bool piaa_catalog_insert_row(piaa_catalog *c, const piaa_catalog_row *row, const
     return finish(c, s, error);
 }
 
-bool piaa_catalog_update_row(piaa_catalog *c, const piaa_catalog_row *row, int slots, piaa_error *error) {
+bool piaa_catalog_update_row(piaa_catalog *c, const piaa_catalog_row *row, int slots,
+                             piaa_error *error) {
     sqlite3_stmt *s = ready(c, UPDATE_ROW, error);
     if (!s) return false;
     bind_row(s, row, slots);
@@ -391,27 +438,33 @@ bool piaa_catalog_set_photo(piaa_catalog *c, const piaa_photo *photo, piaa_error
     return finish(c, s, error);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
 static bool is_integer(sqlite3_stmt *s, int column) {
     return sqlite3_column_type(s, column) == SQLITE_INTEGER;
 }
 
 static bool is_integer_within(sqlite3_stmt *s, int column, int64_t least, int64_t most) {
-    return is_integer(s, column) && sqlite3_column_int64(s, column) >= least && sqlite3_column_int64(s, column) <= most;
+    return is_integer(s, column) && sqlite3_column_int64(s, column) >= least &&
+           sqlite3_column_int64(s, column) <= most;
 }
 
 /* Text (or, if allowed, a blob) without a zero byte inside; NULL where it is neither. */
 static const char *column_text(sqlite3_stmt *s, int column, bool or_blob) {
     int type = sqlite3_column_type(s, column);
     if (type != SQLITE_TEXT && !(or_blob && type == SQLITE_BLOB)) return NULL;
-    const char *text = (const char *)sqlite3_column_text(s, column); /* of a blob: its bytes and a NUL */
+    const char *text =
+        (const char *)sqlite3_column_text(s, column); /* of a blob: its bytes and a NUL */
     return text && strlen(text) == (size_t)sqlite3_column_bytes(s, column) ? text : NULL;
 }
 
 static bool read_photo(piaa_catalog *c, sqlite3_stmt *s, piaa_photo *out, piaa_error *error) {
-    *out = (piaa_photo){.path = column_text(s, 0, true), .hash = column_text(s, 3, false), .row = -1, .error = column_text(s, 5, false)};
-    bool ok = out->path && is_integer(s, 1) && is_integer(s, 2) && (out->hash || sqlite3_column_type(s, 3) == SQLITE_NULL) &&
+    *out = (piaa_photo){.path = column_text(s, 0, true),
+                        .hash = column_text(s, 3, false),
+                        .row = -1,
+                        .error = column_text(s, 5, false)};
+    bool ok = out->path && is_integer(s, 1) && is_integer(s, 2) &&
+              (out->hash || sqlite3_column_type(s, 3) == SQLITE_NULL) &&
               (out->error || sqlite3_column_type(s, 5) == SQLITE_NULL);
     if (ok && sqlite3_column_type(s, 4) != SQLITE_NULL) {
         ok = is_integer_within(s, 4, 0, INT64_MAX);
@@ -424,11 +477,12 @@ static bool read_photo(piaa_catalog *c, sqlite3_stmt *s, piaa_photo *out, piaa_e
 
 static bool read_row(piaa_catalog *c, sqlite3_stmt *s, piaa_catalog_row *out, piaa_error *error) {
     int bytes = sqlite3_column_bytes(s, 1);
-    if (!is_integer_within(s, 0, 0, INT64_MAX) || sqlite3_column_type(s, 1) != SQLITE_BLOB || bytes > PIAA_SLOT_BYTES ||
-        !is_integer(s, 2) || !is_integer_within(s, 3, 0, INT64_MAX))
+    if (!is_integer_within(s, 0, 0, INT64_MAX) || sqlite3_column_type(s, 1) != SQLITE_BLOB ||
+        bytes > PIAA_SLOT_BYTES || !is_integer(s, 2) || !is_integer_within(s, 3, 0, INT64_MAX))
         return piaa_catalog_damaged(c, error);
-    *out = (piaa_catalog_row){
-        .row = sqlite3_column_int64(s, 0), .checksum = (uint64_t)sqlite3_column_int64(s, 2), .batch = sqlite3_column_int64(s, 3)};
+    *out = (piaa_catalog_row){.row = sqlite3_column_int64(s, 0),
+                              .checksum = (uint64_t)sqlite3_column_int64(s, 2),
+                              .batch = sqlite3_column_int64(s, 3)};
     if (bytes) memcpy(out->slots, sqlite3_column_blob(s, 1), (size_t)bytes);
     return true;
 }
@@ -438,7 +492,10 @@ int piaa_catalog_find_photo(piaa_catalog *c, const char *path, piaa_photo *out, 
     if (!s) return -1;
     bind_path(s, 1, path);
     int code = sqlite3_step(s);
-    if (code == SQLITE_ROW) return read_photo(c, s, out, error) ? 1 : -1; /* reset by the next use: the text stays until then */
+    if (code == SQLITE_ROW)
+        return read_photo(c, s, out, error)
+                   ? 1
+                   : -1; /* reset by the next use: the text stays until then */
     if (code != SQLITE_DONE) sql_error(c, error);
     sqlite3_reset(s);
     return code == SQLITE_DONE ? 0 : -1;
@@ -459,7 +516,8 @@ int piaa_catalog_find_row(piaa_catalog *c, int64_t row, piaa_catalog_row *out, p
     return find_row(c, s, out, error);
 }
 
-int piaa_catalog_find_hash(piaa_catalog *c, const char *hash, piaa_catalog_row *out, piaa_error *error) {
+int piaa_catalog_find_hash(piaa_catalog *c, const char *hash, piaa_catalog_row *out,
+                           piaa_error *error) {
     sqlite3_stmt *s = ready(c, FIND_HASH, error);
     if (!s) return -1;
     bind_text(s, 1, hash);
@@ -472,7 +530,8 @@ bool piaa_catalog_count(piaa_catalog *c, int64_t *rows, int64_t *photos, piaa_er
     bool ok = sqlite3_step(s) == SQLITE_ROW || sql_error(c, error);
     if (ok) {
         *rows = sqlite3_column_int64(s, 0);
-        ok = (sqlite3_column_int64(s, 1) == 0 && sqlite3_column_int64(s, 2) == *rows - 1) || piaa_catalog_damaged(c, error);
+        ok = (sqlite3_column_int64(s, 1) == 0 && sqlite3_column_int64(s, 2) == *rows - 1) ||
+             piaa_catalog_damaged(c, error);
     }
     sqlite3_reset(s);
     if (!ok || !(s = ready(c, COUNT_PHOTOS, error))) return false;
@@ -489,8 +548,9 @@ static bool end_walk(piaa_catalog *c, sqlite3_stmt *s, int code, bool ok, piaa_e
     return ok;
 }
 
-bool piaa_catalog_each_meta(piaa_catalog *c, bool (*each)(void *, const char *, const char *, piaa_error *), void *user,
-                            piaa_error *error) {
+bool piaa_catalog_each_meta(piaa_catalog *c,
+                            bool (*each)(void *, const char *, const char *, piaa_error *),
+                            void *user, piaa_error *error) {
     sqlite3_stmt *s = ready(c, EACH_META, error);
     if (!s) return false;
     int code = SQLITE_DONE;
@@ -502,14 +562,17 @@ bool piaa_catalog_each_meta(piaa_catalog *c, bool (*each)(void *, const char *, 
     return end_walk(c, s, code, ok, error);
 }
 
-bool piaa_catalog_each_slot(piaa_catalog *c, bool (*each)(void *, int, const char *, int, piaa_error *), void *user, piaa_error *error) {
+bool piaa_catalog_each_slot(piaa_catalog *c,
+                            bool (*each)(void *, int, const char *, int, piaa_error *), void *user,
+                            piaa_error *error) {
     sqlite3_stmt *s = ready(c, EACH_SLOT, error);
     if (!s) return false;
     int code = SQLITE_DONE;
     bool ok = true;
     while (ok && (code = sqlite3_step(s)) == SQLITE_ROW) {
         const char *name = column_text(s, 1, false);
-        if (!name || !is_integer_within(s, 0, 0, PIAA_SLOTS_MOST - 1) || !is_integer_within(s, 2, 1, 1 << 24))
+        if (!name || !is_integer_within(s, 0, 0, PIAA_SLOTS_MOST - 1) ||
+            !is_integer_within(s, 2, 1, 1 << 24))
             ok = piaa_catalog_damaged(c, error);
         else
             ok = each(user, sqlite3_column_int(s, 0), name, sqlite3_column_int(s, 2), error);
@@ -517,8 +580,9 @@ bool piaa_catalog_each_slot(piaa_catalog *c, bool (*each)(void *, int, const cha
     return end_walk(c, s, code, ok, error);
 }
 
-bool piaa_catalog_each_row(piaa_catalog *c, int64_t first, int64_t batch, bool (*each)(void *, const piaa_catalog_row *, piaa_error *),
-                           void *user, piaa_error *error) {
+bool piaa_catalog_each_row(piaa_catalog *c, int64_t first, int64_t batch,
+                           bool (*each)(void *, const piaa_catalog_row *, piaa_error *), void *user,
+                           piaa_error *error) {
     sqlite3_stmt *s = ready(c, EACH_ROW, error);
     if (!s) return false;
     sqlite3_bind_int64(s, 1, first);
@@ -532,7 +596,9 @@ bool piaa_catalog_each_row(piaa_catalog *c, int64_t first, int64_t batch, bool (
     return end_walk(c, s, code, ok, error);
 }
 
-bool piaa_catalog_each_photo(piaa_catalog *c, bool (*each)(void *, const piaa_photo *, piaa_error *), void *user, piaa_error *error) {
+bool piaa_catalog_each_photo(piaa_catalog *c,
+                             bool (*each)(void *, const piaa_photo *, piaa_error *), void *user,
+                             piaa_error *error) {
     sqlite3_stmt *s = ready(c, EACH_PHOTO, error);
     if (!s) return false;
     int code = SQLITE_DONE;

@@ -1,8 +1,9 @@
 /* What the store asks of the disk.
  *
- * The lock is flock(2)'s, not fcntl(2)'s: it belongs to the open file and not to the process, so that two handles in one process refuse
- * each other too, and closing some other descriptor of the same file does not let go of it.  It ends with the process however that ends.
- * The file's text is the writer's process id, only for the message. */
+ * The lock is flock(2)'s, not fcntl(2)'s: it belongs to the open file and not to the process, so
+ * that two handles in one process refuse each other too, and closing some other descriptor of the
+ * same file does not let go of it.  It ends with the process however that ends. The file's text is
+ * the writer's process id, only for the message. */
 #include "features/disk.h"
 
 #include "base/memory.h"
@@ -17,7 +18,8 @@
 
 bool piaa_disk_full(piaa_error *error, const char *path) {
     return piaa_error_set(error, PIAA_IO,
-                          "the disk is full, %s cannot grow: what is stored so far is kept; free some space and run the same command again",
+                          "the disk is full, %s cannot grow: what is stored so far is kept; free "
+                          "some space and run the same command again",
                           path);
 }
 
@@ -26,7 +28,8 @@ bool piaa_disk_error(piaa_error *error, int number, const char *path) {
     return piaa_error_set_errno(error, number, "cannot write %s", path);
 }
 
-bool piaa_disk_write(int file, const void *data, size_t size, int64_t offset, const char *path, piaa_error *error) {
+bool piaa_disk_write(int file, const void *data, size_t size, int64_t offset, const char *path,
+                     piaa_error *error) {
     const char *at = data;
     while (size) {
         ssize_t n = pwrite(file, at, size, (off_t)offset);
@@ -67,17 +70,22 @@ int piaa_disk_lock(const char *lock_path, const char *folder, piaa_error *error)
         if (errno != EWOULDBLOCK)
             piaa_error_set_errno(error, errno, "cannot lock %s", lock_path);
         else if (read_holder(lock) > 0)
-            piaa_error_set(error, PIAA_BUSY, "%s is being written by process %ld: wait for it, or use another --out", folder,
-                           read_holder(lock));
+            piaa_error_set(error, PIAA_BUSY,
+                           "%s is being written by process %ld: wait for it, or use another --out",
+                           folder, read_holder(lock));
         else
-            piaa_error_set(error, PIAA_BUSY, "%s is being written by another process: wait for it, or use another --out", folder);
+            piaa_error_set(
+                error, PIAA_BUSY,
+                "%s is being written by another process: wait for it, or use another --out",
+                folder);
         close(lock);
         return -1;
     }
     char text[32];
     int n = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(lock, 0) != 0 || !piaa_disk_write(lock, text, (size_t)n, 0, lock_path, NULL)) {
-        /* The number is a courtesy: a full disk that cannot hold it is told of by the first write that matters. */
+        /* The number is a courtesy: a full disk that cannot hold it is told of by the first write
+           that matters. */
         PIAA_UNUSED(text);
     }
     return lock;
@@ -85,6 +93,7 @@ int piaa_disk_lock(const char *lock_path, const char *folder, piaa_error *error)
 
 void piaa_disk_unlock(int lock) {
     if (lock < 0) return;
-    if (ftruncate(lock, 0) != 0) PIAA_UNUSED(lock); /* the old number is never believed without the lock */
+    if (ftruncate(lock, 0) != 0)
+        PIAA_UNUSED(lock); /* the old number is never believed without the lock */
     close(lock);
 }

@@ -1,9 +1,11 @@
 /*
  * Folders of photos into a store.
  *
- * Three passes, so that weights are read once for each set of missing slots: (1) every path is looked up (a stat and a query); (2) paths
- * are grouped by what they lack; (3) each group runs: decoder threads fill a ring of prepared photos in order, this thread takes
- * them in order, runs the model and writes the store.  The ring bounds memory: at most two photos for each decoder thread are waiting.
+ * Three passes, so that weights are read once for each set of missing slots: (1) every path is
+ * looked up (a stat and a query); (2) paths are grouped by what they lack; (3) each group runs:
+ * decoder threads fill a ring of prepared photos in order, this thread takes them in order, runs
+ * the model and writes the store.  The ring bounds memory: at most two photos for each decoder
+ * thread are waiting.
  */
 #include "features/embed.h"
 
@@ -56,19 +58,21 @@ static bool hash_file(const char *path, char out[65], piaa_error *error) {
     return true;
 }
 
-/* -------------------------------------------------------------------------------------------------------- reading ahead */
+/* -------------------------------------------------------------------------------- reading ahead */
 
 static void *decode_photos(void *argument) {
     ring *r = argument;
     pthread_mutex_lock(&r->lock);
     for (;;) {
-        while (!r->stop && r->next < r->count && r->next >= r->taken + r->depth) pthread_cond_wait(&r->changed, &r->lock);
+        while (!r->stop && r->next < r->count && r->next >= r->taken + r->depth)
+            pthread_cond_wait(&r->changed, &r->lock);
         if (r->stop || r->next >= r->count) break;
         size_t index = r->next++;
         pthread_mutex_unlock(&r->lock);
         prepared result = {.ready = true};
         if (hash_file(r->jobs[index]->path, result.hash, &result.error))
-            result.input = piaa_extractor_prepare(r->extractor, r->jobs[index]->path, &result.error);
+            result.input =
+                piaa_extractor_prepare(r->extractor, r->jobs[index]->path, &result.error);
         pthread_mutex_lock(&r->lock);
         r->items[index % r->depth] = result;
         pthread_cond_broadcast(&r->changed);
@@ -89,7 +93,7 @@ static prepared take_photo(ring *r, size_t index) {
     return result;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- one photo */
+/* ------------------------------------------------------------------------------------ one photo */
 
 typedef struct run {
     piaa_store *store;
@@ -102,24 +106,32 @@ typedef struct run {
 } run;
 
 static void tell_progress(run *r) {
-    if (r->hooks && r->hooks->progress) r->hooks->progress(r->hooks->user, "Reading photos", r->finished, r->summary->photos);
+    if (r->hooks && r->hooks->progress)
+        r->hooks->progress(r->hooks->user, "Reading photos", r->finished, r->summary->photos);
 }
 
 static bool asked_to_stop(const run *r) {
     return r->hooks && r->hooks->stop && r->hooks->stop(r->hooks->user);
 }
 
-/* What the operating system refused may work next time, so the file's time is not kept and it is tried again; a damaged file is not. */
-static bool keep_failure(run *r, const job *j, const char *hash, const piaa_error *why, piaa_error *error) {
+/* What the operating system refused may work next time, so the file's time is not kept and it is
+   tried again; a damaged file is not. */
+static bool keep_failure(run *r, const job *j, const char *hash, const piaa_error *why,
+                         piaa_error *error) {
     bool retry = why->code == PIAA_IO || why->code == PIAA_MEMORY;
-    piaa_photo photo = {.path = j->path, .size = j->size, .mtime_ns = retry ? 0 : j->mtime_ns, .hash = hash[0] ? hash : NULL, .row = -1};
+    piaa_photo photo = {.path = j->path,
+                        .size = j->size,
+                        .mtime_ns = retry ? 0 : j->mtime_ns,
+                        .hash = hash[0] ? hash : NULL,
+                        .row = -1};
     r->summary->failed++;
     piaa_hooks_warn(r->hooks, why->message);
     return piaa_store_put_failure(r->store, &photo, why->message, error);
 }
 
 /* Vectors of the subset, one after the other in `values`, put where the store expects them. */
-static bool put_vectors(run *r, const piaa_photo *photo, const bool *missing, const float *values, piaa_error *error) {
+static bool put_vectors(run *r, const piaa_photo *photo, const bool *missing, const float *values,
+                        piaa_error *error) {
     const float *vectors[PIAA_SLOTS_MOST] = {NULL};
     for (size_t s = 0; s < r->slots->count; s++) {
         if (!missing[s]) continue;
@@ -131,13 +143,16 @@ static bool put_vectors(run *r, const piaa_photo *photo, const bool *missing, co
 
 static bool finite_values(const float *values, size_t count) {
     float sum = 0;
-    for (size_t i = 0; i < count; i++) sum += values[i] * 0.0f; /* NaN for NaN and infinities, else 0 */
+    for (size_t i = 0; i < count; i++)
+        sum += values[i] * 0.0f; /* NaN for NaN and infinities, else 0 */
     return sum == 0;
 }
 
 /* true: go on with the next photo. */
-static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subset, float *values, size_t value_count, piaa_error *error) {
-    piaa_photo photo = {.path = j->path, .size = j->size, .mtime_ns = j->mtime_ns, .hash = ready->hash, .row = -1};
+static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subset, float *values,
+                         size_t value_count, piaa_error *error) {
+    piaa_photo photo = {
+        .path = j->path, .size = j->size, .mtime_ns = j->mtime_ns, .hash = ready->hash, .row = -1};
     if (!ready->hash[0]) return keep_failure(r, j, "", &ready->error, error);
     if (!j->known) {
         piaa_photo_state state;
@@ -146,20 +161,24 @@ static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subs
             r->summary->copies++;
             return true;
         }
-        /* A copy of a photo that itself lacks slots: rare, and the vectors that it has are simply not written again. */
+        /* A copy of a photo that itself lacks slots: rare, and the vectors that it has are simply
+           not written again. */
     }
     if (!ready->input) return keep_failure(r, j, ready->hash, &ready->error, error);
-    if (!piaa_extractor_run(r->extractor, ready->input, subset, values, error)) return piaa_error_prefix(error, "%s", j->path);
+    if (!piaa_extractor_run(r->extractor, ready->input, subset, values, error))
+        return piaa_error_prefix(error, "%s", j->path);
     if (!finite_values(values, value_count)) {
         piaa_error why = {0};
-        piaa_error_set(&why, PIAA_FORMAT, "%s: the model's hidden states are not finite numbers: try --dtype f32", j->path);
+        piaa_error_set(&why, PIAA_FORMAT,
+                       "%s: the model's hidden states are not finite numbers: try --dtype f32",
+                       j->path);
         return keep_failure(r, j, ready->hash, &why, error);
     }
     r->summary->computed++;
     return put_vectors(r, &photo, j->missing, values, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- one group */
+/* ------------------------------------------------------------------------------------ one group */
 
 static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     enum { MOST_DECODERS = 4, WAITING_PER_DECODER = 2 };
@@ -175,8 +194,10 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     int decoders = piaa_extractor_request(r->extractor)->threads;
     if (decoders > MOST_DECODERS) decoders = MOST_DECODERS;
     if ((size_t)decoders > count) decoders = (int)count;
-    ring ahead = {
-        .extractor = r->extractor, .jobs = (const job *const *)jobs, .count = count, .depth = (size_t)decoders * WAITING_PER_DECODER};
+    ring ahead = {.extractor = r->extractor,
+                  .jobs = (const job *const *)jobs,
+                  .count = count,
+                  .depth = (size_t)decoders * WAITING_PER_DECODER};
     ahead.items = piaa_alloc(ahead.depth, sizeof *ahead.items, error);
     float *values = piaa_alloc_array(value_count, sizeof *values, error);
     bool ok = ahead.items && values;
@@ -184,14 +205,20 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     pthread_cond_init(&ahead.changed, NULL);
     pthread_t threads[MOST_DECODERS];
     int started = 0;
-    while (ok && started < decoders && pthread_create(&threads[started], NULL, decode_photos, &ahead) == 0) started++;
-    if (ok && !started) ok = piaa_error_set(error, PIAA_MEMORY, "no thread could be started to read photos");
-    ok = ok && piaa_extractor_load(r->extractor, &subset, error); /* while the first photos are decoded */
-    if (ok && piaa_extractor_note(r->extractor)) piaa_hooks_warn(r->hooks, piaa_extractor_note(r->extractor));
+    while (ok && started < decoders &&
+           pthread_create(&threads[started], NULL, decode_photos, &ahead) == 0)
+        started++;
+    if (ok && !started)
+        ok = piaa_error_set(error, PIAA_MEMORY, "no thread could be started to read photos");
+    ok = ok &&
+         piaa_extractor_load(r->extractor, &subset, error); /* while the first photos are decoded */
+    if (ok && piaa_extractor_note(r->extractor))
+        piaa_hooks_warn(r->hooks, piaa_extractor_note(r->extractor));
     for (size_t i = 0; ok && i < count; i++) {
         if (asked_to_stop(r)) {
             ok = piaa_error_set(error, PIAA_STOPPED,
-                                "stopped after %lld of %lld photos, all of them kept: run the same command again to go on",
+                                "stopped after %lld of %lld photos, all of them kept: run the same "
+                                "command again to go on",
                                 (long long)r->finished, (long long)r->summary->photos);
             break;
         }
@@ -207,7 +234,8 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     pthread_cond_broadcast(&ahead.changed);
     pthread_mutex_unlock(&ahead.lock);
     for (int i = 0; i < started; i++) pthread_join(threads[i], NULL);
-    for (size_t i = 0; ahead.items && i < ahead.depth; i++) piaa_model_input_free(ahead.items[i].input);
+    for (size_t i = 0; ahead.items && i < ahead.depth; i++)
+        piaa_model_input_free(ahead.items[i].input);
     pthread_cond_destroy(&ahead.changed);
     pthread_mutex_destroy(&ahead.lock);
     free(ahead.items);
@@ -216,10 +244,11 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     return ok;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- the whole */
+/* ------------------------------------------------------------------------------------ the whole */
 
 /* Fills jobs with the photos that have work to do; counts the others. */
-static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_count, bool *flags, piaa_error *error) {
+static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_count, bool *flags,
+                    piaa_error *error) {
     int64_t failed_before = 0;
     for (size_t i = 0; i < paths->count; i++) {
         struct stat status;
@@ -234,7 +263,8 @@ static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_coun
         }
         j.size = (int64_t)status.st_size;
         j.mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-        if (!piaa_store_lookup(r->store, j.path, j.size, j.mtime_ns, &state, j.missing, error)) return false;
+        if (!piaa_store_lookup(r->store, j.path, j.size, j.mtime_ns, &state, j.missing, error))
+            return false;
         if (state.status == PIAA_PHOTO_COMPLETE || state.status == PIAA_PHOTO_FAILED) {
             if (state.status == PIAA_PHOTO_COMPLETE) r->summary->unchanged++;
             if (state.status == PIAA_PHOTO_FAILED) failed_before++;
@@ -248,8 +278,10 @@ static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_coun
     if (failed_before) {
         char line[1200];
         snprintf(line, sizeof line,
-                 "%lld photo%s could not be read in an earlier run and %s not changed since: piaa store list %s --failed shows why",
-                 (long long)failed_before, failed_before == 1 ? "" : "s", failed_before == 1 ? "has" : "have", piaa_store_path(r->store));
+                 "%lld photo%s could not be read in an earlier run and %s not changed since: piaa "
+                 "store list %s --failed shows why",
+                 (long long)failed_before, failed_before == 1 ? "" : "s",
+                 failed_before == 1 ? "has" : "have", piaa_store_path(r->store));
         piaa_hooks_warn(r->hooks, line);
     }
     return true;
@@ -263,15 +295,17 @@ static bool run_groups(run *r, job *jobs, size_t count, piaa_error *error) {
         if (jobs[first].done) continue;
         size_t n = 0;
         for (size_t i = first; i < count; i++)
-            if (!jobs[i].done && memcmp(jobs[i].missing, jobs[first].missing, r->slots->count * sizeof(bool)) == 0) group[n++] = &jobs[i];
+            if (!jobs[i].done &&
+                memcmp(jobs[i].missing, jobs[first].missing, r->slots->count * sizeof(bool)) == 0)
+                group[n++] = &jobs[i];
         ok = run_group(r, group, n, error);
     }
     free(group);
     return ok;
 }
 
-bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_paths *paths, const piaa_hooks *hooks,
-                      piaa_embed_summary *summary, piaa_error *error) {
+bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_paths *paths,
+                      const piaa_hooks *hooks, piaa_embed_summary *summary, piaa_error *error) {
     if (!store) return piaa_error_missing(error, "store");
     if (!extractor) return piaa_error_missing(error, "extractor");
     piaa_embed_summary own;
@@ -293,7 +327,8 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
     free(flags);
     free(r.missing);
     r.summary->seconds = piaa_seconds_now() - start;
-    /* The store is brought to the disk whether or not the run came to its end; the first error is the one that is told. */
+    /* The store is brought to the disk whether or not the run came to its end; the first error is
+       the one that is told. */
     piaa_error finish = {0};
     if (!piaa_store_finish(store, &finish) && ok) {
         if (error) *error = finish;
@@ -302,8 +337,9 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
     return ok;
 }
 
-piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *const *photos, size_t count, const piaa_hooks *hooks,
-                       piaa_embed_summary *summary, piaa_error *error) {
+piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *const *photos,
+                       size_t count, const piaa_hooks *hooks, piaa_embed_summary *summary,
+                       piaa_error *error) {
     if (!extractor) {
         piaa_error_missing(error, "extractor");
         return NULL;
@@ -311,8 +347,11 @@ piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *
     piaa_paths paths = {0};
     piaa_store *store = NULL;
     bool ok = piaa_photos_collect(photos, count, hooks, &paths, error);
-    if (ok) store = piaa_store_open_write(path, piaa_extractor_identity(extractor), piaa_extractor_slots(extractor), hooks, error);
-    ok = store && piaa_embed_paths(store, extractor, &paths, hooks, summary, error) && piaa_store_refresh(store, error);
+    if (ok)
+        store = piaa_store_open_write(path, piaa_extractor_identity(extractor),
+                                      piaa_extractor_slots(extractor), hooks, error);
+    ok = store && piaa_embed_paths(store, extractor, &paths, hooks, summary, error) &&
+         piaa_store_refresh(store, error);
     piaa_paths_free(&paths);
     if (ok) return store;
     piaa_store_close(store);

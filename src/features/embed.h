@@ -1,4 +1,5 @@
-/* Folders of photos into a store: only what is new, changed or missing goes through the model, and the next photos are decoded meanwhile.
+/* Folders of photos into a store: only what is new, changed or missing goes through the model, and
+ * the next photos are decoded meanwhile.
  */
 #ifndef PIAA_FEATURES_EMBED_H
 #define PIAA_FEATURES_EMBED_H
@@ -6,14 +7,18 @@
 #include "base/file.h"
 #include "features/extractor.h"
 
-/* Files as they are, folders recursively (by the names of photo formats); absolute, sorted, each once.  A name that does not exist is an
- * error; so is finding no photo at all. */
-bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks, piaa_paths *out, piaa_error *error) PIAA_MUST_USE;
+/* Files as they are, folders recursively (by the names of photo formats); absolute, sorted, each
+ * once.  A name that does not exist is an error; so is finding no photo at all. */
+bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
+                         piaa_paths *out, piaa_error *error) PIAA_MUST_USE;
 
-/* Brings every photo in `paths` (absolute) up to date in the store, which was opened with this extractor's identity and slots.  A photo
- * that cannot be read is a warning and a line in the store.  false: the run could not go on (full disk, out of memory for the weights,
- * stopped); what was done is kept, and the same call goes on from there.  `summary` may be NULL and is filled in either case. */
-bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_paths *paths, const piaa_hooks *hooks,
-                      piaa_embed_summary *summary, piaa_error *error) PIAA_MUST_USE;
+/* Brings every photo in `paths` (absolute) up to date in the store, which was opened with this
+ * extractor's identity and slots.  A photo that cannot be read is a warning and a line in the
+ * store.  false: the run could not go on (full disk, out of memory for the weights, stopped); what
+ * was done is kept, and the same call goes on from there.  `summary` may be NULL and is filled in
+ * either case. */
+bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_paths *paths,
+                      const piaa_hooks *hooks, piaa_embed_summary *summary,
+                      piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -19,34 +19,42 @@ struct piaa_extractor {
     piaa_slots session_slots;
 };
 
-static bool fill_request(piaa_extractor *extractor, const piaa_request *request, piaa_error *error) {
+static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
+                         piaa_error *error) {
     const piaa_model_info *info = piaa_model_get_info(extractor->model);
     piaa_request *r = &extractor->request;
     if (request) *r = *request;
     if (!r->max_pixels) r->max_pixels = info->max_pixels;
     int64_t tile = (int64_t)info->patch * info->merge;
     if (info->min_pixels == info->max_pixels && r->max_pixels != info->max_pixels)
-        return piaa_error_set(error, PIAA_USAGE, "%s reads every photo at one size (%lld pixels): leave the limit of %lld pixels out",
-                              info->family, (long long)info->max_pixels, (long long)r->max_pixels);
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "%s reads every photo at one size (%lld pixels): leave the limit of %lld pixels out",
+            info->family, (long long)info->max_pixels, (long long)r->max_pixels);
     if (r->max_pixels < tile * tile || r->max_pixels > (int64_t)1 << 28)
-        return piaa_error_set(error, PIAA_USAGE, "a limit of %lld pixels is out of range: give %lld to %lld", (long long)r->max_pixels,
-                              (long long)tile * tile, 1LL << 28);
-    const bool reads = info->layout.hidden_size > 0; /* without a decoder no prompt makes a difference, and none in a store */
+        return piaa_error_set(error, PIAA_USAGE,
+                              "a limit of %lld pixels is out of range: give %lld to %lld",
+                              (long long)r->max_pixels, (long long)tile * tile, 1LL << 28);
+    const bool reads = info->layout.hidden_size >
+                       0; /* without a decoder no prompt makes a difference, and none in a store */
     extractor->prompt = piaa_strdup(!reads ? "" : r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
     if (!info->image_attention) r->image_attention = PIAA_IMAGE_BOTH_WAYS;
     r->dtype = piaa_model_dtype(extractor->model, r->dtype);
     if (r->threads <= 0) r->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
     if (r->threads <= 0) r->threads = 1;
-    if (!extractor->prompt || !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error)) return false;
+    if (!extractor->prompt ||
+        !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error))
+        return false;
     extractor->device = r->device ? piaa_strdup(r->device, error) : NULL;
     if ((r->device && !extractor->device) || !piaa_device_check(r->device, error)) return false;
     r->device = extractor->device;
     r->prompt = extractor->prompt;
     r->pools = r->layers = NULL; /* the slots say it */
-    extractor->preprocessing = piaa_format(error, "%lld to %lld pixels, EXIF rotation %s%s",
-                                           (long long)(info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels),
-                                           (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored",
-                                           r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "");
+    extractor->preprocessing = piaa_format(
+        error, "%lld to %lld pixels, EXIF rotation %s%s",
+        (long long)(info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels),
+        (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored",
+        r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "");
     if (!extractor->preprocessing) return false;
     extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
                                           .model = info->folder,
@@ -58,7 +66,8 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     return true;
 }
 
-piaa_extractor *piaa_extractor_new(piaa_model *model, const piaa_request *request, piaa_error *error) {
+piaa_extractor *piaa_extractor_new(piaa_model *model, const piaa_request *request,
+                                   piaa_error *error) {
     if (!model) {
         piaa_error_missing(error, "model");
         return NULL;
@@ -102,15 +111,18 @@ const piaa_request *piaa_extractor_request(const piaa_extractor *extractor) {
 
 size_t piaa_extractor_values(const piaa_extractor *extractor) {
     size_t values = 0;
-    for (size_t i = 0; i < extractor->slots.count; i++) values += (size_t)extractor->slots.items[i].dim;
+    for (size_t i = 0; i < extractor->slots.count; i++)
+        values += (size_t)extractor->slots.items[i].dim;
     return values;
 }
 
-piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path, piaa_error *error) {
+piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path,
+                                         piaa_error *error) {
     piaa_image image = {0};
     if (!piaa_image_read(path, extractor->request.exif, &image, error)) return NULL;
-    piaa_ask ask = {
-        .prompt = extractor->prompt, .max_pixels = extractor->request.max_pixels, .image_attention = extractor->request.image_attention};
+    piaa_ask ask = {.prompt = extractor->prompt,
+                    .max_pixels = extractor->request.max_pixels,
+                    .image_attention = extractor->request.image_attention};
     piaa_model_input *input = piaa_model_prepare(extractor->model, &image, &ask, error);
     if (!input) piaa_error_prefix(error, "%s", path);
     piaa_image_free(&image);
@@ -120,21 +132,25 @@ piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const 
 static bool same_slots(const piaa_slots *a, const piaa_slots *b) {
     if (a->count != b->count) return false;
     for (size_t i = 0; i < a->count; i++)
-        if (a->items[i].pool != b->items[i].pool || a->items[i].layer != b->items[i].layer) return false;
+        if (a->items[i].pool != b->items[i].pool || a->items[i].layer != b->items[i].layer)
+            return false;
     return true;
 }
 
 static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, piaa_error *error) {
     if (extractor->session && same_slots(slots, &extractor->session_slots)) return true;
-    piaa_session_free(extractor->session); /* first, so that two sets of weights are never in memory */
+    piaa_session_free(
+        extractor->session); /* first, so that two sets of weights are never in memory */
     piaa_slots_free(&extractor->session_slots);
     extractor->session = NULL;
-    extractor->session_slots = (piaa_slots){.items = piaa_alloc(slots->count, sizeof *slots->items, error)};
+    extractor->session_slots =
+        (piaa_slots){.items = piaa_alloc(slots->count, sizeof *slots->items, error)};
     if (!extractor->session_slots.items) return false;
     memcpy(extractor->session_slots.items, slots->items, slots->count * sizeof *slots->items);
     extractor->session_slots.count = slots->count;
-    piaa_session_options options = {
-        .dtype = extractor->request.dtype, .threads = extractor->request.threads, .device = extractor->request.device};
+    piaa_session_options options = {.dtype = extractor->request.dtype,
+                                    .threads = extractor->request.threads,
+                                    .device = extractor->request.device};
     extractor->session = piaa_session_new(extractor->model, slots, &options, error);
     return extractor->session != NULL;
 }
@@ -147,11 +163,14 @@ const char *piaa_extractor_note(const piaa_extractor *extractor) {
     return extractor->session ? piaa_session_note(extractor->session) : NULL;
 }
 
-bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input, const piaa_slots *subset, float *out, piaa_error *error) {
-    return open_session(extractor, subset ? subset : &extractor->slots, error) && piaa_session_run(extractor->session, input, out, error);
+bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input,
+                        const piaa_slots *subset, float *out, piaa_error *error) {
+    return open_session(extractor, subset ? subset : &extractor->slots, error) &&
+           piaa_session_run(extractor->session, input, out, error);
 }
 
-bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out, piaa_error *error) {
+bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out,
+                         piaa_error *error) {
     if (!extractor) return piaa_error_missing(error, "extractor");
     piaa_model_input *input = piaa_extractor_prepare(extractor, path, error);
     bool ok = input && piaa_extractor_run(extractor, input, NULL, out, error);

@@ -1,8 +1,9 @@
 /*
  * Photos in, pooled vectors out.
  *
- * An extractor is a model and a request (prompt, pools, layers, size limit).  The weights that the request needs are read at the first
- * photo, not before: a run that finds every photo in its store already never touches them.
+ * An extractor is a model and a request (prompt, pools, layers, size limit).  The weights that the
+ * request needs are read at the first photo, not before: a run that finds every photo in its store
+ * already never touches them.
  */
 #ifndef PIAA_FEATURES_EXTRACTOR_H
 #define PIAA_FEATURES_EXTRACTOR_H
@@ -11,17 +12,21 @@
 #include "vlm/vlm.h"
 
 const piaa_model *piaa_extractor_model(const piaa_extractor *extractor);
-const piaa_identity *piaa_extractor_identity(const piaa_extractor *extractor); /* for a store of these features */
-const piaa_request *piaa_extractor_request(const piaa_extractor *extractor);   /* with every default filled in */
+const piaa_identity *
+piaa_extractor_identity(const piaa_extractor *extractor); /* for a store of these features */
+const piaa_request *
+piaa_extractor_request(const piaa_extractor *extractor); /* with every default filled in */
 
-/* The two halves of that, for reading ahead: decode and prepare (any thread), then run (one thread, any subset of the extractor's slots;
- * the weights are read anew when the subset changes). */
-piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path, piaa_error *error) PIAA_MUST_USE;
-bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input, const piaa_slots *subset, float *out,
-                        piaa_error *error) PIAA_MUST_USE;
+/* The two halves of that, for reading ahead: decode and prepare (any thread), then run (one thread,
+ * any subset of the extractor's slots; the weights are read anew when the subset changes). */
+piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path,
+                                         piaa_error *error) PIAA_MUST_USE;
+bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input,
+                        const piaa_slots *subset, float *out, piaa_error *error) PIAA_MUST_USE;
 
 /* Reads the weights for a subset now, so that what is wrong with them is not told of a photo. */
-bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, piaa_error *error) PIAA_MUST_USE;
+bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset,
+                         piaa_error *error) PIAA_MUST_USE;
 /* What is not as it was asked for, once the weights are read (piaa_session_note); NULL. */
 const char *piaa_extractor_note(const piaa_extractor *extractor);
 

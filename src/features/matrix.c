@@ -1,9 +1,11 @@
 /* One growing .npy file.
  *
- * NumPy must be able to open the file between any two instructions of ours, so the order is fixed: a new file gets its header under another
- * name and is renamed; a row's values are written before the header counts it; the header has a fixed size and is overwritten in place (its
- * row count is padded so that the low eight digits, all that ever change, are one aligned word).  The file is never truncated: somebody may
- * have it mapped.  Values are stored little-endian, as they are in memory on every machine that ggml runs on. */
+ * NumPy must be able to open the file between any two instructions of ours, so the order is fixed:
+ * a new file gets its header under another name and is renamed; a row's values are written before
+ * the header counts it; the header has a fixed size and is overwritten in place (its row count is
+ * padded so that the low eight digits, all that ever change, are one aligned word).  The file is
+ * never truncated: somebody may have it mapped.  Values are stored little-endian, as they are in
+ * memory on every machine that ggml runs on. */
 #include "features/matrix.h"
 
 #include "base/memory.h"
@@ -41,7 +43,8 @@ static int64_t rows_in_header(const piaa_matrix *m) {
     piaa_npy_header header;
     if (pread(m->file, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) return -1;
     if (!piaa_npy_parse(bytes, sizeof bytes, UINT64_MAX, m->path, &header, NULL)) return -1;
-    bool ours = header.width == 4 && header.dimensions == 2 && header.shape[1] == m->dim && header.data_start == PIAA_NPY_HEADER_SIZE;
+    bool ours = header.width == 4 && header.dimensions == 2 && header.shape[1] == m->dim &&
+                header.data_start == PIAA_NPY_HEADER_SIZE;
     return ours ? header.shape[0] : -1;
 }
 
@@ -57,7 +60,9 @@ bool piaa_matrix_open(piaa_matrix *m, const char *path, int dim, int64_t most, p
         goto fail;
     }
     int64_t said = rows_in_header(m), rows = said;
-    int64_t held = info.st_size < PIAA_NPY_HEADER_SIZE ? 0 : (info.st_size - PIAA_NPY_HEADER_SIZE) / row_bytes(m);
+    int64_t held = info.st_size < PIAA_NPY_HEADER_SIZE
+                       ? 0
+                       : (info.st_size - PIAA_NPY_HEADER_SIZE) / row_bytes(m);
     if (rows > held) rows = held;
     if (rows > most) rows = most;
     if (rows < 0) rows = 0;
@@ -118,7 +123,8 @@ static bool extend(piaa_matrix *m, int64_t rows, piaa_error *error) {
 bool piaa_matrix_write(piaa_matrix *m, int64_t row, const float *values, piaa_error *error) {
     if (!extend(m, row, error)) return false;
     if (m->file < 0 && !make_file(m, error)) return false;
-    if (!piaa_disk_write(m->file, values, (size_t)row_bytes(m), row_offset(m, row), m->path, error)) return false;
+    if (!piaa_disk_write(m->file, values, (size_t)row_bytes(m), row_offset(m, row), m->path, error))
+        return false;
     m->dirty = true;
     return row < m->rows || write_header(m, row + 1, error);
 }

@@ -25,12 +25,16 @@ static void sort_and_merge(piaa_paths *paths) {
     paths->count = kept;
 }
 
-bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks, piaa_paths *out, piaa_error *error) {
+bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
+                         piaa_paths *out, piaa_error *error) {
     for (size_t i = 0; i < count; i++) {
         struct stat status;
         if (stat(names[i], &status) != 0)
-            return errno == ENOENT ? piaa_error_set(error, PIAA_IO, "%s does not exist: name photos, or folders that hold some", names[i])
-                                   : piaa_error_set_errno(error, errno, "%s", names[i]);
+            return errno == ENOENT
+                       ? piaa_error_set(error, PIAA_IO,
+                                        "%s does not exist: name photos, or folders that hold some",
+                                        names[i])
+                       : piaa_error_set_errno(error, errno, "%s", names[i]);
         char *path = piaa_path_absolute(names[i], error);
         bool ok = path != NULL;
         if (ok && S_ISDIR(status.st_mode))
@@ -43,6 +47,10 @@ bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hook
     sort_and_merge(out);
     if (out->count) return true;
     if (count == 1)
-        return piaa_error_set(error, PIAA_USAGE, "%s holds no photos (JPEG, PNG, WebP, TIFF, HEIF, … by the name's ending)", names[0]);
-    return piaa_error_set(error, PIAA_USAGE, count ? "none of the %zu folders holds a photo" : "no photos were given", count);
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "%s holds no photos (JPEG, PNG, WebP, TIFF, HEIF, … by the name's ending)", names[0]);
+    return piaa_error_set(error, PIAA_USAGE,
+                          count ? "none of the %zu folders holds a photo" : "no photos were given",
+                          count);
 }

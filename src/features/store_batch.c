@@ -1,9 +1,11 @@
 /* Batches: what of a store is safe from a power cut.
  *
- * Waiting for the disk after each photo would cost more than a small model does, so a batch of a few seconds is made durable
- * together: fdatasync of the matrices, then a transaction with synchronous = FULL that raises `durable_batch`.  The disk may have any part
- * of what came after.  A row therefore carries the batch it was last written in and a checksum over its vectors; rows of batches past
- * durable_batch are compared with their checksum when a store is opened, and those that differ are forgotten and computed anew. */
+ * Waiting for the disk after each photo would cost more than a small model does, so a batch of a
+ * few seconds is made durable together: fdatasync of the matrices, then a transaction with
+ * synchronous = FULL that raises `durable_batch`.  The disk may have any part of what came after.
+ * A row therefore carries the batch it was last written in and a checksum over its vectors; rows of
+ * batches past durable_batch are compared with their checksum when a store is opened, and those
+ * that differ are forgotten and computed anew. */
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "features/disk.h"
@@ -27,7 +29,8 @@ bool piaa_store_sync(piaa_store *store, piaa_error *error) {
     if (made && !piaa_disk_sync_folder(store->folder, error)) return false;
     char number[32];
     snprintf(number, sizeof number, "%lld", (long long)store->batch);
-    if (!piaa_catalog_begin(store->catalog, true, error) || !piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, number, error) ||
+    if (!piaa_catalog_begin(store->catalog, true, error) ||
+        !piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, number, error) ||
         !piaa_catalog_commit(store->catalog, error)) {
         piaa_catalog_rollback(store->catalog);
         return false;

@@ -1,7 +1,9 @@
-/* What the catalogue promises, held against the matrices when a writer opens a store (store.c and store_batch.c say what can go wrong).
+/* What the catalogue promises, held against the matrices when a writer opens a store (store.c and
+ * store_batch.c say what can go wrong).
  *
- * Two kinds of rows are looked at: those past the end of some matrix, which lose the vectors that are not there, and those of batches that
- * the disk may not have had, whose vectors must add up to their checksum. */
+ * Two kinds of rows are looked at: those past the end of some matrix, which lose the vectors that
+ * are not there, and those of batches that the disk may not have had, whose vectors must add up to
+ * their checksum. */
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "features/store_parts.h"
@@ -9,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* FNV-1a over 32-bit words, started from the slot so that exchanged vectors are noticed, and spread by a last multiplication. */
+/* FNV-1a over 32-bit words, started from the slot so that exchanged vectors are noticed, and spread
+   by a last multiplication. */
 uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
-    uint64_t sum = UINT64_C(0xcbf29ce484222325) ^ ((uint64_t)slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t sum =
+        UINT64_C(0xcbf29ce484222325) ^ ((uint64_t)slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
     for (int i = 0; i < dim; i++) {
         uint32_t word;
         memcpy(&word, &vector[i], sizeof word);
@@ -21,28 +25,31 @@ uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
     return sum * UINT64_C(0xd6e8feb86659fd93);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- warnings */
+/* ------------------------------------------------------------------------------------- warnings */
 
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count) {
     const piaa_slot *s = &store->slots.items[slot];
-    char *line = piaa_format(NULL, "%s/%s.%d.npy is damaged: %lld vector%s that the catalogue promises %s missing; %s", store->folder,
-                             piaa_pool_name(s->pool), s->layer, (long long)count, count == 1 ? "" : "s", count == 1 ? "is" : "are",
-                             store->writing ? "they are computed anew when their photos come up"
-                                            : "run piaa embed on the photos again to compute them anew");
+    char *line = piaa_format(
+        NULL, "%s/%s.%d.npy is damaged: %lld vector%s that the catalogue promises %s missing; %s",
+        store->folder, piaa_pool_name(s->pool), s->layer, (long long)count, count == 1 ? "" : "s",
+        count == 1 ? "is" : "are",
+        store->writing ? "they are computed anew when their photos come up"
+                       : "run piaa embed on the photos again to compute them anew");
     if (line) piaa_hooks_warn(&store->hooks, line);
     free(line);
 }
 
 void piaa_store_warn_unsure(const piaa_store *store, int64_t count) {
-    char *line = piaa_format(NULL, "%s: %lld row%s did not reach the disk before the last run was cut off; %s", store->folder,
-                             (long long)count, count == 1 ? "" : "s",
-                             store->writing ? "they are computed anew when their photos come up"
-                                            : "run piaa embed on the photos again to compute them anew");
+    char *line = piaa_format(
+        NULL, "%s: %lld row%s did not reach the disk before the last run was cut off; %s",
+        store->folder, (long long)count, count == 1 ? "" : "s",
+        store->writing ? "they are computed anew when their photos come up"
+                       : "run piaa embed on the photos again to compute them anew");
     if (line) piaa_hooks_warn(&store->hooks, line);
     free(line);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ mending */
+/* -------------------------------------------------------------------------------------- mending */
 
 typedef struct mender {
     piaa_store *store;
@@ -54,7 +61,8 @@ typedef struct mender {
     float *vector; /* room for the longest */
 } mender;
 
-/* Whether the matrices are long enough for what the catalogue says of a row; counts the vectors for which they are not. */
+/* Whether the matrices are long enough for what the catalogue says of a row; counts the vectors for
+   which they are not. */
 static bool is_within(mender *m, const piaa_catalog_row *row) {
     bool within = true;
     for (size_t s = 0; s < m->store->slots.count; s++)
@@ -86,7 +94,8 @@ static bool mend_row(void *user, const piaa_catalog_row *row, piaa_error *error)
         m->unsure++;
         mended = (piaa_catalog_row){.row = row->row};
     }
-    if (!piaa_grow(&m->changed, &m->capacity, m->count + 1, sizeof *m->changed, error)) return false;
+    if (!piaa_grow(&m->changed, &m->capacity, m->count + 1, sizeof *m->changed, error))
+        return false;
     m->changed[m->count++] = mended;
     return true;
 }
@@ -96,7 +105,9 @@ static bool write_mended(mender *m, piaa_error *error) {
     if (!piaa_catalog_begin(store->catalog, false, error)) return false;
     for (size_t i = 0; i < m->count; i++) {
         m->changed[i].batch = store->batch;
-        if (!piaa_catalog_update_row(store->catalog, &m->changed[i], (int)store->slots.count, error)) return false;
+        if (!piaa_catalog_update_row(store->catalog, &m->changed[i], (int)store->slots.count,
+                                     error))
+            return false;
     }
     return piaa_catalog_commit(store->catalog, error);
 }
@@ -112,7 +123,8 @@ bool piaa_store_mend(piaa_store *store, piaa_error *error) {
     mender m = {.store = store, .last_batch = store->durable};
     m.lost = piaa_alloc(store->slots.count, sizeof *m.lost, error);
     m.vector = piaa_alloc_array((size_t)longest, sizeof *m.vector, error);
-    bool ok = m.lost && m.vector && piaa_catalog_each_row(store->catalog, shortest, store->durable, mend_row, &m, error);
+    bool ok = m.lost && m.vector &&
+              piaa_catalog_each_row(store->catalog, shortest, store->durable, mend_row, &m, error);
     store->batch = m.last_batch + 1;
     if (ok && m.count) ok = write_mended(&m, error);
     if (ok && (m.count || m.last_batch > store->durable)) {

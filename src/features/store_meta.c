@@ -17,7 +17,9 @@ void piaa_store_forget_meta(piaa_store *store) {
 
 static bool take_meta(void *user, const char *key, const char *value, piaa_error *error) {
     piaa_store *store = user;
-    if (!piaa_grow(&store->meta, &store->meta_capacity, store->meta_count + 1, sizeof *store->meta, error)) return false;
+    if (!piaa_grow(&store->meta, &store->meta_capacity, store->meta_count + 1, sizeof *store->meta,
+                   error))
+        return false;
     piaa_meta_line line = {piaa_strdup(key, error), piaa_strdup(value, error)};
     if (line.key && line.value) {
         store->meta[store->meta_count++] = line;
@@ -61,7 +63,9 @@ static bool parse_slot_name(const char *name, piaa_slot *out) {
 }
 
 bool piaa_store_append_slot(piaa_store *store, piaa_slot slot, piaa_error *error) {
-    if (!piaa_grow(&store->slots.items, &store->slots_capacity, store->slots.count + 1, sizeof slot, error)) return false;
+    if (!piaa_grow(&store->slots.items, &store->slots_capacity, store->slots.count + 1, sizeof slot,
+                   error))
+        return false;
     store->slots.items[store->slots.count++] = slot;
     return true;
 }
@@ -74,7 +78,8 @@ typedef struct slot_reader {
 static bool take_slot(void *user, int index, const char *name, int dim, piaa_error *error) {
     slot_reader *reader = user;
     piaa_slot slot = {.dim = dim};
-    if (!parse_slot_name(name, &slot) || (size_t)index != reader->store->slots.count) return piaa_catalog_damaged(reader->catalog, error);
+    if (!parse_slot_name(name, &slot) || (size_t)index != reader->store->slots.count)
+        return piaa_catalog_damaged(reader->catalog, error);
     return piaa_store_append_slot(reader->store, slot, error);
 }
 
@@ -89,13 +94,15 @@ const piaa_slots *piaa_store_slots(const piaa_store *store) {
 
 int piaa_store_find_slot(const piaa_store *store, piaa_pool pool, int layer) {
     for (size_t i = 0; i < store->slots.count; i++)
-        if (store->slots.items[i].pool == pool && store->slots.items[i].layer == layer) return (int)i;
+        if (store->slots.items[i].pool == pool && store->slots.items[i].layer == layer)
+            return (int)i;
     return -1;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- identity */
+/* ------------------------------------------------------------------------------------- identity */
 
-/* One value of the identity; how: what to call it in a message, NULL where a difference does not matter; mend: the way to make them equal.
+/* One value of the identity; how: what to call it in a message, NULL where a difference does not
+ * matter; mend: the way to make them equal.
  */
 typedef struct identity_line {
     const char *key, *value, *how, *mend;
@@ -109,7 +116,8 @@ static void list_identity(const piaa_identity *identity, identity_line out[IDENT
         {"model", identity->model, NULL, NULL},
         {"family", identity->family, NULL, NULL},
         {"prompt", identity->prompt, "the prompt", "the same --prompt"},
-        {"preprocessing", identity->preprocessing, "photos prepared as", "the same options for photos"},
+        {"preprocessing", identity->preprocessing, "photos prepared as",
+         "the same options for photos"},
         {"dtype", identity->dtype, "weights held as", "the same --dtype"},
         {"library", identity->library, NULL, NULL},
     };
@@ -119,15 +127,18 @@ static void list_identity(const piaa_identity *identity, identity_line out[IDENT
     }
 }
 
-bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity, piaa_error *error) {
+bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity,
+                               piaa_error *error) {
     identity_line lines[IDENTITY_LINES];
     list_identity(identity, lines);
     for (int i = 0; i < IDENTITY_LINES; i++)
-        if (!piaa_catalog_set_meta(store->catalog, lines[i].key, lines[i].value, error)) return false;
+        if (!piaa_catalog_set_meta(store->catalog, lines[i].key, lines[i].value, error))
+            return false;
     return piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, "0", error);
 }
 
-/* As much of a text as fits in a message about two of them; *dots where it was cut (between characters). */
+/* As much of a text as fits in a message about two of them; *dots where it was cut (between
+   characters). */
 static int clip(const char *text, const char **dots) {
     enum { MOST = 200 };
     size_t n = strlen(text);
@@ -138,17 +149,20 @@ static int clip(const char *text, const char **dots) {
 }
 
 /* Fingerprints mean nothing to a reader, so the models' names go with them. */
-static bool other_model(const piaa_store *store, const char *was, const piaa_identity *identity, piaa_error *error) {
+static bool other_model(const piaa_store *store, const char *was, const piaa_identity *identity,
+                        piaa_error *error) {
     const char *name = piaa_store_meta(store, "model");
-    return piaa_error_set(
-        error, PIAA_MISMATCH,
-        "%s was made with the model %.200s (fingerprint %.12s), this run uses %.200s (fingerprint %.12s): use another --out, "
-        "or the same model",
-        store->folder, name ? name : "", was, identity->model ? identity->model : "", identity->fingerprint);
+    return piaa_error_set(error, PIAA_MISMATCH,
+                          "%s was made with the model %.200s (fingerprint %.12s), this run uses "
+                          "%.200s (fingerprint %.12s): use another --out, "
+                          "or the same model",
+                          store->folder, name ? name : "", was,
+                          identity->model ? identity->model : "", identity->fingerprint);
 }
 
 /* The first difference between the store and this run, both values, and how to mend it. */
-bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity, piaa_error *error) {
+bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity,
+                               piaa_error *error) {
     identity_line lines[IDENTITY_LINES];
     list_identity(identity, lines);
     for (int i = 0; i < IDENTITY_LINES; i++) {
@@ -159,8 +173,10 @@ bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *ide
         const char *was_dots, *is_dots;
         int was_length = clip(was, &was_dots), is_length = clip(is, &is_dots);
         return piaa_error_set(error, PIAA_MISMATCH,
-                              "%s was made with %s \"%.*s%s\", this run asks for \"%.*s%s\": use another --out, or %s", store->folder,
-                              lines[i].how, was_length, was, was_dots, is_length, is, is_dots, lines[i].mend);
+                              "%s was made with %s \"%.*s%s\", this run asks for \"%.*s%s\": use "
+                              "another --out, or %s",
+                              store->folder, lines[i].how, was_length, was, was_dots, is_length, is,
+                              is_dots, lines[i].mend);
     }
     return true;
 }

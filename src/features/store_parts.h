@@ -1,5 +1,6 @@
-/* What the files of the store share: store.c opens and closes, store_batch.c makes durable, store_meta.c knows what it is, store_mend.c
- * repairs, store_write.c records photos, store_read.c looks. */
+/* What the files of the store share: store.c opens and closes, store_batch.c makes durable,
+ * store_meta.c knows what it is, store_mend.c repairs, store_write.c records photos, store_read.c
+ * looks. */
 #ifndef PIAA_FEATURES_STORE_PARTS_H
 #define PIAA_FEATURES_STORE_PARTS_H
 
@@ -65,19 +66,26 @@ bool piaa_store_sync_if_due(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
 
 /* store_meta.c: the catalogue's tables meta and slots. */
 #define PIAA_DURABLE_KEY "durable_batch"
-bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog, piaa_error *error) PIAA_MUST_USE;
-bool piaa_store_load_slots(piaa_store *store, piaa_catalog *catalog, piaa_error *error) PIAA_MUST_USE;
-bool piaa_store_append_slot(piaa_store *store, piaa_slot slot, piaa_error *error) PIAA_MUST_USE; /* not in the catalogue */
-bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity, piaa_error *error) PIAA_MUST_USE;
-bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity, piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog,
+                          piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_load_slots(piaa_store *store, piaa_catalog *catalog,
+                           piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_append_slot(piaa_store *store, piaa_slot slot,
+                            piaa_error *error) PIAA_MUST_USE; /* not in the catalogue */
+bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity,
+                               piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity,
+                               piaa_error *error) PIAA_MUST_USE;
 void piaa_store_forget_meta(piaa_store *store);
 
 /* store_mend.c */
 /* The sum over one vector that vectors.checksum adds up (by exclusive or) over a row's slots. */
 uint64_t piaa_store_sum(int slot, const float *vector, int dim);
-/* Takes promises off the catalogue that the matrices do not keep, and sets the batch for new rows. */
+/* Takes promises off the catalogue that the matrices do not keep, and sets the batch for new
+   rows. */
 bool piaa_store_mend(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
-/* To hooks->warn: vectors that the catalogue promises and the files do not hold; rows that a power cut spoilt. */
+/* To hooks->warn: vectors that the catalogue promises and the files do not hold; rows that a power
+   cut spoilt. */
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count);
 void piaa_store_warn_unsure(const piaa_store *store, int64_t count);
 

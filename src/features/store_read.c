@@ -1,7 +1,8 @@
 /* Looking at a store: one consistent copy of the catalogue in memory, and the matrices mapped.
  *
- * The catalogue is read in one transaction and closed again, so a reader never stands in a writer's way.  Matrices are mapped after that:
- * whatever the catalogue promised is then in the files, unless they were damaged; promises that are not kept are taken back here, so that
+ * The catalogue is read in one transaction and closed again, so a reader never stands in a writer's
+ * way.  Matrices are mapped after that: whatever the catalogue promised is then in the files,
+ * unless they were damaged; promises that are not kept are taken back here, so that
  * piaa_store_vector has nothing left to check. */
 #include "features/store.h"
 
@@ -26,7 +27,7 @@ void piaa_store_forget_view(piaa_store *store) {
     store->counts = (piaa_store_counts){0};
 }
 
-/* ------------------------------------------------------------------------------------------------------- the catalogue */
+/* -------------------------------------------------------------------------------- the catalogue */
 
 typedef struct loader {
     piaa_store *store;
@@ -39,13 +40,15 @@ typedef struct loader {
 static bool take_row(void *user, const piaa_catalog_row *row, piaa_error *error) {
     loader *l = user;
     piaa_store *store = l->store;
-    if (row->row != l->next || row->row >= store->seen_rows) return piaa_catalog_damaged(l->catalog, error);
+    if (row->row != l->next || row->row >= store->seen_rows)
+        return piaa_catalog_damaged(l->catalog, error);
     for (int s = (int)store->slots.count; s < PIAA_SLOTS_MOST; s++)
         if (piaa_bit(row->slots, s)) return piaa_catalog_damaged(l->catalog, error);
     l->next++;
     memcpy(store->have + (size_t)row->row * store->stride, row->slots, store->stride);
     if (store->writing || row->batch <= store->durable) return true;
-    if (!piaa_grow(&l->unsure, &l->unsure_capacity, l->unsure_count + 1, sizeof *l->unsure, error)) return false;
+    if (!piaa_grow(&l->unsure, &l->unsure_capacity, l->unsure_count + 1, sizeof *l->unsure, error))
+        return false;
     l->unsure[l->unsure_count++] = *row;
     return true;
 }
@@ -70,7 +73,9 @@ static bool take_photo(void *user, const piaa_photo *photo, piaa_error *error) {
     loader *l = user;
     piaa_store *store = l->store;
     if (photo->row >= store->seen_rows) return piaa_catalog_damaged(l->catalog, error);
-    if (!piaa_grow(&store->photos, &store->photo_capacity, store->photo_count + 1, sizeof *store->photos, error)) return false;
+    if (!piaa_grow(&store->photos, &store->photo_capacity, store->photo_count + 1,
+                   sizeof *store->photos, error))
+        return false;
     if (!copy_photo(photo, &store->photos[store->photo_count], error)) return false;
     store->photo_count++;
     return true;
@@ -83,7 +88,8 @@ static int by_path(const void *left, const void *right) {
 static bool load(loader *l, piaa_error *error) {
     piaa_store *store = l->store;
     if (!piaa_catalog_begin(l->catalog, false, error)) return false;
-    if (!store->writing && (!piaa_store_load_meta(store, l->catalog, error) || !piaa_store_load_slots(store, l->catalog, error)))
+    if (!store->writing && (!piaa_store_load_meta(store, l->catalog, error) ||
+                            !piaa_store_load_slots(store, l->catalog, error)))
         return false;
     int64_t rows, photos;
     if (!piaa_catalog_count(l->catalog, &rows, &photos, error)) return false;
@@ -91,24 +97,30 @@ static bool load(loader *l, piaa_error *error) {
     store->have = piaa_alloc((size_t)rows, store->stride, error);
     if (!store->have) return false;
     store->seen_rows = rows;
-    if (!piaa_catalog_each_row(l->catalog, 0, -1, take_row, l, error) || !piaa_catalog_each_photo(l->catalog, take_photo, l, error))
+    if (!piaa_catalog_each_row(l->catalog, 0, -1, take_row, l, error) ||
+        !piaa_catalog_each_photo(l->catalog, take_photo, l, error))
         return false;
-    if (store->photo_count) qsort(store->photos, store->photo_count, sizeof *store->photos, by_path);
+    if (store->photo_count)
+        qsort(store->photos, store->photo_count, sizeof *store->photos, by_path);
     return piaa_catalog_commit(l->catalog, error);
 }
 
-/* -------------------------------------------------------------------------------------------------------- the matrices */
+/* --------------------------------------------------------------------------------- the matrices */
 
-/* A file that is missing or unreadable has 0 rows here; what that means is for the caller to say. */
+/* A file that is missing or unreadable has 0 rows here; what that means is for the caller to
+   say. */
 static bool map_matrix(piaa_store *store, int slot, piaa_error *error) {
     piaa_view *view = &store->views[slot];
     char *path = piaa_store_matrix_path(store, slot, error);
     if (!path) return false;
     piaa_npy_header header;
     int dim = store->slots.items[slot].dim;
-    if (piaa_map_open(&view->map, path, NULL) && piaa_npy_parse(view->map.data, view->map.size, UINT64_MAX, path, &header, NULL) &&
-        header.width == 4 && header.dimensions == 2 && header.shape[1] == dim && header.data_start == PIAA_NPY_HEADER_SIZE) {
-        int64_t held = (int64_t)((view->map.size - header.data_start) / ((size_t)dim * sizeof(float)));
+    if (piaa_map_open(&view->map, path, NULL) &&
+        piaa_npy_parse(view->map.data, view->map.size, UINT64_MAX, path, &header, NULL) &&
+        header.width == 4 && header.dimensions == 2 && header.shape[1] == dim &&
+        header.data_start == PIAA_NPY_HEADER_SIZE) {
+        int64_t held =
+            (int64_t)((view->map.size - header.data_start) / ((size_t)dim * sizeof(float)));
         view->rows = header.shape[0] < held ? header.shape[0] : held;
         view->data = (const float *)(const void *)(view->map.data + header.data_start);
     }
@@ -136,10 +148,13 @@ static void forget_unsure(piaa_store *store, const loader *l) {
     int64_t lost = 0;
     for (size_t i = 0; i < l->unsure_count; i++) {
         const piaa_catalog_row *row = &l->unsure[i];
-        if (memcmp(row->slots, have_row(store, row->row), store->stride) != 0) continue; /* some of it is known to be lost */
+        if (memcmp(row->slots, have_row(store, row->row), store->stride) != 0)
+            continue; /* some of it is known to be lost */
         uint64_t sum = 0;
         for (int s = 0; s < (int)store->slots.count; s++)
-            if (piaa_bit(row->slots, s)) sum ^= piaa_store_sum(s, piaa_store_vector(store, s, row->row), store->slots.items[s].dim);
+            if (piaa_bit(row->slots, s))
+                sum ^= piaa_store_sum(s, piaa_store_vector(store, s, row->row),
+                                      store->slots.items[s].dim);
         if (sum == row->checksum) continue;
         memset(have_row(store, row->row), 0, store->stride);
         lost++;
@@ -158,12 +173,14 @@ static bool look_at_matrices(piaa_store *store, const loader *l, piaa_error *err
     }
     forget_unsure(store, l);
     for (int s = 0; s < (int)store->slots.count; s++)
-        for (int64_t row = 0; row < store->seen_rows; row++) store->filled[s] += piaa_bit(have_row(store, row), s);
+        for (int64_t row = 0; row < store->seen_rows; row++)
+            store->filled[s] += piaa_bit(have_row(store, row), s);
     return true;
 }
 
 static bool count_all(piaa_store *store, piaa_error *error) {
-    store->counts = (piaa_store_counts){.photos = (int64_t)store->photo_count, .rows = store->seen_rows};
+    store->counts =
+        (piaa_store_counts){.photos = (int64_t)store->photo_count, .rows = store->seen_rows};
     unsigned char *used = piaa_alloc((size_t)store->seen_rows, 1, error);
     if (!used) return false;
     for (size_t i = 0; i < store->photo_count; i++) {
@@ -191,7 +208,7 @@ bool piaa_store_refresh(piaa_store *store, piaa_error *error) {
     return ok;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- answers */
+/* -------------------------------------------------------------------------------------- answers */
 
 piaa_store_counts piaa_store_count(const piaa_store *store) {
     return store->counts;
@@ -211,11 +228,13 @@ const piaa_photo *piaa_store_photo(const piaa_store *store, size_t index) {
 
 const piaa_photo *piaa_store_find(const piaa_store *store, const char *path) {
     if (!store->photo_count) return NULL;
-    return bsearch(&(piaa_photo){.path = path}, store->photos, store->photo_count, sizeof *store->photos, by_path);
+    return bsearch(&(piaa_photo){.path = path}, store->photos, store->photo_count,
+                   sizeof *store->photos, by_path);
 }
 
 const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row) {
-    if (slot < 0 || (size_t)slot >= store->view_count || row < 0 || row >= store->seen_rows) return NULL;
+    if (slot < 0 || (size_t)slot >= store->view_count || row < 0 || row >= store->seen_rows)
+        return NULL;
     if (!piaa_bit(have_row(store, row), slot)) return NULL;
     return store->views[slot].data + row * store->slots.items[slot].dim;
 }

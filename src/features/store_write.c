@@ -8,20 +8,24 @@
 
 static bool check_writing(const piaa_store *store, piaa_error *error) {
     if (!store) return piaa_error_missing(error, "store");
-    return store->writing || piaa_error_set(error, PIAA_USAGE, "%s was opened for reading only", store->folder);
+    return store->writing ||
+           piaa_error_set(error, PIAA_USAGE, "%s was opened for reading only", store->folder);
 }
 
-static bool check_photo(const piaa_store *store, const piaa_photo *photo, bool hashed, piaa_error *error) {
+static bool check_photo(const piaa_store *store, const piaa_photo *photo, bool hashed,
+                        piaa_error *error) {
     if (!check_writing(store, error)) return false;
     if (!photo->path || photo->path[0] != '/')
-        return piaa_error_set(error, PIAA_USAGE, "the store takes photos by their absolute path, not \"%s\"",
+        return piaa_error_set(error, PIAA_USAGE,
+                              "the store takes photos by their absolute path, not \"%s\"",
                               photo->path ? photo->path : "");
     if (hashed && (!photo->hash || !*photo->hash))
         return piaa_error_set(error, PIAA_USAGE, "no content hash was given for %s", photo->path);
     return true;
 }
 
-/* Fills in `missing` for a row (NULL: none) and returns how many of the slots asked for it lacks. */
+/* Fills in `missing` for a row (NULL: none) and returns how many of the slots asked for it
+   lacks. */
 static size_t list_missing(const piaa_store *store, const piaa_catalog_row *row, bool *missing) {
     size_t count = 0;
     for (size_t i = 0; i < store->asked_count; i++) {
@@ -32,8 +36,8 @@ static size_t list_missing(const piaa_store *store, const piaa_catalog_row *row,
     return count;
 }
 
-bool piaa_store_lookup(piaa_store *store, const char *path, int64_t size, int64_t mtime_ns, piaa_photo_state *state, bool *missing,
-                       piaa_error *error) {
+bool piaa_store_lookup(piaa_store *store, const char *path, int64_t size, int64_t mtime_ns,
+                       piaa_photo_state *state, bool *missing, piaa_error *error) {
     if (!check_photo(store, &(piaa_photo){.path = path}, false, error)) return false;
     *state = (piaa_photo_state){.status = PIAA_PHOTO_NEW, .row = -1};
     list_missing(store, NULL, missing);
@@ -57,12 +61,15 @@ bool piaa_store_lookup(piaa_store *store, const char *path, int64_t size, int64_
     if (!found) return piaa_catalog_damaged(store->catalog, error);
     state->row = row.row;
     bool complete = list_missing(store, &row, missing) == 0;
-    state->status = complete ? PIAA_PHOTO_COMPLETE : failed ? PIAA_PHOTO_FAILED : PIAA_PHOTO_PARTIAL;
+    state->status = complete ? PIAA_PHOTO_COMPLETE
+                    : failed ? PIAA_PHOTO_FAILED
+                             : PIAA_PHOTO_PARTIAL;
     return true;
 }
 
 static bool commit_photo(piaa_store *store, const piaa_photo *photo, piaa_error *error) {
-    if (piaa_catalog_begin(store->catalog, false, error) && piaa_catalog_set_photo(store->catalog, photo, error) &&
+    if (piaa_catalog_begin(store->catalog, false, error) &&
+        piaa_catalog_set_photo(store->catalog, photo, error) &&
         piaa_catalog_commit(store->catalog, error)) {
         store->unsynced = true;
         return piaa_store_sync_if_due(store, error);
@@ -71,7 +78,8 @@ static bool commit_photo(piaa_store *store, const piaa_photo *photo, piaa_error 
     return false;
 }
 
-bool piaa_store_match(piaa_store *store, const piaa_photo *photo, piaa_photo_state *state, bool *missing, piaa_error *error) {
+bool piaa_store_match(piaa_store *store, const piaa_photo *photo, piaa_photo_state *state,
+                      bool *missing, piaa_error *error) {
     if (!check_photo(store, photo, true, error)) return false;
     *state = (piaa_photo_state){.status = PIAA_PHOTO_NEW, .row = -1};
     piaa_catalog_row row;
@@ -88,7 +96,8 @@ bool piaa_store_match(piaa_store *store, const piaa_photo *photo, piaa_photo_sta
 }
 
 /* The vectors that the row lacks, into the matrices and the row's line. */
-static bool write_vectors(piaa_store *store, piaa_catalog_row *row, const float *const *vectors, piaa_error *error) {
+static bool write_vectors(piaa_store *store, piaa_catalog_row *row, const float *const *vectors,
+                          piaa_error *error) {
     for (size_t i = 0; i < store->asked_count; i++) {
         int slot = store->asked[i];
         if (!vectors[i] || piaa_bit(row->slots, slot)) continue;
@@ -99,7 +108,8 @@ static bool write_vectors(piaa_store *store, piaa_catalog_row *row, const float 
     return true;
 }
 
-bool piaa_store_put(piaa_store *store, const piaa_photo *photo, const float *const *vectors, piaa_error *error) {
+bool piaa_store_put(piaa_store *store, const piaa_photo *photo, const float *const *vectors,
+                    piaa_error *error) {
     if (!check_photo(store, photo, true, error)) return false;
     piaa_catalog_row row;
     int found = piaa_catalog_find_hash(store->catalog, photo->hash, &row, error);
@@ -115,7 +125,8 @@ bool piaa_store_put(piaa_store *store, const piaa_photo *photo, const float *con
     bool ok = piaa_catalog_begin(store->catalog, false, error) &&
               (found ? piaa_catalog_update_row(store->catalog, &row, slots, error)
                      : piaa_catalog_insert_row(store->catalog, &row, photo->hash, slots, error)) &&
-              piaa_catalog_set_photo(store->catalog, &line, error) && piaa_catalog_commit(store->catalog, error);
+              piaa_catalog_set_photo(store->catalog, &line, error) &&
+              piaa_catalog_commit(store->catalog, error);
     if (!ok) {
         piaa_catalog_rollback(store->catalog);
         return false;
@@ -125,7 +136,8 @@ bool piaa_store_put(piaa_store *store, const piaa_photo *photo, const float *con
     return piaa_store_sync_if_due(store, error);
 }
 
-bool piaa_store_put_failure(piaa_store *store, const piaa_photo *photo, const char *reason, piaa_error *error) {
+bool piaa_store_put_failure(piaa_store *store, const piaa_photo *photo, const char *reason,
+                            piaa_error *error) {
     if (!check_photo(store, photo, false, error)) return false;
     piaa_photo line = *photo, known;
     line.row = -1;
@@ -138,7 +150,8 @@ bool piaa_store_put_failure(piaa_store *store, const piaa_photo *photo, const ch
     if (unchanged || unread) {
         line.row = known.row;
         if (!line.hash && known.hash) {
-            snprintf(hash, sizeof hash, "%s", known.hash); /* the catalogue's own text does not outlive the next call */
+            snprintf(hash, sizeof hash, "%s",
+                     known.hash); /* the catalogue's own text does not outlive the next call */
             line.hash = hash;
         }
     }

@@ -10,9 +10,11 @@ typedef struct piaa_image {
     uint8_t *rgb;
 } piaa_image;
 
-/* Decodes a photo file in any format that libvips reads to 8-bit RGB, equal to Pillow's Image.open(path).convert("RGB") (alpha dropped,
- * CMYK converted by Pillow's rule, no colour management), then turned upright if asked.  A truncated or damaged file is an error. */
-bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out, piaa_error *error) PIAA_MUST_USE;
+/* Decodes a photo file in any format that libvips reads to 8-bit RGB, equal to Pillow's
+ * Image.open(path).convert("RGB") (alpha dropped, CMYK converted by Pillow's rule, no colour
+ * management), then turned upright if asked.  A truncated or damaged file is an error. */
+bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out,
+                     piaa_error *error) PIAA_MUST_USE;
 void piaa_image_free(piaa_image *image);
 
 /* True for names with the ending of a photo format that this build reads (".jpg", ".HEIC", …). */
@@ -20,10 +22,14 @@ bool piaa_image_has_photo_name(const char *name);
 
 typedef enum piaa_filter { PIAA_BILINEAR, PIAA_BICUBIC } piaa_filter;
 
-/* torchvision.transforms.v2.functional.resize(uint8, antialias=True), its fixed-point arithmetic. */
-bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter, piaa_image *out, piaa_error *error) PIAA_MUST_USE;
+/* torchvision.transforms.v2.functional.resize(uint8, antialias=True), its fixed-point
+   arithmetic. */
+bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter,
+                       piaa_image *out, piaa_error *error) PIAA_MUST_USE;
 
-/* The same in float32 arithmetic, which neither rounds to bytes nor clamps: [height][width][3], in the bytes' units; the caller's. */
-float *piaa_image_resize_float(const piaa_image *in, int width, int height, piaa_filter filter, piaa_error *error) PIAA_MUST_USE;
+/* The same in float32 arithmetic, which neither rounds to bytes nor clamps: [height][width][3], in
+   the bytes' units; the caller's. */
+float *piaa_image_resize_float(const piaa_image *in, int width, int height, piaa_filter filter,
+                               piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,7 +1,9 @@
-/* From a photo to normalised planes, as transformers' image processors compute them with torchvision.
+/* From a photo to normalised planes, as transformers' image processors compute them with
+ * torchvision.
  *
- * Bytes are resized first and normalised last, (x - mean / r) / (std / r) in float32 for a rescaling by r: a byte has 256 values, so a
- * table per channel gives the same bits.  DINOv3's processor rescales first and resizes float32, which neither rounds nor clamps. */
+ * Bytes are resized first and normalised last, (x - mean / r) / (std / r) in float32 for a
+ * rescaling by r: a byte has 256 values, so a table per channel gives the same bits.  DINOv3's
+ * processor rescales first and resizes float32, which neither rounds nor clamps. */
 #include "image/planes.h"
 
 #include "base/memory.h"
@@ -13,9 +15,10 @@
 
 enum { CHANNELS = 3, LEVELS = 256, LARGEST = 8192, LARGEST_AREA = 1 << 28 };
 
-/* ---------------------------------------------------------------------------------------------------------- configuration */
+/* -------------------------------------------------------------------------------- configuration */
 
-bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where, piaa_error *error) {
+bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where,
+                            piaa_error *error) {
     const cJSON *list = piaa_json_find(json, key);
     if (!list) return true;
     bool ok = cJSON_IsArray(list) && cJSON_GetArraySize(list) == CHANNELS;
@@ -24,13 +27,20 @@ bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], co
         ok = cJSON_IsNumber(value) && fabs(value->valuedouble) <= FLT_MAX;
         if (ok) out[i] = (float)value->valuedouble;
     }
-    return ok || piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's \"%s\" should be three numbers", where, key);
+    return ok ||
+           piaa_error_set(error, PIAA_FORMAT,
+                          "%s: the image processor's \"%s\" should be three numbers", where, key);
 }
 
-bool piaa_planes_check(double rescale_factor, const float std[3], const char *where, piaa_error *error) {
-    if (fabs(rescale_factor) <= FLT_MAX && fabs(1.0 / rescale_factor) <= FLT_MAX && std[0] != 0 && std[1] != 0 && std[2] != 0) return true;
-    return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's rescale_factor and image_std must not be zero, nor out of range",
-                          where);
+bool piaa_planes_check(double rescale_factor, const float std[3], const char *where,
+                       piaa_error *error) {
+    if (fabs(rescale_factor) <= FLT_MAX && fabs(1.0 / rescale_factor) <= FLT_MAX && std[0] != 0 &&
+        std[1] != 0 && std[2] != 0)
+        return true;
+    return piaa_error_set(
+        error, PIAA_FORMAT,
+        "%s: the image processor's rescale_factor and image_std must not be zero, nor out of range",
+        where);
 }
 
 /* {"height": h, "width": w}, or one number for both (older files); false if there is neither. */
@@ -40,11 +50,14 @@ static bool read_sides(const cJSON *json, const char *key, int64_t *height, int6
         *width = *height;
         return true;
     }
-    return object && piaa_json_int(object, "height", height) && piaa_json_int(object, "width", width);
+    return object && piaa_json_int(object, "height", height) &&
+           piaa_json_int(object, "width", width);
 }
 
-bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out, piaa_error *error) {
-    int64_t height = out->height, width = out->width, shortest = out->shortest, resample = out->filter == PIAA_BILINEAR ? 2 : 3;
+bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
+                             piaa_error *error) {
+    int64_t height = out->height, width = out->width, shortest = out->shortest,
+            resample = out->filter == PIAA_BILINEAR ? 2 : 3;
     bool yes = true;
     if (json) {
         if (!piaa_planes_read_three(json, "image_mean", out->mean, where, error) ||
@@ -52,12 +65,16 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
             return false;
         piaa_json_bool(json, "do_resize", &out->resize);
         piaa_json_bool(json, "do_center_crop", &out->crop);
-        if ((piaa_json_bool(json, "do_rescale", &yes) && !yes) || (piaa_json_bool(json, "do_normalize", &yes) && !yes))
-            return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: the image processor neither rescales nor normalises: not supported", where);
+        if ((piaa_json_bool(json, "do_rescale", &yes) && !yes) ||
+            (piaa_json_bool(json, "do_normalize", &yes) && !yes))
+            return piaa_error_set(
+                error, PIAA_UNSUPPORTED,
+                "%s: the image processor neither rescales nor normalises: not supported", where);
         bool cut = false;
         if (piaa_json_bool(json, "do_pan_and_scan", &cut) && cut)
-            return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: the image processor cuts photos up (do_pan_and_scan): not supported",
-                                  where);
+            return piaa_error_set(
+                error, PIAA_UNSUPPORTED,
+                "%s: the image processor cuts photos up (do_pan_and_scan): not supported", where);
         /* A single number is the shorter side where the middle is cut out afterwards. */
         if (out->crop && piaa_json_int(json, "size", &shortest)) {
             height = width = shortest;
@@ -69,18 +86,23 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
         if (out->crop) read_sides(json, "crop_size", &height, &width);
         if (shortest && !out->crop)
             return piaa_error_set(error, PIAA_UNSUPPORTED,
-                                  "%s: the image processor gives photos of any shape (size.shortest_edge without do_center_crop): not "
+                                  "%s: the image processor gives photos of any shape "
+                                  "(size.shortest_edge without do_center_crop): not "
                                   "supported",
                                   where);
         piaa_json_int(json, "resample", &resample);
         piaa_json_number(json, "rescale_factor", &out->rescale_factor);
     }
     if (resample != 2 && resample != 3)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", where,
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", where,
                               (long long)resample);
-    if (height < 1 || width < 1 || shortest < 0 || height > LARGEST || width > LARGEST || shortest > LARGEST)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's size is %lld x %lld pixels, expected 1 to %d a side", where,
-                              (long long)width, (long long)height, LARGEST);
+    if (height < 1 || width < 1 || shortest < 0 || height > LARGEST || width > LARGEST ||
+        shortest > LARGEST)
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: the image processor's size is %lld x %lld pixels, expected 1 to %d a side", where,
+            (long long)width, (long long)height, LARGEST);
     if (!piaa_planes_check(out->rescale_factor, out->std, where, error)) return false;
     out->filter = resample == 2 ? PIAA_BILINEAR : PIAA_BICUBIC;
     out->height = (int)height;
@@ -89,19 +111,22 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- planes */
+/* --------------------------------------------------------------------------------------- planes */
 
-/* What a resized photo's pixel (y, x) is in the result's window: where the window begins in it (negative: it is smaller). */
+/* What a resized photo's pixel (y, x) is in the result's window: where the window begins in it
+   (negative: it is smaller). */
 typedef struct window {
     int top, left;
 } window;
 
-/* A crop that is larger than the photo puts it in the middle of black, the odd pixel to the right and below. */
+/* A crop that is larger than the photo puts it in the middle of black, the odd pixel to the right
+   and below. */
 static int begin_of(int size, int wanted) {
     return size >= wanted ? (int)((size - wanted) / 2.0) : -((wanted - size) / 2);
 }
 
-static void normalise_bytes(const piaa_image *image, window w, const piaa_planes_config *config, float *out) {
+static void normalise_bytes(const piaa_image *image, window w, const piaa_planes_config *config,
+                            float *out) {
     float scale = (float)(1.0 / config->rescale_factor), table[CHANNELS][LEVELS];
     for (int c = 0; c < CHANNELS; c++) {
         float mean = config->mean[c] * scale, std = config->std[c] * scale;
@@ -111,70 +136,92 @@ static void normalise_bytes(const piaa_image *image, window w, const piaa_planes
         for (int y = 0; y < config->height; y++)
             for (int x = 0; x < config->width; x++) {
                 int from_y = y + w.top, from_x = x + w.left;
-                bool inside = from_y >= 0 && from_y < image->height && from_x >= 0 && from_x < image->width;
-                uint8_t v = inside ? image->rgb[((size_t)from_y * (size_t)image->width + (size_t)from_x) * CHANNELS + (size_t)c] : 0;
+                bool inside =
+                    from_y >= 0 && from_y < image->height && from_x >= 0 && from_x < image->width;
+                uint8_t v =
+                    inside ? image->rgb[((size_t)from_y * (size_t)image->width + (size_t)from_x) *
+                                            CHANNELS +
+                                        (size_t)c]
+                           : 0;
                 *out++ = table[c][v];
             }
 }
 
-static bool make_from_bytes(const piaa_image *image, const piaa_planes_config *config, int height, int width, float *out,
-                            piaa_error *error) {
+static bool make_from_bytes(const piaa_image *image, const piaa_planes_config *config, int height,
+                            int width, float *out, piaa_error *error) {
     piaa_image resized = {0};
     bool same = height == image->height && width == image->width;
-    if (!same && !piaa_image_resize(image, width, height, config->filter, &resized, error)) return false;
+    if (!same && !piaa_image_resize(image, width, height, config->filter, &resized, error))
+        return false;
     window w = {begin_of(height, config->height), begin_of(width, config->width)};
     normalise_bytes(same ? image : &resized, w, config, out);
     piaa_image_free(&resized);
     return true;
 }
 
-static bool make_from_floats(const piaa_image *image, const piaa_planes_config *config, float *out, piaa_error *error) {
-    float *pixels = piaa_image_resize_float(image, config->width, config->height, config->filter, error);
+static bool make_from_floats(const piaa_image *image, const piaa_planes_config *config, float *out,
+                             piaa_error *error) {
+    float *pixels =
+        piaa_image_resize_float(image, config->width, config->height, config->filter, error);
     if (!pixels) return false;
     const size_t plane = (size_t)config->height * (size_t)config->width;
     const float factor = (float)config->rescale_factor;
     for (size_t c = 0; c < CHANNELS; c++)
-        for (size_t i = 0; i < plane; i++) out[c * plane + i] = (pixels[i * CHANNELS + c] * factor - config->mean[c]) / config->std[c];
+        for (size_t i = 0; i < plane; i++)
+            out[c * plane + i] =
+                (pixels[i * CHANNELS + c] * factor - config->mean[c]) / config->std[c];
     free(pixels);
     return true;
 }
 
-float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *config, piaa_error *error) {
-    int64_t height = config->resize ? config->height : image->height, width = config->resize ? config->width : image->width;
+float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *config,
+                        piaa_error *error) {
+    int64_t height = config->resize ? config->height : image->height,
+            width = config->resize ? config->width : image->width;
     if (config->resize && config->shortest) {
-        int64_t shorter = image->height < image->width ? image->height : image->width, longer = image->height + image->width - shorter;
+        int64_t shorter = image->height < image->width ? image->height : image->width,
+                longer = image->height + image->width - shorter;
         int64_t grown = (int64_t)((double)(config->shortest * longer) / (double)shorter);
         height = image->height <= image->width ? config->shortest : grown;
         width = image->height <= image->width ? grown : config->shortest;
     }
     if (height > LARGEST_AREA / width) {
-        piaa_error_set(error, PIAA_UNSUPPORTED, "a photo of %d x %d pixels is too long for the model: crop it to a less extreme shape",
-                       image->width, image->height);
+        piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "a photo of %d x %d pixels is too long for the model: crop it to a less extreme shape",
+            image->width, image->height);
         return NULL;
     }
-    if ((height != config->height || width != config->width) && (!config->crop || config->floating)) {
+    if ((height != config->height || width != config->width) &&
+        (!config->crop || config->floating)) {
         piaa_error_set(error, PIAA_UNSUPPORTED,
-                       "the model reads photos of %d x %d pixels only, and its image processor does not resize: "
+                       "the model reads photos of %d x %d pixels only, and its image processor "
+                       "does not resize: "
                        "this one is %d x %d",
                        config->width, config->height, image->width, image->height);
         return NULL;
     }
-    float *out = piaa_alloc_array((size_t)config->height * (size_t)config->width, CHANNELS * sizeof *out, error);
-    bool ok = out && (config->floating ? make_from_floats(image, config, out, error)
-                                       : make_from_bytes(image, config, (int)height, (int)width, out, error));
+    float *out = piaa_alloc_array((size_t)config->height * (size_t)config->width,
+                                  CHANNELS * sizeof *out, error);
+    bool ok = out && (config->floating
+                          ? make_from_floats(image, config, out, error)
+                          : make_from_bytes(image, config, (int)height, (int)width, out, error));
     if (ok) return out;
     free(out);
     return NULL;
 }
 
-float *piaa_planes_patches(const float *planes, int height, int width, int patch, piaa_error *error) {
-    const size_t plane = (size_t)height * (size_t)width, side = (size_t)patch, row = CHANNELS * side * side;
+float *piaa_planes_patches(const float *planes, int height, int width, int patch,
+                           piaa_error *error) {
+    const size_t plane = (size_t)height * (size_t)width, side = (size_t)patch,
+                 row = CHANNELS * side * side;
     const size_t grid_h = (size_t)(height / patch), grid_w = (size_t)(width / patch);
     float *out = piaa_alloc_array(grid_h * grid_w, row * sizeof *out, error), *to = out;
     for (size_t gy = 0; out && gy < grid_h; gy++)
         for (size_t gx = 0; gx < grid_w; gx++)
             for (size_t c = 0; c < CHANNELS; c++)
                 for (size_t y = 0; y < side; y++, to += side)
-                    memcpy(to, planes + c * plane + (gy * side + y) * (size_t)width + gx * side, side * sizeof *to);
+                    memcpy(to, planes + c * plane + (gy * side + y) * (size_t)width + gx * side,
+                           side * sizeof *to);
     return out;
 }

@@ -1,5 +1,6 @@
-/* From a photo to the planes of fixed size that most vision transformers read, by the steps that a checkpoint's own image processor
- * lists, and from planes to the patch rows that their first matrix multiplies. */
+/* From a photo to the planes of fixed size that most vision transformers read, by the steps that a
+ * checkpoint's own image processor lists, and from planes to the patch rows that their first matrix
+ * multiplies. */
 #ifndef PIAA_IMAGE_PLANES_H
 #define PIAA_IMAGE_PLANES_H
 
@@ -8,27 +9,38 @@
 
 typedef struct piaa_planes_config {
     int height, width; /* of the result */
-    int shortest;      /* the shorter side is brought to this length, then the middle cut out; 0: both sides are, without cutting */
+    int shortest; /* the shorter side is brought to this length, then the middle cut out; 0: both
+                     sides are, without cutting */
     bool resize, crop; /* false: the photo is left as it is in that step */
-    bool floating;     /* resized in float32 (DINOv3's processor), else in bytes, rounded and clamped, before all else */
+    bool floating; /* resized in float32 (DINOv3's processor), else in bytes, rounded and clamped,
+                      before all else */
     piaa_filter filter;
     double rescale_factor;
     float mean[3], std[3];
 } piaa_planes_config;
 
-/* Reads the image processor's object over `out`, which holds the family's defaults (NULL: they stand).  `where` names the file. */
-bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out, piaa_error *error) PIAA_MUST_USE;
+/* Reads the image processor's object over `out`, which holds the family's defaults (NULL: they
+   stand).  `where` names the file. */
+bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
+                             piaa_error *error) PIAA_MUST_USE;
 
-/* Three finite numbers of it at `key`, one per channel; `out` stays as it is where there are none. */
-bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where, piaa_error *error) PIAA_MUST_USE;
+/* Three finite numbers of it at `key`, one per channel; `out` stays as it is where there are
+   none. */
+bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where,
+                            piaa_error *error) PIAA_MUST_USE;
 /* That one can be divided by them, in float32. */
-bool piaa_planes_check(double rescale_factor, const float std[3], const char *where, piaa_error *error) PIAA_MUST_USE;
+bool piaa_planes_check(double rescale_factor, const float std[3], const char *where,
+                       piaa_error *error) PIAA_MUST_USE;
 
-/* [3][height][width], the caller's; as torchvision computes it (uint8 or float, antialiased), normalised. */
-float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *config, piaa_error *error) PIAA_MUST_USE;
+/* [3][height][width], the caller's; as torchvision computes it (uint8 or float, antialiased),
+   normalised. */
+float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *config,
+                        piaa_error *error) PIAA_MUST_USE;
 
-/* Planes [3][height][width] as rows [(height / patch) * (width / patch)][3 * patch * patch], row by row of patches; a rest at the right and
- * at the bottom is left out, as a convolution without padding does.  The caller's. */
-float *piaa_planes_patches(const float *planes, int height, int width, int patch, piaa_error *error) PIAA_MUST_USE;
+/* Planes [3][height][width] as rows [(height / patch) * (width / patch)][3 * patch * patch], row by
+ * row of patches; a rest at the right and at the bottom is left out, as a convolution without
+ * padding does.  The caller's. */
+float *piaa_planes_patches(const float *planes, int height, int width, int patch,
+                           piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,18 +1,23 @@
 /* Antialiased resizing in PyTorch's fixed-point arithmetic for uint8.
  *
- * Output sample i of an axis lies at c = (i + 1/2) s in the input, s = input / output.  It is the mean of the input samples j, weighted by
- * f((j + 1/2 - c) / max(s, 1)): shrinking widens the filter f by s, so that every input sample takes part.  f is the triangle
- * (bilinear) or Keys' cubic with a = -1/2 (bicubic).  The two axes are separable: rows first, rounded to 8 bits, then columns.
+ * Output sample i of an axis lies at c = (i + 1/2) s in the input, s = input / output.  It is the
+ * mean of the input samples j, weighted by f((j + 1/2 - c) / max(s, 1)): shrinking widens the
+ * filter f by s, so that every input sample takes part.  f is the triangle (bilinear) or Keys'
+ * cubic with a = -1/2 (bicubic).  The two axes are separable: rows first, rounded to 8 bits, then
+ * columns.
  *
- * Weights are 16-bit integers w = round(2^p f), p the largest precision (up to 21) at which the largest of an axis stays below 2^15; a
- * sample is clamp((2^(p-1) + sum w x) >> p), and the 32-bit sum cannot overflow because the weights of a sample add up to about 2^p.
+ * Weights are 16-bit integers w = round(2^p f), p the largest precision (up to 21) at which the
+ * largest of an axis stays below 2^15; a sample is clamp((2^(p-1) + sum w x) >> p), and the 32-bit
+ * sum cannot overflow because the weights of a sample add up to about 2^p.
  *
- * Rows come in strips of 16, transposed so that one column of the strip, [channel][row], is 48 bytes side by side: both passes are then
- * the same inner loop, "add a weight times a run of 48 bytes", which compilers turn into vector code.  Finished rows wait in a ring just
- * tall enough for the vertical filter, so that the work stays in the second-level cache whatever the size of the photo.
+ * Rows come in strips of 16, transposed so that one column of the strip, [channel][row], is 48
+ * bytes side by side: both passes are then the same inner loop, "add a weight times a run of 48
+ * bytes", which compilers turn into vector code.  Finished rows wait in a ring just tall enough for
+ * the vertical filter, so that the work stays in the second-level cache whatever the size of the
+ * photo.
  *
- * Measured, 12 megapixels to 1024 x 672, bicubic, one thread, SSE2 code: 31 ms (gcc 12), 33 ms (clang 14); PyTorch with AVX2 takes 46 ms
- * from planar pixels and 9 ms from interleaved ones. */
+ * Measured, 12 megapixels to 1024 x 672, bicubic, one thread, SSE2 code: 31 ms (gcc 12), 33 ms
+ * (clang 14); PyTorch with AVX2 takes 46 ms from planar pixels and 9 ms from interleaved ones. */
 #include "base/memory.h"
 #include "image/image.h"
 
@@ -22,7 +27,8 @@
 
 enum { CHANNELS = 3, STRIP = 16, LANES = CHANNELS * STRIP, HIGHEST_PRECISION = 22 };
 
-/* How one axis is resampled: output i is the sum over k < count[i] of weight[i * taps + k] * input[first[i] + k]. */
+/* How one axis is resampled: output i is the sum over k < count[i] of weight[i * taps + k] *
+   input[first[i] + k]. */
 typedef struct resample_axis {
     int out, taps, precision;
     int *first, *count;
@@ -47,9 +53,11 @@ static void axis_free(resample_axis *axis) {
     free(axis->weight);
 }
 
-/* The exact weights of every output sample, [out][taps] with zeros after the last; returns the largest. */
+/* The exact weights of every output sample, [out][taps] with zeros after the last; returns the
+   largest. */
 static double fill_weights(const resample_axis *axis, int in, piaa_filter filter, double *exact) {
-    double scale = (double)in / axis->out, stretch = scale >= 1 ? scale : 1, shrink = scale >= 1 ? 1 / scale : 1;
+    double scale = (double)in / axis->out, stretch = scale >= 1 ? scale : 1,
+           shrink = scale >= 1 ? 1 / scale : 1;
     double support = (filter == PIAA_BICUBIC ? 2 : 1) * stretch, largest = 0;
     for (int i = 0; i < axis->out; i++) {
         double centre = scale * (i + 0.5), total = 0, *w = exact + (size_t)i * (size_t)axis->taps;
@@ -72,11 +80,16 @@ static double fill_weights(const resample_axis *axis, int in, piaa_filter filter
 }
 
 /* The axis without its 16-bit weights, and the exact ones instead, which are the caller's. */
-static double *axis_make_exact(resample_axis *axis, int in, int out, piaa_filter filter, double *largest, piaa_error *error) {
-    double scale = (double)in / out, support = (filter == PIAA_BICUBIC ? 2 : 1) * (scale >= 1 ? scale : 1);
+static double *axis_make_exact(resample_axis *axis, int in, int out, piaa_filter filter,
+                               double *largest, piaa_error *error) {
+    double scale = (double)in / out,
+           support = (filter == PIAA_BICUBIC ? 2 : 1) * (scale >= 1 ? scale : 1);
     axis->out = out;
     axis->taps = (int)ceil(support) * 2 + 1;
-    size_t all = (size_t)out * (size_t)axis->taps; /* no overflow: taps is at most about 4 in / out + 5, and both are ints */
+    size_t all =
+        (size_t)out *
+        (size_t)
+            axis->taps; /* no overflow: taps is at most about 4 in / out + 5, and both are ints */
     double *exact = NULL;
     bool ok = (axis->first = piaa_alloc((size_t)out, sizeof *axis->first, error)) != NULL &&
               (axis->count = piaa_alloc((size_t)out, sizeof *axis->count, error)) != NULL &&
@@ -90,7 +103,9 @@ static bool axis_make(resample_axis *axis, int in, int out, piaa_filter filter, 
     size_t all = (size_t)out * (size_t)axis->taps;
     bool ok = exact && (axis->weight = piaa_alloc(all, sizeof *axis->weight, error)) != NULL;
     if (ok) {
-        while (axis->precision < HIGHEST_PRECISION && 0.5 + largest * (1 << (axis->precision + 1)) < 1 << 15) axis->precision++;
+        while (axis->precision < HIGHEST_PRECISION &&
+               0.5 + largest * (1 << (axis->precision + 1)) < 1 << 15)
+            axis->precision++;
         for (size_t k = 0; k < all; k++) {
             double w = exact[k] * (1 << axis->precision);
             axis->weight[k] = (int16_t)(w < 0 ? w - 0.5 : w + 0.5);
@@ -106,7 +121,8 @@ static uint8_t to_byte(int32_t sum, int precision) {
     return (uint8_t)(sum > 255 ? 255 : sum);
 }
 
-/* `rows` input rows (at most STRIP; the last is repeated up to STRIP) to a strip laid out [width][channel][STRIP]. */
+/* `rows` input rows (at most STRIP; the last is repeated up to STRIP) to a strip laid out
+   [width][channel][STRIP]. */
 static void strip_load(const uint8_t *in, int width, int rows, uint8_t *strip) {
     size_t stride = (size_t)width * CHANNELS;
     const uint8_t *row[STRIP];
@@ -115,8 +131,10 @@ static void strip_load(const uint8_t *in, int width, int rows, uint8_t *strip) {
         for (int y = 0; y < STRIP; y++) strip[y] = row[y][x];
 }
 
-/* out[b] = the weighted sum of in[0][start + b], in[1][start + b], … for LANES bytes side by side; the sums stay in registers. */
-static void weigh(const uint8_t *const *in, size_t start, const int16_t *w, int count, int precision, uint8_t *out) {
+/* out[b] = the weighted sum of in[0][start + b], in[1][start + b], … for LANES bytes side by side;
+   the sums stay in registers. */
+static void weigh(const uint8_t *const *in, size_t start, const int16_t *w, int count,
+                  int precision, uint8_t *out) {
     int32_t sum[LANES];
     for (int b = 0; b < LANES; b++) sum[b] = 1 << (precision - 1);
     for (int k = 0; k < count; k++) {
@@ -130,21 +148,26 @@ static const int16_t *weights_of(const resample_axis *axis, int i) {
     return axis->weight + (size_t)i * (size_t)axis->taps;
 }
 
-/* A strip, given by its columns ([channel][STRIP] each), resampled along its rows: rows_out[y] receives [out][channel]. */
-static void strip_resample(const uint8_t *const *columns, const resample_axis *axis, int rows, uint8_t *const *rows_out) {
+/* A strip, given by its columns ([channel][STRIP] each), resampled along its rows: rows_out[y]
+   receives [out][channel]. */
+static void strip_resample(const uint8_t *const *columns, const resample_axis *axis, int rows,
+                           uint8_t *const *rows_out) {
     for (int i = 0; i < axis->out; i++) {
         uint8_t bytes[LANES];
-        weigh(columns + axis->first[i], 0, weights_of(axis, i), axis->count[i], axis->precision, bytes);
+        weigh(columns + axis->first[i], 0, weights_of(axis, i), axis->count[i], axis->precision,
+              bytes);
         for (int y = 0; y < rows; y++)
             for (int c = 0; c < CHANNELS; c++) rows_out[y][i * CHANNELS + c] = bytes[c * STRIP + y];
     }
 }
 
 /* Output row i, `size` bytes, from the input rows that it weighs. */
-static void row_resample(const uint8_t *const *rows, const resample_axis *axis, int i, size_t size, uint8_t *out) {
+static void row_resample(const uint8_t *const *rows, const resample_axis *axis, int i, size_t size,
+                         uint8_t *out) {
     const int16_t *w = weights_of(axis, i);
     size_t at = 0;
-    for (; at + LANES <= size; at += LANES) weigh(rows, at, w, axis->count[i], axis->precision, out + at);
+    for (; at + LANES <= size; at += LANES)
+        weigh(rows, at, w, axis->count[i], axis->precision, out + at);
     for (; at < size; at++) {
         int32_t sum = 1 << (axis->precision - 1);
         for (int k = 0; k < axis->count[i]; k++) sum += w[k] * rows[k][at];
@@ -152,13 +175,15 @@ static void row_resample(const uint8_t *const *rows, const resample_axis *axis, 
     }
 }
 
-/* Rows of the photo at the output's width: the input's own where the width stays, else made strip by strip into a ring. */
+/* Rows of the photo at the output's width: the input's own where the width stays, else made strip
+   by strip into a ring. */
 typedef struct row_source {
     const piaa_image *in;
     const resample_axis *across; /* NULL: width unchanged */
     uint8_t *strip, *ring;
     const uint8_t **columns; /* of the strip */
-    int ring_rows, made;     /* rows 0 … made - 1 were made; the last ring_rows of them are in the ring */
+    int ring_rows,
+        made; /* rows 0 … made - 1 were made; the last ring_rows of them are in the ring */
     size_t row_bytes;
 } row_source;
 
@@ -184,21 +209,27 @@ static const uint8_t *row_at(row_source *source, int y) {
 static bool row_source_make(row_source *source, piaa_error *error) {
     size_t width = (size_t)source->in->width;
     if (!source->across) return true;
-    if (!(source->strip = piaa_alloc(width, LANES, error)) || !(source->columns = piaa_alloc(width, sizeof *source->columns, error)) ||
+    if (!(source->strip = piaa_alloc(width, LANES, error)) ||
+        !(source->columns = piaa_alloc(width, sizeof *source->columns, error)) ||
         !(source->ring = piaa_alloc((size_t)source->ring_rows, source->row_bytes, error)))
         return false;
     for (size_t x = 0; x < width; x++) source->columns[x] = source->strip + x * LANES;
     return true;
 }
 
-static bool resample(const piaa_image *in, const resample_axis *across, const resample_axis *down, piaa_image *out, piaa_error *error) {
+static bool resample(const piaa_image *in, const resample_axis *across, const resample_axis *down,
+                     piaa_image *out, piaa_error *error) {
     int taps = down ? down->taps : 1;
-    row_source source = {.in = in, .across = across, .ring_rows = taps + STRIP, .row_bytes = (size_t)out->width * CHANNELS};
+    row_source source = {.in = in,
+                         .across = across,
+                         .ring_rows = taps + STRIP,
+                         .row_bytes = (size_t)out->width * CHANNELS};
     const uint8_t **rows = piaa_alloc((size_t)taps, sizeof *rows, error);
     bool ok = rows && row_source_make(&source, error);
     for (int y = 0; ok && y < out->height; y++) {
         uint8_t *to = out->rgb + (size_t)y * source.row_bytes;
-        for (int k = 0; down && k < down->count[y]; k++) rows[k] = row_at(&source, down->first[y] + k);
+        for (int k = 0; down && k < down->count[y]; k++)
+            rows[k] = row_at(&source, down->first[y] + k);
         if (down)
             row_resample(rows, down, y, source.row_bytes, to);
         else
@@ -213,19 +244,24 @@ static bool resample(const piaa_image *in, const resample_axis *across, const re
 
 static bool check_sizes(const piaa_image *in, int width, int height, piaa_error *error) {
     if (width < 1 || height < 1)
-        return piaa_error_set(error, PIAA_USAGE, "a photo cannot be resized to %d x %d pixels: give sides of at least 1", width, height);
-    if (!in->rgb || in->width < 1 || in->height < 1) return piaa_error_set(error, PIAA_USAGE, "an empty image cannot be resized");
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "a photo cannot be resized to %d x %d pixels: give sides of at least 1", width, height);
+    if (!in->rgb || in->width < 1 || in->height < 1)
+        return piaa_error_set(error, PIAA_USAGE, "an empty image cannot be resized");
     return true;
 }
 
-bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter, piaa_image *out, piaa_error *error) {
+bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter filter,
+                       piaa_image *out, piaa_error *error) {
     *out = (piaa_image){0};
     if (!check_sizes(in, width, height, error)) return false;
     resample_axis across = {0}, down = {0};
     bool same_width = width == in->width, same_height = height == in->height;
-    bool ok = (same_width || axis_make(&across, in->width, width, filter, error)) &&
-              (same_height || axis_make(&down, in->height, height, filter, error)) &&
-              (out->rgb = piaa_alloc_array((size_t)width * (size_t)height, CHANNELS, error)) != NULL;
+    bool ok =
+        (same_width || axis_make(&across, in->width, width, filter, error)) &&
+        (same_height || axis_make(&down, in->height, height, filter, error)) &&
+        (out->rgb = piaa_alloc_array((size_t)width * (size_t)height, CHANNELS, error)) != NULL;
     if (ok) {
         out->width = width;
         out->height = height;
@@ -238,11 +274,13 @@ bool piaa_image_resize(const piaa_image *in, int width, int height, piaa_filter 
 }
 
 /* One axis at a time, the horizontal one first; an axis that keeps its length has the weights 1. */
-float *piaa_image_resize_float(const piaa_image *in, int width, int height, piaa_filter filter, piaa_error *error) {
+float *piaa_image_resize_float(const piaa_image *in, int width, int height, piaa_filter filter,
+                               piaa_error *error) {
     if (!check_sizes(in, width, height, error)) return NULL;
     resample_axis across = {0}, down = {0};
-    double unused, *wx = axis_make_exact(&across, in->width, width, filter, &unused, error),
-                   *wy = wx ? axis_make_exact(&down, in->height, height, filter, &unused, error) : NULL;
+    double unused,
+        *wx = axis_make_exact(&across, in->width, width, filter, &unused, error),
+        *wy = wx ? axis_make_exact(&down, in->height, height, filter, &unused, error) : NULL;
     const size_t row = (size_t)width * CHANNELS;
     float *middle = wy ? piaa_alloc_array((size_t)in->height, row * sizeof *middle, error) : NULL;
     float *out = middle ? piaa_alloc((size_t)height * row, sizeof *out, error) : NULL;
@@ -252,13 +290,15 @@ float *piaa_image_resize_float(const piaa_image *in, int width, int height, piaa
             float sum[CHANNELS] = {0};
             for (int k = 0; k < across.count[x]; k++)
                 for (int c = 0; c < CHANNELS; c++)
-                    sum[c] += (float)wx[(size_t)x * (size_t)across.taps + (size_t)k] * (float)from[(across.first[x] + k) * CHANNELS + c];
+                    sum[c] += (float)wx[(size_t)x * (size_t)across.taps + (size_t)k] *
+                              (float)from[(across.first[x] + k) * CHANNELS + c];
             memcpy(middle + (size_t)y * row + (size_t)x * CHANNELS, sum, sizeof sum);
         }
     }
     for (int y = 0; out && y < height; y++)
         for (int k = 0; k < down.count[y]; k++) {
-            const float w = (float)wy[(size_t)y * (size_t)down.taps + (size_t)k], *from = middle + (size_t)(down.first[y] + k) * row;
+            const float w = (float)wy[(size_t)y * (size_t)down.taps + (size_t)k],
+                        *from = middle + (size_t)(down.first[y] + k) * row;
             for (size_t i = 0; i < row; i++) out[(size_t)y * row + i] += w * from[i];
         }
     free(middle);

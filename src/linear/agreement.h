@@ -1,4 +1,5 @@
-/* How well a list of predictions agrees with what was true: the three figures that the study reports. */
+/* How well a list of predictions agrees with what was true: the three figures that the study
+   reports. */
 #ifndef PIAA_LINEAR_AGREEMENT_H
 #define PIAA_LINEAR_AGREEMENT_H
 
@@ -11,10 +12,12 @@ typedef struct piaa_agreement {
 } piaa_agreement;
 
 /* n pairs, a `stride` apart in both lists (1: one after the other). */
-bool piaa_agreement_measure(const double *truth, const double *predicted, size_t n, size_t stride, piaa_agreement *out,
-                            piaa_error *error) PIAA_MUST_USE;
+bool piaa_agreement_measure(const double *truth, const double *predicted, size_t n, size_t stride,
+                            piaa_agreement *out, piaa_error *error) PIAA_MUST_USE;
 
-/* Pearson's correlation of every pair of columns of values [n][columns] into out [columns][columns]; NaN for constant columns. */
-bool piaa_agreement_correlate(const double *values, size_t n, size_t columns, double *out, piaa_error *error) PIAA_MUST_USE;
+/* Pearson's correlation of every pair of columns of values [n][columns] into out
+   [columns][columns]; NaN for constant columns. */
+bool piaa_agreement_correlate(const double *values, size_t n, size_t columns, double *out,
+                              piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,7 +1,8 @@
 /*
- * Percentile bootstrap (Efron 1979): the mean of n people's figures is computed again for many draws of n people with replacement; the
- * 2.5th and 97.5th percentile of those means bound it.  A paired test does the same with the differences between two methods, so that what
- * makes a person hard for both cancels out.
+ * Percentile bootstrap (Efron 1979): the mean of n people's figures is computed again for many
+ * draws of n people with replacement; the 2.5th and 97.5th percentile of those means bound it.  A
+ * paired test does the same with the differences between two methods, so that what makes a person
+ * hard for both cancels out.
  */
 #include "linear/bootstrap.h"
 
@@ -25,7 +26,8 @@ static double percentile(const double *sorted, int n, double percent) {
 }
 
 /* Means of the resamples [lists][draws], each list sorted. */
-static double *resample(const double *values, size_t lists, size_t n, int draws, uint32_t seed, piaa_error *error) {
+static double *resample(const double *values, size_t lists, size_t n, int draws, uint32_t seed,
+                        piaa_error *error) {
     size_t count = (size_t)draws;
     double *means = piaa_alloc_array(lists * count, sizeof *means, error);
     size_t *drawn = piaa_alloc_array(n, sizeof *drawn, error);
@@ -47,13 +49,14 @@ static double *resample(const double *values, size_t lists, size_t n, int draws,
     }
     free(random);
     free(drawn);
-    for (size_t list = 0; list < lists; list++) qsort(means + list * count, count, sizeof *means, ascending);
+    for (size_t list = 0; list < lists; list++)
+        qsort(means + list * count, count, sizeof *means, ascending);
     return means;
 }
 
 /* p (of the first list) may be NULL. */
-static bool bootstrap(const double *values, size_t lists, size_t n, int draws, uint32_t seed, piaa_interval *out, double *p,
-                      piaa_error *error) {
+static bool bootstrap(const double *values, size_t lists, size_t n, int draws, uint32_t seed,
+                      piaa_interval *out, double *p, piaa_error *error) {
     for (size_t list = 0; list < lists; list++) out[list] = (piaa_interval){NAN, NAN, NAN};
     if (p) *p = NAN;
     if (draws < 1) return piaa_error_set(error, PIAA_USAGE, "a bootstrap needs at least one draw");
@@ -64,7 +67,8 @@ static bool bootstrap(const double *values, size_t lists, size_t n, int draws, u
         const double *sorted = means + list * (size_t)draws;
         double sum = 0;
         for (size_t i = 0; i < n; i++) sum += values[list * n + i];
-        out[list] = (piaa_interval){sum / (double)n, percentile(sorted, draws, 2.5), percentile(sorted, draws, 97.5)};
+        out[list] = (piaa_interval){sum / (double)n, percentile(sorted, draws, 2.5),
+                                    percentile(sorted, draws, 97.5)};
     }
     if (p) {
         int low = 0, high = 0;
@@ -78,16 +82,18 @@ static bool bootstrap(const double *values, size_t lists, size_t n, int draws, u
     return true;
 }
 
-bool piaa_bootstrap_mean(const double *values, size_t n, int draws, uint32_t seed, piaa_interval *out, piaa_error *error) {
+bool piaa_bootstrap_mean(const double *values, size_t n, int draws, uint32_t seed,
+                         piaa_interval *out, piaa_error *error) {
     return bootstrap(values, 1, n, draws, seed, out, NULL, error);
 }
 
-bool piaa_bootstrap_means(const double *values, size_t lists, size_t n, int draws, uint32_t seed, piaa_interval *out, piaa_error *error) {
+bool piaa_bootstrap_means(const double *values, size_t lists, size_t n, int draws, uint32_t seed,
+                          piaa_interval *out, piaa_error *error) {
     return bootstrap(values, lists, n, draws, seed, out, NULL, error);
 }
 
-bool piaa_bootstrap_paired(const double *a, const double *b, size_t n, int draws, uint32_t seed, piaa_interval *difference, double *p,
-                           piaa_error *error) {
+bool piaa_bootstrap_paired(const double *a, const double *b, size_t n, int draws, uint32_t seed,
+                           piaa_interval *difference, double *p, piaa_error *error) {
     double *d = piaa_alloc_array(n, sizeof *d, error);
     if (!d) return false;
     for (size_t i = 0; i < n; i++) d[i] = a[i] - b[i];
@@ -105,7 +111,8 @@ bool piaa_bootstrap_holm(const double *p, size_t count, double *adjusted, piaa_e
     qsort(sorted, tests, sizeof *sorted, ascending);
     for (size_t i = 0; i < count; i++) {
         double own = p[i], most = NAN;
-        for (size_t k = 0; k < tests && sorted[k] <= own; k++) most = fmax(most, fmin(1, sorted[k] * (double)(tests - k)));
+        for (size_t k = 0; k < tests && sorted[k] <= own; k++)
+            most = fmax(most, fmin(1, sorted[k] * (double)(tests - k)));
         adjusted[i] = most;
     }
     free(sorted);

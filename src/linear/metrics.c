@@ -12,7 +12,8 @@ static bool has_nan(const double *values, size_t n) {
     return false;
 }
 
-/* Compared exactly: the mean of a constant list may be off in the last digit, and its correlation would then be noise. */
+/* Compared exactly: the mean of a constant list may be off in the last digit, and its correlation
+   would then be noise. */
 static bool is_constant(const double *values, size_t n) {
     for (size_t i = 1; i < n; i++)
         if (values[i] != values[0]) return false;
@@ -26,7 +27,8 @@ static double mean_of(const double *values, size_t n) {
 }
 
 double piaa_metrics_pearson(const double *a, const double *b, size_t n) {
-    if (n < 2 || has_nan(a, n) || has_nan(b, n) || is_constant(a, n) || is_constant(b, n)) return NAN;
+    if (n < 2 || has_nan(a, n) || has_nan(b, n) || is_constant(a, n) || is_constant(b, n))
+        return NAN;
     double mean_a = mean_of(a, n), mean_b = mean_of(b, n), aa = 0, bb = 0, ab = 0;
     for (size_t i = 0; i < n; i++) {
         double x = a[i] - mean_a, y = b[i] - mean_b;
@@ -60,7 +62,8 @@ bool piaa_metrics_ranks(const double *values, size_t n, double *ranks, piaa_erro
     return true;
 }
 
-bool piaa_metrics_spearman(const double *a, const double *b, size_t n, double *out, piaa_error *error) {
+bool piaa_metrics_spearman(const double *a, const double *b, size_t n, double *out,
+                           piaa_error *error) {
     *out = NAN;
     if (n < 2 || has_nan(a, n) || has_nan(b, n)) return true;
     double *ranks = piaa_alloc_array(2 * n, sizeof *ranks, error);

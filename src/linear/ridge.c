@@ -1,27 +1,34 @@
 /*
- * Ridge regression and its leave-one-out errors from one orthogonal reduction of a symmetric matrix.
+ * Ridge regression and its leave-one-out errors from one orthogonal reduction of a symmetric
+ * matrix.
  *
- * Let Z [n, d] be the standardised design matrix (columns of mean 0) and y the centred target.  Ridge minimises |y - Zw|^2 + a|w|^2:
+ * Let Z [n, d] be the standardised design matrix (columns of mean 0) and y the centred target.
+ * Ridge minimises |y - Zw|^2 + a|w|^2:
  *
  *     w = (Z'Z + aI)^-1 Z'y = Z'c,    c = (ZZ' + aI)^-1 y,    and  a c = y - Zw,  the residual.
  *
- * Leaving row i out and fitting again, intercept included, changes its residual to  e_i = (a c_i) / (1 - 1/n - h_i),  where
- * h_i = z_i'(Z'Z + aI)^-1 z_i is the row's leverage (Rifkin and Lippert, "Notes on regularized least squares", MIT-CSAIL-TR-2007-025).
+ * Leaving row i out and fitting again, intercept included, changes its residual to  e_i = (a c_i) /
+ * (1 - 1/n - h_i),  where h_i = z_i'(Z'Z + aI)^-1 z_i is the row's leverage (Rifkin and Lippert,
+ * "Notes on regularized least squares", MIT-CSAIL-TR-2007-025).
  *
- * Both need the inverse of a symmetric matrix plus a, for many a.  With the matrix = Q T Q', T tridiagonal, T + a = L D L' costs O(size)
- * for each alpha, and so does every solution and every leverage: with p a row of ZQ or of Q, y = L^-1 p gives p'(T + a)^-1 p = sum_k
- * y_k^2 / D_k.  Eigenvectors would say no more and cost twice as much.
+ * Both need the inverse of a symmetric matrix plus a, for many a.  With the matrix = Q T Q', T
+ * tridiagonal, T + a = L D L' costs O(size) for each alpha, and so does every solution and every
+ * leverage: with p a row of ZQ or of Q, y = L^-1 p gives p'(T + a)^-1 p = sum_k y_k^2 / D_k.
+ * Eigenvectors would say no more and cost twice as much.
  *
- * Tall (n > d).  Z'Z = Q T Q', so with P = ZQ:  w = Q (T + a)^-1 Q'Z'y  and  h_i = p_i'(T + a)^-1 p_i.  Z is never held: blocks of rows are
- * standardised from float32 as they are needed.
+ * Tall (n > d).  Z'Z = Q T Q', so with P = ZQ:  w = Q (T + a)^-1 Q'Z'y  and  h_i = p_i'(T + a)^-1
+ * p_i.  Z is never held: blocks of rows are standardised from float32 as they are needed.
  *
- * Wide (n <= d).  ZZ' = Q T Q',  c = Q (T + a)^-1 Q'y,  and  1 - h_i = a q_i'(T + a)^-1 q_i  without a difference of nearly equal numbers.
- * The 1/n of the slack would bring one back: it belongs to the vector of ones, whose eigenvalue in ZZ' is 0, centring having taken it away.
- * Adding s/n to every entry of ZZ' makes that eigenvalue s and leaves the rest alone.  With s twice the trace it is beyond all others, and
+ * Wide (n <= d).  ZZ' = Q T Q',  c = Q (T + a)^-1 Q'y,  and  1 - h_i = a q_i'(T + a)^-1 q_i
+ * without a difference of nearly equal numbers. The 1/n of the slack would bring one back: it
+ * belongs to the vector of ones, whose eigenvalue in ZZ' is 0, centring having taken it away.
+ * Adding s/n to every entry of ZZ' makes that eigenvalue s and leaves the rest alone.  With s twice
+ * the trace it is beyond all others, and
  *     1 - 1/n - h_i = a q_i'(T + a)^-1 q_i - a / (n (s + a))
  * takes away at most about half.
  *
- * Only the leverages need the alphas and no targets: they are kept for the list that was asked for last.
+ * Only the leverages need the alphas and no targets: they are kept for the list that was asked for
+ * last.
  */
 #include "linear/ridge.h"
 
@@ -64,15 +71,16 @@ struct piaa_ridge_design {
 };
 
 /* NumPy's logspace(-3, 3, 13), digit by digit. */
-static const double default_alphas[] = {0.001, 0.0031622776601683794, 0.01, 0.03162277660168379, 0.1, 0.31622776601683794,
-                                        1,     3.1622776601683795,    10,   31.622776601683793,  100, 316.2277660168379,
+static const double default_alphas[] = {0.001, 0.0031622776601683794, 0.01, 0.03162277660168379,
+                                        0.1,   0.31622776601683794,   1,    3.1622776601683795,
+                                        10,    31.622776601683793,    100,  316.2277660168379,
                                         1000};
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* ---------------------------------------------------------------------------------------------------- standardising */
+/* -------------------------------------------------------------------------------- standardising */
 
 static const float *row_of(const piaa_ridge_design *design, int64_t i) {
     return design->x + (size_t)(design->rows ? design->rows[i] : i) * (size_t)design->dim;
@@ -84,18 +92,22 @@ static bool report_not_finite(const piaa_ridge_design *design, piaa_error *error
             float value = row_of(design, i)[j];
             if (isfinite(value)) continue;
             return piaa_error_set(error, PIAA_FORMAT,
-                                  "features, row %lld, column %d (from 0): %g is not a finite number; leave that row out or "
+                                  "features, row %lld, column %d (from 0): %g is not a finite "
+                                  "number; leave that row out or "
                                   "make its features again",
-                                  (long long)(design->rows ? design->rows[i] : i), j, (double)value);
+                                  (long long)(design->rows ? design->rows[i] : i), j,
+                                  (double)value);
         }
     return piaa_error_set(error, PIAA_FORMAT, "the features changed while they were being read");
 }
 
-/* Mean and standard deviation of every column by the corrected two-pass algorithm (Chan, Golub, LeVeque 1983), on differences from the
- * first row, so that a constant column has variance exactly 0. */
+/* Mean and standard deviation of every column by the corrected two-pass algorithm (Chan, Golub,
+ * LeVeque 1983), on differences from the first row, so that a constant column has variance exactly
+ * 0. */
 static bool measure_columns(piaa_ridge_design *design, piaa_error *error) {
     size_t d = (size_t)design->dim;
-    double n = (double)design->n, *mean = design->mean, *squares = design->scale, *drift = design->inverse;
+    double n = (double)design->n, *mean = design->mean, *squares = design->scale,
+           *drift = design->inverse;
     const float *origin = row_of(design, 0);
     for (int64_t i = 0; i < design->n; i++) {
         const float *x = row_of(design, i);
@@ -116,7 +128,8 @@ static bool measure_columns(piaa_ridge_design *design, piaa_error *error) {
         }
     }
     for (size_t j = 0; j < d; j++) {
-        double variance = (squares[j] - drift[j] * drift[j] / n) / n, rounding = n * mean[j] * DBL_EPSILON;
+        double variance = (squares[j] - drift[j] * drift[j] / n) / n,
+               rounding = n * mean[j] * DBL_EPSILON;
         bool constant = variance <= n * DBL_EPSILON * variance + rounding * rounding;
         design->scale[j] = constant ? 1 : sqrt(variance);
         design->inverse[j] = constant ? 0 : 1 / design->scale[j];
@@ -139,22 +152,25 @@ static const double *standardised(piaa_ridge_design *design, int64_t first, int6
     return design->z;
 }
 
-/* ------------------------------------------------------------------------------------------------------ factorising */
+/* ---------------------------------------------------------------------------------- factorising */
 
 static void make_gram(piaa_ridge_design *design) {
     int side = design->side, d = design->dim;
     double *gram = design->basis;
     if (design->wide) {
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, side, d, 1, standardised(design, 0, side), d, 0, gram, side);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, side, d, 1,
+                    standardised(design, 0, side), d, 0, gram, side);
         double trace = 0;
         for (size_t i = 0; i < (size_t)side; i++) trace += gram[i * (size_t)side + i];
         design->ones = trace > 0 ? 2 * trace : 1;
         for (size_t i = 0; i < (size_t)side; i++)
-            for (size_t j = i; j < (size_t)side; j++) gram[i * (size_t)side + j] += design->ones / side;
+            for (size_t j = i; j < (size_t)side; j++)
+                gram[i * (size_t)side + j] += design->ones / side;
     } else {
         for (int64_t i = 0; i < design->n; i += design->block) {
             int count = (int)least(design->block, design->n - i);
-            cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, side, count, 1, standardised(design, i, count), d, i > 0, gram, side);
+            cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, side, count, 1,
+                        standardised(design, i, count), d, i > 0, gram, side);
         }
     }
 }
@@ -165,15 +181,21 @@ static bool factorise(piaa_ridge_design *design, piaa_error *error) {
     if (!reflectors) return false;
     make_gram(design);
     /* Row-major upper is column-major lower; the columns of Q there are rows here. */
-    lapack_int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', side, design->basis, side, design->diagonal, design->beside, reflectors);
-    if (info == 0) info = LAPACKE_dorgtr(LAPACK_COL_MAJOR, 'L', side, design->basis, side, reflectors);
+    lapack_int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', side, design->basis, side,
+                                     design->diagonal, design->beside, reflectors);
+    if (info == 0)
+        info = LAPACKE_dorgtr(LAPACK_COL_MAJOR, 'L', side, design->basis, side, reflectors);
     free(reflectors);
-    return info == 0 || piaa_error_set(error, PIAA_MEMORY, "out of memory factorising a %d x %d matrix", side, side);
+    return info == 0 || piaa_error_set(error, PIAA_MEMORY,
+                                       "out of memory factorising a %d x %d matrix", side, side);
 }
 
-piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim, piaa_error *error) {
+piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim,
+                                         piaa_error *error) {
     if (!x || n < 1 || dim < 1) {
-        piaa_error_set(error, PIAA_USAGE, "a regression needs at least one row and one column (%lld x %d given)", (long long)n, dim);
+        piaa_error_set(error, PIAA_USAGE,
+                       "a regression needs at least one row and one column (%lld x %d given)",
+                       (long long)n, dim);
         return NULL;
     }
     piaa_ridge_design *design = piaa_alloc(1, sizeof *design, error);
@@ -190,8 +212,10 @@ piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, in
         if (!(design->rows = piaa_alloc_array((size_t)n, sizeof *rows, error))) goto fail;
         memcpy(design->rows, rows, (size_t)n * sizeof *rows);
     }
-    if (!(design->mean = piaa_alloc(d, sizeof(double), error)) || !(design->scale = piaa_alloc(d, sizeof(double), error)) ||
-        !(design->inverse = piaa_alloc(d, sizeof(double), error)) || !(design->diagonal = piaa_alloc(2 * side, sizeof(double), error)) ||
+    if (!(design->mean = piaa_alloc(d, sizeof(double), error)) ||
+        !(design->scale = piaa_alloc(d, sizeof(double), error)) ||
+        !(design->inverse = piaa_alloc(d, sizeof(double), error)) ||
+        !(design->diagonal = piaa_alloc(2 * side, sizeof(double), error)) ||
         !(design->basis = piaa_alloc_array(side * side + LANES, sizeof(double), error)) ||
         !(design->z = piaa_alloc_array((size_t)design->block * d, sizeof(double), error)))
         goto fail;
@@ -220,15 +244,17 @@ void piaa_ridge_design_free(piaa_ridge_design *design) {
     free(design);
 }
 
-/* -------------------------------------------------------------------------------------------------------- leverages */
+/* ------------------------------------------------------------------------------------ leverages */
 
-/* T + a = L D L' for every alpha.  No pivot of a matrix whose eigenvalues are at least a is below a. */
+/* T + a = L D L' for every alpha.  No pivot of a matrix whose eigenvalues are at least a is below
+   a. */
 static void factorise_shifted(piaa_ridge_design *design) {
     size_t alphas = (size_t)design->alpha_count;
     for (size_t a = 0; a < alphas; a++) {
         double carried = 0;
         for (size_t k = 0; k < (size_t)design->side; k++) {
-            double pivot = fmax(design->diagonal[k] + design->alphas[a] - carried, design->alphas[a]);
+            double pivot =
+                fmax(design->diagonal[k] + design->alphas[a] - carried, design->alphas[a]);
             double beside = k + 1 < (size_t)design->side ? design->beside[k] : 0;
             design->pivots[k * alphas + a] = pivot;
             design->lower[k * alphas + a] = beside / pivot;
@@ -237,9 +263,10 @@ static void factorise_shifted(piaa_ridge_design *design) {
     }
 }
 
-/* Leverages of LANES rows whose coordinates stand in columns of p, `stride` apart: forward substitution for all of them at once, everything
- * but p in registers. */
-static void leverages(const piaa_ridge_design *design, size_t alpha, const double *p, size_t stride, double *out) {
+/* Leverages of LANES rows whose coordinates stand in columns of p, `stride` apart: forward
+ * substitution for all of them at once, everything but p in registers. */
+static void leverages(const piaa_ridge_design *design, size_t alpha, const double *p, size_t stride,
+                      double *out) {
     size_t alphas = (size_t)design->alpha_count;
     double y[LANES] = {0}, h[LANES] = {0}, lower = 0;
     for (size_t k = 0; k < (size_t)design->side; k++) {
@@ -253,9 +280,10 @@ static void leverages(const piaa_ridge_design *design, size_t alpha, const doubl
     memcpy(out, h, sizeof h);
 }
 
-/* Slack of the rows first .. first + count - 1, whose coordinates are the columns of p [side][stride]; up to LANES - 1 numbers behind the
- * last column are read and mean nothing. */
-static void slack_of_rows(piaa_ridge_design *design, int64_t first, size_t count, const double *p, size_t stride) {
+/* Slack of the rows first .. first + count - 1, whose coordinates are the columns of p
+ * [side][stride]; up to LANES - 1 numbers behind the last column are read and mean nothing. */
+static void slack_of_rows(piaa_ridge_design *design, int64_t first, size_t count, const double *p,
+                          size_t stride) {
     size_t alphas = (size_t)design->alpha_count;
     double n = (double)design->n, h[LANES];
     for (size_t row = 0; row < count; row += LANES)
@@ -263,8 +291,10 @@ static void slack_of_rows(piaa_ridge_design *design, int64_t first, size_t count
             double a = design->alphas[k];
             leverages(design, k, p + row, stride, h);
             for (size_t i = 0; i < LANES && row + i < count; i++) {
-                double slack = design->wide ? a * h[i] - a / (n * (design->ones + a)) : 1 - 1 / n - h[i];
-                design->slack[((size_t)first + row + i) * alphas + k] = fmax(slack, DBL_EPSILON * DBL_EPSILON);
+                double slack =
+                    design->wide ? a * h[i] - a / (n * (design->ones + a)) : 1 - 1 / n - h[i];
+                design->slack[((size_t)first + row + i) * alphas + k] =
+                    fmax(slack, DBL_EPSILON * DBL_EPSILON);
             }
         }
 }
@@ -274,14 +304,15 @@ static void slack_of_blocks(piaa_ridge_design *design, double *work) {
     int d = design->dim, stride = (int)design->block;
     for (int64_t i = 0; i < design->n; i += design->block) {
         int here = (int)least(design->block, design->n - i);
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->basis, d, standardised(design, i, here), d, 0, work,
-                    stride);
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->basis, d,
+                    standardised(design, i, here), d, 0, work, stride);
         slack_of_rows(design, i, (size_t)here, work, (size_t)stride);
     }
 }
 
 /* Makes design->slack for this list of alphas. */
-static bool make_slack(piaa_ridge_design *design, const double *alphas, int count, piaa_error *error) {
+static bool make_slack(piaa_ridge_design *design, const double *alphas, int count,
+                       piaa_error *error) {
     size_t bytes = (size_t)count * sizeof *alphas, side = (size_t)design->side;
     if (design->alpha_count == count && memcmp(design->alphas, alphas, bytes) == 0) return true;
     free(design->alphas);
@@ -290,10 +321,12 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
     free(design->pivots);
     design->alpha_count = 0;
     design->slack = design->lower = design->pivots = NULL;
-    size_t factors = side * (size_t)count, room = design->wide ? 1 : side * (size_t)design->block + LANES;
+    size_t factors = side * (size_t)count,
+           room = design->wide ? 1 : side * (size_t)design->block + LANES;
     double *work = piaa_alloc(room, sizeof(double), error);
     bool ok = (design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) && work &&
-              (design->slack = piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) &&
+              (design->slack =
+                   piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) &&
               (design->lower = piaa_alloc_array(factors, sizeof(double), error)) &&
               (design->pivots = piaa_alloc_array(factors, sizeof(double), error));
     if (ok) {
@@ -309,7 +342,7 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
     return ok;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- fitting */
+/* -------------------------------------------------------------------------------------- fitting */
 
 /* One fit in hand. */
 typedef struct fitting {
@@ -340,7 +373,9 @@ static void substitute(fitting *fit, const column *columns, size_t count) {
     double *x = fit->filtered;
     for (size_t k = 0; k < side; k++)
         for (size_t c = 0; c < count; c++) {
-            double before = k ? design->lower[(k - 1) * alphas + (size_t)columns[c].alpha] * x[(k - 1) * count + c] : 0;
+            double before = k ? design->lower[(k - 1) * alphas + (size_t)columns[c].alpha] *
+                                    x[(k - 1) * count + c]
+                              : 0;
             x[k * count + c] = projected(fit, k, &columns[c]) - before;
         }
     for (size_t k = side; k-- > 0;)
@@ -354,33 +389,39 @@ static void substitute(fitting *fit, const column *columns, size_t count) {
 static void solve(fitting *fit, const column *columns, int count) {
     const piaa_ridge_design *design = fit->design;
     substitute(fit, columns, (size_t)count);
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, design->side, count, design->side, 1, design->basis, design->side, fit->filtered,
-                count, 0, fit->solution, count);
+    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, design->side, count, design->side, 1,
+                design->basis, design->side, fit->filtered, count, 0, fit->solution, count);
 }
 
 /* Leave-one-out errors [here][count] of the rows from `first` on, in fit->error. */
-static const double *errors_of_block(fitting *fit, const column *columns, int count, int64_t first, int here) {
+static const double *errors_of_block(fitting *fit, const column *columns, int count, int64_t first,
+                                     int here) {
     piaa_ridge_design *design = fit->design;
     size_t width = (size_t)count;
     if (design->wide)
-        memcpy(fit->error, fit->solution + (size_t)first * width, (size_t)here * width * sizeof(double));
+        memcpy(fit->error, fit->solution + (size_t)first * width,
+               (size_t)here * width * sizeof(double));
     else
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, here, count, design->dim, 1, standardised(design, first, here), design->dim,
-                    fit->solution, count, 0, fit->error, count);
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, here, count, design->dim, 1,
+                    standardised(design, first, here), design->dim, fit->solution, count, 0,
+                    fit->error, count);
     for (size_t i = 0; i < (size_t)here; i++) {
         const double *slack = design->slack + ((size_t)first + i) * (size_t)design->alpha_count;
         const double *y = fit->centred + ((size_t)first + i) * (size_t)fit->targets;
         for (size_t c = 0; c < width; c++) {
             double *e = &fit->error[i * width + c];
-            double residual = design->wide ? design->alphas[columns[c].alpha] * *e : y[columns[c].target] - *e;
+            double residual =
+                design->wide ? design->alphas[columns[c].alpha] * *e : y[columns[c].target] - *e;
             *e = residual / slack[columns[c].alpha];
         }
     }
     return fit->error;
 }
 
-/* Sets chosen[target].alpha to the best of the list; columns [alphas][targets], squares [alphas * targets] are work space. */
-static void choose_alphas(fitting *fit, bool joint, column *columns, double *squares, column *chosen) {
+/* Sets chosen[target].alpha to the best of the list; columns [alphas][targets], squares [alphas *
+   targets] are work space. */
+static void choose_alphas(fitting *fit, bool joint, column *columns, double *squares,
+                          column *chosen) {
     piaa_ridge_design *design = fit->design;
     int alphas = design->alpha_count, targets = fit->targets, count = alphas * targets;
     for (int t = 0; t < targets; t++) chosen[t] = (column){t, 0};
@@ -392,7 +433,8 @@ static void choose_alphas(fitting *fit, bool joint, column *columns, double *squ
         int here = (int)least(design->block, design->n - i);
         const double *e = errors_of_block(fit, columns, count, i, here);
         for (size_t r = 0; r < (size_t)here; r++)
-            for (size_t c = 0; c < (size_t)count; c++) squares[c] += e[r * (size_t)count + c] * e[r * (size_t)count + c];
+            for (size_t c = 0; c < (size_t)count; c++)
+                squares[c] += e[r * (size_t)count + c] * e[r * (size_t)count + c];
     }
     if (joint)
         for (int a = 0; a < alphas; a++) {
@@ -402,7 +444,8 @@ static void choose_alphas(fitting *fit, bool joint, column *columns, double *squ
         }
     for (int t = 0; t < targets; t++)
         for (int a = 1; a < alphas; a++)
-            if (squares[a * targets + t] < squares[chosen[t].alpha * targets + t] * (1 - 1e-12)) chosen[t].alpha = a;
+            if (squares[a * targets + t] < squares[chosen[t].alpha * targets + t] * (1 - 1e-12))
+                chosen[t].alpha = a;
 }
 
 static bool centre_targets(fitting *fit, piaa_error *error) {
@@ -411,12 +454,15 @@ static bool centre_targets(fitting *fit, piaa_error *error) {
         for (size_t t = 0; t < targets; t++) {
             double value = fit->y[i * targets + t];
             if (!isfinite(value))
-                return piaa_error_set(error, PIAA_FORMAT, "target %zu of row %zu (from 0): %g is not a finite number", t, i, value);
+                return piaa_error_set(error, PIAA_FORMAT,
+                                      "target %zu of row %zu (from 0): %g is not a finite number",
+                                      t, i, value);
             fit->mean[t] += value - fit->y[t];
         }
     for (size_t t = 0; t < targets; t++) fit->mean[t] = fit->y[t] + fit->mean[t] / (double)n;
     for (size_t i = 0; i < n; i++)
-        for (size_t t = 0; t < targets; t++) fit->centred[i * targets + t] = fit->y[i * targets + t] - fit->mean[t];
+        for (size_t t = 0; t < targets; t++)
+            fit->centred[i * targets + t] = fit->y[i * targets + t] - fit->mean[t];
     return true;
 }
 
@@ -428,13 +474,14 @@ static void project(fitting *fit, double *work) {
     if (!design->wide) {
         for (int64_t i = 0; i < design->n; i += design->block) {
             int here = (int)least(design->block, design->n - i);
-            cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, t, here, 1, standardised(design, i, here), d,
-                        fit->centred + (size_t)i * (size_t)t, t, i > 0, work, t);
+            cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, t, here, 1,
+                        standardised(design, i, here), d, fit->centred + (size_t)i * (size_t)t, t,
+                        i > 0, work, t);
         }
         right = work;
     }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, design->side, t, design->side, 1, design->basis, design->side, right, t, 0,
-                fit->projection, t);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, design->side, t, design->side, 1,
+                design->basis, design->side, right, t, 0, fit->projection, t);
 }
 
 static piaa_ridge *model_new(int64_t n, int dim, int targets, piaa_error *error) {
@@ -474,14 +521,15 @@ static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge 
     solve(fit, chosen, t);
     const double *w = fit->solution;
     if (design->wide) {
-        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, t, (int)design->n, 1, standardised(design, 0, design->n), d, fit->solution,
-                    t, 0, work, t);
+        cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, d, t, (int)design->n, 1,
+                    standardised(design, 0, design->n), d, fit->solution, t, 0, work, t);
         w = work;
     }
     for (size_t k = 0; k < targets; k++) {
         model->alphas[k] = design->alphas[chosen[k].alpha];
         for (size_t j = 0; j < (size_t)d; j++) {
-            model->coefficients[k * (size_t)d + j] = design->inverse[j] > 0 ? w[j * targets + k] : 0;
+            model->coefficients[k * (size_t)d + j] =
+                design->inverse[j] > 0 ? w[j * targets + k] : 0;
             model->weights[k * (size_t)d + j] = w[j * targets + k] * design->inverse[j];
         }
     }
@@ -492,23 +540,29 @@ static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge 
             for (size_t k = 0; k < targets; k++) {
                 double miss = e[r * targets + k];
                 model->loo_rmse[k] += miss * miss;
-                model->loo[((size_t)i + r) * targets + k] = fit->y[((size_t)i + r) * targets + k] - miss;
+                model->loo[((size_t)i + r) * targets + k] =
+                    fit->y[((size_t)i + r) * targets + k] - miss;
             }
     }
-    for (size_t k = 0; k < targets; k++) model->loo_rmse[k] = sqrt(model->loo_rmse[k] / (double)design->n);
+    for (size_t k = 0; k < targets; k++)
+        model->loo_rmse[k] = sqrt(model->loo_rmse[k] / (double)design->n);
 }
 
 static bool check_options(const piaa_ridge_options *options, int targets, piaa_error *error) {
-    if (targets < 1) return piaa_error_set(error, PIAA_USAGE, "a regression needs at least one target");
+    if (targets < 1)
+        return piaa_error_set(error, PIAA_USAGE, "a regression needs at least one target");
     if (!options || !options->alphas) return true;
-    if (options->alpha_count < 1) return piaa_error_set(error, PIAA_USAGE, "the list of alphas is empty");
+    if (options->alpha_count < 1)
+        return piaa_error_set(error, PIAA_USAGE, "the list of alphas is empty");
     for (int a = 0; a < options->alpha_count; a++)
         if (!(options->alphas[a] > 0) || !isfinite(options->alphas[a]))
-            return piaa_error_set(error, PIAA_USAGE, "alpha must be a positive number, not %g", options->alphas[a]);
+            return piaa_error_set(error, PIAA_USAGE, "alpha must be a positive number, not %g",
+                                  options->alphas[a]);
     return true;
 }
 
-piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targets, const piaa_ridge_options *options, piaa_error *error) {
+piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targets,
+                           const piaa_ridge_options *options, piaa_error *error) {
     if (!design) {
         piaa_error_missing(error, "design matrix");
         return NULL;
@@ -518,10 +572,12 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
     const double *alphas = given ? options->alphas : default_alphas;
     int alpha_count = given ? options->alpha_count : (int)PIAA_COUNT(default_alphas);
     if (alpha_count > INT_MAX / targets) {
-        piaa_error_set(error, PIAA_USAGE, "%d alphas for %d targets are too many", alpha_count, targets);
+        piaa_error_set(error, PIAA_USAGE, "%d alphas for %d targets are too many", alpha_count,
+                       targets);
         return NULL;
     }
-    size_t n = (size_t)design->n, t = (size_t)targets, d = (size_t)design->dim, count = (size_t)alpha_count * t;
+    size_t n = (size_t)design->n, t = (size_t)targets, d = (size_t)design->dim,
+           count = (size_t)alpha_count * t;
     size_t side = (size_t)design->side;
     piaa_ridge *model = model_new(design->n, design->dim, targets, error);
     fitting fit = {.design = design, .y = y, .targets = targets};
@@ -542,12 +598,15 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
         ok = true;
         goto end;
     }
-    if (!make_slack(design, alphas, alpha_count, error) || !(fit.projection = piaa_alloc_array(side * t, sizeof(double), error)) ||
+    if (!make_slack(design, alphas, alpha_count, error) ||
+        !(fit.projection = piaa_alloc_array(side * t, sizeof(double), error)) ||
         !(fit.filtered = piaa_alloc_array(side * count, sizeof(double), error)) ||
         !(fit.solution = piaa_alloc_array(side * count, sizeof(double), error)) ||
         !(fit.error = piaa_alloc_array((size_t)design->block * count, sizeof(double), error)) ||
-        !(columns = piaa_alloc(count, sizeof *columns, error)) || !(chosen = piaa_alloc(t, sizeof *chosen, error)) ||
-        !(squares = piaa_alloc_array(count, sizeof(double), error)) || !(work = piaa_alloc_array(d * t, sizeof(double), error)))
+        !(columns = piaa_alloc(count, sizeof *columns, error)) ||
+        !(chosen = piaa_alloc(t, sizeof *chosen, error)) ||
+        !(squares = piaa_alloc_array(count, sizeof(double), error)) ||
+        !(work = piaa_alloc_array(d * t, sizeof(double), error)))
         goto end;
     project(&fit, work);
     choose_alphas(&fit, options && options->joint, columns, squares, chosen);
@@ -568,7 +627,7 @@ end:
     return NULL;
 }
 
-/* -------------------------------------------------------------------------------------------------------- prediction */
+/* ----------------------------------------------------------------------------------- prediction */
 
 /* Eight running sums, so that the compiler may use vector registers without reordering ours. */
 double piaa_ridge_dot(const double *weights, const double *mean, const float *x, int dim) {
@@ -577,12 +636,15 @@ double piaa_ridge_dot(const double *weights, const double *mean, const float *x,
     for (; j + 8 <= dim; j += 8)
         for (int k = 0; k < 8; k++) sums[k] += weights[j + k] * ((double)x[j + k] - mean[j + k]);
     for (; j < dim; j++) sums[0] += weights[j] * ((double)x[j] - mean[j]);
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
+           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
 
 void piaa_ridge_predict(const piaa_ridge *model, const float *x, int64_t count, double *out) {
     size_t d = (size_t)model->dim, t = (size_t)model->targets;
     for (size_t i = 0; i < (size_t)count; i++)
         for (size_t k = 0; k < t; k++)
-            out[i * t + k] = model->intercepts[k] + piaa_ridge_dot(model->weights + k * d, model->mean, x + i * d, model->dim);
+            out[i * t + k] =
+                model->intercepts[k] +
+                piaa_ridge_dot(model->weights + k * d, model->mean, x + i * d, model->dim);
 }

@@ -1,14 +1,19 @@
 /*
- * Ridge regression with a closed-form leave-one-out choice of alpha: scikit-learn's StandardScaler + RidgeCV, in float64.
+ * Ridge regression with a closed-form leave-one-out choice of alpha: scikit-learn's StandardScaler
+ * + RidgeCV, in float64.
  *
- *     piaa_ridge_design *design = piaa_ridge_design_new(x, NULL, 100, 2560, &error);       // standardises and factorises, once
- *     piaa_ridge *model = piaa_ridge_fit(design, y, 1, NULL, &error);                      // any number of times
+ *     // standardises and factorises, once
+ *     piaa_ridge_design *design = piaa_ridge_design_new(x, NULL, 100, 2560, &error);
+ *     // any number of times
+ *     piaa_ridge *model = piaa_ridge_fit(design, y, 1, NULL, &error);
  *     piaa_ridge_predict(model, photos, count, scores);
  *
- * One factorisation of a design matrix serves every target, every alpha, and the leave-one-out errors; see ridge.c for the mathematics.
+ * One factorisation of a design matrix serves every target, every alpha, and the leave-one-out
+ * errors; see ridge.c for the mathematics.
  *
- * Threads: nothing here changes how many OpenBLAS uses, which is a setting of the whole process; its owner can (linear/blas.h).  A program
- * that fits many small models sets one and gives each of its own threads a design.
+ * Threads: nothing here changes how many OpenBLAS uses, which is a setting of the whole process;
+ * its owner can (linear/blas.h).  A program that fits many small models sets one and gives each of
+ * its own threads a design.
  */
 #ifndef PIAA_LINEAR_RIDGE_H
 #define PIAA_LINEAR_RIDGE_H
@@ -18,24 +23,30 @@
 typedef struct piaa_ridge_design piaa_ridge_design;
 
 /*
- * Standardises and factorises `n` rows of the row-major float32 matrix x [*, dim]: rows[0..n-1] by index, or the first n where rows is
- * NULL.  x stays the caller's and must outlive the design (it is read again by every fit, so that it may be a mapped file larger than
- * memory); rows is copied.
+ * Standardises and factorises `n` rows of the row-major float32 matrix x [*, dim]: rows[0..n-1] by
+ * index, or the first n where rows is NULL.  x stays the caller's and must outlive the design (it
+ * is read again by every fit, so that it may be a mapped file larger than memory); rows is copied.
  *
- * Columns get mean 0 and population variance 1.  A column that is constant by scikit-learn's rule (its variance is within the rounding
- * error of computing it) keeps scale 1 and becomes exactly 0, however large its values, so its coefficient is 0.
+ * Columns get mean 0 and population variance 1.  A column that is constant by scikit-learn's rule
+ * (its variance is within the rounding error of computing it) keeps scale 1 and becomes exactly 0,
+ * however large its values, so its coefficient is 0.
  *
- * Memory, in float64: n <= dim: n x dim and n x n (LAPACK's work space doubles the square one meanwhile); n > dim: dim x dim, and 8 MiB.
- * Errors: no rows, no columns, a value that is not finite (row and column, from 0, are named), memory.
+ * Memory, in float64: n <= dim: n x dim and n x n (LAPACK's work space doubles the square one
+ * meanwhile); n > dim: dim x dim, and 8 MiB.
+ *
+ * Errors: no rows, no columns, a value that is not
+ * finite (row and column, from 0, are named), memory.
  */
-piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim, piaa_error *error) PIAA_MUST_USE;
+piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim,
+                                         piaa_error *error) PIAA_MUST_USE;
 void piaa_ridge_design_free(piaa_ridge_design *design);
 
 /* Zeroed: alphas logspace(-3, 3, 13), each target its own.  One alpha in the list fixes it. */
 typedef struct piaa_ridge_options {
     const double *alphas; /* positive; the caller's; NULL: the default list */
     int alpha_count;
-    bool joint; /* one alpha for all targets: the one with the least squared leave-one-out error summed over them */
+    bool joint; /* one alpha for all targets: the one with the least squared leave-one-out error
+                   summed over them */
 } piaa_ridge_options;
 
 /* A fitted model.  Owned by the caller; every array is part of it. */
@@ -43,27 +54,31 @@ typedef struct piaa_ridge {
     int64_t rows; /* it was learned from */
     int dim;
     int targets;
-    bool mean_only;       /* learned from one row: predicts its target, and the leave-one-out figures are NaN */
-    double *mean;         /* [dim] */
-    double *scale;        /* [dim] standard deviation, 1 for constant columns */
+    bool mean_only; /* learned from one row: predicts its target, and the leave-one-out figures are
+                       NaN */
+    double *mean;   /* [dim] */
+    double *scale;  /* [dim] standard deviation, 1 for constant columns */
     double *coefficients; /* [targets][dim], per standard deviation, as scikit-learn's coef_ */
-    double *weights;      /* [targets][dim], the same per unit of the raw column: coefficients / scale */
-    double *intercepts;   /* [targets] the prediction at the mean */
-    double *alphas;       /* [targets] */
-    double *loo_rmse;     /* [targets] */
-    double *loo;          /* [rows][targets] prediction of each row by the model learned without it (with the same alpha and scaler) */
+    double *weights; /* [targets][dim], the same per unit of the raw column: coefficients / scale */
+    double *intercepts; /* [targets] the prediction at the mean */
+    double *alphas;     /* [targets] */
+    double *loo_rmse;   /* [targets] */
+    double *loo; /* [rows][targets] prediction of each row by the model learned without it (with the
+                    same alpha and scaler) */
 } piaa_ridge;
 
 /*
- * Fits y [n][targets] (row-major).  options may be NULL.  Where several alphas have the same leave-one-out error to rounding, the first in
- * the list wins (scikit-learn's rule, made steady by a tolerance of 1e-12).
- * Errors: a target that is not finite, no targets, an alpha that is not positive and finite, memory.
+ * Fits y [n][targets] (row-major).  options may be NULL.  Where several alphas have the same
+ * leave-one-out error to rounding, the first in the list wins (scikit-learn's rule, made steady by
+ * a tolerance of 1e-12). Errors: a target that is not finite, no targets, an alpha that is not
+ * positive and finite, memory.
  */
-piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targets, const piaa_ridge_options *options,
-                           piaa_error *error) PIAA_MUST_USE;
+piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targets,
+                           const piaa_ridge_options *options, piaa_error *error) PIAA_MUST_USE;
 void piaa_ridge_free(piaa_ridge *model);
 
-/* Predictions out [count][targets] of raw (unstandardised) rows x [count][dim].  A row's prediction does not depend on its company. */
+/* Predictions out [count][targets] of raw (unstandardised) rows x [count][dim].  A row's prediction
+   does not depend on its company. */
 void piaa_ridge_predict(const piaa_ridge *model, const float *x, int64_t count, double *out);
 
 /* sum of weights[j] * (x[j] - mean[j]): the part of a prediction that is not the intercept. */

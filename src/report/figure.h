@@ -5,13 +5,14 @@
 #include "report/run.h"
 
 typedef struct piaa_plot {
-    char *name;          /* of its files, "1-layers" */
-    char *title;         /* a few words; also what the picture is called for those who cannot see it */
-    char *caption;       /* what it shows: plain English */
-    piaa_text csv;       /* its data, with a header */
-    piaa_text script;    /* for gnuplot, without the terminal */
+    char *name;       /* of its files, "1-layers" */
+    char *title;      /* a few words; also what the picture is called for those who cannot see it */
+    char *caption;    /* what it shows: plain English */
+    piaa_text csv;    /* its data, with a header */
+    piaa_text script; /* for gnuplot, without the terminal */
     int width, height;   /* of the picture's own units; a letter is 13 high */
-    piaa_text page, own; /* the SVG for within a page, whose colours the page decides, and for a file; empty until drawn */
+    piaa_text page, own; /* the SVG for within a page, whose colours the page decides, and for a
+                            file; empty until drawn */
 } piaa_plot;
 
 typedef struct piaa_plots {
@@ -20,7 +21,8 @@ typedef struct piaa_plots {
 } piaa_plots;
 
 /* The figures of one run; their names begin with `number`. */
-bool piaa_plots_make(piaa_plots *plots, const piaa_run *run, size_t number, piaa_error *error) PIAA_MUST_USE;
+bool piaa_plots_make(piaa_plots *plots, const piaa_run *run, size_t number,
+                     piaa_error *error) PIAA_MUST_USE;
 void piaa_plots_free(piaa_plots *plots);
 
 /* Draws one figure (page and own).  Needs gnuplot. */
@@ -29,7 +31,8 @@ bool piaa_plot_draw(piaa_plot *plot, piaa_error *error) PIAA_MUST_USE;
 /* The page's style sheet for these pictures: the colours by name, for light and for dark. */
 bool piaa_plot_style(piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 
-/* Colours in scripts: "#010101" text and axes, "#020202" grid, "#030303" what is less important, and "#0a0001" to "#0a0008". */
+/* Colours in scripts: "#010101" text and axes, "#020202" grid, "#030303" what is less important,
+   and "#0a0001" to "#0a0008". */
 
 /* Appends text in which &, <, > and quotes are XML's. */
 bool piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;

@@ -1,7 +1,8 @@
 /*
- * The script goes in through a socket and the picture comes out through a pipe, both at once: gnuplot begins to write before it has read
- * everything, so that whoever only writes, and then only reads, may wait for ever.  A socket, because a pipe to a gnuplot that has ended
- * would end this process by SIGPIPE.
+ * The script goes in through a socket and the picture comes out through a pipe, both at once:
+ * gnuplot begins to write before it has read everything, so that whoever only writes, and then only
+ * reads, may wait for ever.  A socket, because a pipe to a gnuplot that has ended would end this
+ * process by SIGPIPE.
  */
 #include "report/gnuplot.h"
 
@@ -50,15 +51,20 @@ static bool start(child *c, piaa_error *error) {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, complaints[2] = {-1, -1};
     posix_spawn_file_actions_t actions;
     int failed = 0;
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, in) != 0 || pipe(out) != 0 || pipe(complaints) != 0) failed = errno;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, in) != 0 || pipe(out) != 0 || pipe(complaints) != 0)
+        failed = errno;
     int ours[] = {in[0], out[0], complaints[0]};
     for (size_t i = 0; !failed && i < PIAA_COUNT(ours); i++)
-        if (fcntl(ours[i], F_SETFD, FD_CLOEXEC) != 0 || fcntl(ours[i], F_SETFL, O_NONBLOCK) != 0) failed = errno;
+        if (fcntl(ours[i], F_SETFD, FD_CLOEXEC) != 0 || fcntl(ours[i], F_SETFL, O_NONBLOCK) != 0)
+            failed = errno;
     if (!failed && !(failed = posix_spawn_file_actions_init(&actions))) {
         int theirs[] = {in[1], out[1], complaints[1]};
-        for (int i = 0; !failed && i < (int)PIAA_COUNT(theirs); i++) failed = posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
-        for (size_t i = 0; !failed && i < PIAA_COUNT(theirs); i++) failed = posix_spawn_file_actions_addclose(&actions, theirs[i]);
-        if (!failed) failed = posix_spawnp(&c->pid, words[0], &actions, NULL, (char *const *)words, environ);
+        for (int i = 0; !failed && i < (int)PIAA_COUNT(theirs); i++)
+            failed = posix_spawn_file_actions_adddup2(&actions, theirs[i], i);
+        for (size_t i = 0; !failed && i < PIAA_COUNT(theirs); i++)
+            failed = posix_spawn_file_actions_addclose(&actions, theirs[i]);
+        if (!failed)
+            failed = posix_spawnp(&c->pid, words[0], &actions, NULL, (char *const *)words, environ);
         posix_spawn_file_actions_destroy(&actions);
     }
     *c = (child){c->pid, in[0], out[0], complaints[0]};
@@ -81,11 +87,13 @@ static bool take(int *end, piaa_text *into, piaa_error *error) {
     return true;
 }
 
-static bool talk(child *c, const char *script, size_t size, piaa_text *out, piaa_text *complaints, piaa_error *error) {
+static bool talk(child *c, const char *script, size_t size, piaa_text *out, piaa_text *complaints,
+                 piaa_error *error) {
     size_t sent = 0;
     bool ok = true;
     while (ok && (c->out >= 0 || c->complaints >= 0)) {
-        struct pollfd ends[] = {{c->in, POLLOUT, 0}, {c->out, POLLIN, 0}, {c->complaints, POLLIN, 0}};
+        struct pollfd ends[] = {
+            {c->in, POLLOUT, 0}, {c->out, POLLIN, 0}, {c->complaints, POLLIN, 0}};
         if (poll(ends, PIAA_COUNT(ends), -1) < 0) {
             if (errno == EINTR) continue;
             return piaa_error_set_errno(error, errno, "waiting for gnuplot");
@@ -96,12 +104,14 @@ static bool talk(child *c, const char *script, size_t size, piaa_text *out, piaa
             if (sent == size || (n < 0 && errno != EAGAIN && errno != EINTR)) shut(&c->in);
         }
         if (c->out >= 0 && ends[1].revents) ok = take(&c->out, out, error);
-        if (ok && c->complaints >= 0 && ends[2].revents) ok = take(&c->complaints, complaints, error);
+        if (ok && c->complaints >= 0 && ends[2].revents)
+            ok = take(&c->complaints, complaints, error);
     }
     return ok;
 }
 
-/* The line of a complaint that says what is wrong: the first that is not a warning and not the script's own line, which gnuplot repeats. */
+/* The line of a complaint that says what is wrong: the first that is not a warning and not the
+   script's own line, which gnuplot repeats. */
 static int complaint(const char *text, const char **line) {
     int length = 0;
     *line = "";
@@ -133,7 +143,8 @@ bool piaa_gnuplot_run(const char *script, size_t size, piaa_text *out, piaa_erro
     if (ok && !(WIFEXITED(status) && WEXITSTATUS(status) == 0 && out->length)) {
         const char *line;
         int n = complaint(complaints.data ? complaints.data : "", &line);
-        ok = piaa_error_set(error, PIAA_FORMAT, "gnuplot could not draw a figure%s%.*s", n ? ": " : "", n > 300 ? 300 : n, line);
+        ok = piaa_error_set(error, PIAA_FORMAT, "gnuplot could not draw a figure%s%.*s",
+                            n ? ": " : "", n > 300 ? 300 : n, line);
     }
     free(complaints.data);
     return ok;
@@ -141,7 +152,8 @@ bool piaa_gnuplot_run(const char *script, size_t size, piaa_text *out, piaa_erro
 
 bool piaa_gnuplot_quote(piaa_text *script, const char *text, piaa_error *error) {
     piaa_text whole = {0};
-    bool ok = piaa_utf8_repair(text, strlen(text), &whole, error) && piaa_text_add(script, "'", 1, error);
+    bool ok =
+        piaa_utf8_repair(text, strlen(text), &whole, error) && piaa_text_add(script, "'", 1, error);
     for (size_t i = 0; ok && i < whole.length; i++) {
         const char *byte = &whole.data[i];
         if ((unsigned char)*byte < ' ' || *byte == 127)

@@ -1,4 +1,5 @@
-/* The page: text, tables and figures in one file.  No network, no script; light or dark as the reader's system is. */
+/* The page: text, tables and figures in one file.  No network, no script; light or dark as the
+   reader's system is. */
 #include "report/study.h"
 
 #include <math.h>
@@ -9,21 +10,31 @@
 static const char style[] =
     ":root{color-scheme:light dark;--paper:#ffffff;--card:#f6f7f8}\n"
     "@media(prefers-color-scheme:dark){:root{--paper:#15181b;--card:#1d2125}}\n"
-    "body{margin:0 auto;padding:1rem 1.1rem 4rem;max-width:1180px;background:var(--paper);color:var(--ink);"
+    "body{margin:0 auto;padding:1rem 1.1rem "
+    "4rem;max-width:1180px;background:var(--paper);color:var(--ink);"
     "font:16px/1.5 system-ui,sans-serif}\n"
-    "h1{font-size:1.7rem;line-height:1.2;margin:1.2rem 0 .4rem}h2{font-size:1.35rem;margin:3rem 0 .4rem;padding-top:1rem;"
+    "h1{font-size:1.7rem;line-height:1.2;margin:1.2rem 0 .4rem}h2{font-size:1.35rem;margin:3rem 0 "
+    ".4rem;padding-top:1rem;"
     "border-top:1px solid var(--rule)}h3{font-size:1.05rem;margin:1.8rem 0 .4rem}\n"
     "p,dl,li{max-width:46rem}a{color:var(--c1)}code{font-size:.92em}\n"
-    ".note{background:var(--card);border-left:3px solid var(--c2);padding:.6rem .9rem;margin:1rem 0;max-width:46rem}.note p{margin:.2rem "
+    ".note{background:var(--card);border-left:3px solid var(--c2);padding:.6rem .9rem;margin:1rem "
+    "0;max-width:46rem}.note p{margin:.2rem "
     "0}\n"
-    "dl{display:grid;grid-template-columns:minmax(6rem,auto) 1fr;gap:.15rem 1rem}dt{color:var(--c8)}dd{margin:0;overflow-wrap:anywhere}\n"
-    ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:tabular-nums}\n"
-    "th,td{padding:.3rem .8rem .3rem 0;text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}\n"
-    "thead th{border-bottom:1.5px solid var(--ink);font-weight:600}tbody tr+tr td{border-top:1px solid var(--rule)}\n"
+    "dl{display:grid;grid-template-columns:minmax(6rem,auto) 1fr;gap:.15rem "
+    "1rem}dt{color:var(--c8)}dd{margin:0;overflow-wrap:anywhere}\n"
+    ".wide{overflow-x:auto}table{border-collapse:collapse;font-size:.9rem;font-variant-numeric:"
+    "tabular-nums}\n"
+    "th,td{padding:.3rem .8rem .3rem "
+    "0;text-align:right;white-space:nowrap}th:first-child,td:first-child{text-align:left}\n"
+    "thead th{border-bottom:1.5px solid var(--ink);font-weight:600}tbody tr+tr td{border-top:1px "
+    "solid var(--rule)}\n"
     ".small{font-size:.85rem;color:var(--c8)}\n"
-    ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:1.6rem 2.2rem;align-items:start;"
+    ".figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,440px),1fr));gap:"
+    "1.6rem 2.2rem;align-items:start;"
     "margin-top:1.4rem}\n"
-    "figure{margin:0}figure svg{display:block;width:100%;max-width:640px;height:auto}figcaption{font-size:.88rem;line-height:1.45;"
+    "figure{margin:0}figure "
+    "svg{display:block;width:100%;max-width:640px;height:auto}figcaption{font-size:.88rem;line-"
+    "height:1.45;"
     "margin-top:.4rem}figcaption b{display:block}\n"
     "@media(max-width:480px){figure svg{width:calc(100% + 1.4rem);margin-left:-.7rem}}\n";
 
@@ -31,15 +42,17 @@ static bool put(piaa_text *out, const char *text, piaa_error *error) {
     return piaa_text_add(out, text, strlen(text), error);
 }
 
-static bool text(piaa_text *out, const char *before, const char *words, const char *after, piaa_error *error) {
+static bool text(piaa_text *out, const char *before, const char *words, const char *after,
+                 piaa_error *error) {
     return put(out, before, error) && piaa_xml_add(out, words, error) && put(out, after, error);
 }
 
 static bool entry(piaa_text *out, const char *term, const char *words, piaa_error *error) {
-    return !*words || (text(out, "<dt>", term, "</dt>", error) && text(out, "<dd>", words, "</dd>\n", error));
+    return !*words ||
+           (text(out, "<dt>", term, "</dt>", error) && text(out, "<dd>", words, "</dd>\n", error));
 }
 
-/* ------------------------------------------------------------------------------------------------------------ what was run */
+/* --------------------------------------------------------------------------------- what was run */
 
 /* "V 0-5, LT 0-8" of what the run has features of. */
 static void say_features(const piaa_run *run, char out[512]) {
@@ -54,37 +67,49 @@ static void say_features(const piaa_run *run, char out[512]) {
         int low = -1, high = -1;
         for (size_t i = 0; i < count; i++) {
             int layer = run->eval ? run->outcomes[i].layer : run->sources[i].layer;
-            if ((run->eval ? run->outcomes[i].pool : run->sources[i].pool) != pools[p].pool || layer < 0) continue;
+            if ((run->eval ? run->outcomes[i].pool : run->sources[i].pool) != pools[p].pool ||
+                layer < 0)
+                continue;
             if (low < 0 || layer < low) low = layer;
             if (layer > high) high = layer;
         }
         if (low < 0 || used >= 400) continue;
-        used += (size_t)snprintf(out + used, 512 - used, "%s%s %d", used ? ", " : "", pools[p].name, low);
+        used += (size_t)snprintf(out + used, 512 - used, "%s%s %d", used ? ", " : "", pools[p].name,
+                                 low);
         if (high > low) used += (size_t)snprintf(out + used, 512 - used, " to %d", high);
     }
 }
 
 static bool say_probe_counts(piaa_text *out, const piaa_run *run, piaa_error *error) {
     char words[320];
-    double validation = piaa_run_value(run, "counts.val"), test = piaa_run_value(run, "counts.test");
-    int used = snprintf(words, sizeof words, "%.0f to learn from", piaa_run_value(run, "counts.train"));
+    double validation = piaa_run_value(run, "counts.val"),
+           test = piaa_run_value(run, "counts.test");
+    int used =
+        snprintf(words, sizeof words, "%.0f to learn from", piaa_run_value(run, "counts.train"));
     if (strstr(piaa_run_text(run, "config.val_split", ""), "leave-one-out"))
-        used += snprintf(words + used, sizeof words - (size_t)used, ", which also choose the layer by leave-one-out predictions");
+        used += snprintf(words + used, sizeof words - (size_t)used,
+                         ", which also choose the layer by leave-one-out predictions");
     else
-        used += snprintf(words + used, sizeof words - (size_t)used, ", %.0f to choose the layer", validation);
+        used += snprintf(words + used, sizeof words - (size_t)used, ", %.0f to choose the layer",
+                         validation);
     if (test > 0) snprintf(words + used, sizeof words - (size_t)used, ", %.0f to test", test);
-    double vector = piaa_run_value(run, "counts.without_vector"), label = piaa_run_value(run, "counts.without_label");
+    double vector = piaa_run_value(run, "counts.without_vector"),
+           label = piaa_run_value(run, "counts.without_label");
     if (!entry(out, "Images", words, error)) return false;
     if (!(vector > 0) && !(label > 0)) return true;
-    snprintf(words, sizeof words, "%.0f images without features and %.0f without a label", vector, label);
+    snprintf(words, sizeof words, "%.0f images without features and %.0f without a label", vector,
+             label);
     return entry(out, "Left out", words, error);
 }
 
 static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *error) {
     char words[320];
-    const char *hard = piaa_run_text(run, "config.users", "all"), *images = piaa_run_text(run, "config.images_subset", "all");
-    snprintf(words, sizeof words, "%.0f%s (%.0f have too few ratings, %.0f were not drawn), seed %.0f", piaa_run_value(run, "counts.users"),
-             strcmp(hard, "hard") == 0 ? " hard users" : "", piaa_run_value(run, "counts.below"), piaa_run_value(run, "counts.not_drawn"),
+    const char *hard = piaa_run_text(run, "config.users", "all"),
+               *images = piaa_run_text(run, "config.images_subset", "all");
+    snprintf(words, sizeof words,
+             "%.0f%s (%.0f have too few ratings, %.0f were not drawn), seed %.0f",
+             piaa_run_value(run, "counts.users"), strcmp(hard, "hard") == 0 ? " hard users" : "",
+             piaa_run_value(run, "counts.below"), piaa_run_value(run, "counts.not_drawn"),
              piaa_run_value(run, "config.seed"));
     if (!entry(out, "People", words, error)) return false;
     bool small = false, large = false;
@@ -94,12 +119,14 @@ static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
         else
             large = true;
     }
-    snprintf(words, sizeof words, "%.0f to learn from", piaa_run_value(run, large ? "config.large" : "config.small"));
+    snprintf(words, sizeof words, "%.0f to learn from",
+             piaa_run_value(run, large ? "config.large" : "config.small"));
     if (small && large)
-        snprintf(words, sizeof words, "%.0f or %.0f to learn from", piaa_run_value(run, "config.small"),
-                 piaa_run_value(run, "config.large"));
+        snprintf(words, sizeof words, "%.0f or %.0f to learn from",
+                 piaa_run_value(run, "config.small"), piaa_run_value(run, "config.large"));
     size_t used = strlen(words);
-    snprintf(words + used, sizeof words - used, ", %.0f to test, of each person%s", piaa_run_value(run, "config.test"),
+    snprintf(words + used, sizeof words - used, ", %.0f to test, of each person%s",
+             piaa_run_value(run, "config.test"),
              strcmp(images, "hard") == 0 ? "; of hard images only" : "");
     if (!entry(out, "Ratings", words, error)) return false;
     double left = 0;
@@ -124,30 +151,38 @@ static bool what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error)
     char words[640], features[512];
     bool demonstration = false;
     piaa_json_bool(run->root, "config.demonstration", &demonstration);
-    snprintf(words, sizeof words, "%.80s, in the folder %.200s: %.0f images", piaa_run_text(run, "config.dataset", ""),
-             last_name(piaa_run_text(run, "config.dataset_dir", "")), piaa_run_value(run, "config.images"));
-    bool ok = put(out, "<h3>What was run</h3>\n<dl>\n", error) && entry(out, "Data", words, error) &&
+    snprintf(words, sizeof words, "%.80s, in the folder %.200s: %.0f images",
+             piaa_run_text(run, "config.dataset", ""),
+             last_name(piaa_run_text(run, "config.dataset_dir", "")),
+             piaa_run_value(run, "config.images"));
+    bool ok = put(out, "<h3>What was run</h3>\n<dl>\n", error) &&
+              entry(out, "Data", words, error) &&
               (run->eval ? say_eval_counts : say_probe_counts)(out, run, error);
     const char *loss = piaa_run_text(run, "config.loss", "");
     double unreadable = piaa_run_value(run, "config.unreadable");
     snprintf(words, sizeof words, "%.500s", loss);
     if (unreadable > 0)
-        snprintf(words + strlen(words), sizeof words - strlen(words), "%s%.0f image file%s could not be read", *loss ? "; " : "",
-                 unreadable, unreadable > 1 ? "s" : "");
-    ok = ok && entry(out, "Lost", *words ? words : "nothing: every row and image could be used", error);
-    snprintf(words, sizeof words, "%.200s (%.60s, weights as %.20s)%s", last_name(piaa_run_text(run, "config.model_id", "")),
+        snprintf(words + strlen(words), sizeof words - strlen(words),
+                 "%s%.0f image file%s could not be read", *loss ? "; " : "", unreadable,
+                 unreadable > 1 ? "s" : "");
+    ok = ok &&
+         entry(out, "Lost", *words ? words : "nothing: every row and image could be used", error);
+    snprintf(words, sizeof words, "%.200s (%.60s, weights as %.20s)%s",
+             last_name(piaa_run_text(run, "config.model_id", "")),
              piaa_run_text(run, "config.family", ""), piaa_run_text(run, "config.dtype", ""),
              demonstration ? ": the demonstration model" : "");
     ok = ok && entry(out, "Model", words, error);
     snprintf(words, sizeof words, "%.400s", piaa_run_text(run, "config.prompt", ""));
     ok = ok && entry(out, "Prompt", words, error);
     say_features(run, features);
-    ok = ok && entry(out, "Layers", features, error) && entry(out, "Photos read", piaa_run_text(run, "config.preprocessing", ""), error);
-    snprintf(words, sizeof words, "%.40s, piaa %.40s", piaa_run_text(run, "made", ""), piaa_run_text(run, "config.library", ""));
+    ok = ok && entry(out, "Layers", features, error) &&
+         entry(out, "Photos read", piaa_run_text(run, "config.preprocessing", ""), error);
+    snprintf(words, sizeof words, "%.40s, piaa %.40s", piaa_run_text(run, "made", ""),
+             piaa_run_text(run, "config.library", ""));
     return ok && entry(out, "Made", words, error) && put(out, "</dl>\n", error);
 }
 
-/* -------------------------------------------------------------------------------------------------------- tables, figures */
+/* ------------------------------------------------------------------------------ tables, figures */
 
 static bool write_table(piaa_text *out, const piaa_table *table, piaa_error *error) {
     bool ok = text(out, "<h3>", table->title, "</h3>\n<div class=\"wide\"><table><thead>\n", error);
@@ -159,53 +194,75 @@ static bool write_table(piaa_text *out, const piaa_table *table, piaa_error *err
         }
         ok = ok && put(out, row ? "</tr>\n" : "</tr>\n</thead><tbody>\n", error);
     }
-    return ok && text(out, "</tbody></table></div>\n<p class=\"small\">", table->note, "</p>\n", error);
+    return ok &&
+           text(out, "</tbody></table></div>\n<p class=\"small\">", table->note, "</p>\n", error);
 }
 
 /* Links are relative and hold a name that the user chose. */
-static bool put_link(piaa_text *out, const char *folder, const char *name, const char *suffix, piaa_error *error) {
+static bool put_link(piaa_text *out, const char *folder, const char *name, const char *suffix,
+                     piaa_error *error) {
     bool ok = put(out, "<a href=\"", error);
     for (const unsigned char *byte = (const unsigned char *)folder; ok && *byte; byte++) {
-        bool plain =
-            (*byte >= 'a' && *byte <= 'z') || (*byte >= 'A' && *byte <= 'Z') || (*byte >= '0' && *byte <= '9') || strchr("-_.", *byte);
-        ok = plain ? piaa_text_add(out, byte, 1, error) : piaa_text_format(out, error, "%%%02X", *byte);
+        bool plain = (*byte >= 'a' && *byte <= 'z') || (*byte >= 'A' && *byte <= 'Z') ||
+                     (*byte >= '0' && *byte <= '9') || strchr("-_.", *byte);
+        ok = plain ? piaa_text_add(out, byte, 1, error)
+                   : piaa_text_format(out, error, "%%%02X", *byte);
     }
-    return ok && piaa_text_format(out, error, "/%s.%s\">%s</a>", name, suffix, suffix[0] == 's' ? "SVG" : "CSV");
+    return ok && piaa_text_format(out, error, "/%s.%s\">%s</a>", name, suffix,
+                                  suffix[0] == 's' ? "SVG" : "CSV");
 }
 
-static bool write_plot(piaa_text *out, const piaa_plot *plot, const char *folder, piaa_error *error) {
-    bool ok = put(out, "<figure>\n", error) && (!plot->page.length || piaa_text_add(out, plot->page.data, plot->page.length, error)) &&
-              text(out, "<figcaption><b>", plot->title, "</b>", error) && piaa_xml_add(out, plot->caption, error) &&
-              put(out, " <span class=\"small\">", error);
-    if (ok && plot->page.length) ok = put_link(out, folder, plot->name, "svg", error) && put(out, " ", error);
-    return ok && put_link(out, folder, plot->name, "csv", error) && put(out, "</span></figcaption>\n</figure>\n", error);
+static bool write_plot(piaa_text *out, const piaa_plot *plot, const char *folder,
+                       piaa_error *error) {
+    bool ok =
+        put(out, "<figure>\n", error) &&
+        (!plot->page.length || piaa_text_add(out, plot->page.data, plot->page.length, error)) &&
+        text(out, "<figcaption><b>", plot->title, "</b>", error) &&
+        piaa_xml_add(out, plot->caption, error) && put(out, " <span class=\"small\">", error);
+    if (ok && plot->page.length)
+        ok = put_link(out, folder, plot->name, "svg", error) && put(out, " ", error);
+    return ok && put_link(out, folder, plot->name, "csv", error) &&
+           put(out, "</span></figcaption>\n</figure>\n", error);
 }
 
-static const char probe_words[] = "<p>Probing asks what a layer knows. For each attribute and layer a ridge regression is learned on the "
+static const char probe_words[] = "<p>Probing asks what a layer knows. For each attribute and "
+                                  "layer a ridge regression is learned on the "
                                   "training images, from the layer's "
-                                  "state averaged over a group of tokens; how well it predicts the attribute of images that it has not "
+                                  "state averaged over a group of tokens; how well it predicts the "
+                                  "attribute of images that it has not "
                                   "seen says how plainly the attribute "
-                                  "stands in that layer. The layer is chosen on the validation images and judged on the test images.</p>\n";
+                                  "stands in that layer. The layer is chosen on the validation "
+                                  "images and judged on the test images.</p>\n";
 static const char eval_words[] =
-    "<p>The personal protocol asks how well one person's scores can be predicted from a few of their ratings. For each person a ridge "
-    "regression is learned on the ratings of the support set and tested on other images that the person rated. "
-    "<i>linear-hidden</i> learns the person's scores from a layer's state, <i>giaa-target</i> the mean scores of everybody, <i>reduce</i> "
+    "<p>The personal protocol asks how well one person's scores can be predicted from a few of "
+    "their ratings. For each person a ridge "
+    "regression is learned on the ratings of the support set and tested on other images that the "
+    "person rated. "
+    "<i>linear-hidden</i> learns the person's scores from a layer's state, <i>giaa-target</i> the "
+    "mean scores of everybody, <i>reduce</i> "
     "the "
-    "person's scores from a dozen predicted attributes, <i>style-out</i> the person's scores without images of the tested style.</p>\n";
+    "person's scores from a dozen predicted attributes, <i>style-out</i> the person's scores "
+    "without images of the tested style.</p>\n";
 
-static bool write_part(piaa_text *out, const piaa_study_part *part, size_t number, const char *folder, piaa_error *error) {
+static bool write_part(piaa_text *out, const piaa_study_part *part, size_t number,
+                       const char *folder, piaa_error *error) {
     const piaa_run *run = part->run;
     char title[160];
-    bool ok = piaa_study_title(run, title, error) && piaa_text_format(out, error, "<section id=\"run-%zu\">\n", number) &&
-              text(out, "<h2>", title, "</h2>\n", error) && put(out, run->eval ? eval_words : probe_words, error) &&
+    bool ok = piaa_study_title(run, title, error) &&
+              piaa_text_format(out, error, "<section id=\"run-%zu\">\n", number) &&
+              text(out, "<h2>", title, "</h2>\n", error) &&
+              put(out, run->eval ? eval_words : probe_words, error) &&
               what_was_run(out, run, error);
-    for (size_t i = 0; ok && i < part->tables.count; i++) ok = write_table(out, &part->tables.items[i], error);
+    for (size_t i = 0; ok && i < part->tables.count; i++)
+        ok = write_table(out, &part->tables.items[i], error);
     ok = ok && put(out, "<h3>Figures</h3>\n<div class=\"figures\">\n", error);
-    for (size_t i = 0; ok && i < part->plots.count; i++) ok = write_plot(out, &part->plots.items[i], folder, error);
+    for (size_t i = 0; ok && i < part->plots.count; i++)
+        ok = write_plot(out, &part->plots.items[i], folder, error);
     return ok && put(out, "</div>\n</section>\n", error);
 }
 
-static bool write_notes(piaa_text *out, const piaa_study_part *parts, size_t count, bool drawn, piaa_error *error) {
+static bool write_notes(piaa_text *out, const piaa_study_part *parts, size_t count, bool drawn,
+                        piaa_error *error) {
     bool any = false, ok = true;
     for (size_t i = 0; i < count; i++) {
         bool demonstration = false;
@@ -213,34 +270,42 @@ static bool write_notes(piaa_text *out, const piaa_study_part *parts, size_t cou
         any = any || demonstration;
     }
     if (any)
-        ok = put(
-            out,
-            "<div class=\"note\"><p><b>Made with the demonstration model.</b> It was trained on rendered scenes and shows that the program "
-            "works, no more. The small data sets that come with piaa are rendered scenes with simulated raters: figures from them say "
-            "nothing about people, and are not to be compared with the paper's.</p></div>\n",
-            error);
+        ok = put(out,
+                 "<div class=\"note\"><p><b>Made with the demonstration model.</b> It was trained "
+                 "on rendered scenes and shows that the program "
+                 "works, no more. The small data sets that come with piaa are rendered scenes with "
+                 "simulated raters: figures from them say "
+                 "nothing about people, and are not to be compared with the paper's.</p></div>\n",
+                 error);
     if (ok && !drawn)
-        ok = put(
-            out,
-            "<div class=\"note\"><p>gnuplot was not there when this report was made: it has no figures, only the links to their data.</p>"
-            "</div>\n",
-            error);
+        ok = put(out,
+                 "<div class=\"note\"><p>gnuplot was not there when this report was made: it has "
+                 "no figures, only the links to their data.</p>"
+                 "</div>\n",
+                 error);
     return ok;
 }
 
-bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn, piaa_text *out, piaa_error *error) {
-    bool ok = put(out,
-                  "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-                  "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>What the model's layers know, and "
-                  "people's tastes</title>\n<style>\n",
-                  error) &&
-              piaa_plot_style(out, error) && put(out, style, error) &&
-              put(out, "</style>\n</head>\n<body>\n<h1>What the model's layers know, and people's tastes</h1>\n", error) &&
-              write_notes(out, parts, count, drawn, error);
+bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn,
+                     piaa_text *out, piaa_error *error) {
+    bool ok =
+        put(out,
+            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>What "
+            "the model's layers know, and "
+            "people's tastes</title>\n<style>\n",
+            error) &&
+        piaa_plot_style(out, error) && put(out, style, error) &&
+        put(out,
+            "</style>\n</head>\n<body>\n<h1>What the model's layers know, and people's "
+            "tastes</h1>\n",
+            error) &&
+        write_notes(out, parts, count, drawn, error);
     if (ok && count > 1) ok = put(out, "<ol>\n", error);
     for (size_t i = 0; ok && count > 1 && i < count; i++) {
         char title[160];
-        ok = piaa_study_title(parts[i].run, title, error) && piaa_text_format(out, error, "<li><a href=\"#run-%zu\">", i + 1) &&
+        ok = piaa_study_title(parts[i].run, title, error) &&
+             piaa_text_format(out, error, "<li><a href=\"#run-%zu\">", i + 1) &&
              piaa_xml_add(out, title, error) && put(out, "</a> <span class=\"small\">", error) &&
              piaa_xml_add(out, parts[i].run->name, error) && put(out, "</span></li>\n", error);
     }

@@ -35,7 +35,8 @@ static bool escape(piaa_text *out, const char *text, piaa_error *error) {
         if (k < PIAA_COUNT(words)) {
             ok = put(out, words[k].to, error);
             at += strlen(words[k].from);
-        } else if (*at == '-' && at[1] >= '0' && at[1] <= '9' && (at == whole.data || strchr(" [(", at[-1]))) {
+        } else if (*at == '-' && at[1] >= '0' && at[1] <= '9' &&
+                   (at == whole.data || strchr(" [(", at[-1]))) {
             ok = put(out, "$-$", error);
             at++;
         } else {
@@ -47,10 +48,12 @@ static bool escape(piaa_text *out, const char *text, piaa_error *error) {
     return ok;
 }
 
-static bool write_table(const piaa_table *table, const char *title, piaa_text *out, piaa_error *error) {
-    bool ok = put(out, "\\begin{table}\n\\centering\n\\caption{", error) && escape(out, title, error) && put(out, ". ", error) &&
-              escape(out, table->title, error) && put(out, ". ", error) && escape(out, table->note, error) &&
-              put(out, "}\n\\begin{tabular}{l", error);
+static bool write_table(const piaa_table *table, const char *title, piaa_text *out,
+                        piaa_error *error) {
+    bool ok = put(out, "\\begin{table}\n\\centering\n\\caption{", error) &&
+              escape(out, title, error) && put(out, ". ", error) &&
+              escape(out, table->title, error) && put(out, ". ", error) &&
+              escape(out, table->note, error) && put(out, "}\n\\begin{tabular}{l", error);
     for (size_t c = 1; ok && c < table->columns; c++) ok = put(out, "r", error);
     ok = ok && put(out, "}\n\\toprule\n", error);
     for (size_t row = 0; ok && row <= table->rows; row++) {
@@ -63,12 +66,14 @@ static bool write_table(const piaa_table *table, const char *title, piaa_text *o
     return ok && put(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n\n", error);
 }
 
-bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out, piaa_error *error) {
+bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out,
+                      piaa_error *error) {
     bool ok = put(out, "% Made by piaa report.  Needs \\usepackage{booktabs}.\n\n", error);
     for (size_t i = 0; ok && i < count; i++) {
         char title[160];
         ok = piaa_study_title(parts[i].run, title, error);
-        for (size_t t = 0; ok && t < parts[i].tables.count; t++) ok = write_table(&parts[i].tables.items[t], title, out, error);
+        for (size_t t = 0; ok && t < parts[i].tables.count; t++)
+            ok = write_table(&parts[i].tables.items[t], title, out, error);
     }
     return ok;
 }

@@ -9,7 +9,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WIDTH = 480, COLOURS = 8, MANY_POINTS = 3000, MOST_LABELLED = 13, MOST_ROWS = 16, MOST_IMPROVEMENTS = 6 };
+enum {
+    WIDTH = 480,
+    COLOURS = 8,
+    MANY_POINTS = 3000,
+    MOST_LABELLED = 13,
+    MOST_ROWS = 16,
+    MOST_IMPROVEMENTS = 6
+};
 
 /* A figure in the making: once something fails, nothing more is done. */
 typedef struct drawing {
@@ -22,18 +29,21 @@ typedef struct drawing {
 } drawing;
 
 static void begin(drawing *d, const char *name, int height, const char *title) {
-    d->ok = d->ok && piaa_grow(&d->plots->items, &d->plots->capacity, d->plots->count + 1, sizeof *d->plots->items, d->error);
+    d->ok = d->ok && piaa_grow(&d->plots->items, &d->plots->capacity, d->plots->count + 1,
+                               sizeof *d->plots->items, d->error);
     if (!d->ok) return;
     d->plot = &d->plots->items[d->plots->count++];
     *d->plot = (piaa_plot){.width = WIDTH, .height = height};
-    d->ok = (d->plot->name = piaa_format(d->error, "%zu-%s", d->number, name)) && (d->plot->title = piaa_strdup(title, d->error));
+    d->ok = (d->plot->name = piaa_format(d->error, "%zu-%s", d->number, name)) &&
+            (d->plot->title = piaa_strdup(title, d->error));
 }
 
 static void format_into(drawing *d, piaa_text *text, const char *format, va_list arguments) {
     char line[2048]; /* our own words; what comes from files goes through quoted() and field() */
     int n = vsnprintf(line, sizeof line, format, arguments);
-    d->ok = n >= 0 && (size_t)n < sizeof line ? piaa_text_add(text, line, (size_t)n, d->error)
-                                              : piaa_error_set(d->error, PIAA_FORMAT, "a figure's words are too long");
+    d->ok = n >= 0 && (size_t)n < sizeof line
+                ? piaa_text_add(text, line, (size_t)n, d->error)
+                : piaa_error_set(d->error, PIAA_FORMAT, "a figure's words are too long");
 }
 
 static void script(drawing *d, const char *format, ...) PIAA_PRINTF(2, 3);
@@ -73,7 +83,8 @@ static void quoted(drawing *d, const char *text) {
 /* A tic's label is a format to gnuplot. */
 static void quoted_tic(drawing *d, const char *text) {
     piaa_text doubled = {0};
-    for (const char *c = text; d->ok && *c; c++) d->ok = piaa_text_add(&doubled, *c == '%' ? "%%" : c, *c == '%' ? 2 : 1, d->error);
+    for (const char *c = text; d->ok && *c; c++)
+        d->ok = piaa_text_add(&doubled, *c == '%' ? "%%" : c, *c == '%' ? 2 : 1, d->error);
     quoted(d, doubled.length ? doubled.data : "");
     free(doubled.data);
 }
@@ -97,9 +108,10 @@ static void datum(drawing *d, double number) {
         script(d, " NaN");
 }
 
-/* ------------------------------------------------------------------------------------------------------------ layer axis */
+/* ----------------------------------------------------------------------------------- layer axis */
 
-/* Pools one after the other in the order in which a picture goes through the model, a gap between them. */
+/* Pools one after the other in the order in which a picture goes through the model, a gap between
+   them. */
 typedef struct axis {
     size_t *order; /* into what it was made of */
     double *x;     /* [count] */
@@ -118,8 +130,10 @@ static void axis_free(axis *a) {
 
 static bool axis_reserve(axis *a, size_t n, piaa_error *error) {
     *a = (axis){0};
-    return (a->order = piaa_alloc(n, sizeof *a->order, error)) && (a->x = piaa_alloc(n, sizeof *a->x, error)) &&
-           (a->pools = piaa_alloc(n, sizeof *a->pools, error)) && (a->layers = piaa_alloc(n, sizeof *a->layers, error));
+    return (a->order = piaa_alloc(n, sizeof *a->order, error)) &&
+           (a->x = piaa_alloc(n, sizeof *a->x, error)) &&
+           (a->pools = piaa_alloc(n, sizeof *a->pools, error)) &&
+           (a->layers = piaa_alloc(n, sizeof *a->layers, error));
 }
 
 static void axis_add(axis *a, size_t index, piaa_pool pool, int layer) {
@@ -129,8 +143,8 @@ static void axis_add(axis *a, size_t index, piaa_pool pool, int layer) {
 }
 
 static int rank_of(piaa_pool pool) {
-    static const int ranks[PIAA_POOLS] = {
-        [PIAA_V] = 0, [PIAA_POOLED] = 1, [PIAA_PROJECTED] = 2, [PIAA_LV] = 3, [PIAA_LT] = 4, [PIAA_LT_TAIL] = 5};
+    static const int ranks[PIAA_POOLS] = {[PIAA_V] = 0,  [PIAA_POOLED] = 1, [PIAA_PROJECTED] = 2,
+                                          [PIAA_LV] = 3, [PIAA_LT] = 4,     [PIAA_LT_TAIL] = 5};
     return ranks[pool];
 }
 
@@ -154,7 +168,8 @@ static void swap(axis *a, size_t i, size_t j) {
 static void axis_finish(axis *a) {
     for (size_t i = 1; i < a->count; i++)
         for (size_t j = i; j && comes_before(a, j, j - 1); j--) swap(a, j, j - 1);
-    for (size_t i = 0; i < a->count; i++) a->x[i] = i ? a->x[i - 1] + 1 + (a->pools[i] != a->pools[i - 1]) : 0;
+    for (size_t i = 0; i < a->count; i++)
+        a->x[i] = i ? a->x[i - 1] + 1 + (a->pools[i] != a->pools[i - 1]) : 0;
 }
 
 /* What an axis calls a layer: the first of a pool in full, the others by number. */
@@ -168,7 +183,8 @@ static void axis_label(const axis *a, size_t i, char out[64]) {
         piaa_run_source_label(a->pools[i], a->layers[i], "", out);
 }
 
-/* Each pool's first layer is labelled, and of the others as many as have room; `width` is about that of the plot. */
+/* Each pool's first layer is labelled, and of the others as many as have room; `width` is about
+   that of the plot. */
 static void axis_tics(drawing *d, const axis *a, double width) {
     enum { LETTER = 7, GAP = 7 };
     double scale = width / (a->x[a->count - 1] + 1), free_from = -INFINITY;
@@ -186,7 +202,8 @@ static void axis_tics(drawing *d, const axis *a, double width) {
             axis_label(a, coming, next);
             free_to = a->x[coming] * scale - (double)strlen(next) * LETTER / 2 - GAP;
         }
-        if (!first && (a->layers[i] % step || at - half < free_from || at + half > free_to)) continue;
+        if (!first && (a->layers[i] % step || at - half < free_from || at + half > free_to))
+            continue;
         free_from = at + half + GAP;
         script(d, "%s", shown++ ? "," : "");
         quoted_tic(d, label);
@@ -206,14 +223,17 @@ static void left_margin(drawing *d, char *const *labels, size_t count) {
 static void axis_dividers(drawing *d, const axis *a) {
     for (size_t i = 1; i < a->count; i++)
         if (a->pools[i] != a->pools[i - 1])
-            script(d, "set arrow from first %g, graph 0 to first %g, graph 1 nohead lc rgb '#030303' dt (2,4) back\n",
+            script(d,
+                   "set arrow from first %g, graph 0 to first %g, graph 1 nohead lc rgb '#030303' "
+                   "dt (2,4) back\n",
                    (a->x[i] + a->x[i - 1]) / 2, (a->x[i] + a->x[i - 1]) / 2);
 }
 
 static const char pools_in_words[] =
-    "V is the vision encoder, LV the image's tokens and LT the text's tokens in the language model, LT tail the last of them";
+    "V is the vision encoder, LV the image's tokens and LT the text's tokens in the language "
+    "model, LT tail the last of them";
 
-/* --------------------------------------------------------------------------------------------------------------- probing */
+/* -------------------------------------------------------------------------------------- probing */
 
 static const char *target_label(const char *name) {
     return strcmp(name, "score") == 0 ? "overall score" : name;
@@ -274,7 +294,8 @@ static void layers(drawing *d, const axis *a) {
         script(d, "\n");
     }
     script(d,
-           "EOD\nset border 3\nset grid ytics lt 1 lc rgb '#020202'\nset key below Left reverse samplen 1.6 spacing 1.05 font ',11'\n"
+           "EOD\nset border 3\nset grid ytics lt 1 lc rgb '#020202'\nset key below Left reverse "
+           "samplen 1.6 spacing 1.05 font ',11'\n"
            "set ylabel 'Spearman correlation, %s images'\n",
            part);
     axis_tics(d, a, 400);
@@ -283,25 +304,32 @@ static void layers(drawing *d, const axis *a) {
     static const int points[] = {5, 9, 11, 13, 4, 6, 8, 10, 12, 14};
     for (size_t t = 1; t < run->target_count; t++) {
         size_t k = t - 1;
-        script(d, "$d using 1:%zu with linespoints lw 1.2 dt %s pt %d ps 0.35 lc rgb '#0a000%zu' title ", t + 2,
-               k < COLOURS - 1 ? "solid" : "(6,3)", points[k % PIAA_COUNT(points)], 2 + k % (COLOURS - 1));
+        script(
+            d,
+            "$d using 1:%zu with linespoints lw 1.2 dt %s pt %d ps 0.35 lc rgb '#0a000%zu' title ",
+            t + 2, k < COLOURS - 1 ? "solid" : "(6,3)", points[k % PIAA_COUNT(points)],
+            2 + k % (COLOURS - 1));
         quoted(d, run->targets[t]);
         script(d, ", ");
     }
     script(d, "$d using 1:2 with linespoints lw 2.6 pt 7 ps 0.4 lc rgb '#0a0001' title ");
     quoted(d, target_label(run->targets[0]));
     if (run->target_count > 2)
-        script(d, ", $d using 1:%zu with lines lw 3.2 lc rgb '#010101' title 'mean of the attributes'", run->target_count + 2);
+        script(d,
+               ", $d using 1:%zu with lines lw 3.2 lc rgb '#010101' title 'mean of the attributes'",
+               run->target_count + 2);
     script(d, "\n");
-    caption(
-        d,
-        "How well each attribute can be read off each layer by a linear regression: Spearman's correlation of prediction and label on the "
-        "%s images. %s.",
-        part, pools_in_words);
+    caption(d,
+            "How well each attribute can be read off each layer by a linear regression: Spearman's "
+            "correlation of prediction and label on the "
+            "%s images. %s.",
+            part, pools_in_words);
 }
 
-static const char sequential[] = "set palette defined (0 '#00204c',0.25 '#414d6b',0.5 '#7c7b78',0.75 '#bcaf6f',1 '#ffe945')\n";
-static const char diverging[] = "set palette defined (-1 '#1f5fa8',-0.5 '#8fb8de',0 '#f4f4f2',0.5 '#f2b37e',1 '#b65708')\n";
+static const char sequential[] =
+    "set palette defined (0 '#00204c',0.25 '#414d6b',0.5 '#7c7b78',0.75 '#bcaf6f',1 '#ffe945')\n";
+static const char diverging[] =
+    "set palette defined (-1 '#1f5fa8',-0.5 '#8fb8de',0 '#f4f4f2',0.5 '#f2b37e',1 '#b65708')\n";
 
 static void heat(drawing *d, const axis *a) {
     const piaa_run *run = d->run;
@@ -325,8 +353,10 @@ static void heat(drawing *d, const axis *a) {
     }
     low = floor(low * 10) / 10;
     high = ceil(high * 10 + 1e-9) / 10;
-    script(d, "EOD\nunset key\nset border 0\nset tics scale 0\n%sset cbrange [%g:%g]\nset yrange [%g:-0.5]\nset ytics (", sequential, low,
-           high, (double)run->target_count - 0.5);
+    script(d,
+           "EOD\nunset key\nset border 0\nset tics scale 0\n%sset cbrange [%g:%g]\nset yrange "
+           "[%g:-0.5]\nset ytics (",
+           sequential, low, high, (double)run->target_count - 0.5);
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
         script(d, "%s", t ? "," : "");
         quoted_tic(d, target_label(run->targets[t]));
@@ -336,7 +366,8 @@ static void heat(drawing *d, const axis *a) {
     left_margin(d, run->targets, run->target_count);
     axis_tics(d, a, 260);
     script(d, "set cblabel 'Spearman correlation'\nplot $m matrix with image pixels\n");
-    caption(d, "The same figures as a map: light is well encoded, dark is not; an empty cell has no defined correlation.");
+    caption(d, "The same figures as a map: light is well encoded, dark is not; an empty cell has "
+               "no defined correlation.");
 }
 
 /* Range of both coordinates with a margin. */
@@ -348,11 +379,13 @@ static void square(drawing *d, const piaa_run_pair *pairs, size_t count) {
         high = fmax(high, fmax(pairs[i].x, pairs[i].y));
     }
     double margin = (high - low) * 0.03 + 1e-9;
-    script(d, "set xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n", low - margin, high + margin, low - margin, high + margin);
+    script(d, "set xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n", low - margin, high + margin,
+           low - margin, high + margin);
 }
 
 /* Up to MANY_POINTS of them, evenly taken; gives how many of how many. */
-static void points(drawing *d, const char *x_name, const char *y_name, const piaa_run_pair *pairs, size_t count) {
+static void points(drawing *d, const char *x_name, const char *y_name, const piaa_run_pair *pairs,
+                   size_t count) {
     size_t step = count / MANY_POINTS + 1;
     csv(d, "%s,%s\n", x_name, y_name);
     script(d, "$d << EOD\n");
@@ -361,7 +394,8 @@ static void points(drawing *d, const char *x_name, const char *y_name, const pia
         piaa_report_digits(pairs[i].x, x);
         piaa_report_digits(pairs[i].y, y);
         csv(d, "%s,%s\n", x, y);
-        if (i % step == 0 && isfinite(pairs[i].x) && isfinite(pairs[i].y)) script(d, "%.6g %.6g\n", pairs[i].x, pairs[i].y);
+        if (i % step == 0 && isfinite(pairs[i].x) && isfinite(pairs[i].y))
+            script(d, "%.6g %.6g\n", pairs[i].x, pairs[i].y);
     }
     script(d, "EOD\n");
 }
@@ -381,16 +415,23 @@ static void scatter(drawing *d) {
     points(d, "true", "predicted", run->scatter, run->scatter_count);
     square(d, run->scatter, run->scatter_count);
     script(d,
-           "unset key\nset border 3\nset size square\nset grid lt 1 lc rgb '#020202'\nset xlabel '%s'\nset ylabel '%s'\n"
-           "plot x with lines lw 1 dt (4,4) lc rgb '#030303', $d using 1:2 with points pt 7 ps 0.28 lc rgb '#0a0001'\n",
-           run->eval ? "the person''s score" : "overall score", run->eval ? "predicted score" : "predicted overall score");
-    caption(d, "Predicted against true score (%s); on the dashed line both are equal. %zu predictions.%s%s", run->scatter_of,
-            run->scatter_count, thinned(run->scatter_count, some),
-            run->eval ? " Of all methods and layers, the one with the highest mean correlation." : "");
+           "unset key\nset border 3\nset size square\nset grid lt 1 lc rgb '#020202'\nset xlabel "
+           "'%s'\nset ylabel '%s'\n"
+           "plot x with lines lw 1 dt (4,4) lc rgb '#030303', $d using 1:2 with points pt 7 ps "
+           "0.28 lc rgb '#0a0001'\n",
+           run->eval ? "the person''s score" : "overall score",
+           run->eval ? "predicted score" : "predicted overall score");
+    caption(d,
+            "Predicted against true score (%s); on the dashed line both are equal. %zu "
+            "predictions.%s%s",
+            run->scatter_of, run->scatter_count, thinned(run->scatter_count, some),
+            run->eval ? " Of all methods and layers, the one with the highest mean correlation."
+                      : "");
 }
 
 /* Upper and lower half are the same; numbers in the cells where there is room. */
-static void correlation(drawing *d, const char *name, const char *title, const double *matrix, const char *of) {
+static void correlation(drawing *d, const char *name, const char *title, const double *matrix,
+                        const char *of) {
     const piaa_run *run = d->run;
     size_t n = run->target_count;
     if (n < 3) return;
@@ -426,7 +467,9 @@ static void correlation(drawing *d, const char *name, const char *title, const d
         }
         script(d, "EOD\n");
     }
-    script(d, "unset key\nset border 0\nset tics scale 0\n%sset cbrange [-1:1]\nset xrange [-0.5:%g]\nset yrange [%g:-0.5]\nset ytics (",
+    script(d,
+           "unset key\nset border 0\nset tics scale 0\n%sset cbrange [-1:1]\nset xrange "
+           "[-0.5:%g]\nset yrange [%g:-0.5]\nset ytics (",
            diverging, (double)n - 0.5, (double)n - 0.5);
     for (int which = 0; which < 2; which++) {
         for (size_t t = 0; d->ok && t < n; t++) {
@@ -439,39 +482,49 @@ static void correlation(drawing *d, const char *name, const char *title, const d
     left_margin(d, run->targets, n);
     script(d, "set cblabel 'correlation'\nplot $m matrix with image pixels");
     if (n <= MOST_LABELLED)
-        script(d, ", $l0 using 1:2:3 with labels font ',9' tc rgb '#1b1f23', $l1 using 1:2:3 with labels font ',9' tc rgb '#ffffff'");
+        script(d, ", $l0 using 1:2:3 with labels font ',9' tc rgb '#1b1f23', $l1 using 1:2:3 with "
+                  "labels font ',9' tc rgb '#ffffff'");
     script(d, "\n");
     caption(d, "Pearson's correlation of the attributes with each other: %s.", of);
 }
 
 /* How far predictions move when the photos are changed, at each attribute's best layer. */
 static void changes(drawing *d) {
-    static const struct { const char *kind, *words; } kinds[] = {{"gray", "grey"}, {"tps", "warped"}};
+    static const struct {
+        const char *kind, *words;
+    } kinds[] = {{"gray", "grey"}, {"tps", "warped"}};
     const piaa_run *run = d->run;
     if (!run->change_count) return;
-    begin(d, "changes", 110 + (int)(run->target_count * (12 * run->change_count + 8)), "Changed photos");
+    begin(d, "changes", 110 + (int)(run->target_count * (12 * run->change_count + 8)),
+          "Changed photos");
     csv(d, "attribute");
     for (size_t c = 0; c < run->change_count; c++) csv(d, ",%s", run->changes[c].kind);
     csv(d, "\n");
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
         size_t best = run->best[t] < 0 ? 0 : (size_t)run->best[t];
         field(d, run->targets[t]);
-        for (size_t c = 0; c < run->change_count; c++) value(d, run->changes[c].size[best * run->target_count + t]);
+        for (size_t c = 0; c < run->change_count; c++)
+            value(d, run->changes[c].size[best * run->target_count + t]);
         csv(d, "\n");
     }
     for (size_t c = 0; d->ok && c < run->change_count; c++) {
         script(d, "$c%zu << EOD\n", c);
         for (size_t t = 0; t < run->target_count; t++) {
             size_t best = run->best[t] < 0 ? 0 : (size_t)run->best[t];
-            double thick = 0.7 / (double)run->change_count, top = (double)t - 0.35 + thick * (double)c;
+            double thick = 0.7 / (double)run->change_count,
+                   top = (double)t - 0.35 + thick * (double)c;
             double size = run->changes[c].size[best * run->target_count + t];
-            if (isfinite(size)) script(d, "%.6g %g 0 %.6g %g %g\n", size, top + thick / 2, size, top + thick * 0.04, top + thick * 0.96);
+            if (isfinite(size))
+                script(d, "%.6g %g 0 %.6g %g %g\n", size, top + thick / 2, size, top + thick * 0.04,
+                       top + thick * 0.96);
         }
         script(d, "EOD\n");
     }
     script(d,
-           "set border 2\nset xrange [0:*]\nset yrange [%g:-0.6]\nset style fill solid 1 noborder\nset grid xtics lt 1 lc rgb '#020202'\n"
-           "set key above samplen 1.2\nset xlabel 'shift, in standard deviations of the labels'\nset ytics scale 0 (",
+           "set border 2\nset xrange [0:*]\nset yrange [%g:-0.6]\nset style fill solid 1 "
+           "noborder\nset grid xtics lt 1 lc rgb '#020202'\n"
+           "set key above samplen 1.2\nset xlabel 'shift, in standard deviations of the "
+           "labels'\nset ytics scale 0 (",
            (double)run->target_count - 0.4);
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
         script(d, "%s", t ? "," : "");
@@ -483,14 +536,14 @@ static void changes(drawing *d) {
         const char *words = run->changes[c].kind;
         for (size_t k = 0; k < PIAA_COUNT(kinds); k++)
             if (strcmp(kinds[k].kind, run->changes[c].kind) == 0) words = kinds[k].words;
-        script(d, "%s$c%zu using 1:2:3:4:5:6 with boxxyerror lc rgb '#0a000%zu' title ", c ? ", " : "", c, 1 + c % COLOURS);
+        script(d, "%s$c%zu using 1:2:3:4:5:6 with boxxyerror lc rgb '#0a000%zu' title ",
+               c ? ", " : "", c, 1 + c % COLOURS);
         quoted(d, words);
     }
     script(d, "\n");
-    caption(
-        d,
-        "How far the predictions of the test images move when the photos are turned grey or warped, at each attribute's best layer: root "
-        "mean square of the difference.");
+    caption(d, "How far the predictions of the test images move when the photos are turned grey or "
+               "warped, at each attribute's best layer: root "
+               "mean square of the difference.");
 }
 
 static void probe_plots(drawing *d) {
@@ -502,13 +555,15 @@ static void probe_plots(drawing *d) {
     }
     axis_free(&all);
     scatter(d);
-    correlation(d, "labels", "Correlation of the labels", d->run->label_correlation, "the labels of the test images");
+    correlation(d, "labels", "Correlation of the labels", d->run->label_correlation,
+                "the labels of the test images");
     correlation(d, "predictions", "Correlation of the predictions", d->run->prediction_correlation,
-                "as the best layer of each predicts them. What predictions share beyond the labels, the features mix");
+                "as the best layer of each predicts them. What predictions share beyond the "
+                "labels, the features mix");
     changes(d);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ eval */
+/* ----------------------------------------------------------------------------------------- eval */
 
 static void outcome_label(const piaa_run_outcome *outcome, char out[160]) {
     char source[64];
@@ -547,29 +602,35 @@ static void methods(drawing *d) {
         value(d, o->spearman.low);
         value(d, o->spearman.high);
         csv(d, "\n");
-        if (isfinite(o->spearman.mean)) script(d, "%.6g %zu %.6g %.6g\n", o->spearman.mean, i, o->spearman.low, o->spearman.high);
+        if (isfinite(o->spearman.mean))
+            script(d, "%.6g %zu %.6g %.6g\n", o->spearman.mean, i, o->spearman.low,
+                   o->spearman.high);
     }
-    script(d,
-           "EOD\nunset key\nset border 1\nset grid xtics lt 1 lc rgb '#020202'\nset yrange [%g:-0.6]\nset xtics %g\n"
-           "set xlabel 'mean Spearman correlation over people'\nset lmargin 22\nset ytics scale 0 (",
-           (double)run->outcome_count - 0.4,
-           high - low < 0.25  ? 0.05
-           : high - low < 0.6 ? 0.1
-                              : 0.2);
+    script(
+        d,
+        "EOD\nunset key\nset border 1\nset grid xtics lt 1 lc rgb '#020202'\nset yrange "
+        "[%g:-0.6]\nset xtics %g\n"
+        "set xlabel 'mean Spearman correlation over people'\nset lmargin 22\nset ytics scale 0 (",
+        (double)run->outcome_count - 0.4,
+        high - low < 0.25  ? 0.05
+        : high - low < 0.6 ? 0.1
+                           : 0.2);
     for (size_t i = 0; d->ok && i < run->outcome_count; i++) {
         char label[160];
         outcome_label(&run->outcomes[i], label);
-        if (both) snprintf(label + strlen(label), sizeof label - strlen(label), ", %.0f", support_size(run, run->outcomes[i].support));
+        if (both)
+            snprintf(label + strlen(label), sizeof label - strlen(label), ", %.0f",
+                     support_size(run, run->outcomes[i].support));
         script(d, "%s", i ? "," : "");
         quoted_tic(d, label);
         script(d, " %zu", i);
     }
     script(d, ")\nplot $d using 1:2:3:4 with xerrorbars pt 7 ps 0.55 lw 1.6 lc rgb '#0a0001'\n");
-    caption(
-        d,
-        "Mean over people of Spearman's correlation between a person's scores and the predictions, with 95 %% bootstrap intervals%s. An "
-        "undefined correlation counts as 0.",
-        both ? "; the number is that of the ratings learned from" : "");
+    caption(d,
+            "Mean over people of Spearman's correlation between a person's scores and the "
+            "predictions, with 95 %% bootstrap intervals%s. An "
+            "undefined correlation counts as 0.",
+            both ? "; the number is that of the ratings learned from" : "");
 }
 
 /* One curve for each method and support that was asked of several layers. */
@@ -586,8 +647,8 @@ static void personal_layers(drawing *d) {
     for (size_t i = 0; i < run->outcome_count; i++) {
         const piaa_run_outcome *o = &run->outcomes[i];
         size_t c = 0;
-        while (c < curves &&
-               (strcmp(run->outcomes[first[c]].method, o->method) != 0 || strcmp(run->outcomes[first[c]].support, o->support) != 0))
+        while (c < curves && (strcmp(run->outcomes[first[c]].method, o->method) != 0 ||
+                              strcmp(run->outcomes[first[c]].support, o->support) != 0))
             c++;
         if (c == curves) first[curves++] = i;
         if (c == 0 && o->layer >= 0) axis_add(&all, i, o->pool, o->layer);
@@ -602,10 +663,13 @@ static void personal_layers(drawing *d) {
             for (size_t i = 0; i < all.count; i++)
                 for (size_t k = 0; d->ok && k < run->outcome_count; k++) {
                     const piaa_run_outcome *o = &run->outcomes[k], *head = &run->outcomes[first[c]];
-                    if (o->pool != all.pools[i] || o->layer != all.layers[i] || strcmp(o->method, head->method) != 0 ||
+                    if (o->pool != all.pools[i] || o->layer != all.layers[i] ||
+                        strcmp(o->method, head->method) != 0 ||
                         strcmp(o->support, head->support) != 0 || o->undefined >= o->users)
                         continue;
-                    script(d, "%s%g", before != SIZE_MAX && all.pools[i] != all.pools[before] ? "\n" : "", all.x[i]);
+                    script(d, "%s%g",
+                           before != SIZE_MAX && all.pools[i] != all.pools[before] ? "\n" : "",
+                           all.x[i]);
                     before = i;
                     datum(d, o->spearman.mean);
                     datum(d, o->spearman.low);
@@ -621,7 +685,8 @@ static void personal_layers(drawing *d) {
         }
         axis_tics(d, &all, 400);
         axis_dividers(d, &all);
-        script(d, "set border 3\nset grid ytics lt 1 lc rgb '#020202'\nset key below samplen 1.6\nset style fill transparent solid 0.18 "
+        script(d, "set border 3\nset grid ytics lt 1 lc rgb '#020202'\nset key below samplen "
+                  "1.6\nset style fill transparent solid 0.18 "
                   "noborder\n"
                   "set ylabel 'mean Spearman correlation'\nplot ");
         bool both = has_two_supports(run);
@@ -629,9 +694,11 @@ static void personal_layers(drawing *d) {
             char label[96];
             int used = snprintf(label, sizeof label, "%s", run->outcomes[first[c]].method);
             if (both)
-                snprintf(label + used, sizeof label - (size_t)used, ", %.0f ratings", support_size(run, run->outcomes[first[c]].support));
+                snprintf(label + used, sizeof label - (size_t)used, ", %.0f ratings",
+                         support_size(run, run->outcomes[first[c]].support));
             script(d,
-                   "%s$c%zu using 1:3:4 with filledcurves lc rgb '#0a000%zu' notitle, $c%zu using 1:2 with linespoints lw 2 pt 7 ps 0.4 lc "
+                   "%s$c%zu using 1:3:4 with filledcurves lc rgb '#0a000%zu' notitle, $c%zu using "
+                   "1:2 with linespoints lw 2 pt 7 ps 0.4 lc "
                    "rgb "
                    "'#0a000%zu' title ",
                    c ? ", " : "", c, c + 1, c, c + 1);
@@ -639,7 +706,8 @@ static void personal_layers(drawing *d) {
         }
         script(d, "\n");
         caption(d,
-                "Mean over people of Spearman's correlation, layer by layer; the band is the 95 %% bootstrap interval. Layers at which "
+                "Mean over people of Spearman's correlation, layer by layer; the band is the 95 %% "
+                "bootstrap interval. Layers at which "
                 "nobody's correlation is defined are left out. %s.",
                 pools_in_words);
     }
@@ -653,7 +721,8 @@ static const piaa_run_outcome *find_baseline(const piaa_run *run, const piaa_run
     size_t n = at ? (size_t)(at - given) : strlen(given);
     for (size_t i = 0; i < run->outcome_count; i++) {
         const piaa_run_outcome *other = &run->outcomes[i];
-        if (strncmp(other->method, given, n) == 0 && !other->method[n] && strcmp(other->source, at ? at + 1 : o->source) == 0 &&
+        if (strncmp(other->method, given, n) == 0 && !other->method[n] &&
+            strcmp(other->source, at ? at + 1 : o->source) == 0 &&
             strcmp(other->support, o->support) == 0)
             return other;
     }
@@ -678,7 +747,8 @@ static double or_zero(double number) {
     return isnan(number) ? 0 : number;
 }
 
-static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_outcome *base, size_t index) {
+static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_outcome *base,
+                        size_t index) {
     const piaa_run *run = d->run;
     gain *gains = piaa_alloc(o->people_count, sizeof *gains, d->error);
     if (!(d->ok = gains != NULL)) return;
@@ -686,9 +756,11 @@ static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_ou
     for (size_t i = 0; i < o->people_count; i++) {
         const piaa_run_person *person = &run->people[o->people[i]];
         for (size_t k = 0; k < base->people_count; k++) {
-            const piaa_run_person *other = &run->people[base->people[(from + k) % base->people_count]];
+            const piaa_run_person *other =
+                &run->people[base->people[(from + k) % base->people_count]];
             if (strcmp(person->id, other->id) != 0) continue;
-            gains[count++] = (gain){or_zero(person->spearman) - or_zero(other->spearman), person->id};
+            gains[count++] =
+                (gain){or_zero(person->spearman) - or_zero(other->spearman), person->id};
             from += k + 1;
             break;
         }
@@ -710,15 +782,19 @@ static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_ou
         worse += gains[i].value < 0;
     }
     script(d,
-           "EOD\nunset key\nset border 2\nset style fill solid 1 noborder\nset boxwidth 0.8\nset xzeroaxis lt 1 lc rgb '#010101'\n"
-           "set grid ytics lt 1 lc rgb '#020202'\nset xtics scale 0\nset xrange [0.3:%g]\nset xlabel 'people, from most to least "
+           "EOD\nunset key\nset border 2\nset style fill solid 1 noborder\nset boxwidth 0.8\nset "
+           "xzeroaxis lt 1 lc rgb '#010101'\n"
+           "set grid ytics lt 1 lc rgb '#020202'\nset xtics scale 0\nset xrange [0.3:%g]\nset "
+           "xlabel 'people, from most to least "
            "improvement'\n"
            "set ylabel 'difference of Spearman''s correlation'\n"
-           "plot $d using 1:($2 > 0 ? $2 : NaN) with boxes lc rgb '#0a0001', $d using 1:($2 < 0 ? $2 : NaN) with boxes lc rgb '#0a0002'\n",
+           "plot $d using 1:($2 > 0 ? $2 : NaN) with boxes lc rgb '#0a0001', $d using 1:($2 < 0 ? "
+           "$2 : NaN) with boxes lc rgb '#0a0002'\n",
            (double)count + 0.7);
-    caption(
-        d, "Each person's correlation with %s minus that with %s (%.0f ratings learned from): better for %zu of %zu people, worse for %zu.",
-        label, against, support_size(run, o->support), better, count, worse);
+    caption(d,
+            "Each person's correlation with %s minus that with %s (%.0f ratings learned from): "
+            "better for %zu of %zu people, worse for %zu.",
+            label, against, support_size(run, o->support), better, count, worse);
     free(gains);
 }
 
@@ -726,8 +802,10 @@ static void improvements(drawing *d) {
     const piaa_run *run = d->run;
     size_t compared = 0;
     for (size_t i = 0; i < run->outcome_count; i++) compared += run->outcomes[i].compared;
-    for (size_t i = 0, shown = 0; d->ok && i < run->outcome_count && shown < MOST_IMPROVEMENTS; i++) {
-        const piaa_run_outcome *o = &run->outcomes[i], *base = o->compared ? find_baseline(run, o) : NULL;
+    for (size_t i = 0, shown = 0; d->ok && i < run->outcome_count && shown < MOST_IMPROVEMENTS;
+         i++) {
+        const piaa_run_outcome *o = &run->outcomes[i],
+                               *base = o->compared ? find_baseline(run, o) : NULL;
         if (!base || (compared > MOST_IMPROVEMENTS && i != run->main)) continue;
         improvement(d, o, base, ++shown);
     }
@@ -758,12 +836,14 @@ static void distributions(drawing *d) {
     for (size_t i = 0, end; d->ok && i < run->score_count; i = end) {
         size_t n = 0;
         double sum = 0;
-        for (end = i; end < run->score_count && run->scores[end].group == run->scores[i].group; end++)
+        for (end = i; end < run->score_count && run->scores[end].group == run->scores[i].group;
+             end++)
             if (isfinite(run->scores[end].x)) sum += scores[n++] = run->scores[end].x;
         if (!n) continue;
         qsort(scores, n, sizeof *scores, compare_numbers);
         people[count].mean = sum / (double)n;
-        for (size_t k = 0; k < PIAA_COUNT(shares); k++) people[count].parts[k] = quantile(scores, n, shares[k]);
+        for (size_t k = 0; k < PIAA_COUNT(shares); k++)
+            people[count].parts[k] = quantile(scores, n, shares[k]);
         count++;
     }
     if (d->ok) qsort(people, count, sizeof *people, compare_spreads);
@@ -784,14 +864,17 @@ static void distributions(drawing *d) {
     }
     double bar = count > 100 ? 2 : count > 50 ? 4 : 6;
     script(d,
-           "EOD\nunset key\nset border 2\nset grid ytics lt 1 lc rgb '#020202'\nset xtics scale 0\nset xrange [0:%zu]\n"
+           "EOD\nunset key\nset border 2\nset grid ytics lt 1 lc rgb '#020202'\nset xtics scale "
+           "0\nset xrange [0:%zu]\n"
            "set xlabel 'people, from lowest to highest mean'\nset ylabel 'score'\n"
-           "plot $d using 1:3:(0):($7-$3) with vectors nohead lw 1 lc rgb '#030303', $d using 1:4:(0):($6-$4) with vectors nohead lw %g lc "
+           "plot $d using 1:3:(0):($7-$3) with vectors nohead lw 1 lc rgb '#030303', $d using "
+           "1:4:(0):($6-$4) with vectors nohead lw %g lc "
            "rgb "
            "'#0a0006', $d using 1:2 with points pt 7 ps %g lc rgb '#010101'\n",
            count + 1, bar, count > 100 ? 0.25 : 0.35);
     caption(d,
-            "How each person uses the scale, over the ratings learned from and tested on: dot, the mean; bar, the middle half; line, the "
+            "How each person uses the scale, over the ratings learned from and tested on: dot, the "
+            "mean; bar, the middle half; line, the "
             "middle 80 %%. %zu people.",
             count);
     free(people);
@@ -804,10 +887,14 @@ static void variance(drawing *d) {
     char some[64];
     begin(d, "variance", 360, "General score and personal variance");
     points(d, "mean_score", "variance", run->images, run->image_count);
-    script(d, "unset key\nset border 3\nset grid lt 1 lc rgb '#020202'\nset yrange [0:*]\nset xlabel 'mean score of the image'\n"
-              "set ylabel 'variance of its scores over people'\nplot $d using 1:2 with points pt 7 ps 0.35 lc rgb '#0a0003'\n");
-    caption(d, "Where people disagree: each dot is an image, all ratings of the data set. %zu images.%s", run->image_count,
-            thinned(run->image_count, some));
+    script(d, "unset key\nset border 3\nset grid lt 1 lc rgb '#020202'\nset yrange [0:*]\nset "
+              "xlabel 'mean score of the image'\n"
+              "set ylabel 'variance of its scores over people'\nplot $d using 1:2 with points pt 7 "
+              "ps 0.35 lc rgb '#0a0003'\n");
+    caption(
+        d,
+        "Where people disagree: each dot is an image, all ratings of the data set. %zu images.%s",
+        run->image_count, thinned(run->image_count, some));
 }
 
 static void eval_plots(drawing *d) {

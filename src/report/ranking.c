@@ -11,12 +11,14 @@ static size_t shown(const piaa_ranking *ranking, const piaa_ranking_context *con
     return context->top && context->top < count ? context->top : count;
 }
 
-static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_text *out, piaa_error *error) {
+static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context *context,
+                        piaa_text *out, piaa_error *error) {
     bool ok = true, rated = false;
     size_t count = shown(ranking, context);
     for (size_t i = 0; i < count; i++) rated = rated || piaa_ranking_at(ranking, i)->rated;
     char head[32] = "";
-    if (isfinite(context->taste->loo_rmse)) snprintf(head, sizeof head, " ± %.2f", context->taste->loo_rmse);
+    if (isfinite(context->taste->loo_rmse))
+        snprintf(head, sizeof head, " ± %.2f", context->taste->loo_rmse);
     int gap = *head ? (int)strlen(head) - 1 : 0; /* the two bytes of ± are one column */
     ok = piaa_text_format(out, error, "rank  score%s  %sphoto\n", head, rated ? "yours  " : "");
     for (size_t i = 0; ok && i < count; i++) {
@@ -26,20 +28,25 @@ static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context 
             ok = piaa_text_format(out, error, "%5.4g  ", photo->rating);
         else if (ok && rated)
             ok = piaa_text_format(out, error, "       ");
-        ok = ok && piaa_report_add_line(out, piaa_path_shorten(photo->path, context->folder), error) && piaa_text_format(out, error, "\n");
+        ok = ok &&
+             piaa_report_add_line(out, piaa_path_shorten(photo->path, context->folder), error) &&
+             piaa_text_format(out, error, "\n");
     }
     return ok;
 }
 
-static bool write_csv(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_text *out, piaa_error *error) {
+static bool write_csv(const piaa_ranking *ranking, const piaa_ranking_context *context,
+                      piaa_text *out, piaa_error *error) {
     char score[32], rating[32], plus_minus[32] = "";
     bool ok = piaa_text_format(out, error, "rank,score,plus_minus,rating,path\n");
-    if (isfinite(context->taste->loo_rmse)) piaa_report_digits(context->taste->loo_rmse, plus_minus);
+    if (isfinite(context->taste->loo_rmse))
+        piaa_report_digits(context->taste->loo_rmse, plus_minus);
     for (size_t i = 0; ok && i < shown(ranking, context); i++) {
         const piaa_ranked *photo = piaa_ranking_at(ranking, i);
         piaa_report_digits(photo->score, score);
         piaa_report_digits(photo->rating, rating);
-        ok = piaa_text_format(out, error, "%zu,%s,%s,%s,", i + 1, score, plus_minus, photo->rated ? rating : "") &&
+        ok = piaa_text_format(out, error, "%zu,%s,%s,%s,", i + 1, score, plus_minus,
+                              photo->rated ? rating : "") &&
              piaa_report_add_field(out, photo->path, error) && piaa_text_format(out, error, "\n");
     }
     return ok;
@@ -55,7 +62,8 @@ static bool add(cJSON *object, const char *key, cJSON *value) {
 static bool add_photo(cJSON *list, size_t rank, const piaa_ranked *photo) {
     cJSON *item = cJSON_CreateObject();
     if (!item || !cJSON_AddItemToArray(list, item)) return false;
-    return add(item, "rank", piaa_report_number((double)rank)) && add(item, "score", piaa_report_number(photo->score)) &&
+    return add(item, "rank", piaa_report_number((double)rank)) &&
+           add(item, "score", piaa_report_number(photo->score)) &&
            add(item, "rating", piaa_report_number(photo->rated ? photo->rating : NAN)) &&
            add(item, "path", piaa_report_string(photo->path));
 }
@@ -65,29 +73,34 @@ static cJSON *make_json(const piaa_ranking *ranking, const piaa_ranking_context 
     const piaa_identity *made = &taste->identity;
     cJSON *root = cJSON_CreateObject(), *photos = cJSON_AddArrayToObject(root, "photos");
     bool ok = photos != NULL;
-    for (size_t i = 0; ok && i < shown(ranking, context); i++) ok = add_photo(photos, i + 1, piaa_ranking_at(ranking, i));
+    for (size_t i = 0; ok && i < shown(ranking, context); i++)
+        ok = add_photo(photos, i + 1, piaa_ranking_at(ranking, i));
     ok = ok && add(root, "plus_minus", piaa_report_number(taste->loo_rmse)) &&
          add(root, "ratings", piaa_report_number((double)taste->ratings));
     cJSON *unreadable = ok ? cJSON_AddArrayToObject(root, "unreadable") : NULL;
     ok = unreadable != NULL;
     for (size_t i = 0; ok && i < context->unreadable_count; i++) {
         cJSON *item = cJSON_CreateObject();
-        ok = item && cJSON_AddItemToArray(unreadable, item) && add(item, "path", piaa_report_string(context->unreadable[i].path)) &&
+        ok = item && cJSON_AddItemToArray(unreadable, item) &&
+             add(item, "path", piaa_report_string(context->unreadable[i].path)) &&
              add(item, "error", piaa_report_string(context->unreadable[i].reason));
     }
-    ok = ok && add(root, "model", piaa_report_string(made->model)) && add(root, "family", piaa_report_string(made->family)) &&
+    ok = ok && add(root, "model", piaa_report_string(made->model)) &&
+         add(root, "family", piaa_report_string(made->family)) &&
          add(root, "fingerprint", piaa_report_string(made->fingerprint)) &&
          add(root, "demonstration", cJSON_CreateBool(context->demonstration)) &&
          add(root, "pool", cJSON_CreateString(piaa_pool_name(taste->slot.pool))) &&
-         add(root, "layer", piaa_report_number(taste->slot.layer)) && add(root, "prompt", piaa_report_string(made->prompt)) &&
-         add(root, "preprocessing", piaa_report_string(made->preprocessing)) && add(root, "dtype", piaa_report_string(made->dtype));
+         add(root, "layer", piaa_report_number(taste->slot.layer)) &&
+         add(root, "prompt", piaa_report_string(made->prompt)) &&
+         add(root, "preprocessing", piaa_report_string(made->preprocessing)) &&
+         add(root, "dtype", piaa_report_string(made->dtype));
     if (ok) return root;
     cJSON_Delete(root);
     return NULL;
 }
 
-bool piaa_ranking_write(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_format_kind format, FILE *out,
-                        piaa_error *error) {
+bool piaa_ranking_write(const piaa_ranking *ranking, const piaa_ranking_context *context,
+                        piaa_format_kind format, FILE *out, piaa_error *error) {
     if (!ranking) return piaa_error_missing(error, "ranking");
     if (format == PIAA_JSON) {
         cJSON *root = make_json(ranking, context);

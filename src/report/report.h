@@ -8,12 +8,14 @@
 
 #include <stdio.h>
 
-/* Writes all of the text and flushes.  A reader that has gone away (EPIPE) is no error: nobody is left to tell. */
+/* Writes all of the text and flushes.  A reader that has gone away (EPIPE) is no error: nobody is
+   left to tell. */
 bool piaa_report_write(FILE *out, const char *text, size_t size, piaa_error *error) PIAA_MUST_USE;
 /* The same of a JSON value, and a newline. */
 bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) PIAA_MUST_USE;
 
-/* JSON knows UTF-8 only and file names need not be: what is not UTF-8 becomes U+FFFD.  NULL where memory is out. */
+/* JSON knows UTF-8 only and file names need not be: what is not UTF-8 becomes U+FFFD.  NULL where
+   memory is out. */
 cJSON *piaa_report_string(const char *text);
 /* The fewest of 15 to 17 digits that read back as the same number. */
 void piaa_report_digits(double value, char out[32]);
@@ -33,29 +35,35 @@ typedef struct piaa_unreadable {
 /* What is told around a ranking. */
 typedef struct piaa_ranking_context {
     const piaa_taste *taste; /* for the "± x" */
-    const char *folder;      /* paths below it are shown relative to it in tables and sheets; NULL: all absolute */
-    size_t top;              /* photos to show; 0: all */
-    bool demonstration;      /* made with the demonstration model */
+    const char *folder; /* paths below it are shown relative to it in tables and sheets; NULL: all
+                           absolute */
+    size_t top;         /* photos to show; 0: all */
+    bool demonstration; /* made with the demonstration model */
     const piaa_unreadable *unreadable;
     size_t unreadable_count;
 } piaa_ranking_context;
 
 /*
  * Table   rank, score, the person's own rating where there is one, path.
- * CSV     rank,score,plus_minus,rating,path: absolute paths, shortest digits that read back as the same number.
- * JSON    {"photos": [{"rank", "score", "rating" (null: not rated), "path"}, …], "plus_minus", "ratings", "unreadable": [{"path",
- * "error"}], "model", "family", "fingerprint", "demonstration", "pool", "layer", "prompt", "preprocessing", "dtype"}
+ * CSV     rank,score,plus_minus,rating,path: absolute paths, shortest digits that read back as the
+ *         same number.
+ * JSON    {"photos": [{"rank", "score", "rating" (null: not rated), "path"}, …], "plus_minus",
+ *         "ratings", "unreadable": [{"path",
+ * "error"}], "model", "family", "fingerprint", "demonstration", "pool", "layer", "prompt",
+ * "preprocessing", "dtype"}
  */
-bool piaa_ranking_write(const piaa_ranking *ranking, const piaa_ranking_context *context, piaa_format_kind format, FILE *out,
-                        piaa_error *error) PIAA_MUST_USE;
+bool piaa_ranking_write(const piaa_ranking *ranking, const piaa_ranking_context *context,
+                        piaa_format_kind format, FILE *out, piaa_error *error) PIAA_MUST_USE;
 
 /*
- * A contact sheet: the best first, six to a row and four rows at most; where that does not hold all photos, the last row shows the lowest.
- * The format goes by the ending of `path` (.jpg, .png, .webp).  Written whole or not at all.  A photo that cannot be read leaves a grey
- * tile.
+ * A contact sheet: the best first, six to a row and four rows at most; where that does not hold all
+ * photos, the last row shows the lowest. The format goes by the ending of `path` (.jpg, .png,
+ * .webp).  Written whole or not at all.  A photo that cannot be read leaves a grey tile.
  */
-bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context, const char *path, piaa_error *error) PIAA_MUST_USE;
-/* PIAA_USAGE for an ending that piaa_sheet_write does not know: to be asked before hours of work. */
+bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context,
+                      const char *path, piaa_error *error) PIAA_MUST_USE;
+/* PIAA_USAGE for an ending that piaa_sheet_write does not know: to be asked before hours of
+   work. */
 bool piaa_sheet_check(const char *path, piaa_error *error) PIAA_MUST_USE;
 
 /* `path` without `folder` and its slash where it lies below it. */

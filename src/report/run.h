@@ -1,5 +1,6 @@
 /*
- * A run: what a probe or an evaluation leaves in a folder, and what reports are made from.  docs/paper.md describes the files.
+ * A run: what a probe or an evaluation leaves in a folder, and what reports are made from.
+ * docs/paper.md describes the files.
  *
  *     probe.json        figures of every target and source, the published code's keys and some more
  *     eval.json         figures of every method, source and support
@@ -37,18 +38,22 @@ typedef struct piaa_run_eval {
     const piaa_personal *personal;
     const piaa_source *sources;
     const char *baseline;               /* as given; NULL: none */
-    const piaa_comparison *comparisons; /* [personal->count] of Spearman with its baseline; `users` 0: none.  NULL where baseline is */
+    const piaa_comparison *comparisons; /* [personal->count] of Spearman with its baseline; `users`
+                                           0: none.  NULL where baseline is */
 } piaa_run_eval;
 
-/* Makes the folder if it is not there.  Refuses one that holds files but no run, or another kind of run. */
+/* Makes the folder if it is not there.  Refuses one that holds files but no run, or another kind of
+   run. */
 bool piaa_run_prepare(const char *folder, bool eval, piaa_error *error) PIAA_MUST_USE;
 
 /* Each file is written whole or not at all, the JSON last. */
-bool piaa_run_write_probe(const char *folder, const piaa_run_about *about, const piaa_probe *probe, const piaa_run_change *changes,
-                          size_t change_count, piaa_error *error) PIAA_MUST_USE;
-bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const piaa_run_eval *eval, piaa_error *error) PIAA_MUST_USE;
+bool piaa_run_write_probe(const char *folder, const piaa_run_about *about, const piaa_probe *probe,
+                          const piaa_run_change *changes, size_t change_count,
+                          piaa_error *error) PIAA_MUST_USE;
+bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const piaa_run_eval *eval,
+                         piaa_error *error) PIAA_MUST_USE;
 
-/* ----------------------------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
 typedef struct piaa_run_source {
     char *name; /* "lt.3", "lt.3+v.5" */
@@ -98,8 +103,8 @@ typedef struct piaa_run {
     size_t source_count, target_count;
     piaa_run_source *sources;
     char **targets;
-    double *figures[PIAA_PARTS][3];                     /* [source_count][target_count] Spearman, R2, RMSE */
-    int *best;                                          /* [target_count]; -1: none */
+    double *figures[PIAA_PARTS][3]; /* [source_count][target_count] Spearman, R2, RMSE */
+    int *best;                      /* [target_count]; -1: none */
     double *label_correlation, *prediction_correlation; /* [target_count][target_count] */
     piaa_run_change_read *changes;
     size_t change_count;
@@ -125,8 +130,9 @@ typedef struct piaa_run {
 piaa_run *piaa_run_open(const char *folder, piaa_error *error) PIAA_MUST_USE;
 void piaa_run_close(piaa_run *run);
 
-const char *piaa_run_text(const piaa_run *run, const char *key, const char *fallback); /* of the JSON, dotted */
-double piaa_run_value(const piaa_run *run, const char *key);                           /* NaN if it is absent */
+const char *piaa_run_text(const piaa_run *run, const char *key,
+                          const char *fallback);             /* of the JSON, dotted */
+double piaa_run_value(const piaa_run *run, const char *key); /* NaN if it is absent */
 
 /* "LT3", "LT tail 3", "V5"; several side by side as they are named. */
 void piaa_run_source_label(piaa_pool pool, int layer, const char *name, char out[64]);

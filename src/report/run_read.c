@@ -1,4 +1,5 @@
-/* A run's files read back.  Nothing in them is believed: a report may be made from a folder that somebody else sent. */
+/* A run's files read back.  Nothing in them is believed: a report may be made from a folder that
+   somebody else sent. */
 #include "report/run.h"
 
 #include "base/csv.h"
@@ -12,7 +13,8 @@
 
 enum { JSON_LIMIT = 1 << 28, MOST = 100000 };
 
-static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"}, *const figure_names[] = {"rho", "r2", "rmse"};
+static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"},
+                         *const figure_names[] = {"rho", "r2", "rmse"};
 
 typedef struct reader {
     piaa_run *run;
@@ -21,7 +23,9 @@ typedef struct reader {
 } reader;
 
 static bool damaged(reader *in, const char *what) {
-    return piaa_error_set(in->error, PIAA_FORMAT, "%.700s: %s: make the run again, or take it out of the report", in->where, what);
+    return piaa_error_set(in->error, PIAA_FORMAT,
+                          "%.700s: %s: make the run again, or take it out of the report", in->where,
+                          what);
 }
 
 static bool look_at(reader *in, const char *name) {
@@ -38,7 +42,8 @@ static double number(const cJSON *object, const char *key) {
 
 static bool copy(const cJSON *object, const char *key, char **out, reader *in) {
     const char *text = piaa_json_string(object, key);
-    return text ? (*out = piaa_strdup(text, in->error)) != NULL : damaged(in, "an entry lacks its name");
+    return text ? (*out = piaa_strdup(text, in->error)) != NULL
+                : damaged(in, "an entry lacks its name");
 }
 
 /* The pool in a list of sources, and a layer; -1 where several stand side by side. */
@@ -55,7 +60,8 @@ static bool parse_source(const char *name, piaa_pool *pool, int *layer) {
 }
 
 static void add_label(piaa_pool pool, int layer, char out[64]) {
-    static const char *const names[PIAA_POOLS] = {[PIAA_LT] = "LT", [PIAA_LT_TAIL] = "LT tail ", [PIAA_LV] = "LV", [PIAA_V] = "V"};
+    static const char *const names[PIAA_POOLS] = {
+        [PIAA_LT] = "LT", [PIAA_LT_TAIL] = "LT tail ", [PIAA_LV] = "LV", [PIAA_V] = "V"};
     size_t used = strlen(out);
     if (used) used += (size_t)snprintf(out + used, 64 - used, "%s", used < 63 ? "+" : "");
     if (used >= 64) return;
@@ -87,19 +93,21 @@ double piaa_run_value(const piaa_run *run, const char *key) {
     return number(run->root, key);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- probe */
+/* ---------------------------------------------------------------------------------------- probe */
 
 static bool read_sources(reader *in, const cJSON *list) {
     piaa_run *run = in->run;
     int count = cJSON_GetArraySize(list);
-    if (!cJSON_IsArray(list) || count < 1 || count > MOST) return damaged(in, "per_layer is no list of layers");
+    if (!cJSON_IsArray(list) || count < 1 || count > MOST)
+        return damaged(in, "per_layer is no list of layers");
     if (!(run->sources = piaa_alloc((size_t)count, sizeof *run->sources, in->error))) return false;
     const cJSON *entry;
     cJSON_ArrayForEach(entry, list) {
         piaa_run_source *source = &run->sources[run->source_count];
         if (!copy(entry, "name", &source->name, in)) return false;
         run->source_count++;
-        if (!parse_source(source->name, &source->pool, &source->layer)) return damaged(in, "a layer has a name that is not known");
+        if (!parse_source(source->name, &source->pool, &source->layer))
+            return damaged(in, "a layer has a name that is not known");
     }
     return true;
 }
@@ -113,14 +121,17 @@ static int find_source(const piaa_run *run, const char *name) {
 static bool read_target(reader *in, const cJSON *target, size_t t) {
     piaa_run *run = in->run;
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(target, "per_layer"), *entry;
-    if (cJSON_GetArraySize(list) != (int)run->source_count) return damaged(in, "the attributes do not have the same layers");
+    if (cJSON_GetArraySize(list) != (int)run->source_count)
+        return damaged(in, "the attributes do not have the same layers");
     size_t s = 0;
     cJSON_ArrayForEach(entry, list) {
         const char *name = piaa_json_string(entry, "name");
-        if (!name || strcmp(name, run->sources[s].name) != 0) return damaged(in, "the attributes do not have the same layers");
+        if (!name || strcmp(name, run->sources[s].name) != 0)
+            return damaged(in, "the attributes do not have the same layers");
         for (int part = 0; part < PIAA_PARTS; part++)
             for (int f = 0; f < 3; f++)
-                run->figures[part][f][s * run->target_count + t] = number(piaa_json_find(entry, part_names[part]), figure_names[f]);
+                run->figures[part][f][s * run->target_count + t] =
+                    number(piaa_json_find(entry, part_names[part]), figure_names[f]);
         s++;
     }
     run->best[t] = find_source(run, piaa_json_string(target, "best.name"));
@@ -132,10 +143,12 @@ static bool read_matrix(reader *in, const char *key, double **out) {
     size_t n = run->target_count;
     const cJSON *list = piaa_json_find(run->root, key), *row, *item;
     if (!(*out = piaa_alloc(n * n, sizeof **out, in->error))) return false;
-    if (cJSON_GetArraySize(list) != (int)n) return damaged(in, "a correlation matrix has not one row for each attribute");
+    if (cJSON_GetArraySize(list) != (int)n)
+        return damaged(in, "a correlation matrix has not one row for each attribute");
     size_t i = 0;
     cJSON_ArrayForEach(row, list) {
-        if (cJSON_GetArraySize(row) != (int)n) return damaged(in, "a correlation matrix has not one column for each attribute");
+        if (cJSON_GetArraySize(row) != (int)n)
+            return damaged(in, "a correlation matrix has not one column for each attribute");
         size_t j = 0;
         cJSON_ArrayForEach(item, row) {
             (*out)[i * n + j++] = cJSON_IsNumber(item) ? item->valuedouble : NAN;
@@ -149,12 +162,14 @@ static bool read_change(reader *in, const cJSON *kind) {
     piaa_run *run = in->run;
     size_t cells = run->source_count * run->target_count;
     piaa_run_change_read *change = &run->changes[run->change_count++];
-    if (!(change->kind = piaa_strdup(kind->string, in->error)) || !(change->size = piaa_alloc(cells, sizeof(double), in->error)) ||
+    if (!(change->kind = piaa_strdup(kind->string, in->error)) ||
+        !(change->size = piaa_alloc(cells, sizeof(double), in->error)) ||
         !(change->mean = piaa_alloc(cells, sizeof(double), in->error)))
         return false;
     for (size_t t = 0; t < run->target_count; t++) {
         const cJSON *list = cJSON_GetObjectItemCaseSensitive(kind, run->targets[t]), *entry;
-        if (cJSON_GetArraySize(list) != (int)run->source_count) return damaged(in, "changed images do not have the same layers");
+        if (cJSON_GetArraySize(list) != (int)run->source_count)
+            return damaged(in, "changed images do not have the same layers");
         size_t s = 0;
         cJSON_ArrayForEach(entry, list) {
             change->size[s * run->target_count + t] = number(entry, "size");
@@ -165,18 +180,22 @@ static bool read_change(reader *in, const cJSON *kind) {
 }
 
 /* Grows the list by one. */
-static bool add_pair(piaa_run_pair **list, size_t *count, size_t *capacity, piaa_run_pair pair, piaa_error *error) {
+static bool add_pair(piaa_run_pair **list, size_t *count, size_t *capacity, piaa_run_pair pair,
+                     piaa_error *error) {
     if (!piaa_grow(list, capacity, *count + 1, sizeof **list, error)) return false;
     (*list)[(*count)++] = pair;
     return true;
 }
 
-static piaa_csv *open_csv(reader *in, const char *name, const char *const *columns, size_t count, int *places) {
+static piaa_csv *open_csv(reader *in, const char *name, const char *const *columns, size_t count,
+                          int *places) {
     piaa_csv *csv = look_at(in, name) ? piaa_csv_open(in->where, in->error) : NULL;
     for (size_t i = 0; csv && i < count; i++)
         if ((places[i] = piaa_csv_column(csv, columns[i])) < 0) {
-            piaa_error_set(in->error, PIAA_FORMAT, "%.700s has no column %s: make the run again, or take it out of the report", in->where,
-                           columns[i]);
+            piaa_error_set(
+                in->error, PIAA_FORMAT,
+                "%.700s has no column %s: make the run again, or take it out of the report",
+                in->where, columns[i]);
             piaa_csv_close(csv);
             return NULL;
         }
@@ -188,8 +207,8 @@ static bool csv_number(reader *in, const piaa_csv *csv, int column, double *out)
     const char *field = piaa_csv_field(csv, column);
     *out = NAN;
     if (!*field || piaa_parse_number(field, out)) return true;
-    return piaa_error_set(in->error, PIAA_FORMAT, "%.700s, line %lld: \"%.40s\" is not a number", in->where, (long long)piaa_csv_line(csv),
-                          field);
+    return piaa_error_set(in->error, PIAA_FORMAT, "%.700s, line %lld: \"%.40s\" is not a number",
+                          in->where, (long long)piaa_csv_line(csv), field);
 }
 
 static bool read_probe_scatter(reader *in) {
@@ -207,7 +226,9 @@ static bool read_probe_scatter(reader *in) {
     bool ok = csv != NULL;
     while (ok && (row = piaa_csv_next(csv, in->error)) == 1) {
         piaa_run_pair pair = {0};
-        if (strcmp(piaa_csv_field(csv, at[0]), part) != 0 || strcmp(piaa_csv_field(csv, at[1]), run->targets[0]) != 0) continue;
+        if (strcmp(piaa_csv_field(csv, at[0]), part) != 0 ||
+            strcmp(piaa_csv_field(csv, at[1]), run->targets[0]) != 0)
+            continue;
         ok = csv_number(in, csv, at[2], &pair.x) && csv_number(in, csv, at[3], &pair.y) &&
              add_pair(&run->scatter, &run->scatter_count, &capacity, pair, in->error);
     }
@@ -219,13 +240,16 @@ static bool read_probe(reader *in) {
     piaa_run *run = in->run;
     const cJSON *attributes = piaa_json_find(run->root, "attrs"), *target, *changes, *kind;
     int count = cJSON_GetArraySize(attributes);
-    if (!cJSON_IsObject(attributes) || count < 1 || count > MOST) return damaged(in, "it holds no attributes (attrs)");
+    if (!cJSON_IsObject(attributes) || count < 1 || count > MOST)
+        return damaged(in, "it holds no attributes (attrs)");
     run->target_count = (size_t)count;
-    if (!read_sources(in, cJSON_GetObjectItemCaseSensitive(attributes->child, "per_layer"))) return false;
+    if (!read_sources(in, cJSON_GetObjectItemCaseSensitive(attributes->child, "per_layer")))
+        return false;
     size_t cells = run->source_count * run->target_count;
     for (int part = 0; part < PIAA_PARTS; part++)
         for (int f = 0; f < 3; f++)
-            if (!(run->figures[part][f] = piaa_alloc(cells, sizeof(double), in->error))) return false;
+            if (!(run->figures[part][f] = piaa_alloc(cells, sizeof(double), in->error)))
+                return false;
     if (!(run->targets = piaa_alloc(run->target_count, sizeof(char *), in->error)) ||
         !(run->best = piaa_alloc(run->target_count, sizeof(int), in->error)))
         return false;
@@ -237,14 +261,16 @@ static bool read_probe(reader *in) {
         !read_matrix(in, "correlation.predictions", &run->prediction_correlation))
         return false;
     changes = piaa_json_find(run->root, "changes");
-    if (!(run->changes = piaa_alloc((size_t)cJSON_GetArraySize(changes) + 1, sizeof *run->changes, in->error))) return false;
+    if (!(run->changes =
+              piaa_alloc((size_t)cJSON_GetArraySize(changes) + 1, sizeof *run->changes, in->error)))
+        return false;
     cJSON_ArrayForEach(kind, changes) {
         if (!read_change(in, kind)) return false;
     }
     return read_probe_scatter(in);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- eval */
+/* ----------------------------------------------------------------------------------------- eval */
 
 static piaa_run_mean read_mean(const cJSON *object, const char *key) {
     const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, key);
@@ -255,9 +281,11 @@ static bool read_outcome(reader *in, const cJSON *item) {
     piaa_run *run = in->run;
     piaa_run_outcome *out = &run->outcomes[run->outcome_count++];
     if (!copy(item, "method", &out->method, in) || !copy(item, "source", &out->source, in) ||
-        !copy(item, "support_set", &out->support, in) || !copy(item, "published", &out->published, in))
+        !copy(item, "support_set", &out->support, in) ||
+        !copy(item, "published", &out->published, in))
         return false;
-    if (!parse_source(out->source, &out->pool, &out->layer)) return damaged(in, "a source has a name that is not known");
+    if (!parse_source(out->source, &out->pool, &out->layer))
+        return damaged(in, "a source has a name that is not known");
     out->spearman = read_mean(item, "spearman");
     out->r2 = read_mean(item, "r2");
     out->rmse = read_mean(item, "rmse");
@@ -273,39 +301,47 @@ static bool read_outcome(reader *in, const cJSON *item) {
     return true;
 }
 
-static size_t find_outcome(const piaa_run *run, const char *method, const char *source, const char *support) {
+static size_t find_outcome(const piaa_run *run, const char *method, const char *source,
+                           const char *support) {
     for (size_t i = 0; i < run->outcome_count; i++)
-        if (strcmp(run->outcomes[i].method, method) == 0 && strcmp(run->outcomes[i].source, source) == 0 &&
+        if (strcmp(run->outcomes[i].method, method) == 0 &&
+            strcmp(run->outcomes[i].source, source) == 0 &&
             strcmp(run->outcomes[i].support, support) == 0)
             return i;
     return SIZE_MAX;
 }
 
 static bool read_people(reader *in) {
-    static const char *const columns[] = {"method", "source", "support_set", "user_id", "spearman", "r2", "rmse"};
+    static const char *const columns[] = {"method",   "source", "support_set", "user_id",
+                                          "spearman", "r2",     "rmse"};
     piaa_run *run = in->run;
     int at[7], row = 0;
     size_t capacity = 0;
     piaa_csv *csv = open_csv(in, "users.csv", columns, 7, at);
     bool ok = csv != NULL;
     while (ok && (row = piaa_csv_next(csv, in->error)) == 1) {
-        piaa_run_person person = {
-            .outcome = find_outcome(run, piaa_csv_field(csv, at[0]), piaa_csv_field(csv, at[1]), piaa_csv_field(csv, at[2]))};
+        piaa_run_person person = {.outcome = find_outcome(run, piaa_csv_field(csv, at[0]),
+                                                          piaa_csv_field(csv, at[1]),
+                                                          piaa_csv_field(csv, at[2]))};
         if (person.outcome == SIZE_MAX) {
-            ok = piaa_error_set(in->error, PIAA_FORMAT, "%.700s, line %lld: eval.json knows no such method", in->where,
+            ok = piaa_error_set(in->error, PIAA_FORMAT,
+                                "%.700s, line %lld: eval.json knows no such method", in->where,
                                 (long long)piaa_csv_line(csv));
             break;
         }
-        ok = csv_number(in, csv, at[4], &person.spearman) && csv_number(in, csv, at[5], &person.r2) &&
-             csv_number(in, csv, at[6], &person.rmse) &&
-             piaa_grow(&run->people, &capacity, run->people_count + 1, sizeof *run->people, in->error) &&
+        ok = csv_number(in, csv, at[4], &person.spearman) &&
+             csv_number(in, csv, at[5], &person.r2) && csv_number(in, csv, at[6], &person.rmse) &&
+             piaa_grow(&run->people, &capacity, run->people_count + 1, sizeof *run->people,
+                       in->error) &&
              (person.id = piaa_strdup(piaa_csv_field(csv, at[3]), in->error));
         if (ok) run->people[run->people_count++] = person;
     }
     piaa_csv_close(csv);
-    for (size_t i = 0; i < run->people_count; i++) run->outcomes[run->people[i].outcome].people_count++;
+    for (size_t i = 0; i < run->people_count; i++)
+        run->outcomes[run->people[i].outcome].people_count++;
     for (size_t i = 0; ok && i < run->outcome_count; i++) {
-        ok = (run->outcomes[i].people = piaa_alloc(run->outcomes[i].people_count, sizeof(size_t), in->error));
+        ok = (run->outcomes[i].people =
+                  piaa_alloc(run->outcomes[i].people_count, sizeof(size_t), in->error));
         run->outcomes[i].people_count = 0;
     }
     for (size_t i = 0; ok && i < run->people_count; i++) {
@@ -332,7 +368,8 @@ static bool read_scores(reader *in) {
             run->scorers++;
         }
         piaa_run_pair pair = {.group = run->scorers - 1};
-        ok = csv_number(in, csv, at[1], &pair.x) && add_pair(&run->scores, &run->score_count, &capacity, pair, in->error);
+        ok = csv_number(in, csv, at[1], &pair.x) &&
+             add_pair(&run->scores, &run->score_count, &capacity, pair, in->error);
     }
     free(last);
     piaa_csv_close(csv);
@@ -360,19 +397,23 @@ static bool read_scatter(reader *in) {
     piaa_run *run = in->run;
     for (size_t i = 1; i < run->outcome_count; i++)
         if (run->outcomes[i].spearman.mean > run->outcomes[run->main].spearman.mean ||
-            (isnan(run->outcomes[run->main].spearman.mean) && !isnan(run->outcomes[i].spearman.mean)))
+            (isnan(run->outcomes[run->main].spearman.mean) &&
+             !isnan(run->outcomes[i].spearman.mean)))
             run->main = i;
     const piaa_run_outcome *outcome = &run->outcomes[run->main];
     char label[64];
     piaa_run_source_label(outcome->pool, outcome->layer, outcome->source, label);
-    if (!(run->scatter_of = piaa_format(in->error, "%s, %s, %s support", outcome->method, label, outcome->support))) return false;
+    if (!(run->scatter_of = piaa_format(in->error, "%s, %s, %s support", outcome->method, label,
+                                        outcome->support)))
+        return false;
     int at[4], row = 0;
     size_t capacity = 0;
     piaa_csv *csv = open_csv(in, "predictions.csv", columns, 4, at);
     bool ok = csv != NULL;
     while (ok && (row = piaa_csv_next(csv, in->error)) == 1) {
         piaa_run_pair pair = {0};
-        if (strcmp(piaa_csv_field(csv, at[0]), outcome->published) != 0 || strcmp(piaa_csv_field(csv, at[1]), outcome->support) != 0)
+        if (strcmp(piaa_csv_field(csv, at[0]), outcome->published) != 0 ||
+            strcmp(piaa_csv_field(csv, at[1]), outcome->support) != 0)
             continue;
         ok = csv_number(in, csv, at[2], &pair.x) && csv_number(in, csv, at[3], &pair.y) &&
              add_pair(&run->scatter, &run->scatter_count, &capacity, pair, in->error);
@@ -385,15 +426,17 @@ static bool read_eval(reader *in) {
     piaa_run *run = in->run;
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(run->root, "outcomes"), *item;
     int count = cJSON_GetArraySize(list);
-    if (!cJSON_IsArray(list) || count < 1 || count > MOST) return damaged(in, "it holds no outcomes");
-    if (!(run->outcomes = piaa_alloc((size_t)count, sizeof *run->outcomes, in->error))) return false;
+    if (!cJSON_IsArray(list) || count < 1 || count > MOST)
+        return damaged(in, "it holds no outcomes");
+    if (!(run->outcomes = piaa_alloc((size_t)count, sizeof *run->outcomes, in->error)))
+        return false;
     cJSON_ArrayForEach(item, list) {
         if (!read_outcome(in, item)) return false;
     }
     return read_people(in) && read_scores(in) && read_images(in) && read_scatter(in);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- open */
+/* ----------------------------------------------------------------------------------------- open */
 
 static bool holds(const char *folder, const char *name) {
     char *path = piaa_path_join(folder, name, NULL);
@@ -407,24 +450,29 @@ static bool read_root(reader *in) {
     run->eval = holds(run->folder, "eval.json");
     if (!run->eval && !holds(run->folder, "probe.json"))
         return piaa_error_set(in->error, PIAA_USAGE,
-                              "%.700s is not a run: it holds neither probe.json nor eval.json; give a folder that piaa probe or piaa eval "
+                              "%.700s is not a run: it holds neither probe.json nor eval.json; "
+                              "give a folder that piaa probe or piaa eval "
                               "wrote (--out)",
                               run->folder);
-    if (!look_at(in, run->eval ? "eval.json" : "probe.json") || !(run->root = piaa_json_read(in->where, JSON_LIMIT, in->error)))
+    if (!look_at(in, run->eval ? "eval.json" : "probe.json") ||
+        !(run->root = piaa_json_read(in->where, JSON_LIMIT, in->error)))
         return false;
     const char *format = piaa_json_string(run->root, "format");
     int64_t version = 0;
-    if (!format || strcmp(format, run->eval ? "piaa-eval" : "piaa-probe") != 0) return damaged(in, "it is not piaa's (format)");
+    if (!format || strcmp(format, run->eval ? "piaa-eval" : "piaa-probe") != 0)
+        return damaged(in, "it is not piaa's (format)");
     if (!piaa_json_int(run->root, "version", &version) || version != 1)
-        return piaa_error_set(in->error, PIAA_FORMAT, "%.700s has a version that this piaa does not know: make the run again", in->where);
+        return piaa_error_set(
+            in->error, PIAA_FORMAT,
+            "%.700s has a version that this piaa does not know: make the run again", in->where);
     return run->eval ? read_eval(in) : read_probe(in);
 }
 
 piaa_run *piaa_run_open(const char *folder, piaa_error *error) {
     piaa_run *run = piaa_alloc(1, sizeof *run, error);
     reader in = {.run = run, .error = error};
-    bool ok = run && (run->folder = piaa_path_absolute(folder, error)) && (run->name = piaa_strdup(piaa_path_name(run->folder), error)) &&
-              read_root(&in);
+    bool ok = run && (run->folder = piaa_path_absolute(folder, error)) &&
+              (run->name = piaa_strdup(piaa_path_name(run->folder), error)) && read_root(&in);
     free(in.where);
     if (ok) return run;
     piaa_run_close(run);

@@ -18,12 +18,14 @@ static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"};
 
 /* The published code's word for a pool, or ours where it has none. */
 static const char *published_pool(piaa_pool pool) {
-    static const char *const names[PIAA_POOLS] = {
-        [PIAA_LT] = "llm_text", [PIAA_LT_TAIL] = "llm_text_tail", [PIAA_LV] = "llm_visual", [PIAA_V] = "vision"};
+    static const char *const names[PIAA_POOLS] = {[PIAA_LT] = "llm_text",
+                                                  [PIAA_LT_TAIL] = "llm_text_tail",
+                                                  [PIAA_LV] = "llm_visual",
+                                                  [PIAA_V] = "vision"};
     return names[pool] ? names[pool] : piaa_pool_name(pool);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- the folder */
+/* ----------------------------------------------------------------------------------- the folder */
 
 static bool holds(const char *folder, const char *name) {
     char *path = piaa_path_join(folder, name, NULL);
@@ -35,7 +37,8 @@ static bool holds(const char *folder, const char *name) {
 static bool is_empty(const char *folder) {
     DIR *list = opendir(folder);
     bool empty = list != NULL;
-    for (struct dirent *entry; list && (entry = readdir(list));) empty = empty && entry->d_name[0] == '.';
+    for (struct dirent *entry; list && (entry = readdir(list));)
+        empty = empty && entry->d_name[0] == '.';
     if (list) closedir(list);
     return empty;
 }
@@ -43,15 +46,22 @@ static bool is_empty(const char *folder) {
 bool piaa_run_prepare(const char *folder, bool eval, piaa_error *error) {
     const char *own = eval ? "eval.json" : "probe.json", *other = eval ? "probe.json" : "eval.json";
     if (mkdir(folder, 0777) == 0) return true;
-    if (errno != EEXIST) return piaa_error_set_errno(error, errno, "cannot make the folder %.700s", folder);
-    if (!piaa_file_is_folder(folder)) return piaa_error_set(error, PIAA_USAGE, "%.700s is a file: name a folder for the run", folder);
+    if (errno != EEXIST)
+        return piaa_error_set_errno(error, errno, "cannot make the folder %.700s", folder);
+    if (!piaa_file_is_folder(folder))
+        return piaa_error_set(error, PIAA_USAGE, "%.700s is a file: name a folder for the run",
+                              folder);
     if (holds(folder, other))
-        return piaa_error_set(error, PIAA_USAGE, "%.700s holds another kind of run (%s): name another folder", folder, other);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%.700s holds another kind of run (%s): name another folder", folder,
+                              other);
     if (holds(folder, own) || holds(folder, "changed") || is_empty(folder)) return true;
-    return piaa_error_set(error, PIAA_USAGE, "%.700s holds files that are not a run's: name a new folder", folder);
+    return piaa_error_set(error, PIAA_USAGE,
+                          "%.700s holds files that are not a run's: name a new folder", folder);
 }
 
-static bool write_file(const char *folder, const char *name, const piaa_text *text, piaa_error *error) {
+static bool write_file(const char *folder, const char *name, const piaa_text *text,
+                       piaa_error *error) {
     char *path = piaa_path_join(folder, name, error);
     bool ok = path && piaa_file_write(path, text->data ? text->data : "", text->length, error);
     free(path);
@@ -63,17 +73,18 @@ static bool write_json(const char *folder, const char *name, cJSON *root, piaa_e
     cJSON_Delete(root);
     if (!printed) return piaa_error_set(error, PIAA_MEMORY, "out of memory writing %s", name);
     piaa_text text = {0};
-    bool ok = piaa_text_add(&text, printed, strlen(printed), error) && piaa_text_add(&text, "\n", 1, error) &&
-              write_file(folder, name, &text, error);
+    bool ok = piaa_text_add(&text, printed, strlen(printed), error) &&
+              piaa_text_add(&text, "\n", 1, error) && write_file(folder, name, &text, error);
     cJSON_free(printed);
     free(text.data);
     return ok;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- JSON */
+/* ----------------------------------------------------------------------------------------- JSON */
 
-/* cJSON's adders do nothing where memory is out; write_json then finds no root or an incomplete one is printed, which cannot be told
- * apart.  So each step is checked here, and the whole is given up where one fails. */
+/* cJSON's adders do nothing where memory is out; write_json then finds no root or an incomplete one
+ * is printed, which cannot be told apart.  So each step is checked here, and the whole is given up
+ * where one fails. */
 static bool add(cJSON *object, const char *key, cJSON *value) {
     if (object && value && cJSON_AddItemToObject(object, key, value)) return true;
     cJSON_Delete(value);
@@ -97,51 +108,64 @@ static bool add_config(cJSON *root, const piaa_run_about *about, cJSON **out, pi
     const piaa_identity *made = &about->identity;
     cJSON *config = *out = add_object(root, "config");
     char *loss = piaa_dataset_loss_text(set, error);
-    bool ok = loss && add_text(config, "dataset", set->kind) && add_text(config, "dataset_dir", set->folder) &&
-              add_text(config, "model_id", about->model_id) && add_text(config, "model", made->model) &&
-              add_text(config, "family", made->family) && add_text(config, "fingerprint", made->fingerprint) &&
-              add(config, "demonstration", cJSON_CreateBool(about->demonstration)) && add_text(config, "prompt_mode", about->prompt_mode) &&
-              add_text(config, "prompt", made->prompt) && add_text(config, "preprocessing", made->preprocessing) &&
-              add_text(config, "dtype", made->dtype) && add_text(config, "library", made->library) &&
-              add_number(config, "images", (double)set->image_count) && add_number(config, "unreadable", (double)about->unreadable) &&
+    bool ok = loss && add_text(config, "dataset", set->kind) &&
+              add_text(config, "dataset_dir", set->folder) &&
+              add_text(config, "model_id", about->model_id) &&
+              add_text(config, "model", made->model) && add_text(config, "family", made->family) &&
+              add_text(config, "fingerprint", made->fingerprint) &&
+              add(config, "demonstration", cJSON_CreateBool(about->demonstration)) &&
+              add_text(config, "prompt_mode", about->prompt_mode) &&
+              add_text(config, "prompt", made->prompt) &&
+              add_text(config, "preprocessing", made->preprocessing) &&
+              add_text(config, "dtype", made->dtype) &&
+              add_text(config, "library", made->library) &&
+              add_number(config, "images", (double)set->image_count) &&
+              add_number(config, "unreadable", (double)about->unreadable) &&
               add_text(config, "loss", loss);
     free(loss);
     return ok;
 }
 
-static cJSON *begin(const char *format, const piaa_run_about *about, cJSON **config, piaa_error *error) {
+static cJSON *begin(const char *format, const piaa_run_about *about, cJSON **config,
+                    piaa_error *error) {
     char made[32] = "";
     time_t now = time(NULL);
     struct tm parts;
     if (gmtime_r(&now, &parts)) strftime(made, sizeof made, "%Y-%m-%dT%H:%M:%SZ", &parts);
     cJSON *root = cJSON_CreateObject();
-    if (root && add_text(root, "format", format) && add_number(root, "version", 1) && add_text(root, "made", made) &&
-        add_config(root, about, config, error))
+    if (root && add_text(root, "format", format) && add_number(root, "version", 1) &&
+        add_text(root, "made", made) && add_config(root, about, config, error))
         return root;
     cJSON_Delete(root);
     return NULL;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- probe */
+/* ---------------------------------------------------------------------------------------- probe */
 
-static bool add_cell(cJSON *entry, const piaa_slot *slot, const char *name, const piaa_probe_cell *cell) {
-    bool ok = add_text(entry, "source", published_pool(slot->pool)) && add_number(entry, "layer", slot->layer) &&
-              add_text(entry, "name", name) && add_number(entry, "alpha", cell->alpha);
+static bool add_cell(cJSON *entry, const piaa_slot *slot, const char *name,
+                     const piaa_probe_cell *cell) {
+    bool ok = add_text(entry, "source", published_pool(slot->pool)) &&
+              add_number(entry, "layer", slot->layer) && add_text(entry, "name", name) &&
+              add_number(entry, "alpha", cell->alpha);
     for (int part = 0; ok && part < PIAA_PARTS; part++) {
         cJSON *figures = add_object(entry, part_names[part]);
-        ok = add_number(figures, "rho", cell->figures[part].spearman) && add_number(figures, "r2", cell->figures[part].r2) &&
-             add_number(figures, "rmse", cell->figures[part].rmse) && add_number(figures, "n", (double)cell->figures[part].n);
+        ok = add_number(figures, "rho", cell->figures[part].spearman) &&
+             add_number(figures, "r2", cell->figures[part].r2) &&
+             add_number(figures, "rmse", cell->figures[part].rmse) &&
+             add_number(figures, "n", (double)cell->figures[part].n);
     }
     return ok;
 }
 
 static bool add_target(cJSON *attributes, const piaa_probe *probe, size_t t) {
-    cJSON *target = add_object(attributes, probe->target_names[t]), *list = target ? cJSON_AddArrayToObject(target, "per_layer") : NULL;
+    cJSON *target = add_object(attributes, probe->target_names[t]),
+          *list = target ? cJSON_AddArrayToObject(target, "per_layer") : NULL;
     bool ok = list != NULL;
     for (size_t s = 0; ok && s < probe->source_count; s++) {
         cJSON *entry = cJSON_CreateObject();
         ok = entry && cJSON_AddItemToArray(list, entry) &&
-             add_cell(entry, &probe->slots[s], probe->source_names[s], &probe->cells[s * probe->target_count + t]);
+             add_cell(entry, &probe->slots[s], probe->source_names[s],
+                      &probe->cells[s * probe->target_count + t]);
     }
     if (!ok || probe->best[t] < 0) return ok && add(target, "best", cJSON_CreateNull());
     size_t best = (size_t)probe->best[t];
@@ -149,7 +173,8 @@ static bool add_target(cJSON *attributes, const piaa_probe *probe, size_t t) {
                     &probe->cells[best * probe->target_count + t]);
 }
 
-static bool add_matrix(cJSON *object, const char *key, const double *values, size_t rows, size_t columns) {
+static bool add_matrix(cJSON *object, const char *key, const double *values, size_t rows,
+                       size_t columns) {
     cJSON *list = object ? cJSON_AddArrayToObject(object, key) : NULL;
     bool ok = list != NULL;
     for (size_t i = 0; ok && i < rows; i++) {
@@ -165,7 +190,8 @@ static bool add_matrix(cJSON *object, const char *key, const double *values, siz
 
 static bool add_correlation(cJSON *root, const piaa_probe *probe) {
     size_t t = probe->target_count;
-    cJSON *object = add_object(root, "correlation"), *names = object ? cJSON_AddArrayToObject(object, "names") : NULL;
+    cJSON *object = add_object(root, "correlation"),
+          *names = object ? cJSON_AddArrayToObject(object, "names") : NULL;
     bool ok = names != NULL;
     for (size_t i = 0; ok && i < t; i++) {
         cJSON *name = piaa_report_string(probe->target_names[i]);
@@ -185,17 +211,21 @@ static bool add_change(cJSON *changes, const piaa_run_change *change) {
         for (size_t s = 0; ok && s < probe->source_count; s++) {
             const piaa_probe_shift *shift = &probe->cells[s * probe->target_count + t].shift;
             cJSON *entry = cJSON_CreateObject();
-            ok = entry && cJSON_AddItemToArray(list, entry) && add_text(entry, "name", probe->source_names[s]) &&
+            ok = entry && cJSON_AddItemToArray(list, entry) &&
+                 add_text(entry, "name", probe->source_names[s]) &&
                  add_number(entry, "mean", shift->mean) && add_number(entry, "size", shift->size) &&
-                 add_number(entry, "spearman", shift->spearman) && add_number(entry, "rho", shift->agreement.spearman) &&
-                 add_number(entry, "r2", shift->agreement.r2) && add_number(entry, "rmse", shift->agreement.rmse);
+                 add_number(entry, "spearman", shift->spearman) &&
+                 add_number(entry, "rho", shift->agreement.spearman) &&
+                 add_number(entry, "r2", shift->agreement.r2) &&
+                 add_number(entry, "rmse", shift->agreement.rmse);
         }
     }
     return ok;
 }
 
 /* split,image_path,target,source,label,prediction of every target's best source. */
-static bool write_probe_predictions(const char *folder, const piaa_dataset *set, const piaa_probe *probe, piaa_error *error) {
+static bool write_probe_predictions(const char *folder, const piaa_dataset *set,
+                                    const piaa_probe *probe, piaa_error *error) {
     piaa_text text = {0};
     bool ok = piaa_text_format(&text, error, "split,image_path,target,source,label,prediction\n");
     for (int part = 0; ok && part < PIAA_PARTS; part++)
@@ -203,28 +233,37 @@ static bool write_probe_predictions(const char *folder, const piaa_dataset *set,
             for (size_t t = 0; ok && t < probe->target_count; t++) {
                 char label[32], predicted[32];
                 piaa_report_digits(probe->labels[part][i * probe->target_count + t], label);
-                piaa_report_digits(probe->predictions[part][i * probe->target_count + t], predicted);
-                ok = piaa_text_format(&text, error, "%s,", part_names[part]) &&
-                     piaa_report_add_field(&text, set->images[probe->images[part][i]].name, error) && piaa_text_add(&text, ",", 1, error) &&
-                     piaa_report_add_field(&text, probe->target_names[t], error) &&
-                     piaa_text_format(&text, error, ",%s,%s,%s\n", probe->source_names[probe->best[t] < 0 ? 0 : probe->best[t]], label,
-                                      predicted);
+                piaa_report_digits(probe->predictions[part][i * probe->target_count + t],
+                                   predicted);
+                ok =
+                    piaa_text_format(&text, error, "%s,", part_names[part]) &&
+                    piaa_report_add_field(&text, set->images[probe->images[part][i]].name, error) &&
+                    piaa_text_add(&text, ",", 1, error) &&
+                    piaa_report_add_field(&text, probe->target_names[t], error) &&
+                    piaa_text_format(&text, error, ",%s,%s,%s\n",
+                                     probe->source_names[probe->best[t] < 0 ? 0 : probe->best[t]],
+                                     label, predicted);
             }
     ok = ok && write_file(folder, "predictions.csv", &text, error);
     free(text.data);
     return ok;
 }
 
-bool piaa_run_write_probe(const char *folder, const piaa_run_about *about, const piaa_probe *probe, const piaa_run_change *changes,
-                          size_t change_count, piaa_error *error) {
+bool piaa_run_write_probe(const char *folder, const piaa_run_about *about, const piaa_probe *probe,
+                          const piaa_run_change *changes, size_t change_count, piaa_error *error) {
     if (!write_probe_predictions(folder, about->set, probe, error)) return false;
-    cJSON *config, *root = begin("piaa-probe", about, &config, error), *attributes = NULL, *counts = NULL, *shifts = NULL;
+    cJSON *config, *root = begin("piaa-probe", about, &config, error), *attributes = NULL,
+                   *counts = NULL, *shifts = NULL;
     bool ok = root && add_text(config, "train_split", "train") &&
-              add_text(config, "val_split", probe->loo_validation ? "train, leave-one-out" : "validation") &&
-              add_text(config, "test_split", "test") && (counts = add_object(root, "counts")) != NULL;
-    for (int part = 0; ok && part < PIAA_PARTS; part++) ok = add_number(counts, part_names[part], (double)probe->count[part]);
+              add_text(config, "val_split",
+                       probe->loo_validation ? "train, leave-one-out" : "validation") &&
+              add_text(config, "test_split", "test") &&
+              (counts = add_object(root, "counts")) != NULL;
+    for (int part = 0; ok && part < PIAA_PARTS; part++)
+        ok = add_number(counts, part_names[part], (double)probe->count[part]);
     ok = ok && add_number(counts, "without_vector", (double)probe->without_vector) &&
-         add_number(counts, "without_label", (double)probe->without_label) && (attributes = add_object(root, "attrs")) != NULL;
+         add_number(counts, "without_label", (double)probe->without_label) &&
+         (attributes = add_object(root, "attrs")) != NULL;
     for (size_t t = 0; ok && t < probe->target_count; t++) ok = add_target(attributes, probe, t);
     ok = ok && add_correlation(root, probe) && (shifts = add_object(root, "changes")) != NULL;
     for (size_t c = 0; ok && c < change_count; c++) ok = add_change(shifts, &changes[c]);
@@ -235,12 +274,14 @@ bool piaa_run_write_probe(const char *folder, const piaa_run_about *about, const
     return write_json(folder, "probe.json", root, error);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- eval */
+/* ----------------------------------------------------------------------------------------- eval */
 
-static bool add_interval(cJSON *object, const char *key, const piaa_interval *interval, cJSON **out) {
+static bool add_interval(cJSON *object, const char *key, const piaa_interval *interval,
+                         cJSON **out) {
     cJSON *item = add_object(object, key);
     if (out) *out = item;
-    return add_number(item, "mean", interval->mean) && add_number(item, "low", interval->low) && add_number(item, "high", interval->high);
+    return add_number(item, "mean", interval->mean) && add_number(item, "low", interval->low) &&
+           add_number(item, "high", interval->high);
 }
 
 static bool add_outcome(cJSON *list, const piaa_run_eval *eval, size_t i) {
@@ -249,23 +290,29 @@ static bool add_outcome(cJSON *list, const piaa_run_eval *eval, size_t i) {
     const piaa_comparison *against = eval->comparisons ? &eval->comparisons[i] : NULL;
     cJSON *item = cJSON_CreateObject(), *spearman;
     if (!item || !cJSON_AddItemToArray(list, item)) return false;
-    bool ok = add_text(item, "method", piaa_method_name(eval->personal->kinds[i].method)) && add_text(item, "source", source->name) &&
+    bool ok = add_text(item, "method", piaa_method_name(eval->personal->kinds[i].method)) &&
+              add_text(item, "source", source->name) &&
               add_text(item, "pool", piaa_pool_name(source->slots[0].pool)) &&
               add_number(item, "layer", source->parts == 1 ? source->slots[0].layer : NAN) &&
-              add_text(item, "support_set", outcome->support) && add_text(item, "published", outcome->method) &&
+              add_text(item, "support_set", outcome->support) &&
+              add_text(item, "published", outcome->method) &&
               add_number(item, "users", (double)(outcome->user_count - outcome->without)) &&
-              add_number(item, "without", (double)outcome->without) && add_number(item, "rows", (double)outcome->row_count) &&
+              add_number(item, "without", (double)outcome->without) &&
+              add_number(item, "rows", (double)outcome->row_count) &&
               add_number(item, "test_left_out", (double)outcome->test_left_out) &&
               add_number(item, "support_left_out", (double)outcome->support_left_out) &&
               add_interval(item, "spearman", &outcome->spearman.all, &spearman) &&
               add_number(spearman, "undefined", (double)outcome->spearman.undefined) &&
-              add_interval(spearman, "defined", &outcome->spearman.defined, NULL) && add_interval(item, "r2", &outcome->r2.all, NULL) &&
+              add_interval(spearman, "defined", &outcome->spearman.defined, NULL) &&
+              add_interval(item, "r2", &outcome->r2.all, NULL) &&
               add_interval(item, "rmse", &outcome->rmse.all, NULL);
     if (!ok || !against || !against->users || isnan(against->p)) return ok;
     cJSON *comparison = add_object(item, "comparison");
-    return add_text(comparison, "baseline", eval->baseline) && add_number(comparison, "users", (double)against->users) &&
+    return add_text(comparison, "baseline", eval->baseline) &&
+           add_number(comparison, "users", (double)against->users) &&
            add_number(comparison, "better", (double)against->better) &&
-           add_interval(comparison, "difference", &against->difference, NULL) && add_number(comparison, "p", against->p) &&
+           add_interval(comparison, "difference", &against->difference, NULL) &&
+           add_number(comparison, "p", against->p) &&
            add_number(comparison, "p_holm", against->p_holm);
 }
 
@@ -276,20 +323,26 @@ static bool add_digits(piaa_text *text, double value, piaa_error *error) {
 }
 
 /* method,source,support_set,user_id,test,support,alpha,spearman,r2,rmse; empty where undefined. */
-static bool write_users(const char *folder, const piaa_dataset *set, const piaa_run_eval *eval, piaa_error *error) {
+static bool write_users(const char *folder, const piaa_dataset *set, const piaa_run_eval *eval,
+                        piaa_error *error) {
     piaa_text text = {0};
-    bool ok = piaa_text_format(&text, error, "method,source,support_set,user_id,test,support,alpha,spearman,r2,rmse\n");
+    bool ok = piaa_text_format(
+        &text, error, "method,source,support_set,user_id,test,support,alpha,spearman,r2,rmse\n");
     for (size_t i = 0; ok && i < eval->personal->count; i++) {
         const piaa_outcome *outcome = eval->personal->outcomes[i];
         for (size_t u = 0; ok && u < outcome->user_count; u++) {
             const piaa_outcome_user *user = &outcome->users[u];
             if (!user->count) continue;
-            ok = piaa_text_format(&text, error, "%s,%s,%s,", piaa_method_name(eval->personal->kinds[i].method),
-                                  eval->sources[eval->personal->kinds[i].source].name, outcome->support) &&
+            ok = piaa_text_format(
+                     &text, error, "%s,%s,%s,", piaa_method_name(eval->personal->kinds[i].method),
+                     eval->sources[eval->personal->kinds[i].source].name, outcome->support) &&
                  piaa_report_add_field(&text, set->users[user->user].id, error) &&
-                 piaa_text_format(&text, error, ",%zu,%zu", user->count, user->support) && add_digits(&text, user->alpha, error) &&
-                 add_digits(&text, user->figures.spearman, error) && add_digits(&text, user->figures.r2, error) &&
-                 add_digits(&text, user->figures.rmse, error) && piaa_text_add(&text, "\n", 1, error);
+                 piaa_text_format(&text, error, ",%zu,%zu", user->count, user->support) &&
+                 add_digits(&text, user->alpha, error) &&
+                 add_digits(&text, user->figures.spearman, error) &&
+                 add_digits(&text, user->figures.r2, error) &&
+                 add_digits(&text, user->figures.rmse, error) &&
+                 piaa_text_add(&text, "\n", 1, error);
         }
     }
     ok = ok && write_file(folder, "users.csv", &text, error);
@@ -298,7 +351,8 @@ static bool write_users(const char *folder, const piaa_dataset *set, const piaa_
 }
 
 /* user_id,image_path,set,score,general: the ratings that people learned from and were tested on. */
-static bool write_scores(const char *folder, const piaa_dataset *set, const piaa_protocol *protocol, piaa_error *error) {
+static bool write_scores(const char *folder, const piaa_dataset *set, const piaa_protocol *protocol,
+                         piaa_error *error) {
     piaa_text text = {0};
     bool ok = piaa_text_format(&text, error, "user_id,image_path,set,score,general\n");
     for (size_t u = 0; ok && u < protocol->count; u++) {
@@ -313,10 +367,13 @@ static bool write_scores(const char *folder, const piaa_dataset *set, const piaa
         for (size_t l = 0; ok && l < PIAA_COUNT(lists); l++)
             for (size_t k = 0; ok && k < lists[l].count; k++) {
                 const piaa_data_rating *rating = &set->ratings[lists[l].list[k]];
-                ok = piaa_report_add_field(&text, set->users[user->user].id, error) && piaa_text_add(&text, ",", 1, error) &&
+                ok = piaa_report_add_field(&text, set->users[user->user].id, error) &&
+                     piaa_text_add(&text, ",", 1, error) &&
                      piaa_report_add_field(&text, set->images[rating->image].name, error) &&
-                     piaa_text_format(&text, error, ",%s", lists[l].name) && add_digits(&text, rating->score, error) &&
-                     add_digits(&text, set->images[rating->image].general, error) && piaa_text_add(&text, "\n", 1, error);
+                     piaa_text_format(&text, error, ",%s", lists[l].name) &&
+                     add_digits(&text, rating->score, error) &&
+                     add_digits(&text, set->images[rating->image].general, error) &&
+                     piaa_text_add(&text, "\n", 1, error);
             }
     }
     ok = ok && write_file(folder, "scores.csv", &text, error);
@@ -324,7 +381,8 @@ static bool write_scores(const char *folder, const piaa_dataset *set, const piaa
     return ok;
 }
 
-/* image_path,general,raters,mean,variance: of all ratings of the data set, the variance with n below the line as the published figure. */
+/* image_path,general,raters,mean,variance: of all ratings of the data set, the variance with n
+   below the line as the published figure. */
 static bool write_images(const char *folder, const piaa_dataset *set, piaa_error *error) {
     double *sums = piaa_alloc(3 * set->image_count, sizeof *sums, error);
     piaa_text text = {0};
@@ -343,8 +401,10 @@ static bool write_images(const char *folder, const piaa_dataset *set, piaa_error
     for (size_t i = 0; ok && i < set->image_count; i++) {
         const double *sum = sums + 3 * i;
         if (sum[0] < 2) continue;
-        ok = piaa_report_add_field(&text, set->images[i].name, error) && add_digits(&text, set->images[i].general, error) &&
-             piaa_text_format(&text, error, ",%.0f", sum[0]) && add_digits(&text, sum[1] / sum[0], error) &&
+        ok = piaa_report_add_field(&text, set->images[i].name, error) &&
+             add_digits(&text, set->images[i].general, error) &&
+             piaa_text_format(&text, error, ",%.0f", sum[0]) &&
+             add_digits(&text, sum[1] / sum[0], error) &&
              add_digits(&text, sum[2] / sum[0], error) && piaa_text_add(&text, "\n", 1, error);
     }
     ok = ok && write_file(folder, "images.csv", &text, error);
@@ -353,33 +413,45 @@ static bool write_images(const char *folder, const piaa_dataset *set, piaa_error
     return ok;
 }
 
-static bool write_predictions(const char *folder, const piaa_dataset *set, const piaa_personal *personal, piaa_error *error) {
+static bool write_predictions(const char *folder, const piaa_dataset *set,
+                              const piaa_personal *personal, piaa_error *error) {
     piaa_text text = {0};
     char *prefix = piaa_format(error, "%s/", set->kind);
     bool ok = prefix && piaa_outcome_csv_header(&text, error);
-    for (size_t i = 0; ok && i < personal->count; i++) ok = piaa_outcome_csv(personal->outcomes[i], set, prefix, &text, error);
+    for (size_t i = 0; ok && i < personal->count; i++)
+        ok = piaa_outcome_csv(personal->outcomes[i], set, prefix, &text, error);
     ok = ok && write_file(folder, "predictions.csv", &text, error);
     free(prefix);
     free(text.data);
     return ok;
 }
 
-bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const piaa_run_eval *eval, piaa_error *error) {
+bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const piaa_run_eval *eval,
+                         piaa_error *error) {
     const piaa_protocol *protocol = eval->protocol;
     const piaa_protocol_options *options = &protocol->options;
-    if (!write_predictions(folder, about->set, eval->personal, error) || !write_users(folder, about->set, eval, error) ||
-        !write_scores(folder, about->set, protocol, error) || !write_images(folder, about->set, error))
+    if (!write_predictions(folder, about->set, eval->personal, error) ||
+        !write_users(folder, about->set, eval, error) ||
+        !write_scores(folder, about->set, protocol, error) ||
+        !write_images(folder, about->set, error))
         return false;
     cJSON *config, *root = begin("piaa-eval", about, &config, error), *counts = NULL, *list = NULL;
-    bool ok = root && add_number(config, "seed", options->seed) &&
-              add_text(config, "users", options->subset == PIAA_SUBSET_HARD_USERS ? "hard" : "all") &&
-              add_text(config, "images_subset", options->subset == PIAA_SUBSET_HARD_IMAGES ? "hard" : "all") &&
-              add_number(config, "small", (double)options->small) && add_number(config, "large", (double)options->large) &&
-              add_number(config, "test", (double)options->test) && add_number(config, "draws", PIAA_BOOTSTRAP_DRAWS) &&
-              (!eval->baseline || add_text(config, "baseline", eval->baseline)) && (counts = add_object(root, "counts")) != NULL &&
-              add_number(counts, "users", (double)protocol->count) && add_number(counts, "below", (double)protocol->below) &&
-              add_number(counts, "not_drawn", (double)protocol->not_drawn) &&
-              add_number(counts, "hard_images", (double)protocol->hard_images) && (list = cJSON_AddArrayToObject(root, "outcomes")) != NULL;
+    bool ok =
+        root && add_number(config, "seed", options->seed) &&
+        add_text(config, "users", options->subset == PIAA_SUBSET_HARD_USERS ? "hard" : "all") &&
+        add_text(config, "images_subset",
+                 options->subset == PIAA_SUBSET_HARD_IMAGES ? "hard" : "all") &&
+        add_number(config, "small", (double)options->small) &&
+        add_number(config, "large", (double)options->large) &&
+        add_number(config, "test", (double)options->test) &&
+        add_number(config, "draws", PIAA_BOOTSTRAP_DRAWS) &&
+        (!eval->baseline || add_text(config, "baseline", eval->baseline)) &&
+        (counts = add_object(root, "counts")) != NULL &&
+        add_number(counts, "users", (double)protocol->count) &&
+        add_number(counts, "below", (double)protocol->below) &&
+        add_number(counts, "not_drawn", (double)protocol->not_drawn) &&
+        add_number(counts, "hard_images", (double)protocol->hard_images) &&
+        (list = cJSON_AddArrayToObject(root, "outcomes")) != NULL;
     for (size_t i = 0; ok && i < eval->personal->count; i++) ok = add_outcome(list, eval, i);
     if (!ok) {
         cJSON_Delete(root);

@@ -1,8 +1,9 @@
 /*
  * A contact sheet of a ranking.
  *
- * The page is a plain array of RGB bytes onto which thumbnails and pieces of text are laid one after the other: libvips shrinks the photos
- * while it loads them, sets the text (through Pango) and encodes the page.  Photos stand on the line of their captions, flush left.
+ * The page is a plain array of RGB bytes onto which thumbnails and pieces of text are laid one
+ * after the other: libvips shrinks the photos while it loads them, sets the text (through Pango)
+ * and encodes the page.  Photos stand on the line of their captions, flush left.
  */
 #include "report/report.h"
 
@@ -30,40 +31,51 @@ enum {
     CHANNELS = 3
 };
 
-static const unsigned char paper[CHANNELS] = {250, 249, 246}, empty[CHANNELS] = {222, 221, 217}, rule[CHANNELS] = {214, 212, 206};
+static const unsigned char paper[CHANNELS] = {250, 249, 246}, empty[CHANNELS] = {222, 221, 217},
+                           rule[CHANNELS] = {214, 212, 206};
 
 typedef struct page {
     int width, height;
     unsigned char *rgb;
 } page;
 
-static void fill(page *sheet, int left, int top, int width, int height, const unsigned char colour[CHANNELS]) {
+static void fill(page *sheet, int left, int top, int width, int height,
+                 const unsigned char colour[CHANNELS]) {
     for (int y = top < 0 ? 0 : top; y < top + height && y < sheet->height; y++)
         for (int x = left < 0 ? 0 : left; x < left + width && x < sheet->width; x++)
-            memcpy(sheet->rgb + ((size_t)y * (size_t)sheet->width + (size_t)x) * CHANNELS, colour, CHANNELS);
+            memcpy(sheet->rgb + ((size_t)y * (size_t)sheet->width + (size_t)x) * CHANNELS, colour,
+                   CHANNELS);
 }
 
-/* Lays an 8-bit image of 3 or 4 bands (the fourth is opacity) on the page; what reaches over the edge is cut off. */
+/* Lays an 8-bit image of 3 or 4 bands (the fourth is opacity) on the page; what reaches over the
+   edge is cut off. */
 static bool lay(page *sheet, VipsImage *image, int left, int top) {
     size_t size;
     unsigned char *pixels = vips_image_write_to_memory(image, &size);
     if (!pixels) return false;
-    int bands = vips_image_get_bands(image), width = vips_image_get_width(image), height = vips_image_get_height(image);
+    int bands = vips_image_get_bands(image), width = vips_image_get_width(image),
+        height = vips_image_get_height(image);
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++) {
-            if (left + x < 0 || left + x >= sheet->width || top + y < 0 || top + y >= sheet->height) continue;
-            const unsigned char *from = pixels + ((size_t)y * (size_t)width + (size_t)x) * (size_t)bands;
-            unsigned char *to = sheet->rgb + ((size_t)(top + y) * (size_t)sheet->width + (size_t)(left + x)) * CHANNELS;
+            if (left + x < 0 || left + x >= sheet->width || top + y < 0 || top + y >= sheet->height)
+                continue;
+            const unsigned char *from =
+                pixels + ((size_t)y * (size_t)width + (size_t)x) * (size_t)bands;
+            unsigned char *to =
+                sheet->rgb +
+                ((size_t)(top + y) * (size_t)sheet->width + (size_t)(left + x)) * CHANNELS;
             int opacity = bands == CHANNELS + 1 ? from[CHANNELS] : 255;
-            for (int c = 0; c < CHANNELS; c++) to[c] = (unsigned char)((from[c] * opacity + to[c] * (255 - opacity) + 127) / 255);
+            for (int c = 0; c < CHANNELS; c++)
+                to[c] = (unsigned char)((from[c] * opacity + to[c] * (255 - opacity) + 127) / 255);
         }
     g_free(pixels);
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ text */
+/* ----------------------------------------------------------------------------------------- text */
 
-/* Pango markup set as a picture; NULL where it cannot be (no fonts): a sheet without captions is better than none. */
+/* Pango markup set as a picture; NULL where it cannot be (no fonts): a sheet without captions is
+   better than none. */
 static VipsImage *set_text(const char *markup) {
     VipsImage *image = NULL;
     if (vips_text(&image, markup, "font", "sans", "dpi", 72, "rgba", TRUE, NULL) == 0) return image;
@@ -79,7 +91,8 @@ static void put_text(page *sheet, const char *markup, int left, int top) {
 }
 
 /* The last TAIL and the first few characters of a name, `count` in all, escaped for markup. */
-static bool shorten(const char *name, size_t characters, size_t count, piaa_text *out, piaa_error *error) {
+static bool shorten(const char *name, size_t characters, size_t count, piaa_text *out,
+                    piaa_error *error) {
     enum { TAIL = 9 };
     size_t at = 0, head = count > TAIL + 1 ? count - TAIL - 1 : 1;
     bool ok = true;
@@ -88,9 +101,13 @@ static bool shorten(const char *name, size_t characters, size_t count, piaa_text
         if (characters > count && at == head) ok = piaa_text_format(out, error, "…");
         if (ok && (characters <= count || at < head || at >= characters - TAIL)) {
             if (*c == '&' || *c == '<' || *c == '>')
-                ok = piaa_text_format(out, error, *c == '&' ? "&amp;" : *c == '<' ? "&lt;" : "&gt;");
+                ok = piaa_text_format(out, error,
+                                      *c == '&'   ? "&amp;"
+                                      : *c == '<' ? "&lt;"
+                                                  : "&gt;");
             else
-                ok = (unsigned char)*c < ' ' ? piaa_text_add(out, "?", 1, error) : piaa_text_add(out, c, size, error);
+                ok = (unsigned char)*c < ' ' ? piaa_text_add(out, "?", 1, error)
+                                             : piaa_text_add(out, c, size, error);
         }
         c += size;
     }
@@ -104,13 +121,17 @@ static char *caption(size_t rank, const piaa_ranked *photo, size_t count, piaa_e
     bool ok = piaa_utf8_repair(file, strlen(file), &whole, error);
     size_t characters = 0;
     for (size_t i = 0; ok && i < whole.length; i += piaa_utf8_length(whole.data[i])) characters++;
-    ok =
-        ok && shorten(whole.data ? whole.data : "", characters, count, &name, error) &&
-        piaa_text_format(&markup, error,
-                         "<span font='sans 19' foreground='#8a8780'>%zu</span><span font='sans bold 19' foreground='#1f1e1b'>  %.2f</span>",
-                         rank, photo->score) &&
-        (!photo->rated || piaa_text_format(&markup, error, "<span font='sans 16' foreground='#b4541a'>   ★ %.3g</span>", photo->rating)) &&
-        piaa_text_format(&markup, error, "\n<span font='sans 13' foreground='#77746d'>%s</span>", name.data ? name.data : "");
+    ok = ok && shorten(whole.data ? whole.data : "", characters, count, &name, error) &&
+         piaa_text_format(&markup, error,
+                          "<span font='sans 19' foreground='#8a8780'>%zu</span><span font='sans "
+                          "bold 19' foreground='#1f1e1b'>  %.2f</span>",
+                          rank, photo->score) &&
+         (!photo->rated ||
+          piaa_text_format(&markup, error,
+                           "<span font='sans 16' foreground='#b4541a'>   ★ %.3g</span>",
+                           photo->rating)) &&
+         piaa_text_format(&markup, error, "\n<span font='sans 13' foreground='#77746d'>%s</span>",
+                          name.data ? name.data : "");
     free(whole.data);
     free(name.data);
     if (ok) return markup.data;
@@ -118,7 +139,8 @@ static char *caption(size_t rank, const piaa_ranked *photo, size_t count, piaa_e
     return NULL;
 }
 
-static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int left, int top, piaa_error *error) {
+static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int left, int top,
+                        piaa_error *error) {
     enum { MOST = 34, LEAST = 14, STEP = 2 };
     for (size_t count = MOST; count >= LEAST; count -= STEP) {
         char *markup = caption(rank, photo, count, error);
@@ -133,14 +155,15 @@ static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int 
     return true;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- photos */
+/* --------------------------------------------------------------------------------------- photos */
 
 /* 8-bit sRGB within the tile; NULL where the photo cannot be read. */
 static VipsImage *thumbnail(const char *path) {
     VipsImage *steps[4] = {NULL};
-    bool ok = vips_thumbnail(path, &steps[0], TILE_WIDTH, "height", TILE_HEIGHT, "export_profile", "srgb", "fail_on", VIPS_FAIL_ON_ERROR,
-                             NULL) == 0 &&
-              vips_colourspace(steps[0], &steps[1], VIPS_INTERPRETATION_sRGB, NULL) == 0 && vips_cast_uchar(steps[1], &steps[2], NULL) == 0;
+    bool ok = vips_thumbnail(path, &steps[0], TILE_WIDTH, "height", TILE_HEIGHT, "export_profile",
+                             "srgb", "fail_on", VIPS_FAIL_ON_ERROR, NULL) == 0 &&
+              vips_colourspace(steps[0], &steps[1], VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
+              vips_cast_uchar(steps[1], &steps[2], NULL) == 0;
     if (ok && vips_image_hasalpha(steps[2]))
         ok = vips_flatten(steps[2], &steps[3], NULL) == 0;
     else if (ok)
@@ -174,21 +197,27 @@ static void put_photo(page *sheet, const char *path, int left, int top) {
     if (image) g_object_unref(image);
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- page */
+/* ----------------------------------------------------------------------------------------- page */
 
 static void put_heading(page *sheet, size_t count, const piaa_ranking_context *context) {
     char line[640], error[64] = "";
-    if (isfinite(context->taste->loo_rmse)) snprintf(error, sizeof error, ", typical error ± %.2f", context->taste->loo_rmse);
-    put_text(sheet, "<span font='sans bold 30' foreground='#1f1e1b'>Best first, by one person’s taste</span>", MARGIN, MARGIN);
+    if (isfinite(context->taste->loo_rmse))
+        snprintf(error, sizeof error, ", typical error ± %.2f", context->taste->loo_rmse);
+    put_text(
+        sheet,
+        "<span font='sans bold 30' foreground='#1f1e1b'>Best first, by one person’s taste</span>",
+        MARGIN, MARGIN);
     snprintf(line, sizeof line,
-             "<span font='sans 17' foreground='#77746d'>%zu photo%s, learned from %lld ratings (<span foreground='#b4541a'>★</span> rated "
+             "<span font='sans 17' foreground='#77746d'>%zu photo%s, learned from %lld ratings "
+             "(<span foreground='#b4541a'>★</span> rated "
              "by hand)%s%s</span>",
              count, count == 1 ? "" : "s", (long long)context->taste->ratings, error,
              context->demonstration ? "; demonstration model" : "");
     put_text(sheet, line, MARGIN, MARGIN + 50);
 }
 
-static bool put_row(page *sheet, const piaa_ranking *ranking, size_t first, size_t count, int top, piaa_error *error) {
+static bool put_row(page *sheet, const piaa_ranking *ranking, size_t first, size_t count, int top,
+                    piaa_error *error) {
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++) {
         int left = MARGIN + (int)i * (TILE_WIDTH + GAP);
@@ -199,8 +228,8 @@ static bool put_row(page *sheet, const piaa_ranking *ranking, size_t first, size
     return ok;
 }
 
-static bool fill_page(page *sheet, const piaa_ranking *ranking, const piaa_ranking_context *context, size_t rows, bool cut,
-                      piaa_error *error) {
+static bool fill_page(page *sheet, const piaa_ranking *ranking, const piaa_ranking_context *context,
+                      size_t rows, bool cut, piaa_error *error) {
     size_t count = piaa_ranking_count(ranking);
     fill(sheet, 0, 0, sheet->width, sheet->height, paper);
     put_heading(sheet, count, context);
@@ -213,7 +242,9 @@ static bool fill_page(page *sheet, const piaa_ranking *ranking, const piaa_ranki
             first = count - COLUMNS;
             n = COLUMNS;
             fill(sheet, MARGIN, top + 2, sheet->width - 2 * MARGIN, 1, rule);
-            snprintf(line, sizeof line, "<span font='sans 15' foreground='#77746d'>… and the lowest %d of %zu</span>", COLUMNS, count);
+            snprintf(line, sizeof line,
+                     "<span font='sans 15' foreground='#77746d'>… and the lowest %d of %zu</span>",
+                     COLUMNS, count);
             put_text(sheet, line, MARGIN, top + 18);
             top += DIVIDER;
         }
@@ -226,7 +257,8 @@ static bool fill_page(page *sheet, const piaa_ranking *ranking, const piaa_ranki
 /* ".jpg[Q=90]" for libvips. */
 static const char *encoder(const char *path) {
     const char *dot = strrchr(piaa_path_name(path), '.');
-    if (dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0)) return ".jpg[Q=90,optimize-coding]";
+    if (dot && (strcasecmp(dot, ".jpg") == 0 || strcasecmp(dot, ".jpeg") == 0))
+        return ".jpg[Q=90,optimize-coding]";
     if (dot && strcasecmp(dot, ".png") == 0) return ".png";
     if (dot && strcasecmp(dot, ".webp") == 0) return ".webp[Q=88]";
     return NULL;
@@ -234,21 +266,26 @@ static const char *encoder(const char *path) {
 
 bool piaa_sheet_check(const char *path, piaa_error *error) {
     if (encoder(path)) return true;
-    return piaa_error_set(error, PIAA_USAGE, "the contact sheet %s needs a name that ends in .jpg, .png or .webp", path);
+    return piaa_error_set(error, PIAA_USAGE,
+                          "the contact sheet %s needs a name that ends in .jpg, .png or .webp",
+                          path);
 }
 
 static bool save(const page *sheet, const char *path, piaa_error *error) {
-    VipsImage *memory = vips_image_new_from_memory(sheet->rgb, (size_t)sheet->width * (size_t)sheet->height * CHANNELS, sheet->width,
-                                                   sheet->height, CHANNELS, VIPS_FORMAT_UCHAR);
+    VipsImage *memory = vips_image_new_from_memory(
+        sheet->rgb, (size_t)sheet->width * (size_t)sheet->height * CHANNELS, sheet->width,
+        sheet->height, CHANNELS, VIPS_FORMAT_UCHAR);
     VipsImage *image = NULL;
     void *bytes = NULL;
     size_t size = 0;
-    bool ok = memory && vips_copy(memory, &image, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
+    bool ok = memory &&
+              vips_copy(memory, &image, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
               vips_image_write_to_buffer(image, encoder(path), &bytes, &size, NULL) == 0;
     if (image) g_object_unref(image);
     if (memory) g_object_unref(memory);
     if (!ok) {
-        piaa_error_set(error, PIAA_UNSUPPORTED, "the contact sheet %s could not be encoded: %s", path, vips_error_buffer());
+        piaa_error_set(error, PIAA_UNSUPPORTED, "the contact sheet %s could not be encoded: %s",
+                       path, vips_error_buffer());
         vips_error_clear();
         return false;
     }
@@ -257,18 +294,23 @@ static bool save(const page *sheet, const char *path, piaa_error *error) {
     return ok;
 }
 
-bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context, const char *path, piaa_error *error) {
+bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context,
+                      const char *path, piaa_error *error) {
     if (!ranking) return piaa_error_missing(error, "ranking");
     if (!piaa_sheet_check(path, error)) return false;
-    PIAA_UNUSED(piaa_image_has_photo_name(path)); /* starts libvips as the image room wants it: silent */
-    if (VIPS_INIT("piaa") != 0) return piaa_error_set(error, PIAA_UNSUPPORTED, "libvips could not be started");
+    PIAA_UNUSED(
+        piaa_image_has_photo_name(path)); /* starts libvips as the image room wants it: silent */
+    if (VIPS_INIT("piaa") != 0)
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "libvips could not be started");
     size_t count = piaa_ranking_count(ranking), rows = (count + COLUMNS - 1) / COLUMNS;
     bool cut = rows > ROWS;
     if (cut) rows = ROWS;
     page sheet = {.width = 2 * MARGIN + COLUMNS * TILE_WIDTH + (COLUMNS - 1) * GAP,
-                  .height = 2 * MARGIN + HEADING + (int)rows * (TILE_HEIGHT + CAPTION + ROW_GAP) - ROW_GAP + (cut ? DIVIDER : 0)};
+                  .height = 2 * MARGIN + HEADING + (int)rows * (TILE_HEIGHT + CAPTION + ROW_GAP) -
+                            ROW_GAP + (cut ? DIVIDER : 0)};
     sheet.rgb = piaa_alloc((size_t)sheet.width * (size_t)sheet.height, CHANNELS, error);
-    bool ok = sheet.rgb && fill_page(&sheet, ranking, context, rows, cut, error) && save(&sheet, path, error);
+    bool ok = sheet.rgb && fill_page(&sheet, ranking, context, rows, cut, error) &&
+              save(&sheet, path, error);
     free(sheet.rgb);
     return ok;
 }

@@ -1,4 +1,5 @@
-/* The report of one or more runs: one HTML page that needs nothing else, its tables as LaTeX, its figures as SVG and CSV files. */
+/* The report of one or more runs: one HTML page that needs nothing else, its tables as LaTeX, its
+   figures as SVG and CSV files. */
 #ifndef PIAA_REPORT_STUDY_H
 #define PIAA_REPORT_STUDY_H
 
@@ -32,15 +33,18 @@ typedef struct piaa_study_part {
 } piaa_study_part;
 
 /* `figures`: the folder of the figures' files, relative to the page; drawn: they were drawn. */
-bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn, piaa_text *out,
-                     piaa_error *error) PIAA_MUST_USE;
-bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn,
+                     piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out,
+                      piaa_error *error) PIAA_MUST_USE;
 
 /*
- * Reads the runs and writes `path` (ending in .html), beside it the tables (.tex) and a folder with each figure's .svg and .csv (the name
- * with -figures).  Without gnuplot the figures' data alone are written, and hooks->warn (may be NULL) is told.
+ * Reads the runs and writes `path` (ending in .html), beside it the tables (.tex) and a folder with
+ * each figure's .svg and .csv (the name with -figures).  Without gnuplot the figures' data alone
+ * are written, and hooks->warn (may be NULL) is told.
  */
-bool piaa_study_write(const char *const *folders, size_t count, const char *path, const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+bool piaa_study_write(const char *const *folders, size_t count, const char *path,
+                      const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 /* PIAA_USAGE for another ending: to be asked before hours of work. */
 bool piaa_study_check(const char *path, piaa_error *error) PIAA_MUST_USE;
 

@@ -14,10 +14,12 @@ static const char ending[] = ".html";
 bool piaa_study_check(const char *path, piaa_error *error) {
     size_t n = strlen(path);
     if (n > sizeof ending - 1 && strcmp(path + n - (sizeof ending - 1), ending) == 0) return true;
-    return piaa_error_set(error, PIAA_USAGE, "%.700s does not end in .html: reports are HTML pages", path);
+    return piaa_error_set(error, PIAA_USAGE, "%.700s does not end in .html: reports are HTML pages",
+                          path);
 }
 
-static bool write_in(const char *folder, const char *name, const char *suffix, const piaa_text *text, piaa_error *error) {
+static bool write_in(const char *folder, const char *name, const char *suffix,
+                     const piaa_text *text, piaa_error *error) {
     char *path = piaa_format(error, "%s/%s%s", folder, name, suffix);
     bool ok = path && piaa_file_write(path, text->data ? text->data : "", text->length, error);
     free(path);
@@ -25,43 +27,54 @@ static bool write_in(const char *folder, const char *name, const char *suffix, c
 }
 
 static bool make_part(piaa_study_part *part, const char *folder, size_t number, piaa_error *error) {
-    return (part->run = piaa_run_open(folder, error)) && piaa_tables_make(&part->tables, part->run, error) &&
+    return (part->run = piaa_run_open(folder, error)) &&
+           piaa_tables_make(&part->tables, part->run, error) &&
            piaa_plots_make(&part->plots, part->run, number, error);
 }
 
-static bool draw_and_write(piaa_plots *plots, const char *folder, bool drawn, const piaa_hooks *hooks, piaa_error *error) {
+static bool draw_and_write(piaa_plots *plots, const char *folder, bool drawn,
+                           const piaa_hooks *hooks, piaa_error *error) {
     for (size_t i = 0; i < plots->count; i++) {
         piaa_plot *plot = &plots->items[i];
-        if (hooks && hooks->progress) hooks->progress(hooks->user, "drawing figures", (int64_t)i, (int64_t)plots->count);
-        if ((drawn && (!piaa_plot_draw(plot, error) || !write_in(folder, plot->name, ".svg", &plot->own, error))) ||
+        if (hooks && hooks->progress)
+            hooks->progress(hooks->user, "drawing figures", (int64_t)i, (int64_t)plots->count);
+        if ((drawn && (!piaa_plot_draw(plot, error) ||
+                       !write_in(folder, plot->name, ".svg", &plot->own, error))) ||
             !write_in(folder, plot->name, ".csv", &plot->csv, error))
             return false;
     }
     return true;
 }
 
-static bool write_files(piaa_study_part *parts, size_t count, const char *path, const char *folder, const char *tables, bool drawn,
-                        const piaa_hooks *hooks, piaa_error *error) {
-    if (mkdir(folder, 0777) != 0 && errno != EEXIST) return piaa_error_set_errno(error, errno, "cannot make the folder %.700s", folder);
+static bool write_files(piaa_study_part *parts, size_t count, const char *path, const char *folder,
+                        const char *tables, bool drawn, const piaa_hooks *hooks,
+                        piaa_error *error) {
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return piaa_error_set_errno(error, errno, "cannot make the folder %.700s", folder);
     for (size_t i = 0; i < count; i++)
         if (!draw_and_write(&parts[i].plots, folder, drawn, hooks, error)) return false;
     piaa_text page = {0}, latex = {0};
-    bool ok = piaa_study_html(parts, count, piaa_path_name(folder), drawn, &page, error) && piaa_study_latex(parts, count, &latex, error) &&
-              piaa_file_write(tables, latex.data, latex.length, error) && piaa_file_write(path, page.data, page.length, error);
+    bool ok = piaa_study_html(parts, count, piaa_path_name(folder), drawn, &page, error) &&
+              piaa_study_latex(parts, count, &latex, error) &&
+              piaa_file_write(tables, latex.data, latex.length, error) &&
+              piaa_file_write(path, page.data, page.length, error);
     free(page.data);
     free(latex.data);
     return ok;
 }
 
-bool piaa_study_write(const char *const *folders, size_t count, const char *path, const piaa_hooks *hooks, piaa_error *error) {
+bool piaa_study_write(const char *const *folders, size_t count, const char *path,
+                      const piaa_hooks *hooks, piaa_error *error) {
     if (!piaa_study_check(path, error)) return false;
     piaa_study_part *parts = piaa_alloc(count, sizeof *parts, error);
     int stem = (int)(strlen(path) - (sizeof ending - 1));
-    char *figures = piaa_format(error, "%.*s-figures", stem, path), *tables = piaa_format(error, "%.*s.tex", stem, path);
+    char *figures = piaa_format(error, "%.*s-figures", stem, path),
+         *tables = piaa_format(error, "%.*s.tex", stem, path);
     bool ok = parts && figures && tables, drawn = piaa_gnuplot_found();
     for (size_t i = 0; ok && i < count; i++) ok = make_part(&parts[i], folders[i], i + 1, error);
     if (ok && !drawn && hooks && hooks->warn)
-        hooks->warn(hooks->user, "gnuplot is not there: the report has no figures, only their data (Debian: gnuplot-nox)");
+        hooks->warn(hooks->user, "gnuplot is not there: the report has no figures, only their data "
+                                 "(Debian: gnuplot-nox)");
     ok = ok && write_files(parts, count, path, figures, tables, drawn, hooks, error);
     for (size_t i = 0; parts && i < count; i++) {
         piaa_plots_free(&parts[i].plots);

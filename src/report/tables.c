@@ -14,7 +14,8 @@ enum { CELL = 96 };
 void piaa_tables_free(piaa_tables *tables) {
     for (size_t i = 0; i < tables->count; i++) {
         piaa_table *table = &tables->items[i];
-        for (size_t c = 0; table->cells && c < (table->rows + 1) * table->columns; c++) free(table->cells[c]);
+        for (size_t c = 0; table->cells && c < (table->rows + 1) * table->columns; c++)
+            free(table->cells[c]);
         free(table->cells);
         free(table->title);
         free(table->note);
@@ -23,13 +24,16 @@ void piaa_tables_free(piaa_tables *tables) {
     *tables = (piaa_tables){0};
 }
 
-static piaa_table *add_table(piaa_tables *tables, size_t rows, const char *const *header, size_t columns, const char *title,
-                             const char *note, piaa_error *error) {
-    if (!piaa_grow(&tables->items, &tables->capacity, tables->count + 1, sizeof *tables->items, error)) return NULL;
+static piaa_table *add_table(piaa_tables *tables, size_t rows, const char *const *header,
+                             size_t columns, const char *title, const char *note,
+                             piaa_error *error) {
+    if (!piaa_grow(&tables->items, &tables->capacity, tables->count + 1, sizeof *tables->items,
+                   error))
+        return NULL;
     piaa_table *table = &tables->items[tables->count++];
     *table = (piaa_table){.rows = rows, .columns = columns};
-    if (!(table->cells = piaa_alloc((rows + 1) * columns, sizeof *table->cells, error)) || !(table->title = piaa_strdup(title, error)) ||
-        !(table->note = piaa_strdup(note, error)))
+    if (!(table->cells = piaa_alloc((rows + 1) * columns, sizeof *table->cells, error)) ||
+        !(table->title = piaa_strdup(title, error)) || !(table->note = piaa_strdup(note, error)))
         return NULL;
     for (size_t c = 0; c < columns; c++)
         if (!(table->cells[c] = piaa_strdup(header[c], error))) return NULL;
@@ -66,7 +70,8 @@ bool piaa_study_title(const piaa_run *run, char out[160], piaa_error *error) {
     char kind[24] = "";
     const char *dataset = piaa_run_text(run, "config.dataset", "");
     bool upper = strcmp(dataset, "csv") != 0;
-    for (size_t i = 0; dataset[i] && i + 1 < sizeof kind; i++) kind[i] = (char)(upper ? toupper((unsigned char)dataset[i]) : dataset[i]);
+    for (size_t i = 0; dataset[i] && i + 1 < sizeof kind; i++)
+        kind[i] = (char)(upper ? toupper((unsigned char)dataset[i]) : dataset[i]);
     if (!upper) snprintf(kind, sizeof kind, "ratings of its own");
     const char *mode = piaa_run_text(run, "config.prompt_mode", "base");
     bool plain = run->eval || strcmp(mode, "base") == 0;
@@ -75,17 +80,20 @@ bool piaa_study_title(const piaa_run *run, char out[160], piaa_error *error) {
     return n > 0 || piaa_error_set(error, PIAA_FORMAT, "a run without a title");
 }
 
-/* --------------------------------------------------------------------------------------------------------------- probe */
+/* ---------------------------------------------------------------------------------------- probe */
 
-/* Of one pool, or of all (PIAA_POOLS), the source with the best validation figure; -1 if there is none. */
+/* Of one pool, or of all (PIAA_POOLS), the source with the best validation figure; -1 if there is
+   none. */
 static int best_of(const piaa_run *run, size_t target, int pool) {
     if (pool == PIAA_POOLS) return run->best[target];
     const double *validation = run->figures[PIAA_VALIDATION][0];
     int best = -1;
     for (size_t s = 0; s < run->source_count; s++) {
         double value = validation[s * run->target_count + target];
-        if ((int)run->sources[s].pool != pool || run->sources[s].layer < 0 || !isfinite(value)) continue;
-        if (best < 0 || value > validation[(size_t)best * run->target_count + target]) best = (int)s;
+        if ((int)run->sources[s].pool != pool || run->sources[s].layer < 0 || !isfinite(value))
+            continue;
+        if (best < 0 || value > validation[(size_t)best * run->target_count + target])
+            best = (int)s;
     }
     return best;
 }
@@ -97,7 +105,8 @@ static bool has_pool(const piaa_run *run, int pool) {
 }
 
 static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
-    static const int pools[] = {PIAA_V, PIAA_POOLED, PIAA_PROJECTED, PIAA_LV, PIAA_LT, PIAA_LT_TAIL};
+    static const int pools[] = {PIAA_V,  PIAA_POOLED, PIAA_PROJECTED,
+                                PIAA_LV, PIAA_LT,     PIAA_LT_TAIL};
     static const char *const names[] = {"V", "pooled", "projected", "LV", "LT", "LT tail"};
     const char *header[10] = {"Attribute"};
     int shown[PIAA_COUNT(pools)], columns = 1, count = 0;
@@ -113,21 +122,27 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
     int part = tested ? PIAA_TEST : PIAA_TRAIN;
     char note[256];
     snprintf(note, sizeof note,
-             "Spearman's correlation on the %s images, at the layer that is best on the %s; R² and RMSE are of the best layer of all.",
+             "Spearman's correlation on the %s images, at the layer that is best on the %s; R² and "
+             "RMSE are of the best layer of all.",
              tested ? "test" : "training",
-             strstr(piaa_run_text(run, "config.val_split", ""), "leave-one-out") ? "leave-one-out predictions of the training images"
-                                                                                 : "validation images");
-    piaa_table *table = add_table(tables, run->target_count, header, (size_t)columns, "Best layer of each pool", note, error);
+             strstr(piaa_run_text(run, "config.val_split", ""), "leave-one-out")
+                 ? "leave-one-out predictions of the training images"
+                 : "validation images");
+    piaa_table *table = add_table(tables, run->target_count, header, (size_t)columns,
+                                  "Best layer of each pool", note, error);
     bool ok = table != NULL;
     for (size_t t = 0; ok && t < run->target_count; t++) {
         char cell[CELL], label[64];
-        ok = set(table, t, 0, t || strcmp(run->targets[t], "score") != 0 ? run->targets[t] : "overall score", error);
+        ok = set(table, t, 0,
+                 t || strcmp(run->targets[t], "score") != 0 ? run->targets[t] : "overall score",
+                 error);
         for (int c = 0; ok && c <= count; c++) {
             int s = best_of(run, t, c < count ? shown[c] : PIAA_POOLS);
             snprintf(cell, sizeof cell, "undefined");
             if (s >= 0) {
                 size_t at = (size_t)s * run->target_count + t;
-                piaa_run_source_label(run->sources[s].pool, run->sources[s].layer, run->sources[s].name, label);
+                piaa_run_source_label(run->sources[s].pool, run->sources[s].layer,
+                                      run->sources[s].name, label);
                 double rho = run->figures[part][0][at];
                 if (isfinite(rho)) snprintf(cell, sizeof cell, "%.3f (%s)", rho, label);
                 if (c == count) {
@@ -138,7 +153,8 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
                     ok = ok && set(table, t, (size_t)columns - 1, figure, error);
                 }
             } else if (c == count) {
-                ok = set(table, t, (size_t)columns - 2, cell, error) && set(table, t, (size_t)columns - 1, cell, error);
+                ok = set(table, t, (size_t)columns - 2, cell, error) &&
+                     set(table, t, (size_t)columns - 1, cell, error);
             }
             ok = ok && set(table, t, (size_t)c + 1, cell, error);
         }
@@ -146,25 +162,33 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
     return ok;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- eval */
+/* ----------------------------------------------------------------------------------------- eval */
 
-static bool name_outcome(piaa_table *table, size_t row, const piaa_run *run, const piaa_run_outcome *o, piaa_error *error) {
+static bool name_outcome(piaa_table *table, size_t row, const piaa_run *run,
+                         const piaa_run_outcome *o, piaa_error *error) {
     char source[64], ratings[CELL];
     piaa_run_source_label(o->pool, o->layer, o->source, source);
-    snprintf(ratings, sizeof ratings, "%.0f", piaa_run_value(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large"));
-    return set(table, row, 0, o->method, error) && set(table, row, 1, source, error) && set(table, row, 2, ratings, error);
+    snprintf(
+        ratings, sizeof ratings, "%.0f",
+        piaa_run_value(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large"));
+    return set(table, row, 0, o->method, error) && set(table, row, 1, source, error) &&
+           set(table, row, 2, ratings, error);
 }
 
 static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
-    static const char *const header[] = {"Method", "Features", "Ratings", "Spearman", "Undefined", "R²", "RMSE"};
-    static const char *const against[] = {"Method", "Features", "Ratings", "Difference", "Better for", "p", "p (Holm)"};
+    static const char *const header[] = {"Method",    "Features", "Ratings", "Spearman",
+                                         "Undefined", "R²",       "RMSE"};
+    static const char *const against[] = {"Method",     "Features", "Ratings", "Difference",
+                                          "Better for", "p",        "p (Holm)"};
     char note[320];
     snprintf(note, sizeof note,
-             "Means over %.0f people with 95 %% bootstrap intervals. An undefined correlation (constant scores or predictions) counts as 0 "
+             "Means over %.0f people with 95 %% bootstrap intervals. An undefined correlation "
+             "(constant scores or predictions) counts as 0 "
              "in the "
              "mean; the column says for how many people.",
              piaa_run_value(run, "counts.users"));
-    piaa_table *table = add_table(tables, run->outcome_count, header, PIAA_COUNT(header), "Methods", note, error);
+    piaa_table *table =
+        add_table(tables, run->outcome_count, header, PIAA_COUNT(header), "Methods", note, error);
     bool ok = table != NULL;
     size_t compared = 0;
     for (size_t i = 0; ok && i < run->outcome_count; i++) {
@@ -174,17 +198,19 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
         print_mean(&o->r2, r2);
         print_mean(&o->rmse, rmse);
         snprintf(undefined, sizeof undefined, "%.0f", o->undefined);
-        ok = name_outcome(table, i, run, o, error) && set(table, i, 3, spearman, error) && set(table, i, 4, undefined, error) &&
-             set(table, i, 5, r2, error) && set(table, i, 6, rmse, error);
+        ok = name_outcome(table, i, run, o, error) && set(table, i, 3, spearman, error) &&
+             set(table, i, 4, undefined, error) && set(table, i, 5, r2, error) &&
+             set(table, i, 6, rmse, error);
         compared += o->compared;
     }
     if (!ok || !compared) return ok;
-    snprintf(
-        note, sizeof note,
-        "Difference of the mean Spearman correlation from %.100s, people resampled in pairs; two-sided p-values, the last column corrected "
-        "for %zu comparison%s (Holm).",
-        piaa_run_text(run, "config.baseline", ""), compared, compared == 1 ? "" : "s");
-    table = add_table(tables, compared, against, PIAA_COUNT(against), "Against the baseline", note, error);
+    snprintf(note, sizeof note,
+             "Difference of the mean Spearman correlation from %.100s, people resampled in pairs; "
+             "two-sided p-values, the last column corrected "
+             "for %zu comparison%s (Holm).",
+             piaa_run_text(run, "config.baseline", ""), compared, compared == 1 ? "" : "s");
+    table = add_table(tables, compared, against, PIAA_COUNT(against), "Against the baseline", note,
+                      error);
     ok = table != NULL;
     for (size_t i = 0, row = 0; ok && i < run->outcome_count; i++) {
         const piaa_run_outcome *o = &run->outcomes[i];
@@ -194,8 +220,9 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
         snprintf(better, sizeof better, "%.0f of %.0f", o->better, o->compared_users);
         print_p(o->p, p);
         print_p(o->p_holm, holm);
-        ok = name_outcome(table, row, run, o, error) && set(table, row, 3, difference, error) && set(table, row, 4, better, error) &&
-             set(table, row, 5, p, error) && set(table, row, 6, holm, error);
+        ok = name_outcome(table, row, run, o, error) && set(table, row, 3, difference, error) &&
+             set(table, row, 4, better, error) && set(table, row, 5, p, error) &&
+             set(table, row, 6, holm, error);
         row++;
     }
     return ok;
@@ -205,7 +232,7 @@ bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *erro
     return run->eval ? eval_tables(tables, run, error) : probe_tables(tables, run, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- printing */
+/* ------------------------------------------------------------------------------------- printing */
 
 /* Columns that a cell takes (its characters are narrow). */
 static int width_of(const char *cell) {
@@ -232,7 +259,8 @@ bool piaa_tables_print(const piaa_tables *tables, piaa_text *out, piaa_error *er
             for (size_t c = 0; ok && c < table->columns; c++) {
                 const char *cell = table->cells[row * table->columns + c];
                 int blanks = column_width(table, c) - width_of(cell);
-                ok = (!c || piaa_text_format(out, error, "  %*s", blanks, "")) && piaa_report_add_line(out, cell ? cell : "", error) &&
+                ok = (!c || piaa_text_format(out, error, "  %*s", blanks, "")) &&
+                     piaa_report_add_line(out, cell ? cell : "", error) &&
                      (c || piaa_text_format(out, error, "%*s", blanks, ""));
             }
             ok = ok && piaa_text_format(out, error, "\n");

@@ -30,7 +30,8 @@ cJSON *piaa_report_string(const char *text) {
     size_t size = strlen(text);
     if (piaa_utf8_check(text, size) == size) return cJSON_CreateString(text);
     piaa_text repaired = {0};
-    cJSON *string = piaa_utf8_repair(text, size, &repaired, NULL) ? cJSON_CreateString(repaired.data) : NULL;
+    cJSON *string =
+        piaa_utf8_repair(text, size, &repaired, NULL) ? cJSON_CreateString(repaired.data) : NULL;
     free(repaired.data);
     return string;
 }
@@ -68,5 +69,6 @@ bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) 
 const char *piaa_path_shorten(const char *path, const char *folder) {
     size_t n = folder ? strlen(folder) : 0;
     while (n && folder[n - 1] == '/') n--; /* "/" itself too */
-    return folder && strncmp(path, folder, n) == 0 && path[n] == '/' && path[n + 1] ? path + n + 1 : path;
+    return folder && strncmp(path, folder, n) == 0 && path[n] == '/' && path[n + 1] ? path + n + 1
+                                                                                    : path;
 }

@@ -27,7 +27,9 @@ static bool change(void *user, size_t i, piaa_error *error) {
     char *to = piaa_changed_path(c->folder, image, error);
     if (!to) return false;
     bool ok = piaa_file_exists(to);
-    if (!ok) ok = piaa_augment_file(c->kind, c->seed + (uint32_t)image, c->set->images[image].path, to, &c->faults[i]);
+    if (!ok)
+        ok = piaa_augment_file(c->kind, c->seed + (uint32_t)image, c->set->images[image].path, to,
+                               &c->faults[i]);
     /* One bad image is left out; what would hit every image ends the run. */
     if (!ok && (c->faults[i].code == PIAA_MEMORY || !piaa_file_is_folder(c->folder))) {
         if (error) *error = c->faults[i];
@@ -38,8 +40,9 @@ static bool change(void *user, size_t i, piaa_error *error) {
     return true;
 }
 
-bool piaa_changed_make(const piaa_dataset *set, piaa_split split, piaa_augment kind, uint32_t seed, const char *folder, int threads,
-                       const piaa_hooks *hooks, size_t *made, piaa_error *error) {
+bool piaa_changed_make(const piaa_dataset *set, piaa_split split, piaa_augment kind, uint32_t seed,
+                       const char *folder, int threads, const piaa_hooks *hooks, size_t *made,
+                       piaa_error *error) {
     changing c = {.set = set, .kind = kind, .seed = seed, .folder = folder};
     bool ok = (c.images = piaa_alloc(set->image_count, sizeof *c.images, error));
     for (size_t i = 0; ok && i < set->image_count; i++)

@@ -8,14 +8,17 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const float *row_of(const piaa_explanation *e, const float *x, const int64_t *rows, int64_t i) {
+static const float *row_of(const piaa_explanation *e, const float *x, const int64_t *rows,
+                           int64_t i) {
     return x + (size_t)(rows ? rows[i] : i) * (size_t)e->taste->slot.dim;
 }
 
-static bool regress(piaa_explanation *e, const float *x, const int64_t *rows, int64_t n, piaa_error *error) {
+static bool regress(piaa_explanation *e, const float *x, const int64_t *rows, int64_t n,
+                    piaa_error *error) {
     size_t count = (size_t)e->count, photos = (size_t)n;
     float *attributes = piaa_alloc_array(photos * count, sizeof *attributes, error);
-    double *scores = piaa_alloc_array(photos, sizeof *scores, error), *predicted = piaa_alloc_array(photos, sizeof *predicted, error);
+    double *scores = piaa_alloc_array(photos, sizeof *scores, error),
+           *predicted = piaa_alloc_array(photos, sizeof *predicted, error);
     double *work = piaa_alloc_array(count, sizeof *work, error);
     bool ok = attributes && scores && predicted && work;
     for (int64_t i = 0; ok && i < n; i++) {
@@ -23,12 +26,14 @@ static bool regress(piaa_explanation *e, const float *x, const int64_t *rows, in
         for (size_t k = 0; k < count; k++) attributes[(size_t)i * count + k] = (float)work[k];
         piaa_taste_predict(e->taste, row_of(e, x, rows, i), 1, &scores[i]);
     }
-    piaa_ridge_design *design = ok ? piaa_ridge_design_new(attributes, NULL, n, e->count, error) : NULL;
+    piaa_ridge_design *design =
+        ok ? piaa_ridge_design_new(attributes, NULL, n, e->count, error) : NULL;
     piaa_ridge *model = design ? piaa_ridge_fit(design, scores, 1, NULL, error) : NULL;
     if (model) {
         e->average_score = model->intercepts[0];
         double spread = 0;
-        for (size_t i = 0; i < photos; i++) spread = fmax(spread, fabs(scores[i] - e->average_score));
+        for (size_t i = 0; i < photos; i++)
+            spread = fmax(spread, fabs(scores[i] - e->average_score));
         for (size_t k = 0; k < count; k++) {
             e->average[k] = model->mean[k];
             e->weights[k] = model->weights[k];
@@ -49,21 +54,25 @@ static bool regress(piaa_explanation *e, const float *x, const int64_t *rows, in
     return ok;
 }
 
-piaa_explanation *piaa_explain(const piaa_taste *taste, const piaa_projection *projection, const float *x, const int64_t *rows, int64_t n,
-                               piaa_error *error) {
+piaa_explanation *piaa_explain(const piaa_taste *taste, const piaa_projection *projection,
+                               const float *x, const int64_t *rows, int64_t n, piaa_error *error) {
     if (!taste || !projection || !x) {
-        piaa_error_missing(error, !taste ? "taste" : !projection ? "attribute projection" : "features");
+        piaa_error_missing(error, !taste        ? "taste"
+                                  : !projection ? "attribute projection"
+                                                : "features");
         return NULL;
     }
     if (n < 1) {
-        piaa_error_set(error, PIAA_USAGE, "no photos to explain the taste with: give some of the person's own");
+        piaa_error_set(error, PIAA_USAGE,
+                       "no photos to explain the taste with: give some of the person's own");
         return NULL;
     }
     if (!piaa_projection_fits(projection, &taste->identity, &taste->slot, error)) return NULL;
     piaa_explanation *e = piaa_alloc(1, sizeof *e, error);
     if (!e) return NULL;
     size_t count = (size_t)projection->count;
-    *e = (piaa_explanation){.taste = taste, .projection = projection, .count = projection->count, .photos = n};
+    *e = (piaa_explanation){
+        .taste = taste, .projection = projection, .count = projection->count, .photos = n};
     if ((e->average = piaa_alloc(3 * count, sizeof(double), error))) {
         e->weights = e->average + count;
         e->signed_weights = e->weights + count;
@@ -79,8 +88,8 @@ void piaa_explanation_free(piaa_explanation *e) {
     free(e);
 }
 
-bool piaa_explain_photo(const piaa_explanation *e, const float *x, double *attributes, double *contributions, piaa_explained_photo *out,
-                        piaa_error *error) {
+bool piaa_explain_photo(const piaa_explanation *e, const float *x, double *attributes,
+                        double *contributions, piaa_explained_photo *out, piaa_error *error) {
     double *values = piaa_alloc_array((size_t)e->count, sizeof *values, error);
     if (!values) return false;
     piaa_projection_apply(e->projection, x, 1, values);

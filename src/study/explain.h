@@ -1,14 +1,17 @@
 /*
  * A taste in words: which named attributes drive a person's scores.
  *
- * A taste scores a photo from thousands of numbers, the projection turns the same numbers into a dozen attributes.  The taste's own scores
- * of the person's photos are regressed on the attributes of those photos (ridge, leave-one-out alpha):
+ * A taste scores a photo from thousands of numbers, the projection turns the same numbers into a
+ * dozen attributes.  The taste's own scores of the person's photos are regressed on the attributes
+ * of those photos (ridge, leave-one-out alpha):
  *
- *     score  =  average score  +  sum over attributes of weight[k] * (attribute[k] - average[k])  +  rest
+ *     score  =  average score  +  sum over attributes of weight[k] * (attribute[k] - average[k])
+ *               +  rest
  *
- * The sum is what the attributes account for; the rest is what the taste sees and they do not.  `explained` says how much of the scores'
- * variance the sum accounts for in photos that the regression has not seen (leave-one-out R2), so that a dozen attributes of few photos do
- * not look better than they are; it can be negative.
+ * The sum is what the attributes account for; the rest is what the taste sees and they do not.
+ * `explained` says how much of the scores' variance the sum accounts for in photos that the
+ * regression has not seen (leave-one-out R2), so that a dozen attributes of few photos do not look
+ * better than they are; it can be negative.
  */
 #ifndef PIAA_STUDY_EXPLAIN_H
 #define PIAA_STUDY_EXPLAIN_H
@@ -24,14 +27,18 @@ typedef struct piaa_explanation {
     double average_score;   /* of the taste's scores of them */
     double *average;        /* [count] of their attributes */
     double *weights;        /* [count] score points per unit of the attribute */
-    double *signed_weights; /* [count] score points per standard deviation of the attribute among the projection's images */
-    double explained;       /* leave-one-out R2, at most 1; NaN where the taste gives all photos one score, or of one photo */
+    double *signed_weights; /* [count] score points per standard deviation of the attribute among
+                               the projection's images */
+    double explained;       /* leave-one-out R2, at most 1; NaN where the taste gives all photos one
+                               score, or of one photo */
     double explained_seen;  /* the same of the photos that were learned from: an upper bound */
 } piaa_explanation;
 
-/* rows[i] (i itself where rows is NULL) of x [*, slot.dim] are the features of the person's n photos.  The taste and the projection have to
- * read the same features (PIAA_MISMATCH otherwise). */
-piaa_explanation *piaa_explain(const piaa_taste *taste, const piaa_projection *projection, const float *x, const int64_t *rows, int64_t n,
+/* rows[i] (i itself where rows is NULL) of x [*, slot.dim] are the features of the person's n
+ * photos.  The taste and the projection have to read the same features (PIAA_MISMATCH
+ * otherwise). */
+piaa_explanation *piaa_explain(const piaa_taste *taste, const piaa_projection *projection,
+                               const float *x, const int64_t *rows, int64_t n,
                                piaa_error *error) PIAA_MUST_USE;
 void piaa_explanation_free(piaa_explanation *explanation);
 
@@ -41,8 +48,10 @@ typedef struct piaa_explained_photo {
     double rest;      /* score - average score - accounted */
 } piaa_explained_photo;
 
-/* One photo: its attributes and what each contributes to its score, both [count] (either may be NULL). */
-bool piaa_explain_photo(const piaa_explanation *explanation, const float *x, double *attributes, double *contributions,
-                        piaa_explained_photo *out, piaa_error *error) PIAA_MUST_USE;
+/* One photo: its attributes and what each contributes to its score, both [count] (either may be
+   NULL). */
+bool piaa_explain_photo(const piaa_explanation *explanation, const float *x, double *attributes,
+                        double *contributions, piaa_explained_photo *out,
+                        piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -12,12 +12,13 @@
 
 enum { LARGEST_DIM = 1 << 20, LARGEST_LAYER = 1 << 20, DATE_SIZE = 32 };
 
-/* ----------------------------------------------------------------------------------------------------------- writing */
+/* -------------------------------------------------------------------------------------- writing */
 
 bool piaa_learned_add_number(cJSON *object, const char *key, double value) {
     char text[40];
     snprintf(text, sizeof text, "%.17g", value);
-    return isfinite(value) ? cJSON_AddRawToObject(object, key, text) : cJSON_AddNullToObject(object, key);
+    return isfinite(value) ? cJSON_AddRawToObject(object, key, text)
+                           : cJSON_AddNullToObject(object, key);
 }
 
 bool piaa_learned_add_numbers(cJSON *object, const char *key, const double *values, int count) {
@@ -34,29 +35,35 @@ bool piaa_learned_add_numbers(cJSON *object, const char *key, const double *valu
     return array;
 }
 
-bool piaa_learned_add_head(cJSON *root, const char *format, int version, const char *made, const piaa_identity *identity,
-                           const piaa_slot *slot) {
+bool piaa_learned_add_head(cJSON *root, const char *format, int version, const char *made,
+                           const piaa_identity *identity, const piaa_slot *slot) {
     cJSON *part = NULL;
-    bool ok = cJSON_AddStringToObject(root, "format", format) && piaa_learned_add_number(root, "version", version) &&
-              cJSON_AddStringToObject(root, "made", made) && (part = cJSON_AddObjectToObject(root, "features")) &&
-              cJSON_AddStringToObject(part, "pool", piaa_pool_name(slot->pool)) && piaa_learned_add_number(part, "layer", slot->layer) &&
+    bool ok = cJSON_AddStringToObject(root, "format", format) &&
+              piaa_learned_add_number(root, "version", version) &&
+              cJSON_AddStringToObject(root, "made", made) &&
+              (part = cJSON_AddObjectToObject(root, "features")) &&
+              cJSON_AddStringToObject(part, "pool", piaa_pool_name(slot->pool)) &&
+              piaa_learned_add_number(part, "layer", slot->layer) &&
               piaa_learned_add_number(part, "dim", slot->dim);
     for (size_t i = 0; ok && i < PIAA_TASTE_TEXTS; i++)
-        ok = cJSON_AddStringToObject(part, piaa_taste_texts[i].key, piaa_taste_text_get(identity, i));
+        ok = cJSON_AddStringToObject(part, piaa_taste_texts[i].key,
+                                     piaa_taste_text_get(identity, i));
     return ok;
 }
 
-char *piaa_learned_print(bool (*add)(cJSON *root, const void *thing), const void *thing, bool indented, const char *noun,
-                         piaa_error *error) {
+char *piaa_learned_print(bool (*add)(cJSON *root, const void *thing), const void *thing,
+                         bool indented, const char *noun, piaa_error *error) {
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     locale_t before = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
     cJSON *root = cJSON_CreateObject();
     char *printed = NULL, *text = NULL;
-    if (plain != (locale_t)0 && root && add(root, thing)) printed = indented ? cJSON_Print(root) : cJSON_PrintUnformatted(root);
+    if (plain != (locale_t)0 && root && add(root, thing))
+        printed = indented ? cJSON_Print(root) : cJSON_PrintUnformatted(root);
     if (printed)
         text = piaa_format(error, "%s\n", printed);
     else
-        piaa_error_set(error, PIAA_MEMORY, "out of memory writing the %s: close other programs", noun);
+        piaa_error_set(error, PIAA_MEMORY, "out of memory writing the %s: close other programs",
+                       noun);
     cJSON_free(printed);
     cJSON_Delete(root);
     if (plain != (locale_t)0) {
@@ -66,53 +73,71 @@ char *piaa_learned_print(bool (*add)(cJSON *root, const void *thing), const void
     return text;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- reading */
+/* -------------------------------------------------------------------------------------- reading */
 
-bool piaa_learned_broken(const piaa_learned_source *from, const char *key, const char *wanted, piaa_error *error) {
-    return piaa_error_set(error, PIAA_FORMAT, "%s: \"%s\" has to be %s: the file was damaged or changed by hand; make it again with `%s`",
-                          from->where, key, wanted, from->command);
+bool piaa_learned_broken(const piaa_learned_source *from, const char *key, const char *wanted,
+                         piaa_error *error) {
+    return piaa_error_set(
+        error, PIAA_FORMAT,
+        "%s: \"%s\" has to be %s: the file was damaged or changed by hand; make it again with `%s`",
+        from->where, key, wanted, from->command);
 }
 
-bool piaa_learned_int(const piaa_learned_source *from, const char *key, int64_t least, int64_t most, int64_t *out, piaa_error *error) {
+bool piaa_learned_int(const piaa_learned_source *from, const char *key, int64_t least, int64_t most,
+                      int64_t *out, piaa_error *error) {
     if (piaa_json_int(from->root, key, out) && *out >= least && *out <= most) return true;
     char wanted[80];
-    snprintf(wanted, sizeof wanted, "a whole number from %lld to %lld", (long long)least, (long long)most);
+    snprintf(wanted, sizeof wanted, "a whole number from %lld to %lld", (long long)least,
+             (long long)most);
     return piaa_learned_broken(from, key, wanted, error);
 }
 
-bool piaa_learned_number(const piaa_learned_source *from, const char *key, double *out, piaa_error *error) {
-    return (piaa_json_number(from->root, key, out) && isfinite(*out)) || piaa_learned_broken(from, key, "a number", error);
+bool piaa_learned_number(const piaa_learned_source *from, const char *key, double *out,
+                         piaa_error *error) {
+    return (piaa_json_number(from->root, key, out) && isfinite(*out)) ||
+           piaa_learned_broken(from, key, "a number", error);
 }
 
-bool piaa_learned_positive(const piaa_learned_source *from, const char *key, double *out, piaa_error *error) {
-    return piaa_learned_number(from, key, out, error) && (*out > 0 || piaa_learned_broken(from, key, "more than 0", error));
+bool piaa_learned_positive(const piaa_learned_source *from, const char *key, double *out,
+                           piaa_error *error) {
+    return piaa_learned_number(from, key, out, error) &&
+           (*out > 0 || piaa_learned_broken(from, key, "more than 0", error));
 }
 
-bool piaa_learned_correlation(const piaa_learned_source *from, const char *key, double *out, piaa_error *error) {
+bool piaa_learned_correlation(const piaa_learned_source *from, const char *key, double *out,
+                              piaa_error *error) {
     *out = NAN;
     if (!piaa_json_find(from->root, key)) return true;
     return (piaa_json_number(from->root, key, out) && fabs(*out) <= 1) ||
            piaa_learned_broken(from, key, "a number from -1 to 1, or null", error);
 }
 
-bool piaa_learned_string(const piaa_learned_source *from, const char *key, const char **out, piaa_error *error) {
-    return (*out = piaa_json_string(from->root, key)) || piaa_learned_broken(from, key, "a text", error);
+bool piaa_learned_string(const piaa_learned_source *from, const char *key, const char **out,
+                         piaa_error *error) {
+    return (*out = piaa_json_string(from->root, key)) ||
+           piaa_learned_broken(from, key, "a text", error);
 }
 
-bool piaa_learned_numbers(const piaa_learned_source *from, const char *key, double *out, int count, piaa_error *error) {
+bool piaa_learned_numbers(const piaa_learned_source *from, const char *key, double *out, int count,
+                          piaa_error *error) {
     char wanted[80];
-    const cJSON *array = piaa_json_find(from->root, key), *item = cJSON_IsArray(array) ? array->child : NULL;
+    const cJSON *array = piaa_json_find(from->root, key),
+                *item = cJSON_IsArray(array) ? array->child : NULL;
     int j = 0;
-    for (; item && j < count && cJSON_IsNumber(item) && isfinite(item->valuedouble); item = item->next) out[j++] = item->valuedouble;
+    for (; item && j < count && cJSON_IsNumber(item) && isfinite(item->valuedouble);
+         item = item->next)
+        out[j++] = item->valuedouble;
     if (j == count && !item) return true;
     snprintf(wanted, sizeof wanted, "a list of %d numbers", count);
     return piaa_learned_broken(from, key, wanted, error);
 }
 
-bool piaa_learned_scales(const piaa_learned_source *from, const char *key, double *out, int count, piaa_error *error) {
+bool piaa_learned_scales(const piaa_learned_source *from, const char *key, double *out, int count,
+                         piaa_error *error) {
     if (!piaa_learned_numbers(from, key, out, count, error)) return false;
     for (int j = 0; j < count; j++)
-        if (!(out[j] > 0)) return piaa_learned_broken(from, key, "a list of positive numbers", error);
+        if (!(out[j] > 0))
+            return piaa_learned_broken(from, key, "a list of positive numbers", error);
     return true;
 }
 
@@ -120,15 +145,19 @@ static bool check_format(const piaa_learned_source *from, piaa_error *error) {
     const char *format = piaa_json_string(from->root, "format");
     int64_t version;
     if (!format || strcmp(format, from->format) != 0)
-        return piaa_error_set(error, PIAA_FORMAT, "%s is not a %s: give a file that `%s` wrote", from->where, from->noun, from->command);
+        return piaa_error_set(error, PIAA_FORMAT, "%s is not a %s: give a file that `%s` wrote",
+                              from->where, from->noun, from->command);
     if (!piaa_learned_int(from, "version", 1, INT_MAX, &version, error)) return false;
     if (version > from->version)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a %s of version %lld, and this piaa reads version %d: use a newer piaa",
-                              from->where, from->noun, (long long)version, from->version);
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s is a %s of version %lld, and this piaa reads version %d: use a newer piaa",
+            from->where, from->noun, (long long)version, from->version);
     return true;
 }
 
-bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity, piaa_slot *slot, char made[32], piaa_error *error) {
+bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity, piaa_slot *slot,
+                       char made[32], piaa_error *error) {
     const char *text;
     int64_t layer, dim;
     if (!check_format(from, error)) return false;
@@ -142,11 +171,13 @@ bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity,
         !piaa_learned_int(from, "features.layer", 0, LARGEST_LAYER, &layer, error) ||
         !piaa_learned_int(from, "features.dim", 1, LARGEST_DIM, &dim, error))
         return false;
-    if (!piaa_pool_parse(text, &slot->pool)) return piaa_learned_broken(from, "features.pool", "the name of a pool", error);
+    if (!piaa_pool_parse(text, &slot->pool))
+        return piaa_learned_broken(from, "features.pool", "the name of a pool", error);
     slot->layer = (int)layer;
     slot->dim = (int)dim;
     if (!piaa_learned_string(from, "made", &text, error)) return false;
-    if (strlen(text) >= DATE_SIZE) return piaa_learned_broken(from, "made", "a date and time", error);
+    if (strlen(text) >= DATE_SIZE)
+        return piaa_learned_broken(from, "made", "a date and time", error);
     strcpy(made, text);
     return true;
 }

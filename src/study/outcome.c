@@ -5,11 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-piaa_outcome *piaa_outcome_new(const char *method, const char *model, const char *support, size_t users, size_t rows, piaa_error *error) {
+piaa_outcome *piaa_outcome_new(const char *method, const char *model, const char *support,
+                               size_t users, size_t rows, piaa_error *error) {
     piaa_outcome *outcome = piaa_alloc(1, sizeof *outcome, error);
     if (!outcome) return NULL;
-    if (!(outcome->method = piaa_strdup(method, error)) || !(outcome->model = piaa_strdup(model, error)) ||
-        !(outcome->support = piaa_strdup(support, error)) || !(outcome->users = piaa_alloc(users, sizeof *outcome->users, error)) ||
+    if (!(outcome->method = piaa_strdup(method, error)) ||
+        !(outcome->model = piaa_strdup(model, error)) ||
+        !(outcome->support = piaa_strdup(support, error)) ||
+        !(outcome->users = piaa_alloc(users, sizeof *outcome->users, error)) ||
         !(outcome->rows = piaa_alloc(users * rows, sizeof *outcome->rows, error))) {
         piaa_outcome_free(outcome);
         return NULL;
@@ -49,7 +52,8 @@ enum { FIGURES = PIAA_FIGURE_RMSE + 1 };
 static bool average(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error *error) {
     piaa_outcome_mean *means[FIGURES] = {&outcome->spearman, &outcome->r2, &outcome->rmse};
     size_t n = outcome->user_count - outcome->without;
-    double *lists = piaa_alloc_array(2 * FIGURES * n, sizeof *lists, error), *good = lists ? lists + FIGURES * n : NULL;
+    double *lists = piaa_alloc_array(2 * FIGURES * n, sizeof *lists, error),
+           *good = lists ? lists + FIGURES * n : NULL;
     piaa_interval all[FIGURES];
     bool ok = lists;
     for (int figure = 0; ok && figure < FIGURES; figure++) {
@@ -61,7 +65,8 @@ static bool average(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error 
             if (!isnan(value)) good[defined++] = value;
         }
         means[figure]->undefined = n - defined;
-        ok = defined == n || piaa_bootstrap_mean(good, defined, draws, seed, &means[figure]->defined, error);
+        ok = defined == n ||
+             piaa_bootstrap_mean(good, defined, draws, seed, &means[figure]->defined, error);
     }
     ok = ok && piaa_bootstrap_means(lists, FIGURES, n, draws, seed, all, error);
     for (int figure = 0; ok && figure < FIGURES; figure++) {
@@ -107,38 +112,45 @@ bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed, piaa_e
 }
 
 static const piaa_outcome_user *find_user(const piaa_outcome *outcome, size_t user, size_t guess) {
-    if (guess < outcome->user_count && outcome->users[guess].user == user) return &outcome->users[guess];
+    if (guess < outcome->user_count && outcome->users[guess].user == user)
+        return &outcome->users[guess];
     for (size_t u = 0; u < outcome->user_count; u++)
         if (outcome->users[u].user == user) return &outcome->users[u];
     return NULL;
 }
 
-static bool compare(const piaa_outcome *method, const piaa_outcome *baseline, piaa_figure figure, double *lists, int draws, uint32_t seed,
-                    piaa_comparison *out, piaa_error *error) {
+static bool compare(const piaa_outcome *method, const piaa_outcome *baseline, piaa_figure figure,
+                    double *lists, int draws, uint32_t seed, piaa_comparison *out,
+                    piaa_error *error) {
     double *a = lists, *b = lists + method->user_count;
     for (size_t u = 0; u < method->user_count; u++) {
-        const piaa_outcome_user *own = &method->users[u], *other = find_user(baseline, own->user, u);
+        const piaa_outcome_user *own = &method->users[u],
+                                *other = find_user(baseline, own->user, u);
         if (!own->count || !other || !other->count) continue;
         double x = piaa_outcome_figure(own, figure), y = piaa_outcome_figure(other, figure);
         a[out->users] = isnan(x) ? 0 : x;
         b[out->users] = isnan(y) ? 0 : y;
-        out->better += figure == PIAA_FIGURE_RMSE ? a[out->users] < b[out->users] : a[out->users] > b[out->users];
+        out->better += figure == PIAA_FIGURE_RMSE ? a[out->users] < b[out->users]
+                                                  : a[out->users] > b[out->users];
         out->users++;
     }
     return piaa_bootstrap_paired(a, b, out->users, draws, seed, &out->difference, &out->p, error);
 }
 
-bool piaa_outcomes_compare(const piaa_outcome *const *outcomes, size_t count, size_t baseline, piaa_figure figure, int draws, uint32_t seed,
-                           piaa_comparison *out, piaa_error *error) {
+bool piaa_outcomes_compare(const piaa_outcome *const *outcomes, size_t count, size_t baseline,
+                           piaa_figure figure, int draws, uint32_t seed, piaa_comparison *out,
+                           piaa_error *error) {
     if (baseline >= count) return piaa_error_set(error, PIAA_USAGE, "no such baseline");
     size_t most = 0;
     for (size_t i = 0; i < count; i++)
         if (outcomes[i]->user_count > most) most = outcomes[i]->user_count;
-    double *lists = piaa_alloc_array(2 * most, sizeof *lists, error), *p = piaa_alloc_array(count, sizeof *p, error);
+    double *lists = piaa_alloc_array(2 * most, sizeof *lists, error),
+           *p = piaa_alloc_array(count, sizeof *p, error);
     bool ok = lists && p;
     for (size_t i = 0; ok && i < count; i++) {
         out[i] = (piaa_comparison){0};
-        ok = compare(outcomes[i], outcomes[baseline], figure, lists, draws ? draws : PIAA_BOOTSTRAP_DRAWS, seed, &out[i], error);
+        ok = compare(outcomes[i], outcomes[baseline], figure, lists,
+                     draws ? draws : PIAA_BOOTSTRAP_DRAWS, seed, &out[i], error);
         if (i == baseline) out[i].p = NAN;
         if (ok) p[i] = out[i].p;
     }

@@ -1,9 +1,11 @@
 /*
- * What one method predicted for every person of a protocol, and how well.  Every method and baseline of the study ends in this structure;
- * tables, tests against a baseline and CSV files start from it.
+ * What one method predicted for every person of a protocol, and how well.  Every method and
+ * baseline of the study ends in this structure; tables, tests against a baseline and CSV files
+ * start from it.
  *
- * A person's Spearman is undefined where all their predictions, or all their scores, are equal.  Such people are counted.  Two means are
- * given: over all people with the undefined ones as 0, which is what the published tables hold, and over the others alone.
+ * A person's Spearman is undefined where all their predictions, or all their scores, are equal.
+ * Such people are counted.  Two means are given: over all people with the undefined ones as 0,
+ * which is what the published tables hold, and over the others alone.
  */
 #ifndef PIAA_STUDY_OUTCOME_H
 #define PIAA_STUDY_OUTCOME_H
@@ -41,38 +43,45 @@ typedef struct piaa_outcome {
     size_t user_count;
     piaa_outcome_row *rows;
     size_t row_count;
-    size_t without;                         /* people with no prediction at all: not in the means */
-    size_t test_left_out, support_left_out; /* images without a vector or a score, over all people */
+    size_t without; /* people with no prediction at all: not in the means */
+    size_t test_left_out,
+        support_left_out; /* images without a vector or a score, over all people */
     piaa_outcome_mean spearman, r2, rmse;
 } piaa_outcome;
 
 /* Room for `rows` rows a person; user u's are first = u * rows ..., count 0 for now. */
-piaa_outcome *piaa_outcome_new(const char *method, const char *model, const char *support, size_t users, size_t rows,
-                               piaa_error *error) PIAA_MUST_USE;
+piaa_outcome *piaa_outcome_new(const char *method, const char *model, const char *support,
+                               size_t users, size_t rows, piaa_error *error) PIAA_MUST_USE;
 void piaa_outcome_free(piaa_outcome *outcome);
 
-/* Drops unused rows and those whose prediction is NaN, and fills in every figure.  draws: of the bootstrap, 0 for PIAA_BOOTSTRAP_DRAWS. */
-bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error *error) PIAA_MUST_USE;
+/* Drops unused rows and those whose prediction is NaN, and fills in every figure.  draws: of the
+   bootstrap, 0 for PIAA_BOOTSTRAP_DRAWS. */
+bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed,
+                         piaa_error *error) PIAA_MUST_USE;
 
-/* Adds rows of the published CSV to `text`: user_id,image_path,model_id,support_set,method,giaa,piaa_pred,user_score; piaa_pred as float32.
+/* Adds rows of the published CSV to `text`:
+ * user_id,image_path,model_id,support_set,method,giaa,piaa_pred,user_score; piaa_pred as float32.
  * Image paths get `prefix` before them ("para/").  The header line comes from _header. */
 bool piaa_outcome_csv_header(piaa_text *text, piaa_error *error) PIAA_MUST_USE;
-bool piaa_outcome_csv(const piaa_outcome *outcome, const piaa_dataset *set, const char *prefix, piaa_text *text,
-                      piaa_error *error) PIAA_MUST_USE;
+bool piaa_outcome_csv(const piaa_outcome *outcome, const piaa_dataset *set, const char *prefix,
+                      piaa_text *text, piaa_error *error) PIAA_MUST_USE;
 
 typedef enum piaa_figure { PIAA_FIGURE_SPEARMAN, PIAA_FIGURE_R2, PIAA_FIGURE_RMSE } piaa_figure;
 
-/* One method against the baseline, over the people that both have predictions for; an undefined Spearman counts as 0. */
+/* One method against the baseline, over the people that both have predictions for; an undefined
+   Spearman counts as 0. */
 typedef struct piaa_comparison {
     size_t users;
     size_t better;            /* people for whom the method is better than the baseline */
     piaa_interval difference; /* method - baseline */
-    double p, p_holm;         /* two-sided paired bootstrap; corrected for all comparisons of this call.  NaN for the baseline itself */
+    double p, p_holm; /* two-sided paired bootstrap; corrected for all comparisons of this call. NaN
+                         for the baseline itself */
 } piaa_comparison;
 
 /* out[count]. */
-bool piaa_outcomes_compare(const piaa_outcome *const *outcomes, size_t count, size_t baseline, piaa_figure figure, int draws, uint32_t seed,
-                           piaa_comparison *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_outcomes_compare(const piaa_outcome *const *outcomes, size_t count, size_t baseline,
+                           piaa_figure figure, int draws, uint32_t seed, piaa_comparison *out,
+                           piaa_error *error) PIAA_MUST_USE;
 
 /* The figure of a person; NaN where it is undefined. */
 double piaa_outcome_figure(const piaa_outcome_user *user, piaa_figure figure);

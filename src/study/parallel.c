@@ -35,18 +35,22 @@ static void *work(void *argument) {
             c->failed = i;
             c->error = error;
         }
-        if (ok && c->hooks && c->hooks->progress) c->hooks->progress(c->hooks->user, c->what, (int64_t)c->done, (int64_t)c->count);
+        if (ok && c->hooks && c->hooks->progress)
+            c->hooks->progress(c->hooks->user, c->what, (int64_t)c->done, (int64_t)c->count);
     }
     pthread_mutex_unlock(&c->lock);
     return NULL;
 }
 
-bool piaa_parallel_run(size_t count, int threads, bool (*job)(void *user, size_t i, piaa_error *error), void *user, const char *what,
-                       const piaa_hooks *hooks, piaa_error *error) {
-    crew c = {.count = count, .failed = count, .job = job, .user = user, .what = what, .hooks = hooks};
+bool piaa_parallel_run(size_t count, int threads,
+                       bool (*job)(void *user, size_t i, piaa_error *error), void *user,
+                       const char *what, const piaa_hooks *hooks, piaa_error *error) {
+    crew c = {
+        .count = count, .failed = count, .job = job, .user = user, .what = what, .hooks = hooks};
     pthread_t others[MOST_THREADS];
     int started = 0;
-    if (pthread_mutex_init(&c.lock, NULL) != 0) return piaa_error_set(error, PIAA_MEMORY, "out of memory for a lock");
+    if (pthread_mutex_init(&c.lock, NULL) != 0)
+        return piaa_error_set(error, PIAA_MEMORY, "out of memory for a lock");
     while (started + 1 < threads && started < MOST_THREADS && (size_t)started + 1 < count &&
            pthread_create(&others[started], NULL, work, &c) == 0)
         started++;
@@ -57,6 +61,7 @@ bool piaa_parallel_run(size_t count, int threads, bool (*job)(void *user, size_t
         if (error) *error = c.error;
         return false;
     }
-    if (c.stopped) return piaa_error_set(error, PIAA_STOPPED, "stopped after %zu of %zu", c.done, count);
+    if (c.stopped)
+        return piaa_error_set(error, PIAA_STOPPED, "stopped after %zu of %zu", c.done, count);
     return true;
 }

@@ -2,12 +2,15 @@
  * The published personal protocol: one small ridge regression for every person, source and method.
  *
  *   Linear-Hidden   the person's scores from pooled vectors
- *   GIAA target     the mean scores of the same support images from pooled vectors; tested on the person's own
+ *   GIAA target     the mean scores of the same support images from pooled vectors; tested on the
+ *                   person's own
  *   Reduce          the person's scores from the attributes that a projection predicts
- *   style out       Linear-Hidden without the support images of the test image's own style, style by style: taste across styles
+ *   style out       Linear-Hidden without the support images of the test image's own style, style
+ *                   by style: taste across styles
  *
- * Features of several sources are independent of each other, and so are people: every (source, person) is one job.  Linear-Hidden and the
- * GIAA target share one factorisation where all support images have a mean score.
+ * Features of several sources are independent of each other, and so are people: every (source,
+ * person) is one job.  Linear-Hidden and the GIAA target share one factorisation where all support
+ * images have a mean score.
  */
 #ifndef PIAA_STUDY_PERSONAL_H
 #define PIAA_STUDY_PERSONAL_H
@@ -17,9 +20,16 @@
 #include "study/projection.h"
 #include "study/source.h"
 
-typedef enum piaa_method { PIAA_LINEAR_HIDDEN, PIAA_GIAA_TARGET, PIAA_REDUCE, PIAA_STYLE_OUT, PIAA_METHODS } piaa_method;
+typedef enum piaa_method {
+    PIAA_LINEAR_HIDDEN,
+    PIAA_GIAA_TARGET,
+    PIAA_REDUCE,
+    PIAA_STYLE_OUT,
+    PIAA_METHODS
+} piaa_method;
 
-const char *piaa_method_name(piaa_method method); /* "linear-hidden", "giaa-target", "reduce", "style-out" */
+const char *
+piaa_method_name(piaa_method method); /* "linear-hidden", "giaa-target", "reduce", "style-out" */
 bool piaa_method_parse(const char *name, piaa_method *out);
 
 typedef struct piaa_personal_options {
@@ -30,10 +40,12 @@ typedef struct piaa_personal_options {
     const char *model;                         /* model_id in the CSV; NULL: "" */
     int draws;                                 /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
     uint32_t seed;                             /* of the bootstrap */
-    int threads; /* 0: 1.  OpenBLAS has to be held at one thread by the process's owner where this is more than 1 */
+    int threads; /* 0: 1.  OpenBLAS has to be held at one thread by the process's owner where this
+                    is more than 1 */
 } piaa_personal_options;
 
-/* One outcome for every (support, method, source), in that order: small before large, methods as in the enumeration, sources as given. */
+/* One outcome for every (support, method, source), in that order: small before large, methods as in
+   the enumeration, sources as given. */
 typedef struct piaa_personal {
     piaa_outcome **outcomes;
     size_t count;
@@ -45,13 +57,16 @@ typedef struct piaa_personal {
 } piaa_personal;
 
 /*
- * Images that have no vector are left out of support and test and counted in the outcomes.  A person with one support image gets its score
- * as every prediction; with none, no prediction.  hooks may be NULL; progress and stop are called under a lock from several threads.
- * Fails: nothing asked for, a projection that does not belong to its source, a label that the data set lacks, a value that is not finite,
- * stopped, memory.
+ * Images that have no vector are left out of support and test and counted in the outcomes.  A
+ * person with one support image gets its score as every prediction; with none, no prediction.
+ * hooks may be NULL; progress and stop are called under a lock from several threads. Fails: nothing
+ * asked for, a projection that does not belong to its source, a label that the data set lacks, a
+ * value that is not finite, stopped, memory.
  */
-piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *protocol, const piaa_source *sources, size_t source_count,
-                                 const piaa_personal_options *options, const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *protocol,
+                                 const piaa_source *sources, size_t source_count,
+                                 const piaa_personal_options *options, const piaa_hooks *hooks,
+                                 piaa_error *error) PIAA_MUST_USE;
 void piaa_personal_free(piaa_personal *personal);
 
 #endif

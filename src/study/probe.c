@@ -1,4 +1,5 @@
-/* Linear probes of every source.  The mathematics is in linear/ridge.c; here are the lists of images, and who is best. */
+/* Linear probes of every source.  The mathematics is in linear/ridge.c; here are the lists of
+   images, and who is best. */
 #include "study/probe.h"
 
 #include "base/memory.h"
@@ -20,17 +21,20 @@ typedef struct probing {
     double **predictions;     /* [source_count][PIAA_PARTS] */
 } probing;
 
-/* --------------------------------------------------------------------------------------------------- targets and images */
+/* --------------------------------------------------------------------------- targets and images */
 
 static bool name_targets(probing *run, size_t *attributes, piaa_error *error) {
     piaa_probe *probe = run->probe;
     size_t most = run->set->attribute_count + 1;
-    if (!(probe->target_names = piaa_alloc(most, sizeof(char *), error)) || !(probe->target_names[0] = piaa_strdup("score", error)))
+    if (!(probe->target_names = piaa_alloc(most, sizeof(char *), error)) ||
+        !(probe->target_names[0] = piaa_strdup("score", error)))
         return false;
     probe->target_count = 1;
     for (size_t a = 0; a + 1 < most; a++) {
         if (strcmp(run->set->attribute_names[a], "score") == 0) continue;
-        if (!(probe->target_names[probe->target_count] = piaa_strdup(run->set->attribute_names[a], error))) return false;
+        if (!(probe->target_names[probe->target_count] =
+                  piaa_strdup(run->set->attribute_names[a], error)))
+            return false;
         attributes[probe->target_count++ - 1] = a;
     }
     return true;
@@ -60,7 +64,8 @@ static bool list_images(probing *run, piaa_error *error) {
     piaa_split test = run->options->test ? run->options->test : PIAA_SPLIT_TEST;
     const piaa_split wanted[PIAA_PARTS] = {PIAA_SPLIT_TRAIN, PIAA_SPLIT_VALIDATION, test};
     for (int part = 0; part < PIAA_PARTS; part++) {
-        if (!(probe->images[part] = piaa_alloc(run->set->image_count, sizeof(size_t), error))) return false;
+        if (!(probe->images[part] = piaa_alloc(run->set->image_count, sizeof(size_t), error)))
+            return false;
         for (size_t i = 0; i < run->set->image_count; i++) {
             if (run->set->images[i].split != wanted[part]) continue;
             if (!has_labels(run, i))
@@ -75,14 +80,15 @@ static bool list_images(probing *run, piaa_error *error) {
             !(probe->predictions[part] = piaa_alloc(n * t, sizeof(double), error)))
             return false;
         for (size_t i = 0; i < n; i++)
-            for (size_t k = 0; k < t; k++) probe->labels[part][i * t + k] = label_of(run, probe->images[part][i], k);
+            for (size_t k = 0; k < t; k++)
+                probe->labels[part][i * t + k] = label_of(run, probe->images[part][i], k);
     }
     probe->loo_validation = !probe->count[PIAA_VALIDATION];
     if (probe->count[PIAA_TRAIN]) return true;
-    return piaa_error_set(
-        error, PIAA_MISMATCH,
-        "%.300s has no training image with all labels and vectors (%zu lack a vector, %zu a label): nothing to learn from",
-        run->set->folder, probe->without_vector, probe->without_label);
+    return piaa_error_set(error, PIAA_MISMATCH,
+                          "%.300s has no training image with all labels and vectors (%zu lack a "
+                          "vector, %zu a label): nothing to learn from",
+                          run->set->folder, probe->without_vector, probe->without_label);
 }
 
 static void measure_deviations(probing *run) {
@@ -91,32 +97,40 @@ static void measure_deviations(probing *run) {
     for (size_t k = 0; k < t; k++) {
         double sum = 0, squares = 0;
         for (size_t i = 0; i < n; i++) sum += probe->labels[PIAA_TRAIN][i * t + k];
-        for (size_t i = 0; i < n; i++) squares += pow(probe->labels[PIAA_TRAIN][i * t + k] - sum / (double)n, 2);
+        for (size_t i = 0; i < n; i++)
+            squares += pow(probe->labels[PIAA_TRAIN][i * t + k] - sum / (double)n, 2);
         run->deviation[k] = sqrt(squares / (double)n);
     }
 }
 
-/* ---------------------------------------------------------------------------------------------------------- one source */
+/* ----------------------------------------------------------------------------------- one source */
 
-static double *predict(const probing *run, const piaa_ridge *model, const piaa_source *source, int part, piaa_error *error) {
+static double *predict(const probing *run, const piaa_ridge *model, const piaa_source *source,
+                       int part, piaa_error *error) {
     const piaa_probe *probe = run->probe;
     size_t n = probe->count[part], t = probe->target_count;
     double *out = piaa_alloc_array(n * t, sizeof *out, error);
     if (out)
         for (size_t i = 0; i < n; i++)
-            piaa_ridge_predict(model, source->x + (size_t)source->rows[probe->images[part][i]] * (size_t)source->dim, 1, out + i * t);
+            piaa_ridge_predict(model,
+                               source->x + (size_t)source->rows[probe->images[part][i]] *
+                                               (size_t)source->dim,
+                               1, out + i * t);
     return out;
 }
 
-static bool measure(const probing *run, int part, const double *labels, const double *predicted, size_t n, piaa_probe_cell *cells,
-                    piaa_error *error) {
+static bool measure(const probing *run, int part, const double *labels, const double *predicted,
+                    size_t n, piaa_probe_cell *cells, piaa_error *error) {
     size_t t = run->probe->target_count;
     for (size_t k = 0; k < t; k++)
-        if (!piaa_agreement_measure(labels + k, predicted + k, n, t, &cells[k].figures[part], error)) return false;
+        if (!piaa_agreement_measure(labels + k, predicted + k, n, t, &cells[k].figures[part],
+                                    error))
+            return false;
     return true;
 }
 
-static bool measure_shift(const probing *run, const piaa_ridge *model, size_t s, piaa_probe_cell *cells, piaa_error *error) {
+static bool measure_shift(const probing *run, const piaa_ridge *model, size_t s,
+                          piaa_probe_cell *cells, piaa_error *error) {
     const piaa_probe *probe = run->probe;
     size_t n = probe->count[PIAA_TEST], t = probe->target_count;
     const double *original = run->predictions[s * PIAA_PARTS + PIAA_TEST];
@@ -126,7 +140,8 @@ static bool measure_shift(const probing *run, const piaa_ridge *model, size_t s,
         piaa_probe_shift *shift = &cells[k].shift;
         piaa_agreement both;
         ok = piaa_agreement_measure(original + k, changed + k, n, t, &both, error) &&
-             piaa_agreement_measure(probe->labels[PIAA_TEST] + k, changed + k, n, t, &shift->agreement, error);
+             piaa_agreement_measure(probe->labels[PIAA_TEST] + k, changed + k, n, t,
+                                    &shift->agreement, error);
         if (!ok) break;
         double sum = 0;
         for (size_t i = 0; i < n; i++) sum += changed[i * t + k] - original[i * t + k];
@@ -146,16 +161,21 @@ static bool probe_source(void *user, size_t s, piaa_error *error) {
     size_t n = probe->count[PIAA_TRAIN], t = probe->target_count;
     int64_t *rows = piaa_alloc_array(n, sizeof *rows, error);
     for (size_t i = 0; rows && i < n; i++) rows[i] = source->rows[probe->images[PIAA_TRAIN][i]];
-    piaa_ridge_design *design = rows ? piaa_ridge_design_new(source->x, rows, (int64_t)n, source->dim, error) : NULL;
-    piaa_ridge *model = design ? piaa_ridge_fit(design, probe->labels[PIAA_TRAIN], (int)t, NULL, error) : NULL;
+    piaa_ridge_design *design =
+        rows ? piaa_ridge_design_new(source->x, rows, (int64_t)n, source->dim, error) : NULL;
+    piaa_ridge *model =
+        design ? piaa_ridge_fit(design, probe->labels[PIAA_TRAIN], (int)t, NULL, error) : NULL;
     piaa_ridge_design_free(design);
     free(rows);
     bool ok = model;
     for (int part = 0; ok && part < PIAA_PARTS; part++) {
-        double *predicted = run->predictions[s * PIAA_PARTS + (size_t)part] = predict(run, model, source, part, error);
-        ok = predicted && measure(run, part, probe->labels[part], predicted, probe->count[part], cells, error);
+        double *predicted = run->predictions[s * PIAA_PARTS + (size_t)part] =
+            predict(run, model, source, part, error);
+        ok = predicted &&
+             measure(run, part, probe->labels[part], predicted, probe->count[part], cells, error);
     }
-    if (ok && probe->loo_validation) ok = measure(run, PIAA_VALIDATION, probe->labels[PIAA_TRAIN], model->loo, n, cells, error);
+    if (ok && probe->loo_validation)
+        ok = measure(run, PIAA_VALIDATION, probe->labels[PIAA_TRAIN], model->loo, n, cells, error);
     if (ok && run->options->changed) ok = measure_shift(run, model, s, cells, error);
     for (size_t k = 0; ok && k < t; k++) {
         cells[k].alpha = model->alphas[k];
@@ -165,13 +185,14 @@ static bool probe_source(void *user, size_t s, piaa_error *error) {
     return ok || piaa_error_prefix(error, "%s", source->name);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ together */
+/* ------------------------------------------------------------------------------------- together */
 
 static int best_of(const piaa_probe *probe, size_t target, bool any, piaa_pool pool) {
     int best = -1;
     double most = -2;
     for (size_t s = 0; s < probe->source_count; s++) {
-        double here = probe->cells[s * probe->target_count + target].figures[PIAA_VALIDATION].spearman;
+        double here =
+            probe->cells[s * probe->target_count + target].figures[PIAA_VALIDATION].spearman;
         if ((!any && probe->slots[s].pool != pool) || !(here > most)) continue;
         best = (int)s;
         most = here;
@@ -191,11 +212,14 @@ static bool sum_up(probing *run, piaa_error *error) {
         size_t s = probe->best[k] < 0 ? 0 : (size_t)probe->best[k];
         for (int part = 0; part < PIAA_PARTS; part++)
             for (size_t i = 0; i < probe->count[part]; i++)
-                probe->predictions[part][i * t + k] = run->predictions[s * PIAA_PARTS + (size_t)part][i * t + k];
+                probe->predictions[part][i * t + k] =
+                    run->predictions[s * PIAA_PARTS + (size_t)part][i * t + k];
     }
     int part = probe->count[PIAA_TEST] ? PIAA_TEST : PIAA_TRAIN;
-    return piaa_agreement_correlate(probe->labels[part], probe->count[part], t, probe->label_correlation, error) &&
-           piaa_agreement_correlate(probe->predictions[part], probe->count[part], t, probe->prediction_correlation, error);
+    return piaa_agreement_correlate(probe->labels[part], probe->count[part], t,
+                                    probe->label_correlation, error) &&
+           piaa_agreement_correlate(probe->predictions[part], probe->count[part], t,
+                                    probe->prediction_correlation, error);
 }
 
 static bool allocate(probing *run, size_t *attributes, piaa_error *error) {
@@ -203,8 +227,10 @@ static bool allocate(probing *run, size_t *attributes, piaa_error *error) {
     size_t s = probe->source_count;
     if (!name_targets(run, attributes, error)) return false;
     size_t t = probe->target_count;
-    if (!(probe->source_names = piaa_alloc(s, sizeof(char *), error)) || !(probe->slots = piaa_alloc(s, sizeof *probe->slots, error)) ||
-        !(probe->cells = piaa_alloc(s * t, sizeof *probe->cells, error)) || !(probe->best = piaa_alloc(t, sizeof(int), error)) ||
+    if (!(probe->source_names = piaa_alloc(s, sizeof(char *), error)) ||
+        !(probe->slots = piaa_alloc(s, sizeof *probe->slots, error)) ||
+        !(probe->cells = piaa_alloc(s * t, sizeof *probe->cells, error)) ||
+        !(probe->best = piaa_alloc(t, sizeof(int), error)) ||
         !(probe->label_correlation = piaa_alloc(t * t, sizeof(double), error)) ||
         !(probe->prediction_correlation = piaa_alloc(t * t, sizeof(double), error)) ||
         !(run->deviation = piaa_alloc(t, sizeof(double), error)) ||
@@ -217,8 +243,9 @@ static bool allocate(probing *run, size_t *attributes, piaa_error *error) {
     return true;
 }
 
-piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, size_t source_count, const piaa_probe_options *options,
-                           const piaa_hooks *hooks, piaa_error *error) {
+piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, size_t source_count,
+                           const piaa_probe_options *options, const piaa_hooks *hooks,
+                           piaa_error *error) {
     if (!set || !sources || !source_count) {
         piaa_error_missing(error, set ? "pools and layers to probe" : "data set");
         return NULL;
@@ -226,7 +253,11 @@ piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, 
     const piaa_probe_options usual = {0};
     piaa_probe *probe = piaa_alloc(1, sizeof *probe, error);
     size_t *attributes = piaa_alloc(set->attribute_count, sizeof *attributes, error);
-    probing run = {.probe = probe, .set = set, .sources = sources, .options = options ? options : &usual, .attributes = attributes};
+    probing run = {.probe = probe,
+                   .set = set,
+                   .sources = sources,
+                   .options = options ? options : &usual,
+                   .attributes = attributes};
     bool ok = false;
     if (probe && attributes) {
         probe->source_count = source_count;
@@ -234,10 +265,12 @@ piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, 
     }
     if (ok) {
         measure_deviations(&run);
-        ok = piaa_parallel_run(source_count, run.options->threads, probe_source, &run, "probing layers", hooks, error) &&
+        ok = piaa_parallel_run(source_count, run.options->threads, probe_source, &run,
+                               "probing layers", hooks, error) &&
              sum_up(&run, error);
     }
-    for (size_t i = 0; run.predictions && i < source_count * PIAA_PARTS; i++) free(run.predictions[i]);
+    for (size_t i = 0; run.predictions && i < source_count * PIAA_PARTS; i++)
+        free(run.predictions[i]);
     free(run.predictions);
     free(run.deviation);
     free(attributes);
@@ -248,8 +281,10 @@ piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, 
 
 void piaa_probe_free(piaa_probe *probe) {
     if (!probe) return;
-    for (size_t i = 0; probe->source_names && i < probe->source_count; i++) free(probe->source_names[i]);
-    for (size_t i = 0; probe->target_names && i < probe->target_count; i++) free(probe->target_names[i]);
+    for (size_t i = 0; probe->source_names && i < probe->source_count; i++)
+        free(probe->source_names[i]);
+    for (size_t i = 0; probe->target_names && i < probe->target_count; i++)
+        free(probe->target_names[i]);
     for (int part = 0; part < PIAA_PARTS; part++) {
         free(probe->images[part]);
         free(probe->labels[part]);

@@ -16,19 +16,24 @@ static bool add_attribute(cJSON *list, const piaa_projection *p, int k) {
         cJSON_Delete(item);
         return false;
     }
-    return cJSON_AddStringToObject(item, "name", p->names[k]) && piaa_learned_add_number(item, "intercept", p->intercepts[k]) &&
-           piaa_learned_add_number(item, "average", p->averages[k]) && piaa_learned_add_number(item, "deviation", p->deviations[k]) &&
+    return cJSON_AddStringToObject(item, "name", p->names[k]) &&
+           piaa_learned_add_number(item, "intercept", p->intercepts[k]) &&
+           piaa_learned_add_number(item, "average", p->averages[k]) &&
+           piaa_learned_add_number(item, "deviation", p->deviations[k]) &&
            piaa_learned_add_number(item, "loo_spearman", p->loo_spearman[k]) &&
-           piaa_learned_add_numbers(item, "weights", p->weights + (size_t)k * (size_t)p->slot.dim, p->slot.dim);
+           piaa_learned_add_numbers(item, "weights", p->weights + (size_t)k * (size_t)p->slot.dim,
+                                    p->slot.dim);
 }
 
 static bool add_all(cJSON *root, const void *thing) {
     const piaa_projection *p = thing;
     cJSON *list = NULL;
     bool ok = piaa_learned_add_head(root, format_name, VERSION, p->made, &p->identity, &p->slot) &&
-              piaa_learned_add_number(root, "images", (double)p->images) && piaa_learned_add_number(root, "alpha", p->alpha) &&
+              piaa_learned_add_number(root, "images", (double)p->images) &&
+              piaa_learned_add_number(root, "alpha", p->alpha) &&
               piaa_learned_add_numbers(root, "mean", p->mean, p->slot.dim) &&
-              piaa_learned_add_numbers(root, "scale", p->scale, p->slot.dim) && (list = cJSON_AddArrayToObject(root, "attributes"));
+              piaa_learned_add_numbers(root, "scale", p->scale, p->slot.dim) &&
+              (list = cJSON_AddArrayToObject(root, "attributes"));
     for (int k = 0; ok && k < p->count; k++) ok = add_attribute(list, p, k);
     return ok;
 }
@@ -45,20 +50,25 @@ bool piaa_projection_save(const piaa_projection *p, const char *path, piaa_error
     return ok;
 }
 
-static bool get_attribute(const piaa_learned_source *from, piaa_projection *p, int k, piaa_error *error) {
+static bool get_attribute(const piaa_learned_source *from, piaa_projection *p, int k,
+                          piaa_error *error) {
     const char *name;
-    if (!piaa_learned_string(from, "name", &name, error) || !piaa_learned_number(from, "intercept", &p->intercepts[k], error) ||
+    if (!piaa_learned_string(from, "name", &name, error) ||
+        !piaa_learned_number(from, "intercept", &p->intercepts[k], error) ||
         !piaa_learned_number(from, "average", &p->averages[k], error) ||
         !piaa_learned_number(from, "deviation", &p->deviations[k], error) ||
         !piaa_learned_correlation(from, "loo_spearman", &p->loo_spearman[k], error) ||
-        !piaa_learned_numbers(from, "weights", p->weights + (size_t)k * (size_t)p->slot.dim, p->slot.dim, error))
+        !piaa_learned_numbers(from, "weights", p->weights + (size_t)k * (size_t)p->slot.dim,
+                              p->slot.dim, error))
         return false;
     if (!(p->deviations[k] >= 0)) return piaa_learned_broken(from, "deviation", "0 or more", error);
     return (p->names[k] = piaa_strdup(name, error)) != NULL;
 }
 
-static bool get_rest(const piaa_learned_source *from, const cJSON *list, piaa_projection *p, piaa_error *error) {
-    if (!piaa_learned_int(from, "images", 2, INT64_MAX, &p->images, error) || !piaa_learned_positive(from, "alpha", &p->alpha, error) ||
+static bool get_rest(const piaa_learned_source *from, const cJSON *list, piaa_projection *p,
+                     piaa_error *error) {
+    if (!piaa_learned_int(from, "images", 2, INT64_MAX, &p->images, error) ||
+        !piaa_learned_positive(from, "alpha", &p->alpha, error) ||
         !piaa_learned_numbers(from, "mean", p->mean, p->slot.dim, error) ||
         !piaa_learned_scales(from, "scale", p->scale, p->slot.dim, error))
         return false;
@@ -70,8 +80,12 @@ static bool get_rest(const piaa_learned_source *from, const cJSON *list, piaa_pr
 }
 
 static piaa_projection *from_json(const cJSON *root, const char *where, piaa_error *error) {
-    const piaa_learned_source from = {
-        .root = root, .where = where, .format = format_name, .version = VERSION, .noun = "projection", .command = "piaa reduce"};
+    const piaa_learned_source from = {.root = root,
+                                      .where = where,
+                                      .format = format_name,
+                                      .version = VERSION,
+                                      .noun = "projection",
+                                      .command = "piaa reduce"};
     piaa_identity identity = {0};
     piaa_slot slot = {0};
     char made[32];
@@ -82,7 +96,8 @@ static piaa_projection *from_json(const cJSON *root, const char *where, piaa_err
     for (const cJSON *item = whole ? list->child : NULL; item; item = item->next)
         whole = whole && cJSON_GetArraySize(piaa_json_find(item, "weights")) == slot.dim;
     if (!whole) { /* before anything of that size is asked for */
-        piaa_learned_broken(&from, "attributes", "a list of attributes with \"features.dim\" weights each", error);
+        piaa_learned_broken(&from, "attributes",
+                            "a list of attributes with \"features.dim\" weights each", error);
         return NULL;
     }
     piaa_projection *p = piaa_projection_new(&identity, &slot, count, error);
@@ -92,7 +107,8 @@ static piaa_projection *from_json(const cJSON *root, const char *where, piaa_err
     return NULL;
 }
 
-piaa_projection *piaa_projection_parse(const char *text, size_t size, const char *where, piaa_error *error) {
+piaa_projection *piaa_projection_parse(const char *text, size_t size, const char *where,
+                                       piaa_error *error) {
     cJSON *root = piaa_json_parse(text, size, where, error);
     piaa_projection *p = root ? from_json(root, where, error) : NULL;
     cJSON_Delete(root);

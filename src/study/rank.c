@@ -9,7 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The rated photos that have a vector, in the order of the ratings: what a taste is learned from. */
+/* The rated photos that have a vector, in the order of the ratings: what a taste is learned
+   from. */
 typedef struct rated_rows {
     int64_t *rows; /* of the matrix */
     double *scores;
@@ -23,8 +24,8 @@ static void free_rated(rated_rows *rated) {
     free(rated->rating);
 }
 
-static bool find_rated(const piaa_store *store, int slot, const piaa_ratings *ratings, rated_rows *out, size_t *missing,
-                       piaa_error *error) {
+static bool find_rated(const piaa_store *store, int slot, const piaa_ratings *ratings,
+                       rated_rows *out, size_t *missing, piaa_error *error) {
     size_t n = piaa_ratings_count(ratings);
     *out = (rated_rows){.rows = piaa_alloc(n, sizeof(int64_t), error),
                         .scores = piaa_alloc(n, sizeof(double), error),
@@ -49,17 +50,23 @@ static bool find_rated(const piaa_store *store, int slot, const piaa_ratings *ra
 }
 
 static bool no_overlap(const piaa_store *store, const piaa_ratings *ratings, piaa_error *error) {
-    if (!piaa_ratings_count(ratings)) return piaa_error_set(error, PIAA_USAGE, "%s holds no ratings", piaa_ratings_where(ratings));
+    if (!piaa_ratings_count(ratings))
+        return piaa_error_set(error, PIAA_USAGE, "%s holds no ratings",
+                              piaa_ratings_where(ratings));
     const char *rated = piaa_ratings_at(ratings, 0)->path;
     if (!piaa_store_photos(store))
-        return piaa_error_set(error, PIAA_MISMATCH, "%s holds no photos yet: embed the rated ones first", piaa_store_path(store));
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "%s holds no photos yet: embed the rated ones first",
+                              piaa_store_path(store));
     return piaa_error_set(error, PIAA_MISMATCH,
-                          "none of the %zu rated photos is among the photos read: the ratings name %.300s, the photos are like %.300s "
+                          "none of the %zu rated photos is among the photos read: the ratings name "
+                          "%.300s, the photos are like %.300s "
                           "(paths in the ratings are relative to the file they stand in)",
                           piaa_ratings_count(ratings), rated, piaa_store_photo(store, 0)->path);
 }
 
-piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratings *ratings, const piaa_hooks *hooks, piaa_error *error) {
+piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratings *ratings,
+                             const piaa_hooks *hooks, piaa_error *error) {
     if (!store || !ratings) {
         piaa_error_missing(error, store ? "ratings" : "store");
         return NULL;
@@ -74,19 +81,21 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
     } else {
         if (left_out) {
             char line[1100];
-            snprintf(line, sizeof line, "%zu of %zu rated photos could not be used, the first is %s", left_out, piaa_ratings_count(ratings),
-                     piaa_ratings_at(ratings, missing)->path);
+            snprintf(line, sizeof line,
+                     "%zu of %zu rated photos could not be used, the first is %s", left_out,
+                     piaa_ratings_count(ratings), piaa_ratings_at(ratings, missing)->path);
             piaa_hooks_warn(hooks, line);
         }
         piaa_identity identity = piaa_source_identity(store);
-        taste = piaa_taste_fit_rows(&identity, &piaa_store_slots(store)->items[slot], piaa_store_matrix(store, slot, NULL), rated.rows,
-                                    rated.scores, rated.count, hooks, error);
+        taste = piaa_taste_fit_rows(&identity, &piaa_store_slots(store)->items[slot],
+                                    piaa_store_matrix(store, slot, NULL), rated.rows, rated.scores,
+                                    rated.count, hooks, error);
     }
     free_rated(&rated);
     return taste;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- ranking */
+/* -------------------------------------------------------------------------------------- ranking */
 
 struct piaa_ranking {
     piaa_ranked *items;
@@ -104,9 +113,10 @@ static int by_path(const void *a, const void *b) {
     return strcmp(((const piaa_ranked *)a)->path, ((const piaa_ranked *)b)->path);
 }
 
-/* Marks the rated photos, and puts the prediction that had not seen the rating in place of the one that had. */
-static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slot, const piaa_ratings *ratings, piaa_ranking *ranking,
-                       piaa_error *error) {
+/* Marks the rated photos, and puts the prediction that had not seen the rating in place of the one
+   that had. */
+static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slot,
+                       const piaa_ratings *ratings, piaa_ranking *ranking, piaa_error *error) {
     rated_rows rated;
     size_t missing;
     if (!find_rated(store, slot, ratings, &rated, &missing, error)) return false;
@@ -123,9 +133,11 @@ static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slo
     return true;
 }
 
-static piaa_ranking *new_ranking(const piaa_store *store, int slot, const char *const *paths, size_t path_count, piaa_error *error) {
+static piaa_ranking *new_ranking(const piaa_store *store, int slot, const char *const *paths,
+                                 size_t path_count, piaa_error *error) {
     size_t most = paths ? path_count : piaa_store_photos(store), bytes = 0;
-    for (size_t i = 0; i < most; i++) bytes += strlen(paths ? paths[i] : piaa_store_photo(store, i)->path) + 1;
+    for (size_t i = 0; i < most; i++)
+        bytes += strlen(paths ? paths[i] : piaa_store_photo(store, i)->path) + 1;
     piaa_ranking *ranking = piaa_alloc(1, sizeof *ranking, error);
     if (!ranking) return NULL;
     ranking->items = piaa_alloc(most, sizeof *ranking->items, error);
@@ -136,7 +148,8 @@ static piaa_ranking *new_ranking(const piaa_store *store, int slot, const char *
     }
     char *at = ranking->paths;
     for (size_t i = 0; i < most; i++) {
-        const piaa_photo *photo = paths ? piaa_store_find(store, paths[i]) : piaa_store_photo(store, i);
+        const piaa_photo *photo =
+            paths ? piaa_store_find(store, paths[i]) : piaa_store_photo(store, i);
         if (!photo || !piaa_store_vector(store, slot, photo->row)) continue;
         size_t size = strlen(photo->path) + 1;
         memcpy(at, photo->path, size);
@@ -146,8 +159,8 @@ static piaa_ranking *new_ranking(const piaa_store *store, int slot, const char *
     return ranking;
 }
 
-piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths, size_t path_count,
-                        const piaa_ratings *ratings, piaa_error *error) {
+piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths,
+                        size_t path_count, const piaa_ratings *ratings, piaa_error *error) {
     if (!taste || !store) {
         piaa_error_missing(error, taste ? "store" : "taste");
         return NULL;
@@ -155,18 +168,22 @@ piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const 
     int slot = piaa_store_find_slot(store, taste->slot.pool, taste->slot.layer);
     if (slot < 0) {
         piaa_error_set(error, PIAA_MISMATCH,
-                       "%s holds no %s.%d, from which the taste was learned: embed the photos with --pool %s --layer %d",
-                       piaa_store_path(store), piaa_pool_name(taste->slot.pool), taste->slot.layer, piaa_pool_name(taste->slot.pool),
-                       taste->slot.layer);
+                       "%s holds no %s.%d, from which the taste was learned: embed the photos with "
+                       "--pool %s --layer %d",
+                       piaa_store_path(store), piaa_pool_name(taste->slot.pool), taste->slot.layer,
+                       piaa_pool_name(taste->slot.pool), taste->slot.layer);
         return NULL;
     }
     piaa_identity identity = piaa_source_identity(store);
-    if (!piaa_taste_fits(taste, &identity, &piaa_store_slots(store)->items[slot], error)) return NULL;
+    if (!piaa_taste_fits(taste, &identity, &piaa_store_slots(store)->items[slot], error))
+        return NULL;
     piaa_ranking *ranking = new_ranking(store, slot, paths, path_count, error);
     if (!ranking) return NULL;
     for (size_t i = 0; i < ranking->count; i++) {
         piaa_ranked *item = &ranking->items[i];
-        piaa_taste_predict(taste, piaa_store_vector(store, slot, piaa_store_find(store, item->path)->row), 1, &item->score);
+        piaa_taste_predict(taste,
+                           piaa_store_vector(store, slot, piaa_store_find(store, item->path)->row),
+                           1, &item->score);
     }
     if (ratings && !mark_rated(taste, store, slot, ratings, ranking, error)) {
         piaa_ranking_free(ranking);

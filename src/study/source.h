@@ -1,4 +1,5 @@
-/* What a study's regressions read: the vectors that a store holds of a data set's images, from one matrix or from several side by side. */
+/* What a study's regressions read: the vectors that a store holds of a data set's images, from one
+   matrix or from several side by side. */
 #ifndef PIAA_STUDY_SOURCE_H
 #define PIAA_STUDY_SOURCE_H
 
@@ -12,18 +13,21 @@ typedef struct piaa_source {
     char published[128]; /* as the published code says it: "llm_text_L3" */
     piaa_slot slots[PIAA_SOURCE_PARTS];
     int parts;
-    int dim;        /* of all parts together */
-    const float *x; /* [*][dim]; the store's mapped matrix where there is one part, else the source's own */
-    int64_t *rows;  /* [images of the data set] row of x; -1 where the image has no vector */
-    size_t absent;  /* images without one */
+    int dim; /* of all parts together */
+    const float
+        *x; /* [*][dim]; the store's mapped matrix where there is one part, else the source's own */
+    int64_t *rows; /* [images of the data set] row of x; -1 where the image has no vector */
+    size_t absent; /* images without one */
     float *own;
 } piaa_source;
 
-/* The store must outlive the source and not be refreshed meanwhile.  `changed`: the folder of changed copies of the images
- * (study/changed.h) that is looked for in the store instead of the images themselves; NULL for these.  Of the slots only pool and layer are
- * read.  Fails where the store lacks a slot (PIAA_MISMATCH) or every image. */
-bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set, const char *changed, const piaa_slot *slots,
-                      int parts, piaa_error *error) PIAA_MUST_USE;
+/* The store must outlive the source and not be refreshed meanwhile.  `changed`: the folder of
+ * changed copies of the images (study/changed.h) that is looked for in the store instead of the
+ * images themselves; NULL for these.  Of the slots only pool and layer are read.  Fails where the
+ * store lacks a slot (PIAA_MISMATCH) or every image. */
+bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set,
+                      const char *changed, const piaa_slot *slots, int parts,
+                      piaa_error *error) PIAA_MUST_USE;
 void piaa_source_close(piaa_source *source);
 
 /* Who made the store's features; the strings are the store's. */

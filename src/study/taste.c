@@ -1,4 +1,5 @@
-/* Learns one person's taste with a ridge regression, and scores photos with it.  The file format is in taste_file.c. */
+/* Learns one person's taste with a ridge regression, and scores photos with it.  The file format is
+   in taste_file.c. */
 #include "study/taste.h"
 
 #include "base/hooks.h"
@@ -16,7 +17,7 @@
 
 enum { FEW_RATINGS = 10 };
 
-#define TEXT(member, called)                                                                                                               \
+#define TEXT(member, called)                                                                       \
     { offsetof(piaa_identity, member), #member, called }
 const piaa_taste_text piaa_taste_texts[PIAA_TASTE_TEXTS] = {
     TEXT(fingerprint, "the model"),
@@ -39,12 +40,14 @@ void piaa_taste_text_set(piaa_identity *identity, size_t index, const char *text
     memcpy((char *)identity + piaa_taste_texts[index].offset, &text, sizeof text);
 }
 
-piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot, piaa_error *error) {
+piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot,
+                           piaa_error *error) {
     piaa_taste *taste = piaa_alloc(1, sizeof *taste, error);
     if (!taste) return NULL;
     size_t dim = (size_t)slot->dim;
     taste->slot = *slot;
-    bool ok = (taste->mean = piaa_alloc(dim, sizeof(double), error)) && (taste->scale = piaa_alloc(dim, sizeof(double), error)) &&
+    bool ok = (taste->mean = piaa_alloc(dim, sizeof(double), error)) &&
+              (taste->scale = piaa_alloc(dim, sizeof(double), error)) &&
               (taste->weights = piaa_alloc(dim, sizeof(double), error));
     for (size_t i = 0; ok && i < PIAA_TASTE_TEXTS; i++) {
         char *copy = piaa_strdup(piaa_taste_text_get(identity, i), error);
@@ -70,22 +73,32 @@ void piaa_taste_free(piaa_taste *taste) {
     free(taste);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- learning */
+/* ------------------------------------------------------------------------------------- learning */
 
-static bool check_scores(const double *y, int64_t n, double *lowest, double *highest, piaa_error *error) {
-    if (n < 1) return piaa_error_set(error, PIAA_USAGE, "no rated photos to learn from: rate at least 2 photos with different scores");
+static bool check_scores(const double *y, int64_t n, double *lowest, double *highest,
+                         piaa_error *error) {
+    if (n < 1)
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "no rated photos to learn from: rate at least 2 photos with different scores");
     if (n == 1)
-        return piaa_error_set(error, PIAA_USAGE, "one rated photo does not show a taste: rate at least 2 photos with different scores");
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "one rated photo does not show a taste: rate at least 2 photos with different scores");
     *lowest = *highest = y[0];
     for (int64_t i = 0; i < n; i++) {
         if (!isfinite(y[i]))
-            return piaa_error_set(error, PIAA_FORMAT, "the score of rated photo %lld is not a finite number", (long long)i + 1);
+            return piaa_error_set(error, PIAA_FORMAT,
+                                  "the score of rated photo %lld is not a finite number",
+                                  (long long)i + 1);
         *lowest = fmin(*lowest, y[i]);
         *highest = fmax(*highest, y[i]);
     }
     if (*lowest == *highest)
-        return piaa_error_set(error, PIAA_USAGE, "all %lld rated photos have the score %g: rate at least 2 photos with different scores",
-                              (long long)n, *lowest);
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "all %lld rated photos have the score %g: rate at least 2 photos with different scores",
+            (long long)n, *lowest);
     return true;
 }
 
@@ -95,7 +108,8 @@ static bool all_alike(const piaa_ridge *model) {
     return true;
 }
 
-static bool take_model(piaa_taste *taste, const piaa_ridge *model, const double *y, const piaa_hooks *hooks, piaa_error *error) {
+static bool take_model(piaa_taste *taste, const piaa_ridge *model, const double *y,
+                       const piaa_hooks *hooks, piaa_error *error) {
     size_t bytes = (size_t)model->dim * sizeof(double);
     memcpy(taste->mean, model->mean, bytes);
     memcpy(taste->scale, model->scale, bytes);
@@ -106,19 +120,22 @@ static bool take_model(piaa_taste *taste, const piaa_ridge *model, const double 
     taste->unseen = piaa_alloc((size_t)model->rows, sizeof(double), error);
     if (!taste->unseen) return false;
     memcpy(taste->unseen, model->loo, (size_t)model->rows * sizeof(double));
-    if (!piaa_metrics_spearman(y, model->loo, (size_t)model->rows, &taste->loo_spearman, error)) return false;
+    if (!piaa_metrics_spearman(y, model->loo, (size_t)model->rows, &taste->loo_spearman, error))
+        return false;
     if (!all_alike(model)) return true;
     taste->loo_spearman = NAN; /* there is nothing to rank by */
     char line[200];
     snprintf(line, sizeof line,
-             "the features tell none of the rated photos apart, so every photo gets the mean score, %.2f: choose another %s",
+             "the features tell none of the rated photos apart, so every photo gets the mean "
+             "score, %.2f: choose another %s",
              taste->intercept, taste->slot.layer == 0 ? "layer" : "layer or pool");
     piaa_hooks_warn(hooks, line);
     return true;
 }
 
-piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot, const float *x, const int64_t *rows, const double *y,
-                                int64_t n, const piaa_hooks *hooks, piaa_error *error) {
+piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot,
+                                const float *x, const int64_t *rows, const double *y, int64_t n,
+                                const piaa_hooks *hooks, piaa_error *error) {
     double lowest = 0, highest = 0;
     if (!check_scores(y, n, &lowest, &highest, error)) return NULL;
     piaa_ridge_design *design = piaa_ridge_design_new(x, rows, n, slot->dim, error);
@@ -130,7 +147,8 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
         taste->highest = highest;
         time_t now = time(NULL);
         struct tm utc;
-        if (gmtime_r(&now, &utc)) strftime(taste->made, sizeof taste->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
+        if (gmtime_r(&now, &utc))
+            strftime(taste->made, sizeof taste->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
         if (!take_model(taste, model, y, hooks, error)) {
             piaa_taste_free(taste);
             taste = NULL;
@@ -138,7 +156,9 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
     }
     if (taste && n < FEW_RATINGS) {
         char line[160];
-        snprintf(line, sizeof line, "learned from only %lld rated photos: expect rough scores; %d or more are better, 100 better still",
+        snprintf(line, sizeof line,
+                 "learned from only %lld rated photos: expect rough scores; %d or more are better, "
+                 "100 better still",
                  (long long)n, FEW_RATINGS);
         piaa_hooks_warn(hooks, line);
     }
@@ -147,37 +167,47 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
     return taste;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- scoring */
+/* -------------------------------------------------------------------------------------- scoring */
 
 void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count, double *out) {
     size_t dim = (size_t)taste->slot.dim;
     for (size_t i = 0; i < (size_t)count; i++)
-        out[i] = taste->intercept + piaa_ridge_dot(taste->weights, taste->mean, x + i * dim, taste->slot.dim);
+        out[i] = taste->intercept +
+                 piaa_ridge_dot(taste->weights, taste->mean, x + i * dim, taste->slot.dim);
 }
 
 static bool differs(const char *what, const char *own, const char *other, piaa_error *error) {
     return piaa_error_set(error, PIAA_MISMATCH,
-                          "the taste was learned with %s \"%.300s\", not \"%.300s\": use that one, or fit the taste again", what, own,
-                          other);
+                          "the taste was learned with %s \"%.300s\", not \"%.300s\": use that one, "
+                          "or fit the taste again",
+                          what, own, other);
 }
 
-bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot, piaa_error *error) {
+bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot,
+                     piaa_error *error) {
     for (size_t i = 0; i < PIAA_TASTE_TEXTS; i++) {
         const piaa_taste_text *text = &piaa_taste_texts[i];
-        const char *own = piaa_taste_text_get(&taste->identity, i), *other = piaa_taste_text_get(identity, i);
+        const char *own = piaa_taste_text_get(&taste->identity, i),
+                   *other = piaa_taste_text_get(identity, i);
         if (!text->called || strcmp(own, other) == 0) continue;
-        if (text->offset != offsetof(piaa_identity, fingerprint)) return differs(text->called, own, other, error);
+        if (text->offset != offsetof(piaa_identity, fingerprint))
+            return differs(text->called, own, other, error);
         const char *name = identity->model ? identity->model : "";
-        if (strcmp(taste->identity.model, name) != 0) return differs(text->called, taste->identity.model, name, error);
+        if (strcmp(taste->identity.model, name) != 0)
+            return differs(text->called, taste->identity.model, name, error);
         return piaa_error_set(error, PIAA_MISMATCH,
-                              "the taste was learned with other weights of the model \"%.300s\": use those, or fit the taste "
+                              "the taste was learned with other weights of the model \"%.300s\": "
+                              "use those, or fit the taste "
                               "again",
                               name);
     }
-    if (taste->slot.pool != slot->pool) return differs("the pool", piaa_pool_name(taste->slot.pool), piaa_pool_name(slot->pool), error);
+    if (taste->slot.pool != slot->pool)
+        return differs("the pool", piaa_pool_name(taste->slot.pool), piaa_pool_name(slot->pool),
+                       error);
     if (taste->slot.layer == slot->layer && taste->slot.dim == slot->dim) return true;
     return piaa_error_set(error, PIAA_MISMATCH,
-                          "the taste was learned from layer %d (%d numbers), not from layer %d (%d): use that layer, or fit "
+                          "the taste was learned from layer %d (%d numbers), not from layer %d "
+                          "(%d): use that layer, or fit "
                           "the taste again",
                           taste->slot.layer, taste->slot.dim, slot->layer, slot->dim);
 }

@@ -1,21 +1,26 @@
 /*
- * One person's taste: everything that is needed to score a photo from its pooled vector, and to say where the score comes from.
+ * One person's taste: everything that is needed to score a photo from its pooled vector, and to say
+ * where the score comes from.
  *
  *     score = intercept + sum over j of weights[j] * (x[j] - mean[j])
  *
- * The file (TASTE.json; every number with 17 significant digits, so that a loaded taste predicts to the last bit what the saved one did):
+ * The file (TASTE.json; every number with 17 significant digits, so that a loaded taste predicts to
+ * the last bit what the saved one did):
  *
  *     format          "piaa-taste"
  *     version         1
  *     made            "2025-01-31T12:00:00Z"
- *     features        {pool, layer, dim}, and what made them, as the feature store has it: {fingerprint, model, family, prompt,
+ *     features        {pool, layer, dim}, and what made them, as the feature store has it:
+ *                     {fingerprint, model, family, prompt,
  *                     preprocessing, dtype, library}
  *     ratings         {count, lowest, highest}
- *     leave_one_out   {rmse, spearman}: errors for photos left out; spearman is null where it is undefined
+ *     leave_one_out   {rmse, spearman}: errors for photos left out; spearman is null where it is
+ *                     undefined
  *     alpha           strength of the ridge penalty, on standardised features
  *     intercept       the mean score
  *     mean, scale     [dim] of the features in the rated photos; scale is 1 for constant columns
- *     weights         [dim] per unit of the raw feature; weights[j] * scale[j] is the coefficient of the standardised one
+ *     weights         [dim] per unit of the raw feature; weights[j] * scale[j] is the coefficient
+ *                     of the standardised one
  */
 #ifndef PIAA_STUDY_TASTE_H
 #define PIAA_STUDY_TASTE_H
@@ -24,19 +29,24 @@
 #include "features/store.h" /* piaa_identity */
 
 /*
- * Learns a taste from the features of n rated photos: rows[i] (i itself where rows is NULL) of x [*, slot->dim] has score y[i].
- * The identity is copied.  Told to hooks->warn (hooks may be NULL): fewer than 10 ratings; features that are the same for all
- * photos. Errors: one rating, or ratings that are all equal; a feature or a score that is not finite.
+ * Learns a taste from the features of n rated photos: rows[i] (i itself where rows is NULL) of x
+ * [*, slot->dim] has score y[i]. The identity is copied.  Told to hooks->warn (hooks may be NULL):
+ * fewer than 10 ratings; features that are the same for all photos. Errors: one rating, or ratings
+ * that are all equal; a feature or a score that is not finite.
  */
-piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot, const float *x, const int64_t *rows, const double *y,
-                                int64_t n, const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot,
+                                const float *x, const int64_t *rows, const double *y, int64_t n,
+                                const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
-/* The file's text, to be freed by the caller, and a taste from such a text (`where` names it in messages). */
+/* The file's text, to be freed by the caller, and a taste from such a text (`where` names it in
+   messages). */
 char *piaa_taste_to_json(const piaa_taste *taste, piaa_error *error) PIAA_MUST_USE;
-piaa_taste *piaa_taste_parse(const char *text, size_t size, const char *where, piaa_error *error) PIAA_MUST_USE;
+piaa_taste *piaa_taste_parse(const char *text, size_t size, const char *where,
+                             piaa_error *error) PIAA_MUST_USE;
 
-/* Whether features of this identity and slot may be scored (model, prompt, preprocessing and dtype are what they were); the error names the
- * first difference and both sides of it. */
-bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot, piaa_error *error) PIAA_MUST_USE;
+/* Whether features of this identity and slot may be scored (model, prompt, preprocessing and dtype
+ * are what they were); the error names the first difference and both sides of it. */
+bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot,
+                     piaa_error *error) PIAA_MUST_USE;
 
 #endif

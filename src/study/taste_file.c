@@ -13,11 +13,16 @@ static const char format_name[] = "piaa-taste";
 static bool add_all(cJSON *root, const void *thing) {
     const piaa_taste *taste = thing;
     cJSON *part;
-    return piaa_learned_add_head(root, format_name, VERSION, taste->made, &taste->identity, &taste->slot) &&
-           (part = cJSON_AddObjectToObject(root, "ratings")) && piaa_learned_add_number(part, "count", (double)taste->ratings) &&
-           piaa_learned_add_number(part, "lowest", taste->lowest) && piaa_learned_add_number(part, "highest", taste->highest) &&
-           (part = cJSON_AddObjectToObject(root, "leave_one_out")) && piaa_learned_add_number(part, "rmse", taste->loo_rmse) &&
-           piaa_learned_add_number(part, "spearman", taste->loo_spearman) && piaa_learned_add_number(root, "alpha", taste->alpha) &&
+    return piaa_learned_add_head(root, format_name, VERSION, taste->made, &taste->identity,
+                                 &taste->slot) &&
+           (part = cJSON_AddObjectToObject(root, "ratings")) &&
+           piaa_learned_add_number(part, "count", (double)taste->ratings) &&
+           piaa_learned_add_number(part, "lowest", taste->lowest) &&
+           piaa_learned_add_number(part, "highest", taste->highest) &&
+           (part = cJSON_AddObjectToObject(root, "leave_one_out")) &&
+           piaa_learned_add_number(part, "rmse", taste->loo_rmse) &&
+           piaa_learned_add_number(part, "spearman", taste->loo_spearman) &&
+           piaa_learned_add_number(root, "alpha", taste->alpha) &&
            piaa_learned_add_number(root, "intercept", taste->intercept) &&
            piaa_learned_add_numbers(root, "mean", taste->mean, taste->slot.dim) &&
            piaa_learned_add_numbers(root, "scale", taste->scale, taste->slot.dim) &&
@@ -43,18 +48,26 @@ static bool get_rest(const piaa_learned_source *from, piaa_taste *taste, piaa_er
         !piaa_learned_number(from, "ratings.highest", &taste->highest, error) ||
         !piaa_learned_number(from, "leave_one_out.rmse", &taste->loo_rmse, error) ||
         !piaa_learned_correlation(from, "leave_one_out.spearman", &taste->loo_spearman, error) ||
-        !piaa_learned_positive(from, "alpha", &taste->alpha, error) || !piaa_learned_number(from, "intercept", &taste->intercept, error) ||
-        !piaa_learned_numbers(from, "mean", taste->mean, dim, error) || !piaa_learned_scales(from, "scale", taste->scale, dim, error) ||
+        !piaa_learned_positive(from, "alpha", &taste->alpha, error) ||
+        !piaa_learned_number(from, "intercept", &taste->intercept, error) ||
+        !piaa_learned_numbers(from, "mean", taste->mean, dim, error) ||
+        !piaa_learned_scales(from, "scale", taste->scale, dim, error) ||
         !piaa_learned_numbers(from, "weights", taste->weights, dim, error))
         return false;
-    if (!(taste->loo_rmse >= 0)) return piaa_learned_broken(from, "leave_one_out.rmse", "0 or more", error);
-    if (!(taste->lowest <= taste->highest)) return piaa_learned_broken(from, "ratings.highest", "at least \"ratings.lowest\"", error);
+    if (!(taste->loo_rmse >= 0))
+        return piaa_learned_broken(from, "leave_one_out.rmse", "0 or more", error);
+    if (!(taste->lowest <= taste->highest))
+        return piaa_learned_broken(from, "ratings.highest", "at least \"ratings.lowest\"", error);
     return true;
 }
 
 static piaa_taste *from_json(const cJSON *root, const char *where, piaa_error *error) {
-    const piaa_learned_source from = {
-        .root = root, .where = where, .format = format_name, .version = VERSION, .noun = "taste", .command = "piaa fit"};
+    const piaa_learned_source from = {.root = root,
+                                      .where = where,
+                                      .format = format_name,
+                                      .version = VERSION,
+                                      .noun = "taste",
+                                      .command = "piaa fit"};
     piaa_identity identity = {0};
     piaa_slot slot = {0};
     char made[32];

@@ -4,8 +4,8 @@
 
 #include "study/taste.h"
 
-/* The strings of an identity: its member, the key in the file, what to call it in a message (NULL: it may differ), in the order in which
- * differences are looked for. */
+/* The strings of an identity: its member, the key in the file, what to call it in a message (NULL:
+ * it may differ), in the order in which differences are looked for. */
 typedef struct piaa_taste_text {
     size_t offset;
     const char *key, *called;
@@ -18,6 +18,7 @@ const char *piaa_taste_text_get(const piaa_identity *identity, size_t index); /*
 void piaa_taste_text_set(piaa_identity *identity, size_t index, const char *text);
 
 /* A taste with copies of the identity's strings and zeroed arrays of slot->dim numbers. */
-piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot, piaa_error *error) PIAA_MUST_USE;
+piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot,
+                           piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* Finding added tokens: at every byte that begins one, walk the tree of their bytes as far as the text follows it. */
+/* Finding added tokens: at every byte that begins one, walk the tree of their bytes as far as the
+   text follows it. */
 #include "text/added.h"
 
 #include <stdlib.h>
@@ -34,12 +35,14 @@ void piaa_added_put(piaa_added *added, const char *token, size_t length, int32_t
     if (length) added->first[(unsigned char)token[0]] = true;
 }
 
-int32_t piaa_added_find(const piaa_added *added, const char *text, size_t size, size_t *start, size_t *length) {
+int32_t piaa_added_find(const piaa_added *added, const char *text, size_t size, size_t *start,
+                        size_t *length) {
     for (size_t at = 0; added->nodes > 1 && at < size; at++) {
         if (!added->first[(unsigned char)text[at]]) continue;
         int32_t node = 0, id = -1;
         for (size_t i = at; i < size; i++) {
-            const piaa_pair *child = piaa_pairs_find(&added->children, node, (unsigned char)text[i]);
+            const piaa_pair *child =
+                piaa_pairs_find(&added->children, node, (unsigned char)text[i]);
             if (!child) break;
             node = child->result;
             if (added->ids[node] >= 0) id = added->ids[node], *start = at, *length = i + 1 - at;

@@ -1,4 +1,5 @@
-/* Added tokens ("<|im_start|>"): fixed strings that are found in the text before anything else is done to it. */
+/* Added tokens ("<|im_start|>"): fixed strings that are found in the text before anything else is
+   done to it. */
 #ifndef PIAA_TEXT_ADDED_H
 #define PIAA_TEXT_ADDED_H
 
@@ -19,8 +20,9 @@ bool piaa_added_init(piaa_added *added, size_t bytes, piaa_error *error) PIAA_MU
 void piaa_added_free(piaa_added *added);
 void piaa_added_put(piaa_added *added, const char *token, size_t length, int32_t id);
 
-/* The leftmost token in the text, the longest of those that begin there: its place in *start and *length, its id returned.
- * -1 if there is none; then *start is `size`. */
-int32_t piaa_added_find(const piaa_added *added, const char *text, size_t size, size_t *start, size_t *length);
+/* The leftmost token in the text, the longest of those that begin there: its place in *start and
+ * *length, its id returned. -1 if there is none; then *start is `size`. */
+int32_t piaa_added_find(const piaa_added *added, const char *text, size_t size, size_t *start,
+                        size_t *length);
 
 #endif

@@ -1,4 +1,5 @@
-/* The chat forms, as the families' templates write them for one user turn of one image and one text. */
+/* The chat forms, as the families' templates write them for one user turn of one image and one
+   text. */
 #include "text/chat.h"
 
 #include "base/memory.h"
@@ -8,8 +9,10 @@
 
 typedef struct form {
     const char *family, *before, *image, *after, *end, *answer;
-    const char *needed[5];   /* tokens, beside the image's, without which the tokenizer is another family's */
-    const char *reserved[2]; /* tokens that a prompt must not contain: they would be taken for image or video rows */
+    const char *
+        needed[5]; /* tokens, beside the image's, without which the tokenizer is another family's */
+    const char *reserved[2]; /* tokens that a prompt must not contain: they would be taken for image
+                                or video rows */
     bool trim;               /* white space around the prompt is dropped */
 } form;
 
@@ -20,7 +23,8 @@ static const form forms[] = {
                            .after = "<|vision_end|>",
                            .end = "<|im_end|>\n",
                            .answer = "<|im_start|>assistant\n",
-                           .needed = {"<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>"},
+                           .needed = {"<|im_start|>", "<|im_end|>", "<|vision_start|>",
+                                      "<|vision_end|>"},
                            .reserved = {"<|image_pad|>", "<|video_pad|>"}},
     [PIAA_CHAT_GEMMA3] = {.family = "Gemma 3",
                           .before = "<bos><start_of_turn>user\n\n\n<start_of_image>",
@@ -28,20 +32,26 @@ static const form forms[] = {
                           .after = "<end_of_image>\n\n",
                           .end = "<end_of_turn>\n",
                           .answer = "<start_of_turn>model\n",
-                          .needed = {"<bos>", "<start_of_turn>", "<end_of_turn>", "<start_of_image>", "<end_of_image>"},
+                          .needed = {"<bos>", "<start_of_turn>", "<end_of_turn>",
+                                     "<start_of_image>", "<end_of_image>"},
                           .reserved = {"<image_soft_token>", "<start_of_image>"},
                           .trim = true},
 };
 
-/* Bytes of the white space at the start of `text`, as Python's strip() and the templates' trim know it; 0 if there is none. */
+/* Bytes of the white space at the start of `text`, as Python's strip() and the templates' trim know
+   it; 0 if there is none. */
 static size_t space(const char *text) {
-    static const char *const wide[] = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80", "\xE2\x80\xA8",
-                                       "\xE2\x80\xA9", "\xE2\x80\xAF", "\xE2\x81\x9F", "\xE3\x80\x80"};
+    static const char *const wide[] = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80",
+                                       "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
+                                       "\xE2\x81\x9F", "\xE3\x80\x80"};
     const unsigned char c = (unsigned char)*text;
     if (c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F)) return 1;
     for (size_t i = 0; i < PIAA_COUNT(wide); i++)
         if (strncmp(text, wide[i], strlen(wide[i])) == 0) return strlen(wide[i]);
-    return strncmp(text, "\xE2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 && (unsigned char)text[2] <= 0x8A ? 3 : 0;
+    return strncmp(text, "\xE2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 &&
+                   (unsigned char)text[2] <= 0x8A
+               ? 3
+               : 0;
 }
 
 /* Where the prompt begins, and through *size its length, without the white space around it. */
@@ -57,24 +67,30 @@ static const char *trimmed(const char *text, size_t *size) {
 }
 
 /* The id of a string that the tokenizer has as one token. */
-static bool token_id(const piaa_tokenizer *tokenizer, const form *f, const char *token, int32_t *id, piaa_error *error) {
+static bool token_id(const piaa_tokenizer *tokenizer, const form *f, const char *token, int32_t *id,
+                     piaa_error *error) {
     piaa_ids ids = {0};
     bool ok = piaa_tokenizer_encode(tokenizer, token, strlen(token), &ids, error);
     if (ok && ids.count != 1)
-        ok = piaa_error_set(error, PIAA_MISMATCH, "the tokenizer has no token %s: take the one that belongs to the %s model", token,
-                            f->family);
+        ok = piaa_error_set(
+            error, PIAA_MISMATCH,
+            "the tokenizer has no token %s: take the one that belongs to the %s model", token,
+            f->family);
     if (ok) *id = ids.items[0];
     piaa_ids_free(&ids);
     return ok;
 }
 
 /* Appends `before` and the image's placeholders. */
-static bool add_image(const piaa_tokenizer *tokenizer, const form *f, size_t count, piaa_chat_tokens *out, piaa_error *error) {
+static bool add_image(const piaa_tokenizer *tokenizer, const form *f, size_t count,
+                      piaa_chat_tokens *out, piaa_error *error) {
     int32_t image;
     piaa_ids *ids = &out->ids;
-    if (!token_id(tokenizer, f, f->image, &image, error) || !piaa_tokenizer_encode(tokenizer, f->before, strlen(f->before), ids, error))
+    if (!token_id(tokenizer, f, f->image, &image, error) ||
+        !piaa_tokenizer_encode(tokenizer, f->before, strlen(f->before), ids, error))
         return false;
-    if (count > INT32_MAX || !piaa_grow(&ids->items, &ids->capacity, ids->count + count, sizeof *ids->items, error))
+    if (count > INT32_MAX ||
+        !piaa_grow(&ids->items, &ids->capacity, ids->count + count, sizeof *ids->items, error))
         return piaa_error_set(error, PIAA_MEMORY, "%zu image tokens are too many", count);
     out->image_start = ids->count;
     out->image_count = count;
@@ -82,14 +98,15 @@ static bool add_image(const piaa_tokenizer *tokenizer, const form *f, size_t cou
     return true;
 }
 
-/* Appends what follows the image.  It is encoded apart from what precedes it, which changes nothing: the added tokens on both sides of
- * the seam keep their neighbours from each other. */
-static bool add_prompt(const piaa_tokenizer *tokenizer, const form *f, const char *prompt, bool generate, piaa_ids *ids,
-                       piaa_error *error) {
+/* Appends what follows the image.  It is encoded apart from what precedes it, which changes
+ * nothing: the added tokens on both sides of the seam keep their neighbours from each other. */
+static bool add_prompt(const piaa_tokenizer *tokenizer, const form *f, const char *prompt,
+                       bool generate, piaa_ids *ids, piaa_error *error) {
     piaa_text text = {0};
     size_t start = ids->count, size = strlen(prompt);
     if (f->trim) prompt = trimmed(prompt, &size);
-    bool ok = piaa_text_format(&text, error, "%s", f->after) && piaa_text_add(&text, prompt, size, error) &&
+    bool ok = piaa_text_format(&text, error, "%s", f->after) &&
+              piaa_text_add(&text, prompt, size, error) &&
               piaa_text_format(&text, error, "%s%s", f->end, generate ? f->answer : "") &&
               piaa_tokenizer_encode(tokenizer, text.data, text.length, ids, error);
     free(text.data);
@@ -97,23 +114,29 @@ static bool add_prompt(const piaa_tokenizer *tokenizer, const form *f, const cha
         int32_t id = piaa_tokenizer_find(tokenizer, f->reserved[k]);
         for (size_t i = start; ok && id >= 0 && i < ids->count; i++)
             if (ids->items[i] == id)
-                ok = piaa_error_set(error, PIAA_USAGE, "the prompt holds %s, which stands for the rows of an image: leave it out",
-                                    f->reserved[k]);
+                ok = piaa_error_set(
+                    error, PIAA_USAGE,
+                    "the prompt holds %s, which stands for the rows of an image: leave it out",
+                    f->reserved[k]);
     }
     return ok;
 }
 
-bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form_number, const char *prompt, size_t image_tokens, bool generate,
-                      piaa_chat_tokens *out, piaa_error *error) {
+bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form_number,
+                      const char *prompt, size_t image_tokens, bool generate, piaa_chat_tokens *out,
+                      piaa_error *error) {
     *out = (piaa_chat_tokens){0};
     if (!tokenizer) return piaa_error_missing(error, "tokenizer");
     if (!prompt) return piaa_error_set(error, PIAA_USAGE, "no prompt");
-    if (!image_tokens) return piaa_error_set(error, PIAA_USAGE, "no image tokens: a prompt needs its image");
+    if (!image_tokens)
+        return piaa_error_set(error, PIAA_USAGE, "no image tokens: a prompt needs its image");
     const form *f = &forms[form_number];
     bool ok = true;
     int32_t unused;
-    for (size_t i = 0; ok && i < PIAA_COUNT(f->needed) && f->needed[i]; i++) ok = token_id(tokenizer, f, f->needed[i], &unused, error);
-    ok = ok && add_image(tokenizer, f, image_tokens, out, error) && add_prompt(tokenizer, f, prompt, generate, &out->ids, error);
+    for (size_t i = 0; ok && i < PIAA_COUNT(f->needed) && f->needed[i]; i++)
+        ok = token_id(tokenizer, f, f->needed[i], &unused, error);
+    ok = ok && add_image(tokenizer, f, image_tokens, out, error) &&
+         add_prompt(tokenizer, f, prompt, generate, &out->ids, error);
     if (!ok) piaa_chat_tokens_free(out);
     return ok;
 }

@@ -11,9 +11,11 @@ typedef struct piaa_chat_tokens {
     size_t image_start, image_count; /* the run of image placeholder tokens */
 } piaa_chat_tokens;
 
-/* One user turn: `image_tokens` placeholders, then the prompt; with `generate` the opening of the assistant's turn follows. */
-bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form, const char *prompt, size_t image_tokens, bool generate,
-                      piaa_chat_tokens *out, piaa_error *error) PIAA_MUST_USE;
+/* One user turn: `image_tokens` placeholders, then the prompt; with `generate` the opening of the
+   assistant's turn follows. */
+bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form, const char *prompt,
+                      size_t image_tokens, bool generate, piaa_chat_tokens *out,
+                      piaa_error *error) PIAA_MUST_USE;
 void piaa_chat_tokens_free(piaa_chat_tokens *tokens);
 
 #endif

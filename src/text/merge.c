@@ -1,9 +1,11 @@
 /* Byte-pair merging.
  *
- * A short word is scanned for its best pair again and again: no set-up, and everything in the first-level cache.  That is quadratic, so
- * a long word (a megabyte of the letter a is one word) keeps its symbols in a doubly linked list and its possible merges in a heap whose
- * keys are rank * 2^32 + position.  A merge can make entries of the heap stale: an entry counts only if the pair that is at its position
- * now has its rank.  Both give the same: lowest rank first, leftmost of equals. */
+ * A short word is scanned for its best pair again and again: no set-up, and everything in the
+ * first-level cache.  That is quadratic, so a long word (a megabyte of the letter a is one word)
+ * keeps its symbols in a doubly linked list and its possible merges in a heap whose keys are rank *
+ * 2^32 + position.  A merge can make entries of the heap stale: an entry counts only if the pair
+ * that is at its position now has its rank.  Both give the same: lowest rank first, leftmost of
+ * equals. */
 #include "text/merge.h"
 
 #include <stdlib.h>
@@ -28,7 +30,8 @@ void piaa_pairs_free(piaa_pairs *pairs) {
 
 static piaa_pair *slot_of(const piaa_pairs *pairs, int32_t left, int32_t right) {
     uint64_t key = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    size_t mask = ((size_t)1 << pairs->bits) - 1, slot = (size_t)((key ^ key >> 29) * 0x9E3779B97F4A7C15u >> (64 - pairs->bits));
+    size_t mask = ((size_t)1 << pairs->bits) - 1,
+           slot = (size_t)((key ^ key >> 29) * 0x9E3779B97F4A7C15u >> (64 - pairs->bits));
     for (;; slot = (slot + 1) & mask) {
         piaa_pair *pair = &pairs->slots[slot];
         if (pair->rank < 0 || (pair->left == left && pair->right == right)) return pair;
@@ -69,7 +72,8 @@ static size_t merge_short(const piaa_pairs *merges, int32_t *ids, size_t count) 
     }
 }
 
-static void push(piaa_merger *merger, size_t *size, const piaa_pairs *merges, const int32_t *ids, int32_t left, int32_t right) {
+static void push(piaa_merger *merger, size_t *size, const piaa_pairs *merges, const int32_t *ids,
+                 int32_t left, int32_t right) {
     const piaa_pair *pair = piaa_pairs_find(merges, ids[left], ids[right]);
     if (!pair) return;
     uint64_t *heap = merger->heap, key = (uint64_t)pair->rank << 32 | (uint32_t)left;
@@ -90,9 +94,12 @@ static uint64_t pop(uint64_t *heap, size_t *size) {
     return top;
 }
 
-static size_t merge_long(const piaa_pairs *merges, int32_t *ids, size_t count, piaa_merger *merger, piaa_error *error) {
-    /* Every merge takes one entry out and puts at most two in, and there are fewer than `count` merges. */
-    if (!piaa_grow(&merger->previous, &merger->previous_capacity, count, sizeof *merger->previous, error) ||
+static size_t merge_long(const piaa_pairs *merges, int32_t *ids, size_t count, piaa_merger *merger,
+                         piaa_error *error) {
+    /* Every merge takes one entry out and puts at most two in, and there are fewer than `count`
+       merges. */
+    if (!piaa_grow(&merger->previous, &merger->previous_capacity, count, sizeof *merger->previous,
+                   error) ||
         !piaa_grow(&merger->next, &merger->next_capacity, count, sizeof *merger->next, error) ||
         !piaa_grow(&merger->heap, &merger->heap_capacity, 2 * count, sizeof *merger->heap, error))
         return 0;
@@ -107,7 +114,8 @@ static size_t merge_long(const piaa_pairs *merges, int32_t *ids, size_t count, p
     while (heap_size) {
         uint64_t key = pop(merger->heap, &heap_size);
         int32_t at = (int32_t)(key & UINT32_MAX), rank = (int32_t)(key >> 32), right = next[at];
-        if (right < 0) continue; /* the last symbol, or one that was merged into its left neighbour */
+        if (right < 0)
+            continue; /* the last symbol, or one that was merged into its left neighbour */
         const piaa_pair *pair = piaa_pairs_find(merges, ids[at], ids[right]);
         if (!pair || pair->rank != rank) continue;
         ids[at] = pair->result;
@@ -124,10 +132,13 @@ static size_t merge_long(const piaa_pairs *merges, int32_t *ids, size_t count, p
     return left;
 }
 
-size_t piaa_merge(const piaa_pairs *merges, int32_t *ids, size_t count, piaa_merger *merger, piaa_error *error) {
+size_t piaa_merge(const piaa_pairs *merges, int32_t *ids, size_t count, piaa_merger *merger,
+                  piaa_error *error) {
     if (count <= SHORT_WORD) return merge_short(merges, ids, count);
     if (count > INT32_MAX) {
-        piaa_error_set(error, PIAA_UNSUPPORTED, "a word of %zu symbols is too long for the tokenizer: split the text", count);
+        piaa_error_set(error, PIAA_UNSUPPORTED,
+                       "a word of %zu symbols is too long for the tokenizer: split the text",
+                       count);
         return 0;
     }
     return merge_long(merges, ids, count, merger, error);

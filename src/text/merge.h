@@ -1,4 +1,5 @@
-/* Byte-pair merging: a word's symbols are joined pair by pair, the pair of lowest rank first, the leftmost of equals. */
+/* Byte-pair merging: a word's symbols are joined pair by pair, the pair of lowest rank first, the
+   leftmost of equals. */
 #ifndef PIAA_TEXT_MERGE_H
 #define PIAA_TEXT_MERGE_H
 
@@ -14,10 +15,13 @@ typedef struct piaa_pairs {
     int bits; /* log2 of their number */
 } piaa_pairs;
 
-bool piaa_pairs_init(piaa_pairs *pairs, size_t count, piaa_error *error) PIAA_MUST_USE; /* room for `count` pairs */
+bool piaa_pairs_init(piaa_pairs *pairs, size_t count,
+                     piaa_error *error) PIAA_MUST_USE; /* room for `count` pairs */
 void piaa_pairs_free(piaa_pairs *pairs);
-void piaa_pairs_put(piaa_pairs *pairs, int32_t left, int32_t right, int32_t rank, int32_t result); /* a later put counts */
-const piaa_pair *piaa_pairs_find(const piaa_pairs *pairs, int32_t left, int32_t right);            /* NULL if absent */
+void piaa_pairs_put(piaa_pairs *pairs, int32_t left, int32_t right, int32_t rank,
+                    int32_t result); /* a later put counts */
+const piaa_pair *piaa_pairs_find(const piaa_pairs *pairs, int32_t left,
+                                 int32_t right); /* NULL if absent */
 
 /* Working memory that is kept from word to word; start from {0}. */
 typedef struct piaa_merger {
@@ -28,7 +32,9 @@ typedef struct piaa_merger {
 
 void piaa_merger_free(piaa_merger *merger);
 
-/* Merges `ids[0..count)` in place; returns how many are left, 0 on error (count is at least 1).  Time n log n. */
-size_t piaa_merge(const piaa_pairs *merges, int32_t *ids, size_t count, piaa_merger *merger, piaa_error *error) PIAA_MUST_USE;
+/* Merges `ids[0..count)` in place; returns how many are left, 0 on error (count is at least 1).
+   Time n log n. */
+size_t piaa_merge(const piaa_pairs *merges, int32_t *ids, size_t count, piaa_merger *merger,
+                  piaa_error *error) PIAA_MUST_USE;
 
 #endif

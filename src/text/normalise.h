@@ -7,8 +7,8 @@
 
 typedef struct piaa_normaliser piaa_normaliser;
 
-/* From the "normalizer" of a tokenizer.json (NULL: text stays as it is): NFC, Replace of a string, and Sequences of them.  Others are an
- * error that names them. */
+/* From the "normalizer" of a tokenizer.json (NULL: text stays as it is): NFC, Replace of a string,
+ * and Sequences of them.  Others are an error that names them. */
 piaa_normaliser *piaa_normaliser_new(const cJSON *json, piaa_error *error) PIAA_MUST_USE;
 void piaa_normaliser_free(piaa_normaliser *normaliser);
 
@@ -17,9 +17,9 @@ typedef struct piaa_normalised {
     piaa_text buffers[2];
 } piaa_normalised;
 
-/* Points *text, *size (well-formed UTF-8) at the normalised text: the same bytes where nothing changes, else inside `memory`, until the
- * next call. */
-bool piaa_normalise(const piaa_normaliser *normaliser, const char **text, size_t *size, piaa_normalised *memory,
-                    piaa_error *error) PIAA_MUST_USE;
+/* Points *text, *size (well-formed UTF-8) at the normalised text: the same bytes where nothing
+ * changes, else inside `memory`, until the next call. */
+bool piaa_normalise(const piaa_normaliser *normaliser, const char **text, size_t *size,
+                    piaa_normalised *memory, piaa_error *error) PIAA_MUST_USE;
 
 #endif

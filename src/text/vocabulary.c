@@ -1,16 +1,19 @@
-/* The two-way table of tokens: an array by id, and a hash table of ids by content (FNV-1a, open addressing, at most half full). */
+/* The two-way table of tokens: an array by id, and a hash table of ids by content (FNV-1a, open
+   addressing, at most half full). */
 #include "text/vocabulary.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-bool piaa_vocabulary_init(piaa_vocabulary *vocabulary, size_t tokens, int32_t size, size_t bytes, piaa_error *error) {
+bool piaa_vocabulary_init(piaa_vocabulary *vocabulary, size_t tokens, int32_t size, size_t bytes,
+                          piaa_error *error) {
     vocabulary->slot_count = 16;
     while (vocabulary->slot_count < 2 * tokens) vocabulary->slot_count *= 2;
     vocabulary->slots = piaa_alloc(vocabulary->slot_count, sizeof *vocabulary->slots, error);
     vocabulary->places = piaa_alloc((size_t)size, sizeof *vocabulary->places, error);
     if (!vocabulary->slots || !vocabulary->places) return false;
-    if (!piaa_grow(&vocabulary->text.data, &vocabulary->text.capacity, bytes, 1, error)) return false;
+    if (!piaa_grow(&vocabulary->text.data, &vocabulary->text.capacity, bytes, 1, error))
+        return false;
     memset(vocabulary->slots, 0xFF, vocabulary->slot_count * sizeof *vocabulary->slots);
     memset(vocabulary->places, 0xFF, (size_t)size * sizeof *vocabulary->places);
     vocabulary->size = size;
@@ -32,17 +35,20 @@ static size_t slot_of(const piaa_vocabulary *vocabulary, const char *token, size
     for (;; slot = (slot + 1) & mask) {
         int32_t id = vocabulary->slots[slot];
         if (id < 0) return slot;
-        if (vocabulary->places[id].length == length && !memcmp(vocabulary->text.data + vocabulary->places[id].start, token, length))
+        if (vocabulary->places[id].length == length &&
+            !memcmp(vocabulary->text.data + vocabulary->places[id].start, token, length))
             return slot;
     }
 }
 
-const char *piaa_vocabulary_add(piaa_vocabulary *vocabulary, const char *token, size_t length, int32_t id) {
+const char *piaa_vocabulary_add(piaa_vocabulary *vocabulary, const char *token, size_t length,
+                                int32_t id) {
     if (id < 0 || id >= vocabulary->size) return "the id is out of range";
     if (vocabulary->places[id].start != UINT32_MAX) return "another token has the same id";
     size_t slot = slot_of(vocabulary, token, length);
     if (vocabulary->slots[slot] >= 0) return "the token occurs twice";
-    if (vocabulary->text.capacity - vocabulary->text.length < length + 1) return "the token is too long";
+    if (vocabulary->text.capacity - vocabulary->text.length < length + 1)
+        return "the token is too long";
     vocabulary->slots[slot] = id;
     vocabulary->places[id].start = (uint32_t)vocabulary->text.length;
     vocabulary->places[id].length = (uint32_t)length;

@@ -16,13 +16,17 @@ typedef struct piaa_vocabulary {
 } piaa_vocabulary;
 
 /* Makes room for `tokens` tokens with ids below `size` and `bytes` of text, NULs included. */
-bool piaa_vocabulary_init(piaa_vocabulary *vocabulary, size_t tokens, int32_t size, size_t bytes, piaa_error *error) PIAA_MUST_USE;
+bool piaa_vocabulary_init(piaa_vocabulary *vocabulary, size_t tokens, int32_t size, size_t bytes,
+                          piaa_error *error) PIAA_MUST_USE;
 void piaa_vocabulary_free(piaa_vocabulary *vocabulary);
 
-/* Adds a token within that room; returns NULL, or what is wrong in a few words ("the id is taken"). */
-const char *piaa_vocabulary_add(piaa_vocabulary *vocabulary, const char *token, size_t length, int32_t id) PIAA_MUST_USE;
+/* Adds a token within that room; returns NULL, or what is wrong in a few words ("the id is
+   taken"). */
+const char *piaa_vocabulary_add(piaa_vocabulary *vocabulary, const char *token, size_t length,
+                                int32_t id) PIAA_MUST_USE;
 
-int32_t piaa_vocabulary_find(const piaa_vocabulary *vocabulary, const char *token, size_t length); /* -1 if absent */
+int32_t piaa_vocabulary_find(const piaa_vocabulary *vocabulary, const char *token,
+                             size_t length); /* -1 if absent */
 /* NUL-terminated and the vocabulary's; NULL if there is no such id. */
 const char *piaa_vocabulary_token(const piaa_vocabulary *vocabulary, int32_t id, size_t *length);
 

@@ -1,9 +1,10 @@
 /*
- * CLIP's vision transformer: a class token, learned positions, a norm before the first block, and a projection into the space that photos
- * share with text.
+ * CLIP's vision transformer: a class token, learned positions, a norm before the first block, and a
+ * projection into the space that photos share with text.
  *
- * Reference: Hugging Face transformers, models/clip/modeling_clip.py (5.23).  Hidden state 0 is what the first block reads, so after the
- * norm.  pooled is the class token of the last block after its own norm (pooler_output), projected that times a matrix (image_embeds).
+ * Reference: Hugging Face transformers, models/clip/modeling_clip.py (5.23).  Hidden state 0 is
+ * what the first block reads, so after the norm.  pooled is the class token of the last block after
+ * its own norm (pooler_output), projected that times a matrix (image_embeds).
  */
 #include "vlm/vit.h"
 
@@ -33,34 +34,43 @@ static bool configure(clip_config *c, const piaa_checkpoint *checkpoint, piaa_er
     static const char *const prefixes[] = {"vision_model.", "", "vision_model.vision_model."};
     static const char class_name[] = "embeddings.class_embedding";
     const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "", checkpoint};
+    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "",
+                                checkpoint};
     piaa_vit *v = &c->vit;
     *v = piaa_vit_like_clip(checkpoint);
     v->prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes), class_name);
     v->patch = 32;
     v->eps = 1e-5f;
     v->pixels.crop = true;
-    memcpy(v->pixels.mean, (const float[]){0.48145466f, 0.4578275f, 0.40821073f}, sizeof v->pixels.mean);
-    memcpy(v->pixels.std, (const float[]){0.26862954f, 0.26130258f, 0.27577711f}, sizeof v->pixels.std);
+    memcpy(v->pixels.mean, (const float[]){0.48145466f, 0.4578275f, 0.40821073f},
+           sizeof v->pixels.mean);
+    memcpy(v->pixels.std, (const float[]){0.26862954f, 0.26130258f, 0.27577711f},
+           sizeof v->pixels.std);
     int side;
-    if (!piaa_config_int(&config, "image_size", 224, 1, 8192, &side, error) || !piaa_vit_configure(v, &config, "quick_gelu", error))
+    if (!piaa_config_int(&config, "image_size", 224, 1, 8192, &side, error) ||
+        !piaa_vit_configure(v, &config, "quick_gelu", error))
         return false;
     v->pixels.height = v->pixels.width = v->pixels.shortest = side;
     if (!piaa_vit_ready(v, 1, error)) return false;
     if (v->pixels.height != side || v->pixels.width != side)
-        return piaa_error_set(error, PIAA_MISMATCH, "%s: the image processor gives %d x %d pixels where the model reads %d x %d",
-                              piaa_checkpoint_where(config.checkpoint), v->pixels.width, v->pixels.height, side, side);
+        return piaa_error_set(
+            error, PIAA_MISMATCH,
+            "%s: the image processor gives %d x %d pixels where the model reads %d x %d",
+            piaa_checkpoint_where(config.checkpoint), v->pixels.width, v->pixels.height, side,
+            side);
     char name[64];
     snprintf(name, sizeof name, "%s%s", v->prefix, class_name);
     const piaa_tensor *token = piaa_checkpoint_need(checkpoint, error, name, 1, (int64_t)v->width);
     if (!token) return false;
     piaa_tensor_to_float(token, v->first);
     const piaa_tensor *projection = piaa_checkpoint_tensor(checkpoint, "visual_projection.weight");
-    if (projection && projection->dimensions == 2 && projection->shape[0] <= 1 << 20) c->projection = (int)projection->shape[0];
+    if (projection && projection->dimensions == 2 && projection->shape[0] <= 1 << 20)
+        c->projection = (int)projection->shape[0];
     return piaa_vit_positions(v, "embeddings.position_embedding.weight", error);
 }
 
-static void *clip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error) {
+static void *clip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+                       piaa_model_info *info, piaa_error *error) {
     PIAA_UNUSED(tokenizer);
     clip_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
@@ -75,36 +85,45 @@ static void *clip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *
     return c;
 }
 
-static void *clip_declare(const void *config, piaa_resident *r, const piaa_plan *plan, piaa_error *error) {
+static void *clip_declare(const void *config, piaa_resident *r, const piaa_plan *plan,
+                          piaa_error *error) {
     const clip_config *c = config;
     const piaa_vit *v = &c->vit;
     clip_weights *w = piaa_alloc(1, sizeof *w, error);
     if (!w) return NULL;
     piaa_vit_declare(v, r, plan->vision_blocks, &w->vit, error);
-    w->pre_w = piaa_vit_vector(v, r, error, "pre_layrnorm.weight", v->width); /* spelled so in the files */
+    w->pre_w =
+        piaa_vit_vector(v, r, error, "pre_layrnorm.weight", v->width); /* spelled so in the files */
     w->pre_b = piaa_vit_vector(v, r, error, "pre_layrnorm.bias", v->width);
     if (plan->pooled || plan->projected) {
         w->post_w = piaa_vit_vector(v, r, error, "post_layernorm.weight", v->width);
         w->post_b = piaa_vit_vector(v, r, error, "post_layernorm.bias", v->width);
     }
     if (plan->projected)
-        w->projection = piaa_resident_matrix(r, error, "visual_projection.weight", 1, (int64_t[]){c->projection}, v->width);
+        w->projection = piaa_resident_matrix(r, error, "visual_projection.weight", 1,
+                                             (int64_t[]){c->projection}, v->width);
     if (error->code == PIAA_OK) return w;
     free(w);
     return NULL;
 }
 
-static bool clip_build(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
+static bool clip_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
+                       piaa_graph *graph, piaa_error *error) {
     PIAA_UNUSED(error);
     const clip_config *c = config;
     const clip_weights *w = weights;
     piaa_graph_limit(graph, c->vit.width / c->vit.heads);
     struct ggml_tensor *x = piaa_vit_embed(&c->vit, &w->vit, piaa_vit_input_patches(input), graph);
-    x = piaa_vit_run(&c->vit, &w->vit, piaa_graph_layer_norm(graph, x, w->pre_w, w->pre_b, c->vit.eps, false), plan, true, graph);
+    x = piaa_vit_run(&c->vit, &w->vit,
+                     piaa_graph_layer_norm(graph, x, w->pre_w, w->pre_b, c->vit.eps, false), plan,
+                     true, graph);
     if (!plan->pooled && !plan->projected) return true;
-    x = piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->post_w, w->post_b, c->vit.eps, false);
+    x = piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->post_w, w->post_b, c->vit.eps,
+                              false);
     if (plan->pooled) piaa_graph_give(graph, x, PIAA_POOLED);
-    if (plan->projected) piaa_graph_give(graph, piaa_graph_linear(graph, w->projection, NULL, x, PIAA_LINEAR, NULL), PIAA_PROJECTED);
+    if (plan->projected)
+        piaa_graph_give(graph, piaa_graph_linear(graph, w->projection, NULL, x, PIAA_LINEAR, NULL),
+                        PIAA_PROJECTED);
     return true;
 }
 

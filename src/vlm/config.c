@@ -11,26 +11,31 @@ static const char *whole(const piaa_config *config, const char *key, char room[1
     return room;
 }
 
-bool piaa_config_int(const piaa_config *config, const char *key, int fallback, int low, int high, int *out, piaa_error *error) {
+bool piaa_config_int(const piaa_config *config, const char *key, int fallback, int low, int high,
+                     int *out, piaa_error *error) {
     char room[160], origin[PIAA_CHECKPOINT_ORIGIN];
     const char *name = whole(config, key, room);
     int64_t value = fallback;
-    if (!piaa_json_int(config->json, name, &value) && (piaa_json_find(config->json, name) || fallback < low))
+    if (!piaa_json_int(config->json, name, &value) &&
+        (piaa_json_find(config->json, name) || fallback < low))
         return piaa_error_set(error, PIAA_FORMAT, "%s is missing or not a whole number",
                               piaa_checkpoint_origin(config->checkpoint, name, origin));
     if (value < low || value > high)
-        return piaa_error_set(error, PIAA_FORMAT, "%s is %lld, expected %d to %d", piaa_checkpoint_origin(config->checkpoint, name, origin),
+        return piaa_error_set(error, PIAA_FORMAT, "%s is %lld, expected %d to %d",
+                              piaa_checkpoint_origin(config->checkpoint, name, origin),
                               (long long)value, low, high);
     *out = (int)value;
     return true;
 }
 
-bool piaa_config_positive(const piaa_config *config, const char *key, double fallback, float *out, piaa_error *error) {
+bool piaa_config_positive(const piaa_config *config, const char *key, double fallback, float *out,
+                          piaa_error *error) {
     char room[160], origin[PIAA_CHECKPOINT_ORIGIN];
     const char *name = whole(config, key, room);
     double value = fallback;
     bool there = piaa_json_number(config->json, name, &value);
-    if ((!there && piaa_json_find(config->json, name)) || !(value > 0) || value > FLT_MAX || (float)value == 0)
+    if ((!there && piaa_json_find(config->json, name)) || !(value > 0) || value > FLT_MAX ||
+        (float)value == 0)
         return piaa_error_set(error, PIAA_FORMAT, "%s should be a number above 0",
                               piaa_checkpoint_origin(config->checkpoint, name, origin));
     *out = (float)value;
@@ -43,8 +48,8 @@ bool piaa_config_flag(const piaa_config *config, const char *key, bool fallback)
     return fallback;
 }
 
-bool piaa_config_activation(const piaa_config *config, const char *key, const char *fallback, bool gated, piaa_activation *out,
-                            piaa_error *error) {
+bool piaa_config_activation(const piaa_config *config, const char *key, const char *fallback,
+                            bool gated, piaa_activation *out, piaa_error *error) {
     static const struct {
         const char *name;
         piaa_activation plain, gated; /* LINEAR: there is none */
@@ -61,5 +66,6 @@ bool piaa_config_activation(const piaa_config *config, const char *key, const ch
     }
     return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is \"%.40s\", only %s are supported",
                           piaa_checkpoint_origin(config->checkpoint, name, origin), value,
-                          gated ? "\"gelu_pytorch_tanh\" and \"silu\"" : "\"gelu\", \"gelu_pytorch_tanh\" and \"quick_gelu\"");
+                          gated ? "\"gelu_pytorch_tanh\" and \"silu\""
+                                : "\"gelu\", \"gelu_pytorch_tanh\" and \"quick_gelu\"");
 }

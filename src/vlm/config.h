@@ -1,5 +1,5 @@
-/* Values of config.json, checked: what is missing takes the default that the reference's configuration class has, as published files
- * leave out whatever equals it. */
+/* Values of config.json, checked: what is missing takes the default that the reference's
+ * configuration class has, as published files leave out whatever equals it. */
 #ifndef PIAA_VLM_CONFIG_H
 #define PIAA_VLM_CONFIG_H
 
@@ -14,14 +14,16 @@ typedef struct piaa_config {
     const piaa_checkpoint *checkpoint; /* for messages */
 } piaa_config;
 
-/* The value at the key, else `fallback`, which is within the limits if there is one (else it is missed). */
-bool piaa_config_int(const piaa_config *config, const char *key, int fallback, int low, int high, int *out,
-                     piaa_error *error) PIAA_MUST_USE;
-bool piaa_config_positive(const piaa_config *config, const char *key, double fallback, float *out, piaa_error *error) PIAA_MUST_USE;
+/* The value at the key, else `fallback`, which is within the limits if there is one (else it is
+   missed). */
+bool piaa_config_int(const piaa_config *config, const char *key, int fallback, int low, int high,
+                     int *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_config_positive(const piaa_config *config, const char *key, double fallback, float *out,
+                          piaa_error *error) PIAA_MUST_USE;
 bool piaa_config_flag(const piaa_config *config, const char *key, bool fallback);
 
 /* "gelu", "gelu_pytorch_tanh", "quick_gelu"; gated: "gelu_pytorch_tanh" or "silu" of the gates. */
-bool piaa_config_activation(const piaa_config *config, const char *key, const char *fallback, bool gated, piaa_activation *out,
-                            piaa_error *error) PIAA_MUST_USE;
+bool piaa_config_activation(const piaa_config *config, const char *key, const char *fallback,
+                            bool gated, piaa_activation *out, piaa_error *error) PIAA_MUST_USE;
 
 #endif

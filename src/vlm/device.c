@@ -1,4 +1,5 @@
-/* The devices that ggml was built with: what they are called, which one is meant, what they can do. */
+/* The devices that ggml was built with: what they are called, which one is meant, what they can
+   do. */
 #include "vlm/device.h"
 
 #include "vlm/remote.h"
@@ -27,7 +28,8 @@ bool piaa_device_is_cpu(ggml_backend_dev_t device) {
     return ggml_backend_dev_type(device) == GGML_BACKEND_DEVICE_TYPE_CPU;
 }
 
-/* The i-th device that can run a model by itself (ggml also has helpers of the CPU's), the CPU first; NULL after the last. */
+/* The i-th device that can run a model by itself (ggml also has helpers of the CPU's), the CPU
+   first; NULL after the last. */
 static ggml_backend_dev_t nth(size_t i) {
     piaa_device_quiet();
     for (int gpu = 0; gpu < 2; gpu++)
@@ -63,7 +65,8 @@ static bool is_of(const char *name, const char *backend) {
 }
 
 static bool no_such_device(const char *name, piaa_error *error) {
-    static const char *const kinds[] = {"CUDA", "Vulkan", "Metal", "ROCm", "SYCL", "OpenCL", "MUSA"};
+    static const char *const kinds[] = {"CUDA", "Vulkan", "Metal", "ROCm",
+                                        "SYCL", "OpenCL", "MUSA"};
     char known[512] = "", why[128] = "";
     piaa_device device;
     ggml_backend_dev_t each;
@@ -78,9 +81,12 @@ static bool no_such_device(const char *name, piaa_error *error) {
         if (!built)
             snprintf(why, sizeof why, ": this build has no %s", kinds[i]);
         else if (ggml_backend_reg_dev_count(built) == 0)
-            snprintf(why, sizeof why, ": %s finds none on this machine (is its driver installed?)", kinds[i]);
+            snprintf(why, sizeof why, ": %s finds none on this machine (is its driver installed?)",
+                     kinds[i]);
     }
-    return piaa_error_set(error, PIAA_USAGE, "there is no device %.60s%s; devices: %s, and rpc://HOST:PORT for one that piaa serve lends",
+    return piaa_error_set(error, PIAA_USAGE,
+                          "there is no device %.60s%s; devices: %s, and rpc://HOST:PORT for one "
+                          "that piaa serve lends",
                           name, why, known);
 }
 
@@ -88,7 +94,8 @@ static ggml_backend_dev_t find_here(const char *name, piaa_error *error) {
     const bool any = !name || strcasecmp(name, "auto") == 0;
     ggml_backend_dev_t device, cpu = NULL;
     for (size_t i = 0; (device = nth(i)); i++) {
-        if (any ? is_gpu(device) : strcasecmp(name, ggml_backend_dev_name(device)) == 0) return device;
+        if (any ? is_gpu(device) : strcasecmp(name, ggml_backend_dev_name(device)) == 0)
+            return device;
         if (piaa_device_is_cpu(device)) cpu = device;
     }
     if (any && cpu) return cpu;
@@ -102,7 +109,8 @@ ggml_backend_dev_t piaa_device_find(const char *name, piaa_error *error) {
 
 bool piaa_device_check(const char *name, piaa_error *error) {
     piaa_remote_address address;
-    return name && piaa_remote_is(name) ? piaa_remote_parse(name, &address, error) : find_here(name, error) != NULL;
+    return name && piaa_remote_is(name) ? piaa_remote_parse(name, &address, error)
+                                        : find_here(name, error) != NULL;
 }
 
 const char *piaa_device_absent(size_t i) {
@@ -115,12 +123,15 @@ const char *piaa_device_absent(size_t i) {
     return NULL;
 }
 
-bool piaa_device_multiplies(ggml_backend_dev_t device, enum ggml_type type, int64_t columns, int64_t rows) {
+bool piaa_device_multiplies(ggml_backend_dev_t device, enum ggml_type type, int64_t columns,
+                            int64_t rows) {
     enum { TENSORS = 4, TOKENS = 64 };
-    struct ggml_context *context = ggml_init((struct ggml_init_params){.mem_size = TENSORS * ggml_tensor_overhead(), .no_alloc = true});
+    struct ggml_context *context = ggml_init(
+        (struct ggml_init_params){.mem_size = TENSORS * ggml_tensor_overhead(), .no_alloc = true});
     if (!context) return false;
     struct ggml_tensor *x = ggml_new_tensor_2d(context, GGML_TYPE_F32, columns, TOKENS);
-    const bool can = ggml_backend_dev_supports_op(device, ggml_mul_mat(context, ggml_new_tensor_2d(context, type, columns, rows), x));
+    const bool can = ggml_backend_dev_supports_op(
+        device, ggml_mul_mat(context, ggml_new_tensor_2d(context, type, columns, rows), x));
     ggml_free(context);
     return can;
 }

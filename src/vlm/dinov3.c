@@ -1,11 +1,12 @@
 /*
- * DINOv3's vision transformer: a class token and register tokens, rotary positions by the patches' place in the photo, layer scales, a
- * plain or gated MLP.
+ * DINOv3's vision transformer: a class token and register tokens, rotary positions by the patches'
+ * place in the photo, layer scales, a plain or gated MLP.
  *
- * Reference: Hugging Face transformers, models/dinov3_vit/modeling_dinov3_vit.py (5.23).  A patch's centre is (y, x) in [-1, 1], whatever
- * the grid; the angles of a head of d values are 2 pi y f_j and then 2 pi x f_j, f_j = base^(-4j/d) for j < d/4, and the pair (i, i + d/2)
- * is turned by angle i.  The tokens before the patches are not turned.  pooled is the class token of the last block after the final norm
- * (pooler_output); hidden states have no norm.
+ * Reference: Hugging Face transformers, models/dinov3_vit/modeling_dinov3_vit.py (5.23).  A patch's
+ * centre is (y, x) in [-1, 1], whatever the grid; the angles of a head of d values are 2 pi y f_j
+ * and then 2 pi x f_j, f_j = base^(-4j/d) for j < d/4, and the pair (i, i + d/2) is turned by angle
+ * i.  The tokens before the patches are not turned.  pooled is the class token of the last block
+ * after the final norm (pooler_output); hidden states have no norm.
  */
 #include "vlm/vit.h"
 
@@ -57,7 +58,9 @@ static bool make_rotary(piaa_vit *v, float base, piaa_error *error) {
         const float x = 2.0f * (((float)(patch % v->grid_w) + 0.5f) / (float)v->grid_w) - 1.0f;
         for (int i = 0; i < half; i++) {
             const float frequency = 1.0f / powf(base, (float)(i % quarter) * (4.0f / (float)dim));
-            const float angle = patch < 0 ? 0.0f : (float)(2.0 * 3.14159265358979323846) * (i < quarter ? y : x) * frequency;
+            const float angle = patch < 0 ? 0.0f
+                                          : (float)(2.0 * 3.14159265358979323846) *
+                                                (i < quarter ? y : x) * frequency;
             out[i] = cosf(angle);
             out[half + i] = sinf(angle);
         }
@@ -66,8 +69,10 @@ static bool make_rotary(piaa_vit *v, float base, piaa_error *error) {
 }
 
 /* A token or several, [1, count, width] in the file. */
-static bool read_tokens(const piaa_vit *v, const char *name, int count, float *out, piaa_error *error) {
-    const piaa_tensor *tensor = piaa_checkpoint_need(v->checkpoint, error, name, 3, (int64_t)1, (int64_t)count, (int64_t)v->width);
+static bool read_tokens(const piaa_vit *v, const char *name, int count, float *out,
+                        piaa_error *error) {
+    const piaa_tensor *tensor = piaa_checkpoint_need(v->checkpoint, error, name, 3, (int64_t)1,
+                                                     (int64_t)count, (int64_t)v->width);
     if (tensor) piaa_tensor_to_float(tensor, out);
     return tensor != NULL;
 }
@@ -79,7 +84,8 @@ static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, piaa_error
                     .names = piaa_config_flag(&config, "use_gated_mlp", false) ? &gated : &plain,
                     .prefix = "",
                     .patch_name = "embeddings.patch_embeddings",
-                    .layer = piaa_vit_prefix(checkpoint, layers, PIAA_COUNT(layers), "0.norm1.weight"),
+                    .layer =
+                        piaa_vit_prefix(checkpoint, layers, PIAA_COUNT(layers), "0.norm1.weight"),
                     .width = 384,
                     .blocks = 12,
                     .heads = 6,
@@ -101,22 +107,27 @@ static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, piaa_error
     int registers, side;
     float base;
     if (!v->q_bias && (v->k_bias || v->v_bias))
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: biases of keys or values without one of queries are not supported",
-                              piaa_checkpoint_where(config.checkpoint));
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s: biases of keys or values without one of queries are not supported",
+            piaa_checkpoint_where(config.checkpoint));
     if (!piaa_config_int(&config, "image_size", 224, 1, 8192, &side, error) ||
         !piaa_config_int(&config, "num_register_tokens", 0, 0, 4096, &registers, error) ||
-        !piaa_config_positive(&config, "rope_theta", 100.0, &base, error) || !piaa_vit_configure(v, &config, "gelu", error))
+        !piaa_config_positive(&config, "rope_theta", 100.0, &base, error) ||
+        !piaa_vit_configure(v, &config, "gelu", error))
         return false;
     if (v->width / v->heads % 4)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: heads of %d values are no multiple of 4", piaa_checkpoint_where(config.checkpoint),
-                              v->width / v->heads);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: heads of %d values are no multiple of 4",
+                              piaa_checkpoint_where(config.checkpoint), v->width / v->heads);
     v->pixels.height = v->pixels.width = side;
     return piaa_vit_ready(v, 1 + registers, error) && make_rotary(v, base, error) &&
            read_tokens(v, "embeddings.cls_token", 1, v->first, error) &&
-           (!registers || read_tokens(v, "embeddings.register_tokens", registers, v->first + v->width, error));
+           (!registers ||
+            read_tokens(v, "embeddings.register_tokens", registers, v->first + v->width, error));
 }
 
-static void *dino_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error) {
+static void *dino_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+                       piaa_model_info *info, piaa_error *error) {
     PIAA_UNUSED(tokenizer);
     piaa_vit *v = piaa_alloc(1, sizeof *v, error);
     if (!v) return NULL;
@@ -130,7 +141,8 @@ static void *dino_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *
     return v;
 }
 
-static void *dino_declare(const void *config, piaa_resident *r, const piaa_plan *plan, piaa_error *error) {
+static void *dino_declare(const void *config, piaa_resident *r, const piaa_plan *plan,
+                          piaa_error *error) {
     const piaa_vit *v = config;
     dino_weights *w = piaa_alloc(1, sizeof *w, error);
     if (!w) return NULL;
@@ -144,7 +156,8 @@ static void *dino_declare(const void *config, piaa_resident *r, const piaa_plan 
     return NULL;
 }
 
-static bool dino_build(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
+static bool dino_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
+                       piaa_graph *graph, piaa_error *error) {
     PIAA_UNUSED(error);
     const piaa_vit *v = config;
     const dino_weights *w = weights;
@@ -152,7 +165,10 @@ static bool dino_build(const void *config, const void *weights, void *input, con
     struct ggml_tensor *x = piaa_vit_embed(v, &w->vit, piaa_vit_input_patches(input), graph);
     x = piaa_vit_run(v, &w->vit, x, plan, true, graph);
     if (plan->pooled)
-        piaa_graph_give(graph, piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->norm_w, w->norm_b, v->eps, false), PIAA_POOLED);
+        piaa_graph_give(graph,
+                        piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->norm_w, w->norm_b,
+                                              v->eps, false),
+                        PIAA_POOLED);
     return true;
 }
 

@@ -8,7 +8,8 @@
 
 /* What a request needs, worked out from its slots. */
 typedef struct piaa_plan {
-    int vision_blocks;  /* how many vision blocks to run; without a decoder the embeddings are made in any case */
+    int vision_blocks;  /* how many vision blocks to run; without a decoder the embeddings are made
+                           in any case */
     bool merge;         /* image features for the decoder are needed */
     int decoder_blocks; /* how many decoder blocks to run */
     bool embeddings;    /* anything of the decoder at all */
@@ -21,20 +22,27 @@ typedef struct piaa_plan {
 /* The values that a family reads from the configuration; `config` is the family's own structure. */
 typedef struct piaa_family {
     const char *model_type; /* in config.json */
-    const char *container;  /* the same of a model that holds this one beside others (CLIP's with its text encoder), or NULL */
+    const char *container; /* the same of a model that holds this one beside others (CLIP's with its
+                              text encoder), or NULL */
     const char *name;
     bool no_tokenizer; /* it reads no text: `tokenizer` below is NULL */
-    void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error);
+    void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+                  piaa_model_info *info, piaa_error *error);
     void (*close)(void *config);
-    void *(*prepare)(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image, const float *patches, int grid_h,
-                     int grid_w, const piaa_ask *ask, piaa_error *error);
+    void *(*prepare)(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image,
+                     const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+                     piaa_error *error);
     void (*input_free)(void *input);
     void (*input_count)(const void *input, int *tokens, int *image_tokens);
-    /* Declares the weights of the plan; the result is the family's own structure of tensors, freed with free(). */
-    void *(*declare)(const void *config, piaa_resident *resident, const piaa_plan *plan, piaa_error *error);
-    bool (*build)(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error);
+    /* Declares the weights of the plan; the result is the family's own structure of tensors, freed
+       with free(). */
+    void *(*declare)(const void *config, piaa_resident *resident, const piaa_plan *plan,
+                     piaa_error *error);
+    bool (*build)(const void *config, const void *weights, void *input, const piaa_plan *plan,
+                  piaa_graph *graph, piaa_error *error);
 } piaa_family;
 
-extern const piaa_family piaa_family_qwen3vl, piaa_family_gemma3, piaa_family_dinov3, piaa_family_clip, piaa_family_siglip;
+extern const piaa_family piaa_family_qwen3vl, piaa_family_gemma3, piaa_family_dinov3,
+    piaa_family_clip, piaa_family_siglip;
 
 #endif

@@ -5,7 +5,8 @@
 #include <math.h>
 #include <stdlib.h>
 
-struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int64_t ne0, int64_t ne1, const void *data) {
+struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int64_t ne0,
+                                     int64_t ne1, const void *data) {
     assert(graph->input_count < PIAA_MAX_INPUTS);
     struct ggml_tensor *tensor = ggml_new_tensor_2d(graph->context, type, ne0, ne1);
     ggml_set_input(tensor);
@@ -14,20 +15,25 @@ struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int
     return tensor;
 }
 
-/* 0.5 x (1 + tanh(u)) = x sigmoid(2u), so that ggml's float32 sigmoid serves: its own tanh form is a table. */
+/* 0.5 x (1 + tanh(u)) = x sigmoid(2u), so that ggml's float32 sigmoid serves: its own tanh form is
+   a table. */
 static struct ggml_tensor *gelu_tanh(struct ggml_context *c, struct ggml_tensor *x) {
     const float root = 0.79788456080286535588f; /* sqrt(2 / pi) */
-    struct ggml_tensor *inner = ggml_scale_bias(c, ggml_sqr(c, x), 2.0f * root * 0.044715f, 2.0f * root);
+    struct ggml_tensor *inner =
+        ggml_scale_bias(c, ggml_sqr(c, x), 2.0f * root * 0.044715f, 2.0f * root);
     return ggml_mul(c, x, ggml_sigmoid(c, ggml_mul(c, x, inner)));
 }
 
 /* Gates above values, made one. */
 static struct ggml_tensor *geglu(struct ggml_context *c, struct ggml_tensor *x) {
-    struct ggml_tensor *gate = ggml_cont(c, ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], 0));
-    return ggml_mul(c, gelu_tanh(c, gate), ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], x->nb[1] / 2));
+    struct ggml_tensor *gate =
+        ggml_cont(c, ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], 0));
+    return ggml_mul(c, gelu_tanh(c, gate),
+                    ggml_view_2d(c, x, x->ne[0] / 2, x->ne[1], x->nb[1], x->nb[1] / 2));
 }
 
-struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, struct ggml_tensor *b, struct ggml_tensor *x,
+struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w,
+                                      struct ggml_tensor *b, struct ggml_tensor *x,
                                       piaa_activation activation, struct ggml_tensor *residual) {
     struct ggml_context *c = graph->context;
     graph->flops += 2.0 * (double)w->rows * (double)w->columns * (double)ggml_nrows(x);
@@ -36,11 +42,13 @@ struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w, s
     if (w->codes) x = piaa_node_round(graph, w, x);
     if (w->kernels) return piaa_node_linear(graph, w, b, x, activation, residual);
     struct ggml_tensor *y = ggml_mul_mat(c, w->tensor, x);
-    if (graph->kernels && (b || residual || activation != PIAA_LINEAR)) return piaa_node_finish(graph, y, b, activation, residual);
+    if (graph->kernels && (b || residual || activation != PIAA_LINEAR))
+        return piaa_node_finish(graph, y, b, activation, residual);
     if (b) y = ggml_add(c, y, b);
     if (activation == PIAA_GELU) y = ggml_gelu_erf(c, y);
     if (activation == PIAA_GELU_TANH) y = gelu_tanh(c, y);
-    if (activation == PIAA_GELU_QUICK) y = ggml_mul(c, y, ggml_sigmoid(c, ggml_scale(c, y, 1.702f)));
+    if (activation == PIAA_GELU_QUICK)
+        y = ggml_mul(c, y, ggml_sigmoid(c, ggml_scale(c, y, 1.702f)));
     if (activation == PIAA_SWIGLU) y = ggml_swiglu(c, y);
     if (activation == PIAA_GEGLU) y = geglu(c, y);
     return residual ? ggml_add(c, residual, y) : y;
@@ -52,47 +60,59 @@ void piaa_graph_limit(piaa_graph *graph, int head_dim) {
     graph->narrow = false;
 }
 
-struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, struct ggml_tensor *b, float eps,
+struct ggml_tensor *piaa_graph_layer_norm(piaa_graph *graph, struct ggml_tensor *x,
+                                          struct ggml_tensor *w, struct ggml_tensor *b, float eps,
                                           bool to_product) {
     if (graph->kernels) return piaa_node_norm(graph, x, w, b, eps, graph->narrow && to_product);
     struct ggml_tensor *y = ggml_mul(graph->context, ggml_norm(graph->context, x, eps), w);
     return ggml_add(graph->context, y, b);
 }
 
-struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *w, float eps, bool to_product) {
+struct ggml_tensor *piaa_graph_rms_norm(piaa_graph *graph, struct ggml_tensor *x,
+                                        struct ggml_tensor *w, float eps, bool to_product) {
     if (graph->kernels) return piaa_node_norm(graph, x, w, NULL, eps, graph->narrow && to_product);
     return ggml_mul(graph->context, ggml_rms_norm(graph->context, x, eps), w);
 }
 
-/* The pairs (i, i + dim / 2) of x [dim, heads, n] turned by a table's angles [dim, n]: dim/2 cosines, dim/2 sines. */
-static struct ggml_tensor *turn(struct ggml_context *c, struct ggml_tensor *x, struct ggml_tensor *table) {
+/* The pairs (i, i + dim / 2) of x [dim, heads, n] turned by a table's angles [dim, n]: dim/2
+   cosines, dim/2 sines. */
+static struct ggml_tensor *turn(struct ggml_context *c, struct ggml_tensor *x,
+                                struct ggml_tensor *table) {
     int64_t half = x->ne[0] / 2;
     size_t half_bytes = (size_t)half * sizeof(float);
     struct ggml_tensor *a = ggml_view_3d(c, x, half, x->ne[1], x->ne[2], x->nb[1], x->nb[2], 0);
-    struct ggml_tensor *b = ggml_view_3d(c, x, half, x->ne[1], x->ne[2], x->nb[1], x->nb[2], half_bytes);
-    struct ggml_tensor *cosine = ggml_view_3d(c, table, half, 1, table->ne[1], table->nb[1], table->nb[1], 0);
-    struct ggml_tensor *sine = ggml_view_3d(c, table, half, 1, table->ne[1], table->nb[1], table->nb[1], half_bytes);
+    struct ggml_tensor *b =
+        ggml_view_3d(c, x, half, x->ne[1], x->ne[2], x->nb[1], x->nb[2], half_bytes);
+    struct ggml_tensor *cosine =
+        ggml_view_3d(c, table, half, 1, table->ne[1], table->nb[1], table->nb[1], 0);
+    struct ggml_tensor *sine =
+        ggml_view_3d(c, table, half, 1, table->ne[1], table->nb[1], table->nb[1], half_bytes);
     return ggml_concat(c, ggml_sub(c, ggml_mul(c, a, cosine), ggml_mul(c, b, sine)),
                        ggml_add(c, ggml_mul(c, b, cosine), ggml_mul(c, a, sine)), 0);
 }
 
-/* Heads of a row as [dim, heads, n], normalised and rotated where asked, and then [dim, n, heads]. */
-static struct ggml_tensor *heads(struct ggml_context *c, const piaa_attention *a, struct ggml_tensor *rows, int first, int count,
+/* Heads of a row as [dim, heads, n], normalised and rotated where asked, and then [dim, n,
+   heads]. */
+static struct ggml_tensor *heads(struct ggml_context *c, const piaa_attention *a,
+                                 struct ggml_tensor *rows, int first, int count,
                                  struct ggml_tensor *norm, struct ggml_tensor *positions) {
     size_t head_bytes = (size_t)a->dim * rows->nb[0];
-    struct ggml_tensor *x = ggml_view_3d(c, rows, a->dim, count, rows->ne[1], head_bytes, rows->nb[1], (size_t)first * head_bytes);
+    struct ggml_tensor *x = ggml_view_3d(c, rows, a->dim, count, rows->ne[1], head_bytes,
+                                         rows->nb[1], (size_t)first * head_bytes);
     if (norm) x = ggml_mul(c, ggml_rms_norm(c, x, a->eps), norm);
     if (positions && !a->rotary_mode) {
         x = turn(c, x, positions);
     } else if (positions) {
         int sections[4] = {a->sections[0], a->sections[1], a->sections[2], a->sections[3]};
-        x = ggml_rope_multi(c, x, positions, NULL, a->rotary_dims, sections, a->rotary_mode, 32768, a->rotary_base, 1, 0, 1, 32, 1);
+        x = ggml_rope_multi(c, x, positions, NULL, a->rotary_dims, sections, a->rotary_mode, 32768,
+                            a->rotary_base, 1, 0, 1, 32, 1);
     }
     return ggml_permute(c, x, 0, 2, 1, 3);
 }
 
 /* softmax(scale q k^T) v in its parts, the scores [keys, queries, heads] whole in memory. */
-static struct ggml_tensor *attention_in_parts(struct ggml_context *c, struct ggml_tensor *q, struct ggml_tensor *k, struct ggml_tensor *v,
+static struct ggml_tensor *attention_in_parts(struct ggml_context *c, struct ggml_tensor *q,
+                                              struct ggml_tensor *k, struct ggml_tensor *v,
                                               struct ggml_tensor *mask, float scale) {
     struct ggml_tensor *scores = ggml_mul_mat(c, k, q);
     ggml_prec_set_acc(scores, GGML_PREC_F32);
@@ -101,26 +121,33 @@ static struct ggml_tensor *attention_in_parts(struct ggml_context *c, struct ggm
     return ggml_cont(c, ggml_permute(c, y, 0, 2, 1, 3));
 }
 
-/* Fused where the device can.  Those of GPUs keep 16 bits of keys and values whatever they are given, so float32 goes in parts there. */
-static struct ggml_tensor *attention(const piaa_graph *graph, struct ggml_tensor *q, struct ggml_tensor *k, struct ggml_tensor *v,
+/* Fused where the device can.  Those of GPUs keep 16 bits of keys and values whatever they are
+   given, so float32 goes in parts there. */
+static struct ggml_tensor *attention(const piaa_graph *graph, struct ggml_tensor *q,
+                                     struct ggml_tensor *k, struct ggml_tensor *v,
                                      struct ggml_tensor *mask, float scale) {
     struct ggml_context *c = graph->context;
     if (graph->device && !graph->half) return attention_in_parts(c, q, k, v, mask, scale);
-    struct ggml_tensor *k16 = graph->half ? ggml_cast(c, k, GGML_TYPE_F16) : k, *v16 = graph->half ? ggml_cast(c, v, GGML_TYPE_F16) : v;
+    struct ggml_tensor *k16 = graph->half ? ggml_cast(c, k, GGML_TYPE_F16) : k,
+                       *v16 = graph->half ? ggml_cast(c, v, GGML_TYPE_F16) : v;
     struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k16, v16, mask, scale, 0.0f, 0.0f);
-    return !graph->device || ggml_backend_dev_supports_op(graph->device, y) ? y : attention_in_parts(c, q, k, v, mask, scale);
+    return !graph->device || ggml_backend_dev_supports_op(graph->device, y)
+               ? y
+               : attention_in_parts(c, q, k, v, mask, scale);
 }
 
 struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *a) {
     struct ggml_context *c = graph->context;
     /* In causal attention over all tokens half of the scores are never needed. */
-    double pairs = (double)a->q->ne[1] * (double)a->kv->ne[1] * (a->causal && a->q->ne[1] == a->kv->ne[1] ? 0.5 : 1.0);
+    double pairs = (double)a->q->ne[1] * (double)a->kv->ne[1] *
+                   (a->causal && a->q->ne[1] == a->kv->ne[1] ? 0.5 : 1.0);
     graph->flops += 4.0 * a->dim * a->heads * pairs;
     if (graph->kernels) return piaa_node_attention(graph, a);
     struct ggml_tensor *q = heads(c, a, a->q, a->q_first, a->heads, a->q_norm, a->q_rotary);
     struct ggml_tensor *k = heads(c, a, a->kv, a->k_first, a->kv_heads, a->k_norm, a->k_rotary);
     struct ggml_tensor *v = heads(c, a, a->kv, a->v_first, a->kv_heads, NULL, NULL);
-    struct ggml_tensor *y = attention(graph, q, k, v, a->mask, a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->dim));
+    struct ggml_tensor *y =
+        attention(graph, q, k, v, a->mask, a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->dim));
     return ggml_reshape_2d(c, y, y->ne[0] * y->ne[1], y->ne[2]);
 }
 
@@ -133,8 +160,8 @@ static piaa_graph_output *add_output(piaa_graph *graph, struct ggml_tensor *tens
     return output;
 }
 
-void piaa_graph_pool(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *weights, const piaa_pool *pools, int pool_count,
-                     int layer) {
+void piaa_graph_pool(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *weights,
+                     const piaa_pool *pools, int pool_count, int layer) {
     struct ggml_tensor *pooled = ggml_out_prod(graph->context, x, weights);
     for (int i = 0; i < pool_count; i++) {
         piaa_graph_output *output = add_output(graph, pooled);

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const piaa_family *const families[] = {&piaa_family_qwen3vl, &piaa_family_gemma3, &piaa_family_dinov3, &piaa_family_clip,
+static const piaa_family *const families[] = {&piaa_family_qwen3vl, &piaa_family_gemma3,
+                                              &piaa_family_dinov3, &piaa_family_clip,
                                               &piaa_family_siglip};
 
-static const char *const dtype_names[] = {"auto", "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K", "file"};
+static const char *const dtype_names[] = {"auto", "f32",  "f16",  "bf16", "q8_0",
+                                          "q6_K", "q5_K", "q4_K", "file"};
 
 const char *piaa_dtype_name(piaa_dtype dtype) {
     return dtype_names[dtype];
@@ -27,10 +29,11 @@ bool piaa_dtype_parse(const char *name, piaa_dtype *out) {
     return false;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- opening */
+/* -------------------------------------------------------------------------------------- opening */
 
 /* Of the demonstration model's config.json and weights: copies of the folder are recognised too. */
-static const char demonstration_fingerprint[] = "95fd9f4f03856de31ea4a63ccec806e0db4af3a50ff0206f6d2085f2b0752582";
+static const char demonstration_fingerprint[] =
+    "95fd9f4f03856de31ea4a63ccec806e0db4af3a50ff0206f6d2085f2b0752582";
 
 bool piaa_model_is_demonstration(const char *fingerprint) {
     return strcmp(fingerprint, demonstration_fingerprint) == 0;
@@ -40,18 +43,24 @@ static const piaa_family *find_family(const piaa_checkpoint *checkpoint, piaa_er
     const char *type = piaa_json_string(piaa_checkpoint_config(checkpoint), "model_type");
     const char *folder = piaa_checkpoint_folder(checkpoint);
     for (size_t i = 0; type && i < PIAA_COUNT(families); i++)
-        if (strcmp(type, families[i]->model_type) == 0 || (families[i]->container && strcmp(type, families[i]->container) == 0))
+        if (strcmp(type, families[i]->model_type) == 0 ||
+            (families[i]->container && strcmp(type, families[i]->container) == 0))
             return families[i];
     char known[256] = "";
     for (size_t i = 0; i < PIAA_COUNT(families); i++) {
         size_t n = strlen(known);
-        snprintf(known + n, sizeof known - n, "%s%s (%s)", i ? ", " : "", families[i]->name, families[i]->model_type);
+        snprintf(known + n, sizeof known - n, "%s%s (%s)", i ? ", " : "", families[i]->name,
+                 families[i]->model_type);
     }
     if (!type)
-        piaa_error_set(error, PIAA_FORMAT, "%s/config.json has no \"model_type\", so this is no model that piaa can read; supported: %s",
+        piaa_error_set(error, PIAA_FORMAT,
+                       "%s/config.json has no \"model_type\", so this is no model that piaa can "
+                       "read; supported: %s",
                        folder, known);
     else
-        piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a \"%s\" model, which piaa does not support; supported: %s", folder, type, known);
+        piaa_error_set(error, PIAA_UNSUPPORTED,
+                       "%s is a \"%s\" model, which piaa does not support; supported: %s", folder,
+                       type, known);
     return NULL;
 }
 
@@ -78,11 +87,14 @@ static void sum_up_tensors(piaa_model *model) {
 
 static char *demonstration_folder(piaa_error *error) {
     const char *override = getenv("PIAA_MODEL");
-    const char *const candidates[] = {override, PIAA_INSTALLED_DATA "/models/demo", PIAA_SOURCE_DATA "/models/demo"};
+    const char *const candidates[] = {override, PIAA_INSTALLED_DATA "/models/demo",
+                                      PIAA_SOURCE_DATA "/models/demo"};
     for (size_t i = override && *override ? 0 : 1; i < PIAA_COUNT(candidates); i++)
         if (i == 0 || piaa_file_exists(candidates[i])) return piaa_strdup(candidates[i], error);
-    piaa_error_set(error, PIAA_IO, "the demonstration model is in neither %s nor %s: name a model with --model or PIAA_MODEL",
-                   candidates[1], candidates[2]);
+    piaa_error_set(
+        error, PIAA_IO,
+        "the demonstration model is in neither %s nor %s: name a model with --model or PIAA_MODEL",
+        candidates[1], candidates[2]);
     return NULL;
 }
 
@@ -93,14 +105,17 @@ piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_erro
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
     if (model) model->checkpoint = piaa_checkpoint_open_pair(found, vision, error);
     if (model && model->checkpoint) model->family = find_family(model->checkpoint, error);
-    if (model && model->family && !model->family->no_tokenizer) model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
+    if (model && model->family && !model->family->no_tokenizer)
+        model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
     free(found);
     if (model && model->family && (model->tokenizer || model->family->no_tokenizer)) {
         model->info.family = model->family->name;
         model->info.folder = piaa_checkpoint_folder(model->checkpoint);
-        model->config = model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
+        model->config =
+            model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
     }
-    if (!model || !model->config || !piaa_checkpoint_fingerprint(model->checkpoint, model->info.fingerprint, error)) {
+    if (!model || !model->config ||
+        !piaa_checkpoint_fingerprint(model->checkpoint, model->info.fingerprint, error)) {
         piaa_model_close(model);
         return NULL;
     }
@@ -125,12 +140,14 @@ const piaa_model_info *piaa_model_get_info(const piaa_model *model) {
     return &model->info;
 }
 
-/* By the whole model's size and not by a request's, so that layers added to a store later are computed as the first ones were. */
+/* By the whole model's size and not by a request's, so that layers added to a store later are
+   computed as the first ones were. */
 piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype) {
     static const int64_t float_limit = (int64_t)1 << 30;
     const piaa_model_info *info = &model->info;
     if (dtype != PIAA_DTYPE_AUTO) return dtype;
-    if (info->parameters * (int64_t)sizeof(float) <= float_limit || strcmp(info->dtype, "F32") == 0) return PIAA_DTYPE_F32;
+    if (info->parameters * (int64_t)sizeof(float) <= float_limit || strcmp(info->dtype, "F32") == 0)
+        return PIAA_DTYPE_F32;
     return strcmp(info->dtype, "BF16") == 0 ? PIAA_DTYPE_BF16 : PIAA_DTYPE_FILE;
 }
 
@@ -138,14 +155,16 @@ const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model) {
     return model->tokenizer;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- inputs */
+/* --------------------------------------------------------------------------------------- inputs */
 
-static piaa_model_input *prepare(const piaa_model *model, const piaa_image *image, const float *patches, int grid_h, int grid_w,
-                                 const piaa_ask *ask, piaa_error *error) {
+static piaa_model_input *prepare(const piaa_model *model, const piaa_image *image,
+                                 const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+                                 piaa_error *error) {
     piaa_model_input *input = piaa_alloc(1, sizeof *input, error);
     if (!input) return NULL;
     input->family = model->family;
-    input->own = model->family->prepare(model->config, model->tokenizer, image, patches, grid_h, grid_w, ask, error);
+    input->own = model->family->prepare(model->config, model->tokenizer, image, patches, grid_h,
+                                        grid_w, ask, error);
     if (!input->own) {
         free(input);
         return NULL;
@@ -154,11 +173,13 @@ static piaa_model_input *prepare(const piaa_model *model, const piaa_image *imag
     return input;
 }
 
-piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image, const piaa_ask *ask, piaa_error *error) {
+piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image,
+                                     const piaa_ask *ask, piaa_error *error) {
     return prepare(model, image, NULL, 0, 0, ask, error);
 }
 
-piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches,
+                                             int grid_h, int grid_w, const piaa_ask *ask,
                                              piaa_error *error) {
     return prepare(model, NULL, patches, grid_h, grid_w, ask, error);
 }

@@ -1,4 +1,5 @@
-/* What a model and its inputs hold, for the files of this room: model.c makes them, session.c runs them. */
+/* What a model and its inputs hold, for the files of this room: model.c makes them, session.c runs
+   them. */
 #ifndef PIAA_VLM_MODEL_H
 #define PIAA_VLM_MODEL_H
 

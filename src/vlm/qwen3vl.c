@@ -1,16 +1,20 @@
 /*
- * Qwen3-VL: a vision transformer whose 2 x 2 patches are merged into decoder tokens, DeepStack features from three of its blocks added to
- * the first decoder blocks, and a decoder with grouped-query attention and interleaved rotary positions (time, height, width).
+ * Qwen3-VL: a vision transformer whose 2 x 2 patches are merged into decoder tokens, DeepStack
+ * features from three of its blocks added to the first decoder blocks, and a decoder with
+ * grouped-query attention and interleaved rotary positions (time, height, width).
  *
- * Reference: Hugging Face transformers, models/qwen3_vl/modeling_qwen3_vl.py (5.23).  What is easy to get wrong:
- *   - hidden state i is block i's own output, recorded before DeepStack adds to its image rows; the last one is recorded after the final
- * norm;
- *   - position embeddings are interpolated bilinearly (corners aligned) from a square trained grid, in merge-block order;
- *   - rotary axis of frequency j: height if j % 3 == 1 and j < 3 s_h, width if j % 3 == 2 and j < 3 s_w, else time; after the image,
- * positions go on from the larger side of its merged grid, not from the number of its tokens.
+ * Reference: Hugging Face transformers, models/qwen3_vl/modeling_qwen3_vl.py (5.23).  What is easy
+ * to get wrong:
+ *   - hidden state i is block i's own output, recorded before DeepStack adds to its image rows; the
+ *     last one is recorded after the final norm;
+ *   - position embeddings are interpolated bilinearly (corners aligned) from a square trained grid,
+ *     in merge-block order;
+ *   - rotary axis of frequency j: height if j % 3 == 1 and j < 3 s_h, width if j % 3 == 2 and j < 3
+ *     s_w, else time; after the image, positions go on from the larger side of its merged grid, not
+ *     from the number of its tokens.
  *
- * Early exit: only the blocks up to the last layer asked for are built; in the last one, rows that no pool reads are dropped as soon as
- * their keys and values exist.
+ * Early exit: only the blocks up to the last layer asked for are built; in the last one, rows that
+ * no pool reads are dropped as soon as their keys and values exist.
  */
 #include "vlm/config.h"
 #include "vlm/decoder.h"
@@ -42,7 +46,7 @@ typedef struct qwen_config {
     int64_t patch_length;
 } qwen_config;
 
-/* ---------------------------------------------------------------------------------------------------------- configuration */
+/* -------------------------------------------------------------------------------- configuration */
 
 /* Value of the first key that is there. */
 static bool first_number(const cJSON *json, const char *const *keys, double *out) {
@@ -51,13 +55,16 @@ static bool first_number(const cJSON *json, const char *const *keys, double *out
     return false;
 }
 
-static bool expect_text(const cJSON *json, const char *key, const char *expected, const char *where, piaa_error *error) {
+static bool expect_text(const cJSON *json, const char *key, const char *expected, const char *where,
+                        piaa_error *error) {
     const char *value = piaa_json_string(json, key);
     if (!value || strcmp(value, expected) == 0) return true;
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: \"%s\" is \"%s\", only \"%s\" is supported", where, key, value, expected);
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: \"%s\" is \"%s\", only \"%s\" is supported",
+                          where, key, value, expected);
 }
 
-static bool read_text_config(qwen_config *c, const cJSON *json, const char *where, piaa_error *error) {
+static bool read_text_config(qwen_config *c, const cJSON *json, const char *where,
+                             piaa_error *error) {
     const piaa_config text = {json, "text_config.", c->checkpoint};
     int vocabulary;
     if (!piaa_config_int(&text, "hidden_size", 0, 8, 65536, &c->hidden, error) ||
@@ -70,15 +77,19 @@ static bool read_text_config(qwen_config *c, const cJSON *json, const char *wher
         return false;
     c->vocabulary = vocabulary;
     if (c->heads % c->kv_heads || c->head_dim % 2)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: %d heads of %d values with %d key/value heads do not fit together", where, c->heads,
-                              c->head_dim, c->kv_heads);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: %d heads of %d values with %d key/value heads do not fit together", where,
+            c->heads, c->head_dim, c->kv_heads);
     if (!piaa_config_positive(&text, "rms_norm_eps", 1e-6, &c->rms_eps, error)) return false;
-    static const char *const theta[] = {"text_config.rope_parameters.rope_theta", "text_config.rope_theta",
+    static const char *const theta[] = {"text_config.rope_parameters.rope_theta",
+                                        "text_config.rope_theta",
                                         "text_config.rope_scaling.rope_theta", NULL};
     double value = 5e6;
     first_number(json, theta, &value);
     if (!(value > 1.0) || value > FLT_MAX)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: rope_theta is %g, expected more than 1", where, value);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: rope_theta is %g, expected more than 1",
+                              where, value);
     c->rope_theta = (float)value;
     int64_t section[4] = {24, 20, 20, 0};
     int n = piaa_json_ints(json, "text_config.rope_parameters.mrope_section", section, 4);
@@ -90,55 +101,71 @@ static bool read_text_config(qwen_config *c, const cJSON *json, const char *wher
         c->section[i] = (int)section[i];
     }
     if ((n >= 0 && n != 3) || sum != c->head_dim / 2)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: mrope_section should be three numbers that add up to half of head_dim (%d)", where,
-                              c->head_dim / 2);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: mrope_section should be three numbers that add up to half of head_dim (%d)", where,
+            c->head_dim / 2);
     bool flag = false;
     if (piaa_json_bool(json, "text_config.attention_bias", &flag) && flag)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: attention_bias true is not supported", where);
-    if (!piaa_json_bool(json, "tie_word_embeddings", &c->tied)) piaa_json_bool(json, "text_config.tie_word_embeddings", &c->tied);
+        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: attention_bias true is not supported",
+                              where);
+    if (!piaa_json_bool(json, "tie_word_embeddings", &c->tied))
+        piaa_json_bool(json, "text_config.tie_word_embeddings", &c->tied);
     return expect_text(json, "text_config.hidden_act", "silu", where, error);
 }
 
-static bool read_vision_config(qwen_config *c, const cJSON *json, const char *where, piaa_error *error) {
+static bool read_vision_config(qwen_config *c, const cJSON *json, const char *where,
+                               piaa_error *error) {
     const piaa_config vision = {json, "vision_config.", c->checkpoint};
     int positions, channels, out_hidden;
     if (!piaa_config_int(&vision, "hidden_size", 0, 8, 65536, &c->vision, error) ||
         !piaa_config_int(&vision, "depth", 0, 1, MAX_LAYERS, &c->vision_layers, error) ||
         !piaa_config_int(&vision, "num_heads", 0, 1, 1024, &c->vision_heads, error) ||
-        !piaa_config_int(&vision, "intermediate_size", 0, 1, 1 << 20, &c->vision_intermediate, error) ||
+        !piaa_config_int(&vision, "intermediate_size", 0, 1, 1 << 20, &c->vision_intermediate,
+                         error) ||
         !piaa_config_int(&vision, "patch_size", 0, 1, 256, &c->pixels.patch_size, error) ||
-        !piaa_config_int(&vision, "temporal_patch_size", 0, 1, 16, &c->pixels.temporal_patch_size, error) ||
+        !piaa_config_int(&vision, "temporal_patch_size", 0, 1, 16, &c->pixels.temporal_patch_size,
+                         error) ||
         !piaa_config_int(&vision, "spatial_merge_size", 0, 1, 16, &c->pixels.merge_size, error) ||
         !piaa_config_int(&vision, "num_position_embeddings", 0, 1, 1 << 20, &positions, error) ||
         !piaa_config_int(&vision, "out_hidden_size", 0, 1, 65536, &out_hidden, error) ||
         !piaa_config_int(&vision, "in_channels", 3, 3, 3, &channels, error))
         return false;
     if (out_hidden != c->hidden)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the vision encoder's out_hidden_size is %d but the decoder's hidden_size is %d",
-                              where, out_hidden, c->hidden);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: the vision encoder's out_hidden_size is %d but the decoder's hidden_size is %d",
+            where, out_hidden, c->hidden);
     if (c->vision % c->vision_heads || (c->vision / c->vision_heads) % 4)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: %d vision heads do not divide %d values into multiples of 4", where, c->vision_heads,
-                              c->vision);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s: %d vision heads do not divide %d values into multiples of 4",
+                              where, c->vision_heads, c->vision);
     c->grid_side = (int)lround(sqrt(positions));
     if (c->grid_side * c->grid_side != positions)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: num_position_embeddings is %d, not a square", where, positions);
+        return piaa_error_set(error, PIAA_FORMAT, "%s: num_position_embeddings is %d, not a square",
+                              where, positions);
     int64_t deepstack[MAX_DEEPSTACK];
-    c->deepstack_count = piaa_json_ints(json, "vision_config.deepstack_visual_indexes", deepstack, MAX_DEEPSTACK);
+    c->deepstack_count =
+        piaa_json_ints(json, "vision_config.deepstack_visual_indexes", deepstack, MAX_DEEPSTACK);
     if (c->deepstack_count < 0)
         return piaa_error_set(error, PIAA_FORMAT,
-                              "%s: \"vision_config.deepstack_visual_indexes\" should be a list of at most %d block numbers", where,
-                              MAX_DEEPSTACK);
+                              "%s: \"vision_config.deepstack_visual_indexes\" should be a list of "
+                              "at most %d block numbers",
+                              where, MAX_DEEPSTACK);
     for (int i = 0; i < c->deepstack_count; i++) {
         if (deepstack[i] < 0 || deepstack[i] >= c->vision_layers)
-            return piaa_error_set(error, PIAA_FORMAT, "%s: deepstack_visual_indexes names block %lld of %d", where, (long long)deepstack[i],
-                                  c->vision_layers);
+            return piaa_error_set(error, PIAA_FORMAT,
+                                  "%s: deepstack_visual_indexes names block %lld of %d", where,
+                                  (long long)deepstack[i], c->vision_layers);
         c->deepstack[i] = (int)deepstack[i];
     }
-    c->patch_length = (int64_t)channels * c->pixels.temporal_patch_size * c->pixels.patch_size * c->pixels.patch_size;
+    c->patch_length = (int64_t)channels * c->pixels.temporal_patch_size * c->pixels.patch_size *
+                      c->pixels.patch_size;
     return expect_text(json, "vision_config.hidden_act", "gelu_pytorch_tanh", where, error);
 }
 
-static bool read_image_config(qwen_config *c, const cJSON *json, const char *folder, piaa_error *error) {
+static bool read_image_config(qwen_config *c, const cJSON *json, const char *folder,
+                              piaa_error *error) {
     piaa_qwen_pixels_config *p = &c->pixels;
     p->min_pixels = 65536;
     p->max_pixels = 16777216;
@@ -149,12 +176,15 @@ static bool read_image_config(qwen_config *c, const cJSON *json, const char *fol
         !piaa_planes_read_three(json, "image_std", p->std, folder, error))
         return false;
     if (!json) return true;
-    if (!piaa_json_int(json, "size.shortest_edge", &p->min_pixels)) piaa_json_int(json, "min_pixels", &p->min_pixels);
-    if (!piaa_json_int(json, "size.longest_edge", &p->max_pixels)) piaa_json_int(json, "max_pixels", &p->max_pixels);
+    if (!piaa_json_int(json, "size.shortest_edge", &p->min_pixels))
+        piaa_json_int(json, "min_pixels", &p->min_pixels);
+    if (!piaa_json_int(json, "size.longest_edge", &p->max_pixels))
+        piaa_json_int(json, "max_pixels", &p->max_pixels);
     int64_t value = 3;
     piaa_json_int(json, "resample", &value);
     if (value != 2 && value != 3)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", folder,
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", folder,
                               (long long)value);
     p->filter = value == 2 ? PIAA_BILINEAR : PIAA_BICUBIC;
     piaa_json_number(json, "rescale_factor", &p->rescale_factor);
@@ -163,14 +193,18 @@ static bool read_image_config(qwen_config *c, const cJSON *json, const char *fol
     piaa_json_int(json, "temporal_patch_size", &temporal);
     piaa_json_int(json, "merge_size", &merge);
     if (patch != p->patch_size || temporal != p->temporal_patch_size || merge != p->merge_size)
-        return piaa_error_set(
-            error, PIAA_MISMATCH, "%s: the image processor's patches (%lld, %lld, %lld) differ from the model's (%d, %d, %d)", folder,
-            (long long)patch, (long long)temporal, (long long)merge, p->patch_size, p->temporal_patch_size, p->merge_size);
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "%s: the image processor's patches (%lld, %lld, %lld) differ from "
+                              "the model's (%d, %d, %d)",
+                              folder, (long long)patch, (long long)temporal, (long long)merge,
+                              p->patch_size, p->temporal_patch_size, p->merge_size);
     int64_t tile = (int64_t)p->patch_size * p->merge_size;
-    if (p->min_pixels < 1 || p->max_pixels < tile * tile || p->min_pixels > p->max_pixels || p->min_pixels > LEAST_PIXELS_MOST ||
-        p->max_pixels > (int64_t)1 << 32)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's size limits (%lld to %lld pixels) make no sense", folder,
-                              (long long)p->min_pixels, (long long)p->max_pixels);
+    if (p->min_pixels < 1 || p->max_pixels < tile * tile || p->min_pixels > p->max_pixels ||
+        p->min_pixels > LEAST_PIXELS_MOST || p->max_pixels > (int64_t)1 << 32)
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: the image processor's size limits (%lld to %lld pixels) make no sense", folder,
+            (long long)p->min_pixels, (long long)p->max_pixels);
     return piaa_planes_check(p->rescale_factor, p->std, folder, error);
 }
 
@@ -180,7 +214,8 @@ static void qwen_close(void *config) {
     free(c);
 }
 
-static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error) {
+static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+                       piaa_model_info *info, piaa_error *error) {
     PIAA_UNUSED(tokenizer);
     qwen_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
@@ -188,15 +223,20 @@ static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *
     const cJSON *json = piaa_checkpoint_config(checkpoint);
     const char *where = piaa_checkpoint_where(checkpoint);
     const piaa_tensor *table = NULL;
-    bool ok = read_text_config(c, json, where, error) && read_vision_config(c, json, where, error) &&
-              read_image_config(c, piaa_checkpoint_image_config(checkpoint), piaa_checkpoint_folder(checkpoint), error);
+    bool ok = read_text_config(c, json, where, error) &&
+              read_vision_config(c, json, where, error) &&
+              read_image_config(c, piaa_checkpoint_image_config(checkpoint),
+                                piaa_checkpoint_folder(checkpoint), error);
     if (ok) {
         c->embeddings =
-            piaa_checkpoint_need(checkpoint, error, "model.language_model.embed_tokens.weight", 2, c->vocabulary, (int64_t)c->hidden);
-        table = c->embeddings ? piaa_checkpoint_need(checkpoint, error, "model.visual.pos_embed.weight", 2,
-                                                     (int64_t)c->grid_side * c->grid_side, (int64_t)c->vision)
-                              : NULL;
-        c->position_table = table ? piaa_alloc_array((size_t)piaa_tensor_count(table), sizeof(float), error) : NULL;
+            piaa_checkpoint_need(checkpoint, error, "model.language_model.embed_tokens.weight", 2,
+                                 c->vocabulary, (int64_t)c->hidden);
+        table = c->embeddings
+                    ? piaa_checkpoint_need(checkpoint, error, "model.visual.pos_embed.weight", 2,
+                                           (int64_t)c->grid_side * c->grid_side, (int64_t)c->vision)
+                    : NULL;
+        c->position_table =
+            table ? piaa_alloc_array((size_t)piaa_tensor_count(table), sizeof(float), error) : NULL;
         ok = c->position_table != NULL;
     }
     if (!ok) {
@@ -204,8 +244,10 @@ static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *
         return NULL;
     }
     piaa_tensor_to_float(table, c->position_table);
-    info->layout =
-        (piaa_layout){.decoder_layers = c->layers, .hidden_size = c->hidden, .vision_blocks = c->vision_layers, .vision_size = c->vision};
+    info->layout = (piaa_layout){.decoder_layers = c->layers,
+                                 .hidden_size = c->hidden,
+                                 .vision_blocks = c->vision_layers,
+                                 .vision_size = c->vision};
     info->heads = c->heads;
     info->kv_heads = c->kv_heads;
     info->head_dim = c->head_dim;
@@ -220,18 +262,21 @@ static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *
     return c;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ input */
+/* ---------------------------------------------------------------------------------------- input */
 
 typedef struct qwen_input {
     piaa_qwen_pixels pixels;
     piaa_decoder_input text;
     int patches;
-    int32_t *vision_positions;                  /* [4][patches]: row, column, 0, 0 */
-    float *vision_embeddings;                   /* [patches][vision] */
-    float *vision_pool;                         /* [patches] of 1 / patches */
-    int32_t *positions, *row_positions;         /* [4][tokens]: time, height, width, time; and of the text's rows alone */
-    float *vision_rotary, *rotary, *row_rotary; /* the same as our kernels take them: cosines and sines, [n][dim] */
-    ggml_fp16_t *mask, *row_mask;               /* causal, [n][tokens], made where ggml's attention asks for them */
+    int32_t *vision_positions; /* [4][patches]: row, column, 0, 0 */
+    float *vision_embeddings;  /* [patches][vision] */
+    float *vision_pool;        /* [patches] of 1 / patches */
+    int32_t *positions,
+        *row_positions; /* [4][tokens]: time, height, width, time; and of the text's rows alone */
+    float *vision_rotary, *rotary,
+        *row_rotary; /* the same as our kernels take them: cosines and sines, [n][dim] */
+    ggml_fp16_t *mask,
+        *row_mask; /* causal, [n][tokens], made where ggml's attention asks for them */
 } qwen_input;
 
 static void qwen_input_free(void *input) {
@@ -258,7 +303,8 @@ static void qwen_input_count(const void *input, int *tokens, int *image_tokens) 
     *image_tokens = in->text.image;
 }
 
-/* Where target position `index` of `size` falls on the trained axis of `side`, corners aligned: the lower tap, and the upper one's weight.
+/* Where target position `index` of `size` falls on the trained axis of `side`, corners aligned: the
+ * lower tap, and the upper one's weight.
  */
 static void axis_taps(int index, int size, int side, int taps[2], float weights[2]) {
     float source = (float)index * (float)(side - 1) / (float)(size > 1 ? size - 1 : 1);
@@ -289,18 +335,24 @@ static bool make_vision_positions(const qwen_config *c, qwen_input *in, piaa_err
                 axis_taps(row, h, c->grid_side, ys, wy);
                 axis_taps(column, w, c->grid_side, xs, wx);
                 float *out = in->vision_embeddings + (size_t)index * (size_t)c->vision;
-                const float *t00 = c->position_table + (size_t)(ys[0] * c->grid_side + xs[0]) * (size_t)c->vision;
-                const float *t01 = c->position_table + (size_t)(ys[0] * c->grid_side + xs[1]) * (size_t)c->vision;
-                const float *t10 = c->position_table + (size_t)(ys[1] * c->grid_side + xs[0]) * (size_t)c->vision;
-                const float *t11 = c->position_table + (size_t)(ys[1] * c->grid_side + xs[1]) * (size_t)c->vision;
-                float w00 = wy[0] * wx[0], w01 = wy[0] * wx[1], w10 = wy[1] * wx[0], w11 = wy[1] * wx[1];
-                for (int d = 0; d < c->vision; d++) out[d] = t00[d] * w00 + t01[d] * w01 + t10[d] * w10 + t11[d] * w11;
+                const float *t00 =
+                    c->position_table + (size_t)(ys[0] * c->grid_side + xs[0]) * (size_t)c->vision;
+                const float *t01 =
+                    c->position_table + (size_t)(ys[0] * c->grid_side + xs[1]) * (size_t)c->vision;
+                const float *t10 =
+                    c->position_table + (size_t)(ys[1] * c->grid_side + xs[0]) * (size_t)c->vision;
+                const float *t11 =
+                    c->position_table + (size_t)(ys[1] * c->grid_side + xs[1]) * (size_t)c->vision;
+                float w00 = wy[0] * wx[0], w01 = wy[0] * wx[1], w10 = wy[1] * wx[0],
+                      w11 = wy[1] * wx[1];
+                for (int d = 0; d < c->vision; d++)
+                    out[d] = t00[d] * w00 + t01[d] * w01 + t10[d] * w10 + t11[d] * w11;
             }
     return true;
 }
 
-/* Cosines and sines of position x frequency, [positions][half][2]; frequency j is base^(-2j / dim) rounded to float32 like the product
- * with the position, as the reference has it. */
+/* Cosines and sines of position x frequency, [positions][half][2]; frequency j is base^(-2j / dim)
+ * rounded to float32 like the product with the position, as the reference has it. */
 static float *make_angles(int positions, int half, double base, double dim, piaa_error *error) {
     float *angles = piaa_alloc_array((size_t)positions * (size_t)half * 2, sizeof *angles, error);
     for (int j = 0; angles && j < half; j++) {
@@ -319,7 +371,8 @@ static bool make_vision_rotary(const qwen_config *c, qwen_input *in, piaa_error 
     int n = in->patches, dim = c->vision / c->vision_heads, half = dim / 2, quarter = dim / 4;
     int side = in->pixels.grid_h > in->pixels.grid_w ? in->pixels.grid_h : in->pixels.grid_w;
     float *angles = make_angles(side, quarter, 10000.0, half, error);
-    in->vision_rotary = angles ? piaa_alloc_array((size_t)n * (size_t)dim, sizeof(float), error) : NULL;
+    in->vision_rotary =
+        angles ? piaa_alloc_array((size_t)n * (size_t)dim, sizeof(float), error) : NULL;
     for (int t = 0; in->vision_rotary && t < n; t++)
         for (int j = 0; j < half; j++) {
             int position = in->vision_positions[(j < quarter ? 0 : n) + t];
@@ -337,12 +390,17 @@ static bool make_decoder_rotary(const qwen_config *c, qwen_input *in, piaa_error
         if (in->positions[i] > farthest) farthest = in->positions[i];
     float *angles = make_angles(farthest + 1, half, c->rope_theta, dim, error);
     in->rotary = angles ? piaa_alloc_array((size_t)n * (size_t)dim, sizeof(float), error) : NULL;
-    in->row_rotary = in->rotary ? piaa_alloc_array((size_t)in->text.text * (size_t)dim, sizeof(float), error) : NULL;
+    in->row_rotary =
+        in->rotary ? piaa_alloc_array((size_t)in->text.text * (size_t)dim, sizeof(float), error)
+                   : NULL;
     for (int t = 0; in->row_rotary && t < n; t++) {
         float *out = in->rotary + (size_t)t * (size_t)dim;
         for (int j = 0; j < half; j++) {
-            int axis = j % 3 == 1 && j < 3 * c->section[1] ? 1 : j % 3 == 2 && j < 3 * c->section[2] ? 2 : 0;
-            const float *angle = angles + ((size_t)in->positions[axis * n + t] * (size_t)half + (size_t)j) * 2;
+            int axis = j % 3 == 1 && j < 3 * c->section[1]   ? 1
+                       : j % 3 == 2 && j < 3 * c->section[2] ? 2
+                                                             : 0;
+            const float *angle =
+                angles + ((size_t)in->positions[axis * n + t] * (size_t)half + (size_t)j) * 2;
             out[j] = angle[0];
             out[half + j] = angle[1];
         }
@@ -355,7 +413,8 @@ static bool make_decoder_rotary(const qwen_config *c, qwen_input *in, piaa_error
 
 static bool make_decoder_positions(const qwen_config *c, qwen_input *in, piaa_error *error) {
     const piaa_decoder_input *text = &in->text;
-    int n = text->tokens, m = c->pixels.merge_size, columns = in->pixels.grid_w / m, rows = in->pixels.grid_h / m;
+    int n = text->tokens, m = c->pixels.merge_size, columns = in->pixels.grid_w / m,
+        rows = in->pixels.grid_h / m;
     in->positions = piaa_alloc((size_t)n * 4, sizeof(int32_t), error);
     in->row_positions = piaa_alloc((size_t)text->text * 4, sizeof(int32_t), error);
     if (!in->positions || !in->row_positions) return false;
@@ -374,12 +433,14 @@ static bool make_decoder_positions(const qwen_config *c, qwen_input *in, piaa_er
         in->positions[3 * n + t] = time; /* frequencies beyond 3 s_h, 3 s_w follow time */
     }
     for (int row = 0; row < text->text; row++)
-        for (int axis = 0; axis < 4; axis++) in->row_positions[axis * text->text + row] = in->positions[text->rows[row]];
+        for (int axis = 0; axis < 4; axis++)
+            in->row_positions[axis * text->text + row] = in->positions[text->rows[row]];
     return true;
 }
 
-static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image, const float *patches, int grid_h,
-                          int grid_w, const piaa_ask *ask, piaa_error *error) {
+static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer,
+                          const piaa_image *image, const float *patches, int grid_h, int grid_w,
+                          const piaa_ask *ask, piaa_error *error) {
     const qwen_config *c = config;
     qwen_input *in = piaa_alloc(1, sizeof *in, error);
     if (!in) return NULL;
@@ -393,7 +454,8 @@ static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, c
         ok = piaa_qwen_pixels_make(image, &pixels, &in->pixels, error);
     } else {
         size_t count = (size_t)grid_h * (size_t)grid_w * (size_t)c->patch_length;
-        in->pixels = (piaa_qwen_pixels){.grid_h = grid_h, .grid_w = grid_w, .patch_length = c->patch_length};
+        in->pixels =
+            (piaa_qwen_pixels){.grid_h = grid_h, .grid_w = grid_w, .patch_length = c->patch_length};
         in->pixels.patches = piaa_alloc_array(count, sizeof(float), error);
         ok = in->pixels.patches != NULL;
         if (ok) memcpy(in->pixels.patches, patches, count * sizeof(float));
@@ -401,10 +463,11 @@ static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, c
     if (ok) {
         in->patches = in->pixels.grid_h * in->pixels.grid_w;
         const piaa_embeddings embeddings = {c->embeddings, 1.0f};
-        ok = piaa_decoder_input_make(&in->text, c->checkpoint, &embeddings, tokenizer, PIAA_CHAT_QWEN3VL,
-                                     in->patches / (c->pixels.merge_size * c->pixels.merge_size), ask, error) &&
-             make_vision_positions(c, in, error) && make_decoder_positions(c, in, error) && make_vision_rotary(c, in, error) &&
-             make_decoder_rotary(c, in, error);
+        ok = piaa_decoder_input_make(
+                 &in->text, c->checkpoint, &embeddings, tokenizer, PIAA_CHAT_QWEN3VL,
+                 in->patches / (c->pixels.merge_size * c->pixels.merge_size), ask, error) &&
+             make_vision_positions(c, in, error) && make_decoder_positions(c, in, error) &&
+             make_vision_rotary(c, in, error) && make_decoder_rotary(c, in, error);
     }
     if (!ok) {
         qwen_input_free(in);
@@ -413,7 +476,7 @@ static void *qwen_prepare(const void *config, const piaa_tokenizer *tokenizer, c
     return in;
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- weights */
+/* -------------------------------------------------------------------------------------- weights */
 
 typedef struct vision_block {
     const piaa_matrix *qkv_w, *proj_w, *fc1_w, *fc2_w;
@@ -438,19 +501,22 @@ typedef struct qwen_weights {
     decoder_block decoder[MAX_LAYERS];
 } qwen_weights;
 
-static const piaa_matrix *matrix(piaa_resident *r, piaa_error *error, const char *prefix, const char *name, int64_t rows, int64_t columns) {
+static const piaa_matrix *matrix(piaa_resident *r, piaa_error *error, const char *prefix,
+                                 const char *name, int64_t rows, int64_t columns) {
     char text[256];
     snprintf(text, sizeof text, "%s%s", prefix, name);
     return piaa_resident_matrix(r, error, text, 1, &rows, columns);
 }
 
-static struct ggml_tensor *vector(piaa_resident *r, piaa_error *error, const char *prefix, const char *name, int64_t length) {
+static struct ggml_tensor *vector(piaa_resident *r, piaa_error *error, const char *prefix,
+                                  const char *name, int64_t length) {
     char text[256];
     snprintf(text, sizeof text, "%s%s", prefix, name);
     return piaa_resident_vector(r, error, text, length);
 }
 
-static void declare_vision_block(const qwen_config *c, piaa_resident *r, int i, vision_block *b, piaa_error *error) {
+static void declare_vision_block(const qwen_config *c, piaa_resident *r, int i, vision_block *b,
+                                 piaa_error *error) {
     char p[96];
     int64_t d = c->vision, f = c->vision_intermediate;
     snprintf(p, sizeof p, "model.visual.blocks.%d.", i);
@@ -470,7 +536,8 @@ static void declare_vision_block(const qwen_config *c, piaa_resident *r, int i, 
     };
 }
 
-static void declare_merger(const qwen_config *c, piaa_resident *r, const char *p, bool normalise_merged, merger *m, piaa_error *error) {
+static void declare_merger(const qwen_config *c, piaa_resident *r, const char *p,
+                           bool normalise_merged, merger *m, piaa_error *error) {
     int64_t d = c->vision, wide = d * c->pixels.merge_size * c->pixels.merge_size;
     *m = (merger){
         .norm_w = vector(r, error, p, "norm.weight", normalise_merged ? wide : d),
@@ -482,9 +549,11 @@ static void declare_merger(const qwen_config *c, piaa_resident *r, const char *p
     };
 }
 
-static void declare_decoder_block(const qwen_config *c, piaa_resident *r, int i, decoder_block *b, piaa_error *error) {
+static void declare_decoder_block(const qwen_config *c, piaa_resident *r, int i, decoder_block *b,
+                                  piaa_error *error) {
     char p[96], names[512];
-    int64_t h = c->hidden, q = (int64_t)c->heads * c->head_dim, kv = (int64_t)c->kv_heads * c->head_dim, f = c->intermediate;
+    int64_t h = c->hidden, q = (int64_t)c->heads * c->head_dim,
+            kv = (int64_t)c->kv_heads * c->head_dim, f = c->intermediate;
     snprintf(p, sizeof p, "model.language_model.layers.%d.", i);
     b->norm1 = vector(r, error, p, "input_layernorm.weight", h);
     b->q = matrix(r, error, p, "self_attn.q_proj.weight", q, h);
@@ -499,15 +568,18 @@ static void declare_decoder_block(const qwen_config *c, piaa_resident *r, int i,
     b->down = matrix(r, error, p, "mlp.down_proj.weight", h, f);
 }
 
-static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan *plan, piaa_error *error) {
+static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan *plan,
+                          piaa_error *error) {
     const qwen_config *c = config;
     qwen_weights *w = piaa_alloc(1, sizeof *w, error);
     if (!w) return NULL;
     if (plan->vision_blocks) {
-        w->patch_w = matrix(r, error, "model.visual.", "patch_embed.proj.weight", c->vision, c->patch_length);
+        w->patch_w = matrix(r, error, "model.visual.", "patch_embed.proj.weight", c->vision,
+                            c->patch_length);
         w->patch_b = vector(r, error, "model.visual.", "patch_embed.proj.bias", c->vision);
     }
-    for (int i = 0; i < plan->vision_blocks; i++) declare_vision_block(c, r, i, &w->vision[i], error);
+    for (int i = 0; i < plan->vision_blocks; i++)
+        declare_vision_block(c, r, i, &w->vision[i], error);
     if (plan->merge) {
         declare_merger(c, r, "model.visual.merger.", false, &w->merger, error);
         for (int i = 0; i < c->deepstack_count && i < plan->decoder_blocks; i++) {
@@ -516,10 +588,14 @@ static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan 
             declare_merger(c, r, p, true, &w->deepstack[i], error);
         }
     }
-    for (int i = 0; i < plan->decoder_blocks; i++) declare_decoder_block(c, r, i, &w->decoder[i], error);
-    if (plan->final_norm) w->final_norm = vector(r, error, "model.language_model.", "norm.weight", c->hidden);
+    for (int i = 0; i < plan->decoder_blocks; i++)
+        declare_decoder_block(c, r, i, &w->decoder[i], error);
+    if (plan->final_norm)
+        w->final_norm = vector(r, error, "model.language_model.", "norm.weight", c->hidden);
     if (plan->logits)
-        w->head = matrix(r, error, "", c->tied ? "model.language_model.embed_tokens.weight" : "lm_head.weight", c->vocabulary, c->hidden);
+        w->head = matrix(r, error, "",
+                         c->tied ? "model.language_model.embed_tokens.weight" : "lm_head.weight",
+                         c->vocabulary, c->hidden);
     if (error->code != PIAA_OK) {
         free(w);
         return NULL;
@@ -527,9 +603,10 @@ static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan 
     return w;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ graph */
+/* ---------------------------------------------------------------------------------------- graph */
 
-static struct ggml_tensor *build_vision_attention(const qwen_config *c, const vision_block *b, piaa_graph *graph, struct ggml_tensor *x,
+static struct ggml_tensor *build_vision_attention(const qwen_config *c, const vision_block *b,
+                                                  piaa_graph *graph, struct ggml_tensor *x,
                                                   struct ggml_tensor *rotary) {
     int dim = c->vision / c->vision_heads;
     struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv_w, b->qkv_b, x, PIAA_LINEAR, NULL);
@@ -549,8 +626,8 @@ static struct ggml_tensor *build_vision_attention(const qwen_config *c, const vi
     return piaa_graph_attention(graph, &attention);
 }
 
-static struct ggml_tensor *build_merger(const qwen_config *c, const merger *m, piaa_graph *graph, struct ggml_tensor *x,
-                                        bool normalise_merged) {
+static struct ggml_tensor *build_merger(const qwen_config *c, const merger *m, piaa_graph *graph,
+                                        struct ggml_tensor *x, bool normalise_merged) {
     struct ggml_context *g = graph->context;
     int64_t unit = (int64_t)c->pixels.merge_size * c->pixels.merge_size;
     if (!normalise_merged) x = piaa_graph_layer_norm(graph, x, m->norm_w, m->norm_b, 1e-6f, true);
@@ -560,23 +637,31 @@ static struct ggml_tensor *build_merger(const qwen_config *c, const merger *m, p
     return piaa_graph_linear(graph, m->fc2_w, m->fc2_b, x, PIAA_LINEAR, NULL);
 }
 
-static struct ggml_tensor *rotary_input(piaa_graph *graph, int n, int dim, const float *table, const int32_t *positions) {
+static struct ggml_tensor *rotary_input(piaa_graph *graph, int n, int dim, const float *table,
+                                        const int32_t *positions) {
     if (graph->kernels) return piaa_graph_input(graph, GGML_TYPE_F32, dim, n, table);
     return piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)n * 4, 1, positions);
 }
 
 /* Runs the vision blocks of the plan; sets *image and deepstack[] where the decoder needs them. */
-static void build_vision(const qwen_config *c, const qwen_weights *w, qwen_input *in, const piaa_plan *plan, piaa_graph *graph,
-                         struct ggml_tensor **image, struct ggml_tensor **deepstack) {
+static void build_vision(const qwen_config *c, const qwen_weights *w, qwen_input *in,
+                         const piaa_plan *plan, piaa_graph *graph, struct ggml_tensor **image,
+                         struct ggml_tensor **deepstack) {
     static const piaa_pool pools[] = {PIAA_V};
-    struct ggml_tensor *pixels = piaa_graph_input(graph, GGML_TYPE_F32, c->patch_length, in->patches, in->pixels.patches);
-    struct ggml_tensor *embeddings = piaa_graph_input(graph, GGML_TYPE_F32, c->vision, in->patches, in->vision_embeddings);
-    struct ggml_tensor *rotary = rotary_input(graph, in->patches, c->vision / c->vision_heads, in->vision_rotary, in->vision_positions);
-    struct ggml_tensor *pool = piaa_graph_input(graph, GGML_TYPE_F32, 1, in->patches, in->vision_pool);
-    struct ggml_tensor *x = piaa_graph_linear(graph, w->patch_w, w->patch_b, pixels, PIAA_LINEAR, embeddings);
+    struct ggml_tensor *pixels =
+        piaa_graph_input(graph, GGML_TYPE_F32, c->patch_length, in->patches, in->pixels.patches);
+    struct ggml_tensor *embeddings =
+        piaa_graph_input(graph, GGML_TYPE_F32, c->vision, in->patches, in->vision_embeddings);
+    struct ggml_tensor *rotary = rotary_input(graph, in->patches, c->vision / c->vision_heads,
+                                              in->vision_rotary, in->vision_positions);
+    struct ggml_tensor *pool =
+        piaa_graph_input(graph, GGML_TYPE_F32, 1, in->patches, in->vision_pool);
+    struct ggml_tensor *x =
+        piaa_graph_linear(graph, w->patch_w, w->patch_b, pixels, PIAA_LINEAR, embeddings);
     for (int i = 0; i < plan->vision_blocks; i++) {
         const vision_block *b = &w->vision[i];
-        struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, 1e-6f, true);
+        struct ggml_tensor *y =
+            piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, 1e-6f, true);
         y = build_vision_attention(c, b, graph, y, rotary);
         x = piaa_graph_linear(graph, b->proj_w, b->proj_b, y, PIAA_LINEAR, x);
         y = piaa_graph_layer_norm(graph, x, b->norm2_w, b->norm2_b, 1e-6f, true);
@@ -585,7 +670,8 @@ static void build_vision(const qwen_config *c, const qwen_weights *w, qwen_input
         if (plan->pool_vision[i]) piaa_graph_pool(graph, x, pool, pools, 1, i);
         if (plan->hidden) piaa_graph_keep(graph, x, true, i);
         for (int d = 0; plan->merge && d < c->deepstack_count && d < plan->decoder_blocks; d++)
-            if (c->deepstack[d] == i) deepstack[d] = build_merger(c, &w->deepstack[d], graph, x, true);
+            if (c->deepstack[d] == i)
+                deepstack[d] = build_merger(c, &w->deepstack[d], graph, x, true);
     }
     if (plan->merge) *image = build_merger(c, &w->merger, graph, x, false);
 }
@@ -596,7 +682,8 @@ typedef struct decoder_rows {
 } decoder_rows;
 
 /* One block; where `kept` has rows, they are the only ones that leave it. */
-static struct ggml_tensor *build_decoder_block(const qwen_config *c, const decoder_block *b, piaa_graph *graph, struct ggml_tensor *h,
+static struct ggml_tensor *build_decoder_block(const qwen_config *c, const decoder_block *b,
+                                               piaa_graph *graph, struct ggml_tensor *h,
                                                const decoder_rows *all, const decoder_rows *kept) {
     struct ggml_tensor *x = piaa_graph_rms_norm(graph, h, b->norm1, c->rms_eps, true);
     struct ggml_tensor *kv = piaa_graph_linear(graph, b->kv, NULL, x, PIAA_LINEAR, NULL);
@@ -604,40 +691,47 @@ static struct ggml_tensor *build_decoder_block(const qwen_config *c, const decod
         h = ggml_get_rows(graph->context, h, kept->rows);
         x = piaa_graph_rms_norm(graph, h, b->norm1, c->rms_eps, true);
     }
-    piaa_attention attention = {.q = piaa_graph_linear(graph, b->q, NULL, x, PIAA_LINEAR, NULL),
-                                .kv = kv,
-                                .v_first = c->kv_heads,
-                                .heads = c->heads,
-                                .kv_heads = c->kv_heads,
-                                .dim = c->head_dim,
-                                .q_norm = b->q_norm,
-                                .k_norm = b->k_norm,
-                                .eps = c->rms_eps,
-                                .q_rotary = kept->rotary,
-                                .k_rotary = all->rotary,
-                                .rotary_mode = GGML_ROPE_TYPE_IMROPE,
-                                .rotary_dims = c->head_dim,
-                                .sections = {c->section[0], c->section[1], c->section[2], c->section[3]},
-                                .rotary_base = c->rope_theta,
-                                .causal = true,
-                                .rows = kept->rows,
-                                .mask = kept->mask};
-    h = piaa_graph_linear(graph, b->o, NULL, piaa_graph_attention(graph, &attention), PIAA_LINEAR, h);
+    piaa_attention attention = {
+        .q = piaa_graph_linear(graph, b->q, NULL, x, PIAA_LINEAR, NULL),
+        .kv = kv,
+        .v_first = c->kv_heads,
+        .heads = c->heads,
+        .kv_heads = c->kv_heads,
+        .dim = c->head_dim,
+        .q_norm = b->q_norm,
+        .k_norm = b->k_norm,
+        .eps = c->rms_eps,
+        .q_rotary = kept->rotary,
+        .k_rotary = all->rotary,
+        .rotary_mode = GGML_ROPE_TYPE_IMROPE,
+        .rotary_dims = c->head_dim,
+        .sections = {c->section[0], c->section[1], c->section[2], c->section[3]},
+        .rotary_base = c->rope_theta,
+        .causal = true,
+        .rows = kept->rows,
+        .mask = kept->mask};
+    h = piaa_graph_linear(graph, b->o, NULL, piaa_graph_attention(graph, &attention), PIAA_LINEAR,
+                          h);
     x = piaa_graph_rms_norm(graph, h, b->norm2, c->rms_eps, true);
-    return piaa_graph_linear(graph, b->down, NULL, piaa_graph_linear(graph, b->gate_up, NULL, x, PIAA_SWIGLU, NULL), PIAA_LINEAR, h);
+    return piaa_graph_linear(graph, b->down, NULL,
+                             piaa_graph_linear(graph, b->gate_up, NULL, x, PIAA_SWIGLU, NULL),
+                             PIAA_LINEAR, h);
 }
 
-static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_input *in, const piaa_plan *plan, piaa_graph *graph,
-                          struct ggml_tensor *image, struct ggml_tensor **deepstack, piaa_error *error) {
+static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_input *in,
+                          const piaa_plan *plan, piaa_graph *graph, struct ggml_tensor *image,
+                          struct ggml_tensor **deepstack, piaa_error *error) {
     struct ggml_context *g = graph->context;
     const piaa_decoder_input *text = &in->text;
     struct ggml_tensor *h = piaa_decoder_embed(graph, text, c->hidden, image);
-    struct ggml_tensor *row_pool = piaa_graph_input(graph, GGML_TYPE_F32, 2, text->text, text->row_pool);
+    struct ggml_tensor *row_pool =
+        piaa_graph_input(graph, GGML_TYPE_F32, 2, text->text, text->row_pool);
     if (!image) {
         piaa_decoder_pool(graph, plan, h, row_pool, 0);
         return true;
     }
-    decoder_rows all = {.pool = piaa_graph_input(graph, GGML_TYPE_F32, 3, text->tokens, text->pool)};
+    decoder_rows all = {.pool =
+                            piaa_graph_input(graph, GGML_TYPE_F32, 3, text->tokens, text->pool)};
     piaa_decoder_pool(graph, plan, h, all.pool, 0);
     if (!plan->decoder_blocks) return true;
 
@@ -647,10 +741,12 @@ static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_inpu
     decoder_rows kept = {.pool = row_pool};
     if (text_only) {
         kept.rows = piaa_graph_input(graph, GGML_TYPE_I32, text->text, 1, text->rows);
-        kept.rotary = rotary_input(graph, text->text, c->head_dim, in->row_rotary, in->row_positions);
+        kept.rotary =
+            rotary_input(graph, text->text, c->head_dim, in->row_rotary, in->row_positions);
     }
     if (text_only && !graph->kernels) {
-        if (!in->row_mask) in->row_mask = piaa_decoder_mask(NULL, text->rows, text->text, text->tokens, error);
+        if (!in->row_mask)
+            in->row_mask = piaa_decoder_mask(NULL, text->rows, text->text, text->tokens, error);
         if (!in->row_mask) return false;
         kept.mask = piaa_graph_input(graph, GGML_TYPE_F16, text->tokens, text->text, in->row_mask);
     }
@@ -665,24 +761,31 @@ static bool build_decoder(const qwen_config *c, const qwen_weights *w, qwen_inpu
         struct ggml_tensor *pool = reduce ? kept.pool : all.pool;
         if (i + 1 < c->layers) piaa_decoder_pool(graph, plan, h, pool, i + 1);
         if (i < c->deepstack_count && !reduce)
-            h = ggml_acc(g, h, deepstack[i], h->nb[1], h->nb[2], h->nb[3], (size_t)text->start * h->nb[1]);
+            h = ggml_acc(g, h, deepstack[i], h->nb[1], h->nb[2], h->nb[3],
+                         (size_t)text->start * h->nb[1]);
         if (i + 1 < c->layers || !plan->final_norm) continue;
         h = piaa_graph_rms_norm(graph, h, w->final_norm, c->rms_eps, false);
         piaa_decoder_pool(graph, plan, h, pool, c->layers);
     }
     if (plan->logits) {
-        struct ggml_tensor *end = ggml_view_2d(g, h, h->ne[0], 1, h->nb[1], (size_t)(h->ne[1] - 1) * h->nb[1]);
-        piaa_graph_keep(graph, piaa_graph_linear(graph, w->head, NULL, end, PIAA_LINEAR, NULL), false, -1);
+        struct ggml_tensor *end =
+            ggml_view_2d(g, h, h->ne[0], 1, h->nb[1], (size_t)(h->ne[1] - 1) * h->nb[1]);
+        piaa_graph_keep(graph, piaa_graph_linear(graph, w->head, NULL, end, PIAA_LINEAR, NULL),
+                        false, -1);
     }
     return true;
 }
 
-static bool qwen_build(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
+static bool qwen_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
+                       piaa_graph *graph, piaa_error *error) {
     const qwen_config *c = config;
     struct ggml_tensor *image = NULL, *deepstack[MAX_DEEPSTACK] = {NULL};
-    piaa_graph_limit(graph, c->head_dim > c->vision / c->vision_heads ? c->head_dim : c->vision / c->vision_heads);
+    piaa_graph_limit(graph, c->head_dim > c->vision / c->vision_heads
+                                ? c->head_dim
+                                : c->vision / c->vision_heads);
     if (plan->vision_blocks) build_vision(config, weights, input, plan, graph, &image, deepstack);
-    return !plan->embeddings || build_decoder(config, weights, input, plan, graph, image, deepstack, error);
+    return !plan->embeddings ||
+           build_decoder(config, weights, input, plan, graph, image, deepstack, error);
 }
 
 const piaa_family piaa_family_qwen3vl = {

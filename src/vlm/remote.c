@@ -1,9 +1,10 @@
 /*
  * Devices of another machine.
  *
- * ggml's client ends the process where it cannot connect, where the other side speaks another protocol, and waits for ever for a server
- * that is busy with another client.  So the first words of the protocol are exchanged here before ggml is let at the address: client:
- * command 14 (1 byte), size 24 (8 bytes), 24 bytes of capabilities; server: size 28 (8 bytes), version (3 bytes), …
+ * ggml's client ends the process where it cannot connect, where the other side speaks another
+ * protocol, and waits for ever for a server that is busy with another client.  So the first words
+ * of the protocol are exchanged here before ggml is let at the address: client: command 14 (1
+ * byte), size 24 (8), capabilities (24); server: size 28 (8), version (3), …
  */
 #include "vlm/remote.h"
 
@@ -23,7 +24,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* --------------------------------------------------------------------------------------------------------------- addresses */
+/* ------------------------------------------------------------------------------------ addresses */
 
 static const char scheme[] = "rpc://";
 
@@ -62,20 +63,21 @@ bool piaa_remote_parse(const char *name, piaa_remote_address *out, piaa_error *e
     const char *place = name + sizeof scheme - 1, *end = place + strcspn(place, "/");
     if (*end) out->device = read_number(end + 1, name + strlen(name), 255);
     return (read_place(place, end, out) && out->device >= 0) ||
-           piaa_error_set(
-               error, PIAA_USAGE,
-               "%.200s is no address of a device: write rpc://HOST:PORT (a name or an IPv4 address, a port from 1 to 65535), and "
-               "/1 after it for the server's second device",
-               name);
+           piaa_error_set(error, PIAA_USAGE,
+                          "%.200s is no address of a device: write rpc://HOST:PORT (a name or an "
+                          "IPv4 address, a port from 1 to 65535), and "
+                          "/1 after it for the server's second device",
+                          name);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- greeting */
+/* ------------------------------------------------------------------------------------- greeting */
 
 enum { PATIENCE_MS = 5000, HELLO = 14, CAPABILITIES = 24, VERSION = 4 };
 
 static bool set_blocking(int handle, bool blocking) {
     const int flags = fcntl(handle, F_GETFL);
-    return flags >= 0 && fcntl(handle, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0;
+    return flags >= 0 &&
+           fcntl(handle, F_SETFL, blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK) == 0;
 }
 
 static bool wait_for(int handle, short events) {
@@ -94,7 +96,8 @@ static int dial(const struct addrinfo *to) {
     if (handle < 0) return -1;
     if (set_blocking(handle, false) &&
         (connect(handle, to->ai_addr, to->ai_addrlen) == 0 ||
-         (errno == EINPROGRESS && wait_for(handle, POLLOUT) && getsockopt(handle, SOL_SOCKET, SO_ERROR, &fault, &size) == 0 && !fault)))
+         (errno == EINPROGRESS && wait_for(handle, POLLOUT) &&
+          getsockopt(handle, SOL_SOCKET, SO_ERROR, &fault, &size) == 0 && !fault)))
         return handle;
     fault = fault ? fault : errno;
     close(handle);
@@ -116,55 +119,73 @@ static bool receive(int handle, unsigned char *out, size_t size) {
 }
 
 static bool greet(int handle, const char *name, piaa_error *error) {
-    unsigned char hello[1 + 8 + CAPABILITIES] = {HELLO, CAPABILITIES}, answer[8 + VERSION + CAPABILITIES] = {0};
+    unsigned char hello[1 + 8 + CAPABILITIES] = {HELLO, CAPABILITIES},
+                                answer[8 + VERSION + CAPABILITIES] = {0};
     if (RPC_PROTO_MAJOR_VERSION != 7) return true; /* ggml has moved on and will look itself */
     /* Someone else's server may hang up on the first byte: no signal then. */
     const bool sent = send(handle, hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello;
-    if (!sent || !receive(handle, answer, 8) || answer[0] != VERSION + CAPABILITIES || answer[1] || !receive(handle, answer + 8, VERSION)) {
+    if (!sent || !receive(handle, answer, 8) || answer[0] != VERSION + CAPABILITIES || answer[1] ||
+        !receive(handle, answer + 8, VERSION)) {
         if (errno == ETIMEDOUT)
-            return piaa_error_set(error, PIAA_BUSY, "%s does not answer: its server is busy with another client, or is no piaa serve",
-                                  name);
-        return piaa_error_set(error, PIAA_IO, "%s is not a server of ggml devices: start piaa serve there", name);
+            return piaa_error_set(
+                error, PIAA_BUSY,
+                "%s does not answer: its server is busy with another client, or is no piaa serve",
+                name);
+        return piaa_error_set(error, PIAA_IO,
+                              "%s is not a server of ggml devices: start piaa serve there", name);
     }
     const unsigned char *version = answer + 8;
     return (version[0] == RPC_PROTO_MAJOR_VERSION && version[1] <= RPC_PROTO_MINOR_VERSION) ||
-           piaa_error_set(error, PIAA_MISMATCH, "%s speaks version %d.%d of ggml's protocol and this piaa %d.%d: use the same piaa on both",
-                          name, version[0], version[1], RPC_PROTO_MAJOR_VERSION, RPC_PROTO_MINOR_VERSION);
+           piaa_error_set(error, PIAA_MISMATCH,
+                          "%s speaks version %d.%d of ggml's protocol and this piaa %d.%d: use the "
+                          "same piaa on both",
+                          name, version[0], version[1], RPC_PROTO_MAJOR_VERSION,
+                          RPC_PROTO_MINOR_VERSION);
 }
 
 static bool try_server(const piaa_remote_address *address, const char *name, piaa_error *error) {
     char port[8];
     snprintf(port, sizeof port, "%d", address->port);
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *list = NULL; /* ggml knows no other family */
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM},
+                    *list = NULL; /* ggml knows no other family */
     const int fault = getaddrinfo(address->host, port, &hints, &list);
-    if (fault) return piaa_error_set(error, PIAA_IO, "%s: the host cannot be found (%s)", name, gai_strerror(fault));
+    if (fault)
+        return piaa_error_set(error, PIAA_IO, "%s: the host cannot be found (%s)", name,
+                              gai_strerror(fault));
     const int handle = dial(list);
     const int why = errno;
     freeaddrinfo(list);
-    if (handle < 0) return piaa_error_set(error, PIAA_IO, "nobody serves a device at %s (%s): start piaa serve there", name, strerror(why));
+    if (handle < 0)
+        return piaa_error_set(error, PIAA_IO,
+                              "nobody serves a device at %s (%s): start piaa serve there", name,
+                              strerror(why));
     const bool ok = greet(handle, name, error);
     close(handle);
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ client */
+/* --------------------------------------------------------------------------------------- client */
 
 /* An entry of ggml's remote back end, which a build may lack. */
 static void *entry(const char *name, piaa_error *error) {
     ggml_backend_reg_t remote = ggml_backend_reg_by_name("RPC");
     void *found = remote ? ggml_backend_reg_get_proc_address(remote, name) : NULL;
-    if (!found) piaa_error_set(error, PIAA_UNSUPPORTED, "this build of ggml has no remote devices: build it with GGML_RPC=ON");
+    if (!found)
+        piaa_error_set(error, PIAA_UNSUPPORTED,
+                       "this build of ggml has no remote devices: build it with GGML_RPC=ON");
     return found;
 }
 
-static ggml_backend_reg_t connect_to(const char *name, piaa_remote_address *address, piaa_error *error) {
+static ggml_backend_reg_t connect_to(const char *name, piaa_remote_address *address,
+                                     piaa_error *error) {
     typedef ggml_backend_reg_t (*add_server)(const char *);
     piaa_device_quiet();
     if (!piaa_remote_parse(name, address, error) || !try_server(address, name, error)) return NULL;
     void *found = entry("ggml_backend_rpc_add_server", error);
     add_server add;
     if (!found) return NULL;
-    memcpy(&add, &found, sizeof add); /* the way from data to code that POSIX grants and C does not spell */
+    memcpy(&add, &found,
+           sizeof add); /* the way from data to code that POSIX grants and C does not spell */
     char endpoint[300];
     snprintf(endpoint, sizeof endpoint, "%s:%d", address->host, address->port);
     ggml_backend_reg_t server = add(endpoint);
@@ -177,44 +198,53 @@ ggml_backend_dev_t piaa_remote_find(const char *name, piaa_error *error) {
     ggml_backend_reg_t server = connect_to(name, &address, error);
     if (!server) return NULL;
     const size_t count = ggml_backend_reg_dev_count(server);
-    if ((size_t)address.device < count) return ggml_backend_reg_dev_get(server, (size_t)address.device);
-    piaa_error_set(error, PIAA_USAGE, "%s: the server lends %zu device%s, numbered from 0", name, count, count == 1 ? "" : "s");
+    if ((size_t)address.device < count)
+        return ggml_backend_reg_dev_get(server, (size_t)address.device);
+    piaa_error_set(error, PIAA_USAGE, "%s: the server lends %zu device%s, numbered from 0", name,
+                   count, count == 1 ? "" : "s");
     return NULL;
 }
 
-bool piaa_remote_devices(const char *name, piaa_device *out, size_t room, size_t *count, piaa_error *error) {
+bool piaa_remote_devices(const char *name, piaa_device *out, size_t room, size_t *count,
+                         piaa_error *error) {
     piaa_remote_address address;
     ggml_backend_reg_t server = connect_to(name, &address, error);
     if (!server) return false;
     *count = ggml_backend_reg_dev_count(server);
     for (size_t i = 0; i < *count && i < room; i++) {
         piaa_device_describe(ggml_backend_reg_dev_get(server, i), &out[i]);
-        snprintf(out[i].name, sizeof out[i].name, "%s%s:%d/%zu", scheme, address.host, address.port, i);
+        snprintf(out[i].name, sizeof out[i].name, "%s%s:%d/%zu", scheme, address.host, address.port,
+                 i);
         snprintf(out[i].description, sizeof out[i].description, "lent by piaa serve");
     }
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ server */
+/* --------------------------------------------------------------------------------------- server */
 
 /* ggml's server says no more than that it failed, so the address is tried first. */
-static bool try_address(const char *listen_at, const piaa_remote_address *address, piaa_error *error) {
+static bool try_address(const char *listen_at, const piaa_remote_address *address,
+                        piaa_error *error) {
     struct sockaddr_in here = {.sin_family = AF_INET, .sin_port = htons((uint16_t)address->port)};
     if (inet_pton(AF_INET, address->host, &here.sin_addr) != 1)
         return piaa_error_set(error, PIAA_USAGE,
-                              "\"%.200s\" is no address to listen at: write an IPv4 address and a port, such as 127.0.0.1:%s", listen_at,
-                              PIAA_REMOTE_PORT);
+                              "\"%.200s\" is no address to listen at: write an IPv4 address and a "
+                              "port, such as 127.0.0.1:%s",
+                              listen_at, PIAA_REMOTE_PORT);
     const int handle = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
     bool ok = handle >= 0 && setsockopt(handle, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) == 0 &&
               bind(handle, (const struct sockaddr *)(const void *)&here, sizeof here) == 0;
     const int why = errno;
     if (handle >= 0) close(handle);
     if (ok) return true;
-    return piaa_error_set(error, PIAA_IO, "cannot listen at %s:%d (%s)%s", address->host, address->port, strerror(why),
-                          why == EADDRINUSE ? ": another server does already, give another port with --listen" : "");
+    return piaa_error_set(
+        error, PIAA_IO, "cannot listen at %s:%d (%s)%s", address->host, address->port,
+        strerror(why),
+        why == EADDRINUSE ? ": another server does already, give another port with --listen" : "");
 }
 
-bool piaa_remote_serve(const char *listen_at, const char *names, int threads, void (*ready)(void *user, const char *endpoint), void *user,
+bool piaa_remote_serve(const char *listen_at, const char *names, int threads,
+                       void (*ready)(void *user, const char *endpoint), void *user,
                        piaa_error *error) {
     typedef void (*start_server)(const char *, const char *, size_t, size_t, ggml_backend_dev_t *);
     enum { DEVICES = 16 };
@@ -224,14 +254,18 @@ bool piaa_remote_serve(const char *listen_at, const char *names, int threads, vo
     if (!listen_at) listen_at = "127.0.0.1:" PIAA_REMOTE_PORT;
     if (!read_place(listen_at, listen_at + strlen(listen_at), &address)) address.host[0] = '\0';
     if (!try_address(listen_at, &address, error)) return false;
-    for (const char *at = names ? names : "auto"; at; at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
+    for (const char *at = names ? names : "auto"; at;
+         at = strchr(at, ',') ? strchr(at, ',') + 1 : NULL) {
         char name[64];
         snprintf(name, sizeof name, "%.*s", (int)strcspn(at, ","), at);
         if (piaa_remote_is(name))
-            return piaa_error_set(error, PIAA_USAGE, "%s is another machine's device: serve one of this machine", name);
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "%s is another machine's device: serve one of this machine",
+                                  name);
         ggml_backend_dev_t device = piaa_device_find(name, error);
         if (!device) return false;
-        if (count == DEVICES) return piaa_error_set(error, PIAA_USAGE, "at most %d devices can be served", DEVICES);
+        if (count == DEVICES)
+            return piaa_error_set(error, PIAA_USAGE, "at most %d devices can be served", DEVICES);
         devices[count++] = device;
     }
     void *found = entry("ggml_backend_rpc_start_server", error);
@@ -244,5 +278,7 @@ bool piaa_remote_serve(const char *listen_at, const char *names, int threads, vo
     if (ready) ready(user, endpoint);
     signal(SIGPIPE, SIG_IGN); /* a client that hangs up while it is answered */
     start(endpoint, NULL, (size_t)threads, count, devices);
-    return piaa_error_set(error, PIAA_IO, "the server at %s has stopped: ggml said no more than stands above", endpoint);
+    return piaa_error_set(error, PIAA_IO,
+                          "the server at %s has stopped: ggml said no more than stands above",
+                          endpoint);
 }

@@ -1,4 +1,5 @@
-/* Weights made resident: declared by name and shape, then read from the checkpoint once, in the type asked for, into one backend buffer. */
+/* Weights made resident: declared by name and shape, then read from the checkpoint once, in the
+   type asked for, into one backend buffer. */
 #ifndef PIAA_VLM_RESIDENT_H
 #define PIAA_VLM_RESIDENT_H
 
@@ -10,38 +11,51 @@
 
 typedef struct piaa_resident piaa_resident;
 
-/* y = W x with W of `rows` outputs and `columns` inputs.  Owned by the resident weights; `tensor` and `kernels` are settled by loading. */
+/* y = W x with W of `rows` outputs and `columns` inputs.  Owned by the resident weights; `tensor`
+   and `kernels` are settled by loading. */
 typedef struct piaa_matrix {
-    struct ggml_tensor *tensor; /* plain: ne = [columns, rows]; packed: one axis of words, as kernels.h lays them out */
+    struct ggml_tensor *tensor; /* plain: ne = [columns, rows]; packed: one axis of words, as
+                                   kernels.h lays them out */
     int64_t rows, columns;
-    bool paired;                 /* two parts of equal size, gates above values: interleaved when packed, stacked when plain */
+    bool paired; /* two parts of equal size, gates above values: interleaved when packed, stacked
+                    when plain */
     const piaa_kernels *kernels; /* it is packed for these; NULL: plain */
     const piaa_codes *codes;     /* packed in these; NULL: in words, or plain */
 } piaa_matrix;
 
-/* dtype: not AUTO.  kernels: matrices are packed for our CPU kernels where there are some for their type; else ggml's layouts only.
- * device (NULL: the CPU): types that it cannot multiply are replaced by wider ones that it can. */
-piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels, ggml_backend_dev_t device,
-                                 piaa_error *error) PIAA_MUST_USE;
+/* dtype: not AUTO.  kernels: matrices are packed for our CPU kernels where there are some for their
+ * type; else ggml's layouts only. device (NULL: the CPU): types that it cannot multiply are
+ * replaced by wider ones that it can. */
+piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype dtype, bool kernels,
+                                 ggml_backend_dev_t device, piaa_error *error) PIAA_MUST_USE;
 void piaa_resident_free(piaa_resident *resident);
 
-/* Declares a matrix ([rows, columns] in the file).  Several names separated by '|' are stacked along the rows, `rows` being the rows of
- * each.  The file's shape may have more dimensions (a convolution kernel) if the first is `rows` and the others multiply to `columns`.
- * NULL on the first failure, and quietly after it. */
-const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *error, const char *names, int parts, const int64_t *rows,
+/* Declares a matrix ([rows, columns] in the file).  Several names separated by '|' are stacked
+ * along the rows, `rows` being the rows of each.  The file's shape may have more dimensions (a
+ * convolution kernel) if the first is `rows` and the others multiply to `columns`. NULL on the
+ * first failure, and quietly after it. */
+const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *error,
+                                        const char *names, int parts, const int64_t *rows,
                                         int64_t columns);
 /* The same of two names, gates and values of a gated unit. */
-const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *error, const char *names, int64_t rows, int64_t columns);
+const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *error,
+                                        const char *names, int64_t rows, int64_t columns);
 /* A matrix that the file holds the other way round, [columns, rows]. */
-const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, piaa_error *error, const char *name, int64_t rows, int64_t columns);
-struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error, const char *names, int64_t length);
-/* `parts` names separated by '|' joined, `length` values each; an empty name stands for zeros, but not the first. */
-struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, piaa_error *error, const char *names, int parts, int64_t length);
+const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, piaa_error *error,
+                                            const char *name, int64_t rows, int64_t columns);
+struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error,
+                                         const char *names, int64_t length);
+/* `parts` names separated by '|' joined, `length` values each; an empty name stands for zeros, but
+   not the first. */
+struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, piaa_error *error,
+                                         const char *names, int parts, int64_t length);
 /* 1 + the vector: norms whose weights are stored as their distance from one. */
-struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *error, const char *name, int64_t length);
+struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *error,
+                                           const char *name, int64_t length);
 
 /* Reads what was declared. */
-bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads, piaa_error *error);
+bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads,
+                        piaa_error *error);
 
 size_t piaa_resident_bytes(const piaa_resident *resident);
 /* "bf16 weights are held as f32", where the device cannot multiply the former; NULL. */

@@ -1,4 +1,5 @@
-/* A session: from slots to a plan of blocks, from the plan to resident weights and a graph, from the graph's run to pooled vectors. */
+/* A session: from slots to a plan of blocks, from the plan to resident weights and a graph, from
+   the graph's run to pooled vectors. */
 #include "base/memory.h"
 #include "vlm/device.h"
 #include "vlm/model.h"
@@ -18,8 +19,9 @@ struct piaa_session {
     char device_name[sizeof((piaa_device *)NULL)->name];
     char *note;
     ggml_backend_t cpu;
-    ggml_backend_t device;          /* NULL: the CPU alone */
-    ggml_backend_sched_t scheduler; /* gives the CPU what the device cannot do, and copies between the two */
+    ggml_backend_t device; /* NULL: the CPU alone */
+    ggml_backend_sched_t
+        scheduler; /* gives the CPU what the device cannot do, and copies between the two */
     piaa_resident *resident;
     void *weights; /* the family's structure */
     piaa_graph graph;
@@ -33,9 +35,12 @@ struct piaa_session {
     int hidden_count;
 };
 
-static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_session_options *options, const piaa_layout *layout) {
-    bool *const marks[] = {
-        [PIAA_LT] = plan->pool_text, [PIAA_LT_TAIL] = plan->pool_tail, [PIAA_LV] = plan->pool_image, [PIAA_V] = plan->pool_vision};
+static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_session_options *options,
+                      const piaa_layout *layout) {
+    bool *const marks[] = {[PIAA_LT] = plan->pool_text,
+                           [PIAA_LT_TAIL] = plan->pool_tail,
+                           [PIAA_LV] = plan->pool_image,
+                           [PIAA_V] = plan->pool_vision};
     bool image = options->logits || options->hidden;
     for (size_t i = 0; i < slots->count; i++) {
         const piaa_slot *slot = &slots->items[i];
@@ -87,24 +92,31 @@ static bool open_device(piaa_session *session, piaa_error *error) {
     if (!device) return false;
     piaa_device about;
     piaa_device_describe(device, &about);
-    snprintf(session->device_name, sizeof session->device_name, "%s", name && piaa_remote_is(name) ? name : about.name);
+    snprintf(session->device_name, sizeof session->device_name, "%s",
+             name && piaa_remote_is(name) ? name : about.name);
     session->options.device = session->device_name;
     session->cpu = ggml_backend_cpu_init();
-    if (!session->cpu) return piaa_error_set(error, PIAA_MEMORY, "the CPU back end cannot be started");
+    if (!session->cpu)
+        return piaa_error_set(error, PIAA_MEMORY, "the CPU back end cannot be started");
     ggml_backend_cpu_set_n_threads(session->cpu, session->options.threads);
     if (!piaa_device_is_cpu(device)) {
         session->options.portable = true;
         session->device = ggml_backend_dev_init(device, NULL);
-        if (!session->device) return piaa_error_set(error, PIAA_IO, "the device %s (%s) cannot be started", about.name, about.description);
+        if (!session->device)
+            return piaa_error_set(error, PIAA_IO, "the device %s (%s) cannot be started",
+                                  about.name, about.description);
     }
     ggml_backend_t order[] = {session->device, session->cpu};
     const int first = !session->device;
     /* Room for nodes and their leaves. */
-    session->scheduler = ggml_backend_sched_new(order + first, NULL, 2 - first, 2 * node_limit(&session->plan), false, false);
-    return session->scheduler || piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
+    session->scheduler = ggml_backend_sched_new(order + first, NULL, 2 - first,
+                                                2 * node_limit(&session->plan), false, false);
+    return session->scheduler ||
+           piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
 }
 
-piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const piaa_session_options *options, piaa_error *error) {
+piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots,
+                               const piaa_session_options *options, piaa_error *error) {
     piaa_session *session = piaa_alloc(1, sizeof *session, error);
     if (!session) return NULL;
     session->model = model;
@@ -116,7 +128,8 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const
     session->slots.items = piaa_alloc(slots->count, sizeof *slots->items, error);
     bool ok = session->slots.items != NULL;
     if (ok) {
-        if (slots->count) memcpy(session->slots.items, slots->items, slots->count * sizeof *slots->items);
+        if (slots->count)
+            memcpy(session->slots.items, slots->items, slots->count * sizeof *slots->items);
         session->slots.count = slots->count;
         ok = open_device(session, error);
     }
@@ -126,19 +139,22 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const
         ok = session->scratch != NULL;
     }
     if (ok) {
-        session->resident =
-            piaa_resident_new(model->checkpoint, session->options.dtype, !portable, ggml_backend_get_device(home_of(session)), error);
+        session->resident = piaa_resident_new(model->checkpoint, session->options.dtype, !portable,
+                                              ggml_backend_get_device(home_of(session)), error);
         ok = session->resident != NULL;
     }
     piaa_error declared = {0};
     if (ok) {
-        session->weights = model->family->declare(model->config, session->resident, &session->plan, &declared);
+        session->weights =
+            model->family->declare(model->config, session->resident, &session->plan, &declared);
         ok = session->weights || piaa_error_set(error, declared.code, "%s", declared.message);
     }
-    ok = ok && piaa_resident_load(session->resident, home_of(session), session->options.threads, error);
+    ok = ok &&
+         piaa_resident_load(session->resident, home_of(session), session->options.threads, error);
     const char *held = ok ? piaa_resident_note(session->resident) : NULL;
     if (held) {
-        session->note = piaa_format(error, "the device %s cannot multiply them otherwise: %s", session->device_name, held);
+        session->note = piaa_format(error, "the device %s cannot multiply them otherwise: %s",
+                                    session->device_name, held);
         ok = session->note != NULL;
     }
     if (ok) return session;
@@ -199,7 +215,8 @@ const float *piaa_session_logits(const piaa_session *session) {
 
 const float *piaa_session_hidden(const piaa_session *session, bool vision, int layer) {
     for (int i = 0; i < session->hidden_count; i++)
-        if (session->hidden[i].vision == vision && session->hidden[i].layer == layer) return session->hidden[i].data;
+        if (session->hidden[i].vision == vision && session->hidden[i].layer == layer)
+            return session->hidden[i].data;
     return NULL;
 }
 
@@ -207,16 +224,18 @@ double piaa_session_flops(const piaa_session *session) {
     return session->graph.flops;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- run */
+/* ------------------------------------------------------------------------------------------ run */
 
 static bool build(piaa_session *session, const piaa_model_input *input, piaa_error *error) {
     const piaa_plan *plan = &session->plan;
     const size_t nodes = node_limit(plan);
     piaa_graph *graph = &session->graph;
     free_graph(graph);
-    graph->context = ggml_init(
-        (struct ggml_init_params){.mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false), .no_alloc = true});
-    if (!graph->context) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
+    graph->context = ggml_init((struct ggml_init_params){
+        .mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false),
+        .no_alloc = true});
+    if (!graph->context)
+        return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
     graph->nodes = ggml_new_graph_custom(graph->context, nodes, false);
     graph->output_capacity = 4 * (plan->vision_blocks + plan->decoder_blocks + 4) * 2;
     graph->outputs = piaa_alloc((size_t)graph->output_capacity, sizeof *graph->outputs, error);
@@ -228,14 +247,20 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
     graph->scratch = session->scratch;
     graph->device = session->device ? ggml_backend_get_device(session->device) : NULL;
-    if (!session->model->family->build(session->model->config, session->weights, input->own, plan, graph, error)) return false;
-    if (graph->failed) return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
+    if (!session->model->family->build(session->model->config, session->weights, input->own, plan,
+                                       graph, error))
+        return false;
+    if (graph->failed)
+        return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
     ggml_backend_sched_reset(session->scheduler);
     if (!ggml_backend_sched_alloc_graph(session->scheduler, graph->nodes))
-        return piaa_error_set(error, PIAA_MEMORY, "no room for the hidden states of %d tokens: set a lower --max-pixels", input->tokens);
+        return piaa_error_set(
+            error, PIAA_MEMORY,
+            "no room for the hidden states of %d tokens: set a lower --max-pixels", input->tokens);
     for (int i = 0; i < graph->input_count; i++) {
         struct ggml_tensor *tensor = graph->inputs[i].tensor;
-        if (tensor->buffer) ggml_backend_tensor_set(tensor, graph->inputs[i].data, 0, ggml_nbytes(tensor));
+        if (tensor->buffer)
+            ggml_backend_tensor_set(tensor, graph->inputs[i].data, 0, ggml_nbytes(tensor));
     }
     return true;
 }
@@ -246,9 +271,13 @@ static bool read_pools(piaa_session *session, float *out, piaa_error *error) {
         const piaa_slot *slot = &session->slots.items[i];
         const piaa_graph_output *found = NULL;
         for (int j = 0; j < graph->output_count && !found; j++)
-            if (graph->outputs[j].pool == slot->pool && graph->outputs[j].layer == slot->layer) found = &graph->outputs[j];
-        if (!found) return piaa_error_set(error, PIAA_USAGE, "layer %d of %s was not computed", slot->layer, piaa_pool_name(slot->pool));
-        ggml_backend_tensor_get(found->tensor, out, found->tensor->nb[1] * (size_t)found->column, (size_t)slot->dim * sizeof(float));
+            if (graph->outputs[j].pool == slot->pool && graph->outputs[j].layer == slot->layer)
+                found = &graph->outputs[j];
+        if (!found)
+            return piaa_error_set(error, PIAA_USAGE, "layer %d of %s was not computed", slot->layer,
+                                  piaa_pool_name(slot->pool));
+        ggml_backend_tensor_get(found->tensor, out, found->tensor->nb[1] * (size_t)found->column,
+                                (size_t)slot->dim * sizeof(float));
         out += slot->dim;
     }
     return true;
@@ -278,20 +307,27 @@ static bool read_kept(piaa_session *session, piaa_error *error) {
 }
 
 static bool compute(piaa_session *session, piaa_error *error) {
-    /* Threads meet at a barrier after each of some thousand nodes.  Where a node takes microseconds, that costs more than it brings, and on
-     * a busy machine, where one of them may be waiting for its turn, a hundred times more (demonstration model: 2.66 s against 0.03 s). */
+    /* Threads meet at a barrier after each of some thousand nodes.  Where a node takes
+     * microseconds, that costs more than it brings, and on a busy machine, where one of them may be
+     * waiting for its turn, a hundred times more (demonstration model: 2.66 s against 0.03 s). */
     static const double worth_threads = 8e9;
-    ggml_backend_cpu_set_n_threads(session->cpu, session->graph.flops < worth_threads ? 1 : session->options.threads);
-    const enum ggml_status status = ggml_backend_sched_graph_compute(session->scheduler, session->graph.nodes);
-    return status == GGML_STATUS_SUCCESS || piaa_error_set(error, status == GGML_STATUS_ALLOC_FAILED ? PIAA_MEMORY : PIAA_UNSUPPORTED,
-                                                           "the model could not be run (%s)", ggml_status_to_string(status));
+    ggml_backend_cpu_set_n_threads(
+        session->cpu, session->graph.flops < worth_threads ? 1 : session->options.threads);
+    const enum ggml_status status =
+        ggml_backend_sched_graph_compute(session->scheduler, session->graph.nodes);
+    return status == GGML_STATUS_SUCCESS ||
+           piaa_error_set(error,
+                          status == GGML_STATUS_ALLOC_FAILED ? PIAA_MEMORY : PIAA_UNSUPPORTED,
+                          "the model could not be run (%s)", ggml_status_to_string(status));
 }
 
-bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
-    return build(session, input, error) && compute(session, error) && read_pools(session, out, error) && read_kept(session, error);
+bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out,
+                      piaa_error *error) {
+    return build(session, input, error) && compute(session, error) &&
+           read_pools(session, out, error) && read_kept(session, error);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- profile */
+/* -------------------------------------------------------------------------------------- profile */
 
 enum { KINDS = 256 };
 
@@ -308,10 +344,12 @@ typedef struct profile {
 static void note_time(profile *p, struct ggml_tensor *node, int64_t spent) {
     char name[96];
     if (node->op == GGML_OP_MUL_MAT)
-        snprintf(name, sizeof name, "%s %lldx%lld (%s)", ggml_op_desc(node), (long long)node->src[0]->ne[0], (long long)node->src[0]->ne[1],
+        snprintf(name, sizeof name, "%s %lldx%lld (%s)", ggml_op_desc(node),
+                 (long long)node->src[0]->ne[0], (long long)node->src[0]->ne[1],
                  ggml_type_name(node->src[0]->type));
     else
-        snprintf(name, sizeof name, "%s%s%s", ggml_op_desc(node), node->name[0] ? " " : "", node->op == GGML_OP_CUSTOM ? node->name : "");
+        snprintf(name, sizeof name, "%s%s%s", ggml_op_desc(node), node->name[0] ? " " : "",
+                 node->op == GGML_OP_CUSTOM ? node->name : "");
     int k = 0;
     while (k < p->kind_count && strcmp(p->kinds[k].name, name) != 0) k++;
     if (k == KINDS) k = KINDS - 1;
@@ -336,8 +374,10 @@ static bool on_node(struct ggml_tensor *node, bool ask, void *user) {
     return true;
 }
 
-/* Runs node by node: slower in sum than a whole run by the threads' starts, but it tells where the time goes. */
-char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) {
+/* Runs node by node: slower in sum than a whole run by the threads' starts, but it tells where the
+   time goes. */
+char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out,
+                           piaa_error *error) {
     profile *p = piaa_alloc(1, sizeof *p, error);
     piaa_text text = {0};
     bool ok = p && build(session, input, error);
@@ -348,8 +388,9 @@ char *piaa_session_profile(piaa_session *session, const piaa_model_input *input,
     }
     ok = ok && piaa_text_format(&text, error, "node,count,seconds,share\n");
     for (int i = 0; ok && i < p->kind_count; i++)
-        ok = piaa_text_format(&text, error, "%s,%d,%.4f,%.3f\n", p->kinds[i].name, p->kinds[i].count,
-                              (double)p->kinds[i].microseconds / 1e6, p->total ? (double)p->kinds[i].microseconds / (double)p->total : 0.0);
+        ok = piaa_text_format(&text, error, "%s,%d,%.4f,%.3f\n", p->kinds[i].name,
+                              p->kinds[i].count, (double)p->kinds[i].microseconds / 1e6,
+                              p->total ? (double)p->kinds[i].microseconds / (double)p->total : 0.0);
     ok = ok && read_pools(session, out, error);
     free(p);
     if (ok) return text.data;

@@ -1,8 +1,10 @@
 /*
- * SigLIP's vision transformer: learned positions, no class token, and a head that gathers the patches by attention from one trained query.
+ * SigLIP's vision transformer: learned positions, no class token, and a head that gathers the
+ * patches by attention from one trained query.
  *
- * Reference: Hugging Face transformers, models/siglip/modeling_siglip.py (5.23).  Hidden states are the embeddings and every block's own
- * output; the norm after the last block belongs to the head.  pooled is pooler_output.
+ * Reference: Hugging Face transformers, models/siglip/modeling_siglip.py (5.23).  Hidden states are
+ * the embeddings and every block's own output; the norm after the last block belongs to the head.
+ * pooled is pooler_output.
  */
 #include "vlm/siglip.h"
 
@@ -10,23 +12,29 @@
 
 #include <stdlib.h>
 
-bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint, const piaa_config *config, int tiled, piaa_error *error) {
+bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint,
+                           const piaa_config *config, int tiled, piaa_error *error) {
     *vit = piaa_vit_like_clip(checkpoint);
     vit->patch = 16;
     vit->eps = 1e-6f;
     vit->patch_bias = true;
-    static const char *const prefixes[] = {"", "vision_model.", "model.vision_tower.", "vision_model.vision_model."};
-    vit->prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes), "embeddings.position_embedding.weight");
+    static const char *const prefixes[] = {"", "vision_model.", "model.vision_tower.",
+                                           "vision_model.vision_model."};
+    vit->prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes),
+                                  "embeddings.position_embedding.weight");
     int side;
-    if (!piaa_config_int(config, "image_size", 224, 1, 8192, &side, error) || !piaa_vit_configure(vit, config, "gelu_pytorch_tanh", error))
+    if (!piaa_config_int(config, "image_size", 224, 1, 8192, &side, error) ||
+        !piaa_vit_configure(vit, config, "gelu_pytorch_tanh", error))
         return false;
     vit->pixels.height = vit->pixels.width = side;
     if (!piaa_vit_ready(vit, 0, error)) return false;
     int grid = side / vit->patch;
     if (vit->grid_h != grid || vit->grid_w != grid || grid % tiled)
         return piaa_error_set(error, PIAA_MISMATCH,
-                              "%s: the image processor gives %d x %d patches where the encoder has %d x %d positions, in squares of %d",
-                              piaa_checkpoint_where(config->checkpoint), vit->grid_w, vit->grid_h, grid, grid, tiled);
+                              "%s: the image processor gives %d x %d patches where the encoder has "
+                              "%d x %d positions, in squares of %d",
+                              piaa_checkpoint_where(config->checkpoint), vit->grid_w, vit->grid_h,
+                              grid, grid, tiled);
     return piaa_vit_positions(vit, "embeddings.position_embedding.weight", error);
 }
 
@@ -52,18 +60,21 @@ static void siglip_close(void *config) {
 static bool read_probe(siglip_config *c, piaa_error *error) {
     char name[64];
     snprintf(name, sizeof name, "%shead.probe", c->vit.prefix);
-    const piaa_tensor *probe = piaa_checkpoint_need(c->vit.checkpoint, error, name, 3, (int64_t)1, (int64_t)1, (int64_t)c->vit.width);
+    const piaa_tensor *probe = piaa_checkpoint_need(c->vit.checkpoint, error, name, 3, (int64_t)1,
+                                                    (int64_t)1, (int64_t)c->vit.width);
     c->probe = probe ? piaa_alloc((size_t)c->vit.width, sizeof *c->probe, error) : NULL;
     if (c->probe) piaa_tensor_to_float(probe, c->probe);
     return c->probe != NULL;
 }
 
-static void *siglip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer, piaa_model_info *info, piaa_error *error) {
+static void *siglip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+                         piaa_model_info *info, piaa_error *error) {
     PIAA_UNUSED(tokenizer);
     siglip_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
     const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "", checkpoint};
+    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "",
+                                checkpoint};
     bool ok = piaa_siglip_configure(&c->vit, checkpoint, &config, 1, error);
     c->head = ok && piaa_config_flag(&config, "vision_use_head", true);
     if (!ok || (c->head && !read_probe(c, error))) {
@@ -76,7 +87,8 @@ static void *siglip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer
     return c;
 }
 
-static void *siglip_declare(const void *config, piaa_resident *r, const piaa_plan *plan, piaa_error *error) {
+static void *siglip_declare(const void *config, piaa_resident *r, const piaa_plan *plan,
+                            piaa_error *error) {
     const siglip_config *c = config;
     const piaa_vit *v = &c->vit;
     const int64_t d = v->width, f = v->intermediate;
@@ -103,25 +115,29 @@ static void *siglip_declare(const void *config, piaa_resident *r, const piaa_pla
 }
 
 /* The query comes from the probe, keys and values from the patches, all three by one matrix. */
-static struct ggml_tensor *build_head(const siglip_config *c, const siglip_weights *w, piaa_graph *graph, struct ggml_tensor *x) {
+static struct ggml_tensor *build_head(const siglip_config *c, const siglip_weights *w,
+                                      piaa_graph *graph, struct ggml_tensor *x) {
     const piaa_vit *v = &c->vit;
     x = piaa_graph_layer_norm(graph, x, w->norm_w, w->norm_b, v->eps, true);
     struct ggml_tensor *probe = piaa_graph_input(graph, GGML_TYPE_F32, v->width, 1, c->probe);
-    piaa_attention attention = {.q = piaa_graph_linear(graph, w->in, w->in_b, probe, PIAA_LINEAR, NULL),
-                                .kv = piaa_graph_linear(graph, w->in, w->in_b, x, PIAA_LINEAR, NULL),
-                                .k_first = v->heads,
-                                .v_first = 2 * v->heads,
-                                .heads = v->heads,
-                                .kv_heads = v->heads,
-                                .dim = v->width / v->heads};
-    x = piaa_graph_linear(graph, w->out, w->out_b, piaa_graph_attention(graph, &attention), PIAA_LINEAR, NULL);
-    struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, w->head_norm_w, w->head_norm_b, v->eps, true);
+    piaa_attention attention = {
+        .q = piaa_graph_linear(graph, w->in, w->in_b, probe, PIAA_LINEAR, NULL),
+        .kv = piaa_graph_linear(graph, w->in, w->in_b, x, PIAA_LINEAR, NULL),
+        .k_first = v->heads,
+        .v_first = 2 * v->heads,
+        .heads = v->heads,
+        .kv_heads = v->heads,
+        .dim = v->width / v->heads};
+    x = piaa_graph_linear(graph, w->out, w->out_b, piaa_graph_attention(graph, &attention),
+                          PIAA_LINEAR, NULL);
+    struct ggml_tensor *y =
+        piaa_graph_layer_norm(graph, x, w->head_norm_w, w->head_norm_b, v->eps, true);
     y = piaa_graph_linear(graph, w->fc1, w->fc1_b, y, v->activation, NULL);
     return piaa_graph_linear(graph, w->fc2, w->fc2_b, y, PIAA_LINEAR, x);
 }
 
-static bool siglip_build(const void *config, const void *weights, void *input, const piaa_plan *plan, piaa_graph *graph,
-                         piaa_error *error) {
+static bool siglip_build(const void *config, const void *weights, void *input,
+                         const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
     PIAA_UNUSED(error);
     const siglip_config *c = config;
     const siglip_weights *w = weights;

@@ -1,8 +1,10 @@
 /* What is asked of a model, from text to a sorted list of slots.
  *
- * Pools and layers are two independent lists; a slot is made for every pair that exists.  The decoder's pools count hidden states (0 the
- * embeddings, i the output of block i), the vision pool counts blocks from 0, so that one list of numbers may reach past the end of one of
- * them: a number is wrong only if none of the pools asked for has it.  Pools without layers are layer 0 whatever is asked beside them. */
+ * Pools and layers are two independent lists; a slot is made for every pair that exists.  The
+ * decoder's pools count hidden states (0 the embeddings, i the output of block i), the vision pool
+ * counts blocks from 0, so that one list of numbers may reach past the end of one of them: a number
+ * is wrong only if none of the pools asked for has it.  Pools without layers are layer 0 whatever
+ * is asked beside them. */
 #include "vlm/slots.h"
 
 #include "base/memory.h"
@@ -11,7 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char *const pool_names[PIAA_POOLS] = {"lt", "lt_tail", "lv", "v", "pooled", "projected"};
+static const char *const pool_names[PIAA_POOLS] = {"lt", "lt_tail", "lv",
+                                                   "v",  "pooled",  "projected"};
 
 const char *piaa_pool_name(piaa_pool pool) {
     return pool_names[pool];
@@ -99,44 +102,55 @@ static bool read_span(const char *item, size_t length, span *out, piaa_error *er
     if (at && at < end && *at == '-') at = read_number(at + 1, end, &out->last);
     if (at != end)
         return piaa_error_set(error, PIAA_USAGE,
-                              "\"%.*s\" is not a layer: use numbers and ranges such as 15 or 0,3,5-9, or all, or default",
+                              "\"%.*s\" is not a layer: use numbers and ranges such as 15 or "
+                              "0,3,5-9, or all, or default",
                               (int)(length < 80 ? length : 80), item);
     if (out->last < out->first)
-        return piaa_error_set(error, PIAA_USAGE, "the range of layers %d-%d runs backwards: write %d-%d", out->first, out->last, out->last,
-                              out->first);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "the range of layers %d-%d runs backwards: write %d-%d", out->first,
+                              out->last, out->last, out->first);
     return true;
 }
 
 /* Reads "lt,v" into a flag for each pool. */
-static bool read_pools(const char *text, const piaa_layout *layout, bool wanted[PIAA_POOLS], piaa_error *error) {
+static bool read_pools(const char *text, const piaa_layout *layout, bool wanted[PIAA_POOLS],
+                       piaa_error *error) {
     const char *item;
     size_t length;
     for (const char *rest = text; next_item(&rest, &item, &length);) {
         piaa_pool pool;
         if (!find_pool(item, length, &pool))
-            return piaa_error_set(error, PIAA_USAGE, "\"%.*s\" is not a pool: use one or more of lt, lt_tail, lv, v, pooled, projected",
-                                  (int)(length < 80 ? length : 80), item);
+            return piaa_error_set(
+                error, PIAA_USAGE,
+                "\"%.*s\" is not a pool: use one or more of lt, lt_tail, lv, v, pooled, projected",
+                (int)(length < 80 ? length : 80), item);
         if (!layer_count(pool, layout) && !has_layers(pool))
-            return piaa_error_set(error, PIAA_USAGE, "this model makes no %s vector: use %s", pool_names[pool],
+            return piaa_error_set(error, PIAA_USAGE, "this model makes no %s vector: use %s",
+                                  pool_names[pool],
                                   layout->hidden_size   ? "lt, lt_tail, lv or v"
                                   : layout->pooled_size ? "v or pooled"
                                                         : "v");
         if (!layer_count(pool, layout))
-            return piaa_error_set(error, PIAA_USAGE, "this model has no %s, so there is no pool %s: use %s",
-                                  pool == PIAA_V ? "vision encoder of its own" : "decoder", pool_names[pool], pool == PIAA_V ? "lt" : "v");
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "this model has no %s, so there is no pool %s: use %s",
+                                  pool == PIAA_V ? "vision encoder of its own" : "decoder",
+                                  pool_names[pool], pool == PIAA_V ? "lt" : "v");
         wanted[pool] = true;
     }
     return true;
 }
 
-static bool add(piaa_slots *slots, size_t *capacity, piaa_pool pool, int layer, const piaa_layout *layout, piaa_error *error) {
-    if (!piaa_grow(&slots->items, capacity, slots->count + 1, sizeof *slots->items, error)) return false;
+static bool add(piaa_slots *slots, size_t *capacity, piaa_pool pool, int layer,
+                const piaa_layout *layout, piaa_error *error) {
+    if (!piaa_grow(&slots->items, capacity, slots->count + 1, sizeof *slots->items, error))
+        return false;
     slots->items[slots->count++] = (piaa_slot){pool, layer, size_of(pool, layout)};
     return true;
 }
 
 /* Adds what `range` means for one pool; layers past the pool's end are left out. */
-static bool add_span(piaa_slots *slots, size_t *capacity, const span *range, piaa_pool pool, const piaa_layout *layout, piaa_error *error) {
+static bool add_span(piaa_slots *slots, size_t *capacity, const span *range, piaa_pool pool,
+                     const piaa_layout *layout, piaa_error *error) {
     int count = layer_count(pool, layout);
     int first = range->first, last = range->last;
     if (range->kind == ALL || !has_layers(pool)) {
@@ -150,20 +164,29 @@ static bool add_span(piaa_slots *slots, size_t *capacity, const span *range, pia
     return true;
 }
 
-static bool no_such_layer(const bool wanted[PIAA_POOLS], const piaa_layout *layout, int layer, piaa_error *error) {
+static bool no_such_layer(const bool wanted[PIAA_POOLS], const piaa_layout *layout, int layer,
+                          piaa_error *error) {
     bool decoder = wanted[PIAA_LT] || wanted[PIAA_LT_TAIL] || wanted[PIAA_LV];
     if (!decoder && !wanted[PIAA_V])
-        return piaa_error_set(error, PIAA_USAGE, "the pools pooled and projected have no layers: leave layer %d out", layer);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "the pools pooled and projected have no layers: leave layer %d out",
+                              layer);
     if (layout->vision_embeddings)
-        return piaa_error_set(error, PIAA_USAGE, "there is no layer %d: this model has layers 0 to %d", layer, layout->vision_blocks);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "there is no layer %d: this model has layers 0 to %d", layer,
+                              layout->vision_blocks);
     if (decoder && wanted[PIAA_V])
         return piaa_error_set(error, PIAA_USAGE,
-                              "there is no layer %d: this model has layers 0 to %d, and vision blocks 0 to %d for the pool v", layer,
-                              layout->decoder_layers, layout->vision_blocks - 1);
+                              "there is no layer %d: this model has layers 0 to %d, and vision "
+                              "blocks 0 to %d for the pool v",
+                              layer, layout->decoder_layers, layout->vision_blocks - 1);
     if (decoder)
-        return piaa_error_set(error, PIAA_USAGE, "there is no layer %d: this model has layers 0 to %d", layer, layout->decoder_layers);
-    return piaa_error_set(error, PIAA_USAGE, "there is no vision block %d: this model has vision blocks 0 to %d", layer,
-                          layout->vision_blocks - 1);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "there is no layer %d: this model has layers 0 to %d", layer,
+                              layout->decoder_layers);
+    return piaa_error_set(error, PIAA_USAGE,
+                          "there is no vision block %d: this model has vision blocks 0 to %d",
+                          layer, layout->vision_blocks - 1);
 }
 
 static int by_pool_and_layer(const void *left, const void *right) {
@@ -176,18 +199,22 @@ static void sort_and_merge(piaa_slots *slots) {
     qsort(slots->items, slots->count, sizeof *slots->items, by_pool_and_layer);
     size_t kept = 0;
     for (size_t i = 0; i < slots->count; i++)
-        if (!kept || by_pool_and_layer(&slots->items[kept - 1], &slots->items[i])) slots->items[kept++] = slots->items[i];
+        if (!kept || by_pool_and_layer(&slots->items[kept - 1], &slots->items[i]))
+            slots->items[kept++] = slots->items[i];
     slots->count = kept;
 }
 
-bool piaa_slots_parse(const char *pools, const char *layers, const piaa_layout *layout, piaa_slots *out, piaa_error *error) {
+bool piaa_slots_parse(const char *pools, const char *layers, const piaa_layout *layout,
+                      piaa_slots *out, piaa_error *error) {
     bool wanted[PIAA_POOLS] = {false};
     *out = (piaa_slots){0};
-    if (!read_pools(pools ? pools : layout->hidden_size ? "lt" : "v", layout, wanted, error)) return false;
+    if (!read_pools(pools ? pools : layout->hidden_size ? "lt" : "v", layout, wanted, error))
+        return false;
 
     int longest = 0;
     for (int p = 0; p < PIAA_POOLS; p++)
-        if (wanted[p] && layer_count((piaa_pool)p, layout) > longest) longest = layer_count((piaa_pool)p, layout);
+        if (wanted[p] && layer_count((piaa_pool)p, layout) > longest)
+            longest = layer_count((piaa_pool)p, layout);
 
     size_t capacity = 0, length;
     const char *item;
@@ -199,7 +226,8 @@ bool piaa_slots_parse(const char *pools, const char *layers, const piaa_layout *
             goto fail;
         }
         for (int p = 0; p < PIAA_POOLS; p++)
-            if (wanted[p] && !add_span(out, &capacity, &range, (piaa_pool)p, layout, error)) goto fail;
+            if (wanted[p] && !add_span(out, &capacity, &range, (piaa_pool)p, layout, error))
+                goto fail;
     }
     sort_and_merge(out);
     return true;

@@ -1,4 +1,5 @@
-/* What is asked of a model: which pools at which layers, as text ("lt,v", "0,3,5-9") and as a list of slots. */
+/* What is asked of a model: which pools at which layers, as text ("lt,v", "0,3,5-9") and as a list
+   of slots. */
 #ifndef PIAA_VLM_SLOTS_H
 #define PIAA_VLM_SLOTS_H
 
@@ -9,10 +10,12 @@ bool piaa_pool_parse(const char *name, piaa_pool *out);
 /* round(15/36 x layers): LT15 for 36 layers, LT3 for 8. */
 int piaa_default_layer(const piaa_layout *layout);
 
-/* Parses pools ("lt,lv"; NULL: "lt", or "v" without a decoder) and layers ("15", "0,3,5-9", "all", "default"; NULL: "default") into slots
- * sorted by pool, then layer.  For v "default" is the last one; numbers that v does not have are an error unless another pool asked for has
- * them.  The pools pooled and projected are layer 0 whatever the layers.  Duplicates merge. */
-bool piaa_slots_parse(const char *pools, const char *layers, const piaa_layout *layout, piaa_slots *out, piaa_error *error) PIAA_MUST_USE;
+/* Parses pools ("lt,lv"; NULL: "lt", or "v" without a decoder) and layers ("15", "0,3,5-9", "all",
+ * "default"; NULL: "default") into slots sorted by pool, then layer.  For v "default" is the last
+ * one; numbers that v does not have are an error unless another pool asked for has them.  The pools
+ * pooled and projected are layer 0 whatever the layers.  Duplicates merge. */
+bool piaa_slots_parse(const char *pools, const char *layers, const piaa_layout *layout,
+                      piaa_slots *out, piaa_error *error) PIAA_MUST_USE;
 void piaa_slots_free(piaa_slots *slots);
 
 #endif

@@ -1,10 +1,12 @@
 /*
- * The plain vision transformer: patches times a matrix, class and register tokens before them, then blocks of
+ * The plain vision transformer: patches times a matrix, class and register tokens before them,
+ * then blocks of
  *
  *     x = x + s1 * out(attention(norm1(x))),   x = x + s2 * mlp(norm2(x)),
  *
- * where s1 and s2 are layer scales or absent.  SigLIP (alone and in Gemma 3), CLIP and DINOv3 are this; they differ in the names of their
- * tensors, in how they know positions (added, or rotary), and in what they make of the last block.
+ * where s1 and s2 are layer scales or absent.  SigLIP (alone and in Gemma 3), CLIP and DINOv3 are
+ * this; they differ in the names of their tensors, in how they know positions (added, or rotary),
+ * and in what they make of the last block.
  */
 #ifndef PIAA_VLM_VIT_H
 #define PIAA_VLM_VIT_H
@@ -15,7 +17,8 @@
 
 enum { PIAA_VIT_MAX_BLOCKS = 511 };
 
-/* Names of a block's tensors after the block's own, without ".weight" and ".bias"; NULL: it has none. */
+/* Names of a block's tensors after the block's own, without ".weight" and ".bias"; NULL: it has
+   none. */
 typedef struct piaa_vit_names {
     const char *norm1, *q, *k, *v, *out, *norm2, *gate, *fc1, *fc2, *scale1, *scale2;
 } piaa_vit_names;
@@ -32,7 +35,8 @@ typedef struct piaa_vit {
     piaa_activation activation;
     bool patch_bias, q_bias, k_bias, v_bias, out_bias, mlp_bias;
     piaa_planes_config pixels;
-    int grid_h, grid_w, before, tokens; /* tokens: `before` the patches (class, registers), and the patches */
+    int grid_h, grid_w, before,
+        tokens; /* tokens: `before` the patches (class, registers), and the patches */
     /* Filled by piaa_vit_ready and the family: */
     float *first;  /* [before][width]: the tokens before the patches, their positions added */
     float *added;  /* [patches][width]: position embeddings; NULL: none */
@@ -40,28 +44,36 @@ typedef struct piaa_vit {
     float *pool;   /* [tokens] of 1 / tokens */
 } piaa_vit;
 
-/* What CLIP and SigLIP have in common where the file says nothing: base size, names, biases, pixels. */
+/* What CLIP and SigLIP have in common where the file says nothing: base size, names, biases,
+   pixels. */
 piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint);
 
-/* width, blocks, heads, intermediate, eps, patch and channels by the keys that all of these families use, over what `vit` holds as
- * defaults; then the activation.  `image_config` may be NULL. */
-bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *activation, piaa_error *error) PIAA_MUST_USE;
-/* The image processor's settings over vit->pixels; the grid, the number of tokens and the pool from them. */
+/* width, blocks, heads, intermediate, eps, patch and channels by the keys that all of these
+ * families use, over what `vit` holds as defaults; then the activation.  `image_config` may be
+ * NULL. */
+bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *activation,
+                        piaa_error *error) PIAA_MUST_USE;
+/* The image processor's settings over vit->pixels; the grid, the number of tokens and the pool from
+   them. */
 bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) PIAA_MUST_USE;
-/* Position embeddings [before + patches][width] from the file into `first` and `added`, the former on top of what is there. */
+/* Position embeddings [before + patches][width] from the file into `first` and `added`, the former
+   on top of what is there. */
 bool piaa_vit_positions(piaa_vit *vit, const char *name, piaa_error *error) PIAA_MUST_USE;
 void piaa_vit_close(piaa_vit *vit);
 /* The prefix with which the file has the tensor; the first one if it has none of them. */
-const char *piaa_vit_prefix(const piaa_checkpoint *checkpoint, const char *const *prefixes, size_t count, const char *name);
+const char *piaa_vit_prefix(const piaa_checkpoint *checkpoint, const char *const *prefixes,
+                            size_t count, const char *name);
 void piaa_vit_inform(const piaa_vit *vit, piaa_model_info *info);
 
 /* Patch rows from a photo, or copied where the caller has them already. */
-float *piaa_vit_patches(const piaa_vit *vit, const piaa_image *image, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+float *piaa_vit_patches(const piaa_vit *vit, const piaa_image *image, const float *patches,
+                        int grid_h, int grid_w, const piaa_ask *ask,
                         piaa_error *error) PIAA_MUST_USE;
 
 typedef struct piaa_vit_block {
     const piaa_matrix *qkv, *out, *fc1, *fc2;
-    struct ggml_tensor *norm1_w, *norm1_b, *qkv_b, *out_b, *norm2_w, *norm2_b, *fc1_b, *fc2_b, *scale1, *scale2;
+    struct ggml_tensor *norm1_w, *norm1_b, *qkv_b, *out_b, *norm2_w, *norm2_b, *fc1_b, *fc2_b,
+        *scale1, *scale2;
 } piaa_vit_block;
 
 typedef struct piaa_vit_weights {
@@ -70,21 +82,27 @@ typedef struct piaa_vit_weights {
     piaa_vit_block block[PIAA_VIT_MAX_BLOCKS];
 } piaa_vit_weights;
 
-void piaa_vit_declare(const piaa_vit *vit, piaa_resident *resident, int blocks, piaa_vit_weights *weights, piaa_error *error);
-const piaa_matrix *piaa_vit_matrix(const piaa_vit *vit, piaa_resident *resident, piaa_error *error, const char *name, int64_t rows,
-                                   int64_t columns);
-struct ggml_tensor *piaa_vit_vector(const piaa_vit *vit, piaa_resident *resident, piaa_error *error, const char *name, int64_t length);
+void piaa_vit_declare(const piaa_vit *vit, piaa_resident *resident, int blocks,
+                      piaa_vit_weights *weights, piaa_error *error);
+const piaa_matrix *piaa_vit_matrix(const piaa_vit *vit, piaa_resident *resident, piaa_error *error,
+                                   const char *name, int64_t rows, int64_t columns);
+struct ggml_tensor *piaa_vit_vector(const piaa_vit *vit, piaa_resident *resident, piaa_error *error,
+                                    const char *name, int64_t length);
 
-/* Graph: the embeddings [width, tokens], and all blocks of the plan.  `states`: the pool v counts from the embeddings. */
-struct ggml_tensor *piaa_vit_embed(const piaa_vit *vit, const piaa_vit_weights *weights, const float *patches, piaa_graph *graph);
-struct ggml_tensor *piaa_vit_run(const piaa_vit *vit, const piaa_vit_weights *weights, struct ggml_tensor *x, const piaa_plan *plan,
-                                 bool states, piaa_graph *graph);
+/* Graph: the embeddings [width, tokens], and all blocks of the plan.  `states`: the pool v counts
+   from the embeddings. */
+struct ggml_tensor *piaa_vit_embed(const piaa_vit *vit, const piaa_vit_weights *weights,
+                                   const float *patches, piaa_graph *graph);
+struct ggml_tensor *piaa_vit_run(const piaa_vit *vit, const piaa_vit_weights *weights,
+                                 struct ggml_tensor *x, const piaa_plan *plan, bool states,
+                                 piaa_graph *graph);
 /* The entry at the head of x [width, tokens]: the class token. */
 struct ggml_tensor *piaa_vit_class(piaa_graph *graph, struct ggml_tensor *x);
 
 /* A family of one such encoder alone: these serve its table; its config begins with a piaa_vit. */
-void *piaa_vit_prepare(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image, const float *patches, int grid_h,
-                       int grid_w, const piaa_ask *ask, piaa_error *error);
+void *piaa_vit_prepare(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image,
+                       const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+                       piaa_error *error);
 void piaa_vit_input_free(void *input);
 void piaa_vit_input_count(const void *input, int *tokens, int *image_tokens);
 const float *piaa_vit_input_patches(const void *input);

@@ -1,8 +1,10 @@
 /*
- * A vision-language model as the rooms after this one see it: opened (configuration, tokenizer, names of tensors), asked (a photo and a
- * prompt made into an input), and run (pooled hidden states out).
+ * A vision-language model as the rooms after this one see it: opened (configuration, tokenizer,
+ * names of tensors), asked (a photo and a prompt made into an input), and run (pooled hidden states
+ * out).
  *
- *   - piaa_model: an opened checkpoint.  No weights in memory.  Read-only after opening, so that inputs can be prepared on other threads.
+ *   - piaa_model: an opened checkpoint.  No weights in memory.  Read-only after opening, so that
+ *     inputs can be prepared on other threads.
  *   - piaa_model_input: one photo and one prompt (patches, token ids, positions).
  *   - piaa_session: the weights that one request needs, on one device, and the code that runs them.
  */
@@ -17,16 +19,20 @@
 typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
 
-const char *piaa_dtype_name(piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K", "file" */
+const char *piaa_dtype_name(
+    piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K", "file" */
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
 /* What AUTO means for this model; others stay as they are. */
 piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype);
-const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model); /* NULL for a model without a decoder */
-bool piaa_model_is_demonstration(const char *fingerprint);           /* for stores and tastes, which outlive the model */
+const piaa_tokenizer *
+piaa_model_tokenizer(const piaa_model *model); /* NULL for a model without a decoder */
+bool piaa_model_is_demonstration(
+    const char *fingerprint); /* for stores and tastes, which outlive the model */
 
-/* prompt: NULL for the study's own; without a decoder there is none to read it.  max_pixels: 0 for the image processor's limit, else a
- * lower or higher one.  generate: open the assistant's turn after the user's. */
+/* prompt: NULL for the study's own; without a decoder there is none to read it.  max_pixels: 0 for
+ * the image processor's limit, else a lower or higher one.  generate: open the assistant's turn
+ * after the user's. */
 typedef struct piaa_ask {
     const char *prompt;
     int64_t max_pixels;
@@ -36,46 +42,57 @@ typedef struct piaa_ask {
 
 #define PIAA_BASE_PROMPT "Assess the aesthetics of this image."
 
-/* The photo made ready for the model (resized, cut into patches, its prompt tokenised).  Safe to call from several threads. */
-piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image, const piaa_ask *ask,
-                                     piaa_error *error) PIAA_MUST_USE;
-/* The same from patch rows made elsewhere ([grid_h * grid_w][patch length]): for tests against a reference's own pixels. */
-piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
+/* The photo made ready for the model (resized, cut into patches, its prompt tokenised).  Safe to
+   call from several threads. */
+piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image,
+                                     const piaa_ask *ask, piaa_error *error) PIAA_MUST_USE;
+/* The same from patch rows made elsewhere ([grid_h * grid_w][patch length]): for tests against a
+   reference's own pixels. */
+piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const float *patches,
+                                             int grid_h, int grid_w, const piaa_ask *ask,
                                              piaa_error *error) PIAA_MUST_USE;
 void piaa_model_input_free(piaa_model_input *input);
-int piaa_model_input_tokens(const piaa_model_input *input);       /* of the decoder, image tokens included; without one, of the encoder */
+int piaa_model_input_tokens(
+    const piaa_model_input
+        *input); /* of the decoder, image tokens included; without one, of the encoder */
 int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, the image's */
 
 typedef struct piaa_session_options {
     piaa_dtype dtype;
-    int threads;        /* 0: one per core */
-    bool logits;        /* also the next-token logits after the last position */
-    bool hidden;        /* also every hidden state whole (tests) */
-    bool portable;      /* ggml's own operations only, none of our CPU kernels (tests; other devices have no choice) */
+    int threads;   /* 0: one per core */
+    bool logits;   /* also the next-token logits after the last position */
+    bool hidden;   /* also every hidden state whole (tests) */
+    bool portable; /* ggml's own operations only, none of our CPU kernels (tests; other devices have
+                      no choice) */
     const char *device; /* as piaa_request has it; read when the session is made */
 } piaa_session_options;
 
 /* Reads the weights that `slots` need, and no others. */
-piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots, const piaa_session_options *options,
+piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots,
+                               const piaa_session_options *options,
                                piaa_error *error) PIAA_MUST_USE;
 void piaa_session_free(piaa_session *session);
 piaa_dtype piaa_session_dtype(const piaa_session *session); /* what AUTO became */
 size_t piaa_session_weight_bytes(const piaa_session *session);
-const char *piaa_session_device(const piaa_session *session); /* "cpu", "cuda0": what "auto" became; the address of a remote one */
+const char *piaa_session_device(const piaa_session *session); /* "cpu", "cuda0": what "auto" became;
+                                                                 the address of a remote one */
 /* What is not as it was asked for ("cuda0 cannot multiply q4_K: …"); NULL. */
 const char *piaa_session_note(const piaa_session *session);
 
 /* out: the slots' vectors one after the other, in the slots' order. */
-bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out,
+                      piaa_error *error) PIAA_MUST_USE;
 
 /* After a run with the option: logits [vocabulary], belonging to the session until the next run. */
 const float *piaa_session_logits(const piaa_session *session);
-/* After a run with the option: layer 0..decoder_layers [tokens][hidden], or with `vision` layer 0.. of the pool v [patches][vision_size];
- * NULL if not computed. */
+/* After a run with the option: layer 0..decoder_layers [tokens][hidden], or with `vision` layer 0..
+ * of the pool v [patches][vision_size]; NULL if not computed. */
 const float *piaa_session_hidden(const piaa_session *session, bool vision, int layer);
 
-/* Arithmetic of the last run's matrix products and attention, for throughput figures; and a table of time by kind of node. */
+/* Arithmetic of the last run's matrix products and attention, for throughput figures; and a table
+   of time by kind of node. */
 double piaa_session_flops(const piaa_session *session);
-char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out, piaa_error *error) PIAA_MUST_USE;
+char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out,
+                           piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -30,17 +30,21 @@ struct piaa_checkpoint {
     size_t count;
 };
 
-/* The paths of a GGUF pair, the caller's, from a path as piaa_checkpoint_open takes it; `named`: the vision part, or NULL to look for it.
- * piaa_gguf_pair_is tells whether the path is one; a folder with safetensors is not. */
+/* The paths of a GGUF pair, the caller's, from a path as piaa_checkpoint_open takes it; `named`:
+ * the vision part, or NULL to look for it. piaa_gguf_pair_is tells whether the path is one; a
+ * folder with safetensors is not. */
 bool piaa_gguf_pair_is(const char *path);
-bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char **vision, piaa_error *error) PIAA_MUST_USE;
+bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char **vision,
+                         piaa_error *error) PIAA_MUST_USE;
 
 /* Fills in config, processor and entries (unsorted) from c->text and c->vision. */
 bool piaa_gguf_model_read(piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;
 
-/* Whether it is the text model of a family that we read, and whether the two belong together; the error says why not. */
+/* Whether it is the text model of a family that we read, and whether the two belong together; the
+   error says why not. */
 bool piaa_gguf_model_known(const piaa_gguf *text, piaa_error *error) PIAA_MUST_USE;
-bool piaa_gguf_model_fits(const piaa_gguf *text, const piaa_gguf *vision, piaa_error *error) PIAA_MUST_USE;
+bool piaa_gguf_model_fits(const piaa_gguf *text, const piaa_gguf *vision,
+                          piaa_error *error) PIAA_MUST_USE;
 
 /* The object that tokenizer.json would hold; freed with cJSON_Delete. */
 cJSON *piaa_gguf_tokenizer(const piaa_gguf *text, piaa_error *error) PIAA_MUST_USE;

@@ -1,8 +1,10 @@
 /* Pulling a model.
  *
- * One request tells the commit that a revision stands for and what each file's size and checksum are; from then on only that commit is
- * asked for, so that a repository that changes meanwhile does no harm.  A file grows as FILE.part and is hashed as it comes; what an
- * earlier run left of it is hashed first.  Only a file with the right checksum loses the ".part", and only a whole revision enters `refs`.
+ * One request tells the commit that a revision stands for and what each file's size and checksum
+ * are; from then on only that commit is asked for, so that a repository that changes meanwhile does
+ * no harm.  A file grows as FILE.part and is hashed as it comes; what an earlier run left of it is
+ * hashed first.  Only a file with the right checksum loses the ".part", and only a whole revision
+ * enters `refs`.
  */
 #include "weights/fetch.h"
 
@@ -39,7 +41,7 @@ typedef struct pull {
     int64_t done, total; /* bytes, for progress; total 0: unknown */
 } pull;
 
-/* ---------------------------------------------------------------------------------------------------------------- small parts */
+/* ---------------------------------------------------------------------------------- small parts */
 
 static void warn(const pull *p, const char *format, ...) PIAA_PRINTF(2, 3);
 
@@ -61,7 +63,8 @@ static bool stopped(const pull *p) {
     return p->hooks->stop && p->hooks->stop(p->hooks->user);
 }
 
-/* The checksum that the hub names for a file: SHA-256 of the content, or git's SHA-1 over a line with the size and the content. */
+/* The checksum that the hub names for a file: SHA-256 of the content, or git's SHA-1 over a line
+   with the size and the content. */
 typedef struct digest {
     const piaa_hub_file *file;
     piaa_sha hash;
@@ -93,7 +96,8 @@ static bool digest_matches(digest *d, char found[PIAA_SHA_HEX]) {
 }
 
 /* Adds a file from where it stands to its end; *size grows by what was read. */
-static bool digest_read(const pull *p, digest *d, int file, const char *path, uint64_t *size, piaa_error *error) {
+static bool digest_read(const pull *p, digest *d, int file, const char *path, uint64_t *size,
+                        piaa_error *error) {
     unsigned char *buffer = piaa_alloc(CHUNK, 1, error);
     bool ok = buffer != NULL;
     while (ok) {
@@ -103,20 +107,26 @@ static bool digest_read(const pull *p, digest *d, int file, const char *path, ui
         if (got <= 0) break;
         digest_add(d, buffer, (size_t)got);
         *size += (uint64_t)got;
-        if (stopped(p)) ok = piaa_error_set(error, PIAA_STOPPED, "stopped while files were checked; what is there is kept");
+        if (stopped(p))
+            ok = piaa_error_set(error, PIAA_STOPPED,
+                                "stopped while files were checked; what is there is kept");
     }
     free(buffer);
     return ok;
 }
 
-/* Whether a file holds what the hub lists; false without an error where it does not or cannot be read. */
-static bool is_right(const pull *p, const piaa_hub_file *want, const char *path, bool *right, piaa_error *error) {
+/* Whether a file holds what the hub lists; false without an error where it does not or cannot be
+   read. */
+static bool is_right(const pull *p, const piaa_hub_file *want, const char *path, bool *right,
+                     piaa_error *error) {
     struct stat status;
     char found[65];
     digest d;
     uint64_t size = 0;
     *right = false;
-    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) || (want->size >= 0 && status.st_size != want->size)) return true;
+    if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
+        (want->size >= 0 && status.st_size != want->size))
+        return true;
     if (!want->sha256[0] && !want->sha1[0]) {
         *right = want->size >= 0;
         return true;
@@ -130,27 +140,35 @@ static bool is_right(const pull *p, const piaa_hub_file *want, const char *path,
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- hub and token */
+/* -------------------------------------------------------------------------------- hub and token */
 
 static bool choose_endpoint(pull *p, piaa_error *error) {
     const char *from = p->options->request.from, *setting = getenv("HF_ENDPOINT");
     if (!from) from = setting && *setting ? setting : default_endpoint;
     if (!piaa_http_check(from, error)) return false;
-    if (strpbrk(from, "?#")) return piaa_error_set(error, PIAA_USAGE, "the address %s holds a ? or #: give that of the hub alone", from);
+    if (strpbrk(from, "?#"))
+        return piaa_error_set(error, PIAA_USAGE,
+                              "the address %s holds a ? or #: give that of the hub alone", from);
     p->endpoint = piaa_strdup(from, error);
-    for (size_t n = p->endpoint ? strlen(p->endpoint) : 0; n && p->endpoint[n - 1] == '/'; n--) p->endpoint[n - 1] = '\0';
+    for (size_t n = p->endpoint ? strlen(p->endpoint) : 0; n && p->endpoint[n - 1] == '/'; n--)
+        p->endpoint[n - 1] = '\0';
     return p->endpoint != NULL;
 }
 
-/* Blanks around it are dropped; anything else that cannot stand in a header is refused, without showing it. */
+/* Blanks around it are dropped; anything else that cannot stand in a header is refused, without
+   showing it. */
 static bool take_token(pull *p, const char *text, const char *where, piaa_error *error) {
     while (*text == ' ' || *text == '\t' || *text == '\n' || *text == '\r') text++;
     size_t n = strlen(text);
-    while (n && (text[n - 1] == ' ' || text[n - 1] == '\t' || text[n - 1] == '\n' || text[n - 1] == '\r')) n--;
+    while (n && (text[n - 1] == ' ' || text[n - 1] == '\t' || text[n - 1] == '\n' ||
+                 text[n - 1] == '\r'))
+        n--;
     for (size_t i = 0; i < n; i++)
         if (text[i] <= ' ' || text[i] > '~')
-            return piaa_error_set(error, PIAA_USAGE, "%s does not hold a token: a token is letters, digits and signs without blanks",
-                                  where);
+            return piaa_error_set(
+                error, PIAA_USAGE,
+                "%s does not hold a token: a token is letters, digits and signs without blanks",
+                where);
     if (!n) return true;
     p->token = piaa_alloc(n + 1, 1, error);
     if (p->token) memcpy(p->token, text, n);
@@ -163,76 +181,103 @@ static bool find_token(pull *p, piaa_error *error) {
         if (!take_token(p, setting, "HF_TOKEN", error)) return false;
     } else if (strcmp(p->endpoint, default_endpoint) == 0) {
         char *path = piaa_pulled_token_file(NULL); /* without a home folder there is none */
-        char *text = path && piaa_file_exists(path) ? piaa_file_read(path, TOKEN_LIMIT, NULL, NULL) : NULL;
+        char *text =
+            path && piaa_file_exists(path) ? piaa_file_read(path, TOKEN_LIMIT, NULL, NULL) : NULL;
         bool ok = !text || take_token(p, text, path, error);
         free(text);
         free(path);
         if (!ok) return false;
     }
     if (p->token && !piaa_http_is_private(p->endpoint)) {
-        warn(p, "the token is not sent to %s, because the connection is not encrypted", p->endpoint);
+        warn(p, "the token is not sent to %s, because the connection is not encrypted",
+             p->endpoint);
         free(p->token);
         p->token = NULL;
     }
     return true;
 }
 
-/* Says more about the answers that the user can do something about.  `file` NULL: the list of files was asked for. */
-static bool explain(const pull *p, const piaa_http_answer *answer, const char *file, piaa_error *error) {
+/* Says more about the answers that the user can do something about.  `file` NULL: the list of files
+   was asked for. */
+static bool explain(const pull *p, const piaa_http_answer *answer, const char *file,
+                    piaa_error *error) {
     const char *repository = p->repository, *hub = p->endpoint;
     bool gated = strcmp(answer->reason, "GatedRepo") == 0 || answer->status == 403;
     if (error && (error->code == PIAA_STOPPED || error->code == PIAA_MEMORY)) return false;
     if (gated && (answer->status == 401 || answer->status == 403))
-        return piaa_error_set(error, PIAA_IO, "%s is given only to those who accept its terms: do that at %s/%s, %s", repository, hub,
-                              repository,
-                              p->token ? "with the account that your token (HF_TOKEN) belongs to" : "then put your token in HF_TOKEN");
+        return piaa_error_set(
+            error, PIAA_IO, "%s is given only to those who accept its terms: do that at %s/%s, %s",
+            repository, hub, repository,
+            p->token ? "with the account that your token (HF_TOKEN) belongs to"
+                     : "then put your token in HF_TOKEN");
     if (answer->status == 401)
         return p->token
-                   ? piaa_error_set(error, PIAA_IO, "%s refuses the token (HF_TOKEN) for %s: check that it is still valid", hub, repository)
+                   ? piaa_error_set(
+                         error, PIAA_IO,
+                         "%s refuses the token (HF_TOKEN) for %s: check that it is still valid",
+                         hub, repository)
                    : piaa_error_set(error, PIAA_IO,
-                                    "%s either has no model %s or wants a token for it: check the name, or put your token in HF_TOKEN", hub,
-                                    repository);
+                                    "%s either has no model %s or wants a token for it: check the "
+                                    "name, or put your token in HF_TOKEN",
+                                    hub, repository);
     if (answer->status == 404 && file)
-        return piaa_error_set(error, PIAA_IO, "%s lists %s in %s but does not have it: try again later, or another --from", hub, file,
-                              repository);
+        return piaa_error_set(
+            error, PIAA_IO,
+            "%s lists %s in %s but does not have it: try again later, or another --from", hub, file,
+            repository);
     if (answer->status == 404 && (p->name.given || strcmp(answer->reason, "RevisionNotFound") == 0))
-        return piaa_error_set(error, PIAA_IO, "%s has no model %s, or no revision %s of it", hub, repository, p->name.revision);
-    if (answer->status == 404) return piaa_error_set(error, PIAA_IO, "%s has no model %s: check the spelling", hub, repository);
-    return file ? piaa_error_prefix(error, "%s: %s", repository, file) : piaa_error_prefix(error, "%s", repository);
+        return piaa_error_set(error, PIAA_IO, "%s has no model %s, or no revision %s of it", hub,
+                              repository, p->name.revision);
+    if (answer->status == 404)
+        return piaa_error_set(error, PIAA_IO, "%s has no model %s: check the spelling", hub,
+                              repository);
+    return file ? piaa_error_prefix(error, "%s: %s", repository, file)
+                : piaa_error_prefix(error, "%s", repository);
 }
 
 static bool get_list(pull *p, piaa_error *error) {
     piaa_text url = {0}, body = {0};
     piaa_http_answer answer = {0};
-    bool ok = piaa_text_format(&url, error, "%s/api/models/%s/revision/", p->endpoint, p->repository) &&
-              piaa_http_escape(&url, p->name.revision, error) && piaa_text_format(&url, error, "?blobs=true");
-    if (ok && !piaa_http_read(p->http, url.data, LIST_LIMIT, &body, &answer, error)) ok = explain(p, &answer, NULL, error);
-    const piaa_gguf_wish wish = {p->name.quant, p->options->request.file, p->options->request.mmproj};
-    ok = ok && piaa_hub_list_parse(body.data ? body.data : "", body.length, p->repository, &wish, &p->list, error);
-    if (ok) snprintf(p->version, sizeof p->version, "%s%s%s", p->list.commit, *p->list.label ? "-" : "", p->list.label);
+    bool ok =
+        piaa_text_format(&url, error, "%s/api/models/%s/revision/", p->endpoint, p->repository) &&
+        piaa_http_escape(&url, p->name.revision, error) &&
+        piaa_text_format(&url, error, "?blobs=true");
+    if (ok && !piaa_http_read(p->http, url.data, LIST_LIMIT, &body, &answer, error))
+        ok = explain(p, &answer, NULL, error);
+    const piaa_gguf_wish wish = {p->name.quant, p->options->request.file,
+                                 p->options->request.mmproj};
+    ok = ok && piaa_hub_list_parse(body.data ? body.data : "", body.length, p->repository, &wish,
+                                   &p->list, error);
+    if (ok)
+        snprintf(p->version, sizeof p->version, "%s%s%s", p->list.commit, *p->list.label ? "-" : "",
+                 p->list.label);
     free(body.data);
     free(url.data);
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------------------------- the Hugging Face cache */
+/* ----------------------------------------------------------------------- the Hugging Face cache */
 
-/* Its snapshots are links to files that are named by the checksum; where they are no links, the content is hashed. */
-static bool is_shared_right(const pull *p, const piaa_hub_file *want, const char *path, bool *right, piaa_error *error) {
+/* Its snapshots are links to files that are named by the checksum; where they are no links, the
+   content is hashed. */
+static bool is_shared_right(const pull *p, const piaa_hub_file *want, const char *path, bool *right,
+                            piaa_error *error) {
     char target[4096];
     struct stat status;
     const char *checksum = want->sha256[0] ? want->sha256 : want->sha1;
     ssize_t n = readlink(path, target, sizeof target - 1);
     if (n <= 0 || !*checksum) return is_right(p, want, path, right, error);
     target[n] = '\0';
-    *right = strcmp(piaa_path_name(target), checksum) == 0 && stat(path, &status) == 0 && (want->size < 0 || status.st_size == want->size);
+    *right = strcmp(piaa_path_name(target), checksum) == 0 && stat(path, &status) == 0 &&
+             (want->size < 0 || status.st_size == want->size);
     return true;
 }
 
 static bool use_shared(pull *p, bool *found, piaa_error *error) {
     char *folder = piaa_pulled_snapshot(&p->name, p->list.commit, error);
     bool ok = folder != NULL;
-    /* Which vision part was asked for is remembered by the folder of the two alone, and that is not theirs. */
+    /* Which vision part was asked for is remembered by the folder of the two alone, and that is not
+       theirs. */
     *found = ok && !p->options->request.mmproj && piaa_file_is_folder(folder);
     for (size_t i = 0; ok && *found && i < p->list.count; i++) {
         char *path = piaa_path_join(folder, p->list.files[i].name, error);
@@ -246,7 +291,7 @@ static bool use_shared(pull *p, bool *found, piaa_error *error) {
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- one file */
+/* ------------------------------------------------------------------------------------- one file */
 
 typedef struct part {
     pull *p;
@@ -263,7 +308,9 @@ static bool add_to_part(void *user, const void *data, size_t count, piaa_error *
     for (size_t left = count; left;) {
         ssize_t done = write(to->descriptor, bytes, left);
         if (done < 0 && errno == EINTR) continue;
-        if (done <= 0) return piaa_error_set_errno(error, done < 0 ? errno : ENOSPC, "%s cannot be written", to->path);
+        if (done <= 0)
+            return piaa_error_set_errno(error, done < 0 ? errno : ENOSPC, "%s cannot be written",
+                                        to->path);
         digest_add(&to->digest, bytes, (size_t)done);
         to->p->done += done;
         to->received += done;
@@ -288,7 +335,8 @@ static bool empty_part(void *user, piaa_error *error) {
 static bool open_part(part *to, uint64_t *length, piaa_error *error) {
     *length = 0;
     to->descriptor = open(to->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (to->descriptor < 0) return piaa_error_set_errno(error, errno, "%s cannot be written", to->path);
+    if (to->descriptor < 0)
+        return piaa_error_set_errno(error, errno, "%s cannot be written", to->path);
     digest_begin(&to->digest, to->file);
     if (!digest_read(to->p, &to->digest, to->descriptor, to->path, length, error)) return false;
     to->p->done += (int64_t)*length;
@@ -300,7 +348,8 @@ static bool open_part(part *to, uint64_t *length, piaa_error *error) {
 static bool finish_part(part *to, const char *path, piaa_error *error) {
     if (fsync(to->descriptor) != 0 && errno != EINVAL && errno != EROFS)
         return piaa_error_set_errno(error, errno, "%s cannot be written", to->path);
-    if (rename(to->path, path) != 0) return piaa_error_set_errno(error, errno, "%s cannot be renamed", to->path);
+    if (rename(to->path, path) != 0)
+        return piaa_error_set_errno(error, errno, "%s cannot be renamed", to->path);
     return true;
 }
 
@@ -309,20 +358,23 @@ static bool wrong_checksum(const part *to, const char *found, piaa_error *error)
     bool sha256 = to->file->sha256[0];
     unlink(to->path);
     return piaa_error_set(error, PIAA_FORMAT,
-                          "%s: %s came with the %s checksum %.12s… where %s lists %.12s…: it was thrown away, pull again; if that does not "
+                          "%s: %s came with the %s checksum %.12s… where %s lists %.12s…: it was "
+                          "thrown away, pull again; if that does not "
                           "help, something on the way changes files",
-                          p->repository, to->file->name, sha256 ? "SHA-256" : "git SHA-1", found, p->endpoint,
-                          sha256 ? to->file->sha256 : to->file->sha1);
+                          p->repository, to->file->name, sha256 ? "SHA-256" : "git SHA-1", found,
+                          p->endpoint, sha256 ? to->file->sha256 : to->file->sha1);
 }
 
 static bool download_part(part *to, const char *path, piaa_error *error) {
     pull *p = to->p;
     piaa_text url = {0};
     piaa_http_answer answer = {0};
-    piaa_http_sink sink = {.user = to, .add = add_to_part, .restart = empty_part, .size = PIAA_HTTP_UNKNOWN};
+    piaa_http_sink sink = {
+        .user = to, .add = add_to_part, .restart = empty_part, .size = PIAA_HTTP_UNKNOWN};
     if (to->file->size >= 0) sink.size = (uint64_t)to->file->size;
     bool ok = open_part(to, &sink.length, error) &&
-              piaa_text_format(&url, error, "%s/%s/resolve/%s/", p->endpoint, p->repository, p->list.commit) &&
+              piaa_text_format(&url, error, "%s/%s/resolve/%s/", p->endpoint, p->repository,
+                               p->list.commit) &&
               piaa_http_escape(&url, to->file->name, error);
     char found[65];
     for (bool leftover = sink.length > 0; ok; leftover = false) {
@@ -336,14 +388,18 @@ static bool download_part(part *to, const char *path, piaa_error *error) {
             break;
         }
         if (!leftover) ok = wrong_checksum(to, found, error);
-        if (ok) ok = empty_part(to, error); /* an earlier run's bytes may be the wrong ones: once more from the start */
+        if (ok)
+            ok = empty_part(
+                to,
+                error); /* an earlier run's bytes may be the wrong ones: once more from the start */
         sink.length = 0;
     }
     free(url.data);
     return ok;
 }
 
-static bool download(pull *p, const piaa_hub_file *file, const char *path, int64_t *received, piaa_error *error) {
+static bool download(pull *p, const piaa_hub_file *file, const char *path, int64_t *received,
+                     piaa_error *error) {
     part to = {.p = p, .file = file, .descriptor = -1, .path = piaa_format(error, "%s.part", path)};
     bool ok = to.path && download_part(&to, path, error);
     if (to.descriptor >= 0) close(to.descriptor);
@@ -353,13 +409,15 @@ static bool download(pull *p, const piaa_hub_file *file, const char *path, int64
 }
 
 /* The same file of another version pulled earlier becomes a second link to it. */
-static bool link_older(const pull *p, const piaa_hub_file *file, const char *path, bool *linked, piaa_error *error) {
+static bool link_older(const pull *p, const piaa_hub_file *file, const char *path, bool *linked,
+                       piaa_error *error) {
     bool ok = true;
     *linked = false;
     if (file->size < 0 || (!file->sha256[0] && !file->sha1[0])) return true;
     DIR *stream = opendir(p->home);
     for (struct dirent *item; ok && !*linked && stream && (item = readdir(stream));) {
-        if (!piaa_pulled_is_version(item->d_name) || strcmp(item->d_name, p->version) == 0) continue;
+        if (!piaa_pulled_is_version(item->d_name) || strcmp(item->d_name, p->version) == 0)
+            continue;
         bool right;
         char *older = piaa_format(error, "%s/%s/%s", p->home, item->d_name, file->name);
         ok = older && is_right(p, file, older, &right, error);
@@ -370,9 +428,10 @@ static bool link_older(const pull *p, const piaa_hub_file *file, const char *pat
     return ok;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- the files */
+/* ------------------------------------------------------------------------------------ the files */
 
-/* A file under its own name was checked when it got it; its size is looked at in case somebody changed it since. */
+/* A file under its own name was checked when it got it; its size is looked at in case somebody
+   changed it since. */
 static bool is_there(const piaa_hub_file *file, const char *path) {
     struct stat status;
     if (stat(path, &status) != 0) return false;
@@ -385,8 +444,10 @@ static bool check_space(const pull *p, int64_t missing, piaa_error *error) {
     if (statvfs(p->home, &disk) != 0) return true;
     double available = (double)disk.f_bavail * (double)disk.f_frsize;
     if ((double)missing <= available) return true;
-    return piaa_error_set(error, PIAA_IO, "%s needs %.4g MB, but there are %.4g MB free at %s: make room, or set XDG_CACHE_HOME",
-                          p->repository, (double)missing / 1e6, available / 1e6, p->home);
+    return piaa_error_set(
+        error, PIAA_IO,
+        "%s needs %.4g MB, but there are %.4g MB free at %s: make room, or set XDG_CACHE_HOME",
+        p->repository, (double)missing / 1e6, available / 1e6, p->home);
 }
 
 static int64_t part_bytes(const char *path) {
@@ -436,7 +497,8 @@ static void remove_others(const pull *p) {
     DIR *stream = opendir(p->folder);
     for (struct dirent *item; stream && (item = readdir(stream));) {
         bool needed = item->d_name[0] == '.';
-        for (size_t i = 0; i < p->list.count; i++) needed = needed || strcmp(item->d_name, p->list.files[i].name) == 0;
+        for (size_t i = 0; i < p->list.count; i++)
+            needed = needed || strcmp(item->d_name, p->list.files[i].name) == 0;
         if (!needed) unlinkat(dirfd(stream), item->d_name, 0);
     }
     if (stream) closedir(stream);
@@ -448,7 +510,8 @@ static void tidy(const pull *p) {
     if (lock && rmdir(p->folder) == 0) {
         DIR *stream = opendir(p->home);
         bool empty = stream != NULL;
-        for (struct dirent *item; empty && (item = readdir(stream));) empty = item->d_name[0] == '.' || strcmp(item->d_name, "lock") == 0;
+        for (struct dirent *item; empty && (item = readdir(stream));)
+            empty = item->d_name[0] == '.' || strcmp(item->d_name, "lock") == 0;
         if (stream) closedir(stream);
         if (empty && unlink(lock) == 0) rmdir(p->home);
     }
@@ -461,8 +524,9 @@ static bool get_model(pull *p, piaa_pulled *out, piaa_error *error) {
     bool ok = true;
     if (!out->shared) {
         p->folder = piaa_path_join(p->home, p->version, error);
-        ok = p->folder && (mkdir(p->folder, 0777) == 0 || errno == EEXIST ||
-                           piaa_error_set_errno(error, errno, "the folder %s cannot be made", p->folder));
+        ok = p->folder &&
+             (mkdir(p->folder, 0777) == 0 || errno == EEXIST ||
+              piaa_error_set_errno(error, errno, "the folder %s cannot be made", p->folder));
         ok = ok && get_files(p, out, error);
         if (ok && *p->list.label) remove_others(p);
     }
@@ -472,7 +536,7 @@ static bool get_model(pull *p, piaa_pulled *out, piaa_error *error) {
     return ok;
 }
 
-/* --------------------------------------------------------------------------------------------------------------------- all of it */
+/* ------------------------------------------------------------------------------------ all of it */
 
 static bool summarise(pull *p, piaa_pulled *out, piaa_error *error) {
     memcpy(out->commit, p->list.commit, sizeof out->commit);
@@ -487,12 +551,15 @@ static bool summarise(pull *p, piaa_pulled *out, piaa_error *error) {
         out->unchecked += !file->sha256[0] && !file->sha1[0];
     }
     if (out->unchecked)
-        warn(p, "%s names no checksum for %zu of the %zu files: their size alone was checked", p->endpoint, out->unchecked, out->files);
+        warn(p, "%s names no checksum for %zu of the %zu files: their size alone was checked",
+             p->endpoint, out->unchecked, out->files);
     out->complete = true;
-    out->name = piaa_format(error, "%s%s%s", p->repository, *p->list.label ? ":" : "", p->list.label);
+    out->name =
+        piaa_format(error, "%s%s%s", p->repository, *p->list.label ? ":" : "", p->list.label);
     out->revision = piaa_strdup(p->name.revision, error);
     out->folder = out->shared && *p->list.label
-                      ? piaa_format(error, "%s/%s,%s/%s", p->folder, p->list.files[0].name, p->folder, p->list.files[1].name)
+                      ? piaa_format(error, "%s/%s,%s/%s", p->folder, p->list.files[0].name,
+                                    p->folder, p->list.files[1].name)
                       : piaa_strdup(p->folder, error);
     return out->name && out->revision && out->folder;
 }
@@ -508,7 +575,8 @@ static bool run(pull *p, piaa_pulled *out, piaa_error *error) {
     return p->home && get_model(p, out, error) && summarise(p, out, error);
 }
 
-bool piaa_model_fetch(const char *name, const piaa_fetch_options *options, piaa_pulled *out, piaa_error *error) {
+bool piaa_model_fetch(const char *name, const piaa_fetch_options *options, piaa_pulled *out,
+                      piaa_error *error) {
     static const piaa_fetch_options defaults = {0};
     static const piaa_hooks silence = {0};
     pull p = {.options = options ? options : &defaults};
@@ -527,7 +595,8 @@ bool piaa_model_fetch(const char *name, const piaa_fetch_options *options, piaa_
     return ok;
 }
 
-piaa_pulled *piaa_model_pull(const char *name, const piaa_pull_request *request, const piaa_hooks *hooks, piaa_error *error) {
+piaa_pulled *piaa_model_pull(const char *name, const piaa_pull_request *request,
+                             const piaa_hooks *hooks, piaa_error *error) {
     piaa_fetch_options options = {.hooks = hooks};
     if (piaa_error_pending(error)) return NULL;
     if (request) options.request = *request;

@@ -1,11 +1,14 @@
-/* GGUF (docs/gguf.md of ggml): all numbers little-endian, a string is a 64-bit length and its bytes.
+/* GGUF (docs/gguf.md of ggml): all numbers little-endian, a string is a 64-bit length and its
+ * bytes.
  *
  *     "GGUF", u32 version, u64 tensors, u64 keys
- *     keys x     { string key, u32 type, value }          an array's value: u32 type, u64 count, elements
+ *     keys x     { string key, u32 type, value }          an array's value: u32 type, u64 count,
+ *                elements
  *     tensors x  { string name, u32 n, u64 shape[n] innermost first, u32 type, u64 offset }
  *     padding to the alignment, then the data; offsets count from there
  *
- * A key takes 13 bytes at least and a tensor 24, which bounds what the two counts may claim before anything is allocated for them. */
+ * A key takes 13 bytes at least and a tensor 24, which bounds what the two counts may claim before
+ * anything is allocated for them. */
 #include "weights/gguf.h"
 
 #include "base/file.h"
@@ -18,7 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LEAST_KEY = 13, LEAST_TENSOR = 24, MAX_RANK = 4, MAX_NAME = 1024, LEAST_ALIGNMENT = 8, MAX_ALIGNMENT = 1 << 20 };
+enum {
+    LEAST_KEY = 13,
+    LEAST_TENSOR = 24,
+    MAX_RANK = 4,
+    MAX_NAME = 1024,
+    LEAST_ALIGNMENT = 8,
+    MAX_ALIGNMENT = 1 << 20
+};
 
 typedef struct entry {
     char *key;
@@ -53,8 +63,10 @@ static uint64_t little(const unsigned char *bytes, unsigned count) {
 }
 
 static bool cut(const piaa_gguf *file, const char *what, piaa_error *error) {
-    return piaa_error_set(error, PIAA_FORMAT, "%s is cut off or damaged: %s would end past the end of the file: fetch it again",
-                          file->where, what);
+    return piaa_error_set(
+        error, PIAA_FORMAT,
+        "%s is cut off or damaged: %s would end past the end of the file: fetch it again",
+        file->where, what);
 }
 
 static bool take_number(cursor *c, unsigned bytes, uint64_t *out) {
@@ -74,10 +86,14 @@ static bool take_string(cursor *c, const char **text, size_t *size) {
 }
 
 /* A name as a C string; NULL with an error if it cannot be one. */
-static char *copy_name(const piaa_gguf *file, const char *text, size_t size, size_t limit, const char *what, piaa_error *error) {
-    if (size == 0 || size > limit || memchr(text, '\0', size) || piaa_utf8_check(text, size) < size) {
-        piaa_error_set(error, PIAA_FORMAT, "%s: %s is empty, too long or not UTF-8 text: the file is damaged, fetch it again", file->where,
-                       what);
+static char *copy_name(const piaa_gguf *file, const char *text, size_t size, size_t limit,
+                       const char *what, piaa_error *error) {
+    if (size == 0 || size > limit || memchr(text, '\0', size) ||
+        piaa_utf8_check(text, size) < size) {
+        piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: %s is empty, too long or not UTF-8 text: the file is damaged, fetch it again",
+            file->where, what);
         return NULL;
     }
     char *copy = piaa_alloc(size + 1, 1, error);
@@ -85,11 +101,12 @@ static char *copy_name(const piaa_gguf *file, const char *text, size_t size, siz
     return copy;
 }
 
-/* ---------------------------------------------------------------------------------------------------------- metadata */
+/* ------------------------------------------------------------------------------------- metadata */
 
 static bool skip_elements(const piaa_gguf *file, cursor *c, const entry *e, piaa_error *error) {
     if (e->type != PIAA_GGUF_STRING) {
-        if (e->count > (size_t)(c->end - c->at) / type_bytes[e->type]) return cut(file, e->key, error);
+        if (e->count > (size_t)(c->end - c->at) / type_bytes[e->type])
+            return cut(file, e->key, error);
         c->at += e->count * type_bytes[e->type];
         return true;
     }
@@ -110,10 +127,13 @@ static bool read_entry(piaa_gguf *file, cursor *c, entry *e, piaa_error *error) 
     if (!take_number(c, 4, &type)) return cut(file, e->key, error);
     e->count = 1;
     e->array = type == PIAA_GGUF_ARRAY;
-    if (e->array && (!take_number(c, 4, &type) || !take_number(c, 8, &e->count))) return cut(file, e->key, error);
+    if (e->array && (!take_number(c, 4, &type) || !take_number(c, 8, &e->count)))
+        return cut(file, e->key, error);
     if (type >= PIAA_GGUF_TYPES || type == PIAA_GGUF_ARRAY)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the value of %s has type %llu, which is not read: the file is damaged or too new",
-                              file->where, e->key, (unsigned long long)type);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: the value of %s has type %llu, which is not read: the file is damaged or too new",
+            file->where, e->key, (unsigned long long)type);
     e->type = (uint32_t)type;
     e->data = c->at;
     if (!skip_elements(file, c, e, error)) return false;
@@ -121,8 +141,10 @@ static bool read_entry(piaa_gguf *file, cursor *c, entry *e, piaa_error *error) 
     cursor again = {e->data, c->at};
     if (!take_string(&again, &text, &size)) return cut(file, e->key, error);
     if (memchr(text, '\0', size) || piaa_utf8_check(text, size) < size)
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the value of %s is not UTF-8 text: the file is damaged, fetch it again", file->where,
-                              e->key);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: the value of %s is not UTF-8 text: the file is damaged, fetch it again",
+            file->where, e->key);
     e->text = piaa_alloc(size + 1, 1, error);
     if (e->text) memcpy(e->text, text, size);
     return e->text != NULL;
@@ -141,8 +163,10 @@ static bool read_entries(piaa_gguf *file, cursor *c, uint64_t count, piaa_error 
     if (count) qsort(file->entries, (size_t)count, sizeof *file->entries, compare_keys);
     for (size_t i = 1; i < count; i++)
         if (strcmp(file->entries[i - 1].key, file->entries[i].key) == 0)
-            return piaa_error_set(error, PIAA_FORMAT, "%s: the key %s occurs twice: the file is damaged, fetch it again", file->where,
-                                  file->entries[i].key);
+            return piaa_error_set(
+                error, PIAA_FORMAT,
+                "%s: the key %s occurs twice: the file is damaged, fetch it again", file->where,
+                file->entries[i].key);
     return true;
 }
 
@@ -197,7 +221,8 @@ bool piaa_gguf_number(const piaa_gguf *file, const char *key, double *out) {
 
 bool piaa_gguf_int(const piaa_gguf *file, const char *key, int64_t *out) {
     double value;
-    if (!piaa_gguf_number(file, key, &value) || fabs(value) > 0x1p53 || value != floor(value)) return false;
+    if (!piaa_gguf_number(file, key, &value) || fabs(value) > 0x1p53 || value != floor(value))
+        return false;
     *out = (int64_t)value;
     return true;
 }
@@ -238,18 +263,24 @@ const char *piaa_gguf_next_text(piaa_gguf_array *array, size_t *size) {
     return text;
 }
 
-/* ----------------------------------------------------------------------------------------------------------- tensors */
+/* -------------------------------------------------------------------------------------- tensors */
 
-static bool refuse(const piaa_gguf *file, const piaa_tensor *tensor, const char *what, piaa_error *error) {
-    return piaa_error_set(error, PIAA_FORMAT, "%s: tensor %.200s %s: the file is damaged, fetch it again", file->where, tensor->name, what);
+static bool refuse(const piaa_gguf *file, const piaa_tensor *tensor, const char *what,
+                   piaa_error *error) {
+    return piaa_error_set(error, PIAA_FORMAT,
+                          "%s: tensor %.200s %s: the file is damaged, fetch it again", file->where,
+                          tensor->name, what);
 }
 
 /* Sets type, dtype and bytes from ggml's number for the type and the shape. */
-static bool read_type(const piaa_gguf *file, uint64_t number, piaa_tensor *tensor, piaa_error *error) {
-    const struct ggml_type_traits *traits = number < GGML_TYPE_COUNT ? ggml_get_type_traits((enum ggml_type)number) : NULL;
+static bool read_type(const piaa_gguf *file, uint64_t number, piaa_tensor *tensor,
+                      piaa_error *error) {
+    const struct ggml_type_traits *traits =
+        number < GGML_TYPE_COUNT ? ggml_get_type_traits((enum ggml_type)number) : NULL;
     if (!traits || !traits->type_size || traits->blck_size <= 0)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s: tensor %.200s is stored as ggml's type %llu, which is not read: use another quantisation of the model",
+                              "%s: tensor %.200s is stored as ggml's type %llu, which is not read: "
+                              "use another quantisation of the model",
                               file->where, tensor->name, (unsigned long long)number);
     tensor->ggml_type = (int)number;
     tensor->dtype = traits->type_name;
@@ -258,11 +289,14 @@ static bool read_type(const piaa_gguf *file, uint64_t number, piaa_tensor *tenso
     if (number == GGML_TYPE_F16) tensor->type = PIAA_F16, tensor->dtype = "F16";
     if (number == GGML_TYPE_BF16) tensor->type = PIAA_BF16, tensor->dtype = "BF16";
     int64_t row = tensor->dimensions ? tensor->shape[tensor->dimensions - 1] : 1;
-    if (row % traits->blck_size) return refuse(file, tensor, "has rows that are no whole blocks of its type", error);
+    if (row % traits->blck_size)
+        return refuse(file, tensor, "has rows that are no whole blocks of its type", error);
     uint64_t bytes = (uint64_t)(row / traits->blck_size);
-    if (bytes > INT64_MAX / traits->type_size) return refuse(file, tensor, "has a shape too large for any machine", error);
+    if (bytes > INT64_MAX / traits->type_size)
+        return refuse(file, tensor, "has a shape too large for any machine", error);
     bytes *= traits->type_size;
-    /* Values and bytes both have to fit: a block of many values can be smaller than one of them would be as a float. */
+    /* Values and bytes both have to fit: a block of many values can be smaller than one of them
+       would be as a float. */
     uint64_t values = (uint64_t)row;
     for (int i = 0; i + 1 < tensor->dimensions; i++) {
         uint64_t n = (uint64_t)tensor->shape[i];
@@ -276,7 +310,8 @@ static bool read_type(const piaa_gguf *file, uint64_t number, piaa_tensor *tenso
 }
 
 /* *offset: from the beginning of the data, which is not known yet. */
-static bool read_tensor(const piaa_gguf *file, cursor *c, piaa_tensor *tensor, uint64_t *offset, piaa_error *error) {
+static bool read_tensor(const piaa_gguf *file, cursor *c, piaa_tensor *tensor, uint64_t *offset,
+                        piaa_error *error) {
     const char *text;
     size_t size;
     uint64_t rank, type;
@@ -284,15 +319,18 @@ static bool read_tensor(const piaa_gguf *file, cursor *c, piaa_tensor *tensor, u
     tensor->name = copy_name(file, text, size, MAX_NAME, "a tensor's name", error);
     if (!tensor->name) return false;
     if (!take_number(c, 4, &rank)) return cut(file, tensor->name, error);
-    if (rank > MAX_RANK) return refuse(file, tensor, "has more dimensions than the 4 that GGUF allows", error);
+    if (rank > MAX_RANK)
+        return refuse(file, tensor, "has more dimensions than the 4 that GGUF allows", error);
     tensor->dimensions = (int)rank;
     for (int i = tensor->dimensions - 1; i >= 0; i--) {
         uint64_t length;
         if (!take_number(c, 8, &length)) return cut(file, tensor->name, error);
-        if (length > INT64_MAX / 8) return refuse(file, tensor, "has a shape too large for any machine", error);
+        if (length > INT64_MAX / 8)
+            return refuse(file, tensor, "has a shape too large for any machine", error);
         tensor->shape[i] = (int64_t)length;
     }
-    if (!take_number(c, 4, &type) || !take_number(c, 8, offset)) return cut(file, tensor->name, error);
+    if (!take_number(c, 4, &type) || !take_number(c, 8, offset))
+        return cut(file, tensor->name, error);
     return read_type(file, type, tensor, error);
 }
 
@@ -314,11 +352,13 @@ static bool check_tensors(piaa_gguf *file, piaa_error *error) {
     for (size_t i = 0; i < file->count; i++) file->by_name[i] = &file->tensors[i];
     if (file->count) qsort(file->by_name, file->count, sizeof(piaa_tensor *), compare_places);
     for (size_t i = 1; i < file->count; i++)
-        if ((const unsigned char *)file->by_name[i - 1]->data + file->by_name[i - 1]->bytes > (const unsigned char *)file->by_name[i]->data)
+        if ((const unsigned char *)file->by_name[i - 1]->data + file->by_name[i - 1]->bytes >
+            (const unsigned char *)file->by_name[i]->data)
             return refuse(file, file->by_name[i], "overlaps another tensor", error);
     if (file->count) qsort(file->by_name, file->count, sizeof(piaa_tensor *), compare_names);
     for (size_t i = 1; i < file->count; i++)
-        if (strcmp(file->by_name[i - 1]->name, file->by_name[i]->name) == 0) return refuse(file, file->by_name[i], "occurs twice", error);
+        if (strcmp(file->by_name[i - 1]->name, file->by_name[i]->name) == 0)
+            return refuse(file, file->by_name[i], "occurs twice", error);
     return true;
 }
 
@@ -326,15 +366,19 @@ static bool read_alignment(const piaa_gguf *file, size_t *out, piaa_error *error
     int64_t alignment = PIAA_GGUF_ALIGNMENT;
     piaa_gguf_int(file, "general.alignment", &alignment);
     if (alignment < LEAST_ALIGNMENT || alignment > MAX_ALIGNMENT || (alignment & (alignment - 1)))
-        return piaa_error_set(error, PIAA_FORMAT, "%s: general.alignment is %lld, not a power of two from %d on: the file is damaged",
-                              file->where, (long long)alignment, LEAST_ALIGNMENT);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: general.alignment is %lld, not a power of two from %d on: the file is damaged",
+            file->where, (long long)alignment, LEAST_ALIGNMENT);
     *out = (size_t)alignment;
     return true;
 }
 
-static bool read_tensors(piaa_gguf *file, cursor *c, const unsigned char *begin, uint64_t count, piaa_error *error) {
+static bool read_tensors(piaa_gguf *file, cursor *c, const unsigned char *begin, uint64_t count,
+                         piaa_error *error) {
     size_t alignment = PIAA_GGUF_ALIGNMENT;
-    if (count > (size_t)(c->end - c->at) / LEAST_TENSOR) return cut(file, "the list of tensors", error);
+    if (count > (size_t)(c->end - c->at) / LEAST_TENSOR)
+        return cut(file, "the list of tensors", error);
     if (!read_alignment(file, &alignment, error)) return false;
     file->tensors = piaa_alloc((size_t)count, sizeof *file->tensors, error);
     uint64_t *offsets = piaa_alloc((size_t)count, sizeof *offsets, error);
@@ -349,10 +393,12 @@ static bool read_tensors(piaa_gguf *file, cursor *c, const unsigned char *begin,
         piaa_tensor *tensor = &file->tensors[i];
         if (offsets[i] % alignment)
             ok = refuse(file, tensor, "does not begin at a multiple of the alignment", error);
-        else if (start > size || offsets[i] > size - start || tensor->bytes > size - start - offsets[i])
+        else if (start > size || offsets[i] > size - start ||
+                 tensor->bytes > size - start - offsets[i])
             ok = piaa_error_set(error, PIAA_FORMAT,
-                                "%s is cut off or damaged: tensor %.200s would end past the end of the file: fetch it again", file->where,
-                                tensor->name);
+                                "%s is cut off or damaged: tensor %.200s would end past the end of "
+                                "the file: fetch it again",
+                                file->where, tensor->name);
         else
             tensor->data = begin + start + offsets[i];
     }
@@ -360,25 +406,34 @@ static bool read_tensors(piaa_gguf *file, cursor *c, const unsigned char *begin,
     return ok && check_tensors(file, error);
 }
 
-/* ------------------------------------------------------------------------------------------------------------- files */
+/* ---------------------------------------------------------------------------------------- files */
 
 static bool read_file(piaa_gguf *file, const unsigned char *bytes, size_t size, piaa_error *error) {
     static const char pointer[] = "version https://git-lfs";
     uint64_t version = 0, tensors = 0, keys = 0;
     if (size >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0)
-        return piaa_error_set(error, PIAA_FORMAT, "%s is a Git LFS pointer, not the file itself: run git lfs pull in its folder",
-                              file->where);
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s is a Git LFS pointer, not the file itself: run git lfs pull in its folder",
+            file->where);
     if (size < 4 || memcmp(bytes, "GGUF", 4) != 0)
-        return piaa_error_set(error, PIAA_FORMAT, "%s is not a GGUF file: it does not begin with the letters GGUF", file->where);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s is not a GGUF file: it does not begin with the letters GGUF",
+                              file->where);
     cursor c = {bytes + 4, bytes + size};
     if (!take_number(&c, 4, &version)) return cut(file, "the version", error);
     if (version && !(version & 0xffff))
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a big-endian GGUF file, which is not read: use the little-endian one",
-                              file->where);
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s is a big-endian GGUF file, which is not read: use the little-endian one",
+            file->where);
     if (version != 2 && version != 3)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a GGUF file of version %llu, and versions 2 and 3 are read: convert it anew",
-                              file->where, (unsigned long long)version);
-    if (!take_number(&c, 8, &tensors) || !take_number(&c, 8, &keys)) return cut(file, "the header", error);
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s is a GGUF file of version %llu, and versions 2 and 3 are read: convert it anew",
+            file->where, (unsigned long long)version);
+    if (!take_number(&c, 8, &tensors) || !take_number(&c, 8, &keys))
+        return cut(file, "the header", error);
     return read_entries(file, &c, keys, error) && read_tensors(file, &c, bytes, tensors, error);
 }
 
@@ -420,7 +475,8 @@ void piaa_gguf_close(piaa_gguf *file) {
 bool piaa_gguf_is(const char *path) {
     char magic[4] = "";
     FILE *stream = fopen(path, "rb");
-    bool is = stream && fread(magic, 1, sizeof magic, stream) == sizeof magic && memcmp(magic, "GGUF", sizeof magic) == 0;
+    bool is = stream && fread(magic, 1, sizeof magic, stream) == sizeof magic &&
+              memcmp(magic, "GGUF", sizeof magic) == 0;
     if (stream) fclose(stream);
     return is;
 }

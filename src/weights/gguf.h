@@ -1,6 +1,7 @@
-/* The GGUF format, versions 2 and 3: typed metadata under string keys, tensor headers, and the data, aligned.  Every length, count, offset
- * and type is checked before it is believed; what is accepted lies inside the file, and every tensor's data inside it and apart from the
- * others'.  The file says nothing of what its numbers mean: see gguf_model.h. */
+/* The GGUF format, versions 2 and 3: typed metadata under string keys, tensor headers, and the
+ * data, aligned.  Every length, count, offset and type is checked before it is believed; what is
+ * accepted lies inside the file, and every tensor's data inside it and apart from the others'.  The
+ * file says nothing of what its numbers mean: see gguf_model.h. */
 #ifndef PIAA_WEIGHTS_GGUF_H
 #define PIAA_WEIGHTS_GGUF_H
 
@@ -12,19 +13,22 @@ bool piaa_gguf_is(const char *path); /* a file that begins as one */
 
 piaa_gguf *piaa_gguf_open(const char *path, piaa_error *error) PIAA_MUST_USE; /* mapped */
 /* Over bytes that the caller keeps alive, aligned as malloc aligns them. */
-piaa_gguf *piaa_gguf_parse(const void *bytes, size_t size, const char *where, piaa_error *error) PIAA_MUST_USE;
+piaa_gguf *piaa_gguf_parse(const void *bytes, size_t size, const char *where,
+                           piaa_error *error) PIAA_MUST_USE;
 void piaa_gguf_close(piaa_gguf *file);
 
 const char *piaa_gguf_where(const piaa_gguf *file); /* the path, for messages */
 void piaa_gguf_forget(const piaa_gguf *file, const piaa_tensor *tensor);
 
-/* Tensors under the file's own names, in its order.  The shape is outermost first, so the reverse of what GGUF stores. */
+/* Tensors under the file's own names, in its order.  The shape is outermost first, so the reverse
+   of what GGUF stores. */
 size_t piaa_gguf_count(const piaa_gguf *file);
 const piaa_tensor *piaa_gguf_at(const piaa_gguf *file, size_t index);
 const piaa_tensor *piaa_gguf_find(const piaa_gguf *file, const char *name); /* NULL if absent */
 
-/* Metadata.  Numbers are taken from any numeric type that holds them exactly; false, and *out untouched, where the key is absent or of
- * another kind.  Strings are NUL-terminated, UTF-8, and the file's; NULL if absent. */
+/* Metadata.  Numbers are taken from any numeric type that holds them exactly; false, and *out
+ * untouched, where the key is absent or of another kind.  Strings are NUL-terminated, UTF-8, and
+ * the file's; NULL if absent. */
 bool piaa_gguf_int(const piaa_gguf *file, const char *key, int64_t *out);
 bool piaa_gguf_number(const piaa_gguf *file, const char *key, double *out);
 bool piaa_gguf_bool(const piaa_gguf *file, const char *key, bool *out);

@@ -1,4 +1,5 @@
-/* Choosing among GGUF files by their names: nothing has been downloaded yet, so there is nothing else to go by. */
+/* Choosing among GGUF files by their names: nothing has been downloaded yet, so there is nothing
+   else to go by. */
 #include "weights/gguf_choice.h"
 
 #include "base/memory.h"
@@ -10,7 +11,7 @@
 #include <string.h>
 #include <strings.h>
 
-/* --------------------------------------------------------------------------------------------------------- names of files */
+/* ------------------------------------------------------------------------------- names of files */
 
 static const char ending[] = ".gguf";
 
@@ -23,7 +24,8 @@ static bool has_part(const char *name, const char *part) {
 
 static bool is_gguf(const char *name) {
     size_t n = strlen(name);
-    return n > sizeof ending - 1 && n < PIAA_GGUF_LABEL && strcasecmp(name + n - (sizeof ending - 1), ending) == 0;
+    return n > sizeof ending - 1 && n < PIAA_GGUF_LABEL &&
+           strcasecmp(name + n - (sizeof ending - 1), ending) == 0;
 }
 
 static bool is_vision(const char *name) {
@@ -40,7 +42,9 @@ static void part_of(const char *stem, size_t length, int *part, int *parts) {
     enum { FORM = 15 };
     *part = *parts = 1;
     int a, b, end = 0;
-    if (length <= FORM || sscanf(stem + length - FORM, "-%5d-of-%5d%n", &a, &b, &end) != 2 || end != FORM) return;
+    if (length <= FORM || sscanf(stem + length - FORM, "-%5d-of-%5d%n", &a, &b, &end) != 2 ||
+        end != FORM)
+        return;
     *part = a;
     *parts = b;
 }
@@ -74,7 +78,8 @@ static void plain_label(const char *name, char label[PIAA_GGUF_LABEL]) {
         if ((*c == '-' || *c == '.') && c[1]) word = c + 1;
     if (!is_type(word)) word = stem;
     size_t n = strlen(word);
-    for (size_t i = 0; i <= n; i++) label[i] = word == stem ? word[i] : (char)toupper((unsigned char)word[i]);
+    for (size_t i = 0; i <= n; i++)
+        label[i] = word == stem ? word[i] : (char)toupper((unsigned char)word[i]);
 }
 
 /* Once for each model: of one in several parts the first stands for all. */
@@ -85,7 +90,8 @@ static bool is_model(const char *name) {
     return part == 1;
 }
 
-bool piaa_gguf_label(const piaa_gguf_offer *offers, size_t count, size_t index, char label[PIAA_GGUF_LABEL]) {
+bool piaa_gguf_label(const piaa_gguf_offer *offers, size_t count, size_t index,
+                     char label[PIAA_GGUF_LABEL]) {
     char other[PIAA_GGUF_LABEL];
     int part, parts;
     if (!is_model(offers[index].name)) return false;
@@ -103,18 +109,21 @@ bool piaa_gguf_label(const piaa_gguf_offer *offers, size_t count, size_t index, 
 /* Whether `text` is `end`, or ends in it behind a - or a dot. */
 static bool ends_in(const char *text, const char *end) {
     size_t n = strlen(text), m = strlen(end);
-    return n >= m && strcasecmp(text + n - m, end) == 0 && (n == m || text[n - m - 1] == '-' || text[n - m - 1] == '.');
+    return n >= m && strcasecmp(text + n - m, end) == 0 &&
+           (n == m || text[n - m - 1] == '-' || text[n - m - 1] == '.');
 }
 
 bool piaa_gguf_label_fits(const char *label, const char *quant) {
-    return ends_in(label, quant) || ends_in(quant, label); /* "UD-Q4_K_XL" is asked for, and Q4_K_XL tells it from the others */
+    return ends_in(label, quant) ||
+           ends_in(quant,
+                   label); /* "UD-Q4_K_XL" is asked for, and Q4_K_XL tells it from the others */
 }
 
 int piaa_gguf_label_rank(const char *label) {
     return strcmp(label, "Q4_K_M") == 0 ? 0 : strcmp(label, "Q8_0") == 0 ? 1 : 2;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- choosing */
+/* ------------------------------------------------------------------------------------- choosing */
 
 /* Adds "Q4_K_M (2.49 GB), Q8_0 (4.13 GB)". */
 static bool add_item(piaa_text *list, const char *name, int64_t size, piaa_error *error) {
@@ -125,15 +134,18 @@ static bool add_item(piaa_text *list, const char *name, int64_t size, piaa_error
     return ok;
 }
 
-static bool list_models(const piaa_gguf_offer *offers, size_t count, piaa_text *list, piaa_error *error) {
+static bool list_models(const piaa_gguf_offer *offers, size_t count, piaa_text *list,
+                        piaa_error *error) {
     char label[PIAA_GGUF_LABEL];
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++)
-        if (piaa_gguf_label(offers, count, i, label)) ok = add_item(list, label, offers[i].size, error);
+        if (piaa_gguf_label(offers, count, i, label))
+            ok = add_item(list, label, offers[i].size, error);
     return ok;
 }
 
-static bool list_vision(const piaa_gguf_offer *offers, size_t count, piaa_text *list, piaa_error *error) {
+static bool list_vision(const piaa_gguf_offer *offers, size_t count, piaa_text *list,
+                        piaa_error *error) {
     bool ok = true;
     for (size_t i = 0; ok && i < count; i++)
         if (is_vision(offers[i].name)) ok = add_item(list, offers[i].name, offers[i].size, error);
@@ -167,14 +179,15 @@ static size_t find_first(const int *ranks, size_t count, int end) {
     return sharing == 1 ? best : count;
 }
 
-static bool choose_text(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish, const char *where, int *ranks, size_t *out,
-                        piaa_error *error) {
+static bool choose_text(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish,
+                        const char *where, int *ranks, size_t *out, piaa_error *error) {
     const char *quant = wish->quant ? wish->quant : "";
     bool named = wish->text && *wish->text;
     for (size_t k = 0; k < count; k++) ranks[k] = text_rank(offers, count, k, quant);
     size_t i = named ? find_name(offers, count, wish->text) : find_first(ranks, count, 3);
     if (i < count && named && !is_text(offers[i].name))
-        return piaa_error_set(error, PIAA_USAGE, "%s: %s is not the GGUF file of a text model", where, wish->text);
+        return piaa_error_set(error, PIAA_USAGE, "%s: %s is not the GGUF file of a text model",
+                              where, wish->text);
     *out = i;
     if (i < count) return true;
     piaa_text list = {0};
@@ -185,12 +198,16 @@ static bool choose_text(const piaa_gguf_offer *offers, size_t count, const piaa_
     if (!list.length)
         piaa_error_set(error, PIAA_UNSUPPORTED, "%s holds no GGUF file of a text model", where);
     else if (named)
-        piaa_error_set(error, PIAA_USAGE, "%s has no file %.200s; it holds %.600s", where, wish->text, list.data);
+        piaa_error_set(error, PIAA_USAGE, "%s has no file %.200s; it holds %.600s", where,
+                       wish->text, list.data);
     else if (*quant)
-        piaa_error_set(error, PIAA_USAGE, "%s holds no model, or several, of the kind %.60s; it holds %.700s", where, quant, list.data);
+        piaa_error_set(error, PIAA_USAGE,
+                       "%s holds no model, or several, of the kind %.60s; it holds %.700s", where,
+                       quant, list.data);
     else
-        piaa_error_set(error, PIAA_USAGE, "%s holds several models: name one of these behind a colon (%s:…): %.700s", where, where,
-                       list.data);
+        piaa_error_set(error, PIAA_USAGE,
+                       "%s holds several models: name one of these behind a colon (%s:…): %.700s",
+                       where, where, list.data);
     free(list.data);
     return false;
 }
@@ -209,10 +226,11 @@ static int vision_rank(const char *name) {
     return rank;
 }
 
-static bool choose_vision(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish, const char *where, int *ranks,
-                          size_t *out, piaa_error *error) {
+static bool choose_vision(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish,
+                          const char *where, int *ranks, size_t *out, piaa_error *error) {
     bool named = wish->vision && *wish->vision;
-    for (size_t i = 0; i < count; i++) ranks[i] = is_vision(offers[i].name) ? vision_rank(offers[i].name) : INT_MAX;
+    for (size_t i = 0; i < count; i++)
+        ranks[i] = is_vision(offers[i].name) ? vision_rank(offers[i].name) : INT_MAX;
     *out = named ? find_name(offers, count, wish->vision) : find_first(ranks, count, INT_MAX);
     if (*out < count && ranks[*out] < INT_MAX) return true;
     piaa_text list = {0};
@@ -222,32 +240,38 @@ static bool choose_vision(const piaa_gguf_offer *offers, size_t count, const pia
     }
     if (!list.length)
         piaa_error_set(error, PIAA_UNSUPPORTED,
-                       "%s has no vision part (mmproj), so that its models read text alone: look for another repository", where);
+                       "%s has no vision part (mmproj), so that its models read text alone: look "
+                       "for another repository",
+                       where);
     else if (named)
-        piaa_error_set(error, PIAA_USAGE, "%s has no vision part %.200s; it holds %.600s", where, wish->vision, list.data);
+        piaa_error_set(error, PIAA_USAGE, "%s has no vision part %.200s; it holds %.600s", where,
+                       wish->vision, list.data);
     else
-        piaa_error_set(error, PIAA_USAGE, "%s holds several vision parts: name one with --mmproj: %.700s", where, list.data);
+        piaa_error_set(error, PIAA_USAGE,
+                       "%s holds several vision parts: name one with --mmproj: %.700s", where,
+                       list.data);
     free(list.data);
     return false;
 }
 
-static bool choose(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish, const char *where, int *ranks,
-                   piaa_gguf_choice *out, piaa_error *error) {
+static bool choose(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish,
+                   const char *where, int *ranks, piaa_gguf_choice *out, piaa_error *error) {
     char stem[PIAA_GGUF_LABEL];
     int part, parts;
     if (!choose_text(offers, count, wish, where, ranks, &out->text, error)) return false;
     stem_of(offers[out->text].name, stem, &part, &parts);
     if (parts > 1)
-        return piaa_error_set(
-            error, PIAA_UNSUPPORTED,
-            "%s: %s is cut into %d files, which are not read: choose a smaller kind, or fetch them all and join them with "
-            "llama-gguf-split --merge",
-            where, stem, parts);
-    return piaa_gguf_label(offers, count, out->text, out->label) && choose_vision(offers, count, wish, where, ranks, &out->vision, error);
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: %s is cut into %d files, which are not read: choose a smaller "
+                              "kind, or fetch them all and join them with "
+                              "llama-gguf-split --merge",
+                              where, stem, parts);
+    return piaa_gguf_label(offers, count, out->text, out->label) &&
+           choose_vision(offers, count, wish, where, ranks, &out->vision, error);
 }
 
-bool piaa_gguf_choose(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish, const char *where, piaa_gguf_choice *out,
-                      piaa_error *error) {
+bool piaa_gguf_choose(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_wish *wish,
+                      const char *where, piaa_gguf_choice *out, piaa_error *error) {
     int *ranks = piaa_alloc(count, sizeof *ranks, error);
     bool ok = ranks && choose(offers, count, wish, where, ranks, out, error);
     free(ranks);

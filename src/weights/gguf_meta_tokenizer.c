@@ -1,7 +1,8 @@
 /* tokenizer.ggml.* from tokenizer.json: the way back from gguf_tokenizer.c.
  *
- * A byte-fallback tokenizer is written as a SentencePiece model, with scores, if its merges follow from scores; they do for a vocabulary
- * that Hugging Face converted from SentencePiece.  That is found out by reading back what was written.  Else its merges are written out. */
+ * A byte-fallback tokenizer is written as a SentencePiece model, with scores, if its merges follow
+ * from scores; they do for a vocabulary that Hugging Face converted from SentencePiece.  That is
+ * found out by reading back what was written.  Else its merges are written out. */
 #include "weights/gguf_meta.h"
 
 #include "base/file.h"
@@ -26,7 +27,8 @@ static void table_free(table *t) {
     free(t->scores);
 }
 
-/* Tokens that llama.cpp's converter takes for control tokens though their file does not call them special. */
+/* Tokens that llama.cpp's converter takes for control tokens though their file does not call them
+   special. */
 static bool looks_special(const char *token) {
     size_t n = strlen(token);
     return strcmp(token, "<pad>") == 0 || strcmp(token, "<mask>") == 0 ||
@@ -42,10 +44,13 @@ static bool table_fill(table *t, const cJSON *root, int64_t count, piaa_error *e
     if (!t->tokens || !t->kinds || !t->scores) return false;
     piaa_json_bool(root, "model.byte_fallback", &t->fallback);
     for (size_t i = 0; i < t->count; i++) t->kinds[i] = UNUSED;
-    const cJSON *vocab = piaa_json_find(root, "model.vocab"), *added = piaa_json_find(root, "added_tokens");
+    const cJSON *vocab = piaa_json_find(root, "model.vocab"),
+                *added = piaa_json_find(root, "added_tokens");
     for (const cJSON *item = vocab ? vocab->child : NULL; item; item = item->next) {
-        if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble >= (double)count) continue; /* rows that are not there */
-        bool byte = t->fallback && strlen(item->string) == 6 && strncmp(item->string, "<0x", 3) == 0;
+        if (!cJSON_IsNumber(item) || item->valuedouble < 0 || item->valuedouble >= (double)count)
+            continue; /* rows that are not there */
+        bool byte =
+            t->fallback && strlen(item->string) == 6 && strncmp(item->string, "<0x", 3) == 0;
         t->tokens[item->valueint] = item->string;
         t->kinds[item->valueint] = byte ? BYTE : NORMAL;
     }
@@ -67,17 +72,20 @@ static const char *merge_text(const cJSON *item, piaa_text *memory, piaa_error *
     const cJSON *a = cJSON_IsArray(item) ? item->child : NULL, *b = a ? a->next : NULL;
     memory->length = 0;
     if (!cJSON_IsString(a) || !cJSON_IsString(b)) {
-        piaa_error_set(error, PIAA_FORMAT, "tokenizer.json has a merge that is no pair of tokens: fetch it again");
+        piaa_error_set(error, PIAA_FORMAT,
+                       "tokenizer.json has a merge that is no pair of tokens: fetch it again");
         return NULL;
     }
-    return piaa_text_format(memory, error, "%s %s", a->valuestring, b->valuestring) ? memory->data : NULL;
+    return piaa_text_format(memory, error, "%s %s", a->valuestring, b->valuestring) ? memory->data
+                                                                                    : NULL;
 }
 
 static int compare_tokens(const void *a, const void *b) {
     return strcmp(**(const char **const *)a, **(const char **const *)b);
 }
 
-/* Scores fall from 0 with each merge that makes another token than the one before; single characters come last. */
+/* Scores fall from 0 with each merge that makes another token than the one before; single
+   characters come last. */
 static bool make_scores(table *t, const cJSON *merges, piaa_error *error) {
     const char ***sorted = piaa_alloc(t->count, sizeof *sorted, error);
     piaa_text memory = {0}, joined = {0};
@@ -87,9 +95,11 @@ static bool make_scores(table *t, const cJSON *merges, piaa_error *error) {
         if (t->tokens[i]) sorted[known++] = &t->tokens[i];
     if (ok && known) qsort(sorted, known, sizeof *sorted, compare_tokens);
     float score = 0;
-    for (size_t i = 0; i < t->count; i++) t->scores[i] = t->kinds[i] == NORMAL ? 1.0f : -1000.0f; /* 1: not set yet */
+    for (size_t i = 0; i < t->count; i++)
+        t->scores[i] = t->kinds[i] == NORMAL ? 1.0f : -1000.0f; /* 1: not set yet */
     for (const cJSON *item = merges->child; ok && item; item = item->next) {
-        const char *text = merge_text(item, &memory, error), *space = text ? strchr(text, ' ') : NULL;
+        const char *text = merge_text(item, &memory, error),
+                   *space = text ? strchr(text, ' ') : NULL;
         joined.length = 0;
         ok = space && piaa_text_add(&joined, text, (size_t)(space - text), error) &&
              piaa_text_add(&joined, space + 1, strlen(space + 1), error);
@@ -134,7 +144,8 @@ static void put_tokens(piaa_gguf_meta *meta, const table *t) {
 
 static void put_merges(piaa_gguf_meta *meta, const cJSON *merges) {
     piaa_text memory = {0};
-    piaa_gguf_put_array(meta, "tokenizer.ggml", "merges", PIAA_GGUF_STRING, (uint64_t)cJSON_GetArraySize(merges));
+    piaa_gguf_put_array(meta, "tokenizer.ggml", "merges", PIAA_GGUF_STRING,
+                        (uint64_t)cJSON_GetArraySize(merges));
     for (const cJSON *item = merges->child; item && !meta->failed; item = item->next) {
         const char *text = merge_text(item, &memory, meta->error);
         meta->failed = !text;
@@ -163,7 +174,8 @@ static bool merges_follow(const table *t, const cJSON *merges) {
     piaa_gguf_put_bytes(&head, 3, 4);
     piaa_gguf_put_bytes(&head, 0, 8);
     piaa_gguf_put_bytes(&head, meta.keys, 8);
-    bool same = !meta.failed && !head.failed && piaa_text_add(&head.text, meta.text.data, meta.text.length, NULL);
+    bool same = !meta.failed && !head.failed &&
+                piaa_text_add(&head.text, meta.text.data, meta.text.length, NULL);
     free(meta.text.data);
     piaa_gguf *file = same ? piaa_gguf_parse(head.text.data, head.text.length, "", NULL) : NULL;
     cJSON *made = file ? piaa_gguf_tokenizer(file, NULL) : NULL;
@@ -181,7 +193,7 @@ static bool merges_follow(const table *t, const cJSON *merges) {
     return same;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ extras */
+/* --------------------------------------------------------------------------------------- extras */
 
 /* A small JSON or text file of the folder, NULL if it is not there. */
 static char *read_beside(const piaa_checkpoint *c, const char *name, size_t *size) {
@@ -191,16 +203,21 @@ static char *read_beside(const piaa_checkpoint *c, const char *name, size_t *siz
     return text;
 }
 
-static void put_special(piaa_gguf_meta *meta, const piaa_checkpoint *c, const table *t, const cJSON *config) {
-    static const char *const keys[][2] = {
-        {"bos_token", "bos_token_id"}, {"eos_token", "eos_token_id"}, {"unk_token", "unknown_token_id"}, {"pad_token", "padding_token_id"}};
+static void put_special(piaa_gguf_meta *meta, const piaa_checkpoint *c, const table *t,
+                        const cJSON *config) {
+    static const char *const keys[][2] = {{"bos_token", "bos_token_id"},
+                                          {"eos_token", "eos_token_id"},
+                                          {"unk_token", "unknown_token_id"},
+                                          {"pad_token", "padding_token_id"}};
     for (size_t i = 0; i < PIAA_COUNT(keys); i++) {
         char name[64];
         int64_t id = -1;
         snprintf(name, sizeof name, "tokenizer.ggml.%s", keys[i][1]);
         if (c->text) piaa_gguf_int(c->text, name, &id);
         const cJSON *item = piaa_json_find(config, keys[i][0]);
-        const char *token = cJSON_IsString(item) ? item->valuestring : item ? piaa_json_string(item, "content") : NULL;
+        const char *token = cJSON_IsString(item) ? item->valuestring
+                            : item               ? piaa_json_string(item, "content")
+                                                 : NULL;
         for (size_t k = 0; token && id < 0 && k < t->count; k++)
             if (t->tokens[k] && strcmp(t->tokens[k], token) == 0) id = (int64_t)k;
         if (id >= 0) piaa_gguf_put_u32(meta, "tokenizer.ggml", keys[i][1], id);
@@ -230,8 +247,10 @@ bool piaa_gguf_put_tokenizer(piaa_gguf_meta *meta, const piaa_checkpoint *c, int
     cJSON *root = open_json(c, meta->error);
     const cJSON *merges = root ? piaa_json_find(root, "model.merges") : NULL;
     if (root && !cJSON_IsArray(merges))
-        piaa_error_set(meta->error, PIAA_FORMAT, "%s: its tokenizer.json has no \"merges\": fetch it again", c->folder);
-    meta->failed = meta->failed || !cJSON_IsArray(merges) || !table_fill(&t, root, count, meta->error) ||
+        piaa_error_set(meta->error, PIAA_FORMAT,
+                       "%s: its tokenizer.json has no \"merges\": fetch it again", c->folder);
+    meta->failed = meta->failed || !cJSON_IsArray(merges) ||
+                   !table_fill(&t, root, count, meta->error) ||
                    (t.fallback && !make_scores(&t, merges, meta->error));
     if (!meta->failed) {
         size_t size = 0;

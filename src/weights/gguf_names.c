@@ -12,14 +12,19 @@
 #define PROJECTOR "model.multi_modal_projector."
 
 /* Of every decoder. */
-#define DECODER(norms)                                                                                                                     \
-    {"token_embd", TEXT "embed_tokens", PIAA_GGUF_SAME}, {"output_norm", TEXT "norm", norms}, {"output", "lm_head", PIAA_GGUF_SAME},       \
-        {"blk.#.attn_norm", LAYER "input_layernorm", norms}, {"blk.#.attn_q", LAYER "self_attn.q_proj", PIAA_GGUF_SAME},                   \
-        {"blk.#.attn_k", LAYER "self_attn.k_proj", PIAA_GGUF_SAME}, {"blk.#.attn_v", LAYER "self_attn.v_proj", PIAA_GGUF_SAME},            \
-        {"blk.#.attn_output", LAYER "self_attn.o_proj", PIAA_GGUF_SAME}, {"blk.#.attn_q_norm", LAYER "self_attn.q_norm", norms},           \
-        {"blk.#.attn_k_norm", LAYER "self_attn.k_norm", norms}, {"blk.#.ffn_gate", LAYER "mlp.gate_proj", PIAA_GGUF_SAME},                 \
-        {"blk.#.ffn_up", LAYER "mlp.up_proj", PIAA_GGUF_SAME}, {                                                                           \
-        "blk.#.ffn_down", LAYER "mlp.down_proj", PIAA_GGUF_SAME                                                                            \
+#define DECODER(norms)                                                                             \
+    {"token_embd", TEXT "embed_tokens", PIAA_GGUF_SAME}, {"output_norm", TEXT "norm", norms},      \
+        {"output", "lm_head", PIAA_GGUF_SAME},                                                     \
+        {"blk.#.attn_norm", LAYER "input_layernorm", norms},                                       \
+        {"blk.#.attn_q", LAYER "self_attn.q_proj", PIAA_GGUF_SAME},                                \
+        {"blk.#.attn_k", LAYER "self_attn.k_proj", PIAA_GGUF_SAME},                                \
+        {"blk.#.attn_v", LAYER "self_attn.v_proj", PIAA_GGUF_SAME},                                \
+        {"blk.#.attn_output", LAYER "self_attn.o_proj", PIAA_GGUF_SAME},                           \
+        {"blk.#.attn_q_norm", LAYER "self_attn.q_norm", norms},                                    \
+        {"blk.#.attn_k_norm", LAYER "self_attn.k_norm", norms},                                    \
+        {"blk.#.ffn_gate", LAYER "mlp.gate_proj", PIAA_GGUF_SAME},                                 \
+        {"blk.#.ffn_up", LAYER "mlp.up_proj", PIAA_GGUF_SAME}, {                                   \
+        "blk.#.ffn_down", LAYER "mlp.down_proj", PIAA_GGUF_SAME                                    \
     }
 
 const piaa_gguf_family piaa_gguf_families[] = {
@@ -83,14 +88,16 @@ static size_t match(const char *pattern, const char *name, int *block) {
             continue;
         }
         int number = 0, digits = 0;
-        for (; *at >= '0' && *at <= '9' && digits < 6; digits++) number = number * 10 + (*at++ - '0');
+        for (; *at >= '0' && *at <= '9' && digits < 6; digits++)
+            number = number * 10 + (*at++ - '0');
         if (!digits) return 0;
         *block = number;
     }
     return (size_t)(at - name);
 }
 
-const piaa_gguf_name *piaa_gguf_name_find(const piaa_gguf_family *family, bool ours, const char *name, int *block, const char **rest) {
+const piaa_gguf_name *piaa_gguf_name_find(const piaa_gguf_family *family, bool ours,
+                                          const char *name, int *block, const char **rest) {
     for (const piaa_gguf_name *row = family->names; row->theirs; row++) {
         const char *pattern = ours ? row->ours : row->theirs;
         size_t size = match(pattern, name, block);

@@ -9,10 +9,12 @@ typedef enum piaa_gguf_change {
     PIAA_GGUF_SAME,
     PIAA_GGUF_PLUS_ONE,  /* adds one: Gemma's norms multiply by 1 + w */
     PIAA_GGUF_DEEPSTACK, /* numbers it by its vision block, not by its place in the list */
-    PIAA_GGUF_HALVES     /* splits a kernel [rows, 3, 2, p, p] in two, the second with ".1" behind its name */
+    PIAA_GGUF_HALVES /* splits a kernel [rows, 3, 2, p, p] in two, the second with ".1" behind its
+                        name */
 } piaa_gguf_change;
 
-/* '#' stands for a block's number.  Unless it says so itself, a name goes on with ".weight" or ".bias", the same on both sides. */
+/* '#' stands for a block's number.  Unless it says so itself, a name goes on with ".weight" or
+   ".bias", the same on both sides. */
 typedef struct piaa_gguf_name {
     const char *theirs, *ours;
     piaa_gguf_change change;
@@ -28,10 +30,13 @@ typedef struct piaa_gguf_family {
 extern const piaa_gguf_family piaa_gguf_families[];
 extern const size_t piaa_gguf_family_count;
 
-/* Finds `name` among theirs (or among ours): the row, the number at '#' in *block (-1 without), the ending in *rest.  NULL if absent. */
-const piaa_gguf_name *piaa_gguf_name_find(const piaa_gguf_family *family, bool ours, const char *name, int *block, const char **rest);
+/* Finds `name` among theirs (or among ours): the row, the number at '#' in *block (-1 without), the
+   ending in *rest.  NULL if absent. */
+const piaa_gguf_name *piaa_gguf_name_find(const piaa_gguf_family *family, bool ours,
+                                          const char *name, int *block, const char **rest);
 
 /* The pattern with its number and ending; the caller's. */
-char *piaa_gguf_name_make(const char *pattern, int block, const char *rest, piaa_error *error) PIAA_MUST_USE;
+char *piaa_gguf_name_make(const char *pattern, int block, const char *rest,
+                          piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* The two files of a GGUF model, from what a user names: a folder, the text model's file, or both (--mmproj, or a comma between them). */
+/* The two files of a GGUF model, from what a user names: a folder, the text model's file, or both
+   (--mmproj, or a comma between them). */
 #include "weights/checkpoint_parts.h"
 
 #include "base/file.h"
@@ -58,7 +59,8 @@ static bool holds_safetensors(const char *folder) {
 
 bool piaa_gguf_pair_is(const char *path) {
     if (find_comma(path)) return true;
-    if (!piaa_file_is_folder(path)) return is_file(path) && (piaa_path_ends(path, ".gguf") || piaa_gguf_is(path));
+    if (!piaa_file_is_folder(path))
+        return is_file(path) && (piaa_path_ends(path, ".gguf") || piaa_gguf_is(path));
     piaa_paths files = {0};
     bool named = !holds_safetensors(path) && list_files(path, &files, NULL) && files.count > 0;
     piaa_paths_free(&files);
@@ -81,36 +83,47 @@ static bool is_whole(const piaa_gguf *file, piaa_error *error) {
     int64_t parts = 1;
     piaa_gguf_int(file, "split.count", &parts);
     if (parts <= 1) return true;
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is one of %lld parts of a model: join them first with llama-gguf-split --merge",
-                          piaa_gguf_where(file), (long long)parts);
+    return piaa_error_set(
+        error, PIAA_UNSUPPORTED,
+        "%s is one of %lld parts of a model: join them first with llama-gguf-split --merge",
+        piaa_gguf_where(file), (long long)parts);
 }
 
 /* The one text model among the files. */
 static bool find_text(const char *folder, const piaa_paths *files, char **out, piaa_error *error) {
     for (size_t i = 0; i < files->count; i++) {
         piaa_gguf *file = piaa_gguf_open(files->items[i], error);
-        bool other = file && (is_vision(file) || !is_model(file)), ok = file && (other || is_whole(file, error));
+        bool other = file && (is_vision(file) || !is_model(file)),
+             ok = file && (other || is_whole(file, error));
         piaa_gguf_close(file);
         if (!ok) return false;
         if (other) continue;
         if (*out)
-            return piaa_error_set(error, PIAA_USAGE, "%s holds several models, %s and %s among them: name one of the files", folder,
-                                  piaa_path_name(*out), piaa_path_name(files->items[i]));
+            return piaa_error_set(
+                error, PIAA_USAGE,
+                "%s holds several models, %s and %s among them: name one of the files", folder,
+                piaa_path_name(*out), piaa_path_name(files->items[i]));
         *out = piaa_strdup(files->items[i], error);
         if (!*out) return false;
     }
-    return *out || piaa_error_set(error, PIAA_FORMAT, "%s holds the vision part (mmproj) of a model, but no text model", folder);
+    return *out || piaa_error_set(error, PIAA_FORMAT,
+                                  "%s holds the vision part (mmproj) of a model, but no text model",
+                                  folder);
 }
 
-/* Whether a file is called as piaa model convert calls the vision part of `text`: mmproj-TEXT.gguf. */
+/* Whether a file is called as piaa model convert calls the vision part of `text`:
+   mmproj-TEXT.gguf. */
 static bool is_namesake(const char *text, const char *vision) {
     static const char before[] = "mmproj-";
     vision = piaa_path_name(vision);
-    return strncmp(vision, before, sizeof before - 1) == 0 && strcmp(vision + sizeof before - 1, piaa_path_name(text)) == 0;
+    return strncmp(vision, before, sizeof before - 1) == 0 &&
+           strcmp(vision + sizeof before - 1, piaa_path_name(text)) == 0;
 }
 
-/* The one vision part among the files that fits the text model, or of several its namesake.  If none fits, why the first does not. */
-static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **out, piaa_error *error) {
+/* The one vision part among the files that fits the text model, or of several its namesake.  If
+   none fits, why the first does not. */
+static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **out,
+                        piaa_error *error) {
     const char *found = NULL, *other = NULL;
     piaa_error first = {0};
     for (size_t i = 0; i < files->count; i++) {
@@ -128,35 +141,47 @@ static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **o
         found = path;
     }
     if (other)
-        return piaa_error_set(error, PIAA_USAGE, "%s has several vision parts beside it, %s and %s: name one with --mmproj",
-                              piaa_gguf_where(text), piaa_path_name(other), piaa_path_name(found));
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "%s has several vision parts beside it, %s and %s: name one with --mmproj",
+            piaa_gguf_where(text), piaa_path_name(other), piaa_path_name(found));
     if (found) return (*out = piaa_strdup(found, error)) != NULL;
     if (first.code != PIAA_OK) return piaa_error_set(error, first.code, "%s", first.message);
     return piaa_error_set(error, PIAA_IO,
-                          "%s has no vision part (a GGUF file usually called mmproj-….gguf) beside it: fetch it from where the model came "
+                          "%s has no vision part (a GGUF file usually called mmproj-….gguf) beside "
+                          "it: fetch it from where the model came "
                           "from, or name it with --mmproj",
                           piaa_gguf_where(text));
 }
 
 /* Why `path` cannot have a vision part named for it, where that can be seen without opening it. */
 static bool may_be_text(const char *path, const char *vision, piaa_error *error) {
-    if (find_comma(path)) return piaa_error_set(error, PIAA_USAGE, "%s names a vision part already: leave out --mmproj", path);
+    if (find_comma(path))
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%s names a vision part already: leave out --mmproj", path);
     if (!piaa_file_is_folder(path) || piaa_gguf_pair_is(path)) return true;
     if (holds_safetensors(path))
-        return piaa_error_set(
-            error, PIAA_USAGE,
-            "%s holds safetensors, which have the vision encoder inside: leave out --mmproj, which belongs to a GGUF file", path);
-    return piaa_error_set(error, PIAA_FORMAT, "%s holds no GGUF file that %s could be the vision part of", path, vision);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%s holds safetensors, which have the vision encoder inside: leave "
+                              "out --mmproj, which belongs to a GGUF file",
+                              path);
+    return piaa_error_set(error, PIAA_FORMAT,
+                          "%s holds no GGUF file that %s could be the vision part of", path,
+                          vision);
 }
 
-bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char **vision, piaa_error *error) {
+bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char **vision,
+                         piaa_error *error) {
     *text = *vision = NULL;
     if (named && !may_be_text(path, named, error)) return false;
     const char *comma = named ? NULL : find_comma(path);
-    char *alone = comma ? piaa_format(error, "%.*s", (int)(comma - path), path) : piaa_strdup(path, error);
+    char *alone =
+        comma ? piaa_format(error, "%.*s", (int)(comma - path), path) : piaa_strdup(path, error);
     if (comma) named = comma + 1;
     bool folder = alone && piaa_file_is_folder(alone);
-    char *around = !alone ? NULL : folder ? piaa_strdup(alone, error) : piaa_path_folder(alone, error);
+    char *around = !alone   ? NULL
+                   : folder ? piaa_strdup(alone, error)
+                            : piaa_path_folder(alone, error);
     piaa_paths files = {0};
     bool ok = around && ((named && !folder) || list_files(around, &files, error));
     if (ok && folder)
@@ -165,7 +190,8 @@ bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char 
         ok = (*text = piaa_strdup(alone, error)) != NULL;
     piaa_gguf *file = ok ? piaa_gguf_open(*text, error) : NULL;
     ok = file && piaa_gguf_model_known(file, error) && is_whole(file, error) &&
-         (named ? (*vision = piaa_strdup(named, error)) != NULL : find_vision(file, &files, vision, error));
+         (named ? (*vision = piaa_strdup(named, error)) != NULL
+                : find_vision(file, &files, vision, error));
     piaa_gguf_close(file);
     piaa_paths_free(&files);
     free(around);

@@ -5,13 +5,14 @@
  *     tokenizer.ggml.merges       "left right", or, for a SentencePiece model,
  *     tokenizer.ggml.scores       how early a token is made: the higher, the earlier
  *
- * Byte-level or byte fallback is told by the vocabulary: only the latter has <0x00>.  The regular expression that cuts text into words is
- * not in the file but known by name (tokenizer.ggml.pre).
+ * Byte-level or byte fallback is told by the vocabulary: only the latter has <0x00>.  The regular
+ * expression that cuts text into words is not in the file but known by name (tokenizer.ggml.pre).
  *
- * SentencePiece joins the two neighbours whose joined token has the highest score.  So every way to cut a token into two tokens is a merge,
- * and merges are ordered by their token's score (that of user-defined tokens is lost in conversion: SentencePiece gives them 0, the highest
- * there is), of equals the one with the longer left, then right half: the order in which Hugging Face's converter lists
- * them. */
+ * SentencePiece joins the two neighbours whose joined token has the highest score.  So every way to
+ * cut a token into two tokens is a merge, and merges are ordered by their token's score (that of
+ * user-defined tokens is lost in conversion: SentencePiece gives them 0, the highest there is), of
+ * equals the one with the longer left, then right half: the order in which Hugging Face's converter
+ * lists them. */
 #include "weights/checkpoint_parts.h"
 
 #include "base/memory.h"
@@ -22,10 +23,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NORMAL = 1, UNKNOWN, CONTROL, USER_DEFINED, UNUSED, MAX_TOKENS = 1 << 22, MAX_MERGES = 1 << 23 };
+enum {
+    NORMAL = 1,
+    UNKNOWN,
+    CONTROL,
+    USER_DEFINED,
+    UNUSED,
+    MAX_TOKENS = 1 << 22,
+    MAX_MERGES = 1 << 23
+};
 
 /* Qwen's, which its tokenizer.json publishes. */
-static const char qwen_words[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
+static const char qwen_words[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
+                                 "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
                                  "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 static const char space_mark[] = "\xE2\x96\x81"; /* U+2581 */
 
@@ -62,17 +72,23 @@ static bool put(const work *w, cJSON *object, const char *name, cJSON *item) {
     return memory_gone(w);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ tokens */
+/* --------------------------------------------------------------------------------------- tokens */
 
-/* One token as tokenizer.json writes it: user-defined spaces were written out by llama.cpp's converter. */
+/* One token as tokenizer.json writes it: user-defined spaces were written out by llama.cpp's
+   converter. */
 static bool spell(const work *w, size_t id, const char *text, size_t size, piaa_text *out) {
     out->length = 0;
     if (memchr(text, '\0', size) || piaa_utf8_check(text, size) < size)
-        return piaa_error_set(w->error, PIAA_FORMAT, "%s: token %zu of tokenizer.ggml.tokens is not UTF-8 text: fetch the file again",
-                              piaa_gguf_where(w->file), id);
-    if (!w->fallback || w->kinds[id] != USER_DEFINED) return piaa_text_add(out, text, size, w->error);
+        return piaa_error_set(
+            w->error, PIAA_FORMAT,
+            "%s: token %zu of tokenizer.ggml.tokens is not UTF-8 text: fetch the file again",
+            piaa_gguf_where(w->file), id);
+    if (!w->fallback || w->kinds[id] != USER_DEFINED)
+        return piaa_text_add(out, text, size, w->error);
     for (size_t i = 0; i < size; i++)
-        if (!piaa_text_add(out, text[i] == ' ' ? space_mark : text + i, text[i] == ' ' ? strlen(space_mark) : 1, w->error)) return false;
+        if (!piaa_text_add(out, text[i] == ' ' ? space_mark : text + i,
+                           text[i] == ' ' ? strlen(space_mark) : 1, w->error))
+            return false;
     return true;
 }
 
@@ -83,8 +99,10 @@ static bool is_added(int kind) {
 static bool add_special(const work *w, cJSON *added, size_t id, const char *token, bool special) {
     cJSON *item = cJSON_CreateObject();
     if (!item) return memory_gone(w);
-    bool ok = put(w, item, "id", cJSON_CreateNumber((double)id)) && put(w, item, "content", cJSON_CreateString(token)) &&
-              put(w, item, "normalized", cJSON_CreateFalse()) && put(w, item, "special", cJSON_CreateBool(special));
+    bool ok = put(w, item, "id", cJSON_CreateNumber((double)id)) &&
+              put(w, item, "content", cJSON_CreateString(token)) &&
+              put(w, item, "normalized", cJSON_CreateFalse()) &&
+              put(w, item, "special", cJSON_CreateBool(special));
     if (ok) return add(w, added, item);
     cJSON_Delete(item);
     return false;
@@ -96,8 +114,10 @@ static bool add_token(work *w, size_t id, const piaa_text *spelling, cJSON *voca
     if (w->scores) {
         const char *why = piaa_vocabulary_add(&w->vocabulary, token, spelling->length, (int32_t)id);
         if (why)
-            return piaa_error_set(w->error, PIAA_FORMAT, "%s: token %zu of tokenizer.ggml.tokens: %s: fetch the file again",
-                                  piaa_gguf_where(w->file), id, why);
+            return piaa_error_set(
+                w->error, PIAA_FORMAT,
+                "%s: token %zu of tokenizer.ggml.tokens: %s: fetch the file again",
+                piaa_gguf_where(w->file), id, why);
     }
     return !is_added(w->kinds[id]) || add_special(w, added, id, token, w->kinds[id] == CONTROL);
 }
@@ -115,7 +135,7 @@ static bool add_tokens(work *w, piaa_gguf_array tokens, cJSON *vocab, cJSON *add
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------------------------------ merges */
+/* --------------------------------------------------------------------------------------- merges */
 
 static bool copy_merges(const work *w, piaa_gguf_array merges, cJSON *list) {
     piaa_text one = {0};
@@ -125,9 +145,12 @@ static bool copy_merges(const work *w, piaa_gguf_array merges, cJSON *list) {
         const char *text = piaa_gguf_next_text(&merges, &size);
         one.length = 0;
         if (memchr(text, '\0', size) || piaa_utf8_check(text, size) < size)
-            ok = piaa_error_set(w->error, PIAA_FORMAT, "%s: merge %llu of tokenizer.ggml.merges is not UTF-8 text: fetch the file again",
-                                piaa_gguf_where(w->file), (unsigned long long)i);
-        ok = ok && piaa_text_add(&one, text, size, w->error) && add(w, list, cJSON_CreateString(size ? one.data : ""));
+            ok = piaa_error_set(
+                w->error, PIAA_FORMAT,
+                "%s: merge %llu of tokenizer.ggml.merges is not UTF-8 text: fetch the file again",
+                piaa_gguf_where(w->file), (unsigned long long)i);
+        ok = ok && piaa_text_add(&one, text, size, w->error) &&
+             add(w, list, cJSON_CreateString(size ? one.data : ""));
     }
     free(one.data);
     return ok;
@@ -155,14 +178,16 @@ static bool cut_token(const work *w, int32_t id, merge **merges, size_t *count, 
             piaa_vocabulary_find(&w->vocabulary, token + i, length - i) < 0)
             continue;
         if (*count == MAX_MERGES)
-            return piaa_error_set(w->error, PIAA_UNSUPPORTED, "%s: its tokens ask for more than %d merges", piaa_gguf_where(w->file),
-                                  MAX_MERGES);
+            return piaa_error_set(w->error, PIAA_UNSUPPORTED,
+                                  "%s: its tokens ask for more than %d merges",
+                                  piaa_gguf_where(w->file), MAX_MERGES);
         if (!piaa_grow(merges, capacity, *count + 1, sizeof **merges, w->error)) return false;
-        (*merges)[(*count)++] = (merge){.score = w->kinds[id] == USER_DEFINED ? 0.0f : w->scores[id],
-                                        .token = id,
-                                        .left = (uint16_t)left,
-                                        .right = (uint16_t)(characters - left),
-                                        .bytes = (uint32_t)i};
+        (*merges)[(*count)++] =
+            (merge){.score = w->kinds[id] == USER_DEFINED ? 0.0f : w->scores[id],
+                    .token = id,
+                    .left = (uint16_t)left,
+                    .right = (uint16_t)(characters - left),
+                    .bytes = (uint32_t)i};
     }
     return true;
 }
@@ -171,39 +196,50 @@ static bool make_merges(const work *w, cJSON *list) {
     merge *merges = NULL;
     size_t count = 0, capacity = 0;
     bool ok = true;
-    for (size_t id = 0; ok && id < w->count; id++) ok = cut_token(w, (int32_t)id, &merges, &count, &capacity);
+    for (size_t id = 0; ok && id < w->count; id++)
+        ok = cut_token(w, (int32_t)id, &merges, &count, &capacity);
     if (ok && count) qsort(merges, count, sizeof *merges, compare_merges);
     piaa_text one = {0};
     for (size_t i = 0; ok && i < count; i++) {
         size_t length;
         const char *token = piaa_vocabulary_token(&w->vocabulary, merges[i].token, &length);
         one.length = 0;
-        ok = piaa_text_add(&one, token, merges[i].bytes, w->error) && piaa_text_add(&one, " ", 1, w->error) &&
-             piaa_text_add(&one, token + merges[i].bytes, length - merges[i].bytes, w->error) && add(w, list, cJSON_CreateString(one.data));
+        ok = piaa_text_add(&one, token, merges[i].bytes, w->error) &&
+             piaa_text_add(&one, " ", 1, w->error) &&
+             piaa_text_add(&one, token + merges[i].bytes, length - merges[i].bytes, w->error) &&
+             add(w, list, cJSON_CreateString(one.data));
     }
     free(one.data);
     free(merges);
     return ok;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- parts */
+/* ---------------------------------------------------------------------------------------- parts */
 
 /* Fixed parts of the object, by kind. */
 static cJSON *frame(const work *w) {
     static const char fallback[] =
-        "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" \"},\"content\":\"\xE2\x96\x81\"},\"pre_tokenizer\":{\"type\":"
-        "\"Split\",\"pattern\":{\"String\":\" \"},\"behavior\":\"MergedWithPrevious\",\"invert\":false},\"decoder\":{\"type\":\"Sequence\","
-        "\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\xE2\x96\x81\"},\"content\":\" \"},{\"type\":\"ByteFallback\"},"
+        "{\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\" "
+        "\"},\"content\":\"\xE2\x96\x81\"},\"pre_tokenizer\":{\"type\":"
+        "\"Split\",\"pattern\":{\"String\":\" "
+        "\"},\"behavior\":\"MergedWithPrevious\",\"invert\":false},\"decoder\":{\"type\":"
+        "\"Sequence\","
+        "\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\xE2\x96\x81\"},\"content\":"
+        "\" \"},{\"type\":\"ByteFallback\"},"
         "{\"type\":\"Fuse\"}]},\"model\":{\"type\":\"BPE\",\"byte_fallback\":true}}";
     static const char byte_level[] =
-        "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\",\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{},"
-        "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":false,\"use_regex\":false}]},"
+        "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\","
+        "\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{},"
+        "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":"
+        "false,\"use_regex\":false}]},"
         "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\"}}";
     cJSON *root = cJSON_Parse(w->fallback ? fallback : byte_level);
     if (!root) memory_gone(w);
     if (!root || w->fallback) return root;
     cJSON *steps = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "pre_tokenizer"), "pretokenizers");
-    if (put(w, cJSON_GetObjectItem(steps->child, "pattern"), "Regex", cJSON_CreateString(qwen_words))) return root;
+    if (put(w, cJSON_GetObjectItem(steps->child, "pattern"), "Regex",
+            cJSON_CreateString(qwen_words)))
+        return root;
     cJSON_Delete(root);
     return NULL;
 }
@@ -213,11 +249,14 @@ static bool read_kinds(work *w) {
     w->kinds = piaa_alloc(w->count, sizeof *w->kinds, w->error);
     if (!w->kinds) return false;
     for (size_t i = 0; i < w->count; i++) w->kinds[i] = NORMAL;
-    if (piaa_gguf_get_array(w->file, "tokenizer.ggml.token_type", &kinds) && !piaa_gguf_array_is_text(&kinds)) {
+    if (piaa_gguf_get_array(w->file, "tokenizer.ggml.token_type", &kinds) &&
+        !piaa_gguf_array_is_text(&kinds)) {
         if (kinds.count != w->count)
             return piaa_error_set(w->error, PIAA_FORMAT,
-                                  "%s: tokenizer.ggml.token_type has %llu values for %zu tokens: fetch the file again",
-                                  piaa_gguf_where(w->file), (unsigned long long)kinds.count, w->count);
+                                  "%s: tokenizer.ggml.token_type has %llu values for %zu tokens: "
+                                  "fetch the file again",
+                                  piaa_gguf_where(w->file), (unsigned long long)kinds.count,
+                                  w->count);
         for (size_t i = 0; i < w->count; i++) {
             double kind = piaa_gguf_next_number(&kinds);
             if (kind >= NORMAL && kind <= 16) w->kinds[i] = (int)kind;
@@ -225,9 +264,11 @@ static bool read_kinds(work *w) {
     }
     piaa_gguf_array merges;
     if (piaa_gguf_get_array(w->file, "tokenizer.ggml.merges", &merges)) return true;
-    if (!piaa_gguf_get_array(w->file, "tokenizer.ggml.scores", &scores) || piaa_gguf_array_is_text(&scores) || scores.count != w->count)
+    if (!piaa_gguf_get_array(w->file, "tokenizer.ggml.scores", &scores) ||
+        piaa_gguf_array_is_text(&scores) || scores.count != w->count)
         return piaa_error_set(w->error, PIAA_FORMAT,
-                              "%s has neither tokenizer.ggml.merges nor a score for each token: convert the model anew",
+                              "%s has neither tokenizer.ggml.merges nor a score for each token: "
+                              "convert the model anew",
                               piaa_gguf_where(w->file));
     w->scores = piaa_alloc(w->count, sizeof *w->scores, w->error);
     for (size_t i = 0; w->scores && i < w->count; i++) {
@@ -240,19 +281,22 @@ static bool read_kinds(work *w) {
 /* What stands for an image's rows in Gemma's text. */
 static const char gemma_image[] = "<image_soft_token>";
 
-/* Whether the vocabulary has <0x00> and Gemma's image token, and how many bytes its tokens take together. */
+/* Whether the vocabulary has <0x00> and Gemma's image token, and how many bytes its tokens take
+   together. */
 static size_t look_through(work *w, piaa_gguf_array tokens) {
     size_t bytes = 0, size;
     for (size_t i = 0; i < w->count; i++) {
         const char *text = piaa_gguf_next_text(&tokens, &size);
         if (size == 6 && memcmp(text, "<0x00>", 6) == 0) w->fallback = true;
-        if (size == strlen(gemma_image) && memcmp(text, gemma_image, size) == 0) w->has_image = true;
+        if (size == strlen(gemma_image) && memcmp(text, gemma_image, size) == 0)
+            w->has_image = true;
         bytes += 3 * size + 1; /* a space may become a mark of three */
     }
     return bytes;
 }
 
-/* The token is behind SentencePiece's own, and some converters leave it out: it never reaches the model, only its place does. */
+/* The token is behind SentencePiece's own, and some converters leave it out: it never reaches the
+   model, only its place does. */
 static bool add_image_token(work *w, cJSON *added) {
     const char *architecture = piaa_gguf_string(w->file, "general.architecture");
     if (w->has_image || !architecture || strcmp(architecture, "gemma3") != 0) return true;
@@ -260,26 +304,32 @@ static bool add_image_token(work *w, cJSON *added) {
 }
 
 static bool fill(work *w, piaa_gguf_array tokens, cJSON *root) {
-    cJSON *model = cJSON_GetObjectItem(root, "model"), *vocab = cJSON_CreateObject(), *merges = cJSON_CreateArray(),
-          *added = cJSON_CreateArray();
+    cJSON *model = cJSON_GetObjectItem(root, "model"), *vocab = cJSON_CreateObject(),
+          *merges = cJSON_CreateArray(), *added = cJSON_CreateArray();
     piaa_gguf_array stored;
     bool placed = put(w, model, "vocab", vocab);
     placed = put(w, model, "merges", merges) && placed;
     placed = put(w, root, "added_tokens", added) && placed;
     if (!placed || !add_tokens(w, tokens, vocab, added) || !add_image_token(w, added)) return false;
     if (w->scores) return make_merges(w, merges);
-    if (piaa_gguf_get_array(w->file, "tokenizer.ggml.merges", &stored) && piaa_gguf_array_is_text(&stored) && stored.count <= MAX_MERGES)
+    if (piaa_gguf_get_array(w->file, "tokenizer.ggml.merges", &stored) &&
+        piaa_gguf_array_is_text(&stored) && stored.count <= MAX_MERGES)
         return copy_merges(w, stored, merges);
-    return piaa_error_set(w->error, PIAA_FORMAT, "%s: tokenizer.ggml.merges is not a list of at most %d texts: convert the model anew",
-                          piaa_gguf_where(w->file), MAX_MERGES);
+    return piaa_error_set(
+        w->error, PIAA_FORMAT,
+        "%s: tokenizer.ggml.merges is not a list of at most %d texts: convert the model anew",
+        piaa_gguf_where(w->file), MAX_MERGES);
 }
 
 cJSON *piaa_gguf_tokenizer(const piaa_gguf *text, piaa_error *error) {
     work w = {.file = text, .error = error};
     piaa_gguf_array tokens;
-    if (!piaa_gguf_get_array(text, "tokenizer.ggml.tokens", &tokens) || !piaa_gguf_array_is_text(&tokens) || tokens.count > MAX_TOKENS) {
-        piaa_error_set(error, PIAA_FORMAT, "%s has no tokenizer.ggml.tokens with at most %d texts: convert the model anew",
-                       piaa_gguf_where(text), MAX_TOKENS);
+    if (!piaa_gguf_get_array(text, "tokenizer.ggml.tokens", &tokens) ||
+        !piaa_gguf_array_is_text(&tokens) || tokens.count > MAX_TOKENS) {
+        piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s has no tokenizer.ggml.tokens with at most %d texts: convert the model anew",
+            piaa_gguf_where(text), MAX_TOKENS);
         return NULL;
     }
     w.count = (size_t)tokens.count;
@@ -287,12 +337,15 @@ cJSON *piaa_gguf_tokenizer(const piaa_gguf *text, piaa_error *error) {
     const char *words = piaa_gguf_string(text, "tokenizer.ggml.pre");
     if (!w.fallback && (!words || strcmp(words, "qwen2") != 0)) {
         piaa_error_set(error, PIAA_UNSUPPORTED,
-                       "%s: its tokenizer cuts text into words in the way called %.60s (tokenizer.ggml.pre), and only qwen2 is supported",
+                       "%s: its tokenizer cuts text into words in the way called %.60s "
+                       "(tokenizer.ggml.pre), and only qwen2 is supported",
                        piaa_gguf_where(text), words ? words : "nothing");
         return NULL;
     }
     cJSON *root = NULL;
-    bool ok = read_kinds(&w) && (!w.scores || piaa_vocabulary_init(&w.vocabulary, w.count, (int32_t)w.count, bytes, error)) &&
+    bool ok = read_kinds(&w) &&
+              (!w.scores ||
+               piaa_vocabulary_init(&w.vocabulary, w.count, (int32_t)w.count, bytes, error)) &&
               (root = frame(&w)) != NULL && fill(&w, tokens, root);
     piaa_vocabulary_free(&w.vocabulary);
     free(w.kinds);

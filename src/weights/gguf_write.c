@@ -1,5 +1,6 @@
-/* Writing a GGUF pair.  The metadata and the list of tensors are made in memory, with every tensor's type, place and size settled; the
- * data then pass through a buffer of some rows, converted and quantised by ggml, in the order of the list. */
+/* Writing a GGUF pair.  The metadata and the list of tensors are made in memory, with every
+ * tensor's type, place and size settled; the data then pass through a buffer of some rows,
+ * converted and quantised by ggml, in the order of the list. */
 #include "weights/gguf_write.h"
 
 #include "base/file.h"
@@ -57,7 +58,7 @@ bool piaa_gguf_kind_parse(const char *name, piaa_gguf_kind *out) {
     return false;
 }
 
-/* -------------------------------------------------------------------------------------------------------------- types */
+/* ---------------------------------------------------------------------------------------- types */
 
 static bool has_part(const char *name, const char *part) {
     return strstr(name, part) != NULL;
@@ -74,7 +75,8 @@ static whole find_whole(const piaa_checkpoint *c) {
     whole model = {.tied = !piaa_checkpoint_tensor(c, "lm_head.weight")};
     const char *type = piaa_json_string(c->config, "model_type");
     for (size_t i = 0; type && i < piaa_gguf_family_count; i++)
-        if (strcmp(type, piaa_gguf_families[i].model_type) == 0) model.family = &piaa_gguf_families[i];
+        if (strcmp(type, piaa_gguf_families[i].model_type) == 0)
+            model.family = &piaa_gguf_families[i];
     int64_t blocks = 0;
     piaa_json_int(c->config, "text_config.num_hidden_layers", &blocks);
     model.blocks = (int)blocks;
@@ -85,38 +87,44 @@ static bool is_vision(const piaa_gguf_name *row) {
     return strncmp(row->theirs, "v.", 2) == 0 || strncmp(row->theirs, "mm.", 3) == 0;
 }
 
-static enum ggml_type settle_type(const whole *model, const piaa_tensor *tensor, const piaa_gguf_name *row, int block, const char *rest,
+static enum ggml_type settle_type(const whole *model, const piaa_tensor *tensor,
+                                  const piaa_gguf_name *row, int block, const char *rest,
                                   piaa_gguf_kind kind) {
     char name[128];
     snprintf(name, sizeof name, "%s%s", row->theirs, rest);
-    if (has_part(name, ".patch_embd.weight")) return kind == PIAA_GGUF_KIND_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
-    if (tensor->dimensions <= 1 || has_part(name, "_norm.weight") || has_part(name, ".position_embd") || has_part(name, ".bias"))
+    if (has_part(name, ".patch_embd.weight"))
+        return kind == PIAA_GGUF_KIND_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
+    if (tensor->dimensions <= 1 || has_part(name, "_norm.weight") ||
+        has_part(name, ".position_embd") || has_part(name, ".bias"))
         return GGML_TYPE_F32;
     if (strcmp(name, "mm.input_projection.weight") == 0)
         return GGML_TYPE_F16; /* its product is transposed, for which quantised rows do not serve */
-    enum ggml_type type =
-        is_vision(row) ? kinds[kind].vision : piaa_type_in_mixture(kinds[kind].text, name, block, model->blocks, model->tied);
+    enum ggml_type type = is_vision(row) ? kinds[kind].vision
+                                         : piaa_type_in_mixture(kinds[kind].text, name, block,
+                                                                model->blocks, model->tied);
     return piaa_type_for_rows(type, tensor->shape[tensor->dimensions - 1], GGML_TYPE_F16);
 }
 
-enum ggml_type piaa_gguf_type(const piaa_checkpoint *c, const piaa_tensor *tensor, piaa_gguf_kind kind) {
+enum ggml_type piaa_gguf_type(const piaa_checkpoint *c, const piaa_tensor *tensor,
+                              piaa_gguf_kind kind) {
     const whole model = find_whole(c);
     int block;
     const char *rest;
-    const piaa_gguf_name *row = model.family ? piaa_gguf_name_find(model.family, true, tensor->name, &block, &rest) : NULL;
+    const piaa_gguf_name *row =
+        model.family ? piaa_gguf_name_find(model.family, true, tensor->name, &block, &rest) : NULL;
     if (row) return settle_type(&model, tensor, row, block, rest, kind);
     if (tensor->dimensions != 2) return GGML_TYPE_F32;
     return piaa_type_for_rows(kinds[kind].text, tensor->shape[1], GGML_TYPE_F16);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- plan */
+/* ----------------------------------------------------------------------------------------- plan */
 
 static uint64_t padded(uint64_t bytes) {
     return (bytes + PIAA_GGUF_ALIGNMENT - 1) / PIAA_GGUF_ALIGNMENT * PIAA_GGUF_ALIGNMENT;
 }
 
-static bool add_planned(plan *p, const piaa_gguf_name *row, int block, const char *rest, const piaa_tensor *tensor, int half,
-                        piaa_error *error) {
+static bool add_planned(plan *p, const piaa_gguf_name *row, int block, const char *rest,
+                        const piaa_tensor *tensor, int half, piaa_error *error) {
     if (!piaa_grow(&p->items, &p->capacity, p->count + 1, sizeof *p->items, error)) return false;
     planned *item = &p->items[p->count];
     *item = (planned){.from = tensor, .change = row->change, .half = half};
@@ -125,39 +133,49 @@ static bool add_planned(plan *p, const piaa_gguf_name *row, int block, const cha
     return item->name != NULL;
 }
 
-static bool make_plan(plan *p, const piaa_checkpoint *c, const whole *model, piaa_gguf_kind kind, bool vision, piaa_error *error) {
+static bool make_plan(plan *p, const piaa_checkpoint *c, const whole *model, piaa_gguf_kind kind,
+                      bool vision, piaa_error *error) {
     const cJSON *deepstack = piaa_json_find(c->config, "vision_config.deepstack_visual_indexes");
     for (size_t i = 0; i < piaa_checkpoint_count(c); i++) {
         const piaa_tensor *tensor = piaa_checkpoint_at(c, i);
         int block;
         const char *rest;
-        const piaa_gguf_name *row = piaa_gguf_name_find(model->family, true, tensor->name, &block, &rest);
+        const piaa_gguf_name *row =
+            piaa_gguf_name_find(model->family, true, tensor->name, &block, &rest);
         if (!row) continue; /* weights that no reader of the pair would use */
         if (is_vision(row) != vision) continue;
         if (tensor->type == PIAA_OTHER_TYPE)
-            return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: tensor %s is stored as %.40s, which cannot be converted", c->folder,
-                                  tensor->name, tensor->dtype);
+            return piaa_error_set(error, PIAA_UNSUPPORTED,
+                                  "%s: tensor %s is stored as %.40s, which cannot be converted",
+                                  c->folder, tensor->name, tensor->dtype);
         if (row->change == PIAA_GGUF_DEEPSTACK) {
             const cJSON *number = cJSON_GetArrayItem(deepstack, block);
             if (!cJSON_IsNumber(number))
-                return piaa_error_set(error, PIAA_FORMAT, "%s has a tensor %s but no place for it in deepstack_visual_indexes", c->folder,
-                                      tensor->name);
+                return piaa_error_set(
+                    error, PIAA_FORMAT,
+                    "%s has a tensor %s but no place for it in deepstack_visual_indexes", c->folder,
+                    tensor->name);
             block = number->valueint;
         }
         int halves = row->change == PIAA_GGUF_HALVES ? 2 : 1;
         if (halves == 2 && (tensor->dimensions != 5 || tensor->shape[2] != 2))
-            return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: tensor %s should be a kernel over 2 frames", c->folder, tensor->name);
+            return piaa_error_set(error, PIAA_UNSUPPORTED,
+                                  "%s: tensor %s should be a kernel over 2 frames", c->folder,
+                                  tensor->name);
         for (int half = 0; half < halves; half++) {
-            if (!add_planned(p, row, block, rest, tensor, halves == 2 ? half : -1, error)) return false;
+            if (!add_planned(p, row, block, rest, tensor, halves == 2 ? half : -1, error))
+                return false;
             planned *item = &p->items[p->count - 1];
             item->type = settle_type(model, tensor, row, block, rest, kind);
-            int64_t columns = tensor->dimensions ? tensor->shape[tensor->dimensions - 1] : 1, count = piaa_tensor_count(tensor) / halves;
-            item->bytes = columns ? ggml_row_size(item->type, columns) * (uint64_t)(count / columns) : 0;
+            int64_t columns = tensor->dimensions ? tensor->shape[tensor->dimensions - 1] : 1,
+                    count = piaa_tensor_count(tensor) / halves;
+            item->bytes =
+                columns ? ggml_row_size(item->type, columns) * (uint64_t)(count / columns) : 0;
             item->offset = p->count > 1 ? item[-1].offset + padded(item[-1].bytes) : 0;
         }
     }
-    return p->count > 0 ||
-           piaa_error_set(error, PIAA_FORMAT, "%s has no weights of a %s", c->folder, vision ? "vision part" : "text model");
+    return p->count > 0 || piaa_error_set(error, PIAA_FORMAT, "%s has no weights of a %s",
+                                          c->folder, vision ? "vision part" : "text model");
 }
 
 static void plan_free(plan *p) {
@@ -171,22 +189,25 @@ static bool make_head(const piaa_gguf_meta *meta, const plan *p, piaa_gguf_meta 
     piaa_gguf_put_bytes(head, 3, 4);
     piaa_gguf_put_bytes(head, p->count, 8);
     piaa_gguf_put_bytes(head, meta->keys, 8);
-    head->failed = head->failed || !piaa_text_add(&head->text, meta->text.data, meta->text.length, head->error);
+    head->failed = head->failed ||
+                   !piaa_text_add(&head->text, meta->text.data, meta->text.length, head->error);
     for (size_t i = 0; i < p->count; i++) {
         const planned *item = &p->items[i];
         int rank = item->from->dimensions - (item->half >= 0);
         piaa_gguf_put_text(head, item->name, strlen(item->name));
         piaa_gguf_put_bytes(head, (uint64_t)rank, 4);
         for (int d = item->from->dimensions - 1; d >= 0; d--)
-            if (item->half < 0 || d != 2) piaa_gguf_put_bytes(head, (uint64_t)item->from->shape[d], 8);
+            if (item->half < 0 || d != 2)
+                piaa_gguf_put_bytes(head, (uint64_t)item->from->shape[d], 8);
         piaa_gguf_put_bytes(head, (uint64_t)item->type, 4);
         piaa_gguf_put_bytes(head, item->offset, 8);
     }
-    while (!head->failed && head->text.length % PIAA_GGUF_ALIGNMENT) piaa_gguf_put_bytes(head, 0, 1);
+    while (!head->failed && head->text.length % PIAA_GGUF_ALIGNMENT)
+        piaa_gguf_put_bytes(head, 0, 1);
     return !head->failed;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- data */
+/* ----------------------------------------------------------------------------------------- data */
 
 typedef struct output {
     FILE *stream;
@@ -197,11 +218,13 @@ typedef struct output {
 } output;
 
 static bool write_bytes(output *out, const void *bytes, size_t size) {
-    return fwrite(bytes, 1, size, out->stream) == size || piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    return fwrite(bytes, 1, size, out->stream) == size ||
+           piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
 }
 
 /* `count` rows of the last axis from `row` on, as the file will have them, as float32. */
-static void read_rows(const planned *item, int64_t row, int64_t count, int64_t columns, float *out) {
+static void read_rows(const planned *item, int64_t row, int64_t count, int64_t columns,
+                      float *out) {
     const piaa_tensor *from = item->from;
     const size_t row_bytes = from->bytes / (size_t)(piaa_tensor_count(from) / columns);
     piaa_tensor piece = *from;
@@ -214,7 +237,8 @@ static void read_rows(const planned *item, int64_t row, int64_t count, int64_t c
         /* [rows, channels, 2, p, p]: every second plane of p rows. */
         const int64_t p = from->shape[3];
         for (int64_t i = row; i < row + count; i++) {
-            piece.data = (const char *)from->data + row_bytes * (size_t)((2 * (i / p) + item->half) * p + i % p);
+            piece.data = (const char *)from->data +
+                         row_bytes * (size_t)((2 * (i / p) + item->half) * p + i % p);
             piaa_tensor_to_float(&piece, out + (i - row) * columns);
         }
     }
@@ -252,44 +276,52 @@ static bool write_data(output *out, const piaa_checkpoint *c, const plan *p) {
         if (item->half == 0) continue;
         out->done += (int64_t)item->from->bytes;
         piaa_checkpoint_forget(c, item->from);
-        if (out->hooks && out->hooks->progress) out->hooks->progress(out->hooks->user, "converting", out->done, out->total);
+        if (out->hooks && out->hooks->progress)
+            out->hooks->progress(out->hooks->user, "converting", out->done, out->total);
     }
     return true;
 }
 
 /* One file, under another name until it is whole and on the disk. */
-static bool write_file(output *out, const piaa_checkpoint *c, const piaa_gguf_meta *meta, const plan *p) {
+static bool write_file(output *out, const piaa_checkpoint *c, const piaa_gguf_meta *meta,
+                       const plan *p) {
     piaa_gguf_meta head = {.error = out->error};
     char *part = piaa_format(out->error, "%s.part", out->path);
     bool ok = part && make_head(meta, p, &head);
     if (ok) out->stream = fopen(part, "wb");
-    if (ok && !out->stream) ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    if (ok && !out->stream)
+        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
     bool made = ok;
     ok = ok && write_bytes(out, head.text.data, head.text.length) && write_data(out, c, p);
     if (ok && (fflush(out->stream) != 0 || fsync(fileno(out->stream)) != 0))
         ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
-    if (made && fclose(out->stream) != 0 && ok) ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
-    if (ok && rename(part, out->path) != 0) ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    if (made && fclose(out->stream) != 0 && ok)
+        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+    if (ok && rename(part, out->path) != 0)
+        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
     if (!ok && made) remove(part);
     free(head.text.data);
     free(part);
     return ok;
 }
 
-bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const char *vision_path, piaa_gguf_kind kind,
-                       const piaa_hooks *hooks, piaa_error *error) {
+bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const char *vision_path,
+                       piaa_gguf_kind kind, const piaa_hooks *hooks, piaa_error *error) {
     if (!c) return piaa_error_missing(error, "model");
     const whole model = find_whole(c);
     const char *type = piaa_json_string(c->config, "model_type");
     if (!model.family)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a \"%.60s\" model, which cannot be written as GGUF: qwen3_vl and gemma3 can",
-                              c->folder, type ? type : "");
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s is a \"%.60s\" model, which cannot be written as GGUF: qwen3_vl and gemma3 can",
+            c->folder, type ? type : "");
     output out = {.hooks = hooks, .error = error};
     piaa_gguf_meta text = {.error = error}, vision = {.error = error};
     plan text_plan = {0}, vision_plan = {0};
     bool ok = piaa_gguf_put_text_model(&text, c, model.family, kinds[kind].text_number) &&
               piaa_gguf_put_vision_part(&vision, c, model.family, kinds[kind].vision_number) &&
-              make_plan(&text_plan, c, &model, kind, false, error) && make_plan(&vision_plan, c, &model, kind, true, error);
+              make_plan(&text_plan, c, &model, kind, false, error) &&
+              make_plan(&vision_plan, c, &model, kind, true, error);
     const plan *plans[] = {&text_plan, &vision_plan};
     for (size_t i = 0; i < 2; i++)
         for (size_t k = 0; k < plans[i]->count; k++)

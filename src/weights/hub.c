@@ -1,6 +1,7 @@
 /* Names of models, and which of a repository's files are needed.
  *
- * Nothing that the hub says is believed before it is checked: a file's name becomes a path, a commit a folder. */
+ * Nothing that the hub says is believed before it is checked: a file's name becomes a path, a
+ * commit a folder. */
 #include "weights/hub.h"
 
 #include "base/file.h"
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* -------------------------------------------------------------------------------------------------------------------- names */
+/* ---------------------------------------------------------------------------------------- names */
 
 static const struct {
     const char *name, *repository;
@@ -44,8 +45,10 @@ const char *piaa_hub_short_name(size_t index, const char **repository) {
 }
 
 /* Part of a repository's name: letters, digits and -._, and neither a hidden file nor a way up. */
-static bool copy_part(const char *from, size_t length, const char *also, char *out, size_t capacity) {
-    if (!length || length >= capacity || from[0] == '.' || from[0] == '-' || from[0] == '/') return false;
+static bool copy_part(const char *from, size_t length, const char *also, char *out,
+                      size_t capacity) {
+    if (!length || length >= capacity || from[0] == '.' || from[0] == '-' || from[0] == '/')
+        return false;
     for (size_t i = 0; i < length; i++) {
         if (!isalnum((unsigned char)from[i]) && !strchr(also, from[i])) return false;
         if (i > 0 && from[i] == '.' && from[i - 1] == '.') return false;
@@ -60,7 +63,10 @@ static bool unknown_name(const char *text, piaa_error *error) {
     bool ok = true;
     for (size_t i = 0; ok && i < PIAA_COUNT(short_names); i++)
         ok = piaa_text_format(&list, error, "%s%s", i ? ", " : "", short_names[i].name);
-    if (ok) piaa_error_set(error, PIAA_USAGE, "\"%.200s\" is not the name of a model: give OWNER/NAME, or one of %s", text, list.data);
+    if (ok)
+        piaa_error_set(error, PIAA_USAGE,
+                       "\"%.200s\" is not the name of a model: give OWNER/NAME, or one of %s", text,
+                       list.data);
     free(list.data);
     return false;
 }
@@ -70,10 +76,16 @@ static bool parse_rest(const char *rest, piaa_hub_name *out, piaa_error *error) 
     while (*rest) {
         bool revision = *rest++ == '@';
         size_t length = strcspn(rest, "@:");
-        if (revision && (out->given || !copy_part(rest, length, "-._/", out->revision, sizeof out->revision)))
-            return piaa_error_set(error, PIAA_USAGE, "\"%.200s\" is not the name of a revision: give a branch, a tag or a commit", rest);
-        if (!revision && (*out->quant || !copy_part(rest, length, "-._", out->quant, sizeof out->quant)))
-            return piaa_error_set(error, PIAA_USAGE, "\"%.200s\" is not a kind of GGUF file: give one as in NAME:Q8_0", rest);
+        if (revision &&
+            (out->given || !copy_part(rest, length, "-._/", out->revision, sizeof out->revision)))
+            return piaa_error_set(
+                error, PIAA_USAGE,
+                "\"%.200s\" is not the name of a revision: give a branch, a tag or a commit", rest);
+        if (!revision &&
+            (*out->quant || !copy_part(rest, length, "-._", out->quant, sizeof out->quant)))
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "\"%.200s\" is not a kind of GGUF file: give one as in NAME:Q8_0",
+                                  rest);
         out->given = out->given || revision;
         rest += length;
     }
@@ -85,20 +97,22 @@ bool piaa_hub_name_parse(const char *text, piaa_hub_name *out, piaa_error *error
     *out = (piaa_hub_name){.revision = "main"};
     const char *repository = text;
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
-        if (strncmp(repository, addresses[i], strlen(addresses[i])) == 0) repository += strlen(addresses[i]);
+        if (strncmp(repository, addresses[i], strlen(addresses[i])) == 0)
+            repository += strlen(addresses[i]);
     text = repository;
     size_t length = strcspn(text, "@:");
     if (!parse_rest(text + length, out, error)) return false;
     for (size_t i = 0; i < PIAA_COUNT(short_names); i++)
-        if (strlen(short_names[i].name) == length && strncmp(short_names[i].name, text, length) == 0) {
+        if (strlen(short_names[i].name) == length &&
+            strncmp(short_names[i].name, text, length) == 0) {
             repository = short_names[i].repository;
             length = strlen(repository);
         }
     const char *slash = memchr(repository, '/', length);
     size_t owner = slash ? (size_t)(slash - repository) : 0;
     if (!slash || !copy_part(repository, owner, "-._", out->owner, sizeof out->owner) ||
-        !copy_part(slash + 1, length - owner - 1, "-._", out->name, sizeof out->name) || strstr(out->owner, "--") ||
-        strstr(out->name, "--"))
+        !copy_part(slash + 1, length - owner - 1, "-._", out->name, sizeof out->name) ||
+        strstr(out->owner, "--") || strstr(out->name, "--"))
         return unknown_name(text, error);
     return true;
 }
@@ -111,11 +125,17 @@ bool piaa_hub_is_commit(const char *text) {
     return is_hex(text, 40);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- which files */
+/* ---------------------------------------------------------------------------------- which files */
 
 static bool is_setting(const char *name) {
-    static const char *const names[] = {"config.json",        "generation_config.json", "preprocessor_config.json", "processor_config.json",
-                                        "tokenizer.json",     "tokenizer_config.json",  "special_tokens_map.json",  "chat_template.json",
+    static const char *const names[] = {"config.json",
+                                        "generation_config.json",
+                                        "preprocessor_config.json",
+                                        "processor_config.json",
+                                        "tokenizer.json",
+                                        "tokenizer_config.json",
+                                        "special_tokens_map.json",
+                                        "chat_template.json",
                                         "chat_template.jinja"};
     for (size_t i = 0; i < PIAA_COUNT(names); i++)
         if (strcmp(name, names[i]) == 0) return true;
@@ -144,45 +164,58 @@ static contents look(const cJSON *siblings) {
         has.config = has.config || strcmp(name, "config.json") == 0;
         has.single = has.single || strcmp(name, "model.safetensors") == 0;
         has.index = has.index || strcmp(name, "model.safetensors.index.json") == 0;
-        has.shards = has.shards || (strncmp(name, "model-", 6) == 0 && piaa_path_ends(name, ".safetensors"));
+        has.shards =
+            has.shards || (strncmp(name, "model-", 6) == 0 && piaa_path_ends(name, ".safetensors"));
         has.safetensors = has.safetensors || piaa_path_ends(name, ".safetensors");
-        has.pickles = has.pickles || piaa_path_ends(name, ".bin") || piaa_path_ends(name, ".pt") || piaa_path_ends(name, ".pth");
+        has.pickles = has.pickles || piaa_path_ends(name, ".bin") || piaa_path_ends(name, ".pt") ||
+                      piaa_path_ends(name, ".pth");
         has.gguf += piaa_path_ends(name, ".gguf");
     }
     return has;
 }
 
-/* model.safetensors, or the index and the shards; some repositories hold the same weights in other packings beside these. */
+/* model.safetensors, or the index and the shards; some repositories hold the same weights in other
+   packings beside these. */
 static bool is_needed(const char *name, const contents *has) {
     if (!is_plain(name)) return false;
     if (is_setting(name)) return true;
     if (has->single) return strcmp(name, "model.safetensors") == 0;
     if (strcmp(name, "model.safetensors.index.json") == 0) return true;
-    return piaa_path_ends(name, ".safetensors") && (!has->shards || strncmp(name, "model-", 6) == 0);
+    return piaa_path_ends(name, ".safetensors") &&
+           (!has->shards || strncmp(name, "model-", 6) == 0);
 }
 
 static bool check_contents(const contents *has, const char *where, piaa_error *error) {
     if (has->config && (has->single || (has->index && has->safetensors))) return true;
     if (has->config && has->pickles)
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s holds its weights as PyTorch pickles (.bin) only: look for a safetensors version", where);
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s is not a model that can be used: it has no %s", where,
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s holds its weights as PyTorch pickles (.bin) only: look for a safetensors version",
+            where);
+    return piaa_error_set(error, PIAA_UNSUPPORTED,
+                          "%s is not a model that can be used: it has no %s", where,
                           has->config ? "model.safetensors" : "config.json");
 }
 
-/* --------------------------------------------------------------------------------------------------------------------- the list */
+/* ------------------------------------------------------------------------------------- the list */
 
-static bool read_file(const cJSON *item, const char *name, const char *where, piaa_hub_file *out, piaa_error *error) {
-    const char *sha256 = piaa_json_string(item, "lfs.sha256"), *blob = piaa_json_string(item, "blobId");
+static bool read_file(const cJSON *item, const char *name, const char *where, piaa_hub_file *out,
+                      piaa_error *error) {
+    const char *sha256 = piaa_json_string(item, "lfs.sha256"),
+               *blob = piaa_json_string(item, "blobId");
     bool lfs = cJSON_IsObject(piaa_json_find(item, "lfs"));
-    if (lfs && !sha256) sha256 = piaa_json_string(item, "lfs.oid"); /* another spelling of the same */
+    if (lfs && !sha256)
+        sha256 = piaa_json_string(item, "lfs.oid"); /* another spelling of the same */
     out->size = -1;
     if (!piaa_json_int(item, "size", &out->size)) piaa_json_int(item, "lfs.size", &out->size);
     if (out->size < -1 || (sha256 && !is_hex(sha256, 64)) || (!lfs && blob && !is_hex(blob, 40)))
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the hub's entry for %s has a size or checksum that is none", where, name);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s: the hub's entry for %s has a size or checksum that is none",
+                              where, name);
     if (sha256)
         memcpy(out->sha256, sha256, 65);
-    else if (!lfs && blob && out->size >= 0) /* of a file in large-file storage it names the pointer only */
+    else if (!lfs && blob &&
+             out->size >= 0) /* of a file in large-file storage it names the pointer only */
         memcpy(out->sha1, blob, 41);
     out->name = piaa_strdup(name, error);
     return out->name != NULL;
@@ -190,13 +223,14 @@ static bool read_file(const cJSON *item, const char *name, const char *where, pi
 
 static int compare_files(const void *a, const void *b) {
     const piaa_hub_file *x = a, *y = b;
-    bool x_weights = piaa_path_ends(x->name, ".safetensors"), y_weights = piaa_path_ends(y->name, ".safetensors");
+    bool x_weights = piaa_path_ends(x->name, ".safetensors"),
+         y_weights = piaa_path_ends(y->name, ".safetensors");
     return x_weights != y_weights ? x_weights - y_weights : strcmp(x->name, y->name);
 }
 
 /* The two of `most` GGUF files that are wished for. */
-static bool read_pair(const cJSON *siblings, size_t most, const char *where, const piaa_gguf_wish *wish, piaa_hub_list *out,
-                      piaa_error *error) {
+static bool read_pair(const cJSON *siblings, size_t most, const char *where,
+                      const piaa_gguf_wish *wish, piaa_hub_list *out, piaa_error *error) {
     enum { FILES_MOST = 1000 }; /* of whatever else a list holds nothing is chosen */
     most = most < FILES_MOST ? most : FILES_MOST;
     piaa_gguf_offer *offers = piaa_alloc(most, sizeof *offers, error);
@@ -205,7 +239,9 @@ static bool read_pair(const cJSON *siblings, size_t most, const char *where, con
     piaa_gguf_choice choice;
     cJSON_ArrayForEach(item, siblings) {
         const char *name = piaa_json_string(item, "rfilename");
-        if (!offers || !items || count == most || !name || !is_plain(name) || !piaa_path_ends(name, ".gguf")) continue;
+        if (!offers || !items || count == most || !name || !is_plain(name) ||
+            !piaa_path_ends(name, ".gguf"))
+            continue;
         int64_t size = -1;
         if (!piaa_json_int(item, "size", &size)) piaa_json_int(item, "lfs.size", &size);
         offers[count] = (piaa_gguf_offer){name, size};
@@ -225,20 +261,24 @@ static bool read_pair(const cJSON *siblings, size_t most, const char *where, con
     return ok;
 }
 
-static bool read_list(const cJSON *root, const char *where, const piaa_gguf_wish *wish, piaa_hub_list *out, piaa_error *error) {
+static bool read_list(const cJSON *root, const char *where, const piaa_gguf_wish *wish,
+                      piaa_hub_list *out, piaa_error *error) {
     const char *commit = piaa_json_string(root, "sha");
     const cJSON *siblings = piaa_json_find(root, "siblings"), *item;
     if (!commit || !piaa_hub_is_commit(commit) || !cJSON_IsArray(siblings))
-        return piaa_error_set(error, PIAA_FORMAT, "%s: the server's answer is not a hub's list of files", where);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s: the server's answer is not a hub's list of files", where);
     memcpy(out->commit, commit, sizeof out->commit);
     contents has = look(siblings);
     bool asked = (wish->quant && *wish->quant) || wish->text || wish->vision;
     if (asked && !has.gguf)
-        return piaa_error_set(error, PIAA_USAGE, "%s holds no GGUF files to choose from: leave out %s", where,
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%s holds no GGUF files to choose from: leave out %s", where,
                               wish->text     ? "--file"
                               : wish->vision ? "--mmproj"
                                              : "what stands behind the colon");
-    if (has.gguf && (asked || !check_contents(&has, where, NULL))) return read_pair(siblings, has.gguf, where, wish, out, error);
+    if (has.gguf && (asked || !check_contents(&has, where, NULL)))
+        return read_pair(siblings, has.gguf, where, wish, out, error);
     if (!check_contents(&has, where, error)) return false;
     out->files = piaa_alloc((size_t)cJSON_GetArraySize(siblings), sizeof *out->files, error);
     if (!out->files) return false;
@@ -251,12 +291,13 @@ static bool read_list(const cJSON *root, const char *where, const piaa_gguf_wish
     qsort(out->files, out->count, sizeof *out->files, compare_files);
     for (size_t i = 1; i < out->count; i++)
         if (strcmp(out->files[i - 1].name, out->files[i].name) == 0)
-            return piaa_error_set(error, PIAA_FORMAT, "%s: the hub lists %s twice", where, out->files[i].name);
+            return piaa_error_set(error, PIAA_FORMAT, "%s: the hub lists %s twice", where,
+                                  out->files[i].name);
     return true;
 }
 
-bool piaa_hub_list_parse(const char *text, size_t size, const char *where, const piaa_gguf_wish *wish, piaa_hub_list *out,
-                         piaa_error *error) {
+bool piaa_hub_list_parse(const char *text, size_t size, const char *where,
+                         const piaa_gguf_wish *wish, piaa_hub_list *out, piaa_error *error) {
     *out = (piaa_hub_list){0};
     cJSON *root = piaa_json_parse(text, size, where, error);
     bool ok = root && read_list(root, where, wish, out, error);

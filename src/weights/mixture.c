@@ -17,7 +17,8 @@ static bool more_bits(int block, int blocks) {
     return block < blocks / 8 || block >= 7 * blocks / 8 || (block - blocks / 8) % 3 == 2;
 }
 
-enum ggml_type piaa_type_in_mixture(enum ggml_type type, const char *name, int block, int blocks, bool tied) {
+enum ggml_type piaa_type_in_mixture(enum ggml_type type, const char *name, int block, int blocks,
+                                    bool tied) {
     if (type != GGML_TYPE_Q4_K && type != GGML_TYPE_Q5_K) return type;
     bool output = strcmp(name, tied ? "token_embd.weight" : "output.weight") == 0;
     bool favoured = strstr(name, ".attn_v.weight") || strstr(name, ".ffn_down.weight");

@@ -1,7 +1,8 @@
 /* Pulled models on the disk: found by name, listed, removed.
  *
- * A revision is in `refs` only when all of its files are there, so finding one needs no look at the files.  The Hugging Face cache has no
- * such mark: there config.json and the weights are looked for.  The lock is flock(2)'s and ends with its process, however that ends. */
+ * A revision is in `refs` only when all of its files are there, so finding one needs no look at the
+ * files.  The Hugging Face cache has no such mark: there config.json and the weights are looked
+ * for.  The lock is flock(2)'s and ends with its process, however that ends. */
 #define _DEFAULT_SOURCE /* flock, which POSIX does not have */
 #define _DARWIN_C_SOURCE
 #include "weights/pulled.h"
@@ -22,19 +23,22 @@
 
 enum { REFS_LIMIT = 1 << 20, INDEX_LIMIT = 100 << 20 };
 
-/* ------------------------------------------------------------------------------------------------------------------ places */
+/* --------------------------------------------------------------------------------------- places */
 
 static const char *setting(const char *name) {
     const char *value = getenv(name);
     return value && *value ? value : NULL;
 }
 
-/* $XDG_CACHE_HOME/rest or ~/.cache/rest; a relative XDG_CACHE_HOME is to be ignored, says the specification. */
+/* $XDG_CACHE_HOME/rest or ~/.cache/rest; a relative XDG_CACHE_HOME is to be ignored, says the
+   specification. */
 static char *cache_path(const char *rest, piaa_error *error) {
     const char *cache = setting("XDG_CACHE_HOME"), *home = setting("HOME");
     if (cache && cache[0] == '/') return piaa_path_join(cache, rest, error);
     if (home) return piaa_format(error, "%s/.cache/%s", home, rest);
-    piaa_error_set(error, PIAA_IO, "there is no home folder to keep models in (HOME is not set): set XDG_CACHE_HOME to a folder for them");
+    piaa_error_set(error, PIAA_IO,
+                   "there is no home folder to keep models in (HOME is not set): set "
+                   "XDG_CACHE_HOME to a folder for them");
     return NULL;
 }
 
@@ -59,7 +63,9 @@ char *piaa_pulled_token_file(piaa_error *error) {
 
 char *piaa_pulled_snapshot(const piaa_hub_name *name, const char *commit, piaa_error *error) {
     char *root = shared_root(error);
-    char *folder = root ? piaa_format(error, "%s/models--%s--%s/snapshots/%s", root, name->owner, name->name, commit) : NULL;
+    char *folder = root ? piaa_format(error, "%s/models--%s--%s/snapshots/%s", root, name->owner,
+                                      name->name, commit)
+                        : NULL;
     free(root);
     return folder;
 }
@@ -73,7 +79,7 @@ static bool make_folders(char *path) {
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- lock */
+/* ----------------------------------------------------------------------------------------- lock */
 
 /* Opens and locks the file at `path`.  Returns 0 or an errno; *lock the descriptor. */
 static int lock_file(const char *path, int *lock) {
@@ -83,7 +89,8 @@ static int lock_file(const char *path, int *lock) {
     do failed = flock(*lock, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
     while (failed == EINTR);
     struct stat held, named;
-    if (!failed && (fstat(*lock, &held) != 0 || stat(path, &named) != 0 || held.st_ino != named.st_ino))
+    if (!failed &&
+        (fstat(*lock, &held) != 0 || stat(path, &named) != 0 || held.st_ino != named.st_ino))
         failed = ENOENT; /* a removal deleted it meanwhile */
     if (failed) close(*lock);
     return failed;
@@ -94,11 +101,15 @@ int piaa_pulled_lock(const char *home, const piaa_hub_name *name, piaa_error *er
     char *path = piaa_path_join(home, "lock", error);
     char *folder = path ? piaa_strdup(home, error) : NULL;
     int lock = -1, failed = ENOENT;
-    for (int i = 0; folder && failed == ENOENT && i < ATTEMPTS; i++) failed = make_folders(folder) ? lock_file(path, &lock) : errno;
+    for (int i = 0; folder && failed == ENOENT && i < ATTEMPTS; i++)
+        failed = make_folders(folder) ? lock_file(path, &lock) : errno;
     if (folder && failed == EWOULDBLOCK)
-        piaa_error_set(error, PIAA_BUSY, "%s/%s is being pulled by another process: wait for it, or end it", name->owner, name->name);
+        piaa_error_set(error, PIAA_BUSY,
+                       "%s/%s is being pulled by another process: wait for it, or end it",
+                       name->owner, name->name);
     else if (folder && failed)
-        piaa_error_set_errno(error, failed, "the folder %s for models cannot be made or locked", home);
+        piaa_error_set_errno(error, failed, "the folder %s for models cannot be made or locked",
+                             home);
     free(folder);
     free(path);
     return failed ? -1 : lock;
@@ -108,7 +119,7 @@ void piaa_pulled_unlock(int lock) {
     if (lock >= 0) close(lock);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- refs */
+/* ----------------------------------------------------------------------------------------- refs */
 
 bool piaa_pulled_is_version(const char *text) {
     char commit[41];
@@ -116,7 +127,8 @@ bool piaa_pulled_is_version(const char *text) {
     if (n < 40 || n >= PIAA_PULLED_VERSION) return false;
     memcpy(commit, text, 40);
     commit[40] = '\0';
-    return piaa_hub_is_commit(commit) && (n == 40 || (n > 41 && text[40] == '-' && !strchr(text, '/')));
+    return piaa_hub_is_commit(commit) &&
+           (n == 40 || (n > 41 && text[40] == '-' && !strchr(text, '/')));
 }
 
 /* The label of a version, "" without. */
@@ -129,7 +141,8 @@ typedef struct ref {
     char *revision, *label, *version; /* label "": none */
 } ref;
 
-/* The next line of *text, which is cut up; false at the end.  Lines that are none are passed over. */
+/* The next line of *text, which is cut up; false at the end.  Lines that are none are passed
+   over. */
 static bool next_ref(char **text, ref *out) {
     while (**text) {
         char *line = *text, *end = line + strcspn(line, "\n");
@@ -149,18 +162,21 @@ static bool next_ref(char **text, ref *out) {
 /* The file's text, "" where there is none; allocated. */
 static char *read_refs(const char *home, piaa_error *error) {
     char *path = piaa_path_join(home, "refs", error), *text = NULL;
-    if (path) text = piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, error) : piaa_strdup("", error);
+    if (path)
+        text = piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, error)
+                                      : piaa_strdup("", error);
     free(path);
     return text;
 }
 
 static bool add_ref(piaa_text *out, const ref *r, piaa_error *error) {
-    return piaa_text_format(out, error, "%s%s%s %s\n", r->revision, *r->label ? ":" : "", r->label, r->version);
+    return piaa_text_format(out, error, "%s%s%s %s\n", r->revision, *r->label ? ":" : "", r->label,
+                            r->version);
 }
 
 /* Drops the lines for which drop(line, what) is true and adds one (which may be NULL). */
-static bool change_refs(const char *home, bool (*drop)(const ref *line, const ref *what), const ref *what, const ref *added,
-                        piaa_error *error) {
+static bool change_refs(const char *home, bool (*drop)(const ref *line, const ref *what),
+                        const ref *what, const ref *added, piaa_error *error) {
     char *text = read_refs(home, error), *rest = text;
     char *path = text ? piaa_path_join(home, "refs", error) : NULL;
     piaa_text out = {0};
@@ -180,8 +196,10 @@ static bool is_same(const ref *line, const ref *what) {
     return strcmp(line->revision, what->revision) == 0 && strcmp(line->label, what->label) == 0;
 }
 
-bool piaa_pulled_note(const char *home, const char *revision, const char *label, const char *version, piaa_error *error) {
-    const ref added = {(char *)(uintptr_t)revision, (char *)(uintptr_t)label, (char *)(uintptr_t)version};
+bool piaa_pulled_note(const char *home, const char *revision, const char *label,
+                      const char *version, piaa_error *error) {
+    const ref added = {(char *)(uintptr_t)revision, (char *)(uintptr_t)label,
+                       (char *)(uintptr_t)version};
     return change_refs(home, is_same, &added, &added, error);
 }
 
@@ -191,16 +209,19 @@ static int answers(const char *label, const char *quant) {
     return *label ? 1 + piaa_gguf_label_rank(label) : 0;
 }
 
-/* The version that a revision (NULL: any) is at in `home`, of several labels the best, of equals the one pulled last; "" if it is not
- * there. */
-static bool find_ref(const char *home, const char *revision, const char *quant, char version[PIAA_PULLED_VERSION], piaa_error *error) {
+/* The version that a revision (NULL: any) is at in `home`, of several labels the best, of equals
+ * the one pulled last; "" if it is not there. */
+static bool find_ref(const char *home, const char *revision, const char *quant,
+                     char version[PIAA_PULLED_VERSION], piaa_error *error) {
     char *text = read_refs(home, error), *rest = text;
     int best = -1;
     ref r;
     version[0] = '\0';
     while (text && next_ref(&rest, &r)) {
         int rank = answers(r.label, quant);
-        if (revision && strcmp(r.revision, revision) != 0 && (strlen(revision) != 40 || strncmp(r.version, revision, 40) != 0)) continue;
+        if (revision && strcmp(r.revision, revision) != 0 &&
+            (strlen(revision) != 40 || strncmp(r.version, revision, 40) != 0))
+            continue;
         if (rank < 0 || (best >= 0 && rank > best)) continue;
         best = rank;
         snprintf(version, PIAA_PULLED_VERSION, "%s", r.version);
@@ -209,7 +230,7 @@ static bool find_ref(const char *home, const char *revision, const char *quant, 
     return text != NULL;
 }
 
-/* ---------------------------------------------------------------------------------------------------- the Hugging Face cache */
+/* ----------------------------------------------------------------------- the Hugging Face cache */
 
 static bool has_file(const char *folder, const char *name) {
     char *path = piaa_path_join(folder, name, NULL);
@@ -235,14 +256,19 @@ static bool has_shards(const char *folder) {
 }
 
 static bool is_complete(const char *folder) {
-    return has_file(folder, "config.json") && (has_file(folder, "model.safetensors") || has_shards(folder));
+    return has_file(folder, "config.json") &&
+           (has_file(folder, "model.safetensors") || has_shards(folder));
 }
 
 /* The commit that a revision is at in the Hugging Face cache; "" if it is not there. */
-static bool find_shared_ref(const piaa_hub_name *name, const char *revision, char *commit, piaa_error *error) {
+static bool find_shared_ref(const piaa_hub_name *name, const char *revision, char *commit,
+                            piaa_error *error) {
     char *root = shared_root(error);
-    char *path = root ? piaa_format(error, "%s/models--%s--%s/refs/%s", root, name->owner, name->name, revision) : NULL;
-    char *text = path && piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, NULL) : NULL;
+    char *path = root ? piaa_format(error, "%s/models--%s--%s/refs/%s", root, name->owner,
+                                    name->name, revision)
+                      : NULL;
+    char *text =
+        path && piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, NULL) : NULL;
     commit[0] = '\0';
     if (text) text[strcspn(text, "\r\n ")] = '\0';
     if (text && piaa_hub_is_commit(text)) memcpy(commit, text, 41);
@@ -252,7 +278,7 @@ static bool find_shared_ref(const piaa_hub_name *name, const char *revision, cha
     return path != NULL;
 }
 
-/* --------------------------------------------------------------------------------------------------------------------- locate */
+/* --------------------------------------------------------------------------------------- locate */
 
 /* The GGUF files of a folder, with their sizes; freed with free_offers. */
 typedef struct offers {
@@ -269,9 +295,12 @@ static bool list_offers(const char *folder, offers *out, piaa_error *error) {
     enum { FILES_MOST = 1000 };
     DIR *stream = opendir(folder);
     bool ok = true;
-    for (struct dirent *item; ok && stream && out->count < FILES_MOST && (item = readdir(stream));) {
+    for (struct dirent *item;
+         ok && stream && out->count < FILES_MOST && (item = readdir(stream));) {
         struct stat status;
-        if (!piaa_path_ends(item->d_name, ".gguf") || fstatat(dirfd(stream), item->d_name, &status, 0) != 0) continue;
+        if (!piaa_path_ends(item->d_name, ".gguf") ||
+            fstatat(dirfd(stream), item->d_name, &status, 0) != 0)
+            continue;
         ok = piaa_grow(&out->items, &out->capacity, out->count + 1, sizeof *out->items, error);
         const char *name = ok ? piaa_strdup(item->d_name, error) : NULL;
         ok = name != NULL;
@@ -293,7 +322,8 @@ static int64_t folder_bytes(const char *folder) {
     int64_t sum = 0;
     for (struct dirent *item; stream && (item = readdir(stream));) {
         struct stat status;
-        if (fstatat(dirfd(stream), item->d_name, &status, 0) == 0 && S_ISREG(status.st_mode)) sum += status.st_size;
+        if (fstatat(dirfd(stream), item->d_name, &status, 0) == 0 && S_ISREG(status.st_mode))
+            sum += status.st_size;
     }
     if (stream) closedir(stream);
     return sum;
@@ -305,8 +335,10 @@ static bool find_pair(const char *folder, const char *quant, place *out, piaa_er
     piaa_gguf_choice choice;
     offers list = {0};
     bool ok = list_offers(folder, &list, error);
-    if (ok && list.count && piaa_gguf_choose(list.items, list.count, &wish, folder, &choice, NULL)) {
-        const piaa_gguf_offer *text = &list.items[choice.text], *vision = &list.items[choice.vision];
+    if (ok && list.count &&
+        piaa_gguf_choose(list.items, list.count, &wish, folder, &choice, NULL)) {
+        const piaa_gguf_offer *text = &list.items[choice.text],
+                              *vision = &list.items[choice.vision];
         out->path = piaa_format(error, "%s/%s,%s/%s", folder, text->name, folder, vision->name);
         out->bytes = text->size + vision->size;
         ok = out->path != NULL;
@@ -316,11 +348,13 @@ static bool find_pair(const char *folder, const char *quant, place *out, piaa_er
 }
 
 /* A commit in the Hugging Face cache: the snapshot's folder, or two of its GGUF files. */
-static bool find_shared(const piaa_hub_name *name, const char *version, const char *quant, place *out, piaa_error *error) {
+static bool find_shared(const piaa_hub_name *name, const char *version, const char *quant,
+                        place *out, piaa_error *error) {
     char commit[41];
     snprintf(commit, sizeof commit, "%.40s", version);
     char *folder = piaa_pulled_snapshot(name, commit, error);
-    bool whole = folder && !*quant && is_complete(folder), ok = folder && (whole || find_pair(folder, quant, out, error));
+    bool whole = folder && !*quant && is_complete(folder),
+         ok = folder && (whole || find_pair(folder, quant, out, error));
     out->shared = true;
     if (!whole) {
         free(folder);
@@ -331,8 +365,10 @@ static bool find_shared(const piaa_hub_name *name, const char *version, const ch
     return true;
 }
 
-/* What a line of refs stands for, ours or shared.  Of ours a look at what is there is enough: nobody takes files away one by one. */
-static bool find_version(const piaa_hub_name *name, const char *home, const char *version, place *out, piaa_error *error) {
+/* What a line of refs stands for, ours or shared.  Of ours a look at what is there is enough:
+   nobody takes files away one by one. */
+static bool find_version(const piaa_hub_name *name, const char *home, const char *version,
+                         place *out, piaa_error *error) {
     const char *label = label_of(version);
     offers list = {0};
     if (!*version) return true;
@@ -351,11 +387,16 @@ static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error)
     const char *quant = name->quant;
     char version[PIAA_PULLED_VERSION];
     char *home = piaa_pulled_home(name, error);
-    bool ok = home && find_ref(home, name->revision, quant, version, error) && find_version(name, home, version, out, error);
-    if (ok && !out->path && piaa_hub_is_commit(name->revision)) ok = find_shared(name, name->revision, quant, out, error);
+    bool ok = home && find_ref(home, name->revision, quant, version, error) &&
+              find_version(name, home, version, out, error);
+    if (ok && !out->path && piaa_hub_is_commit(name->revision))
+        ok = find_shared(name, name->revision, quant, out, error);
     if (ok && !out->path)
-        ok = find_shared_ref(name, name->revision, version, error) && (!*version || find_shared(name, version, quant, out, error));
-    if (ok && !out->path && !name->given) ok = find_ref(home, NULL, quant, version, error) && find_version(name, home, version, out, error);
+        ok = find_shared_ref(name, name->revision, version, error) &&
+             (!*version || find_shared(name, version, quant, out, error));
+    if (ok && !out->path && !name->given)
+        ok = find_ref(home, NULL, quant, version, error) &&
+             find_version(name, home, version, out, error);
     free(home);
     return ok;
 }
@@ -363,19 +404,23 @@ static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error)
 char *piaa_model_locate(const char *text, piaa_error *error) {
     piaa_hub_name name;
     place found = {0};
-    if (piaa_file_exists(text) || strchr(text, ',')) return piaa_strdup(text, error); /* "TEXT.gguf,MMPROJ.gguf" */
+    if (piaa_file_exists(text) || strchr(text, ','))
+        return piaa_strdup(text, error); /* "TEXT.gguf,MMPROJ.gguf" */
     if (text[0] == '/' || text[0] == '.' || !piaa_hub_name_parse(text, &name, NULL))
+        piaa_error_set(error, PIAA_IO,
+                       "%s does not exist: give a Hugging Face model folder, a GGUF file, or the "
+                       "name of a pulled model (piaa model list shows "
+                       "them)",
+                       text);
+    else if (find_model(&name, &found, error) && !found.path)
         piaa_error_set(
             error, PIAA_IO,
-            "%s does not exist: give a Hugging Face model folder, a GGUF file, or the name of a pulled model (piaa model list shows "
-            "them)",
-            text);
-    else if (find_model(&name, &found, error) && !found.path)
-        piaa_error_set(error, PIAA_IO, "%s does not exist as a folder and has not been pulled: piaa model pull %s fetches it", text, text);
+            "%s does not exist as a folder and has not been pulled: piaa model pull %s fetches it",
+            text, text);
     return found.path;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------------- list */
+/* ----------------------------------------------------------------------------------------- list */
 
 struct piaa_pulled_list {
     piaa_pulled *items;
@@ -383,12 +428,15 @@ struct piaa_pulled_list {
 };
 
 /* Takes what was found. */
-static bool add_pulled(piaa_pulled_list *list, const piaa_hub_name *name, const char *revision, const char *version, place found,
-                       bool complete, piaa_error *error) {
+static bool add_pulled(piaa_pulled_list *list, const piaa_hub_name *name, const char *revision,
+                       const char *version, place found, bool complete, piaa_error *error) {
     const char *label = label_of(version);
-    piaa_pulled item = {.folder = found.path, .bytes = found.bytes, .complete = complete, .shared = found.shared};
+    piaa_pulled item = {
+        .folder = found.path, .bytes = found.bytes, .complete = complete, .shared = found.shared};
     bool ok = piaa_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, error);
-    if (ok) item.name = piaa_format(error, "%s/%s%s%s", name->owner, name->name, *label ? ":" : "", label);
+    if (ok)
+        item.name =
+            piaa_format(error, "%s/%s%s%s", name->owner, name->name, *label ? ":" : "", label);
     if (item.name) item.revision = piaa_strdup(revision, error);
     if (!item.revision) {
         piaa_pulled_clear(&item);
@@ -406,7 +454,8 @@ static bool is_listed(const piaa_pulled_list *list, const char *folder) {
 }
 
 /* What refs lists, then the versions that no pull has ended. */
-static bool list_ours(piaa_pulled_list *list, const piaa_hub_name *name, const char *home, piaa_error *error) {
+static bool list_ours(piaa_pulled_list *list, const piaa_hub_name *name, const char *home,
+                      piaa_error *error) {
     char *text = read_refs(home, error), *rest = text;
     bool ok = text != NULL;
     ref r;
@@ -423,15 +472,18 @@ static bool list_ours(piaa_pulled_list *list, const piaa_hub_name *name, const c
         if (folder && is_listed(list, folder))
             free(folder);
         else
-            ok = folder && add_pulled(list, name, "", item->d_name, (place){folder, folder_bytes(folder), false}, false, error);
+            ok = folder && add_pulled(list, name, "", item->d_name,
+                                      (place){folder, folder_bytes(folder), false}, false, error);
     }
     if (stream) closedir(stream);
     return ok;
 }
 
 /* Takes what was found. */
-static bool add_shared(piaa_pulled_list *list, const piaa_hub_name *name, const char *version, place found, piaa_error *error) {
-    if (found.path && !is_listed(list, found.path)) return add_pulled(list, name, "main", version, found, true, error);
+static bool add_shared(piaa_pulled_list *list, const piaa_hub_name *name, const char *version,
+                       place found, piaa_error *error) {
+    if (found.path && !is_listed(list, found.path))
+        return add_pulled(list, name, "main", version, found, true, error);
     free(found.path);
     return true;
 }
@@ -446,13 +498,15 @@ static bool list_shared(piaa_pulled_list *list, const piaa_hub_name *name, piaa_
     ok = folder && list_offers(folder, &files, error);
     if (ok && is_complete(folder)) {
         place found = {0};
-        ok = find_shared(name, commit, "", &found, error) && add_shared(list, name, commit, found, error);
+        ok = find_shared(name, commit, "", &found, error) &&
+             add_shared(list, name, commit, found, error);
     }
     for (size_t i = 0; ok && i < files.count; i++) {
         place found = {0};
         if (!piaa_gguf_label(files.items, files.count, i, label)) continue;
         snprintf(version, sizeof version, "%s-%s", commit, label);
-        ok = find_shared(name, commit, label, &found, error) && add_shared(list, name, version, found, error);
+        ok = find_shared(name, commit, label, &found, error) &&
+             add_shared(list, name, version, found, error);
     }
     free_offers(&files);
     free(folder);
@@ -484,9 +538,12 @@ static bool read_all(piaa_pulled_list *list, piaa_error *error) {
         for (struct dirent *item; ok && stream && (item = readdir(stream));) {
             piaa_hub_name name;
             size_t skip = shared ? sizeof prefix - 1 : 0;
-            if (strncmp(item->d_name, prefix, skip) != 0 || !parse_folder(item->d_name + skip, &name)) continue;
+            if (strncmp(item->d_name, prefix, skip) != 0 ||
+                !parse_folder(item->d_name + skip, &name))
+                continue;
             char *home = piaa_pulled_home(&name, error);
-            ok = home && (shared ? list_shared(list, &name, error) : list_ours(list, &name, home, error));
+            ok = home &&
+                 (shared ? list_shared(list, &name, error) : list_ours(list, &name, home, error));
             free(home);
         }
         if (stream) closedir(stream);
@@ -532,9 +589,10 @@ void piaa_pulled_free(piaa_pulled *pulled) {
     free(pulled);
 }
 
-/* --------------------------------------------------------------------------------------------------------------------- remove */
+/* --------------------------------------------------------------------------------------- remove */
 
-/* A folder of files and, at the first level, of folders of files; links are removed, not followed.  Returns 0 or an errno. */
+/* A folder of files and, at the first level, of folders of files; links are removed, not followed.
+   Returns 0 or an errno. */
 static int remove_folder(const char *folder, int depth, int64_t *bytes) {
     DIR *stream = opendir(folder);
     if (!stream) return errno;
@@ -550,7 +608,9 @@ static int remove_folder(const char *folder, int depth, int64_t *bytes) {
         else if (unlink(path) != 0)
             failed = errno;
         else
-            *bytes += status.st_nlink > 1 ? 0 : status.st_size; /* another revision's, too, as long as that has it */
+            *bytes += status.st_nlink > 1
+                          ? 0
+                          : status.st_size; /* another revision's, too, as long as that has it */
         free(path);
     }
     closedir(stream);
@@ -572,7 +632,8 @@ static bool is_of_label(const ref *line, const ref *what) {
 }
 
 /* The versions of one label, and of every revision; *left: others remain. */
-static bool remove_label(const char *home, const char *quant, bool *left, bool *removed, int64_t *bytes, piaa_error *error) {
+static bool remove_label(const char *home, const char *quant, bool *left, bool *removed,
+                         int64_t *bytes, piaa_error *error) {
     const ref what = {NULL, (char *)(uintptr_t)quant, NULL};
     bool ok = change_refs(home, is_of_label, &what, NULL, error);
     DIR *stream = ok ? opendir(home) : NULL;
@@ -584,7 +645,8 @@ static bool remove_label(const char *home, const char *quant, bool *left, bool *
         }
         char *folder = piaa_path_join(home, item->d_name, error);
         int failed = folder ? remove_folder(folder, 1, bytes) : ENOMEM;
-        ok = !failed || piaa_error_set_errno(error, failed, "%s cannot be removed", folder ? folder : home);
+        ok = !failed ||
+             piaa_error_set_errno(error, failed, "%s cannot be removed", folder ? folder : home);
         *removed = true;
         free(folder);
     }
@@ -594,7 +656,8 @@ static bool remove_label(const char *home, const char *quant, bool *left, bool *
 
 static bool not_pulled(const char *text, bool shared, piaa_error *error) {
     return piaa_error_set(error, PIAA_USAGE, "%s has not been pulled%s", text,
-                          shared ? "; it is in the Hugging Face cache, whose own tools remove it" : ": piaa model list shows what has");
+                          shared ? "; it is in the Hugging Face cache, whose own tools remove it"
+                                 : ": piaa model list shows what has");
 }
 
 bool piaa_pulled_remove(const char *text, int64_t *bytes, piaa_error *error) {
@@ -603,13 +666,18 @@ bool piaa_pulled_remove(const char *text, int64_t *bytes, piaa_error *error) {
     if (!bytes) bytes = &ignored;
     *bytes = 0;
     if (piaa_error_pending(error) || !piaa_hub_name_parse(text, &name, error)) return false;
-    if (name.given) return piaa_error_set(error, PIAA_USAGE, "a model is removed with all its revisions: leave out @%s", name.revision);
+    if (name.given)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "a model is removed with all its revisions: leave out @%s",
+                              name.revision);
     char *home = piaa_pulled_home(&name, error);
     bool ok = home != NULL, left = false, removed = false;
     if (ok && piaa_file_is_folder(home)) {
         int lock = piaa_pulled_lock(home, &name, error);
-        ok = lock >= 0 && (!*name.quant || remove_label(home, name.quant, &left, &removed, bytes, error)) &&
-             (left || remove_home(home, bytes, error)) && (!*name.quant || removed || not_pulled(text, false, error));
+        ok = lock >= 0 &&
+             (!*name.quant || remove_label(home, name.quant, &left, &removed, bytes, error)) &&
+             (left || remove_home(home, bytes, error)) &&
+             (!*name.quant || removed || not_pulled(text, false, error));
         piaa_pulled_unlock(lock);
     } else if (ok) {
         place found = {0};

@@ -1,17 +1,21 @@
 /*
  * Blocks of the K types, sought as ggml seeks them, several sub-blocks at a time.
  *
- * q4_K and q5_K.  In a sub-block of 32 values x_i is near s l_i - m, l_i a whole number up to 15 or 31 and m >= 0.  For a guess of the step
- * the l_i are known, and what is left is a weighted least-squares fit of s and m, whose error is sum w x^2 - (s sum w x l - m sum w x), so
- * that of some twenty guesses around (max - min) / 15 the one with the largest bracket wins.  Weights are w_i = rms(x) + |x_i|: large
- * values count more.  Eight sub-blocks then share d and e, in 16 bits, and keep s and m as 6-bit multiples of them.
+ * q4_K and q5_K.  In a sub-block of 32 values x_i is near s l_i - m, l_i a whole number up to 15 or
+ * 31 and m >= 0.  For a guess of the step the l_i are known, and what is left is a weighted
+ * least-squares fit of s and m, whose error is sum w x^2 - (s sum w x l - m sum w x), so that of
+ * some twenty guesses around (max - min) / 15 the one with the largest bracket wins.  Weights are
+ * w_i = rms(x) + |x_i|: large values count more.  Eight sub-blocks then share d and e, in 16 bits,
+ * and keep s and m as 6-bit multiples of them.
  *
- * q6_K.  In a sub-block of 16 x_i is near s l_i, -32 <= l_i < 32, w_i = x_i^2; sixteen share d and have 8-bit multiples.
+ * q6_K.  In a sub-block of 16 x_i is near s l_i, -32 <= l_i < 32, w_i = x_i^2; sixteen share d and
+ * have 8-bit multiples.
  *
- * That is ggml's own search and gives the same s and m.  Here neighbouring sub-blocks lie in the lanes of vectors, and errors come from the
- * sums: 13 ns a value instead of 64 for q4_K, one core.  The time saved pays for one thing more: rounding s and m to multiples is done with
- * the other of the pair and the l_i in view, by trying the multiples beside the nearest ones.  That takes 1 % off the relative error of
- * normally distributed values in q4_K, 3 % in q5_K.
+ * That is ggml's own search and gives the same s and m.  Here neighbouring sub-blocks lie in the
+ * lanes of vectors, and errors come from the sums: 13 ns a value instead of 64 for q4_K, one core.
+ * The time saved pays for one thing more: rounding s and m to multiples is done with the other of
+ * the pair and the l_i in view, by trying the multiples beside the nearest ones.  That takes 1 %
+ * off the relative error of normally distributed values in q4_K, 3 % in q5_K.
  */
 #include "weights/quantise.h"
 
@@ -38,7 +42,8 @@ static inline piaa_lanes all(float value) {
     return v;
 }
 
-/* The nearest whole number, of equals the even one: below 2^22 a float has no room for more beside 1.5 * 2^23. */
+/* The nearest whole number, of equals the even one: below 2^22 a float has no room for more beside
+   1.5 * 2^23. */
 static inline piaa_lanes whole(piaa_lanes x) {
     return x + 12582912.0f - 12582912.0f;
 }
@@ -80,7 +85,7 @@ static float largest(const float *x, int count) {
     return most;
 }
 
-/* ------------------------------------------------------------------------------------------------- q4_K, q5_K: s l - m */
+/* -------------------------------------------------------------------------- q4_K, q5_K: s l - m */
 
 typedef struct batch {
     piaa_lanes x[LONG], w[LONG];
@@ -112,7 +117,8 @@ static void search(batch *b, float top, float first, int count) {
         const piaa_lanes factor = (top + first + 0.1f * (float)n) * inverse;
         piaa_lanes sum_l = zero, sum_ll = zero, sum_xl = zero;
         for (int i = 0; i < LONG; i++) {
-            const piaa_lanes v = whole(factor * (b->x[i] - low)), l = PIAA_LEAST(v, limit), wl = b->w[i] * l;
+            const piaa_lanes v = whole(factor * (b->x[i] - low)), l = PIAA_LEAST(v, limit),
+                             wl = b->w[i] * l;
             sum_l += wl;
             sum_ll += wl * l;
             sum_xl += wl * b->x[i];
@@ -120,7 +126,8 @@ static void search(batch *b, float top, float first, int count) {
         const piaa_lanes d = sum_w * sum_ll - sum_l * sum_l;
         const piaa_lanes m = (sum_l * sum_xl - sum_ll * sum_x) / d;
         const piaa_lanes minimum = PIAA_CHOOSE(m > 0, m, zero);
-        const piaa_lanes scale = PIAA_CHOOSE(m > 0, (sum_w * sum_xl - sum_x * sum_l) / d, sum_xl / sum_ll);
+        const piaa_lanes scale =
+            PIAA_CHOOSE(m > 0, (sum_w * sum_xl - sum_x * sum_l) / d, sum_xl / sum_ll);
         const piaa_lanes gain = PIAA_CHOOSE(d > 0, scale * sum_xl - minimum * sum_x, zero);
         b->scale = PIAA_CHOOSE(gain > most, scale, b->scale);
         b->minimum = PIAA_CHOOSE(gain > most, minimum, b->minimum);
@@ -132,7 +139,8 @@ static inline piaa_lanes code_of(piaa_lanes x, piaa_lanes minimum, piaa_lanes in
     return whole(within((x + minimum) * inverse, all(0), all(top)));
 }
 
-/* s and m become multiples of d and e: of those around the nearest the ones with the least error, each l being the best for itself. */
+/* s and m become multiples of d and e: of those around the nearest the ones with the least error,
+   each l being the best for itself. */
 static void round_fit(batch *b, float top, float d, float e) {
     const piaa_lanes zero = all(0), edge = all(TOP_MULTIPLE);
     const piaa_lanes nearest = whole(within(b->scale * (d > 0 ? 1.0f / d : 0.0f), zero, edge));
@@ -141,7 +149,8 @@ static void round_fit(batch *b, float top, float d, float e) {
     b->scale = nearest;
     b->minimum = nearest_m;
     for (int n = 0; n < 9; n++) {
-        const piaa_lanes k = within(nearest + (float)(n % 3 - 1), zero, edge), km = within(nearest_m + (float)(n / 3 - 1), zero, edge);
+        const piaa_lanes k = within(nearest + (float)(n % 3 - 1), zero, edge),
+                         km = within(nearest_m + (float)(n / 3 - 1), zero, edge);
         const piaa_lanes s = d * k, m = e * km, inverse = inverse_of(s);
         piaa_lanes error = zero;
         for (int i = 0; i < LONG; i++) {
@@ -154,8 +163,8 @@ static void round_fit(batch *b, float top, float d, float e) {
     }
 }
 
-/* d, e (2 bytes each); 12 bytes of multiples; for five bits 32 bytes, whose bit j belongs to sub-block j; low halves, two sub-blocks to 32
- * bytes. */
+/* d, e (2 bytes each); 12 bytes of multiples; for five bits 32 bytes, whose bit j belongs to
+ * sub-block j; low halves, two sub-blocks to 32 bytes. */
 static void quantise_k(const float *from, bool five, uint8_t *to) {
     enum { PARTS = VALUES / LONG, BATCHES = PARTS / LANES };
     const float top = five ? 31 : 15;
@@ -167,7 +176,8 @@ static void quantise_k(const float *from, bool five, uint8_t *to) {
         memcpy(scale + b * LANES, &batches[b].scale, sizeof batches[b].scale);
         memcpy(minimum + b * LANES, &batches[b].minimum, sizeof batches[b].minimum);
     }
-    const float d = to_half(largest(scale, PARTS) / TOP_MULTIPLE, to), e = to_half(largest(minimum, PARTS) / TOP_MULTIPLE, to + 2);
+    const float d = to_half(largest(scale, PARTS) / TOP_MULTIPLE, to),
+                e = to_half(largest(minimum, PARTS) / TOP_MULTIPLE, to + 2);
     uint8_t *multiples = to + 4, *fifth = to + 16, *low = fifth + (five ? 32 : 0);
     memset(multiples, 0, (size_t)(low - multiples) + VALUES / 2);
     for (int b = 0; b < BATCHES; b++) {
@@ -199,7 +209,7 @@ static void quantise_k(const float *from, bool five, uint8_t *to) {
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------- q6_K: s l */
+/* ------------------------------------------------------------------------------------ q6_K: s l */
 
 static inline piaa_lanes signed_code_of(piaa_lanes x, piaa_lanes inverse) {
     return whole(within(x * inverse, all(-EDGE), all(EDGE - 1)));
@@ -234,7 +244,8 @@ static piaa_lanes round_plain(const piaa_lanes x[SHORT], piaa_lanes scale, float
     const piaa_lanes edge = all(TOP_SIGNED), nearest = whole(within(scale / d, -1.0f - edge, edge));
     piaa_lanes least = all(INFINITY), multiple = nearest;
     for (int n = -1; n <= 1; n++) {
-        const piaa_lanes k = within(nearest + (float)n, -1.0f - edge, edge), s = d * k, inverse = inverse_of(s);
+        const piaa_lanes k = within(nearest + (float)n, -1.0f - edge, edge), s = d * k,
+                         inverse = inverse_of(s);
         piaa_lanes error = all(0);
         for (int i = 0; i < SHORT; i++) {
             const piaa_lanes off = x[i] * (s * signed_code_of(x[i], inverse) - x[i]);
@@ -246,7 +257,8 @@ static piaa_lanes round_plain(const piaa_lanes x[SHORT], piaa_lanes scale, float
     return multiple;
 }
 
-/* 128 bytes of low halves, 64 of pairs of high bits, 16 multiples, d; the first half of each belongs to the first 128 values. */
+/* 128 bytes of low halves, 64 of pairs of high bits, 16 multiples, d; the first half of each
+   belongs to the first 128 values. */
 static void quantise_q6_k(const float *from, uint8_t *to) {
     enum { PARTS = VALUES / SHORT, BATCHES = PARTS / LANES, BYTES = 210 };
     piaa_lanes x[BATCHES][SHORT], found[BATCHES];
@@ -278,14 +290,16 @@ static void quantise_q6_k(const float *from, uint8_t *to) {
     }
 }
 
-void piaa_quantise(enum ggml_type type, const float *from, void *to, int64_t rows, int64_t columns) {
+void piaa_quantise(enum ggml_type type, const float *from, void *to, int64_t rows,
+                   int64_t columns) {
     const bool k = type == GGML_TYPE_Q4_K || type == GGML_TYPE_Q5_K;
     if (!k && type != GGML_TYPE_Q6_K) {
         ggml_quantize_chunk(type, from, to, 0, rows, columns, NULL);
         return;
     }
     uint8_t *out = to;
-    for (int64_t n = rows * columns / VALUES; n > 0; n--, from += VALUES, out += ggml_type_size(type)) {
+    for (int64_t n = rows * columns / VALUES; n > 0;
+         n--, from += VALUES, out += ggml_type_size(type)) {
         if (k)
             quantise_k(from, type == GGML_TYPE_Q5_K, out);
         else

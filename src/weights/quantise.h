@@ -5,7 +5,8 @@
 #include <ggml.h>
 #include <stdint.h>
 
-/* Rows of `columns` values, whole blocks of the type, into ggml's layout.  q4_K, q5_K and q6_K by our own search, others by ggml. */
+/* Rows of `columns` values, whole blocks of the type, into ggml's layout.  q4_K, q5_K and q6_K by
+   our own search, others by ggml. */
 void piaa_quantise(enum ggml_type type, const float *from, void *to, int64_t rows, int64_t columns);
 
 #endif

@@ -1,5 +1,6 @@
-/* The safetensors format: an 8-byte length, a JSON header, and the data; every promise of the header is checked before it is believed.
- * A tensor's data need not be aligned for its type (old writers do not pad the header): copy, do not cast. */
+/* The safetensors format: an 8-byte length, a JSON header, and the data; every promise of the
+ * header is checked before it is believed. A tensor's data need not be aligned for its type (old
+ * writers do not pad the header): copy, do not cast. */
 #ifndef PIAA_WEIGHTS_SAFETENSORS_H
 #define PIAA_WEIGHTS_SAFETENSORS_H
 
@@ -7,9 +8,11 @@
 
 typedef struct piaa_safetensors piaa_safetensors;
 
-piaa_safetensors *piaa_safetensors_open(const char *path, piaa_error *error) PIAA_MUST_USE; /* mapped */
+piaa_safetensors *piaa_safetensors_open(const char *path,
+                                        piaa_error *error) PIAA_MUST_USE; /* mapped */
 /* Over bytes that the caller keeps alive (fuzzing, tests). */
-piaa_safetensors *piaa_safetensors_parse(const void *bytes, size_t size, const char *where, piaa_error *error) PIAA_MUST_USE;
+piaa_safetensors *piaa_safetensors_parse(const void *bytes, size_t size, const char *where,
+                                         piaa_error *error) PIAA_MUST_USE;
 void piaa_safetensors_close(piaa_safetensors *file);
 
 const char *piaa_safetensors_where(const piaa_safetensors *file); /* the path, for messages */
@@ -17,7 +20,9 @@ const char *piaa_safetensors_where(const piaa_safetensors *file); /* the path, f
 void piaa_safetensors_forget(const piaa_safetensors *file, const piaa_tensor *tensor);
 
 size_t piaa_safetensors_count(const piaa_safetensors *file);
-const piaa_tensor *piaa_safetensors_at(const piaa_safetensors *file, size_t index);       /* in the order of the data */
-const piaa_tensor *piaa_safetensors_find(const piaa_safetensors *file, const char *name); /* exact name; NULL if absent */
+const piaa_tensor *piaa_safetensors_at(const piaa_safetensors *file,
+                                       size_t index); /* in the order of the data */
+const piaa_tensor *piaa_safetensors_find(const piaa_safetensors *file,
+                                         const char *name); /* exact name; NULL if absent */
 
 #endif

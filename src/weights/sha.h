@@ -1,5 +1,5 @@
-/* SHA-256 for fingerprints and downloads, and SHA-1 for git's names of files (FIPS 180-4).  SHA-1 tells whether a download is whole; it is
- * not safe against people who forge. */
+/* SHA-256 for fingerprints and downloads, and SHA-1 for git's names of files (FIPS 180-4).  SHA-1
+ * tells whether a download is whole; it is not safe against people who forge. */
 #ifndef PIAA_WEIGHTS_SHA_H
 #define PIAA_WEIGHTS_SHA_H
 

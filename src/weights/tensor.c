@@ -1,8 +1,9 @@
 /* A tensor's values as float32, whatever the type in the file.
  *
- * bfloat16 is the upper half of a float32. float16 has 5 exponent bits (bias 15) and 10 of fraction: shifted into float32's places the
- * exponent is short by 127 - 15 = 112, which is added; what has exponent 0 (zero and subnormals) is fraction x 2^-24. Quantised blocks are
- * read by ggml, which defines them. */
+ * bfloat16 is the upper half of a float32. float16 has 5 exponent bits (bias 15) and 10 of
+ * fraction: shifted into float32's places the exponent is short by 127 - 15 = 112, which is added;
+ * what has exponent 0 (zero and subnormals) is fraction x 2^-24. Quantised blocks are read by ggml,
+ * which defines them. */
 #include "weights/checkpoint.h"
 
 #include <ggml.h>
@@ -12,7 +13,9 @@
 int64_t piaa_tensor_count(const piaa_tensor *tensor) {
     int64_t count = 1;
     for (int i = 0; i < tensor->dimensions; i++)
-        if (tensor->shape[i] == 0) return 0; /* before multiplying: only the product that the reader checked is known to fit */
+        if (tensor->shape[i] == 0)
+            return 0; /* before multiplying: only the product that the reader checked is known to
+                         fit */
     for (int i = 0; i < tensor->dimensions; i++) count *= tensor->shape[i];
     return count;
 }
@@ -24,7 +27,8 @@ static float from_bits(uint32_t bits) {
 }
 
 static float from_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 0x1f, fraction = half & 0x3ff;
+    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 0x1f,
+             fraction = half & 0x3ff;
     if (exponent == 0) return from_bits(sign | 0x3f800000) * (float)fraction * 0x1p-24f;
     if (exponent == 31) return from_bits(sign | 0x7f800000 | fraction << 13);
     return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
@@ -38,7 +42,8 @@ void piaa_tensor_to_float(const piaa_tensor *tensor, float *out) {
         return;
     }
     if (tensor->type == PIAA_QUANTISED) {
-        if (count) ggml_get_type_traits((enum ggml_type)tensor->ggml_type)->to_float(bytes, out, count);
+        if (count)
+            ggml_get_type_traits((enum ggml_type)tensor->ggml_type)->to_float(bytes, out, count);
         return;
     }
     for (int64_t i = 0; i < count; i++) {
@@ -58,7 +63,8 @@ void piaa_tensor_to_float(const piaa_tensor *tensor, float *out) {
     }
 }
 
-const piaa_tensor *piaa_tensor_find(const piaa_tensor *const *by_name, size_t count, const char *name) {
+const piaa_tensor *piaa_tensor_find(const piaa_tensor *const *by_name, size_t count,
+                                    const char *name) {
     size_t low = 0, high = count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;

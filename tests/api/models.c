@@ -1,5 +1,6 @@
-/* Models by name through the public interface alone: pulled from a small server on loopback that hands out a pair of GGUF files, opened,
- * listed, removed.  Ends with 0 if all went as it should; else says what did not. */
+/* Models by name through the public interface alone: pulled from a small server on loopback that
+ * hands out a pair of GGUF files, opened, listed, removed.  Ends with 0 if all went as it should;
+ * else says what did not. */
 #include <piaa.h>
 
 #include <netinet/in.h>
@@ -13,16 +14,17 @@
 #include <unistd.h>
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
-static const char *const files[][2] = {{"m-F32.gguf", PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf"},
-                                       {"m-BF16.gguf", PIAA_GOLDEN "/gguf/qwen3vl-bf16.gguf"},
-                                       {"mmproj-F32.gguf", PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf"}};
+static const char *const files[][2] = {
+    {"m-F32.gguf", PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf"},
+    {"m-BF16.gguf", PIAA_GOLDEN "/gguf/qwen3vl-bf16.gguf"},
+    {"mmproj-F32.gguf", PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf"}};
 
-#define CHECK(condition)                                                                                                                   \
-    do {                                                                                                                                   \
-        if (!(condition)) {                                                                                                                \
-            fprintf(stderr, "line %d: %s is false: %s\n", __LINE__, #condition, error.message);                                            \
-            return 1;                                                                                                                      \
-        }                                                                                                                                  \
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "line %d: %s is false: %s\n", __LINE__, #condition, error.message);    \
+            return 1;                                                                              \
+        }                                                                                          \
     } while (0)
 
 /* One answer: the list of files, or one of them. */
@@ -37,7 +39,8 @@ static void serve(int socket) {
         if (strstr(request, files[i][0])) from = fopen(files[i][1], "rb");
     int n = snprintf(list, sizeof list, "{\"sha\": \"" COMMIT "\", \"siblings\": [");
     for (size_t i = 0; i < 3; i++)
-        n += snprintf(list + n, sizeof list - (size_t)n, "{\"rfilename\": \"%s\"}%s", files[i][0], i < 2 ? ", " : "]}");
+        n += snprintf(list + n, sizeof list - (size_t)n, "{\"rfilename\": \"%s\"}%s", files[i][0],
+                      i < 2 ? ", " : "]}");
     fputs("HTTP/1.0 200 OK\r\n\r\n", out);
     if (!from) fputs(list, out);
     for (int c; from && (c = fgetc(from)) != EOF;) fputc(c, out);
@@ -85,19 +88,24 @@ static int run(const char *address) {
     piaa_pulled_list *list = piaa_pulled_list_read(&error);
     CHECK(list && piaa_pulled_list_count(list) == 0 && !piaa_pulled_list_at(list, 0));
     piaa_pulled_list_free(list);
-    CHECK(!piaa_model_open("t/m", &error) && error.code == PIAA_IO && strstr(error.message, "piaa model pull t/m"));
-    CHECK(!piaa_model_pull("t/m", &request, &hooks, &error) && strstr(error.message, "piaa model pull t/m")); /* the first one stays */
+    CHECK(!piaa_model_open("t/m", &error) && error.code == PIAA_IO &&
+          strstr(error.message, "piaa model pull t/m"));
+    CHECK(!piaa_model_pull("t/m", &request, &hooks, &error) &&
+          strstr(error.message, "piaa model pull t/m")); /* the first one stays */
     error = (piaa_error){0};
     CHECK(!piaa_model_pull("t/m", &request, &hooks, &error) && error.code == PIAA_STOPPED);
     error = (piaa_error){0};
     told.stop = false;
     const piaa_pull_request unclear = {.from = address};
-    CHECK(!piaa_model_pull("t/m", &unclear, &hooks, &error) && error.code == PIAA_USAGE && strstr(error.message, "F32, BF16"));
+    CHECK(!piaa_model_pull("t/m", &unclear, &hooks, &error) && error.code == PIAA_USAGE &&
+          strstr(error.message, "F32, BF16"));
     error = (piaa_error){0};
 
     piaa_pulled *pulled = piaa_model_pull("t/m", &request, &hooks, &error);
-    CHECK(pulled && strcmp(pulled->name, "t/m:F32") == 0 && strcmp(pulled->commit, COMMIT) == 0 && pulled->files == 2);
-    CHECK(pulled->downloaded == pulled->bytes && told.bytes == pulled->bytes && pulled->bytes > 1000000);
+    CHECK(pulled && strcmp(pulled->name, "t/m:F32") == 0 && strcmp(pulled->commit, COMMIT) == 0 &&
+          pulled->files == 2);
+    CHECK(pulled->downloaded == pulled->bytes && told.bytes == pulled->bytes &&
+          pulled->bytes > 1000000);
     CHECK(pulled->unchecked == 2 && told.warnings == 1); /* this server names no checksums */
     piaa_model *model = piaa_model_open(pulled->name, &error);
     CHECK(model && strcmp(piaa_model_get_info(model)->family, "Qwen3-VL") == 0);
@@ -106,7 +114,8 @@ static int run(const char *address) {
     piaa_pulled_free(pulled);
 
     CHECK(list = piaa_pulled_list_read(&error));
-    CHECK(piaa_pulled_list_count(list) == 1 && strcmp(piaa_pulled_list_at(list, 0)->name, "t/m:F32") == 0);
+    CHECK(piaa_pulled_list_count(list) == 1 &&
+          strcmp(piaa_pulled_list_at(list, 0)->name, "t/m:F32") == 0);
     CHECK(piaa_pulled_list_at(list, 0)->complete && !piaa_pulled_list_at(list, 0)->shared);
     piaa_pulled_list_free(list);
     int64_t bytes = 0;

@@ -1,4 +1,5 @@
-/* CSV against Python's csv module (golden/base: NAME.csv and the rows that csv.reader gives for it, without blank ones). */
+/* CSV against Python's csv module (golden/base: NAME.csv and the rows that csv.reader gives for it,
+   without blank ones). */
 #include "support.h"
 
 #include "base/csv.h"
@@ -27,7 +28,8 @@ static void check_against_python(const char *csv_name, const char *json_name) {
     assert_int_equal(piaa_csv_column(csv, "Score"), -1);
     for (const cJSON *row = rows->child->next; row; row = row->next) {
         if (piaa_csv_next(csv, &error) != 1) fail_msg("%s", error.message);
-        for (int i = 0; i < 3; i++) assert_string_equal(piaa_csv_field(csv, i), cJSON_GetArrayItem(row, i)->valuestring);
+        for (int i = 0; i < 3; i++)
+            assert_string_equal(piaa_csv_field(csv, i), cJSON_GetArrayItem(row, i)->valuestring);
     }
     assert_int_equal(piaa_csv_next(csv, &error), 0);
     assert_int_equal(piaa_csv_next(csv, &error), 0);
@@ -49,17 +51,21 @@ static piaa_csv *parse(const char *text, piaa_error *error) {
 static void faults_are_named_and_passed(void **state) {
     (void)state;
     piaa_error error = {0};
-    piaa_csv *csv = parse("\xef\xbb\xbfpath, score\r\n\r\n\"a\nb\",1\r\nshort\na,b,c\n\"x\"y,2\n\"never closed,3\nlast,4", &error);
+    piaa_csv *csv =
+        parse("\xef\xbb\xbfpath, score\r\n\r\n\"a\nb\",1\r\nshort\na,b,c\n\"x\"y,2\n\"never "
+              "closed,3\nlast,4",
+              &error);
     assert_non_null(csv);
     assert_int_equal(piaa_csv_column(csv, "path"), 0); /* no byte order mark in it */
     assert_int_equal(piaa_csv_column(csv, "score"), 1);
     assert_int_equal(piaa_csv_next(csv, &error), 1);
     assert_int_equal(piaa_csv_line(csv), 3);
-    static const char *const faults[] = {"r.csv, line 5: 1 field where", "r.csv, line 6: 3 fields", "r.csv, line 7: text after",
-                                         "r.csv, line 8: a quoted"};
+    static const char *const faults[] = {"r.csv, line 5: 1 field where", "r.csv, line 6: 3 fields",
+                                         "r.csv, line 7: text after", "r.csv, line 8: a quoted"};
     for (size_t i = 0; i < PIAA_COUNT(faults); i++) {
         assert_int_equal(piaa_csv_next(csv, &error), -1);
-        if (strncmp(error.message, faults[i], strlen(faults[i])) != 0) fail_msg("%s", error.message);
+        if (strncmp(error.message, faults[i], strlen(faults[i])) != 0)
+            fail_msg("%s", error.message);
         assert_string_equal(piaa_csv_field(csv, 0), "");
     }
     assert_int_equal(piaa_csv_next(csv, &error), 1);
@@ -104,8 +110,11 @@ static void lost_quote_in_a_long_file(void **state) {
 
 static void bad_files(void **state) {
     (void)state;
-    static const char *const bad[][2] = {
-        {"", "empty"}, {"\n \n", "empty"}, {"path;score\na;1\n", "commas"}, {"path\tscore\n", "commas"}, {"\"path", "never closed"}};
+    static const char *const bad[][2] = {{"", "empty"},
+                                         {"\n \n", "empty"},
+                                         {"path;score\na;1\n", "commas"},
+                                         {"path\tscore\n", "commas"},
+                                         {"\"path", "never closed"}};
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
         piaa_error error = {0};
         assert_null(parse(bad[i][0], &error));
@@ -121,8 +130,10 @@ static void bad_files(void **state) {
 
 static void quoting_comes_back(void **state) {
     (void)state;
-    static const char *const fields[][2] = {{"plain", "plain"},   {"", ""},        {"a,b", "\"a,b\""}, {"say \"x\"", "\"say \"\"x\"\"\""},
-                                            {"a\nb", "\"a\nb\""}, {"\r", "\"\r\""}};
+    static const char *const fields[][2] = {
+        {"plain", "plain"},   {"", ""},
+        {"a,b", "\"a,b\""},   {"say \"x\"", "\"say \"\"x\"\"\""},
+        {"a\nb", "\"a\nb\""}, {"\r", "\"\r\""}};
     for (size_t i = 0; i < PIAA_COUNT(fields); i++) {
         char *quoted = NULL;
         assert_true(piaa_csv_quote(fields[i][0], &quoted, NULL));
@@ -141,23 +152,29 @@ static void check_numbers(void) {
     cJSON *rows = read_json("numbers.json");
     for (const cJSON *row = rows->child; row; row = row->next) {
         double value;
-        if (!piaa_parse_number(row->child->valuestring, &value)) fail_msg("%s", row->child->valuestring);
-        if (value != row->child->next->valuedouble) fail_msg("%s became %.17g", row->child->valuestring, value);
+        if (!piaa_parse_number(row->child->valuestring, &value))
+            fail_msg("%s", row->child->valuestring);
+        if (value != row->child->next->valuedouble)
+            fail_msg("%s became %.17g", row->child->valuestring, value);
     }
     cJSON_Delete(rows);
-    static const char *const bad[] = {"",   " ",  "nan", "inf", "-Infinity", "0x10", "1,5", "3 stars", "1e999",  ".",
-                                      "e5", "1e", "1e+", "+",   "--1",       "1 2",  "1_0", "1f",      "\u22121"};
+    static const char *const bad[] = {"",        " ",     "nan", "inf", "-Infinity", "0x10", "1,5",
+                                      "3 stars", "1e999", ".",   "e5",  "1e",        "1e+",  "+",
+                                      "--1",     "1 2",   "1_0", "1f",  "\u22121"};
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
         double value = 42;
-        if (piaa_parse_number(bad[i], &value) || value != 42) fail_msg("%s was taken for a number", bad[i]);
+        if (piaa_parse_number(bad[i], &value) || value != 42)
+            fail_msg("%s was taken for a number", bad[i]);
     }
 }
 
-/* The golden values are Python's float(). Where the machine has a locale with a decimal comma, once more under it. */
+/* The golden values are Python's float(). Where the machine has a locale with a decimal comma, once
+   more under it. */
 static void numbers(void **state) {
     (void)state;
     check_numbers();
-    static const char *const commas[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE", "it_IT.UTF-8", "es_ES.UTF-8", "nl_NL.UTF-8"};
+    static const char *const commas[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "de_DE",
+                                         "it_IT.UTF-8", "es_ES.UTF-8", "nl_NL.UTF-8"};
     for (size_t i = 0; i < PIAA_COUNT(commas); i++) {
         if (!setlocale(LC_ALL, commas[i])) continue;
         check_numbers();

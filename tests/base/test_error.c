@@ -33,7 +33,8 @@ static void long_messages_end_in_a_whole_character(void **state) {
     char text[3000];
     for (size_t shift = 0; shift < 4; shift++) {
         memset(text, 'x', shift);
-        for (size_t i = shift; i + 4 <= sizeof text - 1; i += 4) memcpy(text + i, "\xf0\x9f\x9a\x80", 4);
+        for (size_t i = shift; i + 4 <= sizeof text - 1; i += 4)
+            memcpy(text + i, "\xf0\x9f\x9a\x80", 4);
         text[sizeof text - 4] = '\0';
         piaa_error error = {0};
         piaa_error_set(&error, PIAA_IO, "%s", text);

@@ -8,7 +8,8 @@ static size_t count_files(const char *folder) {
     DIR *stream = opendir(folder);
     assert_non_null(stream);
     size_t count = 0;
-    for (struct dirent *item; (item = readdir(stream));) count += strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
+    for (struct dirent *item; (item = readdir(stream));)
+        count += strcmp(item->d_name, ".") != 0 && strcmp(item->d_name, "..") != 0;
     closedir(stream);
     return count;
 }
@@ -74,7 +75,8 @@ static void mapping(void **state) {
 
 static void writing(void **state) {
     (void)state;
-    char *folder = support_folder(), *path = support_join(folder, "a"), *link = support_join(folder, "link");
+    char *folder = support_folder(), *path = support_join(folder, "a"),
+         *link = support_join(folder, "link");
     support_write(folder, "a", "old", 3);
     assert_int_equal(chmod(path, 0640), 0);
     assert_int_equal(symlink("a", link), 0);
@@ -124,8 +126,10 @@ static void failed_writes_leave_the_old_file_and_nothing_else(void **state) {
 
 static void paths(void **state) {
     (void)state;
-    static const char *const joins[][3] = {{"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a", "/b", "/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
-    static const char *const folders[][2] = {{"a", "."}, {"/a", "/"}, {"a/b", "a"}, {"a//b", "a"}, {"a/b/", "a/b"}, {"//a", "/"}};
+    static const char *const joins[][3] = {
+        {"a", "b", "a/b"}, {"a/", "b", "a/b"}, {"a", "/b", "/b"}, {"", "b", "b"}, {"/", "b", "/b"}};
+    static const char *const folders[][2] = {{"a", "."},    {"/a", "/"},     {"a/b", "a"},
+                                             {"a//b", "a"}, {"a/b/", "a/b"}, {"//a", "/"}};
     static const char *const absolutes[][2] = {{"/nowhere/../x/./y", "/x/y"},
                                                {"/nowhere/..", "/"},
                                                {"/../nowhere//a/", "/nowhere/a"},
@@ -156,7 +160,7 @@ static void paths(void **state) {
     free(path);
 }
 
-/* ---------------------------------------------------------------------------------------------------------- walking */
+/* -------------------------------------------------------------------------------------- walking */
 
 static bool is_photo(const char *name) {
     size_t n = strlen(name);
@@ -188,11 +192,13 @@ static void make_link(const char *folder, const char *name, const char *target) 
 
 static void walking(void **state) {
     (void)state;
-    static const char *const expected[] = {"B.jpg", "a.jpg", "a/x.jpg", "a/y/z.jpg", "b/linked.jpg", "one.jpg", "\xc3\xa9.jpg"};
+    static const char *const expected[] = {"B.jpg",        "a.jpg",   "a/x.jpg",     "a/y/z.jpg",
+                                           "b/linked.jpg", "one.jpg", "\xc3\xa9.jpg"};
     char *folder = support_folder();
     const char *const folders[] = {"a", "a/y", "b", ".hidden", "empty"};
-    const char *const files[] = {"B.jpg",       "a.jpg", "a/x.jpg",  "a/y/z.jpg",       "\xc3\xa9.jpg",
-                                 ".secret.jpg", "note",  "a/y/text", ".hidden/deep.jpg"};
+    const char *const files[] = {"B.jpg",     "a.jpg",        "a/x.jpg",
+                                 "a/y/z.jpg", "\xc3\xa9.jpg", ".secret.jpg",
+                                 "note",      "a/y/text",     ".hidden/deep.jpg"};
     for (size_t i = 0; i < PIAA_COUNT(folders); i++) make_folder(folder, folders[i]);
     for (size_t i = 0; i < PIAA_COUNT(files); i++) support_write(folder, files[i], "x", 1);
     make_link(folder, "one.jpg", "a/x.jpg");
@@ -215,7 +221,8 @@ static void walking(void **state) {
     }
     assert_int_equal(told.count, 1);
     assert_non_null(strstr(told.last, "gone.jpg"));
-    assert_true(piaa_folder_walk(folder, is_photo, &found, NULL, &error)); /* adds, and does not sort what was there */
+    assert_true(piaa_folder_walk(folder, is_photo, &found, NULL,
+                                 &error)); /* adds, and does not sort what was there */
     assert_int_equal(found.count, 2 * PIAA_COUNT(expected));
     piaa_paths_free(&found);
     assert_false(piaa_folder_walk("/nowhere/at/all", is_photo, &found, NULL, &error));

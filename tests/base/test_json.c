@@ -65,10 +65,11 @@ static void deep_nesting_is_refused(void **state) {
 
 static void getters_check_types(void **state) {
     (void)state;
-    cJSON *root = parse(
-        "{\"a\": {\"b\": 7, \"B\": 8, \"n\": null, \"s\": \"t\", \"x\": 1.5, \"yes\": true, \"list\": [1, -2, 3], \"mixed\": [1, 2.5]},\n"
-        "\"big\": 9007199254740991, \"bigger\": 9007199254740993, \"huge\": 1e999, \"twice\": 1, \"twice\": 2, \"e\": 1e3}\n ",
-        NULL);
+    cJSON *root = parse("{\"a\": {\"b\": 7, \"B\": 8, \"n\": null, \"s\": \"t\", \"x\": 1.5, "
+                        "\"yes\": true, \"list\": [1, -2, 3], \"mixed\": [1, 2.5]},\n"
+                        "\"big\": 9007199254740991, \"bigger\": 9007199254740993, \"huge\": 1e999, "
+                        "\"twice\": 1, \"twice\": 2, \"e\": 1e3}\n ",
+                        NULL);
     assert_non_null(root);
     int64_t i = -1, list[3];
     double x = -1;
@@ -79,8 +80,10 @@ static void getters_check_types(void **state) {
     assert_true(piaa_json_int(root, "e", &i) && i == 1000);
     assert_true(piaa_json_int(root, "twice", &i) && i == 2);
     i = -1;
-    static const char *const not_integers[] = {"a", "a.x", "a.s", "a.n", "a.b.c", "bigger", "huge", "", "none", ".", "a.", "a.yes"};
-    for (size_t k = 0; k < PIAA_COUNT(not_integers); k++) assert_false(piaa_json_int(root, not_integers[k], &i));
+    static const char *const not_integers[] = {"a",    "a.x", "a.s",  "a.n", "a.b.c", "bigger",
+                                               "huge", "",    "none", ".",   "a.",    "a.yes"};
+    for (size_t k = 0; k < PIAA_COUNT(not_integers); k++)
+        assert_false(piaa_json_int(root, not_integers[k], &i));
     assert_int_equal(i, -1);
     assert_true(piaa_json_number(root, "a.x", &x) && x == 1.5);
     assert_false(piaa_json_number(root, "huge", &x));
@@ -111,8 +114,9 @@ static void reading_a_file(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(faults_name_file_and_line), cmocka_unit_test(zero_bytes_are_faults), cmocka_unit_test(only_size_bytes_are_read),
-        cmocka_unit_test(deep_nesting_is_refused),   cmocka_unit_test(getters_check_types),   cmocka_unit_test(reading_a_file),
+        cmocka_unit_test(faults_name_file_and_line), cmocka_unit_test(zero_bytes_are_faults),
+        cmocka_unit_test(only_size_bytes_are_read),  cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(getters_check_types),       cmocka_unit_test(reading_a_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

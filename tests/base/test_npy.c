@@ -1,17 +1,20 @@
-/* NPY headers against files that NumPy wrote (golden/base), and the header we write against NumPy's rules. */
+/* NPY headers against files that NumPy wrote (golden/base), and the header we write against NumPy's
+   rules. */
 #include "support.h"
 
 #include "base/json.h"
 #include "base/npy.h"
 
-static bool read_header(const char *name, piaa_map *map, piaa_npy_header *header, piaa_error *error) {
+static bool read_header(const char *name, piaa_map *map, piaa_npy_header *header,
+                        piaa_error *error) {
     char *path = support_join(PIAA_GOLDEN "/base", name);
     if (!piaa_map_open(map, path, error)) fail_msg("%s", error->message);
     free(path);
     return piaa_npy_parse(map->data, map->size, map->size, name, header, error);
 }
 
-static void check_values(const char *name, int width, int dimensions, int64_t rows, int64_t columns) {
+static void check_values(const char *name, int width, int dimensions, int64_t rows,
+                         int64_t columns) {
     piaa_error error = {0};
     piaa_map map;
     piaa_npy_header header;
@@ -49,15 +52,18 @@ static void files_that_numpy_wrote(void **state) {
 
 static void what_is_not_supported(void **state) {
     (void)state;
-    static const char *const files[][2] = {
-        {"fortran.npy", "C order"}, {"i4.npy", "<i4"}, {"big_endian.npy", ">f4"}, {"cube.npy", "3 dimensions"}};
+    static const char *const files[][2] = {{"fortran.npy", "C order"},
+                                           {"i4.npy", "<i4"},
+                                           {"big_endian.npy", ">f4"},
+                                           {"cube.npy", "3 dimensions"}};
     for (size_t i = 0; i < PIAA_COUNT(files); i++) {
         piaa_error error = {0};
         piaa_map map;
         piaa_npy_header header;
         assert_false(read_header(files[i][0], &map, &header, &error));
         assert_int_equal(error.code, PIAA_UNSUPPORTED);
-        if (!strstr(error.message, files[i][1]) || !strstr(error.message, files[i][0])) fail_msg("%s", error.message);
+        if (!strstr(error.message, files[i][1]) || !strstr(error.message, files[i][0]))
+            fail_msg("%s", error.message);
         piaa_map_close(&map);
     }
 }
@@ -91,7 +97,8 @@ static bool parse_text(const char *dictionary, piaa_npy_header *header) {
 static void odd_headers(void **state) {
     (void)state;
     piaa_npy_header header;
-    assert_true(parse_text("{\"shape\":(2,3),\"fortran_order\":False,\"descr\":\"<f4\"}", &header)); /* any order, either quote */
+    assert_true(parse_text("{\"shape\":(2,3),\"fortran_order\":False,\"descr\":\"<f4\"}",
+                           &header)); /* any order, either quote */
     assert_int_equal(header.shape[1], 3);
     static const char *const bad[] = {
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, -3), }",
@@ -106,7 +113,8 @@ static void odd_headers(void **state) {
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'more': 1}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } x",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), ",
-        "{'descr': 'a very long name of a type that does not exist', 'fortran_order': False, 'shape': (2, 3), }",
+        "{'descr': 'a very long name of a type that does not exist', 'fortran_order': False, "
+        "'shape': (2, 3), }",
         "",
     };
     for (size_t i = 0; i < PIAA_COUNT(bad); i++)
@@ -121,7 +129,8 @@ static void our_header(void **state) {
         piaa_npy_header header;
         piaa_error error = {0};
         piaa_npy_header_write(bytes, shapes[i][0], shapes[i][1]);
-        if (!piaa_npy_parse(bytes, sizeof bytes, UINT64_MAX, "x", &header, &error)) fail_msg("%s", error.message);
+        if (!piaa_npy_parse(bytes, sizeof bytes, UINT64_MAX, "x", &header, &error))
+            fail_msg("%s", error.message);
         assert_int_equal(header.data_start, PIAA_NPY_HEADER_SIZE);
         assert_int_equal(header.shape[0], shapes[i][0]);
         assert_int_equal(header.shape[1], shapes[i][1]);

@@ -1,4 +1,5 @@
-/* Every draw against CPython, NumPy and pandas, over seeds and sizes on both sides of each branch (scripts/golden/draws.py). */
+/* Every draw against CPython, NumPy and pandas, over seeds and sizes on both sides of each branch
+   (scripts/golden/draws.py). */
 #include "support.h"
 
 #include "base/json.h"
@@ -24,22 +25,26 @@ static const cJSON *member(const cJSON *object, const char *name) {
 }
 
 /* `cut` of the script: length, first values, weighted sum. */
-static void expect_list(const cJSON *expected, const size_t *items, const char *what, const char *seed) {
+static void expect_list(const cJSON *expected, const size_t *items, const char *what,
+                        const char *seed) {
     size_t count = (size_t)member(expected, "count")->valueint, i = 0;
     double sum = 0;
     const cJSON *value;
     cJSON_ArrayForEach(value, member(expected, "head")) {
-        if ((size_t)value->valuedouble != items[i]) fail_msg("seed %s, %s of %zu: [%zu] is %zu", seed, what, count, i, items[i]);
+        if ((size_t)value->valuedouble != items[i])
+            fail_msg("seed %s, %s of %zu: [%zu] is %zu", seed, what, count, i, items[i]);
         i++;
     }
     for (i = 0; i < count; i++) sum += (double)((i + 1) * items[i]);
-    if (sum != member(expected, "sum")->valuedouble) fail_msg("seed %s, %s of %zu: the sum differs", seed, what, count);
+    if (sum != member(expected, "sum")->valuedouble)
+        fail_msg("seed %s, %s of %zu: the sum differs", seed, what, count);
 }
 
 static void expect_units(piaa_random *random, const cJSON *expected, const char *seed) {
     const cJSON *unit;
     cJSON_ArrayForEach(unit, expected) {
-        if (piaa_random_unit(random) != unit->valuedouble) fail_msg("seed %s: a unit differs", seed);
+        if (piaa_random_unit(random) != unit->valuedouble)
+            fail_msg("seed %s: a unit differs", seed);
     }
 }
 
@@ -55,7 +60,8 @@ static void draws_as_cpython(void **state) {
         expect_units(&random, member(entry, "units"), seed);
         cJSON_ArrayForEach(draw, member(entry, "bits")) {
             int bits = cJSON_GetArrayItem(draw, 0)->valueint;
-            if (piaa_random_bits(&random, bits) != unsigned_text(cJSON_GetArrayItem(draw, 1))) fail_msg("seed %s, %d bits", seed, bits);
+            if (piaa_random_bits(&random, bits) != unsigned_text(cJSON_GetArrayItem(draw, 1)))
+                fail_msg("seed %s, %d bits", seed, bits);
         }
         cJSON_ArrayForEach(draw, member(entry, "below")) {
             uint64_t bound = unsigned_text(cJSON_GetArrayItem(draw, 0));
@@ -63,7 +69,8 @@ static void draws_as_cpython(void **state) {
                 fail_msg("seed %s, below %" PRIu64, seed, bound);
         }
         cJSON_ArrayForEach(draw, member(entry, "shuffles")) {
-            size_t count = (size_t)member(draw, "count")->valueint, *items = piaa_alloc(count, sizeof *items, NULL);
+            size_t count = (size_t)member(draw, "count")->valueint,
+                   *items = piaa_alloc(count, sizeof *items, NULL);
             assert_non_null(items);
             for (size_t i = 0; i < count; i++) items[i] = i;
             piaa_random_shuffle(&random, items, count);
@@ -71,9 +78,11 @@ static void draws_as_cpython(void **state) {
             free(items);
         }
         cJSON_ArrayForEach(draw, member(entry, "samples")) {
-            size_t count = (size_t)member(draw, "count")->valueint, *items = piaa_alloc(count, sizeof *items, NULL);
+            size_t count = (size_t)member(draw, "count")->valueint,
+                   *items = piaa_alloc(count, sizeof *items, NULL);
             assert_non_null(items);
-            if (!piaa_random_sample(&random, (size_t)member(draw, "population")->valueint, count, items, &error))
+            if (!piaa_random_sample(&random, (size_t)member(draw, "population")->valueint, count,
+                                    items, &error))
                 fail_msg("%s", error.message);
             expect_list(draw, items, "sample", seed);
             free(items);
@@ -94,7 +103,8 @@ static void draws_as_numpy_and_pandas(void **state) {
         expect_units(&random, member(entry, "units"), seed);
         cJSON_ArrayForEach(draw, member(entry, "intervals")) {
             uint64_t bound = unsigned_text(cJSON_GetArrayItem(draw, 0));
-            if (piaa_random_interval(&random, bound - 1) != unsigned_text(cJSON_GetArrayItem(draw, 1)))
+            if (piaa_random_interval(&random, bound - 1) !=
+                unsigned_text(cJSON_GetArrayItem(draw, 1)))
                 fail_msg("seed %s, randint(%" PRIu64 ")", seed, bound);
         }
         cJSON_ArrayForEach(draw, member(entry, "permutations")) {
@@ -122,7 +132,8 @@ static void edges(void **state) {
     twin = random;
     assert_true(piaa_random_below(&random, 0) == 0 && piaa_random_interval(&random, 0) == 0);
     assert_int_equal(piaa_random_word(&random), piaa_random_word(&twin));
-    assert_true(piaa_random_interval(&random, UINT64_MAX) != piaa_random_interval(&random, UINT64_MAX));
+    assert_true(piaa_random_interval(&random, UINT64_MAX) !=
+                piaa_random_interval(&random, UINT64_MAX));
     assert_false(piaa_random_sample(&random, 3, 4, out, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     assert_non_null(strstr(error.message, "4 of 3"));

@@ -1,6 +1,7 @@
 /*
- * The built program, run as a user runs it: every command on sample photos with the demonstration model, and every bad input that people
- * give: exit codes, one plain line on standard error, nothing but data on standard output, and nothing lost that was done before.
+ * The built program, run as a user runs it: every command on sample photos with the demonstration
+ * model, and every bad input that people give: exit codes, one plain line on standard error,
+ * nothing but data on standard output, and nothing lost that was done before.
  */
 #include "support.h"
 
@@ -15,16 +16,18 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* ------------------------------------------------------------------------------------------------- running the program */
+/* -------------------------------------------------------------------------- running the program */
 
-static char *world; /* a folder for all tests: photos/ (8 of the sample), ratings.csv (5 of them), cache/ */
+static char
+    *world; /* a folder for all tests: photos/ (8 of the sample), ratings.csv (5 of them), cache/ */
 
 /* What the last run printed. */
 static char *out, *err;
 static size_t out_size;
 
-static const char *const sample[] = {"iaa_pub10_0183", "iaa_pub11_0202", "iaa_pub11_0219", "iaa_pub12_0221",
-                                     "iaa_pub12_0232", "iaa_pub10_0197", "iaa_pub10_0199", "iaa_pub11_0218"};
+static const char *const sample[] = {"iaa_pub10_0183", "iaa_pub11_0202", "iaa_pub11_0219",
+                                     "iaa_pub12_0221", "iaa_pub12_0232", "iaa_pub10_0197",
+                                     "iaa_pub10_0199", "iaa_pub11_0218"};
 enum { PHOTOS = 8, RATED = 5 };
 static const double scores[RATED] = {4, 4.5, 2.5, 2.5, 3};
 
@@ -41,9 +44,11 @@ static char *slurp(const char *name, size_t *size) {
     return text;
 }
 
-/* Starts the program in the world folder; words ends with NULL; stdout goes to `to` (NULL: the file "out"). */
+/* Starts the program in the world folder; words ends with NULL; stdout goes to `to` (NULL: the file
+   "out"). */
 static pid_t start(const char *const *words, const char *to) {
-    char *input = at("in"), *output = to ? piaa_strdup(to, NULL) : at("out"), *errors = at("err"), *cache = at("cache");
+    char *input = at("in"), *output = to ? piaa_strdup(to, NULL) : at("out"), *errors = at("err"),
+         *cache = at("cache");
     fflush(NULL);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -89,14 +94,16 @@ static void expect_ok(int code) {
     if (code != 0) fail_msg("exit code %d: %s", code, err);
 }
 
-/* Exit code, exactly one line on standard error that begins with `who` and holds `part`, nothing on standard output. */
+/* Exit code, exactly one line on standard error that begins with `who` and holds `part`, nothing on
+   standard output. */
 static void expect_refusal(int code, int expected, const char *who, const char *part) {
     if (code != expected) fail_msg("exit code %d instead of %d: %s", code, expected, err);
     assert_int_equal(out_size, 0);
     const char *line = err;
     if (strncmp(line, "This is the demonstration model", 31) == 0) line += strcspn(line, "\n") + 1;
     size_t size = strlen(line);
-    if (strncmp(line, who, strlen(who)) != 0 || !strstr(line, part) || strchr(line, '\n') != line + size - 1)
+    if (strncmp(line, who, strlen(who)) != 0 || !strstr(line, part) ||
+        strchr(line, '\n') != line + size - 1)
         fail_msg("expected one line \"%s… %s …\", got: %s", who, part, err);
 }
 
@@ -167,7 +174,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* -------------------------------------------------------------------------------------------------------- help and names */
+/* ------------------------------------------------------------------------------- help and names */
 
 static void test_help(void **state) {
     (void)state;
@@ -178,8 +185,9 @@ static void test_help(void **state) {
     char *version = piaa_format(NULL, "piaa %s\n", piaa_version());
     assert_string_equal(out, version);
     free(version);
-    static const char *const commands[] = {"rank",       "embed",        "fit",  "predict",    "store info", "store list",
-                                           "model info", "model tokens", "help", "completion", "bench"};
+    static const char *const commands[] = {"rank",       "embed",      "fit",        "predict",
+                                           "store info", "store list", "model info", "model tokens",
+                                           "help",       "completion", "bench"};
     expect_ok(PIAA("help"));
     for (size_t i = 0; i < PIAA_COUNT(commands); i++) assert_non_null(strstr(out, commands[i]));
     for (size_t i = 0; i < PIAA_COUNT(commands); i++) {
@@ -188,7 +196,8 @@ static void test_help(void **state) {
         second = strchr(first, ' ');
         if (second) *second++ = '\0';
         expect_ok(second ? PIAA(first, second, "--help") : PIAA(first, "--help"));
-        char *shown = piaa_strdup(out, NULL), *usage = piaa_format(NULL, "Usage: piaa %s", commands[i]);
+        char *shown = piaa_strdup(out, NULL),
+             *usage = piaa_format(NULL, "Usage: piaa %s", commands[i]);
         assert_non_null(strstr(shown, usage));
         free(usage);
         expect_ok(second ? PIAA("help", first, second) : PIAA("help", first));
@@ -208,27 +217,37 @@ static void test_usage(void **state) {
     expect_refusal(PIAA("rnak"), 2, "piaa: ", "unknown command rnak, did you mean rank?");
     expect_refusal(PIAA("store"), 2, "piaa: ", "store info, store list");
     expect_refusal(PIAA("store", "inof", "x"), 2, "piaa: ", "did you mean store info?");
-    expect_refusal(PIAA("rank", "photos", "--rating", "x"), 2, "piaa rank: ", "unknown option --rating, did you mean --ratings?");
+    expect_refusal(PIAA("rank", "photos", "--rating", "x"), 2,
+                   "piaa rank: ", "unknown option --rating, did you mean --ratings?");
     expect_refusal(PIAA("rank", "photos"), 2, "piaa rank: ", "--ratings FILE is missing");
-    expect_refusal(PIAA("rank", "--ratings", "ratings.csv"), 2, "piaa rank: ", "arguments are missing");
+    expect_refusal(PIAA("rank", "--ratings", "ratings.csv"), 2,
+                   "piaa rank: ", "arguments are missing");
     expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--json", "--csv"), 2,
                    "piaa rank: ", "--json and --csv do not go together");
-    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--top", "0"), 2, "piaa rank: ", "whole number");
-    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--sheet", "x.bmp"), 2, "piaa rank: ", ".jpg, .png or .webp");
-    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--layer", "1,2"), 2, "piaa rank: ", "one pool at one layer");
-    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--layer", "9"), 2, "piaa rank: ", "layers 0 to 8");
-    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--pool", "xx"), 2, "piaa rank: ", "not a pool");
-    expect_refusal(PIAA("embed", "photos", "--out", "s", "--dtype", "f99"), 2, "piaa embed: ", "use one of auto");
-    expect_refusal(PIAA("embed", "photos", "--out", "s", "--max-pixels", "3"), 2, "piaa embed: ", "out of range");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--top", "0"), 2,
+                   "piaa rank: ", "whole number");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--sheet", "x.bmp"), 2,
+                   "piaa rank: ", ".jpg, .png or .webp");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--layer", "1,2"), 2,
+                   "piaa rank: ", "one pool at one layer");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--layer", "9"), 2,
+                   "piaa rank: ", "layers 0 to 8");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--pool", "xx"), 2,
+                   "piaa rank: ", "not a pool");
+    expect_refusal(PIAA("embed", "photos", "--out", "s", "--dtype", "f99"), 2,
+                   "piaa embed: ", "use one of auto");
+    expect_refusal(PIAA("embed", "photos", "--out", "s", "--max-pixels", "3"), 2,
+                   "piaa embed: ", "out of range");
     expect_refusal(PIAA("predict", "--taste", "t.json"), 2, "piaa predict: ", "nothing to score");
     expect_refusal(PIAA("store", "info"), 2, "piaa store info: ", "missing");
 }
 
-/* --------------------------------------------------------------------------------------------------------------- ranking */
+/* -------------------------------------------------------------------------------------- ranking */
 
 static void test_rank(void **state) {
     (void)state;
-    expect_ok(PIAA("rank", "photos", "--ratings", "ratings.csv", "--json", "--sheet", "sheet.jpg", ONE));
+    expect_ok(
+        PIAA("rank", "photos", "--ratings", "ratings.csv", "--json", "--sheet", "sheet.jpg", ONE));
     assert_non_null(strstr(err, "This is the demonstration model"));
     assert_non_null(strstr(err, "Learned from 5 ratings; typical error ± "));
     cJSON *root = parse_out();
@@ -268,15 +287,17 @@ static void test_rank(void **state) {
         double score;
         assert_true(piaa_parse_number(piaa_csv_field(csv, piaa_csv_column(csv, "score")), &score));
         assert_true(score == number(photo, "score"));
-        assert_string_equal(piaa_csv_field(csv, piaa_csv_column(csv, "path")), piaa_json_string(photo, "path"));
+        assert_string_equal(piaa_csv_field(csv, piaa_csv_column(csv, "path")),
+                            piaa_json_string(photo, "path"));
     }
     assert_int_equal(rows, 3);
     piaa_csv_close(csv);
     cJSON_Delete(root);
 
-    /* a table: paths relative to where one is; photos that are rated but not listed are learned from; each photo is listed once */
-    expect_ok(PIAA("rank", "photos/iaa_pub10_0197.jpg", "photos/iaa_pub11_0202.jpg", "photos/iaa_pub10_0197.jpg", "--ratings",
-                   "ratings.csv", ONE));
+    /* a table: paths relative to where one is; photos that are rated but not listed are learned
+       from; each photo is listed once */
+    expect_ok(PIAA("rank", "photos/iaa_pub10_0197.jpg", "photos/iaa_pub11_0202.jpg",
+                   "photos/iaa_pub10_0197.jpg", "--ratings", "ratings.csv", ONE));
     assert_memory_equal(out, "rank  score ± ", 15);
     assert_non_null(strstr(err, "Learned from 5 ratings"));
     assert_non_null(strstr(err, "2 photos ranked"));
@@ -317,17 +338,22 @@ static void test_store(void **state) {
     expect_ok(PIAA("store", "list", "store", "--failed"));
     assert_int_equal(out_size, 0);
 
-    expect_refusal(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "taste.json"), 2,
-                   "piaa fit: ", "--pool and --layer");
-    expect_refusal(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "taste.json", "--layer", "7"), 2,
-                   "piaa fit: ", "lt.0, lt.3, v.0, v.3");
-    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "taste.json", "--pool", "lt", "--layer", "3"));
+    expect_refusal(
+        PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "taste.json"), 2,
+        "piaa fit: ", "--pool and --layer");
+    expect_refusal(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out",
+                        "taste.json", "--layer", "7"),
+                   2, "piaa fit: ", "lt.0, lt.3, v.0, v.3");
+    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "taste.json",
+                   "--pool", "lt", "--layer", "3"));
     assert_int_equal(out_size, 0);
     assert_non_null(strstr(err, "Learned from 5 ratings, lt at layer 3; typical error ± "));
-    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "-", "--pool", "lt", "--layer", "3"));
+    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "-", "--pool",
+                   "lt", "--layer", "3"));
     cJSON_Delete(parse_out());
     /* LT0 is the same for every photo */
-    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "flat.json", "--pool", "lt", "--layer", "0"));
+    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "flat.json",
+                   "--pool", "lt", "--layer", "0"));
     assert_non_null(strstr(err, "warning: "));
 
     expect_ok(PIAA("predict", "--taste", "taste.json", "--store", "store", "--csv"));
@@ -338,8 +364,10 @@ static void test_store(void **state) {
     csv = piaa_csv_parse(out, out_size, "out", NULL);
     int same = 0;
     while (piaa_csv_next(csv, NULL) == 1) {
-        char *line = piaa_format(NULL, ",%s,%s,,%s\n", piaa_csv_field(csv, 1), piaa_csv_field(csv, 2), piaa_csv_field(csv, 4));
-        same += !*piaa_csv_field(csv, 3) && strstr(by_store, line); /* those not rated: the same number from another store */
+        char *line = piaa_format(NULL, ",%s,%s,,%s\n", piaa_csv_field(csv, 1),
+                                 piaa_csv_field(csv, 2), piaa_csv_field(csv, 4));
+        same += !*piaa_csv_field(csv, 3) &&
+                strstr(by_store, line); /* those not rated: the same number from another store */
         free(line);
     }
     assert_int_equal(same, PHOTOS - RATED);
@@ -347,19 +375,26 @@ static void test_store(void **state) {
     free(by_store);
 
     /* settings other than the usual come from the taste, and another model is refused */
-    expect_ok(PIAA("embed", "photos", "--out", "small.store", "--max-pixels", "9000", "--exif", "ignore", "--prompt", "Hm?", ONE));
-    expect_ok(PIAA("fit", "--store", "small.store", "--ratings", "ratings.csv", "--out", "small.json"));
+    expect_ok(PIAA("embed", "photos", "--out", "small.store", "--max-pixels", "9000", "--exif",
+                   "ignore", "--prompt", "Hm?", ONE));
+    expect_ok(
+        PIAA("fit", "--store", "small.store", "--ratings", "ratings.csv", "--out", "small.json"));
     expect_ok(PIAA("predict", "--taste", "small.json", "--store", "small.store", "--csv"));
     by_store = piaa_strdup(out, NULL);
     expect_ok(PIAA("predict", "--taste", "small.json", "photos", "--csv", ONE));
     assert_string_equal(out, by_store);
     free(by_store);
-    expect_refusal(PIAA("predict", "--taste", "taste.json", "--store", "small.store"), 1, "piaa predict: ", "Hm?");
-    expect_refusal(PIAA("predict", "--taste", "taste.json", "photos", "--model", PIAA_GOLDEN "/qwen3vl", ONE), 1,
-                   "piaa predict: ", "tests/golden/qwen3vl");
-    expect_refusal(PIAA("predict", "--taste", "taste.json", "photos", "--prompt", "Hm.", ONE), 1, "piaa predict: ", "Hm.");
-    expect_refusal(PIAA("predict", "--taste", "ratings.csv", "photos", ONE), 1, "piaa predict: ", "ratings.csv");
-    expect_refusal(PIAA("predict", "--taste", "nowhere.json", "photos", ONE), 1, "piaa predict: ", "nowhere.json");
+    expect_refusal(PIAA("predict", "--taste", "taste.json", "--store", "small.store"), 1,
+                   "piaa predict: ", "Hm?");
+    expect_refusal(
+        PIAA("predict", "--taste", "taste.json", "photos", "--model", PIAA_GOLDEN "/qwen3vl", ONE),
+        1, "piaa predict: ", "tests/golden/qwen3vl");
+    expect_refusal(PIAA("predict", "--taste", "taste.json", "photos", "--prompt", "Hm.", ONE), 1,
+                   "piaa predict: ", "Hm.");
+    expect_refusal(PIAA("predict", "--taste", "ratings.csv", "photos", ONE), 1,
+                   "piaa predict: ", "ratings.csv");
+    expect_refusal(PIAA("predict", "--taste", "nowhere.json", "photos", ONE), 1,
+                   "piaa predict: ", "nowhere.json");
 }
 
 static void test_bench(void **state) {
@@ -369,9 +404,11 @@ static void test_bench(void **state) {
     double value;
     assert_non_null(csv);
     assert_int_equal(piaa_csv_next(csv, NULL), 1);
-    static const char *const columns[] = {"width", "height", "tokens", "prepare_s", "model_s", "cpu_s", "gflop", "gflop_per_s"};
+    static const char *const columns[] = {"width",   "height", "tokens", "prepare_s",
+                                          "model_s", "cpu_s",  "gflop",  "gflop_per_s"};
     for (size_t i = 0; i < PIAA_COUNT(columns); i++) {
-        assert_true(piaa_parse_number(piaa_csv_field(csv, piaa_csv_column(csv, columns[i])), &value));
+        assert_true(
+            piaa_parse_number(piaa_csv_field(csv, piaa_csv_column(csv, columns[i])), &value));
         assert_true(value > 0);
     }
     assert_int_equal(piaa_csv_next(csv, NULL), 0);
@@ -402,7 +439,8 @@ static void test_model(void **state) {
     assert_string_equal(out, ids);
     expect_ok(PIAA("model", "tokens", file, "-", "--json"));
     root = parse_out();
-    assert_int_equal(cJSON_GetArraySize(piaa_json_find(root, "ids")), cJSON_GetArraySize(piaa_json_find(root, "pieces")));
+    assert_int_equal(cJSON_GetArraySize(piaa_json_find(root, "ids")),
+                     cJSON_GetArraySize(piaa_json_find(root, "pieces")));
     cJSON_Delete(root);
     /* bytes as they are: a NUL and what is not UTF-8 included; no last newline is added or taken */
     support_write(world, "in", "a\0b\xff\n", 5);
@@ -421,7 +459,7 @@ static void test_model(void **state) {
     free(file);
 }
 
-/* ----------------------------------------------------------------------------------------------------------- bad photos */
+/* ----------------------------------------------------------------------------------- bad photos */
 
 static void test_bad_photos(void **state) {
     (void)state;
@@ -441,7 +479,8 @@ static void test_bad_photos(void **state) {
     expect_ok(PIAA("store", "list", "mixed.store", "--failed", "--json"));
     cJSON *root = parse_out();
     assert_int_equal(cJSON_GetArraySize(root), 3);
-    for (int i = 0; i < 3; i++) assert_non_null(piaa_json_string(cJSON_GetArrayItem(root, i), "error"));
+    for (int i = 0; i < 3; i++)
+        assert_non_null(piaa_json_string(cJSON_GetArrayItem(root, i), "error"));
     cJSON_Delete(root);
     /* the rank goes on, and says which photos it could not rank */
     expect_ok(PIAA("rank", "mixed", "--ratings", "ratings.csv", "--json", ONE));
@@ -458,16 +497,20 @@ static void test_bad_photos(void **state) {
     assert_non_null(strstr(err, "none of the photos could be read"));
 
     make_folder("empty");
-    expect_refusal(PIAA("rank", "empty", "--ratings", "ratings.csv", ONE), 2, "piaa rank: ", "holds no photos");
-    expect_refusal(PIAA("rank", "nowhere", "--ratings", "ratings.csv", ONE), 1, "piaa rank: ", "nowhere");
-    expect_refusal(PIAA("embed", "nowhere.jpg", "--out", "s", ONE), 1, "piaa embed: ", "nowhere.jpg");
+    expect_refusal(PIAA("rank", "empty", "--ratings", "ratings.csv", ONE), 2,
+                   "piaa rank: ", "holds no photos");
+    expect_refusal(PIAA("rank", "nowhere", "--ratings", "ratings.csv", ONE), 1,
+                   "piaa rank: ", "nowhere");
+    expect_refusal(PIAA("embed", "nowhere.jpg", "--out", "s", ONE), 1,
+                   "piaa embed: ", "nowhere.jpg");
 
     /* a name that is not UTF-8 */
     make_folder("names");
     copy_sample(7, "names/caf\xe9 \"x\".jpg", 1);
     expect_ok(PIAA("rank", "names", "--ratings", "ratings.csv", "--json", ONE));
     root = parse_out();
-    const char *path = piaa_json_string(cJSON_GetArrayItem(piaa_json_find(root, "photos"), 0), "path");
+    const char *path =
+        piaa_json_string(cJSON_GetArrayItem(piaa_json_find(root, "photos"), 0), "path");
     assert_non_null(strstr(path, "caf\xef\xbf\xbd \"x\".jpg"));
     cJSON_Delete(root);
 }
@@ -479,7 +522,8 @@ static void test_bad_ratings(void **state) {
     } bad[] = {
         {"path,score\nnowhere/a.jpg,3\nnowhere/b.jpg,4\n", "none of the 2 photos"},
         {"path,score\nphotos/iaa_pub10_0183.jpg,3\n", "one does not show a taste"},
-        {"path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,3\n", "have the score 3"},
+        {"path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,3\n",
+         "have the score 3"},
         {"path,score\nphotos/iaa_pub10_0183.jpg,nan\nphotos/iaa_pub11_0202.jpg,3\n", "line 2"},
         {"path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,good\n", "line 3"},
         {"path,stars\nphotos/iaa_pub10_0183.jpg,3\n", "no column named score"},
@@ -487,50 +531,64 @@ static void test_bad_ratings(void **state) {
     };
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
         put("bad.csv", bad[i].csv);
-        expect_refusal(PIAA("rank", "photos", "--ratings", "bad.csv", ONE), 1, "piaa rank: ", bad[i].part);
+        expect_refusal(PIAA("rank", "photos", "--ratings", "bad.csv", ONE), 1,
+                       "piaa rank: ", bad[i].part);
     }
-    expect_refusal(PIAA("rank", "photos", "--ratings", "nowhere.csv", ONE), 1, "piaa rank: ", "nowhere.csv");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "nowhere.csv", ONE), 1,
+                   "piaa rank: ", "nowhere.csv");
     /* some that do not exist: a warning */
-    put("some.csv", "path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,4\nphotos/gone.jpg,5\n");
+    put("some.csv", "path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,4\nphotos/"
+                    "gone.jpg,5\n");
     expect_ok(PIAA("rank", "photos", "--ratings", "some.csv", ONE));
     assert_non_null(strstr(err, "warning: "));
     assert_non_null(strstr(err, "gone.jpg"));
     assert_non_null(strstr(err, "Learned from 2 ratings"));
     /* twice: averaged, and said */
-    put("twice.csv", "path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,4\nphotos/iaa_pub10_0183.jpg,2\n");
+    put("twice.csv", "path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,4\nphotos/"
+                     "iaa_pub10_0183.jpg,2\n");
     expect_ok(PIAA("rank", "photos", "--ratings", "twice.csv", ONE));
     assert_non_null(strstr(err, "warning: "));
     assert_non_null(strstr(out, "  2.5  photos/iaa_pub10_0183.jpg\n"));
 }
 
-/* ---------------------------------------------------------------------------------------------------- stores and models */
+/* ---------------------------------------------------------------------------- stores and models */
 
 static void test_other_store(void **state) {
     (void)state;
-    expect_ok(PIAA("embed", "photos/iaa_pub10_0183.jpg", "--out", "prompt.store", "--prompt", "Is it sharp?", ONE));
-    expect_refusal(PIAA("embed", "photos", "--out", "prompt.store", ONE), 1, "piaa embed: ", "Is it sharp?");
-    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--store", "prompt.store", ONE), 1, "piaa rank: ", "another --store");
-    expect_refusal(PIAA("embed", "photos", "--out", "prompt.store", "--prompt", "Is it sharp?", "--max-pixels", "5000", ONE), 1,
-                   "piaa embed: ", "5000 pixels");
-    expect_refusal(PIAA("embed", "photos", "--out", "photos", ONE), 2, "piaa embed: ", "neither a store nor empty");
+    expect_ok(PIAA("embed", "photos/iaa_pub10_0183.jpg", "--out", "prompt.store", "--prompt",
+                   "Is it sharp?", ONE));
+    expect_refusal(PIAA("embed", "photos", "--out", "prompt.store", ONE), 1,
+                   "piaa embed: ", "Is it sharp?");
+    expect_refusal(
+        PIAA("rank", "photos", "--ratings", "ratings.csv", "--store", "prompt.store", ONE), 1,
+        "piaa rank: ", "another --store");
+    expect_refusal(PIAA("embed", "photos", "--out", "prompt.store", "--prompt", "Is it sharp?",
+                        "--max-pixels", "5000", ONE),
+                   1, "piaa embed: ", "5000 pixels");
+    expect_refusal(PIAA("embed", "photos", "--out", "photos", ONE), 2,
+                   "piaa embed: ", "neither a store nor empty");
     expect_refusal(PIAA("store", "info", "photos"), 1, "piaa store info: ", "no store in photos");
     expect_refusal(PIAA("store", "list", "nowhere"), 1, "piaa store list: ", "nowhere");
-    expect_refusal(PIAA("fit", "--store", "nowhere", "--ratings", "ratings.csv", "--out", "t.json"), 1, "piaa fit: ", "nowhere");
+    expect_refusal(PIAA("fit", "--store", "nowhere", "--ratings", "ratings.csv", "--out", "t.json"),
+                   1, "piaa fit: ", "nowhere");
 }
 
 static void test_bad_models(void **state) {
     (void)state;
-    static const char *const kept[] = {"config.json", "preprocessor_config.json", "tokenizer.json", "tokenizer_config.json",
-                                       "model.safetensors"};
+    static const char *const kept[] = {"config.json", "preprocessor_config.json", "tokenizer.json",
+                                       "tokenizer_config.json", "model.safetensors"};
     static const struct {
         const char *folder, *without, *name, *text, *part;
     } bad[] = {
         {"llava", NULL, "config.json", "{\"model_type\": \"llava\"}", "supported: "},
-        {"broken", NULL, "config.json", "{\"model_type\": \"qwen3_vl\",\n \"text_config\": {", "line 2"},
+        {"broken", NULL, "config.json", "{\"model_type\": \"qwen3_vl\",\n \"text_config\": {",
+         "line 2"},
         {"untyped", NULL, "config.json", "{}", "model_type"},
         {"shardless", "model.safetensors", "model.safetensors.index.json",
-         "{\"weight_map\": {\"lm_head.weight\": \"model-00001-of-00002.safetensors\"}}", "model-00001-of-00002.safetensors"},
-        {"lying", NULL, "model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x7f{}", "model.safetensors"},
+         "{\"weight_map\": {\"lm_head.weight\": \"model-00001-of-00002.safetensors\"}}",
+         "model-00001-of-00002.safetensors"},
+        {"lying", NULL, "model.safetensors", "\xff\xff\xff\xff\xff\xff\xff\x7f{}",
+         "model.safetensors"},
         {"weightless", "model.safetensors", NULL, NULL, "weightless"},
     };
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
@@ -549,16 +607,19 @@ static void test_bad_models(void **state) {
             free(to);
         }
         expect_refusal(PIAA("model", "info", bad[i].folder), 1, "piaa model info: ", bad[i].part);
-        expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--model", bad[i].folder), 1, "piaa rank: ", bad[i].part);
+        expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--model", bad[i].folder),
+                       1, "piaa rank: ", bad[i].part);
     }
     expect_refusal(PIAA("model", "info", "nowhere"), 1, "piaa model info: ", "nowhere");
     expect_refusal(PIAA("model", "info", "photos"), 1, "piaa model info: ", "config.json");
 }
 
-/* A pair of GGUF files, apart from each other: --mmproj wherever there is --model, and a taste that finds its model again. */
+/* A pair of GGUF files, apart from each other: --mmproj wherever there is --model, and a taste that
+   finds its model again. */
 static void test_pair(void **state) {
     (void)state;
-    static const char text[] = PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", vision[] = PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf";
+    static const char text[] = PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf",
+                      vision[] = PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf";
     make_folder("apart");
     copy(text, "apart/text.gguf", 1);
     copy(vision, "vision.gguf", 1);
@@ -572,41 +633,54 @@ static void test_pair(void **state) {
     expect_ok(PIAA("embed", "photos", "--out", "pair.store", PAIR, ONE));
     expect_ok(PIAA("rank", "photos", "--ratings", "ratings.csv", PAIR, ONE));
     expect_ok(PIAA("bench", "photos/iaa_pub10_0183.jpg", PAIR, ONE));
-    expect_ok(PIAA("model", "convert", "apart/text.gguf", "--mmproj", "vision.gguf", "pair.gguf", "--dtype", "f32"));
+    expect_ok(PIAA("model", "convert", "apart/text.gguf", "--mmproj", "vision.gguf", "pair.gguf",
+                   "--dtype", "f32"));
     expect_ok(PIAA("model", "info", "pair.gguf"));
 
-    expect_ok(PIAA("fit", "--store", "pair.store", "--ratings", "ratings.csv", "--out", "pair.json"));
+    expect_ok(
+        PIAA("fit", "--store", "pair.store", "--ratings", "ratings.csv", "--out", "pair.json"));
     expect_ok(PIAA("predict", "--taste", "pair.json", "photos", ONE));
     expect_ok(PIAA("predict", "--taste", "pair.json", "photos", PAIR, ONE));
     char *from = at("vision.gguf"), *to = at("gone.gguf");
     assert_int_equal(rename(from, to), 0);
     free(from);
     free(to);
-    expect_refusal(PIAA("predict", "--taste", "pair.json", "photos", ONE), 1, "piaa predict: ", "vision.gguf");
-    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", PAIR), 1, "piaa rank: ", "vision.gguf");
+    expect_refusal(PIAA("predict", "--taste", "pair.json", "photos", ONE), 1,
+                   "piaa predict: ", "vision.gguf");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", PAIR), 1,
+                   "piaa rank: ", "vision.gguf");
     expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--mmproj", "gone.gguf"), 2,
                    "piaa rank: ", "--mmproj gone.gguf is the vision part of a text model");
-    expect_refusal(PIAA("embed", "photos", "--out", "p.store", "--model", PIAA_SOURCE "/models/demo", "--mmproj", "gone.gguf"), 2,
-                   "piaa embed: ", "leave out --mmproj");
-    expect_refusal(PIAA("model", "info", "--mmproj", "gone.gguf"), 2, "piaa model info: ", "--mmproj gone.gguf");
-    expect_refusal(PIAA("model", "info", "apart/text.gguf"), 1, "piaa model info: ", "name it with --mmproj");
-    expect_refusal(PIAA("model", "info", "apart/text.gguf", "--mmproj", "apart/text.gguf"), 1, "piaa model info: ", "not the vision part");
-    expect_refusal(PIAA("model", "info", "apart/text.gguf", "--mmproj", PIAA_GOLDEN "/gguf/gemma3-mmproj-f32.gguf"), 1,
-                   "piaa model info: ", "another kind of model");
+    expect_refusal(PIAA("embed", "photos", "--out", "p.store", "--model",
+                        PIAA_SOURCE "/models/demo", "--mmproj", "gone.gguf"),
+                   2, "piaa embed: ", "leave out --mmproj");
+    expect_refusal(PIAA("model", "info", "--mmproj", "gone.gguf"), 2,
+                   "piaa model info: ", "--mmproj gone.gguf");
+    expect_refusal(PIAA("model", "info", "apart/text.gguf"), 1,
+                   "piaa model info: ", "name it with --mmproj");
+    expect_refusal(PIAA("model", "info", "apart/text.gguf", "--mmproj", "apart/text.gguf"), 1,
+                   "piaa model info: ", "not the vision part");
+    expect_refusal(PIAA("model", "info", "apart/text.gguf", "--mmproj",
+                        PIAA_GOLDEN "/gguf/gemma3-mmproj-f32.gguf"),
+                   1, "piaa model info: ", "another kind of model");
     from = at("apart/text.gguf");
     remove(from);
     free(from);
-    expect_refusal(PIAA("predict", "--taste", "pair.json", "photos", ONE), 1,
-                   "piaa predict: ", "the model of this taste, apart/text.gguf,vision.gguf, is not there any more");
+    expect_refusal(PIAA("predict", "--taste", "pair.json", "photos", ONE), 1, "piaa predict: ",
+                   "the model of this taste, apart/text.gguf,vision.gguf, is not there any more");
 }
 
-/* ----------------------------------------------------------------------------------------- what the system does not allow */
+/* --------------------------------------------------------------- what the system does not allow */
 
 static void test_output(void **state) {
     (void)state;
     if (access("/dev/full", W_OK) == 0) {
-        assert_int_equal(finish(start(WORDS("rank", "photos", "--ratings", "ratings.csv", ONE), "/dev/full"), false), 1);
-        assert_non_null(strstr(err, "piaa rank: cannot write the result: No space left on device\n"));
+        assert_int_equal(
+            finish(start(WORDS("rank", "photos", "--ratings", "ratings.csv", ONE), "/dev/full"),
+                   false),
+            1);
+        assert_non_null(
+            strstr(err, "piaa rank: cannot write the result: No space left on device\n"));
         assert_int_equal(finish(start(WORDS("help"), "/dev/full"), false), 1);
     }
     /* a reader that goes away is nobody's fault */
@@ -624,9 +698,11 @@ static void test_output(void **state) {
     make_folder("locked");
     char *locked = at("locked");
     assert_int_equal(chmod(locked, 0500), 0);
-    expect_refusal(PIAA("embed", "photos", "--out", "locked/store", ONE), 1, "piaa embed: ", "locked/store");
+    expect_refusal(PIAA("embed", "photos", "--out", "locked/store", ONE), 1,
+                   "piaa embed: ", "locked/store");
     expect_refusal(PIAA("embed", "photos", "--out", "locked", ONE), 1, "piaa embed: ", "locked");
-    assert_int_equal(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "locked/t.json", "--pool", "lt", "--layer", "3"),
+    assert_int_equal(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out",
+                          "locked/t.json", "--pool", "lt", "--layer", "3"),
                      1);
     assert_non_null(strstr(err, "piaa fit: locked/t.json cannot be written: Permission denied\n"));
     free(locked);
@@ -648,11 +724,15 @@ static piaa_store *open_store(const char *name) {
 /* Ctrl-C half-way, then the same command again: the store is what it would have been. */
 static void test_stop(void **state) {
     (void)state;
-    char *all = piaa_format(NULL, "%s/data/sample/photos", PIAA_SOURCE), *first = at("stopped.store/lt.8.npy");
-    const char *const *words = WORDS("embed", all, "--out", "stopped.store", "--pool", "lt,lv,v", "--layer", "all", ONE);
+    char *all = piaa_format(NULL, "%s/data/sample/photos", PIAA_SOURCE),
+         *first = at("stopped.store/lt.8.npy");
+    const char *const *words =
+        WORDS("embed", all, "--out", "stopped.store", "--pool", "lt,lv,v", "--layer", "all", ONE);
     pid_t child = start(words, NULL);
     struct stat status = {0};
-    while (waitpid(child, NULL, WNOHANG) == 0 && (stat(first, &status) != 0 || status.st_size < 1000)) wait_a_little();
+    while (waitpid(child, NULL, WNOHANG) == 0 &&
+           (stat(first, &status) != 0 || status.st_size < 1000))
+        wait_a_little();
     kill(child, SIGINT);
     assert_int_equal(finish(child, true), 130);
     assert_int_equal(out_size, 0);
@@ -665,7 +745,8 @@ static void test_stop(void **state) {
     expect_ok(finish(start(words, NULL), true));
     char *unchanged = piaa_format(NULL, " %lld unchanged;", (long long)done);
     assert_non_null(strstr(err, unchanged));
-    expect_ok(PIAA("embed", all, "--out", "whole.store", "--pool", "lt,lv,v", "--layer", "all", ONE));
+    expect_ok(
+        PIAA("embed", all, "--out", "whole.store", "--pool", "lt,lv,v", "--layer", "all", ONE));
     store = open_store("stopped.store");
     piaa_store *whole = open_store("whole.store");
     assert_int_equal(piaa_store_photos(store), 60);
@@ -674,7 +755,8 @@ static void test_stop(void **state) {
         const piaa_photo *a = piaa_store_photo(whole, i), *b = piaa_store_find(store, a->path);
         assert_non_null(b);
         for (int s = 0; s < (int)slots->count; s++)
-            assert_memory_equal(piaa_store_vector(whole, s, a->row), piaa_store_vector(store, s, b->row),
+            assert_memory_equal(piaa_store_vector(whole, s, a->row),
+                                piaa_store_vector(store, s, b->row),
                                 (size_t)slots->items[s].dim * sizeof(float));
     }
     piaa_store_close(whole);
@@ -686,10 +768,12 @@ static void test_stop(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_help),       cmocka_unit_test(test_usage),       cmocka_unit_test(test_rank),
-        cmocka_unit_test(test_store),      cmocka_unit_test(test_bench),       cmocka_unit_test(test_model),
-        cmocka_unit_test(test_bad_photos), cmocka_unit_test(test_bad_ratings), cmocka_unit_test(test_other_store),
-        cmocka_unit_test(test_bad_models), cmocka_unit_test(test_pair),        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_help),        cmocka_unit_test(test_usage),
+        cmocka_unit_test(test_rank),        cmocka_unit_test(test_store),
+        cmocka_unit_test(test_bench),       cmocka_unit_test(test_model),
+        cmocka_unit_test(test_bad_photos),  cmocka_unit_test(test_bad_ratings),
+        cmocka_unit_test(test_other_store), cmocka_unit_test(test_bad_models),
+        cmocka_unit_test(test_pair),        cmocka_unit_test(test_output),
         cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,4 +1,5 @@
-/* The parser: what it takes, what it refuses and in which words, and what is written from the tables. */
+/* The parser: what it takes, what it refuses and in which words, and what is written from the
+   tables. */
 #include "support.h"
 
 #include "cli/help.h"
@@ -9,7 +10,8 @@ static const piaa_option reading[] = {
     {"exif", "WHAT", "turned or not", "apply", "apply ignore"},
     {0},
 };
-static const piaa_option printing[] = {{"top", "N", "the best N", "all", NULL}, {"json", NULL, "print [JSON]: all", NULL, NULL}, {0}};
+static const piaa_option printing[] = {
+    {"top", "N", "the best N", "all", NULL}, {"json", NULL, "print [JSON]: all", NULL, NULL}, {0}};
 static const piaa_command command = {
     .name = "rank",
     .summary = "Rank photos",
@@ -27,7 +29,8 @@ static bool parse(piaa_call *call, piaa_error *error, int count, char *const *wo
     return piaa_call_parse(call, &command, count, words, error);
 }
 
-#define PARSE(call, error, ...) parse(call, error, (int)PIAA_COUNT(((char *[]){__VA_ARGS__})), (char *[]){__VA_ARGS__})
+#define PARSE(call, error, ...)                                                                    \
+    parse(call, error, (int)PIAA_COUNT(((char *[]){__VA_ARGS__})), (char *[]){__VA_ARGS__})
 
 static void test_accepts(void **state) {
     (void)state;
@@ -45,7 +48,8 @@ static void test_accepts(void **state) {
     assert_true(piaa_call_integer(&call, "top", 1, 9, &top, &error));
     assert_int_equal(top, 7);
     piaa_call_free(&call);
-    /* after --, everything is an operand; a value may be empty or begin with dashes if it is written with = */
+    /* after --, everything is an operand; a value may be empty or begin with dashes if it is
+       written with = */
     assert_true(PARSE(&call, &error, "--model=", "--top=3", "--top", "4", "--", "--json"));
     assert_string_equal(piaa_call_value(&call, "model"), "");
     assert_string_equal(call.operands[0], "--json");
@@ -67,7 +71,8 @@ static void refuse(const char *expected, int count, char *const *words) {
     piaa_call_free(&call);
 }
 
-#define REFUSE(expected, ...) refuse(expected, (int)PIAA_COUNT(((char *[]){__VA_ARGS__})), (char *[]){__VA_ARGS__})
+#define REFUSE(expected, ...)                                                                      \
+    refuse(expected, (int)PIAA_COUNT(((char *[]){__VA_ARGS__})), (char *[]){__VA_ARGS__})
 
 static void test_refuses(void **state) {
     (void)state;
@@ -75,7 +80,9 @@ static void test_refuses(void **state) {
     REFUSE("unknown option --mod, did you mean --model?", "a", "--mod", "x"); /* no abbreviations */
     REFUSE("unknown option --jsn, did you mean --json?", "a", "--jsn=x");
     REFUSE("unknown option --quality: piaa rank --help lists them", "a", "--quality", "9");
-    REFUSE("unknown option -m: options are written out (--help); a name that begins with - goes after --", "a", "-m", "x");
+    REFUSE("unknown option -m: options are written out (--help); a name that begins with - goes "
+           "after --",
+           "a", "-m", "x");
     REFUSE("--model needs a value: --model DIR", "a", "--model");
     REFUSE("--model needs a value: --model DIR", "a", "--model", "--json");
     REFUSE("--json is a switch and takes no value", "a", "--json=yes");
@@ -118,14 +125,19 @@ static void test_help(void **state) {
     const piaa_command *const commands[] = {&command, NULL};
     piaa_text text = {0};
     assert_true(piaa_help_command(&command, &text, NULL));
-    assert_non_null(strstr(text.data, "Rank photos.\n\n  piaa rank photos\n\nUsage: piaa rank [OPTIONS] PHOTOS…\n\nReading\n"));
+    assert_non_null(strstr(
+        text.data,
+        "Rank photos.\n\n  piaa rank photos\n\nUsage: piaa rank [OPTIONS] PHOTOS…\n\nReading\n"));
     assert_non_null(strstr(text.data, "  --exif WHAT         turned or not (default: apply)\n"));
     for (const char *line = text.data; *line; line += strcspn(line, "\n") + 1)
         assert_true(strcspn(line, "\n") <= 82); /* 80 columns, … is 3 bytes */
     text.length = 0;
     assert_true(piaa_help_man(commands, &text, NULL));
-    assert_non_null(strstr(text.data, "\\fB\\-\\-exif\\fR \\fIWHAT\\fR\nturned or not (default: apply).\n"));
-    assert_non_null(strstr(text.data, "One\\etwo.\n.PP\n\\&.Three.\n")); /* nothing of the text is taken for a request */
+    assert_non_null(
+        strstr(text.data, "\\fB\\-\\-exif\\fR \\fIWHAT\\fR\nturned or not (default: apply).\n"));
+    assert_non_null(
+        strstr(text.data,
+               "One\\etwo.\n.PP\n\\&.Three.\n")); /* nothing of the text is taken for a request */
     text.length = 0;
     assert_true(piaa_help_completion(commands, "zsh", &text, NULL));
     assert_non_null(strstr(text.data, "'--json[print \\[JSON\\]\\: all]'"));

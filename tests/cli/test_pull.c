@@ -1,4 +1,5 @@
-/* piaa model pull, list and rm as a user runs them, against a server on loopback (tests/weights/server.h). */
+/* piaa model pull, list and rm as a user runs them, against a server on loopback
+   (tests/weights/server.h). */
 #include "weights/server.h"
 
 #include "base/json.h"
@@ -12,12 +13,15 @@
 
 static server hub;
 static char *world, *out, *err;
-static unsigned char weights[3000000]; /* zeros: their SHA-256 is what sha256sum says of head -c 3000000 /dev/zero */
+static unsigned char
+    weights[3000000]; /* zeros: their SHA-256 is what sha256sum says of head -c 3000000 /dev/zero */
 
-static const char list[] = "{\"sha\": \"" COMMIT "\", \"siblings\": ["
-                           "{\"rfilename\": \"config.json\", \"size\": 23, \"blobId\": \"6c2096e21ae474a475c870cd7c637f657f5628f0\"}, "
-                           "{\"rfilename\": \"model.safetensors\", \"size\": 3000000, \"lfs\": {\"sha256\": "
-                           "\"35bce4eae54ec8e6cc2868baa8d157914d6ae2858811b4cc0c078c94460fa26f\"}}]}";
+static const char list[] =
+    "{\"sha\": \"" COMMIT "\", \"siblings\": ["
+    "{\"rfilename\": \"config.json\", \"size\": 23, \"blobId\": "
+    "\"6c2096e21ae474a475c870cd7c637f657f5628f0\"}, "
+    "{\"rfilename\": \"model.safetensors\", \"size\": 3000000, \"lfs\": {\"sha256\": "
+    "\"35bce4eae54ec8e6cc2868baa8d157914d6ae2858811b4cc0c078c94460fa26f\"}}]}";
 
 /* Starts the program with its standard output and error in files; words ends with NULL. */
 static pid_t start(const char *const *words) {
@@ -27,7 +31,8 @@ static pid_t start(const char *const *words) {
     assert_true(child >= 0);
     if (child == 0) {
         signal(SIGINT, SIG_DFL); /* which a test runner in the background has ignored */
-        int null = open("/dev/null", O_RDONLY), into = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600),
+        int null = open("/dev/null", O_RDONLY),
+            into = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600),
             faults = open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         dup2(null, 0), dup2(into, 1), dup2(faults, 2);
         execv(PIAA_PROGRAM, (char *const *)words);
@@ -60,14 +65,16 @@ static int finish(pid_t child) {
 #define MODEL(...) finish(start(WORDS(__VA_ARGS__)))
 
 static void expect(int code, int expected, const char *in_out, const char *in_err) {
-    if (code != expected || !strstr(out, in_out) || !strstr(err, in_err)) fail_msg("exit code %d: %s%s", code, out, err);
+    if (code != expected || !strstr(out, in_out) || !strstr(err, in_err))
+        fail_msg("exit code %d: %s%s", code, out, err);
     assert_null(strstr(out, "hf_secret"));
     assert_null(strstr(err, "hf_secret"));
 }
 
 static int begin(void **state) {
     (void)state;
-    static const char *const variables[] = {"HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_CACHE", "SSL_CERT_FILE"};
+    static const char *const variables[] = {"HF_TOKEN_PATH", "HF_ENDPOINT", "HF_HUB_CACHE",
+                                            "SSL_CERT_FILE"};
     for (size_t i = 0; i < PIAA_COUNT(variables); i++) unsetenv(variables[i]);
     world = support_folder();
     char *cache = support_join(world, "cache"), *home = support_join(world, "hf");
@@ -79,7 +86,8 @@ static int begin(void **state) {
     server_start(&hub);
     hub.documents[0] = (document){"/api/models/t/m/revision/main?blobs=true", list, strlen(list)};
     hub.documents[1] = (document){"/t/m/resolve/" COMMIT "/config.json", CONFIG, strlen(CONFIG)};
-    hub.documents[2] = (document){"/t/m/resolve/" COMMIT "/model.safetensors", weights, sizeof weights};
+    hub.documents[2] =
+        (document){"/t/m/resolve/" COMMIT "/model.safetensors", weights, sizeof weights};
     return 0;
 }
 
@@ -97,7 +105,8 @@ static void pull_list_remove(void **state) {
     (void)state;
     expect(MODEL("list"), 0, "", "No model has been pulled yet");
     expect(MODEL("list", "--names"), 0, "qwen3-vl-4b     Qwen/Qwen3-VL-4B-Instruct\n", "");
-    expect(MODEL("pull", "t/m", "--from", hub.address), 0, "files          2, 3.0 MB, 3.0 MB of it fetched now\n", "Fetching config.json");
+    expect(MODEL("pull", "t/m", "--from", hub.address), 0,
+           "files          2, 3.0 MB, 3.0 MB of it fetched now\n", "Fetching config.json");
     assert_non_null(strstr(out, "to use it      --model t/m\n"));
     expect(MODEL("list"), 0, "t/m      3.0 MB  0123456789ab  main\n", "");
     assert_int_equal(MODEL("pull", "t/m", "--from", hub.address, "--json"), 0);
@@ -119,18 +128,27 @@ static void pull_list_remove(void **state) {
 /* Two kinds of a model in GGUF files, side by side; each is used by the name that pull says. */
 static void kinds(void **state) {
     (void)state;
-    static const char files[] = "{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"m-Q4_K_M.gguf\", \"size\": 23}, "
-                                "{\"rfilename\": \"m-Q8_0.gguf\", \"size\": 23}, {\"rfilename\": \"mmproj-F16.gguf\", \"size\": 23}]}";
+    static const char files[] =
+        "{\"sha\": \"" COMMIT
+        "\", \"siblings\": [{\"rfilename\": \"m-Q4_K_M.gguf\", \"size\": 23}, "
+        "{\"rfilename\": \"m-Q8_0.gguf\", \"size\": 23}, {\"rfilename\": \"mmproj-F16.gguf\", "
+        "\"size\": 23}]}";
     hub.documents[0] = (document){"/api/models/t/m/revision/main?blobs=true", files, strlen(files)};
     hub.documents[3] = (document){"/t/m/resolve/" COMMIT "/m-Q4_K_M.gguf", CONFIG, strlen(CONFIG)};
     hub.documents[4] = (document){"/t/m/resolve/" COMMIT "/m-Q8_0.gguf", CONFIG, strlen(CONFIG)};
-    hub.documents[5] = (document){"/t/m/resolve/" COMMIT "/mmproj-F16.gguf", CONFIG, strlen(CONFIG)};
-    expect(MODEL("pull", "t/m", "--from", hub.address), 0, "to use it      --model t/m:Q4_K_M\n", "Fetching mmproj-F16.gguf");
-    expect(MODEL("pull", "hf.co/t/m", "--file", "m-Q8_0.gguf", "--from", hub.address), 0, "to use it      --model t/m:Q8_0\n", "");
-    expect(MODEL("list"), 0, "t/m:Q4_K_M      0.0 kB  0123456789ab  main\nt/m:Q8_0        0.0 kB", "");
+    hub.documents[5] =
+        (document){"/t/m/resolve/" COMMIT "/mmproj-F16.gguf", CONFIG, strlen(CONFIG)};
+    expect(MODEL("pull", "t/m", "--from", hub.address), 0, "to use it      --model t/m:Q4_K_M\n",
+           "Fetching mmproj-F16.gguf");
+    expect(MODEL("pull", "hf.co/t/m", "--file", "m-Q8_0.gguf", "--from", hub.address), 0,
+           "to use it      --model t/m:Q8_0\n", "");
+    expect(MODEL("list"), 0, "t/m:Q4_K_M      0.0 kB  0123456789ab  main\nt/m:Q8_0        0.0 kB",
+           "");
     expect(MODEL("info", "t/m:Q8_0"), 1, "", "m-Q8_0.gguf is not a GGUF file");
-    expect(MODEL("info", "t/m:Q6_K"), 1, "", "has not been pulled: piaa model pull t/m:Q6_K fetches it");
-    expect(MODEL("pull", "t/m:Q6_K", "--from", hub.address), 2, "", "it holds Q4_K_M (0.0 MB), Q8_0 (0.0 MB)");
+    expect(MODEL("info", "t/m:Q6_K"), 1, "",
+           "has not been pulled: piaa model pull t/m:Q6_K fetches it");
+    expect(MODEL("pull", "t/m:Q6_K", "--from", hub.address), 2, "",
+           "it holds Q4_K_M (0.0 MB), Q8_0 (0.0 MB)");
     expect(MODEL("pull", "t/m", "--mmproj", "m-Q8_0.gguf", "--from", hub.address), 2, "",
            "has no vision part m-Q8_0.gguf; it holds mmproj-F16.gguf");
     expect(MODEL("rm", "t/m:Q8_0"), 0, "", "Removed t/m:Q8_0");
@@ -144,7 +162,8 @@ static void refusals(void **state) {
     expect(MODEL("pull", "quen3-vl-4b"), 2, "", "is not the name of a model");
     expect(MODEL("pull"), 2, "", "missing");
     expect(MODEL("pull", "t/other", "--from", hub.address), 1, "", "has no model t/other");
-    expect(MODEL("pull", "t/m", "--from", "ftp://127.0.0.1"), 2, "", "not one that begins with https://");
+    expect(MODEL("pull", "t/m", "--from", "ftp://127.0.0.1"), 2, "",
+           "not one that begins with https://");
     assert_int_equal(MODEL("pull", "--help"), 0);
     assert_non_null(strstr(out, "HF_TOKEN"));
 }
@@ -169,6 +188,7 @@ static void interrupted(void **state) {
 
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
-    const struct CMUnitTest tests[] = {TEST(pull_list_remove), TEST(kinds), TEST(refusals), TEST(interrupted)};
+    const struct CMUnitTest tests[] = {TEST(pull_list_remove), TEST(kinds), TEST(refusals),
+                                       TEST(interrupted)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

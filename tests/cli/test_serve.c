@@ -1,5 +1,6 @@
-/* piaa devices, piaa serve, and --device rpc://…, with the built program on both sides: what comes back is what the CPU gives, and a server
- * that is killed half-way costs no more than the photo in hand. */
+/* piaa devices, piaa serve, and --device rpc://…, with the built program on both sides: what comes
+ * back is what the CPU gives, and a server that is killed half-way costs no more than the photo in
+ * hand. */
 #include "support.h"
 
 #include "base/json.h"
@@ -29,7 +30,8 @@ static char *slurp(const char *name) {
 
 /* Starts the program with its standard streams in the files NAME.out and NAME.err. */
 static pid_t start(const char *const *words, const char *name) {
-    char *cache = at("cache"), *into = piaa_format(NULL, "%s/%s.out", world, name), *faults = piaa_format(NULL, "%s/%s.err", world, name);
+    char *cache = at("cache"), *into = piaa_format(NULL, "%s/%s.out", world, name),
+         *faults = piaa_format(NULL, "%s/%s.err", world, name);
     fflush(NULL);
     pid_t child = fork();
     assert_true(child >= 0);
@@ -37,7 +39,8 @@ static pid_t start(const char *const *words, const char *name) {
         setenv("XDG_CACHE_HOME", cache, 1);
         unsetenv("PIAA_MODEL");
         signal(SIGINT, SIG_DFL); /* which a test runner in the background has ignored */
-        int output = open(into, O_WRONLY | O_CREAT | O_TRUNC, 0600), errors = open(faults, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        int output = open(into, O_WRONLY | O_CREAT | O_TRUNC, 0600),
+            errors = open(faults, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         if (output < 0 || errors < 0 || chdir(world) != 0) _exit(99);
         dup2(output, 1);
         dup2(errors, 2);
@@ -73,17 +76,19 @@ static void expect_ok(int code) {
     if (code != 0) fail_msg("exit code %d: %s", code, err);
 }
 
-/* Exit code, and exactly one line on standard error (the demonstration model's note aside) that begins with `who` and holds `part`. */
+/* Exit code, and exactly one line on standard error (the demonstration model's note aside) that
+   begins with `who` and holds `part`. */
 static void expect_refusal(int code, int expected, const char *who, const char *part) {
     if (code != expected) fail_msg("exit code %d instead of %d: %s", code, expected, err);
     assert_string_equal(out, "");
     const char *line = err;
     if (strncmp(line, "This is the demonstration model", 31) == 0) line += strcspn(line, "\n") + 1;
-    if (strncmp(line, who, strlen(who)) != 0 || !strstr(line, part) || strchr(line, '\n') != line + strlen(line) - 1)
+    if (strncmp(line, who, strlen(who)) != 0 || !strstr(line, part) ||
+        strchr(line, '\n') != line + strlen(line) - 1)
         fail_msg("expected one line \"%s… %s …\", got: %s", who, part, err);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ server */
+/* --------------------------------------------------------------------------------------- server */
 
 typedef struct lender {
     pid_t child;
@@ -105,7 +110,7 @@ static void end(const lender *l) {
     expect_ok(finish(l->child, "serve"));
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- tests */
+/* ---------------------------------------------------------------------------------------- tests */
 
 static void test_devices(void **state) {
     (void)state;
@@ -133,15 +138,22 @@ static void test_refusals(void **state) {
     char nobody[48];
     snprintf(nobody, sizeof nobody, "rpc://127.0.0.1:%d", server_free_port());
     char *photos = piaa_format(NULL, "%s/data/sample/photos", PIAA_SOURCE);
-    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", nobody), 1, "piaa embed: ", "nobody serves a device");
-    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "rpc://127.0.0.1:65536"), 2, "piaa embed: ", "from 1 to 65535");
-    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "abacus"), 2, "piaa embed: ", "no device abacus; devices: cpu");
-    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "cuda77"), 2, "piaa embed: ", "no device cuda77");
-    expect_refusal(PIAA("rank", photos, "--ratings", "/dev/null", "--device"), 2, "piaa rank: ", "--device needs a value");
-    expect_refusal(PIAA("serve", "--listen", "127.0.0.1:x"), 2, "piaa serve: ", "no address to listen at");
+    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", nobody), 1,
+                   "piaa embed: ", "nobody serves a device");
+    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "rpc://127.0.0.1:65536"),
+                   2, "piaa embed: ", "from 1 to 65535");
+    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "abacus"), 2,
+                   "piaa embed: ", "no device abacus; devices: cpu");
+    expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "cuda77"), 2,
+                   "piaa embed: ", "no device cuda77");
+    expect_refusal(PIAA("rank", photos, "--ratings", "/dev/null", "--device"), 2,
+                   "piaa rank: ", "--device needs a value");
+    expect_refusal(PIAA("serve", "--listen", "127.0.0.1:x"), 2,
+                   "piaa serve: ", "no address to listen at");
     expect_refusal(PIAA("serve", "--device", "abacus"), 2, "piaa serve: ", "no device abacus");
     lender l = lend(server_free_port());
-    expect_refusal(PIAA("serve", "--listen", l.listen, "--device", "cpu"), 1, "piaa serve: ", "another server does already");
+    expect_refusal(PIAA("serve", "--listen", l.listen, "--device", "cpu"), 1,
+                   "piaa serve: ", "another server does already");
     end(&l);
     assert_non_null(strstr(err, "Serving at 127.0.0.1:"));
     assert_non_null(strstr(err, "Stopped.\n"));
@@ -158,17 +170,20 @@ static piaa_store *open_store(const char *name) {
     return store;
 }
 
-/* The largest relative error of the vectors of `name` against those of `reference`, which has as many photos. */
+/* The largest relative error of the vectors of `name` against those of `reference`, which has as
+   many photos. */
 static double distance(const char *name, const char *reference) {
     piaa_store *a = open_store(name), *b = open_store(reference);
     double worst = 0;
     assert_int_equal(piaa_store_photos(a), piaa_store_photos(b));
     const piaa_slots *slots = piaa_store_slots(b);
     for (size_t i = 0; i < piaa_store_photos(b); i++) {
-        const piaa_photo *expected = piaa_store_photo(b, i), *found = piaa_store_find(a, expected->path);
+        const piaa_photo *expected = piaa_store_photo(b, i),
+                         *found = piaa_store_find(a, expected->path);
         assert_non_null(found);
         for (int s = 0; s < (int)slots->count; s++) {
-            const float *x = piaa_store_vector(a, s, found->row), *y = piaa_store_vector(b, s, expected->row);
+            const float *x = piaa_store_vector(a, s, found->row),
+                        *y = piaa_store_vector(b, s, expected->row);
             assert_true(x && y);
             double e = support_relative_error(x, y, (size_t)slots->items[s].dim);
             if (e > worst) worst = e;
@@ -179,12 +194,16 @@ static double distance(const char *name, const char *reference) {
     return worst;
 }
 
-/* The server is killed when some photos are in the store; the same command goes on with another server at the same place. */
+/* The server is killed when some photos are in the store; the same command goes on with another
+   server at the same place. */
 static void test_embed(void **state) {
     (void)state;
     lender l = lend(server_free_port());
-    char *all = piaa_format(NULL, "%s/data/sample/photos", PIAA_SOURCE), *first = at("lost.store/lt.8.npy");
-#define EMBED(STORE, DEVICE) WORDS("embed", all, "--out", STORE, "--pool", "lt,lv,v", "--layer", "all", "--device", DEVICE, ONE)
+    char *all = piaa_format(NULL, "%s/data/sample/photos", PIAA_SOURCE),
+         *first = at("lost.store/lt.8.npy");
+#define EMBED(STORE, DEVICE)                                                                       \
+    WORDS("embed", all, "--out", STORE, "--pool", "lt,lv,v", "--layer", "all", "--device", DEVICE, \
+          ONE)
     expect_ok(finish(start(EMBED("cpu.store", "cpu"), "run"), "run"));
     expect_ok(finish(start(EMBED("whole.store", l.device), "run"), "run"));
     double e = distance("whole.store", "cpu.store");
@@ -193,7 +212,9 @@ static void test_embed(void **state) {
 
     pid_t child = start(EMBED("lost.store", l.device), "run");
     struct stat status = {0};
-    while (waitpid(child, NULL, WNOHANG) == 0 && (stat(first, &status) != 0 || status.st_size < 1000)) server_pause(2);
+    while (waitpid(child, NULL, WNOHANG) == 0 &&
+           (stat(first, &status) != 0 || status.st_size < 1000))
+        server_pause(2);
     kill(l.child, SIGKILL);
     waitpid(l.child, NULL, 0);
     expect_refusal(finish(child, "run"), 1, "piaa embed: ", "went away in the middle of the work");
@@ -231,6 +252,8 @@ static int tear_down(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices), cmocka_unit_test(test_refusals), cmocka_unit_test(test_embed)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),
+                                       cmocka_unit_test(test_refusals),
+                                       cmocka_unit_test(test_embed)};
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -1,6 +1,6 @@
 /*
- * probe, reduce, eval, explain and report as a user runs them, from image files to the page: the published predictions come out, and what
- * people do wrong is one clear line.
+ * probe, reduce, eval, explain and report as a user runs them, from image files to the page: the
+ * published predictions come out, and what people do wrong is one clear line.
  */
 #include "report/xml_check.h"
 
@@ -41,7 +41,8 @@ static int run(const char *const *words) {
         if (chdir(world) != 0) _exit(99);
         setenv("XDG_CACHE_HOME", cache, 1);
         unsetenv("PIAA_MODEL");
-        int into = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600), faults = open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        int into = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600),
+            faults = open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
         if (into < 0 || faults < 0) _exit(99);
         dup2(into, 1);
         dup2(faults, 2);
@@ -110,11 +111,12 @@ static double number(const cJSON *object, const char *key) {
     return value;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- the study */
+/* ------------------------------------------------------------------------------------ the study */
 
 static void probe_writes_the_published_keys(void **state) {
     (void)state;
-    expect_ok(PIAA("probe", "--data", PARA, "--pool", "lt,v", "--layer", "3", "--augment", "gray", "--out", "probe.run", ONE));
+    expect_ok(PIAA("probe", "--data", PARA, "--pool", "lt,v", "--layer", "3", "--augment", "gray",
+                   "--out", "probe.run", ONE));
     assert_non_null(strstr(out, "overall score"));
     cJSON *root = read_json("probe.run/probe.json");
     static const char *const keys[] = {"train.rho", "train.r2", "train.rmse", "val.rho",  "val.r2",
@@ -127,7 +129,8 @@ static void probe_writes_the_published_keys(void **state) {
     }
     assert_string_equal(piaa_json_string(cJSON_GetArrayItem(list, 0), "source"), "llm_text");
     assert_string_equal(piaa_json_string(cJSON_GetArrayItem(list, 1), "source"), "vision");
-    assert_string_equal(piaa_json_string(root, "config.prompt"), "Assess the aesthetics of this image.");
+    assert_string_equal(piaa_json_string(root, "config.prompt"),
+                        "Assess the aesthetics of this image.");
     assert_int_equal(number(root, "counts.train"), 320);
     assert_int_equal(number(root, "counts.test"), 80);
     /* without colour, predicted colour moves more than predicted composition */
@@ -140,19 +143,24 @@ static void probe_writes_the_published_keys(void **state) {
 /* Rows of the run that the published file holds too, one by one. */
 static void expect_published(const char *method, const char *support, const char *golden) {
     piaa_error error = {0};
-    char *own_path = at("eval.run/predictions.csv"), *path = piaa_format(NULL, "%s/reference/demo/%s.csv", PIAA_GOLDEN, golden);
+    char *own_path = at("eval.run/predictions.csv"),
+         *path = piaa_format(NULL, "%s/reference/demo/%s.csv", PIAA_GOLDEN, golden);
     piaa_csv *own = piaa_csv_open(own_path, &error), *theirs = piaa_csv_open(path, &error);
     if (!own || !theirs) fail_msg("%s", error.message);
     assert_int_equal(piaa_csv_columns(own), piaa_csv_columns(theirs));
-    for (int c = 0; c < piaa_csv_columns(own); c++) assert_string_equal(piaa_csv_column_name(own, c), piaa_csv_column_name(theirs, c));
+    for (int c = 0; c < piaa_csv_columns(own); c++)
+        assert_string_equal(piaa_csv_column_name(own, c), piaa_csv_column_name(theirs, c));
     size_t rows = 0, close = 0;
     while (piaa_csv_next(own, &error) == 1) {
-        if (strcmp(piaa_csv_field(own, 4), method) != 0 || strcmp(piaa_csv_field(own, 3), support) != 0) continue;
+        if (strcmp(piaa_csv_field(own, 4), method) != 0 ||
+            strcmp(piaa_csv_field(own, 3), support) != 0)
+            continue;
         assert_int_equal(piaa_csv_next(theirs, &error), 1);
         for (int c = 0; c < piaa_csv_columns(own); c++)
             if (c != 6) assert_string_equal(piaa_csv_field(own, c), piaa_csv_field(theirs, c));
         double a = 0, b = 9;
-        assert_true(piaa_parse_number(piaa_csv_field(own, 6), &a) && piaa_parse_number(piaa_csv_field(theirs, 6), &b));
+        assert_true(piaa_parse_number(piaa_csv_field(own, 6), &a) &&
+                    piaa_parse_number(piaa_csv_field(theirs, 6), &b));
         close += fabs(a - b) < 2e-3;
         rows++;
     }
@@ -170,8 +178,9 @@ static void eval_predicts_what_was_published(void **state) {
     (void)state;
     expect_ok(PIAA("reduce", "--data", PARA, "--out", "projection.json", ONE));
     assert_non_null(strstr(out, "composition"));
-    expect_ok(PIAA("eval", "--data", PARA, "--method", "linear-hidden,giaa-target,reduce", "--projection", "projection.json", "--support",
-                   "10,100", "--baseline", "giaa-target", "--out", "eval.run", ONE));
+    expect_ok(PIAA("eval", "--data", PARA, "--method", "linear-hidden,giaa-target,reduce",
+                   "--projection", "projection.json", "--support", "10,100", "--baseline",
+                   "giaa-target", "--out", "eval.run", ONE));
     expect_published("direct_linear_llm_text_L3", "large", "para_linear_hidden_LT3_large");
     expect_published("direct_linear_llm_text_L3", "small", "para_linear_hidden_LT3_small");
     expect_published("direct_linear_giaa_gt_llm_text_L3", "large", "para_giaa_target_LT3_large");
@@ -189,11 +198,12 @@ static void eval_predicts_what_was_published(void **state) {
     }
     assert_int_equal(compared, 4);
     const cJSON *linear = cJSON_GetArrayItem(outcomes, 3); /* large, after three of small */
-    assert_true(fabs(number(linear, "spearman.mean") - 0.564) < 1e-3 && fabs(number(linear, "r2.mean") - 0.305) < 1e-3);
+    assert_true(fabs(number(linear, "spearman.mean") - 0.564) < 1e-3 &&
+                fabs(number(linear, "r2.mean") - 0.305) < 1e-3);
     cJSON_Delete(root);
     /* several layers side by side, and one against another */
-    expect_ok(
-        PIAA("eval", "--data", PARA, "--layer", "3", "--pair", "lt.3+v.3", "--baseline", "linear-hidden@lt.3", "--out", "pair.run", ONE));
+    expect_ok(PIAA("eval", "--data", PARA, "--layer", "3", "--pair", "lt.3+v.3", "--baseline",
+                   "linear-hidden@lt.3", "--out", "pair.run", ONE));
     assert_non_null(strstr(out, "LT3+V3"));
     assert_non_null(strstr(out, "Against the baseline"));
 }
@@ -209,12 +219,16 @@ static void the_report_is_a_page(void **state) {
     assert_null(strstr(page, "<script"));
     assert_null(strstr(page, "src="));
     assert_non_null(strstr(tables, "\\midrule"));
-    static const char *const figures[] = {"1-layers",  "1-heat",    "1-scatter",       "1-labels",        "1-predictions", "1-changes",
-                                          "2-methods", "2-scatter", "2-improvement-1", "2-distributions", "2-variance",    "3-methods"};
+    static const char *const figures[] = {"1-layers",        "1-heat",        "1-scatter",
+                                          "1-labels",        "1-predictions", "1-changes",
+                                          "2-methods",       "2-scatter",     "2-improvement-1",
+                                          "2-distributions", "2-variance",    "3-methods"};
     bool drawn = !strstr(page, "gnuplot was not there");
     for (size_t i = 0; i < PIAA_COUNT(figures); i++) {
-        char *csv_name = piaa_format(NULL, "report-figures/%s.csv", figures[i]), *csv = slurp(csv_name);
-        char *svg_name = piaa_format(NULL, "report-figures/%s.svg", figures[i]), *svg = drawn ? slurp(svg_name) : NULL;
+        char *csv_name = piaa_format(NULL, "report-figures/%s.csv", figures[i]),
+             *csv = slurp(csv_name);
+        char *svg_name = piaa_format(NULL, "report-figures/%s.svg", figures[i]),
+             *svg = drawn ? slurp(svg_name) : NULL;
         piaa_csv *rows = piaa_csv_parse(csv, strlen(csv), csv_name, NULL);
         assert_non_null(rows);
         assert_int_equal(piaa_csv_next(rows, NULL), 1);
@@ -232,56 +246,76 @@ static void the_report_is_a_page(void **state) {
 static void explain_adds_up(void **state) {
     (void)state;
     expect_ok(PIAA("embed", SAMPLE "/photos", "--out", "sample.store", ONE));
-    expect_ok(PIAA("fit", "--store", "sample.store", "--ratings", SAMPLE "/ratings.csv", "--out", "taste.json"));
-    expect_ok(PIAA("explain", SAMPLE "/photos/iaa_pub10_0183.jpg", "--taste", "taste.json", "--projection", "projection.json", "--ratings",
-                   SAMPLE "/ratings.csv", "--store", "sample.store", "--csv", ONE));
+    expect_ok(PIAA("fit", "--store", "sample.store", "--ratings", SAMPLE "/ratings.csv", "--out",
+                   "taste.json"));
+    expect_ok(PIAA("explain", SAMPLE "/photos/iaa_pub10_0183.jpg", "--taste", "taste.json",
+                   "--projection", "projection.json", "--ratings", SAMPLE "/ratings.csv", "--store",
+                   "sample.store", "--csv", ONE));
     piaa_csv *csv = piaa_csv_parse(out, out_size, "out", NULL);
     assert_int_equal(piaa_csv_next(csv, NULL), 1);
     double figures[16], sum = 0;
     int count = piaa_csv_columns(csv) - 1;
     assert_int_equal(count, 4 + 6);
-    for (int i = 0; i < count; i++) assert_true(piaa_parse_number(piaa_csv_field(csv, i + 1), &figures[i]));
+    for (int i = 0; i < count; i++)
+        assert_true(piaa_parse_number(piaa_csv_field(csv, i + 1), &figures[i]));
     for (int i = 4; i < count; i++) sum += figures[i];
-    assert_true(fabs(sum - figures[2]) < 1e-9);                                  /* the contributions are what is accounted for */
-    assert_true(fabs(figures[1] + figures[2] + figures[3] - figures[0]) < 1e-9); /* average + accounted + rest = score */
+    assert_true(fabs(sum - figures[2]) < 1e-9); /* the contributions are what is accounted for */
+    assert_true(fabs(figures[1] + figures[2] + figures[3] - figures[0]) <
+                1e-9); /* average + accounted + rest = score */
     piaa_csv_close(csv);
-    expect_ok(PIAA("explain", SAMPLE "/photos/iaa_pub10_0183.jpg", "--taste", "taste.json", "--projection", "projection.json", "--ratings",
-                   SAMPLE "/ratings.csv", "--store", "sample.store", ONE));
+    expect_ok(PIAA("explain", SAMPLE "/photos/iaa_pub10_0183.jpg", "--taste", "taste.json",
+                   "--projection", "projection.json", "--ratings", SAMPLE "/ratings.csv", "--store",
+                   "sample.store", ONE));
     assert_non_null(strstr(out, "from what they do not account for"));
     assert_non_null(strstr(err, "The attributes "));
-    expect_ok(PIAA("explain", SAMPLE "/photos", "--taste", "taste.json", "--projection", "projection.json", "--store", "sample.store",
-                   "--json", ONE));
+    expect_ok(PIAA("explain", SAMPLE "/photos", "--taste", "taste.json", "--projection",
+                   "projection.json", "--store", "sample.store", "--json", ONE));
     cJSON *root = piaa_json_parse(out, out_size, "out", NULL);
     assert_int_equal(cJSON_GetArraySize(piaa_json_find(root, "photos")), 60);
     cJSON_Delete(root);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- faults */
+/* --------------------------------------------------------------------------------------- faults */
 
 static void options_are_checked_first(void **state) {
     (void)state;
     expect_refusal(PIAA("probe", "--out", "x.run"), 2, "--data SET is missing");
     expect_refusal(PIAA("probe", "--data", PARA), 2, "--out RUN is missing");
-    expect_refusal(PIAA("probe", "--data", PARA, "--augment", "blur", "--out", "x.run"), 2, "--augment cannot be \"blur\"");
-    expect_refusal(PIAA("probe", "--data", PARA, "--layer", "9", "--out", "x.run"), 2, "layers 0 to 8");
-    expect_refusal(PIAA("eval", "--data", PARA, "--method", "linear-hiden", "--out", "x.run"), 2, "did you mean linear-hidden");
-    expect_refusal(PIAA("eval", "--data", PARA, "--method", "reduce", "--out", "x.run"), 2, "--projection FILE");
-    expect_refusal(PIAA("eval", "--data", PARA, "--support", "100,10", "--out", "x.run"), 2, "smaller number first");
-    expect_refusal(PIAA("eval", "--data", PARA, "--support", "ten", "--out", "x.run"), 2, "--support cannot be \"ten\"");
-    expect_refusal(PIAA("eval", "--data", PARA, "--pair", "lt3+v5", "--out", "x.run"), 2, "lt.3+v.5");
-    expect_refusal(PIAA("eval", "--data", PARA, "--users", "hard", "--images", "hard", "--out", "x.run"), 2, "do not go together");
-    expect_refusal(PIAA("eval", "--data", PARA, "--baseline", "reduce", "--out", "x.run", ONE), 2, "none of the methods");
+    expect_refusal(PIAA("probe", "--data", PARA, "--augment", "blur", "--out", "x.run"), 2,
+                   "--augment cannot be \"blur\"");
+    expect_refusal(PIAA("probe", "--data", PARA, "--layer", "9", "--out", "x.run"), 2,
+                   "layers 0 to 8");
+    expect_refusal(PIAA("eval", "--data", PARA, "--method", "linear-hiden", "--out", "x.run"), 2,
+                   "did you mean linear-hidden");
+    expect_refusal(PIAA("eval", "--data", PARA, "--method", "reduce", "--out", "x.run"), 2,
+                   "--projection FILE");
+    expect_refusal(PIAA("eval", "--data", PARA, "--support", "100,10", "--out", "x.run"), 2,
+                   "smaller number first");
+    expect_refusal(PIAA("eval", "--data", PARA, "--support", "ten", "--out", "x.run"), 2,
+                   "--support cannot be \"ten\"");
+    expect_refusal(PIAA("eval", "--data", PARA, "--pair", "lt3+v5", "--out", "x.run"), 2,
+                   "lt.3+v.5");
+    expect_refusal(
+        PIAA("eval", "--data", PARA, "--users", "hard", "--images", "hard", "--out", "x.run"), 2,
+        "do not go together");
+    expect_refusal(PIAA("eval", "--data", PARA, "--baseline", "reduce", "--out", "x.run", ONE), 2,
+                   "none of the methods");
     expect_refusal(PIAA("report", "eval.run", "--out", "report.pdf"), 2, ".html");
     expect_refusal(PIAA("report", "--out", "report.html"), 2, "missing");
-    expect_refusal(PIAA("explain", SAMPLE "/photos", "--taste", "t.json"), 2, "--projection FILE is missing");
+    expect_refusal(PIAA("explain", SAMPLE "/photos", "--taste", "t.json"), 2,
+                   "--projection FILE is missing");
 }
 
 static void wrong_folders_are_named(void **state) {
     (void)state;
-    expect_refusal(PIAA("probe", "--data", "aadb:" PIAA_SOURCE "/data/para", "--out", "x.run"), 1, "it looks like para:");
-    expect_refusal(PIAA("probe", "--data", PIAA_SOURCE "/data/para", "--out", "x.run"), 2, "write para:");
-    expect_refusal(PIAA("eval", "--data", "aadb:" PIAA_SOURCE "/data/aadb", "--out", "x.run"), 1, "no personal ratings");
-    expect_refusal(PIAA("eval", "--data", PARA, "--out", "probe.run"), 2, "holds another kind of run");
+    expect_refusal(PIAA("probe", "--data", "aadb:" PIAA_SOURCE "/data/para", "--out", "x.run"), 1,
+                   "it looks like para:");
+    expect_refusal(PIAA("probe", "--data", PIAA_SOURCE "/data/para", "--out", "x.run"), 2,
+                   "write para:");
+    expect_refusal(PIAA("eval", "--data", "aadb:" PIAA_SOURCE "/data/aadb", "--out", "x.run"), 1,
+                   "no personal ratings");
+    expect_refusal(PIAA("eval", "--data", PARA, "--out", "probe.run"), 2,
+                   "holds another kind of run");
     expect_refusal(PIAA("probe", "--data", PARA, "--out", "cache"), 2, "not a run's");
     expect_refusal(PIAA("report", "cache", "--out", "x.html"), 2, "is not a run");
     expect_refusal(PIAA("report", "nowhere", "--out", "x.html"), 2, "is not a run");
@@ -289,34 +323,39 @@ static void wrong_folders_are_named(void **state) {
     char *folder = at("half.run");
     assert_int_equal(mkdir(folder, 0700), 0);
     support_write(folder, "eval.json", whole, strlen(whole) / 2);
-    expect_refusal(PIAA("report", "eval.run", "half.run", "--out", "x.html"), 1, "half.run/eval.json");
+    expect_refusal(PIAA("report", "eval.run", "half.run", "--out", "x.html"), 1,
+                   "half.run/eval.json");
     char *page = at("x.html");
     assert_false(piaa_file_exists(page));
     free(page);
     free(folder);
     free(whole);
     /* attributes of another layer */
-    expect_refusal(
-        PIAA("eval", "--data", PARA, "--method", "reduce", "--projection", "projection.json", "--layer", "2", "--out", "y.run", ONE), 1,
-        "layer");
+    expect_refusal(PIAA("eval", "--data", PARA, "--method", "reduce", "--projection",
+                        "projection.json", "--layer", "2", "--out", "y.run", ONE),
+                   1, "layer");
 }
 
-/* A table of one's own with a missing file, a broken picture and a row that is no rating: the run goes on, and the report says so. */
+/* A table of one's own with a missing file, a broken picture and a row that is no rating: the run
+   goes on, and the report says so. */
 static void losses_are_told(void **state) {
     (void)state;
-    static const char *const names[] = {"10_0183", "10_0197", "10_0199", "11_0202", "11_0218", "11_0219", "12_0221", "12_0232"};
+    static const char *const names[] = {"10_0183", "10_0197", "10_0199", "11_0202",
+                                        "11_0218", "11_0219", "12_0221", "12_0232"};
     piaa_text csv = {0};
     piaa_text_format(&csv, NULL, "user,path,score\n");
     for (int user = 0; user < 2; user++) {
         for (size_t i = 0; i < PIAA_COUNT(names); i++)
-            piaa_text_format(&csv, NULL, "%d,%s/photos/iaa_pub%s.jpg,%zu.5\n", user, SAMPLE, names[i], (i * 3 + (size_t)user) % 5 + 1);
+            piaa_text_format(&csv, NULL, "%d,%s/photos/iaa_pub%s.jpg,%zu.5\n", user, SAMPLE,
+                             names[i], (i * 3 + (size_t)user) % 5 + 1);
         piaa_text_format(&csv, NULL, "%d,broken.jpg,2\n%d,gone.jpg,3\n", user, user);
     }
     piaa_text_format(&csv, NULL, "1,%s/photos/iaa_pub%s.jpg,lovely\n", SAMPLE, names[0]);
     support_write(world, "own.csv", csv.data, csv.length);
     support_write(world, "broken.jpg", "no picture", 10);
     free(csv.data);
-    expect_ok(PIAA("eval", "--data", "csv:own.csv", "--support", "6", "--test", "4", "--out", "own.run", ONE));
+    expect_ok(PIAA("eval", "--data", "csv:own.csv", "--support", "6", "--test", "4", "--out",
+                   "own.run", ONE));
     assert_non_null(strstr(err, "own.csv, line 22"));
     assert_non_null(strstr(err, "gone.jpg"));
     assert_non_null(strstr(err, "broken.jpg"));
@@ -326,7 +365,8 @@ static void losses_are_told(void **state) {
     assert_non_null(strstr(loss, "1 image file is missing"));
     assert_int_equal(number(root, "config.unreadable"), 1);
     const cJSON *outcome = cJSON_GetArrayItem(piaa_json_find(root, "outcomes"), 0);
-    assert_int_equal(number(outcome, "support_left_out") + number(outcome, "test_left_out"), 4); /* two images of two people */
+    assert_int_equal(number(outcome, "support_left_out") + number(outcome, "test_left_out"),
+                     4); /* two images of two people */
     cJSON_Delete(root);
     expect_ok(PIAA("report", "own.run", "--out", "own.html"));
     char *page = slurp("own.html");

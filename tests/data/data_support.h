@@ -24,7 +24,8 @@ static inline void hear_nothing_more(heard *h) {
 }
 
 static inline void expect_heard(const heard *h, const char *part) {
-    if (!h->all.data || !strstr(h->all.data, part)) fail_msg("nobody said \"%s\" but:\n%s", part, h->all.data ? h->all.data : "nothing");
+    if (!h->all.data || !strstr(h->all.data, part))
+        fail_msg("nobody said \"%s\" but:\n%s", part, h->all.data ? h->all.data : "nothing");
 }
 
 static inline piaa_dataset *open_set(const char *kind, const char *path, heard *h) {

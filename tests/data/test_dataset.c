@@ -40,7 +40,7 @@ static void expect_failure(const char *spec, piaa_code code, const char *part) {
     assert_int_equal(error.code, code);
 }
 
-/* -------------------------------------------------------------------------------------------------- the carried ones */
+/* ----------------------------------------------------------------------------- the carried ones */
 
 static void reads_aadb(void **state) {
     PIAA_UNUSED(state);
@@ -48,7 +48,8 @@ static void reads_aadb(void **state) {
     piaa_dataset *set = open_set("aadb", PIAA_SOURCE "/data/aadb", &h);
     assert_int_equal(h.lines, 0);
     assert_string_equal(set->kind, "aadb");
-    assert_int_equal(set->image_count, 800); /* 650 photos; the 150 of the test list once more for the new one */
+    assert_int_equal(set->image_count,
+                     800); /* 650 photos; the 150 of the test list once more for the new one */
     assert_int_equal(count_split(set, PIAA_SPLIT_TRAIN), 400);
     assert_int_equal(count_split(set, PIAA_SPLIT_VALIDATION), 100);
     assert_int_equal(count_split(set, PIAA_SPLIT_TEST), 150);
@@ -62,7 +63,8 @@ static void reads_aadb(void **state) {
     assert_true(piaa_file_exists(set->images[0].path));
     assert_int_equal(image_of(set, "datasetImages_originalSize/farm1_500_10000500.jpg"), 500);
     assert_int_equal(set->rating_count + set->user_count, 0);
-    for (size_t i = 0; i < set->image_count * set->attribute_count; i++) assert_false(isnan(set->attributes[i]));
+    for (size_t i = 0; i < set->image_count * set->attribute_count; i++)
+        assert_false(isnan(set->attributes[i]));
     assert_string_equal(piaa_split_name(set->images[799].split), "test-new");
     expect_loss(set, "");
     piaa_dataset_close(set);
@@ -87,7 +89,8 @@ static void reads_para(void **state) {
     assert_string_equal(label_of(set, image, "semantic"), "forest");
     size_t total = 0;
     for (size_t u = 0; u < set->user_count; u++) {
-        for (size_t i = 1; i < set->users[u].count; i++) assert_true(set->users[u].ratings[i] > set->users[u].ratings[i - 1]);
+        for (size_t i = 1; i < set->users[u].count; i++)
+            assert_true(set->users[u].ratings[i] > set->users[u].ratings[i - 1]);
         total += set->users[u].count;
     }
     assert_int_equal(total, 7557);
@@ -124,7 +127,7 @@ static void reads_ratings_of_the_sample(void **state) {
     piaa_dataset_close(set);
 }
 
-/* ---------------------------------------------------------------------------------------------------- faulty folders */
+/* ------------------------------------------------------------------------------- faulty folders */
 
 #define LABELS_FOLDER "imgListFiles_label/imgList"
 
@@ -132,7 +135,8 @@ static void faults_in_aadb(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder();
     heard h;
-    put(folder, LABELS_FOLDER "TrainRegression_score.txt", "a.jpg 0.5\nb.jpg  0.25\r\n\nc.jpg\nd.jpg high\na.jpg 0.9\n e.jpg\t1");
+    put(folder, LABELS_FOLDER "TrainRegression_score.txt",
+        "a.jpg 0.5\nb.jpg  0.25\r\n\nc.jpg\nd.jpg high\na.jpg 0.9\n e.jpg\t1");
     put(folder, LABELS_FOLDER "TestRegression_score.txt", "t.jpg 0.1\na.jpg 0.7\n");
     put(folder, LABELS_FOLDER "TestNewRegression_score.txt", "t.jpg 0.2\na.jpg 0.8\n");
     put(folder, LABELS_FOLDER "TrainRegression_DoF.txt", "a.jpg 0.1\nb.jpg -0.2\nzz.jpg 1\n");
@@ -144,9 +148,12 @@ static void faults_in_aadb(void **state) {
     put(folder, "datasetImages_originalSize/t.jpg", "x");
     piaa_dataset *set = open_set("aadb", folder, &h);
     assert_int_equal(set->image_count, 7);
-    assert_true(set->images[0].general == 0.5 && set->images[4].general == 0.7 && set->images[6].general == 0.8);
-    assert_true(attribute_of(set, 0, "DoF") == 0.1 && attribute_of(set, 4, "DoF") == 0.3 && attribute_of(set, 6, "DoF") == 0.5);
-    assert_true(set->images[2].missing && !set->images[4].missing && isnan(attribute_of(set, 2, "DoF")));
+    assert_true(set->images[0].general == 0.5 && set->images[4].general == 0.7 &&
+                set->images[6].general == 0.8);
+    assert_true(attribute_of(set, 0, "DoF") == 0.1 && attribute_of(set, 4, "DoF") == 0.3 &&
+                attribute_of(set, 6, "DoF") == 0.5);
+    assert_true(set->images[2].missing && !set->images[4].missing &&
+                isnan(attribute_of(set, 2, "DoF")));
     expect_heard(&h, "imgListTrainRegression_score.txt, line 4: \"\" is not a number");
     expect_heard(&h, "imgListTrainRegression_score.txt, line 5: \"high\" is not a number");
     expect_heard(&h, "imgListTrainRegression_score.txt, line 6: a.jpg is listed before");
@@ -156,21 +163,25 @@ static void faults_in_aadb(void **state) {
     expect_heard(&h, "imgListValidationRegression_score.txt is not there: this list is left out");
     expect_heard(&h, "imgListTestRegression_Light.txt is not there: the attribute is unknown");
     expect_heard(&h, "e.jpg is not there");
-    expect_loss(set, "3 rows could not be used; 1 image file is missing; 1 image is listed twice; 1 attribute value is missing; "
+    expect_loss(set, "3 rows could not be used; 1 image file is missing; 1 image is listed twice; "
+                     "1 attribute value is missing; "
                      "31 files of the data set are missing; 1 attribute file is unknown");
     piaa_dataset_close(set);
     hear_nothing_more(&h);
     support_remove(folder);
 }
 
-#define PARA_HEAD "sessionId,imageName,userId,aestheticScore,qualityScore,compositionScore,colorScore,dofScore,lightScore,contentScore\n"
+#define PARA_HEAD                                                                                  \
+    "sessionId,imageName,userId,aestheticScore,qualityScore,compositionScore,colorScore,dofScore," \
+    "lightScore,contentScore\n"
 #define MEAN_HEAD "sessionId,imageName,aestheticScore_mean,qualityScore_mean\n"
 
 static void faults_in_para(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder();
     heard h;
-    put(folder, "annotation/PARA-GiaaTrain.csv", MEAN_HEAD "s1,a.jpg,3.5,2\ns1,b.jpg,2.5,\ns1,a.jpg,4,4\ns1,c.jpg,none,1\n");
+    put(folder, "annotation/PARA-GiaaTrain.csv",
+        MEAN_HEAD "s1,a.jpg,3.5,2\ns1,b.jpg,2.5,\ns1,a.jpg,4,4\ns1,c.jpg,none,1\n");
     put(folder, "annotation/PARA-Images.csv",
         PARA_HEAD "s1,a.jpg,u1,4,1,1,1,1,1,1\n"
                   "s1,a.jpg,u2,2,1,1,1,1,1,1\n"
@@ -187,7 +198,8 @@ static void faults_in_para(void **state) {
     assert_int_equal(set->image_count, 3);
     assert_int_equal(set->rating_count, 4);
     assert_int_equal(set->user_count, 2);
-    assert_true(set->images[0].general == 3.5 && isnan(set->images[2].general) && set->images[2].split == PIAA_SPLIT_NONE);
+    assert_true(set->images[0].general == 3.5 && isnan(set->images[2].general) &&
+                set->images[2].split == PIAA_SPLIT_NONE);
     assert_true(set->images[2].missing && !set->images[0].missing);
     assert_true(set->ratings[2].repeated && set->ratings[2].line == 9 && !set->ratings[0].repeated);
     expect_heard(&h, "PARA-GiaaTest.csv is not there: its images have no mean score and no split");
@@ -205,7 +217,9 @@ static void faults_in_para(void **state) {
     hear_nothing_more(&h);
     put(folder, "annotation/PARA-Images.csv", "sessionId,imageName,userId\ns1,a.jpg,u1\n");
     char *spec = piaa_format(NULL, "para:%s", folder);
-    expect_failure(spec, PIAA_FORMAT, "PARA-Images.csv has no column named aestheticScore (it has sessionId, imageName, userId)");
+    expect_failure(
+        spec, PIAA_FORMAT,
+        "PARA-Images.csv has no column named aestheticScore (it has sessionId, imageName, userId)");
     put(folder, "annotation/PARA-Images.csv", "");
     expect_failure(spec, PIAA_FORMAT, "PARA-Images.csv is empty");
     put(folder, "annotation/PARA-Images.csv", PARA_HEAD);
@@ -220,12 +234,15 @@ static void faults_in_lapis(void **state) {
     char *folder = support_folder();
     heard h;
     put(folder, "annotation/LAPIS_PIAA.csv",
-        "participant_id,image_filename,image_id,rating\n1,a.jpg,7,100\n1,b.jpg,8,\n1,b.jpg,8,101\n2,\"b, c.jpg\",8,0\n2,,8,0\n");
-    put(folder, "annotation/LAPIS_GIAA_Valsplit.csv", "image_filename,mean_response,style\na.jpg,50,Cubism\n");
+        "participant_id,image_filename,image_id,rating\n1,a.jpg,7,100\n1,b.jpg,8,\n1,b.jpg,8,"
+        "101\n2,\"b, c.jpg\",8,0\n2,,8,0\n");
+    put(folder, "annotation/LAPIS_GIAA_Valsplit.csv",
+        "image_filename,mean_response,style\na.jpg,50,Cubism\n");
     piaa_dataset *set = open_set("lapis", folder, &h);
     assert_int_equal(set->image_count, 2);
     assert_int_equal(set->rating_count, 2);
-    assert_true(set->ratings[0].score == 5 && set->ratings[1].score == 1 && set->images[0].general == 3);
+    assert_true(set->ratings[0].score == 5 && set->ratings[1].score == 1 &&
+                set->images[0].general == 3);
     assert_string_equal(set->images[1].name, "images/b, c.jpg");
     assert_string_equal(set->images[1].id, "8");
     assert_string_equal(label_of(set, 0, "style"), "Cubism");
@@ -269,7 +286,8 @@ static void faults_in_tables(void **state) {
     assert_true(set->ratings[3].repeated);
     assert_int_equal(image_of(set, set->images[0].path), 0);
     expect_heard(&h, "r.csv: the column \"note\" holds no numbers and is not used");
-    expect_heard(&h, "r.csv, line 5: the image was in the split test before, here it is in validation");
+    expect_heard(&h,
+                 "r.csv, line 5: the image was in the split test before, here it is in validation");
     expect_heard(&h, "r.csv, line 6: the score \"x\" is not a number");
     expect_heard(&h, "r.csv, line 7: there is no user");
     expect_heard(&h, "r.csv: rows that cannot be used: 1 more");
@@ -294,8 +312,12 @@ static void faults_in_tables(void **state) {
 static void wrong_places(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder(), *spec = piaa_format(NULL, "para:%s", folder);
-    expect_failure(spec, PIAA_FORMAT, "holds no annotation/PARA-Images.csv and imgs/: give the folder that holds them");
-    expect_failure("lapis:/nowhere/at/all", PIAA_IO, "is not a folder: give the one that holds annotation/LAPIS_PIAA.csv and images/");
+    expect_failure(
+        spec, PIAA_FORMAT,
+        "holds no annotation/PARA-Images.csv and imgs/: give the folder that holds them");
+    expect_failure(
+        "lapis:/nowhere/at/all", PIAA_IO,
+        "is not a folder: give the one that holds annotation/LAPIS_PIAA.csv and images/");
     expect_failure("lapis:" PIAA_SOURCE "/data/para", PIAA_FORMAT, "it looks like para:");
     expect_failure("para:" PIAA_SOURCE "/data/aadb", PIAA_FORMAT, "it looks like aadb:");
     expect_failure(PIAA_SOURCE "/data/lapis", PIAA_USAGE, "write lapis:");

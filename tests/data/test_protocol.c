@@ -14,24 +14,27 @@ static cJSON *read_json(const char *name) {
     return json;
 }
 
-/* ------------------------------------------------------------------------------------------------- published splits */
+/* ----------------------------------------------------------------------------- published splits */
 
-static void expect_images(const piaa_dataset *set, const cJSON *user, const char *part, const size_t *ratings, size_t count,
-                          const char *key) {
+static void expect_images(const piaa_dataset *set, const cJSON *user, const char *part,
+                          const size_t *ratings, size_t count, const char *key) {
     const cJSON *paths = cJSON_GetObjectItemCaseSensitive(user, part), *path;
     assert_int_equal(cJSON_GetArraySize(paths), count);
     size_t i = 0;
     cJSON_ArrayForEach(path, paths) {
         const char *name = set->images[set->ratings[ratings[i]].image].name;
         if (strcmp(name, cJSON_GetStringValue(path)) != 0)
-            fail_msg("%s, %s, %s[%zu]: %s instead of %s", key, piaa_json_string(user, "user"), part, i, name, cJSON_GetStringValue(path));
+            fail_msg("%s, %s, %s[%zu]: %s instead of %s", key, piaa_json_string(user, "user"), part,
+                     i, name, cJSON_GetStringValue(path));
         i++;
     }
 }
 
-static void expect_split(const piaa_dataset *set, const piaa_protocol *made, const cJSON *expected, const char *key) {
+static void expect_split(const piaa_dataset *set, const piaa_protocol *made, const cJSON *expected,
+                         const char *key) {
     const cJSON *user, *score;
-    if ((int)made->count != cJSON_GetArraySize(expected)) fail_msg("%s: %zu people", key, made->count);
+    if ((int)made->count != cJSON_GetArraySize(expected))
+        fail_msg("%s: %zu people", key, made->count);
     const piaa_protocol_user *own = made->users;
     cJSON_ArrayForEach(user, expected) {
         assert_string_equal(set->users[own->user].id, piaa_json_string(user, "user"));
@@ -52,7 +55,8 @@ static void equals_the_published_splits(void **state) {
     heard h, k;
     piaa_error error = {0};
     cJSON *golden = read_json(SPLITS "/splits.json");
-    piaa_dataset *para = open_set("para", SPLITS "/para", &h), *lapis = open_set("lapis", SPLITS "/lapis", &k);
+    piaa_dataset *para = open_set("para", SPLITS "/para", &h),
+                 *lapis = open_set("lapis", SPLITS "/lapis", &k);
     int compared = 0;
     const cJSON *entry;
     cJSON_ArrayForEach(entry, golden) {
@@ -116,23 +120,28 @@ static void equals_the_published_hard_images(void **state) {
     hear_nothing_more(&h);
 }
 
-/* The prediction files name the test images of every user in order: same people, images and scores on the data sets that are carried. */
+/* The prediction files name the test images of every user in order: same people, images and scores
+   on the data sets that are carried. */
 static void expect_predictions(const char *kind, const char *file) {
     heard h;
     piaa_error error = {0};
-    char *folder = piaa_format(NULL, PIAA_SOURCE "/data/%s", kind), *golden = piaa_format(NULL, PIAA_GOLDEN "/reference/demo/%s", file);
+    char *folder = piaa_format(NULL, PIAA_SOURCE "/data/%s", kind),
+         *golden = piaa_format(NULL, PIAA_GOLDEN "/reference/demo/%s", file);
     piaa_dataset *set = open_set(kind, folder, &h);
-    piaa_protocol *made = piaa_protocol_make(set, NULL, &(piaa_hooks){.user = &h, .warn = hear}, &error);
+    piaa_protocol *made =
+        piaa_protocol_make(set, NULL, &(piaa_hooks){.user = &h, .warn = hear}, &error);
     piaa_csv *csv = piaa_csv_open(golden, &error);
     if (!made || !csv) fail_msg("%s", error.message);
     size_t n = 0;
-    int user = piaa_csv_column(csv, "user_id"), path = piaa_csv_column(csv, "image_path"), score = piaa_csv_column(csv, "user_score");
+    int user = piaa_csv_column(csv, "user_id"), path = piaa_csv_column(csv, "image_path"),
+        score = piaa_csv_column(csv, "user_score");
     for (; piaa_csv_next(csv, &error) > 0; n++) {
         const piaa_protocol_user *own = &made->users[n / made->options.test];
         const piaa_data_rating *rating = &set->ratings[own->test[n % made->options.test]];
         double expected;
         assert_string_equal(set->users[own->user].id, piaa_csv_field(csv, user));
-        assert_string_equal(set->images[rating->image].name, strchr(piaa_csv_field(csv, path), '/') + 1);
+        assert_string_equal(set->images[rating->image].name,
+                            strchr(piaa_csv_field(csv, path), '/') + 1);
         assert_true(piaa_parse_number(piaa_csv_field(csv, score), &expected));
         assert_true(fabs(rating->score - expected) < 1e-12);
     }
@@ -151,7 +160,7 @@ static void equals_the_published_test_images(void **state) {
     expect_predictions("lapis", "lapis_linear_hidden_LT3_large.csv");
 }
 
-/* ------------------------------------------------------------------------------------------------------- own tables */
+/* ----------------------------------------------------------------------------------- own tables */
 
 /* Ratings by `people` with 6, 7, 8, … images each; `turn` rotates the rows. */
 static void write_table(const char *folder, int people, int turn, const char *extra) {
@@ -160,16 +169,19 @@ static void write_table(const char *folder, int people, int turn, const char *ex
     for (int p = 0; p < people; p++)
         for (int i = 0; i < 6 + p; i++) {
             starts[count++] = rows.length;
-            assert_true(piaa_text_format(&rows, NULL, "p%d,img%02d.jpg,%d\n", p, i, 1 + (i * (p + 3) + p) % 5));
+            assert_true(piaa_text_format(&rows, NULL, "p%d,img%02d.jpg,%d\n", p, i,
+                                         1 + (i * (p + 3) + p) % 5));
         }
     size_t cut = starts[(size_t)turn % count];
-    assert_true(piaa_text_format(&all, NULL, "user,path,score\n%s%.*s%s", rows.data + cut, (int)cut, rows.data, extra));
+    assert_true(piaa_text_format(&all, NULL, "user,path,score\n%s%.*s%s", rows.data + cut, (int)cut,
+                                 rows.data, extra));
     put(folder, "r.csv", all.data);
     free(rows.data);
     free(all.data);
 }
 
-static piaa_protocol *make(const char *folder, piaa_dataset **set, heard *h, const piaa_protocol_options *options, piaa_error *error) {
+static piaa_protocol *make(const char *folder, piaa_dataset **set, heard *h,
+                           const piaa_protocol_options *options, piaa_error *error) {
     char *file = support_join(folder, "r.csv");
     *set = open_set("csv", file, h);
     free(file);
@@ -177,7 +189,8 @@ static piaa_protocol *make(const char *folder, piaa_dataset **set, heard *h, con
     return piaa_protocol_make(*set, options, &(piaa_hooks){.user = h, .warn = hear}, error);
 }
 
-/* Rows in another order: the same people take part, in the same order, but their images are dealt differently. */
+/* Rows in another order: the same people take part, in the same order, but their images are dealt
+   differently. */
 static void order_of_rows_changes_the_deal_alone(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder();
@@ -187,7 +200,8 @@ static void order_of_rows_changes_the_deal_alone(void **state) {
     piaa_protocol_options options = piaa_protocol_defaults();
     options.small = 1, options.large = 4, options.test = 3;
     write_table(folder, 5, 0, "");
-    piaa_protocol *a = make(folder, &one, &h, &options, &error), *same = piaa_protocol_make(one, &options, NULL, &error);
+    piaa_protocol *a = make(folder, &one, &h, &options, &error),
+                  *same = piaa_protocol_make(one, &options, NULL, &error);
     write_table(folder, 5, 17, "");
     piaa_protocol *b = make(folder, &two, &k, &options, &error);
     assert_true(a && b && same && a->count == 3 && b->count == 3);
@@ -198,9 +212,12 @@ static void order_of_rows_changes_the_deal_alone(void **state) {
         assert_string_equal(one->users[a->users[u].user].id, two->users[b->users[u].user].id);
         for (size_t i = 0; i < 8; i++) {
             assert_int_equal(a->users[u].small[i], same->users[u].small[i]);
-            const piaa_data_rating *x = &one->ratings[a->users[u].small[i]], *y = &two->ratings[b->users[u].small[i]];
-            differs = differs || strcmp(one->images[x->image].name, two->images[y->image].name) != 0;
-            for (size_t j = 0; j < i; j++) assert_true(one->ratings[a->users[u].small[j]].image != x->image);
+            const piaa_data_rating *x = &one->ratings[a->users[u].small[i]],
+                                   *y = &two->ratings[b->users[u].small[i]];
+            differs =
+                differs || strcmp(one->images[x->image].name, two->images[y->image].name) != 0;
+            for (size_t j = 0; j < i; j++)
+                assert_true(one->ratings[a->users[u].small[j]].image != x->image);
         }
     }
     assert_true(differs);
@@ -226,7 +243,9 @@ static void no_image_is_learnt_from_and_predicted(void **state) {
     piaa_dataset *set;
     piaa_protocol_options options = piaa_protocol_defaults();
     options.small = 1, options.large = 3, options.test = 3;
-    write_table(folder, 2, 0, "p1,img00.jpg,5\np1,img01.jpg,5\np0,img00.jpg,1\n"); /* p0: 7 rows of 6 images; p1: 9 rows of 7 */
+    write_table(folder, 2, 0,
+                "p1,img00.jpg,5\np1,img01.jpg,5\np0,img00.jpg,1\n"); /* p0: 7 rows of 6 images; p1:
+                                                                        9 rows of 7 */
     for (options.seed = 0; options.seed < 20; options.seed++) {
         piaa_protocol *made = make(folder, &set, &h, &options, &error);
         if (!made) fail_msg("%s", error.message);
@@ -236,7 +255,8 @@ static void no_image_is_learnt_from_and_predicted(void **state) {
         expect_heard(&h, "p0 is left out: 7 rows, but only 6 different images of 7");
         for (size_t i = 0; i < 7; i++)
             for (size_t j = 0; j < i; j++)
-                assert_true(set->ratings[made->users[0].small[i]].image != set->ratings[made->users[0].small[j]].image);
+                assert_true(set->ratings[made->users[0].small[i]].image !=
+                            set->ratings[made->users[0].small[j]].image);
         piaa_protocol_free(made);
         piaa_dataset_close(set);
         hear_nothing_more(&h);
@@ -260,7 +280,8 @@ static void numbers_are_sorted_as_numbers(void **state) {
         put(folder, "r.csv", cases[c].text);
         piaa_protocol *made = make(folder, &set, &h, &options, &error);
         assert_true(made && made->count == 3);
-        for (size_t i = 0; i < 3; i++) assert_string_equal(set->users[made->users[i].user].id, cases[c].order[i]);
+        for (size_t i = 0; i < 3; i++)
+            assert_string_equal(set->users[made->users[i].user].id, cases[c].order[i]);
         piaa_protocol_free(made);
         piaa_dataset_close(set);
         hear_nothing_more(&h);
@@ -285,7 +306,8 @@ static void says_why_nobody_is_left(void **state) {
     assert_int_equal(error.code, PIAA_USAGE);
     error = (piaa_error){0};
     options = piaa_protocol_defaults();
-    options.small = 1, options.large = 2, options.test = 2, options.subset = PIAA_SUBSET_HARD_IMAGES, options.least_raters = 9;
+    options.small = 1, options.large = 2, options.test = 2,
+    options.subset = PIAA_SUBSET_HARD_IMAGES, options.least_raters = 9;
     assert_null(piaa_protocol_make(set, &options, NULL, &error));
     assert_non_null(strstr(error.message, "no image has 9 ratings"));
     options.hard_share = 1.5;
@@ -297,7 +319,8 @@ static void says_why_nobody_is_left(void **state) {
     assert_non_null(strstr(error.message, "nobody's agreement"));
     options.least_shared = 2; /* p2 gives every image the same score */
     piaa_protocol *made = piaa_protocol_make(set, &options, NULL, &error);
-    assert_true(made && made->count == 2 && made->below == 1 && made->options.users == 50 && fabs(made->users[0].agreement) <= 1);
+    assert_true(made && made->count == 2 && made->below == 1 && made->options.users == 50 &&
+                fabs(made->users[0].agreement) <= 1);
     piaa_protocol_free(made);
     piaa_dataset_close(set);
     hear_nothing_more(&h);

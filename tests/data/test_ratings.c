@@ -24,10 +24,12 @@ static piaa_ratings *read_text(const char *folder, const char *text, heard *h, p
     return ratings;
 }
 
-static void expect_rating(const piaa_ratings *ratings, size_t index, const char *tail, double score, int64_t line) {
+static void expect_rating(const piaa_ratings *ratings, size_t index, const char *tail, double score,
+                          int64_t line) {
     const piaa_rating *rating = piaa_ratings_at(ratings, index);
     size_t n = strlen(rating->path), m = strlen(tail);
-    if (rating->path[0] != '/' || n < m || strcmp(rating->path + n - m, tail) != 0) fail_msg("%s does not end in %s", rating->path, tail);
+    if (rating->path[0] != '/' || n < m || strcmp(rating->path + n - m, tail) != 0)
+        fail_msg("%s does not end in %s", rating->path, tail);
     assert_true(rating->score == score);
     assert_int_equal(rating->line, line);
 }
@@ -61,8 +63,9 @@ static void reads_ratings(void **state) {
 
 static void other_column_names(void **state) {
     PIAA_UNUSED(state);
-    static const char *const good[] = {"image,score\na.jpg,1\n", "Rating,FileName\n1,a.jpg\n", "file,path,score\nx,a.jpg,1\n",
-                                       "score,Photo\n1,a.jpg", "rating,path,score\n9,a.jpg,1\n"};
+    static const char *const good[] = {"image,score\na.jpg,1\n", "Rating,FileName\n1,a.jpg\n",
+                                       "file,path,score\nx,a.jpg,1\n", "score,Photo\n1,a.jpg",
+                                       "rating,path,score\n9,a.jpg,1\n"};
     char *folder = support_folder();
     heard h;
     piaa_error error;
@@ -81,7 +84,8 @@ static void duplicates_are_averaged_and_said(void **state) {
     heard h;
     piaa_error error;
     support_write(folder, "a.jpg", "", 0);
-    piaa_ratings *ratings = read_text(folder, "path,score\nz.jpg,1\na.jpg,2\n./a.jpg,5\nb.jpg,3\nx/../a.jpg,5\n", &h, &error);
+    piaa_ratings *ratings = read_text(
+        folder, "path,score\nz.jpg,1\na.jpg,2\n./a.jpg,5\nb.jpg,3\nx/../a.jpg,5\n", &h, &error);
     if (!ratings) fail_msg("%s", error.message);
     assert_int_equal(piaa_ratings_count(ratings), 3);
     expect_rating(ratings, 0, "/z.jpg", 1, 2);
@@ -111,15 +115,19 @@ static void faults_are_named(void **state) {
         {"image,file,score\na,b,1\n", "2 columns that could be the path", "name only one"},
         {"path,path,score\na,b,1\n", "2 columns that could be the path", "name only one"},
         {"path;score\na;1\n", "commas", ""},
-        {"path,score\na.jpg,great\n", "line 2: the score \"great\" is not a number; correct that row", "ratings.csv"},
+        {"path,score\na.jpg,great\n",
+         "line 2: the score \"great\" is not a number; correct that row", "ratings.csv"},
         {"path,score\na.jpg,3\nb.jpg,nan\n", "line 3: the score \"nan\" is not a number", ""},
         {"path,score\na.jpg,3\nb.jpg,inf\n", "line 3: the score \"inf\" is not a number", ""},
         {"path,score\na.jpg,3\nb.jpg,\n", "line 3: there is no score", ""},
         {"path,score\na.jpg,3\n  ,4\n", "line 3: there is no path", ""},
         {"path,score\na.jpg,1e300\n", "line 2: the score 1e300 is out of range", ""},
-        {"path,score\na.jpg,\"3,5\"\n", "line 2: the score \"3,5\" is not a number (write a point, not a comma)", ""},
-        {"path,score\na.jpg,3,5\nb.jpg,1\n", "line 2: 3 fields where the header has 2", "correct that row"},
-        {"path,score\na,1\nb,x\nc,2\n\"d,1\n", "line 3: the score \"x\" is not a number", "in all 2 of the 4 rows"},
+        {"path,score\na.jpg,\"3,5\"\n",
+         "line 2: the score \"3,5\" is not a number (write a point, not a comma)", ""},
+        {"path,score\na.jpg,3,5\nb.jpg,1\n", "line 2: 3 fields where the header has 2",
+         "correct that row"},
+        {"path,score\na,1\nb,x\nc,2\n\"d,1\n", "line 3: the score \"x\" is not a number",
+         "in all 2 of the 4 rows"},
         {"path,score\na,x\nb,\nc\n", "line 2: the score \"x\"", "all 3 of the 3 rows"},
         {"path,score\na,éééééééééééééééééééééééééé\n", "éééé…\" is not a number", ""},
     };
@@ -129,7 +137,8 @@ static void faults_are_named(void **state) {
     for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
         assert_null(read_text(folder, cases[i].text, &h, &error));
         assert_int_equal(error.code, PIAA_FORMAT);
-        if (!strstr(error.message, cases[i].says) || !strstr(error.message, cases[i].also)) fail_msg("case %zu: %s", i, error.message);
+        if (!strstr(error.message, cases[i].says) || !strstr(error.message, cases[i].also))
+            fail_msg("case %zu: %s", i, error.message);
     }
     char *absent = support_join(folder, "absent.csv");
     error = (piaa_error){0};

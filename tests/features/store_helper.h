@@ -1,4 +1,5 @@
-/* A small store for tests: photos are numbers, and every vector follows from the photo's content and the slot. */
+/* A small store for tests: photos are numbers, and every vector follows from the photo's content
+   and the slot. */
 #ifndef PIAA_TEST_STORE_HELPER_H
 #define PIAA_TEST_STORE_HELPER_H
 
@@ -34,7 +35,7 @@ static const piaa_identity usual = {
     .library = "0.1.0",
 };
 
-/* ---------------------------------------------------------------------------------------------------- temporary folders */
+/* ---------------------------------------------------------------------------- temporary folders */
 
 static inline char *scratch_new(void) {
     const char *base = getenv("TMPDIR");
@@ -91,7 +92,7 @@ static inline int count_files(const char *folder) {
     return n;
 }
 
-/* ------------------------------------------------------------------------------------------------------ photos by number */
+/* ----------------------------------------------------------------------------- photos by number */
 
 static inline const char *path_of(int photo) {
     static char ring[4][64];
@@ -110,7 +111,8 @@ static inline const char *hash_of(int content) {
 }
 
 static inline void fill_vector(float *out, int content, const piaa_slot *slot) {
-    for (int i = 0; i < slot->dim; i++) out[i] = (float)content + 0.25f * (float)i + 1000.0f * (float)(slot->pool + 1);
+    for (int i = 0; i < slot->dim; i++)
+        out[i] = (float)content + 0.25f * (float)i + 1000.0f * (float)(slot->pool + 1);
 }
 
 static inline bool holds(const float *vector, int content, const piaa_slot *slot) {
@@ -120,7 +122,8 @@ static inline bool holds(const float *vector, int content, const piaa_slot *slot
 }
 
 /* Puts `content` under the path of `photo`, with time `mtime`, for the slots asked for. */
-static inline bool put_as(piaa_store *store, const piaa_slots *slots, int photo, int content, int64_t mtime, piaa_error *error) {
+static inline bool put_as(piaa_store *store, const piaa_slots *slots, int photo, int content,
+                          int64_t mtime, piaa_error *error) {
     float values[8][DIM];
     const float *vectors[8];
     assert_true(slots->count <= 8);
@@ -128,7 +131,10 @@ static inline bool put_as(piaa_store *store, const piaa_slots *slots, int photo,
         fill_vector(values[i], content, &slots->items[i]);
         vectors[i] = values[i];
     }
-    const piaa_photo line = {.path = path_of(photo), .size = 1000 + content, .mtime_ns = mtime, .hash = hash_of(content)};
+    const piaa_photo line = {.path = path_of(photo),
+                             .size = 1000 + content,
+                             .mtime_ns = mtime,
+                             .hash = hash_of(content)};
     return piaa_store_put(store, &line, vectors, error);
 }
 
@@ -139,11 +145,12 @@ static inline bool put(piaa_store *store, const piaa_slots *slots, int photo, pi
 static inline piaa_photo_state look(piaa_store *store, int photo, bool *missing) {
     piaa_photo_state state;
     piaa_error error = {0};
-    if (!piaa_store_lookup(store, path_of(photo), 1000 + photo, 7, &state, missing, &error)) fail_msg("%s", error.message);
+    if (!piaa_store_lookup(store, path_of(photo), 1000 + photo, 7, &state, missing, &error))
+        fail_msg("%s", error.message);
     return state;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- opening */
+/* -------------------------------------------------------------------------------------- opening */
 
 typedef struct heard {
     int count;
@@ -185,7 +192,10 @@ static inline void make_store(const char *path, const piaa_slots *slots, int cou
     must_finish(store);
 }
 
-#define SLOTS(...)                                                                                                                         \
-    { .items = (piaa_slot[]){__VA_ARGS__}, .count = sizeof((piaa_slot[]){__VA_ARGS__}) / sizeof(piaa_slot) }
+#define SLOTS(...)                                                                                 \
+    {                                                                                              \
+        .items = (piaa_slot[]){__VA_ARGS__},                                                       \
+        .count = sizeof((piaa_slot[]){__VA_ARGS__}) / sizeof(piaa_slot)                            \
+    }
 
 #endif

@@ -3,7 +3,8 @@
 
 #include "features/extractor.h"
 
-static void check(const char *folder, const piaa_request *request, const char *prompt, const char *preprocessing) {
+static void check(const char *folder, const piaa_request *request, const char *prompt,
+                  const char *preprocessing) {
     piaa_error error = {0};
     piaa_model *model = piaa_model_open(folder, &error);
     piaa_extractor *extractor = piaa_extractor_new(model, request, &error);
@@ -16,11 +17,15 @@ static void check(const char *folder, const piaa_request *request, const char *p
 
 static void test_identity(void **state) {
     PIAA_UNUSED(state);
-    const piaa_request causal = {.image_attention = PIAA_IMAGE_CAUSAL, .exif = PIAA_EXIF_IGNORE}, asked = {.prompt = "Hm?"};
-    check(PIAA_GOLDEN "/gemma3", NULL, PIAA_BASE_PROMPT, "3136 to 3136 pixels, EXIF rotation applied");
-    check(PIAA_GOLDEN "/gemma3", &causal, PIAA_BASE_PROMPT, "3136 to 3136 pixels, EXIF rotation ignored, image tokens causal");
+    const piaa_request causal = {.image_attention = PIAA_IMAGE_CAUSAL, .exif = PIAA_EXIF_IGNORE},
+                       asked = {.prompt = "Hm?"};
+    check(PIAA_GOLDEN "/gemma3", NULL, PIAA_BASE_PROMPT,
+          "3136 to 3136 pixels, EXIF rotation applied");
+    check(PIAA_GOLDEN "/gemma3", &causal, PIAA_BASE_PROMPT,
+          "3136 to 3136 pixels, EXIF rotation ignored, image tokens causal");
     /* Where it makes no difference it is not said, so that a store takes photos from both. */
-    check(PIAA_GOLDEN "/qwen3vl", &causal, PIAA_BASE_PROMPT, "4096 to 65536 pixels, EXIF rotation ignored");
+    check(PIAA_GOLDEN "/qwen3vl", &causal, PIAA_BASE_PROMPT,
+          "4096 to 65536 pixels, EXIF rotation ignored");
     check(PIAA_GOLDEN "/clip", &asked, "", "4096 to 4096 pixels, EXIF rotation applied");
 }
 
@@ -32,14 +37,18 @@ static void test_features(void **state) {
         piaa_request request;
         int64_t row;
     } rows[] = {
-        {"gemma3", "cat.jpg|base|causal_lt", {.image_attention = PIAA_IMAGE_CAUSAL, .layers = "6", .threads = 1}, 6},
+        {"gemma3",
+         "cat.jpg|base|causal_lt",
+         {.image_attention = PIAA_IMAGE_CAUSAL, .layers = "6", .threads = 1},
+         6},
         {"gemma3", "cat.jpg|base|lt", {.layers = "6", .threads = 1}, 6},
         {"clip", "cat.jpg|image_embeds", {.pools = "projected", .threads = 1}, 0},
         {"siglip", "cat.jpg|v", {.threads = 1}, 3},
     };
     for (size_t i = 0; i < PIAA_COUNT(rows); i++) {
         piaa_error error = {0};
-        char *folder = support_join(PIAA_GOLDEN, rows[i].folder), *file = support_join(folder, "golden.safetensors");
+        char *folder = support_join(PIAA_GOLDEN, rows[i].folder),
+             *file = support_join(folder, "golden.safetensors");
         piaa_safetensors *golden = support_golden(file);
         const piaa_tensor *expected = support_tensor(golden, rows[i].key);
         piaa_model *model = piaa_model_open(folder, &error);
@@ -49,8 +58,11 @@ static void test_features(void **state) {
         assert_int_equal(size, expected->shape[expected->dimensions - 1]);
         float *out = piaa_alloc(size, sizeof *out, &error);
         assert_non_null(out);
-        if (!piaa_extractor_read(extractor, PIAA_GOLDEN "/images/cat.jpg", out, &error)) fail_msg("%s", error.message);
-        assert_true(support_relative_error(out, (const float *)expected->data + (size_t)rows[i].row * size, size) <= 2e-3);
+        if (!piaa_extractor_read(extractor, PIAA_GOLDEN "/images/cat.jpg", out, &error))
+            fail_msg("%s", error.message);
+        assert_true(
+            support_relative_error(out, (const float *)expected->data + (size_t)rows[i].row * size,
+                                   size) <= 2e-3);
         free(out);
         piaa_extractor_free(extractor);
         piaa_model_close(model);
@@ -68,11 +80,15 @@ static void test_size_limit(void **state) {
     assert_non_null(model);
     assert_null(piaa_extractor_new(model, &(piaa_request){.max_pixels = 9999}, &error));
     assert_int_equal(error.code, PIAA_USAGE);
-    assert_string_equal(error.message, "SigLIP reads every photo at one size (4096 pixels): leave the limit of 9999 pixels out");
+    assert_string_equal(
+        error.message,
+        "SigLIP reads every photo at one size (4096 pixels): leave the limit of 9999 pixels out");
     piaa_model_close(model);
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity), cmocka_unit_test(test_features), cmocka_unit_test(test_size_limit)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity),
+                                       cmocka_unit_test(test_features),
+                                       cmocka_unit_test(test_size_limit)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -30,7 +30,8 @@ static piaa_npy_header header_of(const char *file) {
     piaa_error error = {0};
     size_t size;
     char *bytes = piaa_file_read(file, 1 << 24, &size, &error);
-    if (!bytes || !piaa_npy_parse(bytes, size, size, file, &header, &error)) fail_msg("%s", error.message);
+    if (!bytes || !piaa_npy_parse(bytes, size, size, file, &header, &error))
+        fail_msg("%s", error.message);
     free(bytes);
     return header;
 }
@@ -134,7 +135,8 @@ static void test_added_slots(void **state) {
         float values[DIM];
         fill_vector(values, i, &V1);
         const float *vectors[2] = {NULL, values};
-        const piaa_photo line = {.path = path_of(i), .size = 1000 + i, .mtime_ns = 7, .hash = hash_of(i)};
+        const piaa_photo line = {
+            .path = path_of(i), .size = 1000 + i, .mtime_ns = 7, .hash = hash_of(i)};
         assert_true(piaa_store_put(store, &line, vectors, NULL));
         assert_int_equal(look(store, i, missing).status, PIAA_PHOTO_COMPLETE);
     }
@@ -181,7 +183,8 @@ static void test_changed_and_shared(void **state) {
     assert_int_equal(s.status, PIAA_PHOTO_COMPLETE);
     assert_int_equal(s.row, 2);
 
-    /* A copy of photo 0 under another name shares its row without a vector being made; so does one that is put all the same. */
+    /* A copy of photo 0 under another name shares its row without a vector being made; so does one
+       that is put all the same. */
     piaa_photo copy = {.path = path_of(50), .size = 1000, .mtime_ns = 9, .hash = hash_of(0)};
     assert_true(piaa_store_match(store, &copy, &s, missing, NULL));
     assert_int_equal(s.status, PIAA_PHOTO_COMPLETE);
@@ -201,10 +204,12 @@ static void test_changed_and_shared(void **state) {
     assert_int_equal(counts.orphans, 1);
     assert_int_equal(piaa_store_find(store, path_of(50))->row, 0);
     assert_int_equal(piaa_store_find(store, path_of(51))->row, 0);
-    assert_true(holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(1))->row), 77, &LT3));
+    assert_true(
+        holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(1))->row), 77, &LT3));
     piaa_store_close(store);
 
-    /* The old content comes back: the row that was left behind is used again.  A touched file (same content) keeps its row. */
+    /* The old content comes back: the row that was left behind is used again.  A touched file (same
+       content) keeps its row. */
     store = must_write(path, &slots, NULL);
     copy = (piaa_photo){.path = path_of(1), .size = 1001, .mtime_ns = 10, .hash = hash_of(1)};
     assert_true(piaa_store_match(store, &copy, &s, NULL, NULL));
@@ -244,8 +249,9 @@ static void test_failures(void **state) {
     assert_true(piaa_store_put_failure(store, &unread, "it is gone", NULL));
     s = look(store, 0, missing);
     assert_int_equal(s.status, PIAA_PHOTO_CHANGED);
-    assert_true(
-        piaa_store_match(store, &(piaa_photo){.path = path_of(0), .size = 1000, .mtime_ns = 7, .hash = hash_of(0)}, &s, missing, NULL));
+    assert_true(piaa_store_match(
+        store, &(piaa_photo){.path = path_of(0), .size = 1000, .mtime_ns = 7, .hash = hash_of(0)},
+        &s, missing, NULL));
     assert_int_equal(s.status, PIAA_PHOTO_PARTIAL);
     assert_true(piaa_store_put_failure(store, &later, "it is gone", NULL));
     /* A changed photo that cannot be read loses its row. */
@@ -262,7 +268,8 @@ static void test_failures(void **state) {
     assert_string_equal(piaa_store_find(store, path_of(5))->error, "it ends in the middle");
     assert_null(piaa_store_find(store, path_of(5))->hash);
     assert_string_equal(piaa_store_find(store, path_of(0))->hash, hash_of(0));
-    assert_true(holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(0))->row), 0, &LT3));
+    assert_true(
+        holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(0))->row), 0, &LT3));
     piaa_store_close(store);
 
     /* Asked for what it has, the photo is complete; put heals it. */
@@ -273,12 +280,14 @@ static void test_failures(void **state) {
     must_finish(store);
 }
 
-static void refuse_write(const char *path, const piaa_identity *identity, const piaa_slots *slots, piaa_code code, const char *message) {
+static void refuse_write(const char *path, const piaa_identity *identity, const piaa_slots *slots,
+                         piaa_code code, const char *message) {
     piaa_error error = {0};
     piaa_store *store = piaa_store_open_write(path, identity, slots, NULL, &error);
     assert_null(store);
     assert_int_equal(error.code, code);
-    if (!strstr(error.message, message)) fail_msg("\"%s\" is not in \"%s\"", message, error.message);
+    if (!strstr(error.message, message))
+        fail_msg("\"%s\" is not in \"%s\"", message, error.message);
 }
 
 static void test_mismatch(void **state) {
@@ -288,32 +297,36 @@ static void test_mismatch(void **state) {
     make_store(path, &slots, 1);
     piaa_identity other = usual;
     other.prompt = "Rate \"this\".\nNow.";
-    refuse_write(
-        path, &other, &slots, PIAA_MISMATCH,
-        "/s was made with the prompt \"Assess the aesthetics of this image.\", this run asks for \"Rate \"this\". Now.\": use another "
-        "--out, or the same --prompt");
+    refuse_write(path, &other, &slots, PIAA_MISMATCH,
+                 "/s was made with the prompt \"Assess the aesthetics of this image.\", this run "
+                 "asks for \"Rate \"this\". Now.\": use another "
+                 "--out, or the same --prompt");
     other = usual;
     other.dtype = "bf16";
     refuse_write(path, &other, &slots, PIAA_MISMATCH,
-                 "was made with weights held as \"f32\", this run asks for \"bf16\": use another --out, or the same --dtype");
+                 "was made with weights held as \"f32\", this run asks for \"bf16\": use another "
+                 "--out, or the same --dtype");
     other = usual;
     other.preprocessing = "at most 500000 pixels, EXIF ignored";
     refuse_write(path, &other, &slots, PIAA_MISMATCH,
-                 "photos prepared as \"at most 1003520 pixels, EXIF applied\", this run asks for \"at most 500000");
+                 "photos prepared as \"at most 1003520 pixels, EXIF applied\", this run asks for "
+                 "\"at most 500000");
     other = usual;
     other.fingerprint = "aa00000000000000000000000000000000000000000000000000000000000000";
     other.model = "tiny-2";
-    refuse_write(
-        path, &other, &slots, PIAA_MISMATCH,
-        "was made with the model tiny-1 (fingerprint 3f2a9c01d4b8), this run uses tiny-2 (fingerprint aa0000000000): use another --out");
-    refuse_write(path, &usual, &wide, PIAA_MISMATCH, "holds vectors of 48 values in lt.3.npy, this run makes 49");
+    refuse_write(path, &other, &slots, PIAA_MISMATCH,
+                 "was made with the model tiny-1 (fingerprint 3f2a9c01d4b8), this run uses tiny-2 "
+                 "(fingerprint aa0000000000): use another --out");
+    refuse_write(path, &usual, &wide, PIAA_MISMATCH,
+                 "holds vectors of 48 values in lt.3.npy, this run makes 49");
 
     char longer[4000];
     memset(longer, 'x', sizeof longer - 1);
     longer[sizeof longer - 1] = '\0';
     other = usual;
     other.prompt = longer;
-    refuse_write(path, &other, &slots, PIAA_MISMATCH, "xxx…\": use another --out, or the same --prompt");
+    refuse_write(path, &other, &slots, PIAA_MISMATCH,
+                 "xxx…\": use another --out, or the same --prompt");
 
     /* A renamed model folder and a later library are not differences. */
     other = usual;
@@ -334,27 +347,32 @@ static void test_refused_folders(void **state) {
     (void)state;
     const piaa_slots slots = SLOTS(LT3);
     write_file(in(scratch, "file"), "x");
-    refuse_write(in(scratch, "file"), &usual, &slots, PIAA_USAGE, "is a file, and a store is a folder");
+    refuse_write(in(scratch, "file"), &usual, &slots, PIAA_USAGE,
+                 "is a file, and a store is a folder");
     refuse_write(in(scratch, "no/such"), &usual, &slots, PIAA_IO, "cannot make the folder");
 
     const char *holiday = in(scratch, "holiday");
     assert_int_equal(mkdir(holiday, 0777), 0);
     write_file(in(holiday, "photo.jpg"), "x");
-    refuse_write(holiday, &usual, &slots, PIAA_USAGE, "is neither a store nor empty: use a new folder for --out");
+    refuse_write(holiday, &usual, &slots, PIAA_USAGE,
+                 "is neither a store nor empty: use a new folder for --out");
     assert_int_equal(count_files(holiday), 1);
 
     const char *foreign = in(scratch, "foreign");
     assert_int_equal(mkdir(foreign, 0777), 0);
     run_sql(in(foreign, "catalog.sqlite"), "CREATE TABLE birds(name)");
     refuse_write(foreign, &usual, &slots, PIAA_FORMAT, "was not made by piaa");
-    write_file(in(foreign, "catalog.sqlite"), "not a database, but long enough to be read as a header of one, if somebody tried to");
+    write_file(
+        in(foreign, "catalog.sqlite"),
+        "not a database, but long enough to be read as a header of one, if somebody tried to");
     refuse_write(foreign, &usual, &slots, PIAA_FORMAT, "damaged");
     assert_int_equal(count_files(foreign), 1);
 
     const char *later = in(scratch, "later");
     make_store(later, &slots, 1);
     run_sql(in(later, "catalog.sqlite"), "PRAGMA user_version = 2");
-    refuse_write(later, &usual, &slots, PIAA_UNSUPPORTED, "was made by a later version of piaa (format 2, this one knows 1): update piaa");
+    refuse_write(later, &usual, &slots, PIAA_UNSUPPORTED,
+                 "was made by a later version of piaa (format 2, this one knows 1): update piaa");
     piaa_error error = {0};
     assert_null(piaa_store_open_read(later, NULL, &error));
     assert_int_equal(error.code, PIAA_UNSUPPORTED);
@@ -378,9 +396,10 @@ static void test_refused_folders(void **state) {
 static void test_odd_names(void **state) {
     (void)state;
     const piaa_slots slots = SLOTS(LT3);
-    static const char *const names[] = {"/a/\xff\xfe not UTF-8 \xc3.jpg", "/a/'; DROP TABLE photos; --.jpg",
-                                        "/a/new\nline\t\".jpg",           "/a/Übung — 構図.jpg",
-                                        "/a/\xed\xa0\x80 surrogate.jpg",  "/ "};
+    static const char *const names[] = {
+        "/a/\xff\xfe not UTF-8 \xc3.jpg", "/a/'; DROP TABLE photos; --.jpg",
+        "/a/new\nline\t\".jpg",           "/a/Übung — 構図.jpg",
+        "/a/\xed\xa0\x80 surrogate.jpg",  "/ "};
     char deep[6000] = "/";
     memset(deep + 1, 'd', sizeof deep - 2);
     const char *path = in(scratch, "it's a \"store\" — 100% 構図?#");
@@ -390,7 +409,8 @@ static void test_odd_names(void **state) {
     enum { NAMES = sizeof names / sizeof *names };
     for (int i = 0; i <= NAMES; i++) {
         fill_vector(values, i, &LT3);
-        const piaa_photo line = {.path = i < NAMES ? names[i] : deep, .size = i, .mtime_ns = -i, .hash = hash_of(i)};
+        const piaa_photo line = {
+            .path = i < NAMES ? names[i] : deep, .size = i, .mtime_ns = -i, .hash = hash_of(i)};
         assert_true(piaa_store_put(store, &line, vectors, NULL));
     }
     piaa_photo_state s;
@@ -405,7 +425,8 @@ static void test_odd_names(void **state) {
         assert_true(holds(piaa_store_vector(store, 0, photo->row), i, &LT3));
     }
     for (size_t i = 1; i < piaa_store_photos(store); i++)
-        assert_true(strcmp(piaa_store_photo(store, i - 1)->path, piaa_store_photo(store, i)->path) < 0);
+        assert_true(strcmp(piaa_store_photo(store, i - 1)->path, piaa_store_photo(store, i)->path) <
+                    0);
     piaa_store_close(store);
 }
 
@@ -456,7 +477,8 @@ static void test_many_slots(void **state) {
     assert_true(piaa_store_put(store, &line, vectors, NULL));
     must_finish(store);
     store = must_read(path, NULL);
-    for (int i = 0; i < COUNT; i++) assert_memory_equal(piaa_store_vector(store, i, 0), values[i], sizeof values[i]);
+    for (int i = 0; i < COUNT; i++)
+        assert_memory_equal(piaa_store_vector(store, i, 0), values[i], sizeof values[i]);
     piaa_store_close(store);
 }
 

@@ -21,7 +21,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* xorshift: the moments of the kills should not be the same every time, and be told when one of them fails. */
+/* xorshift: the moments of the kills should not be the same every time, and be told when one of
+   them fails. */
 static uint64_t seed;
 
 static uint64_t draw(uint64_t below) {
@@ -39,10 +40,10 @@ static void spoil(const char *path, int64_t offset, const void *bytes, size_t si
     close(file);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- kill -9 */
+/* -------------------------------------------------------------------------------------- kill -9 */
 
-/* Puts what is not there yet, for ever: photos in order, every fifth a copy of an earlier one, every seventh a failure.  After each, the
- * number that are there goes into `told`. */
+/* Puts what is not there yet, for ever: photos in order, every fifth a copy of an earlier one,
+ * every seventh a failure.  After each, the number that are there goes into `told`. */
 static void write_until_killed(const char *path, const piaa_slots *slots, const char *told) {
     int progress = open(told, O_WRONLY | O_CREAT, 0666);
     piaa_store *store = piaa_store_open_write(path, &usual, slots, NULL, NULL);
@@ -50,10 +51,13 @@ static void write_until_killed(const char *path, const piaa_slots *slots, const 
     for (int i = 0; i < 1000000; i++) {
         piaa_photo_state s;
         int content = i % 5 == 4 ? i - 3 : i;
-        if (!piaa_store_lookup(store, path_of(i), i % 7 == 6 ? 5 : 1000 + content, 7, &s, NULL, NULL)) _exit(2);
+        if (!piaa_store_lookup(store, path_of(i), i % 7 == 6 ? 5 : 1000 + content, 7, &s, NULL,
+                               NULL))
+            _exit(2);
         if (s.status == PIAA_PHOTO_COMPLETE || s.status == PIAA_PHOTO_FAILED) continue;
         const piaa_photo failed = {.path = path_of(i), .size = 5, .mtime_ns = 7};
-        bool ok = i % 7 == 6 ? piaa_store_put_failure(store, &failed, "broken", NULL) : put_as(store, slots, i, content, 7, NULL);
+        bool ok = i % 7 == 6 ? piaa_store_put_failure(store, &failed, "broken", NULL)
+                             : put_as(store, slots, i, content, 7, NULL);
         size_t done = (size_t)i + 1;
         if (!ok || pwrite(progress, &done, sizeof done, 0) != (ssize_t)sizeof done) _exit(3);
     }
@@ -68,13 +72,15 @@ static void check_npy(const char *file, int dim) {
     piaa_npy_header header;
     piaa_error error = {0};
     assert_int_equal(read(descriptor, bytes, sizeof bytes), (ssize_t)sizeof bytes);
-    if (!piaa_npy_parse(bytes, sizeof bytes, (uint64_t)file_size(file), file, &header, &error)) fail_msg("%s", error.message);
+    if (!piaa_npy_parse(bytes, sizeof bytes, (uint64_t)file_size(file), file, &header, &error))
+        fail_msg("%s", error.message);
     assert_int_equal(header.shape[1], dim);
     close(descriptor);
 }
 
-/* Every photo that the catalogue lists has what belongs to it; photos come in order, so none may be left out.  Vectors of the slots after
- * the first may be missing while they are added, and never wrong.  *missing counts them. */
+/* Every photo that the catalogue lists has what belongs to it; photos come in order, so none may be
+ * left out.  Vectors of the slots after the first may be missing while they are added, and never
+ * wrong.  *missing counts them. */
 static size_t check_photos(const char *path, const piaa_slots *slots, size_t *missing) {
     heard warnings = {0};
     piaa_store *store = must_read(path, &warnings);
@@ -90,7 +96,8 @@ static size_t check_photos(const char *path, const piaa_slots *slots, size_t *mi
         }
         for (size_t k = 0; k < slots->count; k++) {
             const piaa_slot *slot = &slots->items[k];
-            const float *vector = piaa_store_vector(store, piaa_store_find_slot(store, slot->pool, slot->layer), photo->row);
+            const float *vector = piaa_store_vector(
+                store, piaa_store_find_slot(store, slot->pool, slot->layer), photo->row);
             if (k && !vector)
                 ++*missing;
             else
@@ -115,7 +122,8 @@ static void test_kill(void **state) {
     (void)state;
     enum { KILLS = 45 };
     const piaa_slots both = SLOTS(LT3, V1), one = SLOTS(LT3);
-    const char *path = in(scratch, "s"), *lt = in(path, "lt.3.npy"), *v = in(path, "v.1.npy"), *told = in(scratch, "told");
+    const char *path = in(scratch, "s"), *lt = in(path, "lt.3.npy"), *v = in(path, "v.1.npy"),
+               *told = in(scratch, "told");
     seed = (uint64_t)time(NULL) * 2654435761u + (uint64_t)getpid();
     print_message("seed %llu\n", (unsigned long long)seed);
     size_t before = 0, missing = 0;
@@ -123,7 +131,8 @@ static void test_kill(void **state) {
         pid_t child = fork();
         assert_true(child >= 0);
         if (child == 0) write_until_killed(path, k % 3 ? &both : &one, told);
-        /* From before the store is made to long after the rows of the last run are caught up with. */
+        /* From before the store is made to long after the rows of the last run are caught up
+           with. */
         for (int64_t looks = (int64_t)draw(k % 2 ? 2000 : 200); looks > 0; looks--) {
             check_npy(lt, LT3.dim);
             check_npy(v, V1.dim);
@@ -132,7 +141,8 @@ static void test_kill(void **state) {
         assert_int_equal(kill(child, SIGKILL), 0);
         int status;
         assert_int_equal(waitpid(child, &status, 0), child);
-        if (!WIFSIGNALED(status)) fail_msg("the writer ended by itself with %d", WEXITSTATUS(status));
+        if (!WIFSIGNALED(status))
+            fail_msg("the writer ended by itself with %d", WEXITSTATUS(status));
         check_npy(lt, LT3.dim);
         check_npy(v, V1.dim);
         if (!before && file_size(lt) < 0) continue; /* killed before the first row */
@@ -144,13 +154,14 @@ static void test_kill(void **state) {
 
     piaa_store *store = must_write(path, &both, NULL);
     for (size_t i = 0; i < before; i++)
-        if (i % 7 != 6) assert_true(put_as(store, &both, (int)i, (int)(i % 5 == 4 ? i - 3 : i), 7, NULL));
+        if (i % 7 != 6)
+            assert_true(put_as(store, &both, (int)i, (int)(i % 5 == 4 ? i - 3 : i), 7, NULL));
     must_finish(store);
     assert_int_equal(check_photos(path, &both, &missing), before);
     assert_int_equal(missing, 0);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- power cut */
+/* ------------------------------------------------------------------------------------ power cut */
 
 /* A child that puts `count` photos and is killed before they are known to be on the disk. */
 static void leave_unsynced(const char *path, const piaa_slots *slots, int first, int count) {
@@ -180,8 +191,8 @@ static void test_power_cut(void **state) {
     heard warnings = {0};
     piaa_store *store = must_read(path, &warnings);
     assert_int_equal(warnings.count, 1);
-    assert_non_null(
-        strstr(warnings.last, "1 row did not reach the disk before the last run was cut off; run piaa embed on the photos again"));
+    assert_non_null(strstr(warnings.last, "1 row did not reach the disk before the last run was "
+                                          "cut off; run piaa embed on the photos again"));
     assert_null(piaa_store_vector(store, 0, 5));
     assert_null(piaa_store_vector(store, 1, 5));
     assert_true(holds(piaa_store_vector(store, 0, 4), 4, &LT3));
@@ -201,26 +212,30 @@ static void test_power_cut(void **state) {
     store = must_read(path, &warnings);
     assert_int_equal(warnings.count, 0);
     for (int i = 0; i < 8; i++)
-        assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3) && holds(piaa_store_vector(store, 1, i), i, &V1));
+        assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3) &&
+                    holds(piaa_store_vector(store, 1, i), i, &V1));
     piaa_store_close(store);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- bad disks */
+/* ------------------------------------------------------------------------------------ bad disks */
 
 static void cut(const char *path, int64_t size) {
     assert_int_equal(truncate(path, (off_t)size), 0);
 }
 
-/* After `harm` to v.1.npy, `lost` of 6 vectors are told and never handed out; a writer computes them anew and the store is whole again. */
+/* After `harm` to v.1.npy, `lost` of 6 vectors are told and never handed out; a writer computes
+   them anew and the store is whole again. */
 static void check_mended(const char *path, int lost) {
     const piaa_slots slots = SLOTS(LT3, V1);
     heard warnings = {0};
     piaa_store *store = must_read(path, &warnings);
     assert_int_equal(warnings.count, 1);
     char wanted[200];
-    snprintf(wanted, sizeof wanted, "v.1.npy is damaged: %d vector%s that the catalogue promises", lost, lost == 1 ? "" : "s");
+    snprintf(wanted, sizeof wanted, "v.1.npy is damaged: %d vector%s that the catalogue promises",
+             lost, lost == 1 ? "" : "s");
     if (!strstr(warnings.last, wanted)) fail_msg("%s", warnings.last);
-    assert_non_null(strstr(warnings.last, "run piaa embed on the photos again to compute them anew"));
+    assert_non_null(
+        strstr(warnings.last, "run piaa embed on the photos again to compute them anew"));
     assert_int_equal(piaa_store_filled(store, 0), 6);
     assert_int_equal(piaa_store_filled(store, 1), 6 - lost);
     for (int i = 0; i < 6; i++) {
@@ -239,7 +254,8 @@ static void check_mended(const char *path, int lost) {
     bool missing[2];
     for (int i = 0; i < 6; i++) {
         bool gone = i >= 6 - lost;
-        assert_int_equal(look(store, i, missing).status, gone ? PIAA_PHOTO_PARTIAL : PIAA_PHOTO_COMPLETE);
+        assert_int_equal(look(store, i, missing).status,
+                         gone ? PIAA_PHOTO_PARTIAL : PIAA_PHOTO_COMPLETE);
         assert_false(missing[0]);
         assert_int_equal(missing[1], gone);
         if (gone) assert_true(put(store, &slots, i, NULL));
@@ -317,7 +333,7 @@ static void test_surplus_rows(void **state) {
     piaa_store_close(store);
 }
 
-/* ------------------------------------------------------------------------------------------------------- bad catalogues */
+/* ------------------------------------------------------------------------------- bad catalogues */
 
 /* Opens both ways and touches everything; anything but a crash or a lie about memory is fine. */
 static int try_everything(const char *path, const piaa_slots *slots) {
@@ -328,7 +344,8 @@ static int try_everything(const char *path, const piaa_slots *slots) {
     if (store) {
         for (size_t i = 0; i < piaa_store_photos(store); i++)
             for (size_t s = 0; s < piaa_store_slots(store)->count; s++) {
-                const float *vector = piaa_store_vector(store, (int)s, piaa_store_photo(store, i)->row);
+                const float *vector =
+                    piaa_store_vector(store, (int)s, piaa_store_photo(store, i)->row);
                 if (vector) sum += vector[0] + vector[piaa_store_slots(store)->items[s].dim - 1];
             }
         if (isnan(sum)) print_message("a sum is not a number\n");
@@ -371,7 +388,8 @@ static void test_damaged_catalogues(void **state) {
     char *kept[FILES];
     size_t sizes[FILES];
     make_store(path, &slots, 25);
-    for (int i = 0; i < FILES; i++) assert_non_null(kept[i] = piaa_file_read(in(path, names[i]), 1 << 24, &sizes[i], NULL));
+    for (int i = 0; i < FILES; i++)
+        assert_non_null(kept[i] = piaa_file_read(in(path, names[i]), 1 << 24, &sizes[i], NULL));
     const char *good = kept[1];
     size_t size = sizes[1];
     char *bad = malloc(size);
@@ -391,7 +409,8 @@ static void test_damaged_catalogues(void **state) {
         }
         remove_tree(path);
         assert_int_equal(mkdir(path, 0777), 0);
-        for (int i = 0; i < FILES; i++) write_plainly(in(path, names[i]), i == 1 ? bad : kept[i], i == 1 ? length : sizes[i]);
+        for (int i = 0; i < FILES; i++)
+            write_plainly(in(path, names[i]), i == 1 ? bad : kept[i], i == 1 ? length : sizes[i]);
         refused += try_everything(path, &slots);
     }
     assert_true(refused > 60);
@@ -402,7 +421,9 @@ static void test_damaged_catalogues(void **state) {
     cut(file, 0);
     piaa_error error = {0};
     assert_null(piaa_store_open_write(path, &usual, &slots, NULL, &error));
-    assert_non_null(strstr(error.message, "catalog.sqlite is damaged: put a copy of it back, or delete the store's folder"));
+    assert_non_null(
+        strstr(error.message,
+               "catalog.sqlite is damaged: put a copy of it back, or delete the store's folder"));
     assert_null(piaa_store_open_read(path, NULL, &error));
     assert_int_equal(unlink(file), 0);
     piaa_error_clear(&error);

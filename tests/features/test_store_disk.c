@@ -1,4 +1,5 @@
-/* The store and its surroundings: other processes, a full disk, and folders that cannot be written in. */
+/* The store and its surroundings: other processes, a full disk, and folders that cannot be written
+   in. */
 #include "store_helper.h"
 
 #include <signal.h>
@@ -30,7 +31,8 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* Runs `part` in a child, as nobody if this is root (root may write anywhere); its assertions end the child with a failure. */
+/* Runs `part` in a child, as nobody if this is root (root may write anywhere); its assertions end
+   the child with a failure. */
 static void in_child(void (*part)(const char *path), const char *path, bool as_nobody) {
     pid_t child = fork();
     assert_true(child >= 0);
@@ -45,20 +47,21 @@ static void in_child(void (*part)(const char *path), const char *path, bool as_n
 }
 
 /* In a child there is no cmocka to catch a failed assertion. */
-#define CHECK(condition, text)                                                                                                             \
-    do {                                                                                                                                   \
-        if (!(condition)) {                                                                                                                \
-            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, text);                                                     \
-            _exit(9);                                                                                                                      \
-        }                                                                                                                                  \
+#define CHECK(condition, text)                                                                     \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: %s (%s)\n", __FILE__, __LINE__, #condition, text);             \
+            _exit(9);                                                                              \
+        }                                                                                          \
     } while (0)
 
-/* --------------------------------------------------------------------------------------------------------- other processes */
+/* ------------------------------------------------------------------------------ other processes */
 
 static void be_refused(const char *path) {
     const piaa_slots slots = SLOTS(LT3);
     char wanted[128];
-    snprintf(wanted, sizeof wanted, "is being written by process %ld: wait for it, or use another --out", (long)getppid());
+    snprintf(wanted, sizeof wanted,
+             "is being written by process %ld: wait for it, or use another --out", (long)getppid());
     piaa_error error = {0};
     CHECK(!piaa_store_open_write(path, &usual, &slots, NULL, &error), "two writers");
     CHECK(error.code == PIAA_BUSY && strstr(error.message, wanted), error.message);
@@ -88,7 +91,8 @@ static void test_two_writers(void **state) {
     must_finish(store);
 }
 
-/* A reader keeps what it saw while the writer goes on, and sees more after a refresh; slots may be added meanwhile. */
+/* A reader keeps what it saw while the writer goes on, and sees more after a refresh; slots may be
+   added meanwhile. */
 static void test_reader_beside_writer(void **state) {
     (void)state;
     const piaa_slots slots = SLOTS(LT3), more = SLOTS(LT3, V1);
@@ -106,12 +110,13 @@ static void test_reader_beside_writer(void **state) {
     piaa_store_close(reader);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- full disks */
+/* ----------------------------------------------------------------------------------- full disks */
 
 static void fill_until_full(const char *path) {
     const piaa_slots slots = SLOTS(LT3, V1);
     enum { ROUNDS = 3, BALLAST = 200 << 10 };
-    const char *store_path = in(path, "s"), *ballast[ROUNDS] = {in(path, "0"), in(path, "1"), in(path, "2")};
+    const char *store_path = in(path, "s"),
+               *ballast[ROUNDS] = {in(path, "0"), in(path, "1"), in(path, "2")};
     char *bytes = piaa_alloc(BALLAST, 1, NULL);
     for (int i = 0; i < ROUNDS; i++) assert_true(piaa_file_write(ballast[i], bytes, BALLAST, NULL));
     free(bytes);
@@ -125,10 +130,12 @@ static void fill_until_full(const char *path) {
             whole = i + 1;
         }
         assert_int_equal(error.code, PIAA_IO);
-        if (!strstr(error.message, "the disk is full, ") || !strstr(error.message, "free some space and run the same command again"))
+        if (!strstr(error.message, "the disk is full, ") ||
+            !strstr(error.message, "free some space and run the same command again"))
             fail_msg("%s", error.message);
         if (store) {
-            bool finished = piaa_store_finish(store, NULL); /* may or may not find the few bytes it needs */
+            bool finished =
+                piaa_store_finish(store, NULL); /* may or may not find the few bytes it needs */
             (void)finished;
         }
         piaa_store_close(store);
@@ -140,7 +147,8 @@ static void fill_until_full(const char *path) {
         assert_true((int64_t)piaa_store_photos(reader) >= whole);
         for (int i = 0; i < whole; i++) {
             int64_t row = piaa_store_find(reader, path_of(i))->row;
-            assert_true(holds(piaa_store_vector(reader, 0, row), i, &LT3) && holds(piaa_store_vector(reader, 1, row), i, &V1));
+            assert_true(holds(piaa_store_vector(reader, 0, row), i, &LT3) &&
+                        holds(piaa_store_vector(reader, 1, row), i, &V1));
         }
         piaa_store_close(reader);
     }
@@ -164,7 +172,9 @@ static void meet_the_limit(const char *path) {
     piaa_store *store = piaa_store_open_write(path, &usual, &slots, NULL, &error);
     int i = 3;
     while (store && put(store, &slots, i, &error)) i++;
-    CHECK(error.code == PIAA_IO && strstr(error.message, "cannot write ") && !strchr(error.message, '\n'), error.message);
+    CHECK(error.code == PIAA_IO && strstr(error.message, "cannot write ") &&
+              !strchr(error.message, '\n'),
+          error.message);
     piaa_store_close(store);
     CHECK(i > 10, "some photos fit");
 }
@@ -178,25 +188,33 @@ static void test_file_limit(void **state) {
     piaa_store *store = must_write(path, &slots, &warnings);
     for (int i = 0; i < 10; i++) assert_int_equal(look(store, i, NULL).status, PIAA_PHOTO_COMPLETE);
     assert_true(piaa_store_refresh(store, NULL));
-    for (int i = 0; i < (int)piaa_store_photos(store); i++) assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3));
+    for (int i = 0; i < (int)piaa_store_photos(store); i++)
+        assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3));
     assert_int_equal(warnings.count, 0);
     must_finish(store);
 }
 
-/* ------------------------------------------------------------------------------------------------------- read-only folders */
+/* ---------------------------------------------------------------------------- read-only folders */
 
 static void read_but_not_write(const char *path) {
     const piaa_slots slots = SLOTS(LT3);
     piaa_error error = {0};
     piaa_store *store = piaa_store_open_read(path, NULL, &error);
     CHECK(store, error.message);
-    CHECK(piaa_store_photos(store) == 3 && holds(piaa_store_vector(store, 0, 2), 2, &LT3), "three photos");
+    CHECK(piaa_store_photos(store) == 3 && holds(piaa_store_vector(store, 0, 2), 2, &LT3),
+          "three photos");
     piaa_store_close(store);
-    CHECK(!piaa_store_open_write(path, &usual, &slots, NULL, &error), "a writer in a read-only folder");
-    CHECK(error.code == PIAA_IO && strstr(error.message, "cannot write ") && strstr(error.message, "Permission denied"), error.message);
+    CHECK(!piaa_store_open_write(path, &usual, &slots, NULL, &error),
+          "a writer in a read-only folder");
+    CHECK(error.code == PIAA_IO && strstr(error.message, "cannot write ") &&
+              strstr(error.message, "Permission denied"),
+          error.message);
     char *inner = piaa_path_join(path, "new", NULL);
-    CHECK(!piaa_store_open_write(inner, &usual, &slots, NULL, &error), "a new store in a read-only folder");
-    CHECK(strstr(error.message, "cannot make the folder") && strstr(error.message, "Permission denied"), error.message);
+    CHECK(!piaa_store_open_write(inner, &usual, &slots, NULL, &error),
+          "a new store in a read-only folder");
+    CHECK(strstr(error.message, "cannot make the folder") &&
+              strstr(error.message, "Permission denied"),
+          error.message);
     free(inner);
 }
 
@@ -218,17 +236,20 @@ static void test_read_only(void **state) {
     (void)state;
     const piaa_slots slots = SLOTS(LT3);
     assert_int_equal(chmod(scratch, 0755), 0);
-    const char *closed = in(scratch, "closed"), *killed = in(scratch, "killed"), *in_wal = in(scratch, "in wal? 100%");
+    const char *closed = in(scratch, "closed"), *killed = in(scratch, "killed"),
+               *in_wal = in(scratch, "in wal? 100%");
     make_store(closed, &slots, 3);
     in_child(be_killed, killed, false);
     assert_true(file_size(in(killed, "catalog.sqlite-wal")) > 0);
-    /* A writer that closed while another program was reading leaves the catalogue in WAL mode, in one piece. */
+    /* A writer that closed while another program was reading leaves the catalogue in WAL mode, in
+       one piece. */
     sqlite3 *other;
     make_store(in_wal, &slots, 2);
     piaa_store *store = must_write(in_wal, &slots, NULL);
     assert_true(put(store, &slots, 2, NULL));
     assert_int_equal(sqlite3_open(in(in_wal, "catalog.sqlite"), &other), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM photos", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(other, "BEGIN; SELECT count(*) FROM photos", NULL, NULL, NULL),
+                     SQLITE_OK);
     must_finish(store);
     sqlite3_close(other);
     assert_int_equal(file_size(in(in_wal, "catalog.sqlite-wal")), -1);

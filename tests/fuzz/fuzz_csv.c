@@ -1,4 +1,5 @@
-/* Any bytes as a CSV file: reading ends, lines only rise, and every field is a string that comes back from its quoted form. */
+/* Any bytes as a CSV file: reading ends, lines only rise, and every field is a string that comes
+   back from its quoted form. */
 #include "base/csv.h"
 
 #include <math.h>

@@ -1,5 +1,6 @@
-/* Any bytes as a pair of GGUF files: two bytes say how long the first is.  What is accepted must lie inside them, every byte of it
- * readable; the model and the tokenizer that are made of it must be right or refused with a message. */
+/* Any bytes as a pair of GGUF files: two bytes say how long the first is.  What is accepted must
+ * lie inside them, every byte of it readable; the model and the tokenizer that are made of it must
+ * be right or refused with a message. */
 #include "weights/checkpoint_parts.h"
 
 #include <stdlib.h>
@@ -47,7 +48,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     piaa_tokenizer *tokenizer = root ? piaa_tokenizer_from_json(root, "fuzz", &error) : NULL;
     if (root && !tokenizer && error.code == PIAA_OK) abort();
     piaa_ids ids = {0};
-    if (tokenizer && !piaa_tokenizer_encode(tokenizer, "a <|im_start|>b", 15, &ids, &error)) abort();
+    if (tokenizer && !piaa_tokenizer_encode(tokenizer, "a <|im_start|>b", 15, &ids, &error))
+        abort();
     piaa_ids_free(&ids);
     piaa_tokenizer_close(tokenizer);
     cJSON_Delete(root);

@@ -1,7 +1,9 @@
-/* Numbers in the metadata of a golden pair of GGUF files against the model's family: whatever they are, the outcome is a model or one line
- * that says why not.  (fuzz_gguf has any bytes; those never reach a family.)
+/* Numbers in the metadata of a golden pair of GGUF files against the model's family: whatever they
+ * are, the outcome is a model or one line that says why not.  (fuzz_gguf has any bytes; those never
+ * reach a family.)
  *
- * The first byte chooses the pair; then changes, three bytes each: which key, which of its numbers if it is a list, and what becomes of it.
+ * The first byte chooses the pair; then changes, three bytes each: which key, which of its numbers
+ * if it is a list, and what becomes of it.
  */
 #include "run_model.h"
 
@@ -15,8 +17,10 @@ static const struct {
     const char *paths[HALVES];
     const piaa_family *family;
 } kinds[PAIRS] = {
-    {{PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf"}, &piaa_family_qwen3vl},
-    {{PIAA_GOLDEN "/gguf/gemma3-f32.gguf", PIAA_GOLDEN "/gguf/gemma3-mmproj-f32.gguf"}, &piaa_family_gemma3},
+    {{PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf"},
+     &piaa_family_qwen3vl},
+    {{PIAA_GOLDEN "/gguf/gemma3-f32.gguf", PIAA_GOLDEN "/gguf/gemma3-mmproj-f32.gguf"},
+     &piaa_family_gemma3},
 };
 
 static const char *const keys[] = {"block_count",
@@ -56,11 +60,14 @@ static struct {
 } files[PAIRS][HALVES];
 static piaa_tokenizer *tokenizers[PAIRS];
 
-/* Behind ".KEY": the value's type, of a list the elements' type and their number, then the value. */
+/* Behind ".KEY": the value's type, of a list the elements' type and their number, then the
+   value. */
 static size_t find_value(const char *bytes, size_t size, const char *key) {
     const size_t n = strlen(key);
     for (size_t i = 1; i + n + 24 < size; i++) {
-        if (bytes[i - 1] != '.' || memcmp(bytes + i, key, n) != 0 || bytes[i + n + 1] || bytes[i + n + 2]) continue;
+        if (bytes[i - 1] != '.' || memcmp(bytes + i, key, n) != 0 || bytes[i + n + 1] ||
+            bytes[i + n + 2])
+            continue;
         return i + n + 4 + (bytes[i + n] == PIAA_GGUF_ARRAY ? 12 : 0);
     }
     return 0;
@@ -68,10 +75,12 @@ static size_t find_value(const char *bytes, size_t size, const char *key) {
 
 static void load(size_t kind) {
     for (size_t half = 0; half < HALVES; half++) {
-        files[kind][half].bytes = piaa_file_read(kinds[kind].paths[half], 16 << 20, &files[kind][half].size, NULL);
+        files[kind][half].bytes =
+            piaa_file_read(kinds[kind].paths[half], 16 << 20, &files[kind][half].size, NULL);
         if (!files[kind][half].bytes) abort();
         for (size_t k = 0; k < PIAA_COUNT(keys); k++)
-            files[kind][half].values[k] = find_value(files[kind][half].bytes, files[kind][half].size, keys[k]);
+            files[kind][half].values[k] =
+                find_value(files[kind][half].bytes, files[kind][half].size, keys[k]);
     }
     piaa_gguf *text = piaa_gguf_open(kinds[kind].paths[0], NULL);
     cJSON *root = text ? piaa_gguf_tokenizer(text, NULL) : NULL;
@@ -82,19 +91,25 @@ static void load(size_t kind) {
 }
 
 static void change(char *copies[HALVES], size_t kind, const uint8_t *data, size_t size) {
-    static const uint32_t patterns[] = {0,          1,          2,          3,          4,          7,          16,         255,
-                                        256,        65535,      65536,      0x7fffffff, 0x80000000, 0xffffffff, 0x7f800000, 0xff800000,
-                                        0x7fc00000, 0x00000001, 0x7f7fffff, 0xff7fffff, 0x3f800000, 0xbf800000, 0x00800000, 1u << 20};
+    static const uint32_t patterns[] = {0,          1,          2,          3,          4,
+                                        7,          16,         255,        256,        65535,
+                                        65536,      0x7fffffff, 0x80000000, 0xffffffff, 0x7f800000,
+                                        0xff800000, 0x7fc00000, 0x00000001, 0x7f7fffff, 0xff7fffff,
+                                        0x3f800000, 0xbf800000, 0x00800000, 1u << 20};
     for (size_t i = 0; i + 3 <= size && i < 3 * CHANGES_MOST; i += 3) {
-        const size_t key = (data[i] & 127) % PIAA_COUNT(keys), half = data[i] >> 7, at = files[kind][half].values[key];
-        const uint32_t value = data[i + 2] < 128 ? patterns[data[i + 2] % PIAA_COUNT(patterns)] : data[i + 2] - 128u;
+        const size_t key = (data[i] & 127) % PIAA_COUNT(keys), half = data[i] >> 7,
+                     at = files[kind][half].values[key];
+        const uint32_t value =
+            data[i + 2] < 128 ? patterns[data[i + 2] % PIAA_COUNT(patterns)] : data[i + 2] - 128u;
         const size_t place = at + 4 * (size_t)(data[i + 1] % 4);
-        if (at && place + 4 <= files[kind][half].size) memcpy(copies[half] + place, &value, sizeof value);
+        if (at && place + 4 <= files[kind][half].size)
+            memcpy(copies[half] + place, &value, sizeof value);
     }
 }
 
 static int compare_names(const void *a, const void *b) {
-    return strcmp(((const piaa_checkpoint_entry *)a)->tensor.name, ((const piaa_checkpoint_entry *)b)->tensor.name);
+    return strcmp(((const piaa_checkpoint_entry *)a)->tensor.name,
+                  ((const piaa_checkpoint_entry *)b)->tensor.name);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {

@@ -14,6 +14,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     }
     if (header.shape[0] < 0 || header.shape[1] < 0 || header.data_start > size) abort();
     uint64_t room = (size - header.data_start) / (uint64_t)header.width;
-    if (header.shape[1] > 0 && (uint64_t)header.shape[0] > room / (uint64_t)header.shape[1]) abort();
+    if (header.shape[1] > 0 && (uint64_t)header.shape[0] > room / (uint64_t)header.shape[1])
+        abort();
     return 0;
 }

@@ -1,4 +1,5 @@
-/* Any bytes as a safetensors file: what is accepted must lie inside them, every byte of it readable. */
+/* Any bytes as a safetensors file: what is accepted must lie inside them, every byte of it
+   readable. */
 #include "weights/safetensors.h"
 
 #include <stdlib.h>

@@ -1,4 +1,5 @@
-/* What the fuzz targets of models do with one: open it as its family does, and where that is taken, run a photo through it. */
+/* What the fuzz targets of models do with one: open it as its family does, and where that is taken,
+   run a photo through it. */
 #ifndef PIAA_TESTS_FUZZ_RUN_MODEL_H
 #define PIAA_TESTS_FUZZ_RUN_MODEL_H
 
@@ -19,7 +20,9 @@ static inline void fuzz_run(piaa_model *model, bool portable) {
     enum { PIXELS_MOST = 1 << 12, TOKENS_MOST = 2048 };
     const piaa_image image = {.width = 40, .height = 30, .rgb = rgb};
     const piaa_layout *layout = &model->info.layout;
-    const piaa_ask ask = {.max_pixels = layout->hidden_size && strcmp(model->info.family, "Qwen3-VL") == 0 ? PIXELS_MOST : 0};
+    const piaa_ask ask = {
+        .max_pixels =
+            layout->hidden_size && strcmp(model->info.family, "Qwen3-VL") == 0 ? PIXELS_MOST : 0};
     piaa_error error = {0};
     if (model->info.min_pixels > (1 << 22)) return; /* slow, not wrong */
     piaa_model_input *input = piaa_model_prepare(model, &image, &ask, &error);
@@ -30,7 +33,8 @@ static inline void fuzz_run(piaa_model *model, bool portable) {
     piaa_slots slots;
     if (piaa_model_input_tokens(input) <= TOKENS_MOST &&
         piaa_slots_parse(layout->hidden_size ? "lt,lv,v" : "v", "all", layout, &slots, &error)) {
-        const piaa_session_options options = {.dtype = PIAA_DTYPE_F32, .threads = 1, .portable = portable};
+        const piaa_session_options options = {
+            .dtype = PIAA_DTYPE_F32, .threads = 1, .portable = portable};
         size_t values = 0;
         for (size_t i = 0; i < slots.count; i++) values += (size_t)slots.items[i].dim;
         float *out = piaa_alloc(values, sizeof *out, &error);
@@ -43,11 +47,12 @@ static inline void fuzz_run(piaa_model *model, bool portable) {
     piaa_model_input_free(input);
 }
 
-static inline void fuzz_open_and_run(const piaa_family *family, const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
-                                     bool portable) {
+static inline void fuzz_open_and_run(const piaa_family *family, const piaa_checkpoint *checkpoint,
+                                     const piaa_tokenizer *tokenizer, bool portable) {
     piaa_error error = {0};
-    piaa_model model = {
-        .family = family, .checkpoint = (piaa_checkpoint *)(uintptr_t)checkpoint, .tokenizer = (piaa_tokenizer *)(uintptr_t)tokenizer};
+    piaa_model model = {.family = family,
+                        .checkpoint = (piaa_checkpoint *)(uintptr_t)checkpoint,
+                        .tokenizer = (piaa_tokenizer *)(uintptr_t)tokenizer};
     model.info.family = family->name;
     model.config = family->open(checkpoint, tokenizer, &model.info, &error);
     if (!model.config) {

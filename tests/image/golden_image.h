@@ -1,4 +1,5 @@
-/* Golden images for the tests of this room: what Pillow and torchvision computed, from tests/golden/preprocess.safetensors. */
+/* Golden images for the tests of this room: what Pillow and torchvision computed, from
+   tests/golden/preprocess.safetensors. */
 #ifndef PIAA_TESTS_GOLDEN_IMAGE_H
 #define PIAA_TESTS_GOLDEN_IMAGE_H
 
@@ -9,12 +10,15 @@
 #include <stdlib.h>
 
 static const char *const golden_names[] = {
-    "astronaut.png",    "astronaut_rgba.png", "cat.jpg",         "cat_cmyk.jpg", "cat_gray.png",        "coffee_420.jpg",
-    "coffee_exif6.jpg", "coffee_palette.png", "coffee_tiny.png", "rocket.webp",  "rocket_panorama.jpg", "rocket_progressive.jpg",
+    "astronaut.png",    "astronaut_rgba.png",  "cat.jpg",
+    "cat_cmyk.jpg",     "cat_gray.png",        "coffee_420.jpg",
+    "coffee_exif6.jpg", "coffee_palette.png",  "coffee_tiny.png",
+    "rocket.webp",      "rocket_panorama.jpg", "rocket_progressive.jpg",
 };
 
 /* "NAME|rgb" or "NAME|bicubic|64x96" as an image whose pixels belong to the file. */
-static inline piaa_image golden_image(const piaa_safetensors *golden, const char *name, const char *what) {
+static inline piaa_image golden_image(const piaa_safetensors *golden, const char *name,
+                                      const char *what) {
     char key[128];
     snprintf(key, sizeof key, "%s|%s", name, what);
     const piaa_tensor *tensor = piaa_safetensors_find(golden, key);
@@ -22,7 +26,9 @@ static inline piaa_image golden_image(const piaa_safetensors *golden, const char
         fprintf(stderr, "golden file lacks %s\n", key);
         abort();
     }
-    return (piaa_image){.width = (int)tensor->shape[1], .height = (int)tensor->shape[0], .rgb = (uint8_t *)(uintptr_t)tensor->data};
+    return (piaa_image){.width = (int)tensor->shape[1],
+                        .height = (int)tensor->shape[0],
+                        .rgb = (uint8_t *)(uintptr_t)tensor->data};
 }
 
 /* How two images of one size differ. */

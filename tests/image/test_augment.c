@@ -1,4 +1,5 @@
-/* Photos made grey and bent: the size stays, grey is grey, a seed always bends the same way and not far. */
+/* Photos made grey and bent: the size stays, grey is grey, a seed always bends the same way and not
+   far. */
 #include "support.h"
 
 #include "image/augment.h"
@@ -39,12 +40,14 @@ static void gray_is_luma(void **state) {
 
 static void a_seed_bends_alike_and_mildly(void **state) {
     PIAA_UNUSED(state);
-    piaa_image in = picture(200, 150), a = change(PIAA_TPS, 3, &in), b = change(PIAA_TPS, 3, &in), c = change(PIAA_TPS, 4, &in);
+    piaa_image in = picture(200, 150), a = change(PIAA_TPS, 3, &in), b = change(PIAA_TPS, 3, &in),
+               c = change(PIAA_TPS, 4, &in);
     assert_memory_equal(a.rgb, b.rgb, 200 * 150 * 3);
     assert_true(memcmp(a.rgb, c.rgb, 200 * 150 * 3) != 0);
     double moved = 0, most = 0;
     for (int i = 0; i < 200 * 150; i++) { /* the channels say where a pixel came from */
-        double x = (a.rgb[3 * i] - in.rgb[3 * i]) / 255.0, y = (a.rgb[3 * i + 1] - in.rgb[3 * i + 1]) / 255.0;
+        double x = (a.rgb[3 * i] - in.rgb[3 * i]) / 255.0,
+               y = (a.rgb[3 * i + 1] - in.rgb[3 * i + 1]) / 255.0;
         moved += hypot(x, y) / (200 * 150);
         most = fmax(most, hypot(x, y));
         assert_int_equal(a.rgb[3 * i + 2], 7);
@@ -69,7 +72,8 @@ static void files_come_and_go_as_png(void **state) {
     const char *from = PIAA_SOURCE "/data/para/imgs/session1/iaa_pub1_0000.jpg";
     if (!piaa_augment_file(PIAA_GRAY, 0, from, to, &error)) fail_msg("%s", error.message);
     piaa_image in = {0}, out = {0};
-    assert_true(piaa_image_read(from, PIAA_EXIF_APPLY, &in, &error) && piaa_image_read(to, PIAA_EXIF_APPLY, &out, &error));
+    assert_true(piaa_image_read(from, PIAA_EXIF_APPLY, &in, &error) &&
+                piaa_image_read(to, PIAA_EXIF_APPLY, &out, &error));
     piaa_image expected = change(PIAA_GRAY, 0, &in);
     assert_int_equal(out.width, in.width);
     assert_memory_equal(out.rgb, expected.rgb, (size_t)in.width * (size_t)in.height * 3);

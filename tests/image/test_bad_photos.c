@@ -73,7 +73,8 @@ static void not_files(void **state) {
 static void not_photos(void **state) {
     (void)state;
     static const unsigned char noise[64] = {0x13, 0x37, 0x99, 0x01, 0xfe};
-    static const char svg[] = "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\"></svg>";
+    static const char svg[] =
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"10\" height=\"10\"></svg>";
     const struct {
         const char *name, *said;
         const void *bytes;
@@ -113,8 +114,9 @@ static void unreadable_file(void **state) {
 
 static void cut_short(void **state) {
     (void)state;
-    static const char *const names[] = {
-        "cat.jpg", "coffee_420.jpg", "rocket_progressive.jpg", "cat_cmyk.jpg", "astronaut.png", "coffee_palette.png", "rocket.webp"};
+    static const char *const names[] = {"cat.jpg",      "coffee_420.jpg", "rocket_progressive.jpg",
+                                        "cat_cmyk.jpg", "astronaut.png",  "coffee_palette.png",
+                                        "rocket.webp"};
     static const double kept[] = {0.02, 0.3, 0.6, 0.95};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         for (size_t k = 0; k < sizeof kept / sizeof *kept; k++) {
@@ -181,7 +183,9 @@ static void claims_too_much(void **state) {
 
 static void odd_names_are_no_trouble(void **state) {
     (void)state;
-    static const char *const names[] = {"a[1].jpg", "a[shrink=2]", "a b.jpg", "\xc3\xa9t\xc3\xa9.jpg", "no ending", "wrong.png", "50%.jpg"};
+    static const char *const names[] = {
+        "a[1].jpg",  "a[shrink=2]", "a b.jpg", "\xc3\xa9t\xc3\xa9.jpg",
+        "no ending", "wrong.png",   "50%.jpg"};
     size_t size;
     unsigned char *bytes = read_golden("coffee_420.jpg", &size);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

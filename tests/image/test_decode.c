@@ -32,11 +32,13 @@ static void equals_pillow(void **state) {
     piaa_safetensors_close(golden);
 }
 
-/* The pixel of the stored photo that is seen at (x, y) of the upright one, by the EXIF standard's table of where row 0 and column 0 are. */
+/* The pixel of the stored photo that is seen at (x, y) of the upright one, by the EXIF standard's
+   table of where row 0 and column 0 are. */
 static const uint8_t *stored_pixel(const piaa_image *stored, int orientation, int x, int y) {
     int right = stored->width - 1, bottom = stored->height - 1;
-    const int where[9][2] = {{0, 0}, {x, y},          {right - x, y},          {right - x, bottom - y}, {x, bottom - y},
-                             {y, x}, {y, bottom - x}, {right - y, bottom - x}, {right - y, x}};
+    const int where[9][2] = {{0, 0},          {x, y}, {right - x, y},  {right - x, bottom - y},
+                             {x, bottom - y}, {y, x}, {y, bottom - x}, {right - y, bottom - x},
+                             {right - y, x}};
     return stored->rgb + (where[orientation][1] * stored->width + where[orientation][0]) * 3;
 }
 
@@ -49,7 +51,8 @@ static void every_orientation_is_turned_upright(void **state) {
     size_t size = fread(bytes, 1, sizeof bytes, file);
     fclose(file);
     assert_true(size > 0 && size < sizeof bytes);
-    static const unsigned char big[] = {0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6}, little[] = {0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0};
+    static const unsigned char big[] = {0x01, 0x12, 0, 3, 0, 0, 0, 1, 0, 6},
+                               little[] = {0x12, 0x01, 3, 0, 1, 0, 0, 0, 6, 0};
     size_t tag = 0;
     for (size_t i = 0; i + sizeof big < size && i < 200 && !tag; i++) {
         if (memcmp(bytes + i, big, sizeof big) == 0) tag = i + 9;
@@ -72,7 +75,8 @@ static void every_orientation_is_turned_upright(void **state) {
         assert_int_equal(upright.height, orientation < 5 ? stored.height : stored.width);
         for (int y = 0; y < upright.height; y++)
             for (int x = 0; x < upright.width; x++)
-                assert_memory_equal(upright.rgb + (y * upright.width + x) * 3, stored_pixel(&stored, orientation, x, y), 3);
+                assert_memory_equal(upright.rgb + (y * upright.width + x) * 3,
+                                    stored_pixel(&stored, orientation, x, y), 3);
         piaa_image_free(&stored);
         piaa_image_free(&upright);
     }
@@ -81,7 +85,8 @@ static void every_orientation_is_turned_upright(void **state) {
 static void sixteen_bits_keep_their_high_byte(void **state) {
     (void)state;
     if (!piaa_image_has_photo_name("a.ppm")) skip();
-    static const unsigned char bytes[] = "P6 2 1 65535\n\x12\x34\xff\xff\x00\xff\x80\x00\x7f\xff\x01\x00";
+    static const unsigned char bytes[] =
+        "P6 2 1 65535\n\x12\x34\xff\xff\x00\xff\x80\x00\x7f\xff\x01\x00";
     static const uint8_t expected[] = {0x12, 0xff, 0, 0x80, 0x7f, 1};
     char path[] = "/tmp/piaa-test-XXXXXX";
     int descriptor = mkstemp(path);
@@ -113,9 +118,11 @@ static void several_threads_read_at_once(void **state) {
     (void)state;
     pthread_t threads[4];
     size_t counts[4] = {0};
-    for (int i = 0; i < 4; i++) assert_int_equal(pthread_create(&threads[i], NULL, read_some, &counts[i]), 0);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, read_some, &counts[i]), 0);
     for (int i = 0; i < 4; i++) assert_int_equal(pthread_join(threads[i], NULL), 0);
-    for (int i = 0; i < 4; i++) assert_int_equal(counts[i], sizeof golden_names / sizeof *golden_names);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(counts[i], sizeof golden_names / sizeof *golden_names);
 }
 
 static void photo_names(void **state) {

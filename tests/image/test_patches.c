@@ -75,8 +75,10 @@ static piaa_qwen_pixels_config golden_config(void) {
         .filter = PIAA_BICUBIC,
     };
     for (int c = 0; c < 3; c++) {
-        config.mean[c] = (float)cJSON_GetArrayItem(cJSON_GetObjectItem(json, "image_mean"), c)->valuedouble;
-        config.std[c] = (float)cJSON_GetArrayItem(cJSON_GetObjectItem(json, "image_std"), c)->valuedouble;
+        config.mean[c] =
+            (float)cJSON_GetArrayItem(cJSON_GetObjectItem(json, "image_mean"), c)->valuedouble;
+        config.std[c] =
+            (float)cJSON_GetArrayItem(cJSON_GetObjectItem(json, "image_std"), c)->valuedouble;
     }
     cJSON_Delete(json);
     return config;
@@ -85,7 +87,8 @@ static piaa_qwen_pixels_config golden_config(void) {
 static void patches_equal_transformers(void **state) {
     (void)state;
     piaa_error error = {0};
-    piaa_safetensors *golden = piaa_safetensors_open(PIAA_GOLDEN "/qwen3vl/golden.safetensors", &error);
+    piaa_safetensors *golden =
+        piaa_safetensors_open(PIAA_GOLDEN "/qwen3vl/golden.safetensors", &error);
     assert_non_null(golden);
     const piaa_tensor *expected = piaa_safetensors_find(golden, "cat.jpg|base|pixel_values");
     assert_non_null(expected);
@@ -112,10 +115,11 @@ static void patches_equal_transformers(void **state) {
 
 static void grids_equal_transformers(void **state) {
     (void)state;
-    static const char *const names[] = {"coffee_tiny.png", "rocket_panorama.jpg", "astronaut_rgba.png", "coffee_exif6.jpg",
-                                        "astronaut.png"};
+    static const char *const names[] = {"coffee_tiny.png", "rocket_panorama.jpg",
+                                        "astronaut_rgba.png", "coffee_exif6.jpg", "astronaut.png"};
     piaa_error error = {0};
-    piaa_safetensors *golden = piaa_safetensors_open(PIAA_GOLDEN "/qwen3vl/golden.safetensors", &error);
+    piaa_safetensors *golden =
+        piaa_safetensors_open(PIAA_GOLDEN "/qwen3vl/golden.safetensors", &error);
     assert_non_null(golden);
     piaa_qwen_pixels_config config = golden_config();
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -145,7 +149,8 @@ static void patch_order(void **state) {
     uint8_t rgb[WIDTH * HEIGHT * 3];
     for (int i = 0; i < WIDTH * HEIGHT * 3; i++) rgb[i] = (uint8_t)(i % 251);
     piaa_image photo = {.width = WIDTH, .height = HEIGHT, .rgb = rgb};
-    piaa_qwen_pixels_config config = {PATCH, FRAMES, MERGE, 1, 1 << 20, {0, 0, 0}, {1, 1, 1}, 1.0, PIAA_BICUBIC};
+    piaa_qwen_pixels_config config = {PATCH,     FRAMES,    MERGE, 1,           1 << 20,
+                                      {0, 0, 0}, {1, 1, 1}, 1.0,   PIAA_BICUBIC};
     piaa_qwen_pixels pixels;
     piaa_error error = {0};
     assert_true(piaa_qwen_pixels_make(&photo, &config, &pixels, &error));
@@ -156,9 +161,12 @@ static void patch_order(void **state) {
         for (int block_x = 0; block_x < 4; block_x++)
             for (int inner = 0; inner < 4; inner++, row++)
                 for (int k = 0; k < 3 * FRAMES * PATCH * PATCH; k++) {
-                    int channel = k / (FRAMES * PATCH * PATCH), y = k / PATCH % PATCH, x = k % PATCH;
-                    int pixel_y = (block_y * MERGE + inner / 2) * PATCH + y, pixel_x = (block_x * MERGE + inner % 2) * PATCH + x;
-                    assert_int_equal((int)pixels.patches[row * pixels.patch_length + k], rgb[(pixel_y * WIDTH + pixel_x) * 3 + channel]);
+                    int channel = k / (FRAMES * PATCH * PATCH), y = k / PATCH % PATCH,
+                        x = k % PATCH;
+                    int pixel_y = (block_y * MERGE + inner / 2) * PATCH + y,
+                        pixel_x = (block_x * MERGE + inner % 2) * PATCH + x;
+                    assert_int_equal((int)pixels.patches[row * pixels.patch_length + k],
+                                     rgb[(pixel_y * WIDTH + pixel_x) * 3 + channel]);
                 }
     piaa_qwen_pixels_free(&pixels);
 }
@@ -174,10 +182,12 @@ static void extreme_shapes(void **state) {
         photo.rgb = calloc((size_t)photo.width * (size_t)photo.height, 3);
         assert_non_null(photo.rgb);
         assert_true(piaa_qwen_pixels_make(&photo, &config, &pixels, &error));
-        for (int64_t k = 0; k < pixels.grid_h * pixels.grid_w * pixels.patch_length; k++) assert_true(pixels.patches[k] == -1);
+        for (int64_t k = 0; k < pixels.grid_h * pixels.grid_w * pixels.patch_length; k++)
+            assert_true(pixels.patches[k] == -1);
         piaa_qwen_pixels_free(&pixels);
         photo.width += photo.width > photo.height; /* over 200:1 for the sides at the limit */
-        if (photo.width > 200 * photo.height) assert_false(piaa_qwen_pixels_make(&photo, &config, &pixels, &error));
+        if (photo.width > 200 * photo.height)
+            assert_false(piaa_qwen_pixels_make(&photo, &config, &pixels, &error));
         piaa_image_free(&photo);
     }
     assert_non_null(strstr(error.message, "200:1"));

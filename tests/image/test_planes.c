@@ -1,4 +1,5 @@
-/* Planes against what transformers' image processors made of the same files, and the settings that they are made by. */
+/* Planes against what transformers' image processors made of the same files, and the settings that
+   they are made by. */
 #include "support.h"
 
 #include "image/planes.h"
@@ -17,21 +18,25 @@ static void test_golden(void **state) {
     PIAA_UNUSED(state);
     for (size_t i = 0; i < PIAA_COUNT(processors); i++) {
         piaa_error error = {0};
-        char *folder = support_join(PIAA_GOLDEN, processors[i].folder), *file = support_join(folder, "golden.safetensors"),
+        char *folder = support_join(PIAA_GOLDEN, processors[i].folder),
+             *file = support_join(folder, "golden.safetensors"),
              *settings = support_join(folder, "preprocessor_config.json");
         piaa_safetensors *golden = support_golden(file);
         cJSON *json = piaa_json_read(settings, 1 << 16, &error);
         assert_non_null(json);
         piaa_planes_config config = processors[i].defaults;
-        if (!piaa_planes_config_read(json, settings, &config, &error)) fail_msg("%s", error.message);
+        if (!piaa_planes_config_read(json, settings, &config, &error))
+            fail_msg("%s", error.message);
         piaa_image image = {0};
-        if (!piaa_image_read(PIAA_GOLDEN "/images/cat.jpg", PIAA_EXIF_IGNORE, &image, &error)) fail_msg("%s", error.message);
+        if (!piaa_image_read(PIAA_GOLDEN "/images/cat.jpg", PIAA_EXIF_IGNORE, &image, &error))
+            fail_msg("%s", error.message);
         float *planes = piaa_planes_make(&image, &config, &error);
         if (!planes) fail_msg("%s", error.message);
         const piaa_tensor *expected = support_tensor(golden, processors[i].key);
         assert_int_equal(expected->shape[1], config.height);
         assert_int_equal(expected->shape[2], config.width);
-        double most = support_max_difference(planes, expected->data, (size_t)piaa_tensor_count(expected));
+        double most =
+            support_max_difference(planes, expected->data, (size_t)piaa_tensor_count(expected));
         print_message("%s: largest difference %.2g\n", processors[i].folder, most);
         /* From bytes to the last bit; in float32 to its rounding. */
         assert_true(most <= (config.floating ? 1e-5 : 0));
@@ -45,7 +50,8 @@ static void test_golden(void **state) {
     }
 }
 
-static piaa_planes_config read_settings(const char *text, const piaa_planes_config *defaults, piaa_error *error) {
+static piaa_planes_config read_settings(const char *text, const piaa_planes_config *defaults,
+                                        piaa_error *error) {
     piaa_planes_config config = *defaults;
     cJSON *json = piaa_json_parse(text, strlen(text), "test", error);
     assert_non_null(json);
@@ -55,7 +61,8 @@ static piaa_planes_config read_settings(const char *text, const piaa_planes_conf
     return config;
 }
 
-static const piaa_planes_config square = {.height = 8, .width = 8, .resize = true, .rescale_factor = 1 / 255.0, .std = {1, 1, 1}};
+static const piaa_planes_config square = {
+    .height = 8, .width = 8, .resize = true, .rescale_factor = 1 / 255.0, .std = {1, 1, 1}};
 
 static void test_settings(void **state) {
     PIAA_UNUSED(state);
@@ -63,12 +70,17 @@ static void test_settings(void **state) {
     piaa_planes_config cut = square;
     cut.crop = true;
     /* As older files have it: one number each. */
-    piaa_planes_config c = read_settings("{\"size\": 224, \"crop_size\": 200, \"resample\": 3}", &cut, &error);
+    piaa_planes_config c =
+        read_settings("{\"size\": 224, \"crop_size\": 200, \"resample\": 3}", &cut, &error);
     assert_int_equal(error.code, PIAA_OK);
     assert_true(c.shortest == 224 && c.height == 200 && c.width == 200 && c.filter == PIAA_BICUBIC);
-    c = read_settings("{\"size\": {\"shortest_edge\": 20}, \"crop_size\": {\"height\": 10, \"width\": 12}}", &cut, &error);
+    c = read_settings(
+        "{\"size\": {\"shortest_edge\": 20}, \"crop_size\": {\"height\": 10, \"width\": 12}}", &cut,
+        &error);
     assert_true(error.code == PIAA_OK && c.shortest == 20 && c.height == 10 && c.width == 12);
-    c = read_settings("{\"size\": {\"height\": 10, \"width\": 12}, \"crop_size\": null, \"do_center_crop\": null}", &square, &error);
+    c = read_settings("{\"size\": {\"height\": 10, \"width\": 12}, \"crop_size\": null, "
+                      "\"do_center_crop\": null}",
+                      &square, &error);
     assert_true(error.code == PIAA_OK && c.shortest == 0 && c.height == 10 && c.width == 12);
     static const char *const bad[][2] = {
         {"{\"size\": {\"shortest_edge\": 20}}", "photos of any shape"},
@@ -88,7 +100,8 @@ static void test_settings(void **state) {
     }
 }
 
-/* A photo smaller than the crop lies in the middle of black, the odd line to the right and below. */
+/* A photo smaller than the crop lies in the middle of black, the odd line to the right and
+   below. */
 static void test_small_photo(void **state) {
     PIAA_UNUSED(state);
     piaa_error error = {0};
@@ -100,14 +113,16 @@ static void test_small_photo(void **state) {
     c.height = c.width = 5;
     float *planes = piaa_planes_make(&image, &c, &error);
     assert_non_null(planes);
-    for (int i = 0; i < 3 * 25; i++) assert_true(planes[i] == (i % 25 == 11 || i % 25 == 12 ? 1.0f : 0.0f));
+    for (int i = 0; i < 3 * 25; i++)
+        assert_true(planes[i] == (i % 25 == 11 || i % 25 == 12 ? 1.0f : 0.0f));
     free(planes);
     c.crop = false;
     assert_null(piaa_planes_make(&image, &c, &error));
     assert_int_equal(error.code, PIAA_UNSUPPORTED);
 }
 
-/* The shorter side of a line of pixels brought to some length makes the other one as many times longer. */
+/* The shorter side of a line of pixels brought to some length makes the other one as many times
+   longer. */
 static void test_extreme_shape(void **state) {
     PIAA_UNUSED(state);
     piaa_error error = {0};
@@ -122,7 +137,9 @@ static void test_extreme_shape(void **state) {
     free(planes);
     c.shortest = c.height = c.width = 1000;
     assert_null(piaa_planes_make(&image, &c, &error));
-    assert_string_equal(error.message, "a photo of 40000 x 1 pixels is too long for the model: crop it to a less extreme shape");
+    assert_string_equal(
+        error.message,
+        "a photo of 40000 x 1 pixels is too long for the model: crop it to a less extreme shape");
     free(image.rgb);
 }
 
@@ -140,7 +157,9 @@ static void test_patches(void **state) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden), cmocka_unit_test(test_settings), cmocka_unit_test(test_small_photo),
-                                       cmocka_unit_test(test_extreme_shape), cmocka_unit_test(test_patches)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden), cmocka_unit_test(test_settings),
+        cmocka_unit_test(test_small_photo), cmocka_unit_test(test_extreme_shape),
+        cmocka_unit_test(test_patches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,9 +26,10 @@ static void equals_torchvision(void **state) {
     assert_non_null(golden);
     for (size_t i = 0; i < sizeof golden_names / sizeof *golden_names; i++)
         for (size_t k = 0; k < sizeof cases / sizeof *cases; k++) {
-            piaa_image in = golden_image(golden, golden_names[i], "rgb"), expected = golden_image(golden, golden_names[i], cases[k].key),
-                       got;
-            assert_true(piaa_image_resize(&in, cases[k].width, cases[k].height, cases[k].filter, &got, &error));
+            piaa_image in = golden_image(golden, golden_names[i], "rgb"),
+                       expected = golden_image(golden, golden_names[i], cases[k].key), got;
+            assert_true(piaa_image_resize(&in, cases[k].width, cases[k].height, cases[k].filter,
+                                          &got, &error));
             assert_int_equal(got.width, expected.width);
             assert_int_equal(got.height, expected.height);
             difference d = compare_images(&got, &expected);
@@ -51,7 +52,8 @@ static void flat_stays_flat(void **state) {
             in.rgb = malloc(bytes);
             assert_non_null(in.rgb);
             memset(in.rgb, 201, bytes);
-            assert_true(piaa_image_resize(&in, sizes[i][2], sizes[i][3], (piaa_filter)filter, &out, &error));
+            assert_true(piaa_image_resize(&in, sizes[i][2], sizes[i][3], (piaa_filter)filter, &out,
+                                          &error));
             for (int b = 0; b < out.width * out.height * 3; b++) assert_int_equal(out.rgb[b], 201);
             piaa_image_free(&out);
             piaa_image_free(&in);

@@ -1,5 +1,5 @@
-/* Bootstrap intervals and p-values against NumPy (RandomState(42).randint and percentile, 1,000 draws), Holm's correction by hand, and
- * figures that are undefined. */
+/* Bootstrap intervals and p-values against NumPy (RandomState(42).randint and percentile, 1,000
+ * draws), Holm's correction by hand, and figures that are undefined. */
 #include "support.h"
 
 #include "linear/agreement.h"
@@ -51,10 +51,12 @@ static void few_and_none(void **state) {
 
 static void holm_steps_down(void **state) {
     PIAA_UNUSED(state);
-    const double p[] = {0.01, 0.04, NAN, 0.03, 0.005, 0.9}, expected[] = {0.04, 0.09, NAN, 0.09, 0.025, 0.9};
+    const double p[] = {0.01, 0.04, NAN, 0.03, 0.005, 0.9},
+                 expected[] = {0.04, 0.09, NAN, 0.09, 0.025, 0.9};
     double out[6];
     assert_true(piaa_bootstrap_holm(p, 6, out, NULL));
-    for (int i = 0; i < 6; i++) assert_true(isnan(p[i]) ? isnan(out[i]) : fabs(out[i] - expected[i]) < 1e-12);
+    for (int i = 0; i < 6; i++)
+        assert_true(isnan(p[i]) ? isnan(out[i]) : fabs(out[i] - expected[i]) < 1e-12);
     const double large[] = {0.6, 0.7};
     assert_true(piaa_bootstrap_holm(large, 2, out, NULL));
     assert_true(out[0] == 1 && out[1] == 1);
@@ -65,7 +67,8 @@ static void undefined_figures_are_nan(void **state) {
     const double constant[4] = {3, 3, 3, 3}, truth[4] = {1, 2, 3, 5};
     piaa_agreement out;
     assert_true(piaa_agreement_measure(truth, constant, 4, 1, &out, NULL));
-    assert_true(out.n == 4 && isnan(out.spearman) && fabs(out.r2 + 0.25 * 0.25 / 2.1875) < 1e-12 && isfinite(out.rmse));
+    assert_true(out.n == 4 && isnan(out.spearman) && fabs(out.r2 + 0.25 * 0.25 / 2.1875) < 1e-12 &&
+                isfinite(out.rmse));
     assert_true(piaa_agreement_measure(truth, truth, 1, 1, &out, NULL));
     assert_true(isnan(out.spearman) && isnan(out.r2) && out.rmse == 0);
     assert_true(piaa_agreement_measure(truth, truth, 0, 1, &out, NULL));
@@ -73,13 +76,17 @@ static void undefined_figures_are_nan(void **state) {
     const double pairs[6] = {1, 5, 2, 5, 4, 5};
     double correlation[4];
     assert_true(piaa_agreement_correlate(pairs, 3, 2, correlation, NULL));
-    assert_true(fabs(correlation[0] - 1) < 1e-12 && isnan(correlation[1]) && isnan(correlation[2]) && isnan(correlation[3]));
+    assert_true(fabs(correlation[0] - 1) < 1e-12 && isnan(correlation[1]) &&
+                isnan(correlation[2]) && isnan(correlation[3]));
 }
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(intervals_equal_numpy), cmocka_unit_test(paired_tests_equal_numpy),  cmocka_unit_test(few_and_none),
-        cmocka_unit_test(holm_steps_down),       cmocka_unit_test(undefined_figures_are_nan),
+        cmocka_unit_test(intervals_equal_numpy),
+        cmocka_unit_test(paired_tests_equal_numpy),
+        cmocka_unit_test(few_and_none),
+        cmocka_unit_test(holm_steps_down),
+        cmocka_unit_test(undefined_figures_are_nan),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

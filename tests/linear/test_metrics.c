@@ -1,4 +1,5 @@
-/* The metrics against SciPy and scikit-learn, on lists with and without ties, and against the golden regressions. */
+/* The metrics against SciPy and scikit-learn, on lists with and without ties, and against the
+   golden regressions. */
 #include "base/portability.h"
 #include "support.h"
 
@@ -8,7 +9,8 @@ static const struct {
     const char *name;
     size_t n;
     double truth[15], predicted[15];
-    double spearman, pearson, r2, rmse, mae; /* spearmanr, pearsonr, r2_score, mean_squared_error ** .5, mean_absolute_error */
+    double spearman, pearson, r2, rmse,
+        mae; /* spearmanr, pearsonr, r2_score, mean_squared_error ** .5, mean_absolute_error */
 } rows[] = {
     {"half-star ratings 12",
      12,
@@ -56,8 +58,24 @@ static const struct {
      100000001.56250001,
      100000001.5625},
     {"two pairs", 2, {1.0, 2.0}, {3.0, 1.0}, -1.0, -1.0, -9.0, 1.5811388300841898, 1.5},
-    {"constant truth", 7, {0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5}, {1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0}, NAN, NAN, 0.0, 4.031128874149275, 3.5},
-    {"constant prediction", 4, {1.0, 2.0, 3.0, 4.0}, {0.3, 0.3, 0.3, 0.3}, NAN, NAN, -3.872, 2.467792535850613, 2.2},
+    {"constant truth",
+     7,
+     {0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5},
+     {1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0},
+     NAN,
+     NAN,
+     0.0,
+     4.031128874149275,
+     3.5},
+    {"constant prediction",
+     4,
+     {1.0, 2.0, 3.0, 4.0},
+     {0.3, 0.3, 0.3, 0.3},
+     NAN,
+     NAN,
+     -3.872,
+     2.467792535850613,
+     2.2},
     {"constant and exact", 3, {2.5, 2.5, 2.5}, {2.5, 2.5, 2.5}, NAN, NAN, 1.0, 0.0, 0.0},
 };
 
@@ -89,7 +107,9 @@ static void equal_scipy_and_scikit_learn(void **state) {
 /* The golden files write an undefined Spearman as 0. */
 static void equal_the_golden_regressions(void **state) {
     PIAA_UNUSED(state);
-    static const char *const cases[] = {"wide", "tall", "square", "tiny", "constant_column", "constant_target", "ties", "collinear"};
+    static const char *const cases[] = {
+        "wide", "tall",     "square", "tiny", "constant_column", "constant_target",
+        "ties", "collinear"};
     piaa_safetensors *file = support_golden(PIAA_GOLDEN "/ridge.safetensors");
     for (size_t c = 0; c < PIAA_COUNT(cases); c++) {
         static const char *const names[] = {"y_test", "prediction", "spearman", "r2"};
@@ -104,7 +124,8 @@ static void equal_the_golden_regressions(void **state) {
         assert_int_equal(counts[0], 50 * targets);
         for (size_t k = 0; k < targets; k++) {
             double a[50], b[50];
-            for (size_t i = 0; i < 50; i++) a[i] = values[0][i * targets + k], b[i] = values[1][i * targets + k];
+            for (size_t i = 0; i < 50; i++)
+                a[i] = values[0][i * targets + k], b[i] = values[1][i * targets + k];
             double got = spearman(a, b, 50);
             same(cases[c], "spearman", isnan(got) ? 0 : got, values[2][k]);
             same(cases[c], "r2", piaa_metrics_r2(a, b, 50), values[3][k]);
@@ -117,13 +138,15 @@ static void equal_the_golden_regressions(void **state) {
 static void undefined_is_nan(void **state) {
     PIAA_UNUSED(state);
     const double a[] = {1, 2, 3}, gap[] = {1, NAN, 3};
-    assert_true(isnan(spearman(a, a, 0)) && isnan(spearman(a, a, 1)) && isnan(spearman(a, gap, 3)) && isnan(spearman(gap, a, 3)));
+    assert_true(isnan(spearman(a, a, 0)) && isnan(spearman(a, a, 1)) &&
+                isnan(spearman(a, gap, 3)) && isnan(spearman(gap, a, 3)));
     assert_true(isnan(piaa_metrics_pearson(a, a, 1)) && isnan(piaa_metrics_pearson(a, gap, 3)));
     assert_true(isnan(piaa_metrics_r2(a, a, 1)) && isnan(piaa_metrics_r2(a, gap, 3)));
     assert_true(isnan(piaa_metrics_rmse(a, a, 0)) && isnan(piaa_metrics_rmse(gap, a, 3)));
     assert_true(isnan(piaa_metrics_mae(a, a, 0)) && isnan(piaa_metrics_mae(a, gap, 3)));
     const double infinite[] = {1, INFINITY, -INFINITY};
-    same("infinities", "spearman", spearman(infinite, (double[]){2, 3, 1}, 3), 1); /* ranks take them */
+    same("infinities", "spearman", spearman(infinite, (double[]){2, 3, 1}, 3),
+         1); /* ranks take them */
 }
 
 static void ranks_average_ties(void **state) {

@@ -1,10 +1,12 @@
-/* The ridge against scikit-learn's StandardScaler + RidgeCV and Ridge (tests/golden), against its own definition, and on awkward data. */
+/* The ridge against scikit-learn's StandardScaler + RidgeCV and Ridge (tests/golden), against its
+   own definition, and on awkward data. */
 #include "support.h"
 
 #include "linear/blas.h"
 #include "linear/ridge.h"
 
-static const char *const cases[] = {"wide", "tall", "square", "tiny", "constant_column", "constant_target", "ties", "collinear"};
+static const char *const cases[] = {
+    "wide", "tall", "square", "tiny", "constant_column", "constant_target", "ties", "collinear"};
 
 /* Largest difference relative to the size of the numbers: |a - b| / (|b| + largest |b|). */
 static double distance(const double *a, const double *b, size_t n) {
@@ -18,7 +20,8 @@ static double distance(const double *a, const double *b, size_t n) {
 }
 
 /* Golden tensor CASE|NAME as doubles, and its rows and columns (1 for a vector). */
-static double *golden_get(const piaa_safetensors *file, const char *group, const char *name, size_t shape[2]) {
+static double *golden_get(const piaa_safetensors *file, const char *group, const char *name,
+                          size_t shape[2]) {
     char key[128];
     snprintf(key, sizeof key, "%s|%s", group, name);
     const piaa_tensor *tensor = support_tensor(file, key);
@@ -27,7 +30,8 @@ static double *golden_get(const piaa_safetensors *file, const char *group, const
     return support_doubles(file, key, NULL);
 }
 
-static float *golden_floats(const piaa_safetensors *file, const char *group, const char *name, size_t shape[2]) {
+static float *golden_floats(const piaa_safetensors *file, const char *group, const char *name,
+                            size_t shape[2]) {
     double *wide = golden_get(file, group, name, shape);
     size_t n = shape[0] * shape[1];
     float *out = malloc(n * sizeof *out);
@@ -38,7 +42,8 @@ static float *golden_floats(const piaa_safetensors *file, const char *group, con
 }
 
 /* Compares out with golden "CASE|NAME". */
-static void expect(const piaa_safetensors *file, const char *group, const char *name, const double *out, size_t n, double tolerance) {
+static void expect(const piaa_safetensors *file, const char *group, const char *name,
+                   const double *out, size_t n, double tolerance) {
     size_t shape[2];
     double *want = golden_get(file, group, name, shape);
     assert_non_null(want);
@@ -48,8 +53,8 @@ static void expect(const piaa_safetensors *file, const char *group, const char *
     free(want);
 }
 
-static void expect_predictions(const piaa_safetensors *file, const char *group, const char *name, const piaa_ridge *model, const float *x,
-                               size_t rows) {
+static void expect_predictions(const piaa_safetensors *file, const char *group, const char *name,
+                               const piaa_ridge *model, const float *x, size_t rows) {
     size_t n = rows * (size_t)model->targets;
     double *out = malloc(n * sizeof *out);
     piaa_ridge_predict(model, x, (int64_t)rows, out);
@@ -63,11 +68,13 @@ static void equals_scikit_learn(void **state) {
     for (size_t c = 0; c < PIAA_COUNT(cases); c++) {
         const char *name = cases[c];
         size_t train[2], test[2], targets[2];
-        float *x = golden_floats(file, name, "x", train), *x_test = golden_floats(file, name, "x_test", test);
+        float *x = golden_floats(file, name, "x", train),
+              *x_test = golden_floats(file, name, "x_test", test);
         double *y = golden_get(file, name, "y", targets);
         size_t d = train[1], t = targets[1];
         piaa_error error = {0};
-        piaa_ridge_design *design = piaa_ridge_design_new(x, NULL, (int64_t)train[0], (int)d, &error);
+        piaa_ridge_design *design =
+            piaa_ridge_design_new(x, NULL, (int64_t)train[0], (int)d, &error);
         assert_non_null(design);
 
         piaa_ridge *model = piaa_ridge_fit(design, y, (int)t, NULL, &error);
@@ -82,11 +89,14 @@ static void equals_scikit_learn(void **state) {
 
         model = piaa_ridge_fit(design, y, (int)t, &(piaa_ridge_options){.joint = true}, &error);
         assert_non_null(model);
-        for (size_t k = 0; k < t; k++) expect(file, name, "joint_alpha", model->alphas + k, 1, 1e-15);
+        for (size_t k = 0; k < t; k++)
+            expect(file, name, "joint_alpha", model->alphas + k, 1, 1e-15);
         expect_predictions(file, name, "joint_prediction", model, x_test, test[0]);
         piaa_ridge_free(model);
 
-        model = piaa_ridge_fit(design, y, (int)t, &(piaa_ridge_options){.alphas = (double[]){10}, .alpha_count = 1}, &error);
+        model = piaa_ridge_fit(design, y, (int)t,
+                               &(piaa_ridge_options){.alphas = (double[]){10}, .alpha_count = 1},
+                               &error);
         assert_non_null(model);
         expect_predictions(file, name, "ridge10_prediction", model, x_test, test[0]);
         piaa_ridge_free(model);
@@ -97,7 +107,7 @@ static void equals_scikit_learn(void **state) {
     piaa_safetensors_close(file);
 }
 
-/* ------------------------------------------------------------------------------------------------ made-up data */
+/* --------------------------------------------------------------------------------- made-up data */
 
 /* A small generator of normal-looking numbers; only its reproducibility matters. */
 static double noise(uint64_t *seed) {
@@ -109,28 +119,32 @@ static double noise(uint64_t *seed) {
     return sum * 1.7;
 }
 
-/* x [n][d] with columns of very different sizes and a leaning towards a common factor; y [n][t] depends on them. */
+/* x [n][d] with columns of very different sizes and a leaning towards a common factor; y [n][t]
+   depends on them. */
 static void make(uint64_t seed, size_t n, size_t d, size_t t, float *x, double *y) {
     for (size_t i = 0; i < n; i++) {
         double common = noise(&seed);
         for (size_t k = 0; k < t; k++) y[i * t + k] = 3 + 0.3 * noise(&seed);
         for (size_t j = 0; j < d; j++) {
             double value = 0.5 * common + noise(&seed);
-            for (size_t k = 0; k < t; k++) y[i * t + k] += value * cos((double)(j * (k + 1))) / sqrt((double)d);
+            for (size_t k = 0; k < t; k++)
+                y[i * t + k] += value * cos((double)(j * (k + 1))) / sqrt((double)d);
             x[i * d + j] = (float)(value * pow(10, (double)(j % 5) - 2) + (double)(j % 7) - 3);
         }
     }
 }
 
-/* The definition, by Gaussian elimination on the bordered normal equations: minimise |y - b - Zw|^2 + alpha |w|^2 over the rows but `out`
- * (out = n: all of them), Z standardised with the given mean and scale; returns the prediction for row `at`. */
-static double by_definition(const float *x, const double *y, size_t n, size_t d, const piaa_ridge *model, double alpha, size_t out,
-                            size_t at) {
+/* The definition, by Gaussian elimination on the bordered normal equations: minimise |y - b - Zw|^2
+ * + alpha |w|^2 over the rows but `out` (out = n: all of them), Z standardised with the given mean
+ * and scale; returns the prediction for row `at`. */
+static double by_definition(const float *x, const double *y, size_t n, size_t d,
+                            const piaa_ridge *model, double alpha, size_t out, size_t at) {
     size_t m = d + 1;
     double *a = calloc(m * (m + 1), sizeof *a), *z = malloc(m * sizeof *z);
     for (size_t i = 0; i < n; i++) {
         if (i == out) continue;
-        for (size_t j = 0; j < d; j++) z[j] = ((double)x[i * d + j] - model->mean[j]) / model->scale[j];
+        for (size_t j = 0; j < d; j++)
+            z[j] = ((double)x[i * d + j] - model->mean[j]) / model->scale[j];
         z[d] = 1;
         for (size_t p = 0; p < m; p++) {
             for (size_t q = 0; q < m; q++) a[p * (m + 1) + q] += z[p] * z[q];
@@ -155,14 +169,15 @@ static double by_definition(const float *x, const double *y, size_t n, size_t d,
     }
     double result = a[d * (m + 1) + m] / a[d * (m + 1) + d];
     for (size_t j = 0; j < d; j++)
-        result += ((double)x[at * d + j] - model->mean[j]) / model->scale[j] * a[j * (m + 1) + m] / a[j * (m + 1) + j];
+        result += ((double)x[at * d + j] - model->mean[j]) / model->scale[j] * a[j * (m + 1) + m] /
+                  a[j * (m + 1) + j];
     free(a);
     free(z);
     return result;
 }
 
-static piaa_ridge *fit(const float *x, const int64_t *rows, size_t n, size_t d, const double *y, size_t t,
-                       const piaa_ridge_options *options) {
+static piaa_ridge *fit(const float *x, const int64_t *rows, size_t n, size_t d, const double *y,
+                       size_t t, const piaa_ridge_options *options) {
     piaa_error error = {0};
     piaa_ridge_design *design = piaa_ridge_design_new(x, rows, (int64_t)n, (int)d, &error);
     if (!design) fail_msg("%s", error.message);
@@ -183,18 +198,23 @@ static void leave_one_out_equals_refits(void **state) {
             double y[80], sum = 0, out;
             make(s + 7, n, d, 1, x, y);
             if (d > 3)
-                for (size_t i = 0; i < n; i++) x[i * d + 1] = 0.1F, x[i * d + 2] = x[i * d]; /* a constant and a repeated column */
-            piaa_ridge *model = fit(x, NULL, n, d, y, 1, &(piaa_ridge_options){.alphas = &alphas[k], .alpha_count = 1});
+                for (size_t i = 0; i < n; i++)
+                    x[i * d + 1] = 0.1F,
+                              x[i * d + 2] = x[i * d]; /* a constant and a repeated column */
+            piaa_ridge *model = fit(x, NULL, n, d, y, 1,
+                                    &(piaa_ridge_options){.alphas = &alphas[k], .alpha_count = 1});
             for (size_t i = 0; i < n; i++) {
                 double want = by_definition(x, y, n, d, model, alphas[k], i, i);
                 if (!(fabs(model->loo[i] - want) <= 1e-7 * (1 + fabs(want))))
-                    fail_msg("%zu x %zu, alpha %g, row %zu: %.12g, refitted %.12g", n, d, alphas[k], i, model->loo[i], want);
+                    fail_msg("%zu x %zu, alpha %g, row %zu: %.12g, refitted %.12g", n, d, alphas[k],
+                             i, model->loo[i], want);
                 sum += (y[i] - want) * (y[i] - want);
                 piaa_ridge_predict(model, x + i * d, 1, &out);
                 want = by_definition(x, y, n, d, model, alphas[k], n, i);
                 assert_true(fabs(out - want) <= 1e-8 * (1 + fabs(want)));
             }
-            assert_true(fabs(model->loo_rmse[0] - sqrt(sum / (double)n)) <= 1e-7 * (1 + model->loo_rmse[0]));
+            assert_true(fabs(model->loo_rmse[0] - sqrt(sum / (double)n)) <=
+                        1e-7 * (1 + model->loo_rmse[0]));
             piaa_ridge_free(model);
         }
 }
@@ -206,12 +226,14 @@ static void best_alpha_wins(void **state) {
     static float x[N * D];
     static double y[N * T];
     make(5, N, D, T, x, y);
-    piaa_ridge *best = fit(x, NULL, N, D, y, T, NULL), *joint = fit(x, NULL, N, D, y, T, &(piaa_ridge_options){.joint = true});
+    piaa_ridge *best = fit(x, NULL, N, D, y, T, NULL),
+               *joint = fit(x, NULL, N, D, y, T, &(piaa_ridge_options){.joint = true});
     double sum = 0;
     for (int k = 0; k < T; k++) sum += joint->loo_rmse[k] * joint->loo_rmse[k];
     for (int a = 0; a < 13; a++) {
         double alpha = pow(10, -3 + a * 0.5), other = 0;
-        piaa_ridge *model = fit(x, NULL, N, D, y, T, &(piaa_ridge_options){.alphas = &alpha, .alpha_count = 1});
+        piaa_ridge *model =
+            fit(x, NULL, N, D, y, T, &(piaa_ridge_options){.alphas = &alpha, .alpha_count = 1});
         for (int k = 0; k < T; k++) {
             assert_true(best->loo_rmse[k] <= model->loo_rmse[k] * (1 + 1e-9));
             other += model->loo_rmse[k] * model->loo_rmse[k];
@@ -224,14 +246,16 @@ static void best_alpha_wins(void **state) {
     piaa_ridge_free(joint);
 }
 
-/* Many targets at once are the same as one at a time, and rows by index the same as a copy of them. */
+/* Many targets at once are the same as one at a time, and rows by index the same as a copy of
+   them. */
 static void targets_and_rows_are_independent(void **state) {
     PIAA_UNUSED(state);
     static const size_t sizes[][2] = {{30, 50}, {200, 11}};
     for (size_t s = 0; s < PIAA_COUNT(sizes); s++) {
         size_t n = sizes[s][0], d = sizes[s][1], all = 2 * n;
         float *x = malloc(all * d * sizeof *x), *copy = malloc(n * d * sizeof *copy);
-        double *y = malloc(all * 4 * sizeof *y), *four = malloc(n * 4 * sizeof *four), *one = malloc(n * sizeof *one);
+        double *y = malloc(all * 4 * sizeof *y), *four = malloc(n * 4 * sizeof *four),
+               *one = malloc(n * sizeof *one);
         int64_t *rows = malloc(n * sizeof *rows);
         make(11, all, d, 4, x, y);
         for (size_t i = 0; i < n; i++) {
@@ -245,7 +269,8 @@ static void targets_and_rows_are_independent(void **state) {
             piaa_ridge *alone = fit(copy, NULL, n, d, one, 1, NULL);
             assert_true(alone->alphas[0] == model->alphas[k]);
             assert_true(distance(alone->coefficients, model->coefficients + k * d, d) < 1e-10);
-            for (size_t i = 0; i < n; i++) assert_true(fabs(alone->loo[i] - model->loo[i * 4 + k]) < 1e-9);
+            for (size_t i = 0; i < n; i++)
+                assert_true(fabs(alone->loo[i] - model->loo[i * 4 + k]) < 1e-9);
             piaa_ridge_free(alone);
         }
         piaa_ridge_free(model);
@@ -253,24 +278,28 @@ static void targets_and_rows_are_independent(void **state) {
     }
 }
 
-/* Powers of two rescale columns without rounding: weights change by the inverse, predictions not at all beyond rounding. */
+/* Powers of two rescale columns without rounding: weights change by the inverse, predictions not at
+   all beyond rounding. */
 static void scaling_and_permuting(void **state) {
     PIAA_UNUSED(state);
     static const size_t sizes[][2] = {{25, 40}, {90, 16}};
     for (size_t s = 0; s < PIAA_COUNT(sizes); s++) {
         size_t n = sizes[s][0], d = sizes[s][1];
         float *x = malloc(n * d * sizeof *x), *other = malloc(n * d * sizeof *other);
-        double *y = malloc(n * sizeof *y), *shuffled = malloc(n * sizeof *shuffled), *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b);
+        double *y = malloc(n * sizeof *y), *shuffled = malloc(n * sizeof *shuffled),
+               *a = malloc(n * sizeof *a), *b = malloc(n * sizeof *b);
         make(3, n, d, 1, x, y);
         piaa_ridge *model = fit(x, NULL, n, d, y, 1, NULL);
         piaa_ridge_predict(model, x, (int64_t)n, a);
 
         for (size_t i = 0; i < n; i++)
-            for (size_t j = 0; j < d; j++) other[i * d + j] = ldexpf(x[i * d + j], j % 3 == 0 ? 60 : j % 3 == 1 ? -40 : 0);
+            for (size_t j = 0; j < d; j++)
+                other[i * d + j] = ldexpf(x[i * d + j], j % 3 == 0 ? 60 : j % 3 == 1 ? -40 : 0);
         piaa_ridge *scaled = fit(other, NULL, n, d, y, 1, NULL);
         piaa_ridge_predict(scaled, other, (int64_t)n, b);
         assert_true(scaled->alphas[0] == model->alphas[0]);
-        assert_true(distance(b, a, n) < 1e-10 && distance(scaled->coefficients, model->coefficients, d) < 1e-10);
+        assert_true(distance(b, a, n) < 1e-10 &&
+                    distance(scaled->coefficients, model->coefficients, d) < 1e-10);
         assert_true(fabs(scaled->weights[0] * 0x1p60 / model->weights[0] - 1) < 1e-8);
         piaa_ridge_free(scaled);
 
@@ -281,15 +310,18 @@ static void scaling_and_permuting(void **state) {
         }
         piaa_ridge *permuted = fit(other, NULL, n, d, shuffled, 1, NULL);
         assert_true(permuted->alphas[0] == model->alphas[0]);
-        for (size_t j = 0; j < d; j++) assert_true(fabs(permuted->coefficients[d - 1 - j] - model->coefficients[j]) < 1e-10);
-        for (size_t i = 0; i < n; i++) assert_true(fabs(permuted->loo[i] - model->loo[(i * 7 + 2) % n]) < 1e-9);
+        for (size_t j = 0; j < d; j++)
+            assert_true(fabs(permuted->coefficients[d - 1 - j] - model->coefficients[j]) < 1e-10);
+        for (size_t i = 0; i < n; i++)
+            assert_true(fabs(permuted->loo[i] - model->loo[(i * 7 + 2) % n]) < 1e-9);
         piaa_ridge_free(permuted);
 
         for (size_t i = 0; i < n; i++) shuffled[i] = 10 * y[i] - 7;
         piaa_ridge *stretched = fit(x, NULL, n, d, shuffled, 1, NULL);
         assert_true(stretched->alphas[0] == model->alphas[0]);
         assert_true(fabs(stretched->loo_rmse[0] - 10 * model->loo_rmse[0]) < 1e-8);
-        for (size_t i = 0; i < n; i++) assert_true(fabs(stretched->loo[i] - (10 * model->loo[i] - 7)) < 1e-8);
+        for (size_t i = 0; i < n; i++)
+            assert_true(fabs(stretched->loo[i] - (10 * model->loo[i] - 7)) < 1e-8);
         piaa_ridge_free(stretched);
 
         piaa_ridge_free(model);
@@ -298,7 +330,8 @@ static void scaling_and_permuting(void **state) {
 }
 
 /* Blocks of rows: a tall matrix that needs several gives what the definition gives. */
-/* Columns of v [n][d] made orthogonal, each of squared length `square` (Gram-Schmidt, twice for exactness). */
+/* Columns of v [n][d] made orthogonal, each of squared length `square` (Gram-Schmidt, twice for
+   exactness). */
 static void orthogonalise(double *v, size_t n, size_t d, double square) {
     for (size_t j = 0; j < d; j++)
         for (int again = 0; again < 2; again++) {
@@ -313,7 +346,8 @@ static void orthogonalise(double *v, size_t n, size_t d, double square) {
         }
 }
 
-/* Features without correlation and of one size look the same from every side, so that turning them changes no prediction. */
+/* Features without correlation and of one size look the same from every side, so that turning them
+   changes no prediction. */
 static void rotating_white_features(void **state) {
     PIAA_UNUSED(state);
     enum { N = 40, D = 6 };
@@ -337,7 +371,8 @@ static void rotating_white_features(void **state) {
             turned[i * D + j] = (float)sum;
         }
     }
-    piaa_ridge *before = fit(x, NULL, N, D, y, 1, NULL), *after = fit(turned, NULL, N, D, y, 1, NULL);
+    piaa_ridge *before = fit(x, NULL, N, D, y, 1, NULL),
+               *after = fit(turned, NULL, N, D, y, 1, NULL);
     assert_true(before->alphas[0] == after->alphas[0]);
     for (int i = 0; i < N; i++) {
         double a, b;
@@ -380,7 +415,8 @@ static void predictions_ignore_company(void **state) {
     piaa_ridge_free(model);
 }
 
-/* Constant columns, whatever their size, change nothing; with nothing else there is only the mean to learn. */
+/* Constant columns, whatever their size, change nothing; with nothing else there is only the mean
+   to learn. */
 static void awkward_columns(void **state) {
     PIAA_UNUSED(state);
     enum { N = 31, D = 6 };
@@ -394,9 +430,12 @@ static void awkward_columns(void **state) {
         more[i * (D + 3) + D + 2] = 0;
         for (size_t j = 0; j < D; j++) nothing[i * D + j] = (float)j * 0.3F;
     }
-    piaa_ridge *plain = fit(x, NULL, N, D, y, 1, NULL), *padded = fit(more, NULL, N, D + 3, y, 1, NULL);
-    assert_true(plain->alphas[0] == padded->alphas[0] && distance(padded->coefficients, plain->coefficients, D) < 1e-12);
-    for (size_t j = D; j < D + 3; j++) assert_true(padded->coefficients[j] == 0 && padded->scale[j] == 1);
+    piaa_ridge *plain = fit(x, NULL, N, D, y, 1, NULL),
+               *padded = fit(more, NULL, N, D + 3, y, 1, NULL);
+    assert_true(plain->alphas[0] == padded->alphas[0] &&
+                distance(padded->coefficients, plain->coefficients, D) < 1e-12);
+    for (size_t j = D; j < D + 3; j++)
+        assert_true(padded->coefficients[j] == 0 && padded->scale[j] == 1);
     piaa_ridge_free(padded);
     piaa_ridge_free(plain);
 
@@ -408,11 +447,13 @@ static void awkward_columns(void **state) {
     for (size_t i = 0; i < N; i++) assert_true(fabs(mean->loo[i] - (sum - y[i]) / (N - 1)) < 1e-9);
     piaa_ridge_free(mean);
 
-    for (size_t i = 0; i < N * D; i++) more[i] = x[i % D + (i / D % 3) * D]; /* three different rows, repeated */
+    for (size_t i = 0; i < N * D; i++)
+        more[i] = x[i % D + (i / D % 3) * D]; /* three different rows, repeated */
     piaa_ridge *repeated = fit(more, NULL, N, D, y, 1, NULL);
     assert_true(isfinite(repeated->loo_rmse[0]));
     piaa_ridge_free(repeated);
-    static const float extremes[4 * 2] = {3.4e38F, 1e-45F, -3.4e38F, 0, 3.4e38F, 1e-45F, -3.4e38F, 0};
+    static const float extremes[4 * 2] = {3.4e38F, 1e-45F, -3.4e38F, 0,
+                                          3.4e38F, 1e-45F, -3.4e38F, 0};
     piaa_ridge *extreme = fit(extremes, NULL, 4, 2, (double[]){1, 2, 1, 2}, 1, NULL);
     piaa_ridge_predict(extreme, extremes, 1, &out);
     assert_true(fabs(out - 1) < 1e-2);
@@ -425,7 +466,8 @@ static void one_row_is_its_mean(void **state) {
     piaa_ridge *model = fit(x, NULL, 1, 3, (double[]){4.5, 2}, 2, NULL);
     double out[2];
     piaa_ridge_predict(model, other, 1, out);
-    assert_true(model->mean_only && out[0] == 4.5 && out[1] == 2 && isnan(model->loo_rmse[0]) && isnan(model->loo[1]));
+    assert_true(model->mean_only && out[0] == 4.5 && out[1] == 2 && isnan(model->loo_rmse[0]) &&
+                isnan(model->loo[1]));
     piaa_ridge_free(model);
 }
 
@@ -452,7 +494,8 @@ static void bad_input_is_named(void **state) {
     assert_non_null(strstr(error.message, "row 2"));
     y[2] = 3;
     assert_null(piaa_ridge_fit(design, y, 0, NULL, &error));
-    assert_null(piaa_ridge_fit(design, y, 1, &(piaa_ridge_options){.alphas = (double[]){0}, .alpha_count = 1}, &error));
+    assert_null(piaa_ridge_fit(
+        design, y, 1, &(piaa_ridge_options){.alphas = (double[]){0}, .alpha_count = 1}, &error));
     assert_non_null(strstr(error.message, "alpha"));
     piaa_ridge_design_free(design);
     error = (piaa_error){0};
@@ -474,7 +517,8 @@ static void threads_change_nothing(void **state) {
     assert_int_equal(piaa_blas_threads_set(2), 1);
     piaa_ridge *two = fit(x, NULL, N, D, y, 1, NULL);
     assert_int_equal(piaa_blas_threads_set(before), 2);
-    assert_true(one->alphas[0] == two->alphas[0] && distance(two->coefficients, one->coefficients, D) < 1e-10);
+    assert_true(one->alphas[0] == two->alphas[0] &&
+                distance(two->coefficients, one->coefficients, D) < 1e-10);
     assert_int_equal(piaa_blas_threads_worth(100, 2560, 8), 1);
     assert_int_equal(piaa_blas_threads_worth(8458, 2560, 8), 8);
     piaa_ridge_free(one);

@@ -1,4 +1,5 @@
-/* Rankings on paper: every format read back by somebody else's parser or our own reader, with names that try to break it. */
+/* Rankings on paper: every format read back by somebody else's parser or our own reader, with names
+   that try to break it. */
 #include "support.h"
 
 #include "base/csv.h"
@@ -16,7 +17,8 @@ typedef struct world {
     piaa_ranking *ranking;
 } world;
 
-static const char *const names[PHOTOS] = {"plain.jpg", "a, \"quoted\"\nname.jpg", "no\xff utf8 \xc3\xa9.jpg", "<b>&amp; \033[31mred.jpg"};
+static const char *const names[PHOTOS] = {"plain.jpg", "a, \"quoted\"\nname.jpg",
+                                          "no\xff utf8 \xc3\xa9.jpg", "<b>&amp; \033[31mred.jpg"};
 
 /* Four photos with features (i, i^2), the first three rated. */
 static int begin(void **state) {
@@ -82,12 +84,14 @@ static int end(void **state) {
 }
 
 /* What the format prints, to be freed. */
-static char *print(const world *w, const piaa_ranking_context *context, piaa_format_kind format, size_t *size) {
+static char *print(const world *w, const piaa_ranking_context *context, piaa_format_kind format,
+                   size_t *size) {
     char *text = NULL;
     FILE *out = open_memstream(&text, size);
     piaa_error error = {0};
     assert_non_null(out);
-    if (!piaa_ranking_write(w->ranking, context, format, out, &error)) fail_msg("%s", error.message);
+    if (!piaa_ranking_write(w->ranking, context, format, out, &error))
+        fail_msg("%s", error.message);
     fclose(out);
     return text;
 }
@@ -104,9 +108,11 @@ static void test_csv(void **state) {
         double score, error;
         assert_true(piaa_parse_number(piaa_csv_field(csv, piaa_csv_column(csv, "score")), &score));
         assert_true(score == photo->score); /* to the last bit */
-        assert_true(piaa_parse_number(piaa_csv_field(csv, piaa_csv_column(csv, "plus_minus")), &error));
+        assert_true(
+            piaa_parse_number(piaa_csv_field(csv, piaa_csv_column(csv, "plus_minus")), &error));
         assert_true(error == w->taste->loo_rmse);
-        assert_int_equal(*piaa_csv_field(csv, piaa_csv_column(csv, "rating")) != '\0', photo->rated);
+        assert_int_equal(*piaa_csv_field(csv, piaa_csv_column(csv, "rating")) != '\0',
+                         photo->rated);
         assert_string_equal(piaa_csv_field(csv, piaa_csv_column(csv, "path")), photo->path);
     }
     assert_int_equal(row, PHOTOS);
@@ -117,7 +123,11 @@ static void test_csv(void **state) {
 static void test_json(void **state) {
     world *w = *state;
     piaa_unreadable unreadable = {.path = "/x/\xfe.jpg", .reason = "it is \"broken\""};
-    piaa_ranking_context context = {.taste = w->taste, .top = 2, .demonstration = true, .unreadable = &unreadable, .unreadable_count = 1};
+    piaa_ranking_context context = {.taste = w->taste,
+                                    .top = 2,
+                                    .demonstration = true,
+                                    .unreadable = &unreadable,
+                                    .unreadable_count = 1};
     size_t size;
     char *text = print(w, &context, PIAA_JSON, &size);
     piaa_error error = {0};
@@ -134,7 +144,9 @@ static void test_json(void **state) {
         assert_true(value == i + 1);
     }
     assert_string_equal(piaa_json_string(root, "prompt"), "Say\nit.");
-    assert_string_equal(piaa_json_string(cJSON_GetArrayItem(piaa_json_find(root, "unreadable"), 0), "path"), "/x/\xef\xbf\xbd.jpg");
+    assert_string_equal(
+        piaa_json_string(cJSON_GetArrayItem(piaa_json_find(root, "unreadable"), 0), "path"),
+        "/x/\xef\xbf\xbd.jpg");
     assert_true(cJSON_IsTrue(piaa_json_find(root, "demonstration")));
     cJSON_Delete(root);
     free(text);
@@ -147,7 +159,8 @@ static void test_table(void **state) {
     char *text = print(w, &context, PIAA_TABLE, &size);
     for (const char *c = text; *c; c++) {
         lines += *c == '\n';
-        assert_true((unsigned char)*c >= ' ' || *c == '\n'); /* no escape sequence reaches a terminal */
+        assert_true((unsigned char)*c >= ' ' ||
+                    *c == '\n'); /* no escape sequence reaches a terminal */
     }
     assert_int_equal(lines, PHOTOS + 1);
     assert_non_null(strstr(text, "  plain.jpg\n"));
@@ -178,7 +191,8 @@ static void test_full_disk(void **state) {
 /* Real pixels for two of the photos; the others are missing and become grey tiles. */
 static void test_sheet(void **state) {
     world *w = *state;
-    char *source = support_join(PIAA_GOLDEN, "images/coffee_exif6.jpg"), *name = support_join(w->folder, "sheet.png");
+    char *source = support_join(PIAA_GOLDEN, "images/coffee_exif6.jpg"),
+         *name = support_join(w->folder, "sheet.png");
     piaa_error error = {0};
     size_t size;
     char *bytes = piaa_file_read(source, (size_t)1 << 30, &size, &error);
@@ -207,8 +221,9 @@ static void test_sheet(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),       cmocka_unit_test(test_json),  cmocka_unit_test(test_table),
-        cmocka_unit_test(test_full_disk), cmocka_unit_test(test_sheet),
+        cmocka_unit_test(test_csv),   cmocka_unit_test(test_json),
+        cmocka_unit_test(test_table), cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_sheet),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -1,4 +1,5 @@
-/* Reports of runs that somebody else wrote: names that try to break the page, the pictures and the tables; damaged runs; no gnuplot. */
+/* Reports of runs that somebody else wrote: names that try to break the page, the pictures and the
+   tables; damaged runs; no gnuplot. */
 #include "report/xml_check.h"
 
 #include "report/gnuplot.h"
@@ -18,14 +19,16 @@ static int end(void **state) {
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------ a run by hand */
+/* -------------------------------------------------------------------------------- a run by hand */
 
 static const char bad[] = "<b>a'b`touch x`\\n\\\"q\\\"_&%$^{}";
 static const char *const targets[] = {"score", bad, "c"};
 enum { TARGETS = 3 };
 
 static void add_figures(piaa_text *json, const char *name, int layer) {
-    piaa_text_format(json, NULL, "{\"source\":\"llm_text\",\"layer\":%d,\"name\":\"%s\",\"alpha\":1", layer, name);
+    piaa_text_format(json, NULL,
+                     "{\"source\":\"llm_text\",\"layer\":%d,\"name\":\"%s\",\"alpha\":1", layer,
+                     name);
     for (int part = 0; part < 3; part++)
         piaa_text_format(json, NULL, ",\"%s\":{\"rho\":%s,\"r2\":0.2,\"rmse\":0.3}",
                          part == 0   ? "train"
@@ -39,7 +42,8 @@ static void add_figures(piaa_text *json, const char *name, int layer) {
 static char *probe_json(const char *format, int version, int layers_of_last) {
     piaa_text json = {0};
     piaa_text_format(&json, NULL,
-                     "{\"format\":\"%s\",\"version\":%d,\"made\":\"2025-01-01\",\"config\":{\"dataset\":\"<i>x\",\"prompt\":\"%s\"},"
+                     "{\"format\":\"%s\",\"version\":%d,\"made\":\"2025-01-01\",\"config\":{"
+                     "\"dataset\":\"<i>x\",\"prompt\":\"%s\"},"
                      "\"counts\":{\"train\":3,\"val\":2,\"test\":2},\"attrs\":{",
                      format, version, bad);
     for (int t = 0; t < TARGETS; t++) {
@@ -56,13 +60,15 @@ static char *probe_json(const char *format, int version, int layers_of_last) {
     }
     piaa_text_format(&json, NULL, "},\"correlation\":{");
     for (int m = 0; m < 2; m++)
-        piaa_text_format(&json, NULL, "%s\"%s\":[[1,0.9,-0.001],[0.9,1,null],[-0.001,null,1]]", m ? "," : "", m ? "predictions" : "labels");
+        piaa_text_format(&json, NULL, "%s\"%s\":[[1,0.9,-0.001],[0.9,1,null],[-0.001,null,1]]",
+                         m ? "," : "", m ? "predictions" : "labels");
     piaa_text_format(&json, NULL, "}}");
     return json.data;
 }
 
 static const char predictions[] = "split,image_path,target,source,label,prediction\n"
-                                  "train,a.jpg,score,lt.1,0.4,0.5\ntest,b.jpg,score,lt.1,0.1,0.2\ntest,c.jpg,score,lt.1,0.9,0.7\n";
+                                  "train,a.jpg,score,lt.1,0.4,0.5\ntest,b.jpg,score,lt.1,0.1,0."
+                                  "2\ntest,c.jpg,score,lt.1,0.9,0.7\n";
 
 /* The folder of a run with these files (NULL: none). */
 static char *make_run(const char *name, const char *json, const char *csv) {
@@ -89,14 +95,16 @@ static bool is_there(const char *name) {
     return there;
 }
 
-static void write_report(char *const *folders, size_t count, const char *name, const piaa_hooks *hooks) {
+static void write_report(char *const *folders, size_t count, const char *name,
+                         const piaa_hooks *hooks) {
     piaa_error error = {0};
     char *path = support_join(world, name);
-    if (!piaa_study_write((const char *const *)folders, count, path, hooks, &error)) fail_msg("%s", error.message);
+    if (!piaa_study_write((const char *const *)folders, count, path, hooks, &error))
+        fail_msg("%s", error.message);
     free(path);
 }
 
-/* ---------------------------------------------------------------------------------------------------------------- tests */
+/* ---------------------------------------------------------------------------------------- tests */
 
 static void names_break_nothing(void **state) {
     (void)state;
@@ -112,9 +120,11 @@ static void names_break_nothing(void **state) {
     assert_non_null(strstr(tables, "\\toprule"));
     assert_false(piaa_file_exists("x"));
     if (piaa_gnuplot_found()) {
-        static const char *const figures[] = {"1-layers", "1-heat", "1-scatter", "1-labels", "1-predictions"};
+        static const char *const figures[] = {"1-layers", "1-heat", "1-scatter", "1-labels",
+                                              "1-predictions"};
         for (size_t i = 0; i < PIAA_COUNT(figures); i++) {
-            char *name = piaa_format(NULL, "a & <b>-figures/%s.svg", figures[i]), *svg = slurp(name);
+            char *name = piaa_format(NULL, "a & <b>-figures/%s.svg", figures[i]),
+                 *svg = slurp(name);
             xml_check(svg);
             assert_non_null(strstr(svg, "viewBox"));
             free(name);
@@ -137,7 +147,8 @@ static void count_line(void *user, const char *line) {
 
 static void without_gnuplot_the_data_stay(void **state) {
     (void)state;
-    char *json = probe_json("piaa-probe", 1, 2), *folder = make_run("plain", json, predictions), *path = piaa_strdup(getenv("PATH"), NULL);
+    char *json = probe_json("piaa-probe", 1, 2), *folder = make_run("plain", json, predictions),
+         *path = piaa_strdup(getenv("PATH"), NULL);
     size_t lines = 0;
     piaa_hooks hooks = {.user = &lines, .warn = count_line};
     setenv("PATH", world, 1);
@@ -161,24 +172,28 @@ static void expect_refused(const char *name, const char *json, const char *csv, 
     piaa_error error = {0};
     char *folder = make_run(name, json, csv);
     assert_null(piaa_run_open(folder, &error));
-    if (!strstr(error.message, part) || strchr(error.message, '\n')) fail_msg("expected \"%s\", got: %s", part, error.message);
+    if (!strstr(error.message, part) || strchr(error.message, '\n'))
+        fail_msg("expected \"%s\", got: %s", part, error.message);
     free(folder);
 }
 
 static void damaged_runs_are_refused(void **state) {
     (void)state;
-    char *good = probe_json("piaa-probe", 1, 2), *other = probe_json("something", 1, 2), *newer = probe_json("piaa-probe", 2, 2),
-         *uneven = probe_json("piaa-probe", 1, 1), *half = piaa_format(NULL, "%.*s", (int)strlen(good) / 2, good);
+    char *good = probe_json("piaa-probe", 1, 2), *other = probe_json("something", 1, 2),
+         *newer = probe_json("piaa-probe", 2, 2), *uneven = probe_json("piaa-probe", 1, 1),
+         *half = piaa_format(NULL, "%.*s", (int)strlen(good) / 2, good);
     expect_refused("none", NULL, NULL, "is not a run");
     expect_refused("half", half, predictions, "probe.json");
     expect_refused("other", other, predictions, "not piaa's");
     expect_refused("newer", newer, predictions, "version");
     expect_refused("uneven", uneven, predictions, "same layers");
     expect_refused("array", "[]", predictions, "not piaa's");
-    expect_refused("hollow", "{\"format\":\"piaa-probe\",\"version\":1,\"attrs\":{}}", predictions, "no attributes");
+    expect_refused("hollow", "{\"format\":\"piaa-probe\",\"version\":1,\"attrs\":{}}", predictions,
+                   "no attributes");
     expect_refused("lonely", good, NULL, "predictions.csv");
     expect_refused("columns", good, "a,b\n1,2\n", "no column split");
-    expect_refused("words", good, "split,target,label,prediction\ntest,score,high,low\n", "line 2: \"high\" is not a number");
+    expect_refused("words", good, "split,target,label,prediction\ntest,score,high,low\n",
+                   "line 2: \"high\" is not a number");
     free(good);
     free(other);
     free(newer);

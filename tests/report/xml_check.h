@@ -1,4 +1,5 @@
-/* Whether a page or picture is well-formed XML: tags that close in order, quoted attributes each once, known entities.  No more. */
+/* Whether a page or picture is well-formed XML: tags that close in order, quoted attributes each
+   once, known entities.  No more. */
 #ifndef PIAA_TESTS_XML_CHECK_H
 #define PIAA_TESTS_XML_CHECK_H
 
@@ -7,7 +8,8 @@
 enum { XML_DEPTH = 64, XML_NAME = 32 };
 
 static inline bool xml_is_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == ':' || c == '_';
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == ':' || c == '_';
 }
 
 static inline size_t xml_name(const char *at, char out[XML_NAME]) {
@@ -62,13 +64,15 @@ static inline void xml_check(const char *text) {
         if (*at == '&') {
             at = xml_entity(at);
         } else if (*at != '<') {
-            if ((unsigned char)*at < ' ' && *at != '\n' && *at != '\t') fail_msg("a control character");
+            if ((unsigned char)*at < ' ' && *at != '\n' && *at != '\t')
+                fail_msg("a control character");
             at++;
         } else if (at[1] == '/') {
             char name[XML_NAME];
             at += 2;
             at += xml_name(at, name);
-            if (!depth || strcmp(open[depth - 1], name) != 0) fail_msg("</%s> closes <%s>", name, depth ? open[depth - 1] : "nothing");
+            if (!depth || strcmp(open[depth - 1], name) != 0)
+                fail_msg("</%s> closes <%s>", name, depth ? open[depth - 1] : "nothing");
             depth--;
             assert_int_equal(*at, '>');
             at++;

@@ -1,4 +1,5 @@
-/* The small data sets' features, embedded once into the build folder, and the published code's predictions. */
+/* The small data sets' features, embedded once into the build folder, and the published code's
+   predictions. */
 #ifndef PIAA_TESTS_STUDY_SUPPORT_H
 #define PIAA_TESTS_STUDY_SUPPORT_H
 
@@ -15,7 +16,8 @@ static inline piaa_store *study_store(const char *name, const char *pools, const
     char *photos = piaa_format(&error, "%s/data/%s", PIAA_SOURCE, name);
     assert_true(path && photos);
     piaa_model *model = piaa_model_open(PIAA_SOURCE "/models/demo", &error);
-    piaa_extractor *extractor = piaa_extractor_new(model, &(piaa_request){.pools = pools, .layers = layers}, &error);
+    piaa_extractor *extractor =
+        piaa_extractor_new(model, &(piaa_request){.pools = pools, .layers = layers}, &error);
     const char *names[] = {photos};
     piaa_store *store = piaa_embed(path, extractor, names, 1, NULL, NULL, &error);
     if (!store) fail_msg("%s", error.message);
@@ -36,11 +38,13 @@ static inline piaa_dataset *study_set(const char *name) {
     return set;
 }
 
-static inline piaa_source study_source(const piaa_store *store, const piaa_dataset *set, piaa_pool pool, int layer) {
+static inline piaa_source study_source(const piaa_store *store, const piaa_dataset *set,
+                                       piaa_pool pool, int layer) {
     piaa_error error = {0};
     piaa_source source;
     piaa_slot slot = {pool, layer, 0};
-    if (!piaa_source_open(&source, store, set, NULL, &slot, 1, &error)) fail_msg("%s", error.message);
+    if (!piaa_source_open(&source, store, set, NULL, &slot, 1, &error))
+        fail_msg("%s", error.message);
     return source;
 }
 

@@ -5,14 +5,16 @@
 #include "study/parallel.h"
 
 /* `users` people with 4 test images each; person u's predictions follow the scores as told. */
-static piaa_outcome *outcome(const char *method, const double (*predicted)[4], const double (*scores)[4], size_t users) {
+static piaa_outcome *outcome(const char *method, const double (*predicted)[4],
+                             const double (*scores)[4], size_t users) {
     piaa_error error = {0};
     piaa_outcome *out = piaa_outcome_new(method, "demo", "large", users, 4, &error);
     assert_non_null(out);
     for (size_t u = 0; u < users; u++) {
         out->users[u].user = u;
         out->users[u].count = 4;
-        for (size_t i = 0; i < 4; i++) out->rows[4 * u + i] = (piaa_outcome_row){i, predicted[u][i], scores[u][i], NAN};
+        for (size_t i = 0; i < 4; i++)
+            out->rows[4 * u + i] = (piaa_outcome_row){i, predicted[u][i], scores[u][i], NAN};
     }
     if (!piaa_outcome_finish(out, 500, 1, &error)) fail_msg("%s", error.message);
     return out;
@@ -31,7 +33,8 @@ static void undefined_people_are_counted_and_shown_twice(void **state) {
     assert_true(fabs(out->spearman.all.mean - (1 + own) / 4) < 1e-12);
     assert_int_equal(out->r2.undefined, 0);
     assert_true(out->users[2].figures.r2 == 0); /* as scikit-learn has it for a constant truth */
-    assert_true(out->rmse.all.low <= out->rmse.all.mean && out->rmse.all.mean <= out->rmse.all.high);
+    assert_true(out->rmse.all.low <= out->rmse.all.mean &&
+                out->rmse.all.mean <= out->rmse.all.high);
     piaa_outcome_free(out);
 }
 
@@ -48,7 +51,8 @@ static void rows_without_a_prediction_go(void **state) {
     assert_int_equal(out->users[1].count, 0);
     assert_int_equal(out->users[2].first, 3);
     assert_true(out->rows[1].score == 3);
-    assert_true(fabs(out->spearman.all.mean - 1.0 / 3) < 1e-12); /* of the three people with predictions */
+    assert_true(fabs(out->spearman.all.mean - 1.0 / 3) <
+                1e-12); /* of the three people with predictions */
     piaa_outcome_free(out);
 }
 
@@ -61,7 +65,8 @@ static void methods_are_compared_over_common_people(void **state) {
             worse[u][i] = 6 - guesses[u][i];
             holes[u][i] = u == 3 ? NAN : guesses[u][i];
         }
-    piaa_outcome *all[3] = {outcome("base", guesses, scores, 4), outcome("worse", (const double(*)[4])worse, scores, 4),
+    piaa_outcome *all[3] = {outcome("base", guesses, scores, 4),
+                            outcome("worse", (const double(*)[4])worse, scores, 4),
                             outcome("holes", (const double(*)[4])holes, scores, 4)};
     const piaa_outcome *const list[3] = {all[0], all[1], all[2]};
     piaa_comparison out[3];
@@ -98,7 +103,7 @@ static void csv_fields_are_quoted_and_numbers_short(void **state) {
     piaa_outcome_free(out);
 }
 
-/* ------------------------------------------------------------------------------------------------------------ threads */
+/* -------------------------------------------------------------------------------------- threads */
 
 typedef struct tally {
     int done[100];
@@ -129,7 +134,8 @@ static void every_job_runs_once(void **state) {
     for (int threads = 0; threads < 5; threads++) {
         piaa_error error = {0};
         tally t = {.fails = 100};
-        assert_true(piaa_parallel_run(100, threads, job, &t, "counting", &(piaa_hooks){.user = &t, .progress = tell}, &error));
+        assert_true(piaa_parallel_run(100, threads, job, &t, "counting",
+                                      &(piaa_hooks){.user = &t, .progress = tell}, &error));
         for (int i = 0; i < 100; i++) assert_int_equal(t.done[i], 1);
         assert_int_equal(t.told, 100);
         assert_true(piaa_parallel_run(0, threads, job, &t, "counting", NULL, &error));
@@ -144,8 +150,9 @@ static void the_first_failure_is_told(void **state) {
         assert_false(piaa_parallel_run(100, threads, job, &t, "counting", NULL, &error));
         assert_string_equal(error.message, "job 7");
         tally s = {.fails = 100, .stop_after = 3};
-        assert_false(
-            piaa_parallel_run(100, threads, job, &s, "counting", &(piaa_hooks){.user = &s, .progress = tell, .stop = stop}, &error));
+        assert_false(piaa_parallel_run(100, threads, job, &s, "counting",
+                                       &(piaa_hooks){.user = &s, .progress = tell, .stop = stop},
+                                       &error));
         assert_int_equal(error.code, PIAA_STOPPED);
     }
 }

@@ -1,4 +1,5 @@
-/* From image files to the published code's own output: probing, the personal protocol, the attribute projection. */
+/* From image files to the published code's own output: probing, the personal protocol, the
+   attribute projection. */
 #include "study_support.h"
 
 #include "base/json.h"
@@ -23,7 +24,8 @@ static int open_room(void **state) {
     room *r = piaa_alloc(1, sizeof *r, NULL);
     for (int k = 0; k < SETS; k++) {
         r->sets[k] = study_set(set_names[k]);
-        r->stores[k] = study_store(set_names[k], k == AADB ? "lt,lt_tail,lv,v" : "lt", k == AADB ? "all" : "3");
+        r->stores[k] = study_store(set_names[k], k == AADB ? "lt,lt_tail,lv,v" : "lt",
+                                   k == AADB ? "all" : "3");
         r->lt3[k] = study_source(r->stores[k], r->sets[k], PIAA_LT, 3);
     }
     piaa_identity identity = piaa_source_identity(r->stores[AADB]);
@@ -45,7 +47,7 @@ static int close_room(void **state) {
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------------------------------- probing */
+/* -------------------------------------------------------------------------------------- probing */
 
 static const struct {
     const char *published;
@@ -55,7 +57,8 @@ static const struct {
 
 static size_t find_cell(const piaa_probe *probe, const char *published, int layer) {
     for (size_t p = 0; p < PIAA_COUNT(pools); p++)
-        for (size_t s = 0; strcmp(pools[p].published, published) == 0 && s < probe->source_count; s++)
+        for (size_t s = 0; strcmp(pools[p].published, published) == 0 && s < probe->source_count;
+             s++)
             if (probe->slots[s].pool == pools[p].pool && probe->slots[s].layer == layer) return s;
     fail_msg("no source for %s at layer %d", published, layer);
     return 0;
@@ -63,13 +66,15 @@ static size_t find_cell(const piaa_probe *probe, const char *published, int laye
 
 static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"};
 
-/* Largest difference between the figures of one cell; an undefined Spearman is 0 in the published code. */
+/* Largest difference between the figures of one cell; an undefined Spearman is 0 in the published
+   code. */
 static double cell_difference(const piaa_probe_cell *cell, const cJSON *entry) {
     double most = 0;
     for (int part = 0; part < PIAA_PARTS; part++) {
         const cJSON *figures = piaa_json_find(entry, part_names[part]);
         double rho = NAN, r2 = NAN, rmse = NAN;
-        assert_true(piaa_json_number(figures, "rho", &rho) && piaa_json_number(figures, "r2", &r2) &&
+        assert_true(piaa_json_number(figures, "rho", &rho) &&
+                    piaa_json_number(figures, "r2", &r2) &&
                     piaa_json_number(figures, "rmse", &rmse));
         const piaa_agreement *own = &cell->figures[part];
         most = fmax(most, fabs((isnan(own->spearman) ? 0 : own->spearman) - rho));
@@ -85,9 +90,12 @@ static void expect_alphas(const piaa_probe *probe) {
     if (!json) fail_msg("%s", error.message);
     size_t compared = 0, equal = 0;
     for (size_t s = 0; s < probe->source_count; s++) {
-        const cJSON *list = cJSON_GetObjectItem(cJSON_GetObjectItem(json, "alphas"), probe->source_names[s]);
+        const cJSON *list =
+            cJSON_GetObjectItem(cJSON_GetObjectItem(json, "alphas"), probe->source_names[s]);
         for (size_t t = 0; t < probe->target_count; t++) {
-            assert_string_equal(cJSON_GetArrayItem(cJSON_GetObjectItem(json, "targets"), (int)t)->valuestring, probe->target_names[t]);
+            assert_string_equal(
+                cJSON_GetArrayItem(cJSON_GetObjectItem(json, "targets"), (int)t)->valuestring,
+                probe->target_names[t]);
             double alpha = cJSON_GetArrayItem(list, (int)t)->valuedouble;
             equal += fabs(probe->cells[s * probe->target_count + t].alpha / alpha - 1) < 1e-4;
             compared++;
@@ -105,18 +113,23 @@ static void probing_equals_the_published_figures(void **state) {
     const piaa_slots *slots = piaa_store_slots(r->stores[AADB]);
     piaa_source *sources = piaa_alloc(slots->count, sizeof *sources, NULL);
     for (size_t s = 0; s < slots->count; s++)
-        sources[s] = study_source(r->stores[AADB], r->sets[AADB], slots->items[s].pool, slots->items[s].layer);
-    piaa_probe *probe = piaa_probe_run(r->sets[AADB], sources, slots->count, &(piaa_probe_options){.threads = 2}, NULL, &error);
+        sources[s] = study_source(r->stores[AADB], r->sets[AADB], slots->items[s].pool,
+                                  slots->items[s].layer);
+    piaa_probe *probe = piaa_probe_run(r->sets[AADB], sources, slots->count,
+                                       &(piaa_probe_options){.threads = 2}, NULL, &error);
     if (!probe) fail_msg("%s", error.message);
     assert_int_equal(probe->count[PIAA_TRAIN], 400);
     assert_int_equal(probe->count[PIAA_VALIDATION], 100);
     assert_int_equal(probe->count[PIAA_TEST], 150);
     assert_false(probe->loo_validation);
-    cJSON *json = piaa_json_read(PIAA_GOLDEN "/reference/demo/probe_aadb_base.json", 1 << 24, &error);
+    cJSON *json =
+        piaa_json_read(PIAA_GOLDEN "/reference/demo/probe_aadb_base.json", 1 << 24, &error);
     assert_non_null(json);
     size_t compared = 0, equal = 0;
     for (size_t t = 0; t < probe->target_count; t++) {
-        const cJSON *attribute = cJSON_GetObjectItem(piaa_json_find(json, "attrs"), probe->target_names[t]), *entry;
+        const cJSON *attribute =
+                        cJSON_GetObjectItem(piaa_json_find(json, "attrs"), probe->target_names[t]),
+                    *entry;
         assert_non_null(attribute);
         cJSON_ArrayForEach(entry, piaa_json_find(attribute, "per_layer")) {
             int64_t layer = -1;
@@ -126,12 +139,14 @@ static void probing_equals_the_published_figures(void **state) {
             compared++;
             equal += difference < 5e-4;
             if (difference >= 5e-4)
-                print_message("%s, %s: %.5f, alpha %g\n", probe->target_names[t], probe->source_names[s], difference,
+                print_message("%s, %s: %.5f, alpha %g\n", probe->target_names[t],
+                              probe->source_names[s], difference,
                               probe->cells[s * probe->target_count + t].alpha);
         }
         int64_t layer = -1;
         assert_true(piaa_json_int(attribute, "best.layer", &layer));
-        assert_int_equal(probe->best[t], find_cell(probe, piaa_json_string(attribute, "best.source"), (int)layer));
+        assert_int_equal(probe->best[t],
+                         find_cell(probe, piaa_json_string(attribute, "best.source"), (int)layer));
     }
     assert_int_equal(compared, 12 * 35);
     print_message("%zu of %zu cells equal to three decimals\n", equal, compared);
@@ -141,30 +156,36 @@ static void probing_equals_the_published_figures(void **state) {
     size_t score = 0;
     assert_string_equal(probe->target_names[score], "score");
     assert_int_equal(probe->slots[piaa_probe_best_of(probe, score, PIAA_V)].layer, 5);
-    for (size_t t = 0; t < probe->target_count; t++) assert_true(fabs(probe->label_correlation[t * probe->target_count + t] - 1) < 1e-12);
+    for (size_t t = 0; t < probe->target_count; t++)
+        assert_true(fabs(probe->label_correlation[t * probe->target_count + t] - 1) < 1e-12);
     piaa_probe_free(probe);
     for (size_t s = 0; s < slots->count; s++) piaa_source_close(&sources[s]);
     free(sources);
 }
 
-/* ------------------------------------------------------------------------------------------------- personal protocol */
+/* ---------------------------------------------------------------------------- personal protocol */
 
 static piaa_personal *run(const room *r, int set, const piaa_personal_options *options) {
     piaa_error error = {0};
     piaa_protocol *protocol = piaa_protocol_make(r->sets[set], NULL, NULL, &error);
     if (!protocol) fail_msg("%s", error.message);
-    piaa_personal *personal = piaa_personal_run(r->sets[set], protocol, &r->lt3[set], 1, options, NULL, &error);
+    piaa_personal *personal =
+        piaa_personal_run(r->sets[set], protocol, &r->lt3[set], 1, options, NULL, &error);
     if (!personal) fail_msg("%s", error.message);
     piaa_protocol_free(protocol);
     return personal;
 }
 
-static void expect_equal(const piaa_outcome *outcome, const piaa_dataset *set, const char *kind, const char *name) {
+static void expect_equal(const piaa_outcome *outcome, const piaa_dataset *set, const char *kind,
+                         const char *name) {
     piaa_error error = {0};
     piaa_text text = {0};
-    char *prefix = piaa_format(NULL, "%s/", kind), *path = piaa_format(NULL, "%s/reference/demo/%s.csv", PIAA_GOLDEN, name);
-    assert_true(piaa_outcome_csv_header(&text, &error) && piaa_outcome_csv(outcome, set, prefix, &text, &error));
-    piaa_csv *own = piaa_csv_parse(text.data, text.length, "ours", &error), *theirs = piaa_csv_open(path, &error);
+    char *prefix = piaa_format(NULL, "%s/", kind),
+         *path = piaa_format(NULL, "%s/reference/demo/%s.csv", PIAA_GOLDEN, name);
+    assert_true(piaa_outcome_csv_header(&text, &error) &&
+                piaa_outcome_csv(outcome, set, prefix, &text, &error));
+    piaa_csv *own = piaa_csv_parse(text.data, text.length, "ours", &error),
+             *theirs = piaa_csv_open(path, &error);
     if (!own || !theirs) fail_msg("%s", error.message);
     size_t rows = 0, close = 0, user = 0, first = 0;
     double spearman = 0, r2 = 0, truth[50], predicted[50];
@@ -173,7 +194,8 @@ static void expect_equal(const piaa_outcome *outcome, const piaa_dataset *set, c
         for (int c = 0; c < piaa_csv_columns(theirs); c++)
             if (c != 6) assert_string_equal(piaa_csv_field(own, c), piaa_csv_field(theirs, c));
         double a = 0, b = 0;
-        assert_true(piaa_parse_number(piaa_csv_field(own, 6), &a) && piaa_parse_number(piaa_csv_field(theirs, 6), &b));
+        assert_true(piaa_parse_number(piaa_csv_field(own, 6), &a) &&
+                    piaa_parse_number(piaa_csv_field(theirs, 6), &b));
         close += fabs(a - b) < 2e-3;
         predicted[rows - first] = b;
         assert_true(piaa_parse_number(piaa_csv_field(theirs, 7), &truth[rows - first]));
@@ -188,8 +210,10 @@ static void expect_equal(const piaa_outcome *outcome, const piaa_dataset *set, c
     }
     assert_int_equal(piaa_csv_next(own, &error), 0);
     assert_int_equal(rows, outcome->row_count);
-    print_message("%s: %zu of %zu rows within 0.002; Spearman %.5f (published %.5f), R2 %.5f (%.5f)\n", name, close, rows,
-                  outcome->spearman.all.mean, spearman / (double)user, outcome->r2.all.mean, r2 / (double)user);
+    print_message(
+        "%s: %zu of %zu rows within 0.002; Spearman %.5f (published %.5f), R2 %.5f (%.5f)\n", name,
+        close, rows, outcome->spearman.all.mean, spearman / (double)user, outcome->r2.all.mean,
+        r2 / (double)user);
     assert_true(close * 100 >= rows * 99);
     assert_true(fabs(outcome->spearman.all.mean - spearman / (double)user) < 5e-4);
     assert_true(fabs(outcome->r2.all.mean - r2 / (double)user) < 5e-4);
@@ -203,10 +227,13 @@ static void expect_equal(const piaa_outcome *outcome, const piaa_dataset *set, c
 static void para_equals_the_published_predictions(void **state) {
     const room *r = *state;
     const piaa_projection *projections[] = {r->projection};
-    piaa_personal *p =
-        run(r, PARA,
-            &(piaa_personal_options){
-                .methods = {true, true, true}, .small = true, .large = true, .projections = projections, .model = "demo", .threads = 2});
+    piaa_personal *p = run(r, PARA,
+                           &(piaa_personal_options){.methods = {true, true, true},
+                                                    .small = true,
+                                                    .large = true,
+                                                    .projections = projections,
+                                                    .model = "demo",
+                                                    .threads = 2});
     assert_int_equal(p->count, 6);
     expect_equal(p->outcomes[0], r->sets[PARA], "para", "para_linear_hidden_LT3_small");
     expect_equal(p->outcomes[3], r->sets[PARA], "para", "para_linear_hidden_LT3_large");
@@ -223,14 +250,17 @@ static void lapis_equals_the_published_predictions(void **state) {
     piaa_personal_free(p);
 }
 
-/* ------------------------------------------------------------------------------------------------------- projection */
+/* ----------------------------------------------------------------------------------- projection */
 
 static void projection_equals_the_published_one(void **state) {
     const room *r = *state;
-    piaa_safetensors *file = support_golden(PIAA_GOLDEN "/reference/demo/projection_LT3.safetensors");
+    piaa_safetensors *file =
+        support_golden(PIAA_GOLDEN "/reference/demo/projection_LT3.safetensors");
     size_t count;
-    double *coef = support_doubles(file, "coef", &count), *mean = support_doubles(file, "scaler_mean", NULL);
-    double *scale = support_doubles(file, "scaler_scale", NULL), *intercept = support_doubles(file, "intercept", NULL);
+    double *coef = support_doubles(file, "coef", &count),
+           *mean = support_doubles(file, "scaler_mean", NULL);
+    double *scale = support_doubles(file, "scaler_scale", NULL),
+           *intercept = support_doubles(file, "intercept", NULL);
     assert_int_equal(count, 11 * 192);
     assert_int_equal(r->projection->count, 11);
     assert_true(r->projection->alpha == 100);
@@ -238,14 +268,15 @@ static void projection_equals_the_published_one(void **state) {
         assert_true(fabs(r->projection->intercepts[k] - intercept[k]) < 1e-6);
         for (size_t j = 0; j < 192; j++) {
             assert_true(fabs(r->projection->mean[j] - mean[j]) < 1e-4);
-            assert_true(fabs(r->projection->weights[k * 192 + j] * scale[j] - coef[k * 192 + j]) < 1e-5);
+            assert_true(fabs(r->projection->weights[k * 192 + j] * scale[j] - coef[k * 192 + j]) <
+                        1e-5);
         }
     }
     free(coef), free(mean), free(scale), free(intercept);
     piaa_safetensors_close(file);
 }
 
-/* --------------------------------------------------------------------------------------------- other ways of asking */
+/* ------------------------------------------------------------------------- other ways of asking */
 
 /* PARA has no validation images: leave-one-out predictions stand in for them. */
 static void para_is_probed_by_leave_one_out(void **state) {
@@ -272,27 +303,32 @@ static piaa_protocol *protocol_of(const room *r, int set) {
     return protocol;
 }
 
-/* The grid's results are those of single runs, whatever the threads, and a pair of pools reads both. */
+/* The grid's results are those of single runs, whatever the threads, and a pair of pools reads
+   both. */
 static void a_grid_equals_single_runs(void **state) {
     const room *r = *state;
     piaa_error error = {0};
     piaa_protocol *protocol = protocol_of(r, PARA);
     piaa_source sources[2] = {r->lt3[PARA]};
     const piaa_slot twice[2] = {{PIAA_LT, 3, 0}, {PIAA_LT, 3, 0}};
-    assert_true(piaa_source_open(&sources[1], r->stores[PARA], r->sets[PARA], NULL, twice, 2, &error));
+    assert_true(
+        piaa_source_open(&sources[1], r->stores[PARA], r->sets[PARA], NULL, twice, 2, &error));
     assert_string_equal(sources[1].name, "lt.3+lt.3");
     assert_int_equal(sources[1].dim, 384);
     piaa_personal_options options = {.methods = {true}, .threads = 3, .draws = 100};
-    piaa_personal *grid = piaa_personal_run(r->sets[PARA], protocol, sources, 2, &options, NULL, &error);
+    piaa_personal *grid =
+        piaa_personal_run(r->sets[PARA], protocol, sources, 2, &options, NULL, &error);
     options.threads = 1;
-    piaa_personal *alone = piaa_personal_run(r->sets[PARA], protocol, sources + 1, 1, &options, NULL, &error);
+    piaa_personal *alone =
+        piaa_personal_run(r->sets[PARA], protocol, sources + 1, 1, &options, NULL, &error);
     if (!grid || !alone) fail_msg("%s", error.message);
     assert_int_equal(grid->count, 2);
     assert_int_equal(grid->kinds[1].source, 1);
     for (size_t i = 0; i < alone->outcomes[0]->row_count; i++)
         assert_true(grid->outcomes[1]->rows[i].predicted == alone->outcomes[0]->rows[i].predicted);
     /* The same columns twice are ridge with half the penalty: other predictions, but close ones. */
-    assert_true(fabs(grid->outcomes[0]->spearman.all.mean - grid->outcomes[1]->spearman.all.mean) < 0.02);
+    assert_true(fabs(grid->outcomes[0]->spearman.all.mean - grid->outcomes[1]->spearman.all.mean) <
+                0.02);
     piaa_comparison compared[2];
     const piaa_outcome *const list[2] = {grid->outcomes[0], grid->outcomes[1]};
     assert_true(piaa_outcomes_compare(list, 2, 0, PIAA_FIGURE_SPEARMAN, 1000, 1, compared, &error));
@@ -309,11 +345,15 @@ static void a_style_is_left_out(void **state) {
     piaa_error error = {0};
     const piaa_dataset *set = r->sets[LAPIS];
     piaa_personal *out =
-        run(r, LAPIS, &(piaa_personal_options){.methods = {[PIAA_LINEAR_HIDDEN] = true, [PIAA_STYLE_OUT] = true}, .threads = 2});
+        run(r, LAPIS,
+            &(piaa_personal_options){
+                .methods = {[PIAA_LINEAR_HIDDEN] = true, [PIAA_STYLE_OUT] = true}, .threads = 2});
     piaa_protocol *protocol = protocol_of(r, LAPIS);
     assert_int_equal(out->outcomes[1]->row_count, 1200);
-    assert_true(out->outcomes[1]->spearman.all.mean > 0.2 && out->outcomes[1]->spearman.all.mean < out->outcomes[0]->spearman.all.mean);
-    /* The same predictions for one person and style if the vectors of that style do not exist at all. */
+    assert_true(out->outcomes[1]->spearman.all.mean > 0.2 &&
+                out->outcomes[1]->spearman.all.mean < out->outcomes[0]->spearman.all.mean);
+    /* The same predictions for one person and style if the vectors of that style do not exist at
+       all. */
     size_t label;
     assert_true(piaa_dataset_label(set, "style", &label));
     const piaa_outcome_row *first = &out->outcomes[1]->rows[0];
@@ -322,8 +362,10 @@ static void a_style_is_left_out(void **state) {
     blind.rows = piaa_alloc(set->image_count, sizeof *blind.rows, NULL);
     memcpy(blind.rows, r->lt3[LAPIS].rows, set->image_count * sizeof *blind.rows);
     for (size_t i = 0; i < set->image_count; i++)
-        if (i != first->image && strcmp(set->labels[i * set->label_count + label], style) == 0) blind.rows[i] = -1;
-    piaa_personal *other = piaa_personal_run(set, protocol, &blind, 1, &(piaa_personal_options){.methods = {true}}, NULL, &error);
+        if (i != first->image && strcmp(set->labels[i * set->label_count + label], style) == 0)
+            blind.rows[i] = -1;
+    piaa_personal *other = piaa_personal_run(
+        set, protocol, &blind, 1, &(piaa_personal_options){.methods = {true}}, NULL, &error);
     if (!other) fail_msg("%s", error.message);
     assert_int_equal(other->outcomes[0]->rows[0].image, first->image);
     assert_true(fabs(other->outcomes[0]->rows[0].predicted - first->predicted) < 1e-12);
@@ -344,18 +386,22 @@ static void people_with_nearly_nothing(void **state) {
     poor.rows = piaa_alloc(set->image_count, sizeof *poor.rows, NULL);
     for (int left = 0; left < 2; left++) {
         memcpy(poor.rows, r->lt3[PARA].rows, set->image_count * sizeof *poor.rows);
-        for (size_t i = (size_t)left; i < protocol->options.large; i++) poor.rows[set->ratings[protocol->users[0].large[i]].image] = -1;
+        for (size_t i = (size_t)left; i < protocol->options.large; i++)
+            poor.rows[set->ratings[protocol->users[0].large[i]].image] = -1;
         const piaa_projection *projections[] = {r->projection};
-        piaa_personal_options options = {.methods = {true, true, true}, .projections = projections, .draws = 10, .threads = 2};
+        piaa_personal_options options = {
+            .methods = {true, true, true}, .projections = projections, .draws = 10, .threads = 2};
         piaa_personal *out = piaa_personal_run(set, protocol, &poor, 1, &options, NULL, &error);
         if (!out) fail_msg("%s", error.message);
         for (size_t m = 0; m < 3; m++) {
             const piaa_outcome *o = out->outcomes[m];
             assert_int_equal(o->users[0].support, left);
             assert_int_equal(o->without, !left);
-            assert_true(left ? isnan(o->users[0].figures.spearman) && o->spearman.undefined >= 1 : o->users[0].count == 0);
+            assert_true(left ? isnan(o->users[0].figures.spearman) && o->spearman.undefined >= 1
+                             : o->users[0].count == 0);
             for (size_t i = 0; i < o->users[0].count && m != PIAA_GIAA_TARGET; i++)
-                assert_true(o->rows[i].predicted == set->ratings[protocol->users[0].large[0]].score);
+                assert_true(o->rows[i].predicted ==
+                            set->ratings[protocol->users[0].large[0]].score);
         }
         piaa_personal_free(out);
     }
@@ -368,9 +414,12 @@ static void what_makes_no_sense_is_refused(void **state) {
     piaa_error error = {0};
     piaa_protocol *protocol = protocol_of(r, PARA);
     const piaa_personal_options bad[] = {
-        {.small = true}, {.methods = {[PIAA_REDUCE] = true}}, {.methods = {[PIAA_STYLE_OUT] = true}, .label = "no such label"}};
+        {.small = true},
+        {.methods = {[PIAA_REDUCE] = true}},
+        {.methods = {[PIAA_STYLE_OUT] = true}, .label = "no such label"}};
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
-        assert_null(piaa_personal_run(r->sets[PARA], protocol, &r->lt3[PARA], 1, &bad[i], NULL, &error));
+        assert_null(
+            piaa_personal_run(r->sets[PARA], protocol, &r->lt3[PARA], 1, &bad[i], NULL, &error));
         assert_true(error.message[0] && !strchr(error.message, '\n'));
     }
     piaa_source source;
@@ -378,14 +427,16 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_false(piaa_source_open(&source, r->stores[PARA], r->sets[PARA], NULL, &slot, 1, &error));
     assert_non_null(strstr(error.message, "layer 7"));
     slot.layer = 3;
-    assert_false(piaa_source_open(&source, r->stores[LAPIS], r->sets[PARA], NULL, &slot, 1, &error));
+    assert_false(
+        piaa_source_open(&source, r->stores[LAPIS], r->sets[PARA], NULL, &slot, 1, &error));
     assert_int_equal(error.code, PIAA_MISMATCH);
     piaa_protocol_free(protocol);
     piaa_method method;
-    assert_true(piaa_method_parse("giaa-target", &method) && method == PIAA_GIAA_TARGET && !piaa_method_parse("magic", &method));
+    assert_true(piaa_method_parse("giaa-target", &method) && method == PIAA_GIAA_TARGET &&
+                !piaa_method_parse("magic", &method));
 }
 
-/* ------------------------------------------------------------------------------------------- changed images, in words */
+/* --------------------------------------------------------------------- changed images, in words */
 
 /* Colours go with grey; composition is hardly touched. */
 static void grey_photos_lose_their_colour(void **state) {
@@ -394,18 +445,23 @@ static void grey_photos_lose_their_colour(void **state) {
     size_t made = 0;
     char folder[] = PIAA_BUILD "/study-gray";
     mkdir(folder, 0755);
-    assert_true(piaa_changed_make(r->sets[AADB], PIAA_SPLIT_TEST, PIAA_GRAY, 1, folder, 2, NULL, &made, &error));
+    assert_true(piaa_changed_make(r->sets[AADB], PIAA_SPLIT_TEST, PIAA_GRAY, 1, folder, 2, NULL,
+                                  &made, &error));
     assert_int_equal(made, 150);
     piaa_model *model = piaa_model_open(PIAA_SOURCE "/models/demo", &error);
-    piaa_extractor *extractor = piaa_extractor_new(model, &(piaa_request){.pools = "lt", .layers = "3"}, &error);
+    piaa_extractor *extractor =
+        piaa_extractor_new(model, &(piaa_request){.pools = "lt", .layers = "3"}, &error);
     const char *names[] = {folder};
-    piaa_store *store = piaa_embed(PIAA_BUILD "/study-gray.piaa", extractor, names, 1, NULL, NULL, &error);
+    piaa_store *store =
+        piaa_embed(PIAA_BUILD "/study-gray.piaa", extractor, names, 1, NULL, NULL, &error);
     if (!store) fail_msg("%s", error.message);
     piaa_source gray;
     piaa_slot slot = {PIAA_LT, 3, 0};
-    if (!piaa_source_open(&gray, store, r->sets[AADB], folder, &slot, 1, &error)) fail_msg("%s", error.message);
+    if (!piaa_source_open(&gray, store, r->sets[AADB], folder, &slot, 1, &error))
+        fail_msg("%s", error.message);
     assert_int_equal(gray.absent, r->sets[AADB]->image_count - 150);
-    piaa_probe *probe = piaa_probe_run(r->sets[AADB], &r->lt3[AADB], 1, &(piaa_probe_options){.changed = &gray}, NULL, &error);
+    piaa_probe *probe = piaa_probe_run(r->sets[AADB], &r->lt3[AADB], 1,
+                                       &(piaa_probe_options){.changed = &gray}, NULL, &error);
     if (!probe) fail_msg("%s", error.message);
     double vivid = 0, others = 0;
     for (size_t t = 1; t < probe->target_count; t++) {
@@ -416,7 +472,8 @@ static void grey_photos_lose_their_colour(void **state) {
         else
             others = fmax(others, fabs(shift->mean));
     }
-    print_message("grey moves VividColor by %.2f standard deviations, the others by at most %.2f\n", vivid, others);
+    print_message("grey moves VividColor by %.2f standard deviations, the others by at most %.2f\n",
+                  vivid, others);
     assert_true(vivid < -0.5 && others < -vivid);
     piaa_probe_free(probe);
     piaa_source_close(&gray);
@@ -434,7 +491,8 @@ static piaa_taste *taste_of(const room *r, const piaa_protocol *protocol, size_t
         y[i] = rating->score;
     }
     piaa_identity identity = piaa_source_identity(r->stores[PARA]);
-    piaa_taste *taste = piaa_taste_fit_rows(&identity, &r->lt3[PARA].slots[0], r->lt3[PARA].x, rows, y, 100, NULL, &error);
+    piaa_taste *taste = piaa_taste_fit_rows(&identity, &r->lt3[PARA].slots[0], r->lt3[PARA].x, rows,
+                                            y, 100, NULL, &error);
     if (!taste) fail_msg("%s", error.message);
     return taste;
 }
@@ -463,7 +521,9 @@ static void explanations_add_up(void **state) {
         average += score / 100;
     }
     assert_true(fabs(sum) < 1e-6 && fabs(average - e->average_score) < 1e-9);
-    for (int k = 0; k < 11; k++) assert_true(fabs(e->signed_weights[k] - e->weights[k] * r->projection->deviations[k]) < 1e-12);
+    for (int k = 0; k < 11; k++)
+        assert_true(fabs(e->signed_weights[k] - e->weights[k] * r->projection->deviations[k]) <
+                    1e-12);
     piaa_explanation_free(e);
 
     /* A taste that is an attribute is explained by it alone. */
@@ -472,7 +532,8 @@ static void explanations_add_up(void **state) {
     e = piaa_explain(taste, r->projection, r->lt3[PARA].x, rows, 100, &error);
     assert_non_null(e);
     assert_true(e->explained > 0.99 && fabs(e->weights[4] - 1) < 0.05);
-    for (int k = 0; k < 11; k++) assert_true(k == 4 || fabs(e->signed_weights[k]) < 0.1 * e->signed_weights[4]);
+    for (int k = 0; k < 11; k++)
+        assert_true(k == 4 || fabs(e->signed_weights[k]) < 0.1 * e->signed_weights[4]);
     piaa_explanation_free(e);
 
     /* One photo, and a taste that says the same of everything. */
@@ -491,7 +552,7 @@ static void explanations_add_up(void **state) {
     piaa_protocol_free(protocol);
 }
 
-/* ---------------------------------------------------------------------------------------------------- projection file */
+/* ------------------------------------------------------------------------------ projection file */
 
 static void a_projection_survives_its_file(void **state) {
     const room *r = *state;
@@ -508,9 +569,11 @@ static void a_projection_survives_its_file(void **state) {
     }
     for (int k = 0; k < 11; k++) {
         assert_string_equal(loaded->names[k], r->projection->names[k]);
-        assert_true(loaded->deviations[k] == r->projection->deviations[k] && loaded->loo_spearman[k] == r->projection->loo_spearman[k]);
+        assert_true(loaded->deviations[k] == r->projection->deviations[k] &&
+                    loaded->loo_spearman[k] == r->projection->loo_spearman[k]);
     }
-    assert_true(piaa_projection_fits(loaded, &r->projection->identity, &r->projection->slot, &error));
+    assert_true(
+        piaa_projection_fits(loaded, &r->projection->identity, &r->projection->slot, &error));
     piaa_identity other = r->projection->identity;
     other.prompt = "Another prompt";
     assert_false(piaa_projection_fits(loaded, &other, &r->projection->slot, &error));
@@ -527,19 +590,22 @@ static void damaged_projections_are_refused(void **state) {
     assert_non_null(text);
     const struct {
         const char *from, *to;
-    } damage[] = {{"piaa-projection", "piaa-taste"},      {"\"version\":1", "\"version\":2"},
-                  {"\"dim\":192", "\"dim\":191"},         {"\"dim\":192", "\"dim\":1e9"},
-                  {"\"alpha\":100", "\"alpha\":0"},       {"\"pool\":\"lt\"", "\"pool\":\"xx\""},
-                  {"\"intercept\"", "\"intersect\""},     {"\"deviation\":0", "\"deviation\":-1"},
-                  {"\"images\":400", "\"images\":1"},     {"\"attributes\":[", "\"attributes\":[1,"},
-                  {"\"weights\":[", "\"weights\":[null,"}};
+    } damage[] = {
+        {"piaa-projection", "piaa-taste"},      {"\"version\":1", "\"version\":2"},
+        {"\"dim\":192", "\"dim\":191"},         {"\"dim\":192", "\"dim\":1e9"},
+        {"\"alpha\":100", "\"alpha\":0"},       {"\"pool\":\"lt\"", "\"pool\":\"xx\""},
+        {"\"intercept\"", "\"intersect\""},     {"\"deviation\":0", "\"deviation\":-1"},
+        {"\"images\":400", "\"images\":1"},     {"\"attributes\":[", "\"attributes\":[1,"},
+        {"\"weights\":[", "\"weights\":[null,"}};
     for (size_t i = 0; i < PIAA_COUNT(damage); i++) {
         const char *at = strstr(text, damage[i].from);
         if (!at) fail_msg("the file does not hold %s", damage[i].from);
-        char *bad = piaa_format(NULL, "%.*s%s%s", (int)(at - text), text, damage[i].to, at + strlen(damage[i].from));
+        char *bad = piaa_format(NULL, "%.*s%s%s", (int)(at - text), text, damage[i].to,
+                                at + strlen(damage[i].from));
         assert_non_null(bad);
         error = (piaa_error){0};
-        piaa_projection *loaded = piaa_projection_parse(bad, strlen(bad), "projection.json", &error);
+        piaa_projection *loaded =
+            piaa_projection_parse(bad, strlen(bad), "projection.json", &error);
         if (loaded) fail_msg("%s became %s and nobody noticed", damage[i].from, damage[i].to);
         assert_non_null(strstr(error.message, "projection.json"));
         free(bad);

@@ -1,4 +1,5 @@
-/* A taste: learned as scikit-learn learns it, the same after a trip through its file, and careful with what it is given. */
+/* A taste: learned as scikit-learn learns it, the same after a trip through its file, and careful
+   with what it is given. */
 #include "support.h"
 
 #include "base/json.h"
@@ -7,13 +8,14 @@
 
 #include <locale.h>
 
-static const piaa_identity identity = {.fingerprint = "0123abcd",
-                                       .model = "Qwen3-VL-4B-Instruct",
-                                       .family = "Qwen3-VL",
-                                       .prompt = "Assess the \"aesthetics\" of this image.\nÉvalue — 构图",
-                                       .preprocessing = "at most 1003520 pixels, EXIF applied",
-                                       .dtype = "bf16",
-                                       .library = "0.1.0"};
+static const piaa_identity identity = {
+    .fingerprint = "0123abcd",
+    .model = "Qwen3-VL-4B-Instruct",
+    .family = "Qwen3-VL",
+    .prompt = "Assess the \"aesthetics\" of this image.\nÉvalue — 构图",
+    .preprocessing = "at most 1003520 pixels, EXIF applied",
+    .dtype = "bf16",
+    .library = "0.1.0"};
 
 typedef struct heard {
     int lines;
@@ -58,7 +60,8 @@ static int close_example(void **state) {
 
 static piaa_taste *fit(const example *e) {
     piaa_error error = {0};
-    piaa_taste *taste = piaa_taste_fit_rows(&identity, &e->slot, e->x, NULL, e->y, e->n, NULL, &error);
+    piaa_taste *taste =
+        piaa_taste_fit_rows(&identity, &e->slot, e->x, NULL, e->y, e->n, NULL, &error);
     if (!taste) fail_msg("%s", error.message);
     return taste;
 }
@@ -68,7 +71,8 @@ static void learns_what_scikit_learn_learns(void **state) {
     piaa_taste *taste = fit(e);
     double *out = piaa_alloc((size_t)e->tests, sizeof *out, NULL);
     piaa_taste_predict(taste, e->x_test, e->tests, out);
-    for (int64_t i = 0; i < e->tests; i++) assert_true(fabs(out[i] - e->prediction[i]) < 1e-9 * fabs(e->prediction[i]));
+    for (int64_t i = 0; i < e->tests; i++)
+        assert_true(fabs(out[i] - e->prediction[i]) < 1e-9 * fabs(e->prediction[i]));
     assert_true(taste->alpha == e->alpha[0]);
     assert_true(taste->ratings == e->n && taste->lowest == 1 && taste->highest == 5);
     assert_true(taste->loo_rmse > 0 && taste->loo_spearman > -1 && taste->loo_spearman < 1);
@@ -78,24 +82,28 @@ static void learns_what_scikit_learn_learns(void **state) {
     free(out);
 }
 
-/* What is left out is what is predicted: every figure agrees with n tastes that each learned without one photo.  (They choose their own
- * alpha and scaler, so they agree closely rather than exactly; the exact identity is tested with the ridge.) */
+/* What is left out is what is predicted: every figure agrees with n tastes that each learned
+ * without one photo.  (They choose their own alpha and scaler, so they agree closely rather than
+ * exactly; the exact identity is tested with the ridge.) */
 static void error_bar_is_honest(void **state) {
     const example *e = *state;
     piaa_taste *taste = fit(e);
     int64_t *rows = piaa_alloc((size_t)e->n, sizeof *rows, NULL);
-    double *y = piaa_alloc((size_t)e->n, sizeof *y, NULL), *out = piaa_alloc((size_t)e->n, sizeof *out, NULL), rho;
+    double *y = piaa_alloc((size_t)e->n, sizeof *y, NULL),
+           *out = piaa_alloc((size_t)e->n, sizeof *out, NULL), rho;
     for (int64_t left = 0; left < e->n; left++) {
         int64_t kept = 0;
         for (int64_t i = 0; i < e->n; i++)
             if (i != left) rows[kept] = i, y[kept++] = e->y[i];
-        piaa_taste *without = piaa_taste_fit_rows(&identity, &e->slot, e->x, rows, y, kept, NULL, NULL);
+        piaa_taste *without =
+            piaa_taste_fit_rows(&identity, &e->slot, e->x, rows, y, kept, NULL, NULL);
         assert_non_null(without);
         piaa_taste_predict(without, e->x + left * e->slot.dim, 1, &out[left]);
         piaa_taste_free(without);
     }
     assert_true(fabs(piaa_metrics_rmse(e->y, out, (size_t)e->n) / taste->loo_rmse - 1) < 0.05);
-    assert_true(piaa_metrics_spearman(e->y, out, (size_t)e->n, &rho, NULL) && fabs(rho - taste->loo_spearman) < 0.05);
+    assert_true(piaa_metrics_spearman(e->y, out, (size_t)e->n, &rho, NULL) &&
+                fabs(rho - taste->loo_spearman) < 0.05);
     piaa_taste_free(taste);
     free(rows), free(y), free(out);
 }
@@ -106,14 +114,16 @@ static void order_does_not_matter(void **state) {
     int64_t *rows = piaa_alloc((size_t)e->n, sizeof *rows, NULL);
     double *y = piaa_alloc((size_t)e->n, sizeof *y, NULL), a, b;
     for (int64_t i = 0; i < e->n; i++) rows[i] = e->n - 1 - i, y[i] = e->y[rows[i]];
-    piaa_taste *reversed = piaa_taste_fit_rows(&identity, &e->slot, e->x, rows, y, e->n, NULL, NULL);
+    piaa_taste *reversed =
+        piaa_taste_fit_rows(&identity, &e->slot, e->x, rows, y, e->n, NULL, NULL);
     assert_non_null(reversed);
     for (int64_t i = 0; i < e->tests; i++) {
         piaa_taste_predict(taste, e->x_test + i * e->slot.dim, 1, &a);
         piaa_taste_predict(reversed, e->x_test + i * e->slot.dim, 1, &b);
         assert_true(fabs(a - b) < 1e-10);
     }
-    assert_true(fabs(taste->loo_rmse - reversed->loo_rmse) < 1e-10 && fabs(taste->loo_spearman - reversed->loo_spearman) < 1e-10);
+    assert_true(fabs(taste->loo_rmse - reversed->loo_rmse) < 1e-10 &&
+                fabs(taste->loo_spearman - reversed->loo_spearman) < 1e-10);
     piaa_taste_free(taste);
     piaa_taste_free(reversed);
     free(rows), free(y);
@@ -124,8 +134,11 @@ static void same_after_saving(void **state) {
     char *folder = support_folder(), *path = support_join(folder, "taste.json");
     piaa_error error = {0};
     piaa_taste *taste = fit(e);
-    double *before = piaa_alloc((size_t)e->tests, sizeof *before, NULL), *after = piaa_alloc((size_t)e->tests, sizeof *after, NULL);
-    const char *comma = setlocale(LC_ALL, "de_DE.UTF-8"); /* where there is such a locale, its decimal comma must not get in */
+    double *before = piaa_alloc((size_t)e->tests, sizeof *before, NULL),
+           *after = piaa_alloc((size_t)e->tests, sizeof *after, NULL);
+    const char *comma = setlocale(
+        LC_ALL,
+        "de_DE.UTF-8"); /* where there is such a locale, its decimal comma must not get in */
     if (!piaa_taste_save(taste, path, &error)) fail_msg("%s", error.message);
     piaa_taste *loaded = piaa_taste_load(path, &error);
     if (comma) setlocale(LC_ALL, "C");
@@ -137,7 +150,8 @@ static void same_after_saving(void **state) {
     assert_memory_equal(taste->weights, loaded->weights, bytes);
     assert_memory_equal(taste->mean, loaded->mean, bytes);
     assert_memory_equal(taste->scale, loaded->scale, bytes);
-    assert_true(taste->alpha == loaded->alpha && taste->intercept == loaded->intercept && taste->loo_rmse == loaded->loo_rmse);
+    assert_true(taste->alpha == loaded->alpha && taste->intercept == loaded->intercept &&
+                taste->loo_rmse == loaded->loo_rmse);
     assert_true(taste->loo_spearman == loaded->loo_spearman && taste->ratings == loaded->ratings);
     assert_true(taste->lowest == loaded->lowest && taste->highest == loaded->highest);
     assert_string_equal(taste->made, loaded->made);
@@ -196,7 +210,8 @@ static void little_to_learn_from_is_said(void **state) {
     assert_non_null(strstr(error.message, "score of rated photo 2"));
 }
 
-/* Loads the taste's JSON with `key` (one dot at most) replaced by the JSON text `value`, or taken away where that is NULL. */
+/* Loads the taste's JSON with `key` (one dot at most) replaced by the JSON text `value`, or taken
+   away where that is NULL. */
 static void expect_refusal(const char *text, const char *key, const char *value) {
     piaa_error error = {0};
     cJSON *root = cJSON_Parse(text), *parent = root;
@@ -215,7 +230,8 @@ static void expect_refusal(const char *text, const char *key, const char *value)
     char *changed = cJSON_PrintUnformatted(root);
     assert_null(piaa_taste_parse(changed, strlen(changed), "t.json", &error));
     if (!strstr(error.message, "t.json") ||
-        (strcmp(key, "format") != 0 && !strstr(error.message, strcmp(key, "version") ? key : "version")))
+        (strcmp(key, "format") != 0 &&
+         !strstr(error.message, strcmp(key, "version") ? key : "version")))
         fail_msg("%s = %s: %s", key, value ? value : "(absent)", error.message);
     cJSON_free(changed);
     cJSON_Delete(root);
@@ -226,7 +242,8 @@ static void loading_believes_nothing(void **state) {
     static const float x[] = {1, 2, 2, 1, 0, 5};
     piaa_slot slot = {PIAA_V, 3, 2};
     piaa_error error = {0};
-    piaa_taste *taste = piaa_taste_fit_rows(&identity, &slot, x, NULL, (double[]){1, 2, 4}, 3, NULL, &error);
+    piaa_taste *taste =
+        piaa_taste_fit_rows(&identity, &slot, x, NULL, (double[]){1, 2, 4}, 3, NULL, &error);
     char *text = piaa_taste_to_json(taste, &error);
     assert_non_null(text);
     static const char *const keys[] = {"format",
@@ -285,12 +302,14 @@ static void loading_believes_nothing(void **state) {
     };
     for (size_t i = 0; i < PIAA_COUNT(wrong); i++) expect_refusal(text, wrong[i][0], wrong[i][1]);
 
-    for (size_t n = 0; n + 2 < strlen(text); n++) assert_null(piaa_taste_parse(text, n, "t.json", &error)); /* every cut */
+    for (size_t n = 0; n + 2 < strlen(text); n++)
+        assert_null(piaa_taste_parse(text, n, "t.json", &error)); /* every cut */
     const char *infinite = "{\"format\": \"piaa-taste\", \"version\": 1e999}";
     assert_null(piaa_taste_parse(infinite, strlen(infinite), "t.json", &error));
     assert_null(piaa_taste_parse("[]", 2, "t.json", &error));
     assert_non_null(strstr(error.message, "not a taste"));
-    assert_null(piaa_taste_load("/nonexistent/taste.json", &error)); /* an error is there already: it stays */
+    assert_null(piaa_taste_load("/nonexistent/taste.json",
+                                &error)); /* an error is there already: it stays */
     assert_non_null(strstr(error.message, "not a taste"));
     error = (piaa_error){0};
     assert_null(piaa_taste_load("/nonexistent/taste.json", &error));
@@ -337,9 +356,12 @@ static void differences_are_named(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(learns_what_scikit_learn_learns), cmocka_unit_test(error_bar_is_honest),
-        cmocka_unit_test(order_does_not_matter),           cmocka_unit_test(same_after_saving),
-        cmocka_unit_test(little_to_learn_from_is_said),    cmocka_unit_test(loading_believes_nothing),
+        cmocka_unit_test(learns_what_scikit_learn_learns),
+        cmocka_unit_test(error_bar_is_honest),
+        cmocka_unit_test(order_does_not_matter),
+        cmocka_unit_test(same_after_saving),
+        cmocka_unit_test(little_to_learn_from_is_said),
+        cmocka_unit_test(loading_believes_nothing),
         cmocka_unit_test(differences_are_named),
     };
     return cmocka_run_group_tests(tests, open_example, close_example);

@@ -1,4 +1,5 @@
-/* The tokenizer against the Hugging Face tokenizers library: ids and decoding for three real vocabularies; hard texts; broken files. */
+/* The tokenizer against the Hugging Face tokenizers library: ids and decoding for three real
+   vocabularies; hard texts; broken files. */
 #include "support.h"
 
 #include "base/json.h"
@@ -12,8 +13,10 @@ static piaa_tokenizer *open_tokenizer(const char *path) {
 }
 
 static piaa_tokenizer *open_named(const char *name) {
-    if (!strcmp(name, "qwen3")) return open_tokenizer(PIAA_BUILD "/tokenizers/qwen3.tokenizer.json");
-    if (!strcmp(name, "gemma3")) return open_tokenizer(PIAA_BUILD "/tokenizers/gemma3.tokenizer.json");
+    if (!strcmp(name, "qwen3"))
+        return open_tokenizer(PIAA_BUILD "/tokenizers/qwen3.tokenizer.json");
+    if (!strcmp(name, "gemma3"))
+        return open_tokenizer(PIAA_BUILD "/tokenizers/gemma3.tokenizer.json");
     return open_tokenizer(PIAA_SOURCE "/models/demo");
 }
 
@@ -24,25 +27,30 @@ static cJSON *read_json(const char *path) {
     return json;
 }
 
-static void check_encode(const piaa_tokenizer *t, const char *text, size_t size, const cJSON *wanted, const char *row) {
+static void check_encode(const piaa_tokenizer *t, const char *text, size_t size,
+                         const cJSON *wanted, const char *row) {
     piaa_error error = {0};
     piaa_ids ids = {0};
     if (!piaa_tokenizer_encode(t, text, size, &ids, &error)) fail_msg("%s: %s", row, error.message);
     size_t i = 0;
     for (const cJSON *id = wanted->child; id; id = id->next, i++)
-        if (i >= ids.count || ids.items[i] != id->valueint) fail_msg("%s: id %zu is not %d", row, i, id->valueint);
+        if (i >= ids.count || ids.items[i] != id->valueint)
+            fail_msg("%s: id %zu is not %d", row, i, id->valueint);
     if (ids.count != i) fail_msg("%s: %zu ids, not %zu", row, ids.count, i);
     piaa_ids_free(&ids);
 }
 
-static void check_decode(const piaa_tokenizer *t, const cJSON *ids, const char *wanted, size_t wanted_size, const char *row) {
+static void check_decode(const piaa_tokenizer *t, const cJSON *ids, const char *wanted,
+                         size_t wanted_size, const char *row) {
     piaa_ids list = {0};
     piaa_error error = {0};
-    for (const cJSON *id = ids->child; id; id = id->next) assert_true(piaa_ids_add(&list, id->valueint, &error));
+    for (const cJSON *id = ids->child; id; id = id->next)
+        assert_true(piaa_ids_add(&list, id->valueint, &error));
     size_t size = 0;
     char *text = piaa_tokenizer_decode(t, list.items, list.count, &size, &error);
     if (!text) fail_msg("%s: %s", row, error.message);
-    if (size != wanted_size || memcmp(text, wanted, size) || text[size]) fail_msg("%s: decoded to \"%s\"", row, text);
+    if (size != wanted_size || memcmp(text, wanted, size) || text[size])
+        fail_msg("%s: decoded to \"%s\"", row, text);
     free(text);
     piaa_ids_free(&list);
 }
@@ -64,14 +72,17 @@ static void golden_rows(void **state) {
     for (size_t n = 0; n < PIAA_COUNT(names); n++) {
         piaa_tokenizer *t = open_named(names[n]);
         int count = 0;
-        for (const cJSON *row = piaa_json_find(golden, names[n])->child; row; row = row->next, count++) {
-            const char *text = piaa_json_string(row, "text"), *decoded = piaa_json_string(row, "decoded");
+        for (const cJSON *row = piaa_json_find(golden, names[n])->child; row;
+             row = row->next, count++) {
+            const char *text = piaa_json_string(row, "text"),
+                       *decoded = piaa_json_string(row, "decoded");
             const cJSON *ids = piaa_json_find(row, "ids");
             /* cJSON ends a string at an escaped NUL; there is one such row, and it is this text. */
             size_t size = !*text && ids->child ? 3 : strlen(text);
             const char *source = size == 3 && !*text ? "\0\1\x7f" : text;
             check_encode(t, source, size, ids, text);
-            check_decode(t, ids, source == text ? decoded : source, source == text ? strlen(decoded) : size, text);
+            check_decode(t, ids, source == text ? decoded : source,
+                         source == text ? strlen(decoded) : size, text);
         }
         assert_true(count > 20);
         piaa_tokenizer_close(t);
@@ -85,7 +96,8 @@ static void awkward_rows(void **state) {
     for (const cJSON *family = golden->child; family; family = family->next) {
         piaa_tokenizer *t = open_named(family->string);
         for (int i = 0; i < 2; i++)
-            for (const cJSON *row = piaa_json_find(family, i ? "decode" : "rows")->child; row; row = row->next) {
+            for (const cJSON *row = piaa_json_find(family, i ? "decode" : "rows")->child; row;
+                 row = row->next) {
                 char *bytes = cJSON_GetStringValue(cJSON_GetObjectItem(row, "bytes")),
                      *text = cJSON_GetStringValue(cJSON_GetObjectItem(row, "text"));
                 char *name = piaa_format(NULL, "%s %.60s", family->string, bytes ? bytes : text);
@@ -125,8 +137,9 @@ static void tables(void **state) {
 
 /* Long runs, where a careless tokenizer takes hours: they end, and decode to themselves. */
 static void long_texts(void **state) {
-    static const char *const units[] = {"a",  " ", "\xC3\xA9",   "ab", "\xCC\x81",     "e\xCC\x96", "\xCC\x81\xCC\x96",
-                                        "\n", "<", "<|im_end|>", "'",  "\xE4\xB8\xAD", "1",         " \t"};
+    static const char *const units[] = {
+        "a",  " ", "\xC3\xA9",   "ab", "\xCC\x81",     "e\xCC\x96", "\xCC\x81\xCC\x96",
+        "\n", "<", "<|im_end|>", "'",  "\xE4\xB8\xAD", "1",         " \t"};
     static const char *const names[] = {"qwen3", "gemma3", "demo"};
     enum { LONG = 1 << 20 };
     PIAA_UNUSED(state);
@@ -137,12 +150,16 @@ static void long_texts(void **state) {
         for (size_t u = 0; u < PIAA_COUNT(units); u++) {
             piaa_error error = {0};
             piaa_ids ids = {0};
-            size_t length = strlen(units[u]), size = 0, whole = (n ? LONG / 8 : LONG) / length * length;
+            size_t length = strlen(units[u]), size = 0,
+                   whole = (n ? LONG / 8 : LONG) / length * length;
             for (size_t i = 0; i < whole; i++) text[i] = units[u][i % length];
-            if (!piaa_tokenizer_encode(t, text, whole, &ids, &error)) fail_msg("%s: %s: %s", names[n], units[u], error.message);
+            if (!piaa_tokenizer_encode(t, text, whole, &ids, &error))
+                fail_msg("%s: %s: %s", names[n], units[u], error.message);
             char *back = piaa_tokenizer_decode(t, ids.items, ids.count, &size, &error);
             assert_non_null(back);
-            bool composes = strstr(units[u], "\xCC\x96") || !strcmp(names[n], "gemma3"); /* NFC puts marks into order; Gemma has no NFC */
+            bool composes =
+                strstr(units[u], "\xCC\x96") ||
+                !strcmp(names[n], "gemma3"); /* NFC puts marks into order; Gemma has no NFC */
             if (!composes || !strcmp(names[n], "gemma3")) {
                 assert_int_equal(size, whole);
                 assert_memory_equal(back, text, size);
@@ -156,25 +173,34 @@ static void long_texts(void **state) {
 }
 
 /* A whole small tokenizer.json with one part replaced: `what` is one of the %s below. */
-static char *small(const char *normalizer, const char *pre, const char *added, const char *model, const char *merges) {
+static char *small(const char *normalizer, const char *pre, const char *added, const char *model,
+                   const char *merges) {
     piaa_text json = {0};
+    assert_true(
+        piaa_text_format(&json, NULL,
+                         "{\"normalizer\": %s, \"pre_tokenizer\": %s, \"added_tokens\": [%s], "
+                         "\"decoder\": {\"type\": \"Sequence\", \"decoders\": "
+                         "[{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}]}, \"model\": "
+                         "{\"type\": \"BPE\", \"byte_fallback\": true, %s \"vocab\": {",
+                         normalizer ? normalizer : "null", pre ? pre : "null", added ? added : "",
+                         model ? model : ""));
+    for (int i = 0; i < 256; i++)
+        assert_true(piaa_text_format(&json, NULL, "\"<0x%02X>\": %d, ", (unsigned)i, i));
     assert_true(piaa_text_format(
         &json, NULL,
-        "{\"normalizer\": %s, \"pre_tokenizer\": %s, \"added_tokens\": [%s], \"decoder\": {\"type\": \"Sequence\", \"decoders\": "
-        "[{\"type\": \"ByteFallback\"}, {\"type\": \"Fuse\"}]}, \"model\": {\"type\": \"BPE\", \"byte_fallback\": true, %s \"vocab\": {",
-        normalizer ? normalizer : "null", pre ? pre : "null", added ? added : "", model ? model : ""));
-    for (int i = 0; i < 256; i++) assert_true(piaa_text_format(&json, NULL, "\"<0x%02X>\": %d, ", (unsigned)i, i));
-    assert_true(piaa_text_format(&json, NULL, "\"a\": 300, \"b\": 301, \"ab\": 302, \"c\": 303, \"abc\": 304}, \"merges\": [%s]}}",
-                                 merges ? merges : "\"a b\", [\"ab\", \"c\"]"));
+        "\"a\": 300, \"b\": 301, \"ab\": 302, \"c\": 303, \"abc\": 304}, \"merges\": [%s]}}",
+        merges ? merges : "\"a b\", [\"ab\", \"c\"]"));
     return json.data;
 }
 
 static void small_tokenizer(void **state) {
     PIAA_UNUSED(state);
-    char *json = small("{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": \"Replace\", \"pattern\": {\"String\": "
+    char *json = small("{\"type\": \"Sequence\", \"normalizers\": [{\"type\": \"NFC\"}, {\"type\": "
+                       "\"Replace\", \"pattern\": {\"String\": "
                        "\"x\"}, \"content\": \"b\"}]}",
                        NULL,
-                       "{\"id\": 400, \"content\": \"<x>\", \"normalized\": true, \"special\": false}, {\"id\": 401, \"content\": \"ax\", "
+                       "{\"id\": 400, \"content\": \"<x>\", \"normalized\": true, \"special\": "
+                       "false}, {\"id\": 401, \"content\": \"ax\", "
                        "\"normalized\": false},"
                        "{\"id\": 402, \"content\": \"axx\", \"normalized\": false}",
                        NULL, NULL);
@@ -198,7 +224,8 @@ static void refuse(char *json, piaa_code code, const char *part) {
     piaa_error error = {0};
     piaa_tokenizer *t = piaa_tokenizer_parse(json, strlen(json), "DIR/tokenizer.json", &error);
     if (t) fail_msg("taken, though it should say \"%s\": %.200s", part, json);
-    if (!strstr(error.message, part) || strncmp(error.message, "DIR/tokenizer.json", 18) || strchr(error.message, '\n'))
+    if (!strstr(error.message, part) || strncmp(error.message, "DIR/tokenizer.json", 18) ||
+        strchr(error.message, '\n'))
         fail_msg("should say \"%s\": %s", part, error.message);
     assert_int_equal(error.code, code);
     free(json);
@@ -217,12 +244,17 @@ static void broken_files(void **state) {
     refuse(copy("{\"model\": {\"vocab\": {"), PIAA_FORMAT, "broken");
     refuse(copy("{}"), PIAA_FORMAT, "vocab");
     refuse(copy("{\"a\": \"\xFF\"}"), PIAA_FORMAT, "byte 7 is not UTF-8");
-    refuse(small("{\"type\": \"Lowercase\"}", NULL, NULL, NULL, NULL), PIAA_UNSUPPORTED, "\"Lowercase\"");
-    refuse(small("{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x\"}, \"content\": \"\"}", NULL, NULL, NULL, NULL), PIAA_UNSUPPORTED,
-           "Replace");
+    refuse(small("{\"type\": \"Lowercase\"}", NULL, NULL, NULL, NULL), PIAA_UNSUPPORTED,
+           "\"Lowercase\"");
+    refuse(small("{\"type\": \"Replace\", \"pattern\": {\"Regex\": \"x\"}, \"content\": \"\"}",
+                 NULL, NULL, NULL, NULL),
+           PIAA_UNSUPPORTED, "Replace");
     refuse(small("7", NULL, NULL, NULL, NULL), PIAA_FORMAT, "no \"type\"");
-    refuse(small(NULL, "{\"type\": \"Metaspace\"}", NULL, NULL, NULL), PIAA_UNSUPPORTED, "\"Metaspace\"");
-#define SPLIT(pattern) small(NULL, "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {" pattern "}}", NULL, NULL, NULL)
+    refuse(small(NULL, "{\"type\": \"Metaspace\"}", NULL, NULL, NULL), PIAA_UNSUPPORTED,
+           "\"Metaspace\"");
+#define SPLIT(pattern)                                                                             \
+    small(NULL, "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {" pattern "}}",   \
+          NULL, NULL, NULL)
     refuse(SPLIT("\"Regex\": \"(\""), PIAA_FORMAT, "cannot be compiled");
     refuse(SPLIT("\"Regex\": \"x*\""), PIAA_UNSUPPORTED, "match nothing");
     refuse(SPLIT("\"Regex\": \"\\\\w+\""), PIAA_UNSUPPORTED, "\\w");
@@ -230,25 +262,38 @@ static void broken_files(void **state) {
     refuse(SPLIT("\"Regex\": \"x\\\\\""), PIAA_UNSUPPORTED, "x\\");
     refuse(SPLIT("\"String\": \"\""), PIAA_UNSUPPORTED, "match nothing");
     refuse(SPLIT("\"Regex\": 3"), PIAA_FORMAT, "pattern");
-    refuse(small(NULL, "{\"type\": \"Split\", \"behavior\": \"Removed\", \"pattern\": {\"String\": \" \"}}", NULL, NULL, NULL),
-           PIAA_UNSUPPORTED, "\"Removed\"");
-    refuse(small(NULL, "{\"type\": \"ByteLevel\", \"add_prefix_space\": true}", NULL, NULL, NULL), PIAA_UNSUPPORTED, "add_prefix_space");
-    refuse(small(NULL, "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}", NULL, NULL, NULL), PIAA_UNSUPPORTED, "byte 0x00");
-    refuse(small(NULL, NULL, "{\"id\": 400, \"content\": \"x\", \"lstrip\": true}", NULL, NULL), PIAA_UNSUPPORTED, "\"lstrip\"");
-    refuse(small(NULL, NULL, "{\"id\": 300, \"content\": \"x\"}", NULL, NULL), PIAA_FORMAT, "same id");
-    refuse(small(NULL, NULL, "{\"id\": 400, \"content\": \"a\"}", NULL, NULL), PIAA_FORMAT, "twice");
-    refuse(small(NULL, NULL, "{\"id\": 400, \"content\": \"\"}", NULL, NULL), PIAA_FORMAT, "no content");
+    refuse(
+        small(NULL,
+              "{\"type\": \"Split\", \"behavior\": \"Removed\", \"pattern\": {\"String\": \" \"}}",
+              NULL, NULL, NULL),
+        PIAA_UNSUPPORTED, "\"Removed\"");
+    refuse(small(NULL, "{\"type\": \"ByteLevel\", \"add_prefix_space\": true}", NULL, NULL, NULL),
+           PIAA_UNSUPPORTED, "add_prefix_space");
+    refuse(small(NULL, "{\"type\": \"ByteLevel\", \"add_prefix_space\": false}", NULL, NULL, NULL),
+           PIAA_UNSUPPORTED, "byte 0x00");
+    refuse(small(NULL, NULL, "{\"id\": 400, \"content\": \"x\", \"lstrip\": true}", NULL, NULL),
+           PIAA_UNSUPPORTED, "\"lstrip\"");
+    refuse(small(NULL, NULL, "{\"id\": 300, \"content\": \"x\"}", NULL, NULL), PIAA_FORMAT,
+           "same id");
+    refuse(small(NULL, NULL, "{\"id\": 400, \"content\": \"a\"}", NULL, NULL), PIAA_FORMAT,
+           "twice");
+    refuse(small(NULL, NULL, "{\"id\": 400, \"content\": \"\"}", NULL, NULL), PIAA_FORMAT,
+           "no content");
     refuse(small(NULL, NULL, "{\"id\": -1, \"content\": \"x\"}", NULL, NULL), PIAA_FORMAT, "\"x\"");
-    refuse(small(NULL, NULL, "{\"id\": 4e9, \"content\": \"x\"}", NULL, NULL), PIAA_FORMAT, "\"x\"");
-    refuse(small(NULL, NULL, "{\"id\": 1.5, \"content\": \"x\"}", NULL, NULL), PIAA_FORMAT, "\"x\"");
+    refuse(small(NULL, NULL, "{\"id\": 4e9, \"content\": \"x\"}", NULL, NULL), PIAA_FORMAT,
+           "\"x\"");
+    refuse(small(NULL, NULL, "{\"id\": 1.5, \"content\": \"x\"}", NULL, NULL), PIAA_FORMAT,
+           "\"x\"");
     refuse(small(NULL, NULL, "{\"content\": \"x\"}", NULL, NULL), PIAA_FORMAT, "\"x\"");
     refuse(small(NULL, NULL, "4", NULL, NULL), PIAA_FORMAT, "no content");
     refuse(small(NULL, NULL, NULL, "\"dropout\": 0.1,", NULL), PIAA_UNSUPPORTED, "dropout");
-    refuse(small(NULL, NULL, NULL, "\"end_of_word_suffix\": \"</w>\",", NULL), PIAA_UNSUPPORTED, "end_of_word_suffix");
+    refuse(small(NULL, NULL, NULL, "\"end_of_word_suffix\": \"</w>\",", NULL), PIAA_UNSUPPORTED,
+           "end_of_word_suffix");
     refuse(small(NULL, NULL, NULL, "\"type\": \"Unigram\",", NULL), PIAA_UNSUPPORTED, "Unigram");
     refuse(small(NULL, NULL, NULL, NULL, "\"a x\""), PIAA_FORMAT, "names \"x\"");
     refuse(small(NULL, NULL, NULL, NULL, "\"x a\""), PIAA_FORMAT, "names \"x\"");
-    refuse(small(NULL, NULL, NULL, NULL, "\"a b\", \"b a\""), PIAA_FORMAT, "merge number 1 names \"ba\"");
+    refuse(small(NULL, NULL, NULL, NULL, "\"a b\", \"b a\""), PIAA_FORMAT,
+           "merge number 1 names \"ba\"");
     refuse(small(NULL, NULL, NULL, NULL, "\"ab\""), PIAA_FORMAT, "not a pair");
     refuse(small(NULL, NULL, NULL, NULL, "\"a b c\""), PIAA_FORMAT, "not a pair");
     refuse(small(NULL, NULL, NULL, NULL, "[\"a\"]"), PIAA_FORMAT, "not a pair");
@@ -260,7 +305,8 @@ static void broken_files(void **state) {
     assert_non_null(strstr(error.message, "absent.json"));
 }
 
-/* Every prefix of a real file is refused or (white space at its end missing) read; never a crash. */
+/* Every prefix of a real file is refused or (white space at its end missing) read; never a
+   crash. */
 static void cut_files(void **state) {
     PIAA_UNUSED(state);
     piaa_error error = {0};
@@ -277,13 +323,17 @@ static void cut_files(void **state) {
 /* An expression that backtracks without end is given up with an error, and nothing is appended. */
 static void endless_expression(void **state) {
     PIAA_UNUSED(state);
-    char *json = small(NULL, "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"(a+)+b\"}}", NULL, NULL, NULL);
+    char *json = small(
+        NULL,
+        "{\"type\": \"Split\", \"behavior\": \"Isolated\", \"pattern\": {\"Regex\": \"(a+)+b\"}}",
+        NULL, NULL, NULL);
     piaa_error error = {0};
     piaa_tokenizer *t = piaa_tokenizer_parse(json, strlen(json), "endless", &error);
     if (!t) fail_msg("%s", error.message);
     piaa_ids ids = {0};
     assert_true(piaa_ids_add(&ids, 7, &error));
-    assert_false(piaa_tokenizer_encode(t, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaacb", 42, &ids, &error));
+    assert_false(
+        piaa_tokenizer_encode(t, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaacb", 42, &ids, &error));
     assert_non_null(strstr(error.message, "gave up"));
     assert_int_equal(ids.count, 1);
     piaa_ids_free(&ids);
@@ -293,9 +343,10 @@ static void endless_expression(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_rows), cmocka_unit_test(awkward_rows),       cmocka_unit_test(tables),
-        cmocka_unit_test(long_texts),  cmocka_unit_test(small_tokenizer),    cmocka_unit_test(broken_files),
-        cmocka_unit_test(cut_files),   cmocka_unit_test(endless_expression),
+        cmocka_unit_test(golden_rows),     cmocka_unit_test(awkward_rows),
+        cmocka_unit_test(tables),          cmocka_unit_test(long_texts),
+        cmocka_unit_test(small_tokenizer), cmocka_unit_test(broken_files),
+        cmocka_unit_test(cut_files),       cmocka_unit_test(endless_expression),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

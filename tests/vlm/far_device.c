@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* ----------------------------------------------------------------------------------------------------------------- buffers */
+/* -------------------------------------------------------------------------------------- buffers */
 
 typedef struct memory {
     char *shown; /* nobody may touch it */
@@ -40,15 +40,18 @@ static void *get_base(ggml_backend_buffer_t buffer) {
     return ((memory *)buffer->context)->shown;
 }
 
-static void memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, uint8_t value, size_t offset, size_t size) {
+static void memset_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, uint8_t value,
+                          size_t offset, size_t size) {
     memset(real_address(buffer->context, tensor) + offset, value, size);
 }
 
-static void set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data, size_t offset, size_t size) {
+static void set_tensor(ggml_backend_buffer_t buffer, struct ggml_tensor *tensor, const void *data,
+                       size_t offset, size_t size) {
     memcpy(real_address(buffer->context, tensor) + offset, data, size);
 }
 
-static void get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data, size_t offset, size_t size) {
+static void get_tensor(ggml_backend_buffer_t buffer, const struct ggml_tensor *tensor, void *data,
+                       size_t offset, size_t size) {
     memcpy(data, real_address(buffer->context, tensor) + offset, size);
 }
 
@@ -83,7 +86,7 @@ static size_t get_alignment(ggml_backend_buffer_type_t type) {
     return 128;
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- back end */
+/* ------------------------------------------------------------------------------------- back end */
 
 static const char *backend_name(ggml_backend_t backend) {
     return ((far_device *)backend->device->context)->name;
@@ -95,10 +98,12 @@ static void free_backend(ggml_backend_t backend) {
 }
 
 /* Lets a tensor of this device's point to its real memory; the number of those moved so far. */
-static size_t move(ggml_backend_dev_t device, struct ggml_tensor *tensor, struct ggml_tensor **moved, size_t count) {
+static size_t move(ggml_backend_dev_t device, struct ggml_tensor *tensor,
+                   struct ggml_tensor **moved, size_t count) {
     if (!tensor || !tensor->buffer || tensor->buffer->buft->device != device) return count;
     const memory *m = tensor->buffer->context;
-    if ((char *)tensor->data < m->shown || (char *)tensor->data >= m->shown + m->size) return count; /* already */
+    if ((char *)tensor->data < m->shown || (char *)tensor->data >= m->shown + m->size)
+        return count; /* already */
     tensor->data = real_address(m, tensor);
     moved[count] = tensor;
     return count + 1;
@@ -113,7 +118,8 @@ static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph
     for (int i = 0; i < nodes; i++) {
         struct ggml_tensor *node = ggml_graph_node(graph, i);
         count = move(backend->device, node, moved, count);
-        for (int s = 0; s < GGML_MAX_SRC; s++) count = move(backend->device, node->src[s], moved, count);
+        for (int s = 0; s < GGML_MAX_SRC; s++)
+            count = move(backend->device, node->src[s], moved, count);
     }
     const enum ggml_status status = ggml_backend_graph_compute(backend->context, graph);
     for (size_t i = 0; i < count; i++) {
@@ -125,7 +131,7 @@ static enum ggml_status graph_compute(ggml_backend_t backend, struct ggml_cgraph
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ device */
+/* --------------------------------------------------------------------------------------- device */
 
 static const char *device_name(ggml_backend_dev_t device) {
     return ((far_device *)device->context)->name;
@@ -147,8 +153,9 @@ static enum ggml_backend_dev_type device_type(ggml_backend_dev_t device) {
 }
 
 static void device_props(ggml_backend_dev_t device, struct ggml_backend_dev_props *out) {
-    *out = (struct ggml_backend_dev_props){
-        .name = device_name(device), .description = device_description(device), .type = device_type(device)};
+    *out = (struct ggml_backend_dev_props){.name = device_name(device),
+                                           .description = device_description(device),
+                                           .type = device_type(device)};
     device_memory(device, &out->memory_free, &out->memory_total);
 }
 
@@ -157,19 +164,24 @@ static ggml_backend_t init_backend(ggml_backend_dev_t device, const char *parame
     (void)parameters;
     ggml_backend_t backend = calloc(1, sizeof *backend);
     if (!backend) return NULL;
-    *backend = (struct ggml_backend){.guid = &guid,
-                                     .iface = {.get_name = backend_name, .free = free_backend, .graph_compute = graph_compute},
-                                     .device = device,
-                                     .context = ggml_backend_cpu_init()};
+    *backend = (struct ggml_backend){
+        .guid = &guid,
+        .iface = {.get_name = backend_name, .free = free_backend, .graph_compute = graph_compute},
+        .device = device,
+        .context = ggml_backend_cpu_init()};
     ggml_backend_cpu_set_n_threads(backend->context, 1);
     return backend;
 }
 
 static bool supports_op(ggml_backend_dev_t device, const struct ggml_tensor *op) {
     far_device *far = device->context;
-    if (op->op == GGML_OP_CUSTOM || !ggml_backend_dev_supports_op(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), op)) return false;
-    bool refused = far->float32_only && op->op == GGML_OP_MUL_MAT && op->src[0]->type != GGML_TYPE_F32;
-    for (const enum ggml_op *r = far->refused; *r != GGML_OP_NONE; r++) refused = refused || op->op == *r;
+    if (op->op == GGML_OP_CUSTOM ||
+        !ggml_backend_dev_supports_op(ggml_backend_dev_by_type(GGML_BACKEND_DEVICE_TYPE_CPU), op))
+        return false;
+    bool refused =
+        far->float32_only && op->op == GGML_OP_MUL_MAT && op->src[0]->type != GGML_TYPE_F32;
+    for (const enum ggml_op *r = far->refused; *r != GGML_OP_NONE; r++)
+        refused = refused || op->op == *r;
     far->refusals += refused;
     return !refused;
 }
@@ -203,9 +215,10 @@ void far_device_add(far_device *far) {
                                                        .supports_op = supports_op,
                                                        .supports_buft = supports_buft},
                                              .context = far};
-    r->buffers =
-        (struct ggml_backend_buffer_type){.iface = {.get_name = buffer_name, .alloc_buffer = alloc_buffer, .get_alignment = get_alignment},
-                                          .device = &r->device,
-                                          .context = far};
+    r->buffers = (struct ggml_backend_buffer_type){.iface = {.get_name = buffer_name,
+                                                             .alloc_buffer = alloc_buffer,
+                                                             .get_alignment = get_alignment},
+                                                   .device = &r->device,
+                                                   .context = far};
     ggml_backend_device_register(&r->device);
 }

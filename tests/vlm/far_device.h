@@ -1,7 +1,9 @@
 /*
- * A device of ggml for tests: it computes what the CPU does, but its memory is elsewhere.  The addresses that ggml and piaa see are pages
- * that nobody may touch, so that whatever reads or writes a tensor other than through the back end's functions ends the test with a
- * segmentation fault; and it refuses what it is told to, so that the scheduler has to give those nodes to the CPU.
+ * A device of ggml for tests: it computes what the CPU does, but its memory is elsewhere.  The
+ * addresses that ggml and piaa see are pages that nobody may touch, so that whatever reads or
+ * writes a tensor other than through the back end's functions ends the test with a segmentation
+ * fault; and it refuses what it is told to, so that the scheduler has to give those nodes to the
+ * CPU.
  */
 #ifndef PIAA_TESTS_VLM_FAR_DEVICE_H
 #define PIAA_TESTS_VLM_FAR_DEVICE_H

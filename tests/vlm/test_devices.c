@@ -1,7 +1,8 @@
 /*
- * Every family on devices that are not the CPU, against Hugging Face transformers, to the bounds that the CPU is held to: a server of ggml
- * devices on loopback, and a device whose memory cannot be touched from here (far_device.h) in three tempers: it does everything; it
- * refuses operations in the middle of every block; it multiplies nothing but float32.
+ * Every family on devices that are not the CPU, against Hugging Face transformers, to the bounds
+ * that the CPU is held to: a server of ggml devices on loopback, and a device whose memory cannot
+ * be touched from here (far_device.h) in three tempers: it does everything; it refuses operations
+ * in the middle of every block; it multiplies nothing but float32.
  */
 #include "far_device.h"
 #include "fixture.h"
@@ -13,14 +14,15 @@
 #include <pthread.h>
 
 static far_device far = {.name = "FAR0"};
-static far_device picky = {
-    .name = "FAR1", .refused = {GGML_OP_OUT_PROD, GGML_OP_FLASH_ATTN_EXT, GGML_OP_CONCAT, GGML_OP_NORM, GGML_OP_SOFT_MAX, GGML_OP_ACC}};
+static far_device picky = {.name = "FAR1",
+                           .refused = {GGML_OP_OUT_PROD, GGML_OP_FLASH_ATTN_EXT, GGML_OP_CONCAT,
+                                       GGML_OP_NORM, GGML_OP_SOFT_MAX, GGML_OP_ACC}};
 static far_device narrow = {.name = "FAR2", .float32_only = true};
 
 static char remote[64]; /* rpc://127.0.0.1:PORT */
 static pid_t server;
 
-/* ----------------------------------------------------------------------------------------------------------- golden values */
+/* -------------------------------------------------------------------------------- golden values */
 
 static const struct {
     const char *folder, *pools, *key;
@@ -38,24 +40,30 @@ static piaa_model_input *prepare(const fixture *f, const piaa_safetensors *golde
     if (m > 0) return fixture_planes(f, golden, key, NULL);
     piaa_error error = {0};
     const int32_t *grid = support_tensor(golden, "cat.jpg|base|grid")->data;
-    piaa_model_input *input = piaa_model_prepare_patches(f->model, support_tensor(golden, key)->data, grid[1], grid[2], NULL, &error);
+    piaa_model_input *input = piaa_model_prepare_patches(
+        f->model, support_tensor(golden, key)->data, grid[1], grid[2], NULL, &error);
     if (!input) fail_msg("%s", error.message);
     return input;
 }
 
-static double states(const fixture *f, const piaa_safetensors *golden, size_t m, const char *what, bool vision) {
+static double states(const fixture *f, const piaa_safetensors *golden, size_t m, const char *what,
+                     bool vision) {
     char key[96];
     snprintf(key, sizeof key, "%s|%s", models[m].key, what);
     return fixture_states(f, golden, key, vision);
 }
 
 /* The largest relative error of pooled vectors, and where `whole` of states and logits too. */
-static double check(size_t m, const char *device, const char *pools, const char *layers, piaa_dtype dtype, bool whole) {
-    char *home = support_join(PIAA_GOLDEN, models[m].folder), *file = support_join(home, "golden.safetensors");
+static double check(size_t m, const char *device, const char *pools, const char *layers,
+                    piaa_dtype dtype, bool whole) {
+    char *home = support_join(PIAA_GOLDEN, models[m].folder),
+         *file = support_join(home, "golden.safetensors");
     piaa_safetensors *golden = support_golden(file);
-    fixture f =
-        fixture_open(home, pools ? pools : models[m].pools, layers,
-                     (piaa_session_options){.dtype = dtype, .device = device, .hidden = whole, .logits = whole && models[m].decoder});
+    fixture f = fixture_open(home, pools ? pools : models[m].pools, layers,
+                             (piaa_session_options){.dtype = dtype,
+                                                    .device = device,
+                                                    .hidden = whole,
+                                                    .logits = whole && models[m].decoder});
     piaa_model_input *input = prepare(&f, golden, m);
     fixture_run(&f, input);
     fixture_run(&f, input); /* the second run allocates anew */
@@ -68,10 +76,12 @@ static double check(size_t m, const char *device, const char *pools, const char 
         e = states(&f, golden, m, "vision", true);
         worst = e > worst ? e : worst;
         const piaa_tensor *logits = support_tensor(golden, "cat.jpg|base|logits");
-        e = support_relative_error(piaa_session_logits(f.session), logits->data, (size_t)logits->shape[0]);
+        e = support_relative_error(piaa_session_logits(f.session), logits->data,
+                                   (size_t)logits->shape[0]);
         worst = e > worst ? e : worst;
     }
-    print_message("%s on %s, %s: relative error %.2g\n", models[m].folder, piaa_session_device(f.session), piaa_dtype_name(dtype), worst);
+    print_message("%s on %s, %s: relative error %.2g\n", models[m].folder,
+                  piaa_session_device(f.session), piaa_dtype_name(dtype), worst);
     piaa_model_input_free(input);
     fixture_close(&f);
     piaa_safetensors_close(golden);
@@ -84,8 +94,10 @@ static void check_all(const char *device, double limit) {
     for (size_t m = 0; m < PIAA_COUNT(models); m++) {
         assert_true(check(m, device, NULL, "all", PIAA_DTYPE_F32, true) <= limit);
         /* Requests of a few layers, whose last block keeps the text's rows alone. */
-        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "2", PIAA_DTYPE_F32, false) <= limit);
-        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "0", PIAA_DTYPE_F32, false) <= limit);
+        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "2", PIAA_DTYPE_F32, false) <=
+                    limit);
+        assert_true(check(m, device, models[m].decoder ? "lt" : "v", "0", PIAA_DTYPE_F32, false) <=
+                    limit);
         /* Sixteen bits, with fused attention where the device has it. */
         assert_true(check(m, device, NULL, "all", PIAA_DTYPE_BF16, false) <= 0.1);
     }
@@ -131,7 +143,8 @@ static void test_types(void **state) {
     PIAA_UNUSED(state);
     static const piaa_dtype dtypes[] = {PIAA_DTYPE_BF16, PIAA_DTYPE_F16, PIAA_DTYPE_Q8_0};
     for (size_t i = 0; i < PIAA_COUNT(dtypes); i++) {
-        fixture f = fixture_open(PIAA_GOLDEN "/gemma3", "lt", "2", (piaa_session_options){.dtype = dtypes[i], .device = "far2"});
+        fixture f = fixture_open(PIAA_GOLDEN "/gemma3", "lt", "2",
+                                 (piaa_session_options){.dtype = dtypes[i], .device = "far2"});
         const char *note = piaa_session_note(f.session);
         assert_non_null(note);
         assert_non_null(strstr(note, "far2"));
@@ -140,14 +153,16 @@ static void test_types(void **state) {
         fixture_close(&f);
         assert_true(check(1, "far2", "lt,v", "2", dtypes[i], false) <= 0.1);
     }
-    fixture f = fixture_open(PIAA_GOLDEN "/gemma3", "lt", "2", (piaa_session_options){.dtype = PIAA_DTYPE_BF16, .device = "far0"});
+    fixture f = fixture_open(PIAA_GOLDEN "/gemma3", "lt", "2",
+                             (piaa_session_options){.dtype = PIAA_DTYPE_BF16, .device = "far0"});
     assert_null(piaa_session_note(f.session));
     fixture_close(&f);
 }
 
 static void test_profile(void **state) {
     PIAA_UNUSED(state);
-    fixture f = fixture_open(PIAA_GOLDEN "/siglip", "v", "1", (piaa_session_options){.dtype = PIAA_DTYPE_F32, .device = "far1"});
+    fixture f = fixture_open(PIAA_GOLDEN "/siglip", "v", "1",
+                             (piaa_session_options){.dtype = PIAA_DTYPE_F32, .device = "far1"});
     piaa_model_input *input = fixture_file(&f, "cat.jpg", NULL);
     piaa_error error = {0};
     char *table = piaa_session_profile(f.session, input, f.out, &error);
@@ -159,7 +174,7 @@ static void test_profile(void **state) {
     fixture_close(&f);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- names */
+/* ---------------------------------------------------------------------------------------- names */
 
 static void refused(const char *name, piaa_code code, const char *part) {
     piaa_error error = {0};
@@ -190,16 +205,20 @@ static void test_names(void **state) {
     refused("far9", PIAA_USAGE, "there is no device far9; devices: cpu, ");
     refused("", PIAA_USAGE, "devices: cpu");
     refused("cpu0", PIAA_USAGE, "there is no device cpu0");
-    if (!ggml_backend_reg_by_name("CUDA")) refused("cuda0", PIAA_USAGE, "this build has no CUDA; devices: cpu, ");
-    if (!ggml_backend_reg_by_name("Vulkan")) refused("vulkan1", PIAA_USAGE, "this build has no Vulkan");
+    if (!ggml_backend_reg_by_name("CUDA"))
+        refused("cuda0", PIAA_USAGE, "this build has no CUDA; devices: cpu, ");
+    if (!ggml_backend_reg_by_name("Vulkan"))
+        refused("vulkan1", PIAA_USAGE, "this build has no Vulkan");
 }
 
 static void test_addresses(void **state) {
     PIAA_UNUSED(state);
     static const char *const wrong[] = {
-        "rpc://",          "rpc://:50052",      "rpc://host:0",    "rpc://host:65536", "rpc://host:-1",
-        "rpc://host:5x",   "rpc://host:",       "rpc://host:1/",   "rpc://host:1/x",   "rpc://host:1/256",
-        "rpc://host:1/-1", "rpc://[::1]:50052", "rpc://a b:50052", "rpc://host:1/0/0", "rpc://host:99999999999999999999",
+        "rpc://",           "rpc://:50052",     "rpc://host:0",
+        "rpc://host:65536", "rpc://host:-1",    "rpc://host:5x",
+        "rpc://host:",      "rpc://host:1/",    "rpc://host:1/x",
+        "rpc://host:1/256", "rpc://host:1/-1",  "rpc://[::1]:50052",
+        "rpc://a b:50052",  "rpc://host:1/0/0", "rpc://host:99999999999999999999",
         "rpc:///1"};
     for (size_t i = 0; i < PIAA_COUNT(wrong); i++) {
         piaa_error error = {0};
@@ -218,7 +237,7 @@ static void test_addresses(void **state) {
     refused("rpc://nowhere.invalid:1", PIAA_IO, "cannot be found");
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- servers */
+/* -------------------------------------------------------------------------------------- servers */
 
 /* Somebody else's server: says `answer` to the first client, then hangs up. */
 typedef struct stranger {
@@ -231,7 +250,8 @@ static void *answer_one(void *argument) {
     const stranger *s = argument;
     int client = accept(s->handle, NULL, NULL);
     char room[64];
-    if (recv(client, room, sizeof room, 0) >= 0 && s->size) PIAA_UNUSED(send(client, s->answer, s->size, MSG_NOSIGNAL));
+    if (recv(client, room, sizeof room, 0) >= 0 && s->size)
+        PIAA_UNUSED(send(client, s->answer, s->size, MSG_NOSIGNAL));
     close(client);
     return NULL;
 }
@@ -254,7 +274,8 @@ static void test_strangers(void **state) {
     char name[96];
     snprintf(name, sizeof name, "rpc://127.0.0.1:%d", server_free_port());
     refused(name, PIAA_IO, "nobody serves a device");
-    meet_stranger("HTTP/1.1 400 Bad Request\r\n\r\n", 28, PIAA_IO, "is not a server of ggml devices");
+    meet_stranger("HTTP/1.1 400 Bad Request\r\n\r\n", 28, PIAA_IO,
+                  "is not a server of ggml devices");
     meet_stranger("", 0, PIAA_IO, "is not a server of ggml devices");
     meet_stranger("\x1c\0\0", 3, PIAA_IO, "is not a server of ggml devices");
     meet_stranger("\x1c\0\0\0\0\0\0\0\x06\x01\0\0", 12, PIAA_MISMATCH, "speaks version 6.1");
@@ -264,14 +285,21 @@ static void test_strangers(void **state) {
 
 static void test_busy(void **state) {
     PIAA_UNUSED(state);
-    fixture f = fixture_open(PIAA_GOLDEN "/clip", "v", "0", (piaa_session_options){.dtype = PIAA_DTYPE_F32, .device = remote});
+    fixture f = fixture_open(PIAA_GOLDEN "/clip", "v", "0",
+                             (piaa_session_options){.dtype = PIAA_DTYPE_F32, .device = remote});
     refused(remote, PIAA_BUSY, "busy with another client");
     fixture_close(&f);
 }
 
 static void test_serve_refusals(void **state) {
     PIAA_UNUSED(state);
-    static const char *const wrong[] = {"", "127.0.0.1", "127.0.0.1:0", "127.0.0.1:65536", "localhost:50052", "300.0.0.1:50052", ":50052"};
+    static const char *const wrong[] = {"",
+                                        "127.0.0.1",
+                                        "127.0.0.1:0",
+                                        "127.0.0.1:65536",
+                                        "localhost:50052",
+                                        "300.0.0.1:50052",
+                                        ":50052"};
     piaa_error error = {0};
     for (size_t i = 0; i < PIAA_COUNT(wrong); i++) {
         error = (piaa_error){0};
@@ -332,10 +360,17 @@ static int stop_server(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_far),      cmocka_unit_test(test_refusals),       cmocka_unit_test(test_remote),
-        cmocka_unit_test(test_hardware), cmocka_unit_test(test_types),          cmocka_unit_test(test_profile),
-        cmocka_unit_test(test_names),    cmocka_unit_test(test_addresses),      cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_busy),     cmocka_unit_test(test_serve_refusals),
+        cmocka_unit_test(test_far),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_remote),
+        cmocka_unit_test(test_hardware),
+        cmocka_unit_test(test_types),
+        cmocka_unit_test(test_profile),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_busy),
+        cmocka_unit_test(test_serve_refusals),
     };
     return cmocka_run_group_tests(tests, start_server, stop_server);
 }

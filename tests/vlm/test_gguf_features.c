@@ -1,4 +1,5 @@
-/* Features from GGUF pairs against those that transformers computed from the folder the pairs were converted from, and against ours. */
+/* Features from GGUF pairs against those that transformers computed from the folder the pairs were
+   converted from, and against ours. */
 #include "fixture.h"
 
 #include "vlm/vlm.h"
@@ -10,17 +11,21 @@
 #define VISION "," GGUF "qwen3vl-mmproj-f32.gguf"
 
 /* Pooled vectors at every layer, from the golden pixels of cat.jpg. */
-static float *features(const char *path, piaa_dtype dtype, piaa_slots *slots, size_t *count, const piaa_safetensors *golden) {
+static float *features(const char *path, piaa_dtype dtype, piaa_slots *slots, size_t *count,
+                       const piaa_safetensors *golden) {
     piaa_error error = {0};
     piaa_model *model = piaa_model_open(path, &error);
     if (!model) fail_msg("%s", error.message);
-    if (!piaa_slots_parse("lt,lt_tail,lv,v", "all", &piaa_model_get_info(model)->layout, slots, &error)) fail_msg("%s", error.message);
+    if (!piaa_slots_parse("lt,lt_tail,lv,v", "all", &piaa_model_get_info(model)->layout, slots,
+                          &error))
+        fail_msg("%s", error.message);
     piaa_session_options options = {.dtype = dtype, .threads = 1};
     piaa_session *session = piaa_session_new(model, slots, &options, &error);
     if (!session) fail_msg("%s", error.message);
     const piaa_tensor *pixels = support_tensor(golden, "cat.jpg|base|pixel_values");
     const int32_t *grid = support_tensor(golden, "cat.jpg|base|grid")->data;
-    piaa_model_input *input = piaa_model_prepare_patches(model, pixels->data, grid[1], grid[2], NULL, &error);
+    piaa_model_input *input =
+        piaa_model_prepare_patches(model, pixels->data, grid[1], grid[2], NULL, &error);
     if (!input) fail_msg("%s", error.message);
     *count = 0;
     for (size_t i = 0; i < slots->count; i++) *count += (size_t)slots->items[i].dim;
@@ -39,20 +44,23 @@ static void convert(const char *from, const char *folder, const char *name) {
     char *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "mmproj.gguf");
     piaa_checkpoint *checkpoint = piaa_checkpoint_open(from, &error);
     assert_true(checkpoint && piaa_gguf_kind_parse(name, &kind));
-    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error)) fail_msg("%s", error.message);
+    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error))
+        fail_msg("%s", error.message);
     piaa_checkpoint_close(checkpoint);
     free(text);
     free(vision);
 }
 
 /* The largest relative error of a slot against "cat.jpg|base|POOL". */
-static double against_golden(const float *values, const piaa_slots *slots, const piaa_safetensors *golden) {
+static double against_golden(const float *values, const piaa_slots *slots,
+                             const piaa_safetensors *golden) {
     double worst = 0;
     for (size_t i = 0; i < slots->count; i++) {
         const piaa_slot *slot = &slots->items[i];
         char name[64];
         snprintf(name, sizeof name, "cat.jpg|base|%s", piaa_pool_name(slot->pool));
-        const float *expected = (const float *)support_tensor(golden, name)->data + (size_t)slot->layer * (size_t)slot->dim;
+        const float *expected = (const float *)support_tensor(golden, name)->data +
+                                (size_t)slot->layer * (size_t)slot->dim;
         double e = support_relative_error(values, expected, (size_t)slot->dim);
         if (e > worst) worst = e;
         values += slot->dim;
@@ -78,7 +86,9 @@ static void same_features(void **state) {
     static const struct {
         const char *path;
         double limit;
-    } models[] = {{GGUF "qwen3vl-f32.gguf" VISION, 1e-5}, {GGUF "qwen3vl-f32.gguf", 1e-5}, {GGUF "qwen3vl-bf16.gguf" VISION, 3e-2}};
+    } models[] = {{GGUF "qwen3vl-f32.gguf" VISION, 1e-5},
+                  {GGUF "qwen3vl-f32.gguf", 1e-5},
+                  {GGUF "qwen3vl-bf16.gguf" VISION, 3e-2}};
     piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/qwen3vl/golden.safetensors");
     piaa_slots slots = {0};
     size_t count = 0;
@@ -103,10 +113,11 @@ static float round_to_bf16(float value) {
     return value;
 }
 
-/* A copy of a golden folder with every tensor rounded to bfloat16, as published checkpoints are; or with the decoder's matrices alone, as
- * llama.cpp's bf16 file holds them. */
+/* A copy of a golden folder with every tensor rounded to bfloat16, as published checkpoints are; or
+ * with the decoder's matrices alone, as llama.cpp's bf16 file holds them. */
 static void write_rounded_folder(const char *original, const char *folder, bool all) {
-    static const char *const links[] = {"config.json", "tokenizer.json", "preprocessor_config.json"};
+    static const char *const links[] = {"config.json", "tokenizer.json",
+                                        "preprocessor_config.json"};
     for (size_t i = 0; i < PIAA_COUNT(links); i++) {
         char *from = support_join(original, links[i]), *to = support_join(folder, links[i]);
         if (piaa_file_exists(from)) assert_int_equal(symlink(from, to), 0);
@@ -127,10 +138,12 @@ static void write_rounded_folder(const char *original, const char *folder, bool 
         for (size_t k = 0; rounded && k < count; k++) values[k] = round_to_bf16(values[k]);
         assert_true(piaa_text_add(&data, values, count * sizeof *values, NULL));
         free(values);
-        assert_true(piaa_text_format(&header, NULL, "%s\"%s\":{\"dtype\":\"F32\",\"data_offsets\":[%zu,%zu],\"shape\":[", i ? "," : "{",
-                                     tensor->name, begin, data.length));
+        assert_true(piaa_text_format(
+            &header, NULL, "%s\"%s\":{\"dtype\":\"F32\",\"data_offsets\":[%zu,%zu],\"shape\":[",
+            i ? "," : "{", tensor->name, begin, data.length));
         for (int d = 0; d < tensor->dimensions; d++)
-            assert_true(piaa_text_format(&header, NULL, "%s%lld", d ? "," : "", (long long)tensor->shape[d]));
+            assert_true(piaa_text_format(&header, NULL, "%s%lld", d ? "," : "",
+                                         (long long)tensor->shape[d]));
         assert_true(piaa_text_add(&header, "]}", 2, NULL));
     }
     assert_true(piaa_text_add(&header, "}", 1, NULL));
@@ -139,7 +152,8 @@ static void write_rounded_folder(const char *original, const char *folder, bool 
         char byte = (char)((uint64_t)header.length >> 8 * i);
         assert_true(piaa_text_add(&file, &byte, 1, NULL));
     }
-    assert_true(piaa_text_add(&file, header.data, header.length, NULL) && piaa_text_add(&file, data.data, data.length, NULL));
+    assert_true(piaa_text_add(&file, header.data, header.length, NULL) &&
+                piaa_text_add(&file, data.data, data.length, NULL));
     support_write(folder, "model.safetensors", file.data, file.length);
     free(file.data);
     free(header.data);
@@ -160,7 +174,8 @@ static void same_features_as_the_rounded_folder(void **state) {
         float *b = features(folder, dtypes[t], &same, &expected, golden);
         assert_int_equal(count, expected);
         double worst = largest_error(a, b, &slots);
-        print_message("bf16 pair against its folder, both held as %s: relative error %.2g\n", piaa_dtype_name(dtypes[t]), worst);
+        print_message("bf16 pair against its folder, both held as %s: relative error %.2g\n",
+                      piaa_dtype_name(dtypes[t]), worst);
         assert_true(worst <= 1e-3);
         piaa_slots_free(&slots);
         piaa_slots_free(&same);
@@ -198,10 +213,12 @@ static fixture photo(const char *path, piaa_dtype dtype) {
     return photo_with(path, (piaa_session_options){.dtype = dtype});
 }
 
-/* A bfloat16 checkpoint and the bf16 pair converted from it, of each family and of the demonstration model. */
+/* A bfloat16 checkpoint and the bf16 pair converted from it, of each family and of the
+   demonstration model. */
 static void same_features_as_converted(void **state) {
     PIAA_UNUSED(state);
-    static const char *const models[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3", PIAA_SOURCE "/models/demo"};
+    static const char *const models[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3",
+                                         PIAA_SOURCE "/models/demo"};
     static const piaa_dtype dtypes[] = {PIAA_DTYPE_F32, PIAA_DTYPE_BF16};
     for (size_t m = 0; m < PIAA_COUNT(models); m++) {
         char *folder = support_folder(), *pair = support_folder();
@@ -211,8 +228,8 @@ static void same_features_as_converted(void **state) {
             fixture a = photo(pair, dtypes[t]), b = photo(folder, dtypes[t]);
             assert_int_equal(a.values, b.values);
             double worst = largest_error(a.out, b.out, &a.slots);
-            print_message("%s as a bf16 pair, both held as %s: relative error %.2g\n", piaa_path_name(models[m]),
-                          piaa_dtype_name(dtypes[t]), worst);
+            print_message("%s as a bf16 pair, both held as %s: relative error %.2g\n",
+                          piaa_path_name(models[m]), piaa_dtype_name(dtypes[t]), worst);
             assert_true(worst <= 1e-3);
             fixture_close(&a);
             fixture_close(&b);
@@ -222,15 +239,21 @@ static void same_features_as_converted(void **state) {
     }
 }
 
-/* Smaller pairs, written from a folder: near its features; what AUTO becomes for a model too large for float32 (each matrix as it is in
- * the file) near what float32 gives of the same file; and what --dtype makes of the folder on load, near the folder again. */
+/* Smaller pairs, written from a folder: near its features; what AUTO becomes for a model too large
+ * for float32 (each matrix as it is in the file) near what float32 gives of the same file; and what
+ * --dtype makes of the folder on load, near the folder again. */
 static void quantised_pairs(void **state) {
     PIAA_UNUSED(state);
-    static const char *const models[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3", PIAA_SOURCE "/models/demo"};
+    static const char *const models[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3",
+                                         PIAA_SOURCE "/models/demo"};
     static const struct {
         const char *name;
         double limit, change;
-    } kinds[] = {{"f16", 0.01, 0.01}, {"q8_0", 0.05, 0.03}, {"q6_K", 0.05, 0.03}, {"q5_K", 0.2, 0.05}, {"q4_K", 0.3, 0.05}};
+    } kinds[] = {{"f16", 0.01, 0.01},
+                 {"q8_0", 0.05, 0.03},
+                 {"q6_K", 0.05, 0.03},
+                 {"q5_K", 0.2, 0.05},
+                 {"q4_K", 0.3, 0.05}};
     for (size_t m = 0; m < PIAA_COUNT(models); m++) {
         fixture plain = photo(models[m], PIAA_DTYPE_F32);
         for (size_t k = 0; k < PIAA_COUNT(kinds); k++) {
@@ -238,17 +261,25 @@ static void quantised_pairs(void **state) {
             convert(models[m], folder, kinds[k].name);
             piaa_dtype dtype;
             assert_true(piaa_dtype_parse(kinds[k].name, &dtype));
-            fixture wide = photo(folder, PIAA_DTYPE_F32), own = photo(folder, PIAA_DTYPE_FILE), loaded = photo(models[m], dtype);
-            fixture theirs = photo_with(folder, (piaa_session_options){.dtype = PIAA_DTYPE_FILE, .portable = true});
-            double worst = largest_error(wide.out, plain.out, &plain.slots), change = largest_error(own.out, wide.out, &plain.slots);
-            double on_load = largest_error(loaded.out, plain.out, &plain.slots), ggml = largest_error(theirs.out, wide.out, &plain.slots);
+            fixture wide = photo(folder, PIAA_DTYPE_F32), own = photo(folder, PIAA_DTYPE_FILE),
+                    loaded = photo(models[m], dtype);
+            fixture theirs = photo_with(
+                folder, (piaa_session_options){.dtype = PIAA_DTYPE_FILE, .portable = true});
+            double worst = largest_error(wide.out, plain.out, &plain.slots),
+                   change = largest_error(own.out, wide.out, &plain.slots);
+            double on_load = largest_error(loaded.out, plain.out, &plain.slots),
+                   ggml = largest_error(theirs.out, wide.out, &plain.slots);
             print_message(
-                "%s as %s: relative error %.2g; held as in the file, %.2g from float32 (by ggml's operations %.2g); made on load, "
+                "%s as %s: relative error %.2g; held as in the file, %.2g from float32 (by ggml's "
+                "operations %.2g); made on load, "
                 "%.2g; least cosine held as in the file: %.6f, by ggml's operations %.6f\n",
-                piaa_path_name(models[m]), kinds[k].name, worst, change, ggml, on_load, least_cosine(own.out, plain.out, &plain.slots),
+                piaa_path_name(models[m]), kinds[k].name, worst, change, ggml, on_load,
+                least_cosine(own.out, plain.out, &plain.slots),
                 least_cosine(theirs.out, plain.out, &plain.slots));
-            assert_true(worst <= kinds[k].limit && on_load <= kinds[k].limit && change <= kinds[k].change);
-            assert_true(piaa_session_weight_bytes(own.session) < piaa_session_weight_bytes(plain.session) * 3 / 4);
+            assert_true(worst <= kinds[k].limit && on_load <= kinds[k].limit &&
+                        change <= kinds[k].change);
+            assert_true(piaa_session_weight_bytes(own.session) <
+                        piaa_session_weight_bytes(plain.session) * 3 / 4);
             fixture_close(&wide);
             fixture_close(&own);
             fixture_close(&loaded);
@@ -259,11 +290,12 @@ static void quantised_pairs(void **state) {
     }
 }
 
-/* The file once more with block 1's matrices in another type, where their rows are whole blocks, read and written by ggml.  How many were
- * changed. */
+/* The file once more with block 1's matrices in another type, where their rows are whole blocks,
+ * read and written by ggml.  How many were changed. */
 static int requantise(const char *from, const char *to, enum ggml_type type) {
     struct ggml_context *context = NULL;
-    struct gguf_context *source = gguf_init_from_file(from, (struct gguf_init_params){.no_alloc = false, .ctx = &context});
+    struct gguf_context *source =
+        gguf_init_from_file(from, (struct gguf_init_params){.no_alloc = false, .ctx = &context});
     struct gguf_context *file = gguf_init_empty();
     assert_true(source && context && file);
     gguf_set_kv(file, source);
@@ -272,10 +304,12 @@ static int requantise(const char *from, const char *to, enum ggml_type type) {
     for (int64_t n = 0; n < gguf_get_n_tensors(source); n++) {
         struct ggml_tensor *t = ggml_get_tensor(context, gguf_get_tensor_name(source, n));
         gguf_add_tensor(file, t);
-        if (strncmp(t->name, "blk.1.", 6) != 0 || ggml_n_dims(t) != 2 || t->type != GGML_TYPE_F32 || t->ne[0] % ggml_blck_size(type))
+        if (strncmp(t->name, "blk.1.", 6) != 0 || ggml_n_dims(t) != 2 || t->type != GGML_TYPE_F32 ||
+            t->ne[0] % ggml_blck_size(type))
             continue;
         assert_true(changed < (int)PIAA_COUNT(blocks));
-        float *even = piaa_alloc((size_t)t->ne[0], sizeof *even, NULL); /* how much each column counts, which some types ask for */
+        float *even = piaa_alloc((size_t)t->ne[0], sizeof *even,
+                                 NULL); /* how much each column counts, which some types ask for */
         blocks[changed] = piaa_alloc((size_t)t->ne[1], ggml_row_size(type, t->ne[0]), NULL);
         assert_true(even && blocks[changed]);
         for (int64_t i = 0; i < t->ne[0]; i++) even[i] = 1;
@@ -292,7 +326,8 @@ static int requantise(const char *from, const char *to, enum ggml_type type) {
     return changed;
 }
 
-/* Files hold more types than we write: each of ggml's that can be read at all also runs, blocks as they are, near their values in float32.
+/* Files hold more types than we write: each of ggml's that can be read at all also runs, blocks as
+ * they are, near their values in float32.
  */
 static void every_type(void **state) {
     PIAA_UNUSED(state);
@@ -305,7 +340,8 @@ static void every_type(void **state) {
     for (int type = 0; type < GGML_TYPE_COUNT; type++) {
         const struct ggml_type_traits *traits = ggml_get_type_traits((enum ggml_type)type);
         if (!traits->is_quantized || !traits->to_float) continue;
-        if (strncmp(traits->type_name, "iq1", 3) == 0 || strncmp(traits->type_name, "iq2", 3) == 0) continue;
+        if (strncmp(traits->type_name, "iq1", 3) == 0 || strncmp(traits->type_name, "iq2", 3) == 0)
+            continue;
         int matrices = requantise(text, changed, (enum ggml_type)type);
         fixture wide = photo(folder, PIAA_DTYPE_F32), own = photo(folder, PIAA_DTYPE_FILE);
         double change = largest_error(own.out, wide.out, &wide.slots);
@@ -331,14 +367,16 @@ static void names_of_keys(void **state) {
     static const char key[] = "qwen3vl.attention.layer_norm_rms_epsilon";
     piaa_error error = {0};
     size_t size, at = 0;
-    char *folder = support_folder(), *bytes = piaa_file_read(PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", 16 << 20, &size, &error);
+    char *folder = support_folder(),
+         *bytes = piaa_file_read(PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", 16 << 20, &size, &error);
     assert_non_null(bytes);
     while (at + sizeof key < size && memcmp(bytes + at, key, sizeof key - 1) != 0) at++;
     memset(bytes + at + sizeof key - 1 + 4, 0, 4);
     support_write(folder, "text.gguf", bytes, size);
     char *text = support_join(folder, "text.gguf");
     assert_null(piaa_model_open_pair(text, PIAA_GOLDEN "/gguf/qwen3vl-mmproj-f32.gguf", &error));
-    if (!strstr(error.message, "/text.gguf: qwen3vl.attention.layer_norm_rms_epsilon should be a number above 0"))
+    if (!strstr(error.message,
+                "/text.gguf: qwen3vl.attention.layer_norm_rms_epsilon should be a number above 0"))
         fail_msg("%s", error.message);
     free(bytes);
     free(text);

@@ -1,5 +1,6 @@
-/* The published sizes of every model: its configuration is read, and each weight that a full run needs is found with the shape that
- * transformers gives it (tests/golden/shapes.json).  The weights are holes in a file that takes no room, and none is read. */
+/* The published sizes of every model: its configuration is read, and each weight that a full run
+ * needs is found with the shape that transformers gives it (tests/golden/shapes.json).  The weights
+ * are holes in a file that takes no room, and none is read. */
 #include "support.h"
 
 #include "vlm/model.h"
@@ -20,13 +21,17 @@ static void add_tensors(piaa_text *header, const char *pattern, const cJSON *row
     piaa_text shape = {0};
     for (const cJSON *n = row->child->next; n; n = n->next) {
         values *= (uint64_t)n->valuedouble;
-        assert_true(piaa_text_format(&shape, NULL, "%s%.0f", shape.length ? "," : "", n->valuedouble));
+        assert_true(
+            piaa_text_format(&shape, NULL, "%s%.0f", shape.length ? "," : "", n->valuedouble));
     }
     for (int block = 0; block < row->child->valueint; block++) {
-        assert_true(piaa_text_format(header, NULL, "%c\"%.*s", header->length ? ',' : '{', hash ? (int)(hash - pattern) : 256, pattern));
+        assert_true(piaa_text_format(header, NULL, "%c\"%.*s", header->length ? ',' : '{',
+                                     hash ? (int)(hash - pattern) : 256, pattern));
         if (hash) assert_true(piaa_text_format(header, NULL, "%d%s", block, hash + 1));
-        assert_true(piaa_text_format(header, NULL, "\":{\"dtype\":\"BF16\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}",
-                                     shape.length ? shape.data : "", (unsigned long long)*end, (unsigned long long)(*end + 2 * values)));
+        assert_true(piaa_text_format(
+            header, NULL, "\":{\"dtype\":\"BF16\",\"shape\":[%s],\"data_offsets\":[%llu,%llu]}",
+            shape.length ? shape.data : "", (unsigned long long)*end,
+            (unsigned long long)(*end + 2 * values)));
         *end += 2 * values;
     }
     free(shape.data);
@@ -36,18 +41,24 @@ static char *write_model(const cJSON *model) {
     char *folder = support_folder();
     write_json(folder, "config.json", piaa_json_find(model, "config"));
     write_json(folder, "preprocessor_config.json", piaa_json_find(model, "image"));
-    char *tokenizer = support_join(folder, "tokenizer.json"), *path = support_join(folder, "model.safetensors");
+    char *tokenizer = support_join(folder, "tokenizer.json"),
+         *path = support_join(folder, "model.safetensors");
     bool gemma = strcmp(piaa_json_string(model, "config.model_type"), "gemma3") == 0;
-    assert_int_equal(symlink(gemma ? PIAA_GOLDEN "/gemma3/tokenizer.json" : PIAA_GOLDEN "/qwen3vl/tokenizer.json", tokenizer), 0);
+    assert_int_equal(symlink(gemma ? PIAA_GOLDEN "/gemma3/tokenizer.json"
+                                   : PIAA_GOLDEN "/qwen3vl/tokenizer.json",
+                             tokenizer),
+                     0);
     piaa_text header = {0};
     uint64_t end = 0;
     const cJSON *row;
-    cJSON_ArrayForEach(row, piaa_json_find(model, "tensors")) add_tensors(&header, row->string, row, &end);
+    cJSON_ArrayForEach(row, piaa_json_find(model, "tensors"))
+        add_tensors(&header, row->string, row, &end);
     assert_true(piaa_text_add(&header, "}", 1, NULL));
     unsigned char length[8];
     for (int i = 0; i < 8; i++) length[i] = (unsigned char)((uint64_t)header.length >> 8 * i);
     int file = open(path, O_WRONLY | O_CREAT, 0600);
-    assert_true(file >= 0 && write(file, length, 8) == 8 && write(file, header.data, header.length) == (ssize_t)header.length);
+    assert_true(file >= 0 && write(file, length, 8) == 8 &&
+                write(file, header.data, header.length) == (ssize_t)header.length);
     assert_int_equal(ftruncate(file, (off_t)(8 + header.length + end)), 0);
     close(file);
     free(header.data);
@@ -77,11 +88,13 @@ static void published_sizes(void **state) {
                           .logits = decoder,
                           .pooled = !decoder,
                           .projected = !decoder};
-        piaa_resident *resident = piaa_resident_new(model->checkpoint, PIAA_DTYPE_BF16, true, NULL, &error);
-        void *weights = resident ? model->family->declare(model->config, resident, &plan, &error) : NULL;
+        piaa_resident *resident =
+            piaa_resident_new(model->checkpoint, PIAA_DTYPE_BF16, true, NULL, &error);
+        void *weights =
+            resident ? model->family->declare(model->config, resident, &plan, &error) : NULL;
         if (!weights) fail_msg("%s: %s", entry->string, error.message);
-        print_message("%s: %.2f billion values, %d + %d blocks\n", entry->string, (double)info->parameters / 1e9, plan.vision_blocks,
-                      plan.decoder_blocks);
+        print_message("%s: %.2f billion values, %d + %d blocks\n", entry->string,
+                      (double)info->parameters / 1e9, plan.vision_blocks, plan.decoder_blocks);
         count++;
         free(weights);
         piaa_resident_free(resident);

@@ -1,4 +1,5 @@
-/* A small HTTP server on loopback, a thread per connection, that answers as it is told to: well, or badly in the ways below. */
+/* A small HTTP server on loopback, a thread per connection, that answers as it is told to: well, or
+   badly in the ways below. */
 #ifndef PIAA_TESTS_WEIGHTS_SERVER_H
 #define PIAA_TESTS_WEIGHTS_SERVER_H
 
@@ -85,8 +86,10 @@ static inline bool send_all(int to, const void *data, size_t size) {
 
 static inline bool send_head(int to, int status, long long length, const char *lines) {
     char head[2048];
-    int n = snprintf(head, sizeof head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n%s", status, lines ? lines : "");
-    if (length >= 0) n += snprintf(head + n, sizeof head - (size_t)n, "Content-Length: %lld\r\n", length);
+    int n = snprintf(head, sizeof head, "HTTP/1.1 %d Whatever\r\nConnection: close\r\n%s", status,
+                     lines ? lines : "");
+    if (length >= 0)
+        n += snprintf(head + n, sizeof head - (size_t)n, "Content-Length: %lld\r\n", length);
     n += snprintf(head + n, sizeof head - (size_t)n, "\r\n");
     return send_all(to, head, (size_t)n);
 }
@@ -157,7 +160,9 @@ static inline void serve(server *s, int socket, const request *r, const fault *f
     if (from > d->size) from = d->size;
     size_t size = d->size - from;
     int status = from ? 206 : 200;
-    if (from) snprintf(lines, sizeof lines, "Content-Range: bytes %zu-%zu/%zu\r\n", from, d->size - 1, d->size);
+    if (from)
+        snprintf(lines, sizeof lines, "Content-Range: bytes %zu-%zu/%zu\r\n", from, d->size - 1,
+                 d->size);
     long long length = f->kind == CLAIM ? f->number : f->kind == MORE ? -1 : (long long)size;
     if (!send_head(socket, status, length, lines)) return;
     const char *data = (const char *)d->data + from;
@@ -168,7 +173,8 @@ static inline void serve(server *s, int socket, const request *r, const fault *f
         char last = (char)(data[size - 1] ^ 1);
         if (send_all(socket, data, size - 1)) send_all(socket, &last, 1);
     } else if (send_all(socket, data, size)) {
-        for (long long i = 0; f->kind == MORE && i < f->number && send_all(socket, "x", 1); i++) continue;
+        for (long long i = 0; f->kind == MORE && i < f->number && send_all(socket, "x", 1); i++)
+            continue;
     }
 }
 
@@ -184,9 +190,11 @@ static inline bool read_request(int socket, request *r) {
     }
     *r = (request){.from = -1};
     if (sscanf(text, "GET %511s HTTP/1.1", r->path) != 1) return false;
-    const char *range = strstr(text, "\r\nRange: bytes="), *token = strstr(text, "\r\nAuthorization: Bearer ");
+    const char *range = strstr(text, "\r\nRange: bytes="),
+               *token = strstr(text, "\r\nAuthorization: Bearer ");
     if (range) r->from = atoll(range + 15);
-    if (token) snprintf(r->token, sizeof r->token, "%.*s", (int)strcspn(token + 24, "\r\n"), token + 24);
+    if (token)
+        snprintf(r->token, sizeof r->token, "%.*s", (int)strcspn(token + 24, "\r\n"), token + 24);
     return true;
 }
 
@@ -207,7 +215,8 @@ static inline void *handle(void *argument) {
         serve(s, c->socket, &r, &f);
     }
     shutdown(c->socket, SHUT_WR);
-    if (f.kind != DROP && f.kind != HALF_HEADERS) wait_for_end(s, c->socket); /* closing at once could lose what is on its way */
+    if (f.kind != DROP && f.kind != HALF_HEADERS)
+        wait_for_end(s, c->socket); /* closing at once could lose what is on its way */
     close(c->socket);
     free(c);
     return NULL;
@@ -220,7 +229,8 @@ static inline void *listen_on(void *argument) {
         if (poll(&watch, 1, 20) <= 0) continue;
         connection *c = calloc(1, sizeof *c);
         *c = (connection){s, accept(s->listener, NULL, NULL)};
-        if (c->socket < 0 || s->connection_count == CONNECTIONS || pthread_create(&s->connections[s->connection_count], NULL, handle, c)) {
+        if (c->socket < 0 || s->connection_count == CONNECTIONS ||
+            pthread_create(&s->connections[s->connection_count], NULL, handle, c)) {
             free(c);
             continue;
         }

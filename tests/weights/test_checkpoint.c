@@ -1,5 +1,6 @@
-/* Model folders: the golden and the demonstration model against what PyTorch reads, every spelling and sharding of the same weights, and
- * folders that are not what they should be. golden/weights/tensors.json: per tensor its name, shape, sum, first and last value. */
+/* Model folders: the golden and the demonstration model against what PyTorch reads, every spelling
+ * and sharding of the same weights, and folders that are not what they should be.
+ * golden/weights/tensors.json: per tensor its name, shape, sum, first and last value. */
 #include "support.h"
 
 #define QWEN PIAA_GOLDEN "/qwen3vl"
@@ -18,20 +19,24 @@ static void check_against_golden(const char *folder, const char *key) {
     assert_int_equal(piaa_checkpoint_count(checkpoint), cJSON_GetArraySize(rows));
     size_t index = 0;
     for (const cJSON *row = rows->child; row; row = row->next) {
-        const cJSON *name = row->child, *shape = name->next, *sum = shape->next, *first = sum->next, *last = first->next;
+        const cJSON *name = row->child, *shape = name->next, *sum = shape->next, *first = sum->next,
+                    *last = first->next;
         const piaa_tensor *tensor = piaa_checkpoint_tensor(checkpoint, name->valuestring);
         assert_non_null(tensor);
         assert_ptr_equal(piaa_checkpoint_at(checkpoint, index++), tensor);
         assert_int_equal(tensor->dimensions, cJSON_GetArraySize(shape));
-        for (int i = 0; i < tensor->dimensions; i++) assert_int_equal(tensor->shape[i], cJSON_GetArrayItem(shape, i)->valueint);
+        for (int i = 0; i < tensor->dimensions; i++)
+            assert_int_equal(tensor->shape[i], cJSON_GetArrayItem(shape, i)->valueint);
         size_t count = (size_t)piaa_tensor_count(tensor);
         float *values = malloc(count * sizeof *values);
         assert_non_null(values);
         piaa_tensor_to_float(tensor, values);
         double total = 0, size = 0;
-        for (size_t i = 0; i < count; i++) total += (double)values[i], size += fabs((double)values[i]);
+        for (size_t i = 0; i < count; i++)
+            total += (double)values[i], size += fabs((double)values[i]);
         assert_true(fabs(total - sum->valuedouble) <= 1e-12 * size);
-        assert_true((double)values[0] == first->valuedouble && (double)values[count - 1] == last->valuedouble);
+        assert_true((double)values[0] == first->valuedouble &&
+                    (double)values[count - 1] == last->valuedouble);
         free(values);
         piaa_checkpoint_forget(checkpoint, tensor);
     }
@@ -49,8 +54,11 @@ static void configuration(void **state) {
     (void)state;
     piaa_checkpoint *checkpoint = open_good(QWEN);
     int64_t layers, patch;
-    assert_true(piaa_json_int(piaa_checkpoint_config(checkpoint), "text_config.num_hidden_layers", &layers) && layers == 4);
-    assert_true(piaa_json_int(piaa_checkpoint_image_config(checkpoint), "patch_size", &patch) && patch == 16);
+    assert_true(piaa_json_int(piaa_checkpoint_config(checkpoint), "text_config.num_hidden_layers",
+                              &layers) &&
+                layers == 4);
+    assert_true(piaa_json_int(piaa_checkpoint_image_config(checkpoint), "patch_size", &patch) &&
+                patch == 16);
     assert_string_equal(piaa_checkpoint_folder(checkpoint), QWEN);
     piaa_checkpoint_close(checkpoint);
     piaa_checkpoint_close(NULL);
@@ -63,9 +71,11 @@ static void needed_tensors(void **state) {
     piaa_error error = {0};
     assert_non_null(piaa_checkpoint_need(checkpoint, &error, name, 2, (int64_t)64, (int64_t)112));
     assert_null(piaa_checkpoint_need(checkpoint, &error, name, 2, (int64_t)64, (int64_t)113));
-    assert_string_equal(error.message,
-                        QWEN "/model.safetensors: tensor model.language_model.layers.0.mlp.down_proj.weight has shape [64, 112] where "
-                             "config.json calls for [64, 113]: fetch the model again");
+    assert_string_equal(
+        error.message,
+        QWEN "/model.safetensors: tensor model.language_model.layers.0.mlp.down_proj.weight has "
+             "shape [64, 112] where "
+             "config.json calls for [64, 113]: fetch the model again");
     assert_null(piaa_checkpoint_need(checkpoint, &error, name, 1, (int64_t)64));
     assert_null(piaa_checkpoint_need(checkpoint, &error, "lm_head.weight", 1, (int64_t)64));
     assert_non_null(strstr(error.message, "lm_head.weight"));
@@ -73,16 +83,19 @@ static void needed_tensors(void **state) {
     piaa_checkpoint_close(checkpoint);
 }
 
-/* ----------------------------------------------------------------------------------------- copies of the golden model */
+/* ------------------------------------------------------------------- copies of the golden model */
 
 typedef struct copy {
     piaa_text header, data;
 } copy;
 
 static void copy_tensor(copy *c, const char *name, const piaa_tensor *tensor) {
-    piaa_text_format(&c->header, NULL, "%c\"%s\":{\"dtype\":\"%s\",\"shape\":[", c->header.length ? ',' : '{', name, tensor->dtype);
-    for (int i = 0; i < tensor->dimensions; i++) piaa_text_format(&c->header, NULL, "%s%lld", i ? "," : "", (long long)tensor->shape[i]);
-    piaa_text_format(&c->header, NULL, "],\"data_offsets\":[%zu,%zu]}", c->data.length, c->data.length + tensor->bytes);
+    piaa_text_format(&c->header, NULL, "%c\"%s\":{\"dtype\":\"%s\",\"shape\":[",
+                     c->header.length ? ',' : '{', name, tensor->dtype);
+    for (int i = 0; i < tensor->dimensions; i++)
+        piaa_text_format(&c->header, NULL, "%s%lld", i ? "," : "", (long long)tensor->shape[i]);
+    piaa_text_format(&c->header, NULL, "],\"data_offsets\":[%zu,%zu]}", c->data.length,
+                     c->data.length + tensor->bytes);
     piaa_text_add(&c->data, tensor->data, tensor->bytes, NULL);
 }
 
@@ -113,7 +126,8 @@ static void copy_file(const char *folder, const char *name) {
 /* The prefix `from` of a name replaced by `to`, if it is there; allocated. */
 static char *respell(const char *name, const char *from, const char *to) {
     size_t n = strlen(from);
-    return strncmp(name, from, n) == 0 ? piaa_format(NULL, "%s%s", to, name + n) : piaa_format(NULL, "%s", name);
+    return strncmp(name, from, n) == 0 ? piaa_format(NULL, "%s%s", to, name + n)
+                                       : piaa_format(NULL, "%s", name);
 }
 
 /* Two checkpoints with the same weights under the same names, in the same bytes. */
@@ -121,7 +135,8 @@ static void check_same(const char *folder, const piaa_checkpoint *expected) {
     piaa_checkpoint *checkpoint = open_good(folder);
     assert_int_equal(piaa_checkpoint_count(checkpoint), piaa_checkpoint_count(expected));
     for (size_t i = 0; i < piaa_checkpoint_count(expected); i++) {
-        const piaa_tensor *a = piaa_checkpoint_at(expected, i), *b = piaa_checkpoint_tensor(checkpoint, a->name);
+        const piaa_tensor *a = piaa_checkpoint_at(expected, i),
+                          *b = piaa_checkpoint_tensor(checkpoint, a->name);
         assert_non_null(b);
         assert_int_equal(a->bytes, b->bytes);
         assert_memory_equal(a->data, b->data, a->bytes);
@@ -152,7 +167,8 @@ static void older_spellings(void **state) {
     check_same(folder, expected);
     piaa_checkpoint *checkpoint = open_good(folder);
     int64_t patch;
-    assert_true(piaa_json_int(piaa_checkpoint_image_config(checkpoint), "patch_size", &patch) && patch == 16);
+    assert_true(piaa_json_int(piaa_checkpoint_image_config(checkpoint), "patch_size", &patch) &&
+                patch == 16);
     piaa_checkpoint_close(checkpoint);
     piaa_checkpoint_close(expected);
     support_remove(folder);
@@ -177,11 +193,13 @@ static void every_spelling(void **state) {
     char *folder = support_folder();
     support_write(folder, "config.json", "{}", 2);
     copy c = {0};
-    const piaa_tensor tensor = {.dtype = "F32", .dimensions = 1, .shape = {1}, .data = "\0\0\x80\x3f", .bytes = 4};
+    const piaa_tensor tensor = {
+        .dtype = "F32", .dimensions = 1, .shape = {1}, .data = "\0\0\x80\x3f", .bytes = 4};
     for (size_t i = 0; i < PIAA_COUNT(names); i++) copy_tensor(&c, names[i][0], &tensor);
     copy_write(&c, folder, "model.safetensors");
     piaa_checkpoint *checkpoint = open_good(folder);
-    for (size_t i = 0; i < PIAA_COUNT(names); i++) assert_non_null(piaa_checkpoint_tensor(checkpoint, names[i][1]));
+    for (size_t i = 0; i < PIAA_COUNT(names); i++)
+        assert_non_null(piaa_checkpoint_tensor(checkpoint, names[i][1]));
     assert_int_equal(piaa_checkpoint_count(checkpoint), PIAA_COUNT(names));
     assert_null(piaa_checkpoint_image_config(checkpoint));
     piaa_checkpoint_close(checkpoint);
@@ -194,7 +212,9 @@ static void every_spelling(void **state) {
     assert_non_null(strstr(error.message, "visual.x of "));
     assert_non_null(strstr(error.message, "model.visual.x of "));
 
-    copy_tensor(&c, "x", &(piaa_tensor){.dtype = "I8", .dimensions = 1, .shape = {4}, .data = "abcd", .bytes = 4});
+    copy_tensor(
+        &c, "x",
+        &(piaa_tensor){.dtype = "I8", .dimensions = 1, .shape = {4}, .data = "abcd", .bytes = 4});
     copy_write(&c, folder, "model.safetensors");
     checkpoint = open_good(folder);
     assert_null(piaa_checkpoint_need(checkpoint, &error, "x", 1, (int64_t)4));
@@ -204,7 +224,8 @@ static void every_spelling(void **state) {
     support_remove(folder);
 }
 
-/* The golden model in three shards with an index; the last shard holds one tensor that the index does not list. */
+/* The golden model in three shards with an index; the last shard holds one tensor that the index
+   does not list. */
 static char *make_shards(const piaa_checkpoint *model, bool list_a_stranger) {
     char *folder = support_folder();
     copy c = {0};
@@ -216,13 +237,15 @@ static char *make_shards(const piaa_checkpoint *model, bool list_a_stranger) {
             const piaa_tensor *tensor = piaa_checkpoint_at(model, i);
             copy_tensor(&c, tensor->name, tensor);
             if (i + 1 < count)
-                piaa_text_format(&index, NULL, "%s\"%s\": \"model-%zu-of-3.safetensors\"", i ? ", " : "", tensor->name, shard + 1);
+                piaa_text_format(&index, NULL, "%s\"%s\": \"model-%zu-of-3.safetensors\"",
+                                 i ? ", " : "", tensor->name, shard + 1);
         }
         char *name = piaa_format(NULL, "model-%zu-of-3.safetensors", shard + 1);
         copy_write(&c, folder, name);
         free(name);
     }
-    piaa_text_format(&index, NULL, "%s}}", list_a_stranger ? ", \"stranger\": \"model-2-of-3.safetensors\"" : "");
+    piaa_text_format(&index, NULL, "%s}}",
+                     list_a_stranger ? ", \"stranger\": \"model-2-of-3.safetensors\"" : "");
     support_write(folder, "model.safetensors.index.json", index.data, index.length);
     free(index.data);
     copy_file(folder, "config.json");
@@ -232,7 +255,8 @@ static char *make_shards(const piaa_checkpoint *model, bool list_a_stranger) {
 static void shards(void **state) {
     (void)state;
     piaa_checkpoint *expected = open_good(QWEN);
-    char *folder = make_shards(expected, false), *second = support_join(folder, "model-2-of-3.safetensors");
+    char *folder = make_shards(expected, false),
+         *second = support_join(folder, "model-2-of-3.safetensors");
     piaa_error error = {0};
     check_same(folder, expected);
     support_clear(second);
@@ -267,12 +291,17 @@ static void fingerprints_tell_apart(void **state) {
     (void)state;
     char *folder = support_folder(), one[65], other[65];
     const float zeros[4] = {0}, different[4] = {0, 0, 0, 1};
-    piaa_tensor tensor = {.dtype = "F32", .dimensions = 2, .shape = {2, 2}, .data = zeros, .bytes = sizeof zeros};
+    piaa_tensor tensor = {
+        .dtype = "F32", .dimensions = 2, .shape = {2, 2}, .data = zeros, .bytes = sizeof zeros};
     const struct {
         const char *config, *name;
         int64_t rows;
         const float *data;
-    } models[] = {{"{}", "a", 2, zeros}, {"{ }", "a", 2, zeros}, {"{}", "b", 2, zeros}, {"{}", "a", 1, zeros}, {"{}", "a", 2, different}};
+    } models[] = {{"{}", "a", 2, zeros},
+                  {"{ }", "a", 2, zeros},
+                  {"{}", "b", 2, zeros},
+                  {"{}", "a", 1, zeros},
+                  {"{}", "a", 2, different}};
     for (size_t i = 0; i < PIAA_COUNT(models); i++) {
         copy c = {0};
         tensor.shape[0] = models[i].rows;
@@ -293,7 +322,8 @@ static void expect_refusal(const char *folder, piaa_code code, const char *compl
     piaa_error error = {0};
     assert_null(piaa_checkpoint_open(folder, &error));
     if (error.code != code || !strstr(error.message, complaint) || !strstr(error.message, folder))
-        fail_msg("\"%s\" has code %d and should say \"%s\"", error.message, (int)error.code, complaint);
+        fail_msg("\"%s\" has code %d and should say \"%s\"", error.message, (int)error.code,
+                 complaint);
 }
 
 static void folders_that_are_no_models(void **state) {

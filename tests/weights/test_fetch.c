@@ -1,5 +1,5 @@
-/* Pulling a model from a hub that misbehaves, and finding, listing and removing what was pulled.  The hub is a server on loopback
- * (server.h); git's names of the small files were made by git. */
+/* Pulling a model from a hub that misbehaves, and finding, listing and removing what was pulled.
+ * The hub is a server on loopback (server.h); git's names of the small files were made by git. */
 #include "server.h"
 
 #include "weights/fetch.h"
@@ -14,8 +14,10 @@
 #define LATER "fedcba9876543210fedcba9876543210fedcba98"
 #define WEIGHTS "/model.safetensors"
 
-static const char config[] = "{\"model_type\": \"test\"}\n", config_name[] = "6c2096e21ae474a475c870cd7c637f657f5628f0";
-static const char tokenizer[] = "hello\n", tokenizer_name[] = "ce013625030ba8dba906f756967f9e9ca394464a";
+static const char config[] = "{\"model_type\": \"test\"}\n",
+                  config_name[] = "6c2096e21ae474a475c870cd7c637f657f5628f0";
+static const char tokenizer[] = "hello\n",
+                  tokenizer_name[] = "ce013625030ba8dba906f756967f9e9ca394464a";
 
 static const piaa_gguf_wish no_wish = {0};
 
@@ -29,7 +31,7 @@ static long long stop_after; /* bytes of progress after which the stop hook says
 static long long progress_done, progress_total;
 static char warned[2048];
 
-/* -------------------------------------------------------------------------------------------------------------------- helpers */
+/* -------------------------------------------------------------------------------------- helpers */
 
 static void on_warn(void *user, const char *line) {
     (void)user;
@@ -54,7 +56,8 @@ static const piaa_hooks hooks = {.warn = on_warn, .progress = on_progress, .stop
 
 static bool pull_from(const char *from, const char *name, piaa_pulled *out, piaa_error *error) {
     piaa_fetch_options options = {.request = {.from = from}, .hooks = &hooks};
-    options.http = (piaa_http_options){.tries = 3, .pause = 0.01, .patience = 2, .connect = 5, .stall = 1};
+    options.http =
+        (piaa_http_options){.tries = 3, .pause = 0.01, .patience = 2, .connect = 5, .stall = 1};
     *error = (piaa_error){0};
     progress_done = progress_total = 0;
     return piaa_model_fetch(name, &options, out, error);
@@ -72,7 +75,8 @@ static void must_fail(const char *name, piaa_code code, const char *part) {
     piaa_pulled got;
     piaa_error error;
     if (pull_from(hub.address, name, &got, &error)) fail_msg("%s was pulled", name);
-    if (error.code != code || !strstr(error.message, part) || strchr(error.message, '\n')) fail_msg("%d %s", error.code, error.message);
+    if (error.code != code || !strstr(error.message, part) || strchr(error.message, '\n'))
+        fail_msg("%d %s", error.code, error.message);
     assert_null(strstr(error.message, "hf_secret"));
     assert_null(got.folder);
 }
@@ -124,16 +128,20 @@ static void offer(const char *path, const void *data, size_t size) {
     hub.documents[i] = elsewhere.documents[i] = (document){path, data, size};
 }
 
-static void write_list(char out[4096], const char *commit, const char *config_blob, const char *sum, long long size) {
+static void write_list(char out[4096], const char *commit, const char *config_blob, const char *sum,
+                       long long size) {
     int n = snprintf(out, 4096,
-                     "{\"id\": \"t/m\", \"sha\": \"%s\", \"siblings\": [{\"rfilename\": \"README.md\", \"size\": 1}, "
-                     "{\"rfilename\": \"pytorch_model.bin\", \"size\": 9}, {\"rfilename\": \"onnx/model.safetensors\", \"size\": 9}, "
+                     "{\"id\": \"t/m\", \"sha\": \"%s\", \"siblings\": [{\"rfilename\": "
+                     "\"README.md\", \"size\": 1}, "
+                     "{\"rfilename\": \"pytorch_model.bin\", \"size\": 9}, {\"rfilename\": "
+                     "\"onnx/model.safetensors\", \"size\": 9}, "
                      "{\"rfilename\": \"../model.safetensors\", \"size\": 9}, "
                      "{\"rfilename\": \"model.safetensors\", \"size\": %lld, \"blobId\": \"%s\", "
                      "\"lfs\": {\"sha256\": \"%s\", \"size\": %lld, \"pointerSize\": 134}}, "
                      "{\"rfilename\": \"tokenizer.json\", \"size\": 6, \"blobId\": \"%s\"}, "
                      "{\"rfilename\": \"config.json\", \"size\": %zu, \"blobId\": \"%s\"}]}",
-                     commit, size, tokenizer_name, sum, size, tokenizer_name, sizeof config - 1, config_blob);
+                     commit, size, tokenizer_name, sum, size, tokenizer_name, sizeof config - 1,
+                     config_blob);
     assert_true(n > 0 && n < 4096);
 }
 
@@ -147,8 +155,9 @@ static void spoil(server *s, size_t i, fault f) {
 
 static int begin(void **state) {
     (void)state;
-    static const char *const variables[] = {"HF_TOKEN",   "HF_TOKEN_PATH", "HF_ENDPOINT",   "HF_HUB_CACHE",
-                                            "http_proxy", "https_proxy",   "SSL_CERT_FILE", "ALL_PROXY"};
+    static const char *const variables[] = {"HF_TOKEN",      "HF_TOKEN_PATH", "HF_ENDPOINT",
+                                            "HF_HUB_CACHE",  "http_proxy",    "https_proxy",
+                                            "SSL_CERT_FILE", "ALL_PROXY"};
     for (size_t i = 0; i < PIAA_COUNT(variables); i++) unsetenv(variables[i]);
     scratch = support_folder();
     char *cache = support_join(scratch, "cache"), *home = support_join(scratch, "hf");
@@ -176,7 +185,7 @@ static int end(void **state) {
     return 0;
 }
 
-/* --------------------------------------------------------------------------------------------------------------- when all is well */
+/* ----------------------------------------------------------------------------- when all is well */
 
 static void needed_files_alone(void **state) {
     (void)state;
@@ -223,7 +232,8 @@ static void later_revision_shares_files(void **state) {
     char text[4096];
     must_pull("t/m");
     write_list(text, LATER, "", weights_sum, WEIGHTS_SIZE);
-    char *blob = strstr(text, "\"size\": 23, \"blobId\": \"\""); /* no checksum for the new config.json */
+    char *blob =
+        strstr(text, "\"size\": 23, \"blobId\": \"\""); /* no checksum for the new config.json */
     assert_non_null(blob);
     memcpy(blob, "\"size\": 24               ", 24);
     offer_list(text);
@@ -266,7 +276,7 @@ static void endpoint_from_environment(void **state) {
     check_whole();
 }
 
-/* ------------------------------------------------------------------------------------------------------------- broken connections */
+/* --------------------------------------------------------------------------- broken connections */
 
 static void drop_then_resume(void **state) {
     (void)state;
@@ -359,7 +369,7 @@ static void nobody_there(void **state) {
     assert_non_null(strstr(error.message, "cannot be reached"));
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- wrong content */
+/* -------------------------------------------------------------------------------- wrong content */
 
 static void wrong_length(void **state) {
     (void)state;
@@ -403,12 +413,14 @@ static void wrong_leftover(void **state) {
     check_whole();
     unlink(path);
     weights[5] ^= 1;
-    support_write(folder, "model.safetensors.part", weights, sizeof weights); /* as long as it has to be */
+    support_write(folder, "model.safetensors.part", weights,
+                  sizeof weights); /* as long as it has to be */
     weights[5] ^= 1;
     must_pull("t/m");
     check_whole();
     unlink(path);
-    support_write(folder, "model.safetensors.part", weights, sizeof weights); /* whole and right: no request */
+    support_write(folder, "model.safetensors.part", weights,
+                  sizeof weights); /* whole and right: no request */
     int before = server_asked(&hub, WEIGHTS);
     must_pull("t/m");
     assert_int_equal(server_asked(&hub, WEIGHTS), before);
@@ -426,21 +438,28 @@ static void bad_lists(void **state) {
         {"", "t/m", PIAA_FORMAT},
         {"<html>Sign in to the hotel's network</html>", "t/m", PIAA_FORMAT},
         {"[]", "not a hub's list", PIAA_FORMAT},
-        {"{\"sha\": \"../../../../../../tmp/0123456789abcdef012345\", \"siblings\": []}", "not a hub's list", PIAA_FORMAT},
+        {"{\"sha\": \"../../../../../../tmp/0123456789abcdef012345\", \"siblings\": []}",
+         "not a hub's list", PIAA_FORMAT},
         {"{\"sha\": \"" COMMIT "\", \"siblings\": {}}", "not a hub's list", PIAA_FORMAT},
         {"{\"sha\": \"" COMMIT "\", \"siblings\": []}", "no config.json", PIAA_UNSUPPORTED},
-        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"a.gguf\"}]}", "no vision part (mmproj)", PIAA_UNSUPPORTED},
-        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"mmproj.gguf\"}]}", "no GGUF file of a text model", PIAA_UNSUPPORTED},
-        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, {\"rfilename\": \"pytorch_model.bin\"}]}",
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"a.gguf\"}]}",
+         "no vision part (mmproj)", PIAA_UNSUPPORTED},
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"mmproj.gguf\"}]}",
+         "no GGUF file of a text model", PIAA_UNSUPPORTED},
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, "
+         "{\"rfilename\": \"pytorch_model.bin\"}]}",
          "PyTorch pickles", PIAA_UNSUPPORTED},
-        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}]}", "no model.safetensors", PIAA_UNSUPPORTED},
-        {"{\"sha\": \"" COMMIT
-         "\", \"siblings\": [{\"rfilename\": \"config.json\", \"size\": -5}, {\"rfilename\": \"model.safetensors\"}]}",
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}]}",
+         "no model.safetensors", PIAA_UNSUPPORTED},
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\", \"size\": -5}, "
+         "{\"rfilename\": \"model.safetensors\"}]}",
          "is none", PIAA_FORMAT},
-        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\", \"size\": 5, \"blobId\": \"xyz\"}, {\"rfilename\": "
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\", \"size\": 5, "
+         "\"blobId\": \"xyz\"}, {\"rfilename\": "
          "\"model.safetensors\"}]}",
          "is none", PIAA_FORMAT},
-        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, {\"rfilename\": \"config.json\"}, {\"rfilename\": "
+        {"{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, "
+         "{\"rfilename\": \"config.json\"}, {\"rfilename\": "
          "\"model.safetensors\"}]}",
          "twice", PIAA_FORMAT},
     };
@@ -453,12 +472,16 @@ static void bad_lists(void **state) {
 
 static void shards(void **state) {
     (void)state;
-    static const char text[] = "{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, "
-                               "{\"rfilename\": \"model-00002-of-00002.safetensors\"}, {\"rfilename\": \"consolidated.safetensors\"}, "
-                               "{\"rfilename\": \"model-00001-of-00002.safetensors\"}, {\"rfilename\": \"model.safetensors.index.json\"}]}";
+    static const char text[] =
+        "{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, "
+        "{\"rfilename\": \"model-00002-of-00002.safetensors\"}, {\"rfilename\": "
+        "\"consolidated.safetensors\"}, "
+        "{\"rfilename\": \"model-00001-of-00002.safetensors\"}, {\"rfilename\": "
+        "\"model.safetensors.index.json\"}]}";
     piaa_hub_list list;
     piaa_error error = {0};
-    if (!piaa_hub_list_parse(text, strlen(text), "t/m", &no_wish, &list, &error)) fail_msg("%s", error.message);
+    if (!piaa_hub_list_parse(text, strlen(text), "t/m", &no_wish, &list, &error))
+        fail_msg("%s", error.message);
     assert_int_equal(list.count, 4);
     assert_string_equal(list.files[0].name, "config.json");
     assert_string_equal(list.files[1].name, "model.safetensors.index.json");
@@ -467,7 +490,7 @@ static void shards(void **state) {
     piaa_hub_list_free(&list);
 }
 
-/* -------------------------------------------------------------------------------------------------------------- answers that say no */
+/* -------------------------------------------------------------------------- answers that say no */
 
 static void statuses(void **state) {
     (void)state;
@@ -477,13 +500,17 @@ static void statuses(void **state) {
     } cases[] = {
         {"?blobs=true", "X-Error-Code: RepoNotFound\r\n", NULL, "put your token in HF_TOKEN", 401},
         {"?blobs=true", NULL, "hf_secret", "refuses the token (HF_TOKEN)", 401},
-        {"?blobs=true", "X-Error-Code: RepoNotFound\r\n", NULL, "has no model t/m: check the spelling", 404},
+        {"?blobs=true", "X-Error-Code: RepoNotFound\r\n", NULL,
+         "has no model t/m: check the spelling", 404},
         {"?blobs=true", "X-Error-Code: RevisionNotFound\r\n", NULL, "no revision main", 404},
         {"?blobs=true", NULL, NULL, "answers with status 400", 400},
-        {"/config.json", "X-Error-Code: GatedRepo\r\n", NULL, "then put your token in HF_TOKEN", 401},
-        {"/config.json", "X-Error-Code: GatedRepo\r\n", "hf_secret", "with the account that your token", 403},
+        {"/config.json", "X-Error-Code: GatedRepo\r\n", NULL, "then put your token in HF_TOKEN",
+         401},
+        {"/config.json", "X-Error-Code: GatedRepo\r\n", "hf_secret",
+         "with the account that your token", 403},
         {"/config.json", NULL, NULL, "only to those who accept its terms", 403},
-        {WEIGHTS, "X-Error-Code: EntryNotFound\r\n", NULL, "lists model.safetensors in t/m but does not have it", 404},
+        {WEIGHTS, "X-Error-Code: EntryNotFound\r\n", NULL,
+         "lists model.safetensors in t/m but does not have it", 404},
     };
     for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
         if (cases[i].token)
@@ -506,7 +533,9 @@ static void busy_server(void **state) {
     clock_gettime(CLOCK_MONOTONIC, &start);
     must_pull("t/m");
     clock_gettime(CLOCK_MONOTONIC, &finish);
-    assert_true((double)(finish.tv_sec - start.tv_sec) + (double)(finish.tv_nsec - start.tv_nsec) * 1e-9 >= 0.99); /* it did wait */
+    assert_true((double)(finish.tv_sec - start.tv_sec) +
+                    (double)(finish.tv_nsec - start.tv_nsec) * 1e-9 >=
+                0.99); /* it did wait */
     check_whole();
     spoil(&hub, 0, (fault){"?blobs=true", STATUS, 1, 429, "Retry-After: 86400\r\n"});
     must_fail("t/m", PIAA_IO, "asks to wait 86400 s");
@@ -516,7 +545,7 @@ static void busy_server(void **state) {
     must_fail("t/m", PIAA_IO, "status 500");
 }
 
-/* --------------------------------------------------------------------------------------------------------------- token and redirects */
+/* -------------------------------------------------------------------------- token and redirects */
 
 static void token_stays_at_home(void **state) {
     (void)state;
@@ -526,10 +555,12 @@ static void token_stays_at_home(void **state) {
     spoil(&hub, 1, (fault){"/config.json", REDIRECT, 1, 0, ""}); /* to the same host */
     must_pull("t/m");
     check_whole();
-    for (size_t i = 0; i < hub.request_count; i++) assert_string_equal(hub.requests[i].token, "hf_secret");
+    for (size_t i = 0; i < hub.request_count; i++)
+        assert_string_equal(hub.requests[i].token, "hf_secret");
     assert_int_equal(server_asked(&hub, "/config.json"), 2);
     assert_int_equal(elsewhere.request_count, 2);
-    for (size_t i = 0; i < elsewhere.request_count; i++) assert_string_equal(elsewhere.requests[i].token, "");
+    for (size_t i = 0; i < elsewhere.request_count; i++)
+        assert_string_equal(elsewhere.requests[i].token, "");
     assert_int_equal(elsewhere.requests[1].from, 1000);
 }
 
@@ -540,14 +571,16 @@ static void token_after_detour(void **state) {
     spoil(&hub, 0, (fault){"/config.json", REDIRECT, 1, 0, elsewhere.address});
     spoil(&elsewhere, 0, (fault){"/config.json", REDIRECT, 1, 0, elsewhere.address});
     must_pull("t/m");
-    for (size_t i = 0; i < elsewhere.request_count; i++) assert_string_equal(elsewhere.requests[i].token, "");
+    for (size_t i = 0; i < elsewhere.request_count; i++)
+        assert_string_equal(elsewhere.requests[i].token, "");
 }
 
 static void bad_redirects(void **state) {
     (void)state;
     spoil(&hub, 0, (fault){"?blobs=true", REDIRECT, 1000, 0, ""});
     must_fail("t/m", PIAA_IO, "redirects in a circle");
-    static const char *const targets[] = {"file:///etc/passwd?", "ftp://127.0.0.1", "gopher://127.0.0.1/x", "http://user:word@127.0.0.1:1"};
+    static const char *const targets[] = {"file:///etc/passwd?", "ftp://127.0.0.1",
+                                          "gopher://127.0.0.1/x", "http://user:word@127.0.0.1:1"};
     for (size_t i = 0; i < PIAA_COUNT(targets); i++) {
         spoil(&hub, 0, (fault){"?blobs=true", REDIRECT, 1, 0, targets[i]});
         must_fail("t/m", PIAA_IO, "redirects to an address that is none");
@@ -589,8 +622,12 @@ static void token_and_plain_http(void **state) {
 
 static void bad_addresses(void **state) {
     (void)state;
-    static const char *const addresses[] = {
-        "", "127.0.0.1", "file:///tmp", "https://", "http://user:sesame@127.0.0.1", "http://127.0.0.1/?x"};
+    static const char *const addresses[] = {"",
+                                            "127.0.0.1",
+                                            "file:///tmp",
+                                            "https://",
+                                            "http://user:sesame@127.0.0.1",
+                                            "http://127.0.0.1/?x"};
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++) {
         piaa_pulled got;
         piaa_error error;
@@ -600,7 +637,7 @@ static void bad_addresses(void **state) {
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------ stops, full disks */
+/* ---------------------------------------------------------------------------- stops, full disks */
 
 static void stop_then_resume(void **state) {
     (void)state;
@@ -673,17 +710,20 @@ static void no_room_in_the_middle(void **state) {
     check_whole();
 }
 
-/* A real one, where this process may mount it; sizes are not listed, so that it is found out in the middle only. */
+/* A real one, where this process may mount it; sizes are not listed, so that it is found out in the
+   middle only. */
 static void full_disk(void **state) {
     (void)state;
     char *cache = support_join(scratch, "cache");
     assert_int_equal(mkdir(cache, 0700), 0);
-    char *command = piaa_format(NULL, "mount -t tmpfs -o size=1m piaa-test '%s' 2>/dev/null", cache);
+    char *command =
+        piaa_format(NULL, "mount -t tmpfs -o size=1m piaa-test '%s' 2>/dev/null", cache);
     bool mounted = getuid() == 0 && system(command) == 0;
     free(command);
     if (mounted) {
-        static const char text[] = "{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, "
-                                   "{\"rfilename\": \"model.safetensors\"}]}";
+        static const char text[] =
+            "{\"sha\": \"" COMMIT "\", \"siblings\": [{\"rfilename\": \"config.json\"}, "
+            "{\"rfilename\": \"model.safetensors\"}]}";
         piaa_pulled got;
         piaa_error error;
         offer_list(text);
@@ -699,7 +739,7 @@ static void full_disk(void **state) {
     if (!mounted) skip();
 }
 
-/* ------------------------------------------------------------------------------------------------------------ names, lists, removing */
+/* ----------------------------------------------------------------------- names, lists, removing */
 
 static void names(void **state) {
     (void)state;
@@ -712,15 +752,18 @@ static void names(void **state) {
     assert_string_equal(name.name, "gemma-3-12b-it");
     assert_string_equal(name.revision, "v1.0");
     assert_true(name.given);
-    static const char *const bad[] = {"",     "qwen",   "a/b/c",       "../b",    "a/..",   "a/.b",   "/b",    "a/",    "-a/b", "a b/c",
-                                      "a/b@", "a/b@-x", "a/b@../../x", "a/b@x y", "a--b/c", "a/b--c", "a/b?x", "a/b#x", "a/b\n"};
+    static const char *const bad[] = {"",       "qwen",   "a/b/c",       "../b",    "a/..",
+                                      "a/.b",   "/b",     "a/",          "-a/b",    "a b/c",
+                                      "a/b@",   "a/b@-x", "a/b@../../x", "a/b@x y", "a--b/c",
+                                      "a/b--c", "a/b?x",  "a/b#x",       "a/b\n"};
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
         piaa_error error = {0};
         if (piaa_hub_name_parse(bad[i], &name, &error)) fail_msg("%s", bad[i]);
         assert_int_equal(error.code, PIAA_USAGE);
     }
     const char *repository;
-    for (size_t i = 0; piaa_hub_short_name(i, &repository); i++) assert_true(piaa_hub_name_parse(repository, &name, NULL));
+    for (size_t i = 0; piaa_hub_short_name(i, &repository); i++)
+        assert_true(piaa_hub_name_parse(repository, &name, NULL));
 }
 
 static void locate(void **state) {
@@ -754,7 +797,8 @@ static void list_and_remove(void **state) {
     assert_string_equal(piaa_pulled_list_at(list, 0)->revision, "main");
     assert_string_equal(piaa_pulled_list_at(list, 0)->commit, COMMIT);
     assert_true(piaa_pulled_list_at(list, 0)->complete && !piaa_pulled_list_at(list, 0)->shared);
-    assert_int_equal(piaa_pulled_list_at(list, 0)->bytes, WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
+    assert_int_equal(piaa_pulled_list_at(list, 0)->bytes,
+                     WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
     piaa_pulled_list_free(list);
     assert_false(piaa_pulled_remove("t/m@main", &bytes, &error));
     assert_int_equal(error.code, PIAA_USAGE);
@@ -788,7 +832,8 @@ static void hugging_face_cache(void **state) {
         {"tokenizer.json", tokenizer_name, tokenizer, sizeof tokenizer - 1},
         {"model.safetensors", weights_sum, weights, sizeof weights},
     };
-    char *model = support_join(scratch, "hf/hub/models--t--m"), *blobs = support_join(model, "blobs"), *refs = support_join(model, "refs");
+    char *model = support_join(scratch, "hf/hub/models--t--m"),
+         *blobs = support_join(model, "blobs"), *refs = support_join(model, "refs");
     char *snapshot = support_join(model, "snapshots/" COMMIT);
     char *command = piaa_format(NULL, "mkdir -p '%s' '%s' '%s'", blobs, refs, snapshot);
     assert_int_equal(system(command), 0);
@@ -797,7 +842,8 @@ static void hugging_face_cache(void **state) {
     for (size_t i = 0; i < PIAA_COUNT(files); i++) {
         assert_null(piaa_model_locate("t/m", NULL)); /* as long as it is not complete */
         support_write(blobs, files[i].blob, files[i].data, files[i].size);
-        char *target = piaa_format(NULL, "../../blobs/%s", files[i].blob), *link = support_join(snapshot, files[i].file);
+        char *target = piaa_format(NULL, "../../blobs/%s", files[i].blob),
+             *link = support_join(snapshot, files[i].file);
         assert_int_equal(symlink(target, link), 0);
         free(target);
         free(link);
@@ -808,7 +854,8 @@ static void hugging_face_cache(void **state) {
     assert_non_null(list = piaa_pulled_list_read(NULL));
     assert_int_equal(piaa_pulled_list_count(list), 1);
     assert_true(piaa_pulled_list_at(list, 0)->shared && piaa_pulled_list_at(list, 0)->complete);
-    assert_int_equal(piaa_pulled_list_at(list, 0)->bytes, WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
+    assert_int_equal(piaa_pulled_list_at(list, 0)->bytes,
+                     WEIGHTS_SIZE + sizeof config - 1 + sizeof tokenizer - 1);
     piaa_pulled_list_free(list);
     error = (piaa_error){0};
     assert_false(piaa_pulled_remove("t/m", &bytes, &error));
@@ -839,50 +886,67 @@ static void hugging_face_cache(void **state) {
     free(snapshot);
 }
 
-/* -------------------------------------------------------------------------------------------------------- repositories of GGUF files */
+/* ------------------------------------------------------------------- repositories of GGUF files */
 
 /* How publishers name their files, and which two are taken. */
 static void gguf_choices(void **state) {
     (void)state;
     static const struct {
-        const char *files[12], *quant, *text, *vision; /* vision NULL: refused, and the message says `text` */
+        const char *files[12], *quant, *text,
+            *vision; /* vision NULL: refused, and the message says `text` */
         const char *label;
     } cases[] = {
-        {{"gemma-3-4b-it-Q4_K_M.gguf", "gemma-3-4b-it-Q8_0.gguf", "gemma-3-4b-it-f16.gguf", "mmproj-model-f16.gguf"},
+        {{"gemma-3-4b-it-Q4_K_M.gguf", "gemma-3-4b-it-Q8_0.gguf", "gemma-3-4b-it-f16.gguf",
+          "mmproj-model-f16.gguf"},
          "",
          "gemma-3-4b-it-Q4_K_M.gguf",
          "mmproj-model-f16.gguf",
          "Q4_K_M"},
-        {{"gemma-3-4b-it-Q4_K_M.gguf", "gemma-3-4b-it-Q8_0.gguf", "gemma-3-4b-it-f16.gguf", "mmproj-model-f16.gguf"},
+        {{"gemma-3-4b-it-Q4_K_M.gguf", "gemma-3-4b-it-Q8_0.gguf", "gemma-3-4b-it-f16.gguf",
+          "mmproj-model-f16.gguf"},
          "f16",
          "gemma-3-4b-it-f16.gguf",
          "mmproj-model-f16.gguf",
          "F16"},
-        {{"Qwen3VL-4B-Instruct-F16.gguf", "Qwen3VL-4B-Instruct-Q4_K_M.gguf", "Qwen3VL-4B-Instruct-Q8_0.gguf",
-          "mmproj-Qwen3VL-4B-Instruct-F16.gguf", "mmproj-Qwen3VL-4B-Instruct-Q8_0.gguf"},
+        {{"Qwen3VL-4B-Instruct-F16.gguf", "Qwen3VL-4B-Instruct-Q4_K_M.gguf",
+          "Qwen3VL-4B-Instruct-Q8_0.gguf", "mmproj-Qwen3VL-4B-Instruct-F16.gguf",
+          "mmproj-Qwen3VL-4B-Instruct-Q8_0.gguf"},
          "q8_0",
          "Qwen3VL-4B-Instruct-Q8_0.gguf",
          "mmproj-Qwen3VL-4B-Instruct-F16.gguf",
          "Q8_0"},
-        {{"google_gemma-3-4b-it-IQ4_XS.gguf", "google_gemma-3-4b-it-Q8_0.gguf", "google_gemma-3-4b-it-imatrix.gguf",
-          "mmproj-google_gemma-3-4b-it-bf16.gguf", "mmproj-google_gemma-3-4b-it-f16.gguf", "mmproj-google_gemma-3-4b-it-f32.gguf"},
+        {{"google_gemma-3-4b-it-IQ4_XS.gguf", "google_gemma-3-4b-it-Q8_0.gguf",
+          "google_gemma-3-4b-it-imatrix.gguf", "mmproj-google_gemma-3-4b-it-bf16.gguf",
+          "mmproj-google_gemma-3-4b-it-f16.gguf", "mmproj-google_gemma-3-4b-it-f32.gguf"},
          "",
          "google_gemma-3-4b-it-Q8_0.gguf",
          "mmproj-google_gemma-3-4b-it-bf16.gguf",
          "Q8_0"},
-        {{"gemma-3-4b-it-q4_0.gguf", "mmproj-model-f16-4B.gguf"}, "", "gemma-3-4b-it-q4_0.gguf", "mmproj-model-f16-4B.gguf", "Q4_0"},
+        {{"gemma-3-4b-it-q4_0.gguf", "mmproj-model-f16-4B.gguf"},
+         "",
+         "gemma-3-4b-it-q4_0.gguf",
+         "mmproj-model-f16-4B.gguf",
+         "Q4_0"},
         {{"M.Q4_K_M.gguf", "M.Q4_K_S.gguf", "M.mmproj-Q8_0.gguf", "M.mmproj-fp16.gguf"},
          "",
          "M.Q4_K_M.gguf",
          "M.mmproj-fp16.gguf",
          "Q4_K_M"},
-        {{"Qwen3.5-4B.Q4_K_M.gguf", "Qwen3.5-4B.BF16-mmproj.gguf"}, "", "Qwen3.5-4B.Q4_K_M.gguf", "Qwen3.5-4B.BF16-mmproj.gguf", "Q4_K_M"},
+        {{"Qwen3.5-4B.Q4_K_M.gguf", "Qwen3.5-4B.BF16-mmproj.gguf"},
+         "",
+         "Qwen3.5-4B.Q4_K_M.gguf",
+         "Qwen3.5-4B.BF16-mmproj.gguf",
+         "Q4_K_M"},
         {{"m-Q4_K_XL.gguf", "m-UD-Q4_K_XL.gguf", "m-Q4_K_M.gguf", "mmproj-F16.gguf"},
          "UD-Q4_K_XL",
          "m-UD-Q4_K_XL.gguf",
          "mmproj-F16.gguf",
          "m-UD-Q4_K_XL"},
-        {{"m-UD-Q4_K_XL.gguf", "m-Q4_K_M.gguf", "mmproj-F16.gguf"}, "UD-Q4_K_XL", "m-UD-Q4_K_XL.gguf", "mmproj-F16.gguf", "Q4_K_XL"},
+        {{"m-UD-Q4_K_XL.gguf", "m-Q4_K_M.gguf", "mmproj-F16.gguf"},
+         "UD-Q4_K_XL",
+         "m-UD-Q4_K_XL.gguf",
+         "mmproj-F16.gguf",
+         "Q4_K_XL"},
         {{"model.gguf", "mmproj.gguf"}, "", "model.gguf", "mmproj.gguf", "model"},
         {{"m-BF16-00001-of-00002.gguf", "m-BF16-00002-of-00002.gguf", "m-Q8_0.gguf", "mmproj.gguf"},
          "",
@@ -900,14 +964,26 @@ static void gguf_choices(void **state) {
          "Q6_K (3.25 GB), Q5_K_M (3.25 GB)",
          NULL,
          NULL},
-        {{"m-Q6_K.gguf", "mmproj.gguf"}, "Q2_K", "of the kind Q2_K; it holds Q6_K (3.25 GB)", NULL, NULL},
+        {{"m-Q6_K.gguf", "mmproj.gguf"},
+         "Q2_K",
+         "of the kind Q2_K; it holds Q6_K (3.25 GB)",
+         NULL,
+         NULL},
         {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"},
          "",
          "several models: name one of these behind a colon (t/m:…): a-Q4_K_M (",
          NULL,
          NULL},
-        {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"}, "Q4_K_M", "no model, or several, of the kind Q4_K_M", NULL, NULL},
-        {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"}, "b-q4_k_m", "b-Q4_K_M.gguf", "mmproj.gguf", "b-Q4_K_M"},
+        {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"},
+         "Q4_K_M",
+         "no model, or several, of the kind Q4_K_M",
+         NULL,
+         NULL},
+        {{"a-Q4_K_M.gguf", "b-Q4_K_M.gguf", "mmproj.gguf"},
+         "b-q4_k_m",
+         "b-Q4_K_M.gguf",
+         "mmproj.gguf",
+         "b-Q4_K_M"},
         {{"m-Q8_0.gguf", "mmproj-a-F16.gguf", "mmproj-b-F16.gguf"},
          "",
          "several vision parts: name one with --mmproj: mmproj-a-F16.gguf (",
@@ -919,13 +995,15 @@ static void gguf_choices(void **state) {
     for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
         piaa_gguf_offer offers[12];
         size_t count = 0;
-        for (; count < 12 && cases[i].files[count]; count++) offers[count] = (piaa_gguf_offer){cases[i].files[count], 3250000000};
+        for (; count < 12 && cases[i].files[count]; count++)
+            offers[count] = (piaa_gguf_offer){cases[i].files[count], 3250000000};
         piaa_gguf_wish wish = {.quant = cases[i].quant};
         piaa_gguf_choice choice;
         piaa_error error = {0};
         bool ok = piaa_gguf_choose(offers, count, &wish, "t/m", &choice, &error);
         if (ok != (cases[i].vision != NULL)) fail_msg("case %zu: %s", i, error.message);
-        if (!ok && !strstr(error.message, cases[i].text)) fail_msg("case %zu: %s", i, error.message);
+        if (!ok && !strstr(error.message, cases[i].text))
+            fail_msg("case %zu: %s", i, error.message);
         if (!ok) continue;
         assert_string_equal(offers[choice.text].name, cases[i].text);
         assert_string_equal(offers[choice.vision].name, cases[i].vision);
@@ -952,7 +1030,8 @@ static void gguf_names(void **state) {
                 {"t/m:Q8_0@v1", "Q8_0", "v1"},
                 {"hf.co/t/m:UD-Q4_K_XL", "UD-Q4_K_XL", "main"},
                 {"https://huggingface.co/t/m", "", "main"}};
-    static const char *const bad[] = {"t/m:", "t/m:a:b", "t/m@a@b", "t/m:../x", "t/m:.x", "t/m:a/b", "ftp://t/m", "https://t/m/x"};
+    static const char *const bad[] = {"t/m:",   "t/m:a:b", "t/m@a@b",   "t/m:../x",
+                                      "t/m:.x", "t/m:a/b", "ftp://t/m", "https://t/m/x"};
     piaa_hub_name name;
     for (size_t i = 0; i < PIAA_COUNT(good); i++) {
         piaa_error error = {0};
@@ -966,16 +1045,18 @@ static void gguf_names(void **state) {
         if (piaa_hub_name_parse(bad[i], &name, NULL)) fail_msg("%s", bad[i]);
 }
 
-static const char gguf_list[] = "{\"sha\": \"" COMMIT "\", \"siblings\": ["
-                                "{\"rfilename\": \"README.md\", \"size\": 1}, {\"rfilename\": \"config.json\", \"size\": 1}, "
-                                "{\"rfilename\": \"m-Q4_K_M.gguf\", \"size\": %d, \"lfs\": {\"sha256\": \"%s\"}}, "
-                                "{\"rfilename\": \"m-Q8_0.gguf\", \"size\": %d, \"lfs\": {\"sha256\": \"%s\"}}, "
-                                "{\"rfilename\": \"sub/m-Q6_K.gguf\", \"size\": 1}, "
-                                "{\"rfilename\": \"mmproj-m-Q8_0.gguf\", \"size\": 6, \"blobId\": \"%s\"}, "
-                                "{\"rfilename\": \"mmproj-m-F16.gguf\", \"size\": 6, \"blobId\": \"%s\"}]}";
+static const char gguf_list[] =
+    "{\"sha\": \"" COMMIT "\", \"siblings\": ["
+    "{\"rfilename\": \"README.md\", \"size\": 1}, {\"rfilename\": \"config.json\", \"size\": 1}, "
+    "{\"rfilename\": \"m-Q4_K_M.gguf\", \"size\": %d, \"lfs\": {\"sha256\": \"%s\"}}, "
+    "{\"rfilename\": \"m-Q8_0.gguf\", \"size\": %d, \"lfs\": {\"sha256\": \"%s\"}}, "
+    "{\"rfilename\": \"sub/m-Q6_K.gguf\", \"size\": 1}, "
+    "{\"rfilename\": \"mmproj-m-Q8_0.gguf\", \"size\": 6, \"blobId\": \"%s\"}, "
+    "{\"rfilename\": \"mmproj-m-F16.gguf\", \"size\": 6, \"blobId\": \"%s\"}]}";
 
 static void offer_gguf(char text[4096]) {
-    int n = snprintf(text, 4096, gguf_list, WEIGHTS_SIZE, weights_sum, WEIGHTS_SIZE, weights_sum, tokenizer_name, tokenizer_name);
+    int n = snprintf(text, 4096, gguf_list, WEIGHTS_SIZE, weights_sum, WEIGHTS_SIZE, weights_sum,
+                     tokenizer_name, tokenizer_name);
     assert_true(n > 0 && n < 4096);
     offer_list(text);
     offer("/t/m/resolve/" COMMIT "/m-Q4_K_M.gguf", weights, sizeof weights);
@@ -988,7 +1069,8 @@ static void check_located(const char *name, const char *rest) {
     piaa_error error = {0};
     char *found = piaa_model_locate(name, &error), *expected = rest ? in_cache(rest) : NULL;
     if ((found == NULL) != (expected == NULL) || (found && strcmp(found, expected) != 0))
-        fail_msg("%s is at %s, not at %s: %s", name, found ? found : "no place", expected ? expected : "none", error.message);
+        fail_msg("%s is at %s, not at %s: %s", name, found ? found : "no place",
+                 expected ? expected : "none", error.message);
     free(found);
     free(expected);
 }
@@ -1000,7 +1082,8 @@ static void gguf_pull(void **state) {
     (void)state;
     char text[4096];
     offer_gguf(text);
-    spoil(&hub, 0, (fault){"/m-Q4_K_M.gguf", DROP, 1, 1700000, NULL}); /* it goes on as with safetensors */
+    spoil(&hub, 0,
+          (fault){"/m-Q4_K_M.gguf", DROP, 1, 1700000, NULL}); /* it goes on as with safetensors */
     spoil(&hub, 1, (fault){"/mmproj-m-F16.gguf", WRONG_BYTES, 1, 0, NULL});
     must_fail("t/m", PIAA_FORMAT, "mmproj-m-F16.gguf came with the git SHA-1 checksum");
     assert_int_equal(hub.requests[2].from, 1700000);
@@ -1032,7 +1115,8 @@ static void gguf_pull(void **state) {
     assert_int_equal(piaa_pulled_list_count(list), 2);
     assert_string_equal(piaa_pulled_list_at(list, 0)->name, "t/m:Q4_K_M");
     assert_string_equal(piaa_pulled_list_at(list, 1)->name, "t/m:Q8_0");
-    assert_true(piaa_pulled_list_at(list, 1)->complete && piaa_pulled_list_at(list, 1)->bytes == WEIGHTS_SIZE + 6);
+    assert_true(piaa_pulled_list_at(list, 1)->complete &&
+                piaa_pulled_list_at(list, 1)->bytes == WEIGHTS_SIZE + 6);
     piaa_pulled_list_free(list);
 
     int64_t bytes;
@@ -1050,23 +1134,27 @@ static void gguf_files_by_name(void **state) {
     (void)state;
     char text[4096];
     offer_gguf(text);
-    piaa_fetch_options options = {.request = {.from = hub.address, .file = "m-Q8_0.gguf", .mmproj = "mmproj-m-Q8_0.gguf"}};
+    piaa_fetch_options options = {
+        .request = {.from = hub.address, .file = "m-Q8_0.gguf", .mmproj = "mmproj-m-Q8_0.gguf"}};
     piaa_pulled got;
     piaa_error error = {0};
     if (!piaa_model_fetch("t/m", &options, &got, &error)) fail_msg("%s", error.message);
     assert_string_equal(got.name, "t/m:Q8_0");
     piaa_pulled_clear(&got);
     check_cached(Q8 "/mmproj-m-Q8_0.gguf", tokenizer, sizeof tokenizer - 1);
-    must_pull("t/m:Q8_0"); /* the usual vision part takes the other's place, so that the folder is one model */
+    must_pull("t/m:Q8_0"); /* the usual vision part takes the other's place, so that the folder is
+                              one model */
     check_cached(Q8 "/mmproj-m-F16.gguf", tokenizer, sizeof tokenizer - 1);
     assert_false(cached(Q8 "/mmproj-m-Q8_0.gguf"));
     options.request.file = "m-Q9.gguf";
     assert_false(piaa_model_fetch("t/m", &options, &got, &error));
-    assert_non_null(strstr(error.message, "has no file m-Q9.gguf; it holds Q4_K_M (3.0 MB), Q8_0 (3.0 MB)"));
+    assert_non_null(
+        strstr(error.message, "has no file m-Q9.gguf; it holds Q4_K_M (3.0 MB), Q8_0 (3.0 MB)"));
     must_fail("t/m:Q5_0", PIAA_USAGE, "of the kind Q5_0; it holds Q4_K_M");
     /* A repository of safetensors has none to choose. */
     offer_list(list_text);
-    must_fail("t/m:Q8_0", PIAA_USAGE, "holds no GGUF files to choose from: leave out what stands behind the colon");
+    must_fail("t/m:Q8_0", PIAA_USAGE,
+              "holds no GGUF files to choose from: leave out what stands behind the colon");
     must_pull("t/m");
     check_whole(); /* named without a kind, it is the safetensors from now on */
     check_located("t/m:Q8_0", Q8);
@@ -1107,7 +1195,8 @@ static void gguf_in_hugging_face_cache(void **state) {
     assert_int_equal(piaa_pulled_list_count(list), 1);
     assert_string_equal(piaa_pulled_list_at(list, 0)->name, "t/m:Q8_0");
     assert_string_equal(piaa_pulled_list_at(list, 0)->folder, pair);
-    assert_true(piaa_pulled_list_at(list, 0)->shared && piaa_pulled_list_at(list, 0)->bytes == WEIGHTS_SIZE + 6);
+    assert_true(piaa_pulled_list_at(list, 0)->shared &&
+                piaa_pulled_list_at(list, 0)->bytes == WEIGHTS_SIZE + 6);
     piaa_pulled_list_free(list);
     must_pull("t/m:Q4_K_M"); /* what they do not have goes to our place */
     check_located("t/m:Q4_K_M", Q4);
@@ -1117,7 +1206,7 @@ static void gguf_in_hugging_face_cache(void **state) {
     free(snapshot);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------------------ TLS */
+/* ------------------------------------------------------------------------------------------ TLS */
 
 static int free_port(void) {
     server s;
@@ -1128,7 +1217,9 @@ static int free_port(void) {
 
 static bool can_connect(int port) {
     int fd = socket(AF_INET, SOCK_STREAM, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)port)};
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                  .sin_port = htons((uint16_t)port)};
     bool ok = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
     close(fd);
     return ok;
@@ -1137,26 +1228,30 @@ static bool can_connect(int port) {
 /* A whole answer in a file, as openssl's test server wants it. */
 static void answer(const char *name, const char *head, const void *data, size_t size) {
     piaa_text text = {0};
-    assert_true(piaa_text_format(&text, NULL, "HTTP/1.0 %s\r\nContent-Length: %zu\r\n\r\n", head, size));
+    assert_true(
+        piaa_text_format(&text, NULL, "HTTP/1.0 %s\r\nContent-Length: %zu\r\n\r\n", head, size));
     assert_true(piaa_text_add(&text, data, size, NULL));
     support_write(scratch, name, text.data, text.length);
     free(text.data);
 }
 
-/* A certificate that nobody vouches for is refused, and taken once its maker is named as an authority; from there a redirect to plain http
- * is not followed.  openssl's own test server hands out the files below the folder that it is started in. */
+/* A certificate that nobody vouches for is refused, and taken once its maker is named as an
+ * authority; from there a redirect to plain http is not followed.  openssl's own test server hands
+ * out the files below the folder that it is started in. */
 static void certificates(void **state) {
     (void)state;
     if (system("openssl version >/dev/null 2>&1") != 0) skip();
     char *command = piaa_format(NULL,
                                 "cd '%s' && mkdir -p api/models/t/m/revision t/m/resolve/" COMMIT
-                                " && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem -out cert.pem -days 2 -subj /CN=localhost "
+                                " && openssl req -x509 -newkey rsa:2048 -nodes -keyout key.pem "
+                                "-out cert.pem -days 2 -subj /CN=localhost "
                                 "-addext subjectAltName=DNS:localhost,IP:127.0.0.1 >/dev/null 2>&1",
                                 scratch);
     assert_int_equal(system(command), 0);
     free(command);
     answer("api/models/t/m/revision/main?blobs=true", "200 OK", list_text, strlen(list_text));
-    char *head = piaa_format(NULL, "302 Found\r\nLocation: %s/api/models/t/m/revision/main?blobs=true", hub.address);
+    char *head = piaa_format(
+        NULL, "302 Found\r\nLocation: %s/api/models/t/m/revision/main?blobs=true", hub.address);
     answer("api/models/t/m/revision/plain?blobs=true", head, "", 0);
     free(head);
     answer("t/m/resolve/" COMMIT "/config.json", "200 OK", config, sizeof config - 1);
@@ -1170,7 +1265,8 @@ static void certificates(void **state) {
         int null = open("/dev/null", O_RDWR);
         dup2(null, 0), dup2(null, 1), dup2(null, 2);
         if (chdir(scratch) == 0)
-            execlp("openssl", "openssl", "s_server", "-accept", port, "-key", "key.pem", "-cert", "cert.pem", "-HTTP", (char *)0);
+            execlp("openssl", "openssl", "s_server", "-accept", port, "-key", "key.pem", "-cert",
+                   "cert.pem", "-HTTP", (char *)0);
         _exit(1);
     }
     for (int i = 0; i < 200 && !can_connect(atoi(port)); i++) nap(50);
@@ -1188,9 +1284,11 @@ static void certificates(void **state) {
     free(bundle);
     piaa_pulled_clear(&got);
     assert_false(first);
-    if (!strstr(refused.message, "the certificate of 127.0.0.1 cannot be verified")) fail_msg("%s", refused.message);
+    if (!strstr(refused.message, "the certificate of 127.0.0.1 cannot be verified"))
+        fail_msg("%s", refused.message);
     assert_false(second);
-    if (!strstr(plain.message, "redirects from https to plain http, which is refused")) fail_msg("%s", plain.message);
+    if (!strstr(plain.message, "redirects from https to plain http, which is refused"))
+        fail_msg("%s", plain.message);
     assert_int_equal(hub.request_count, 0);
     if (!third) fail_msg("%s", error.message);
     check_whole();
@@ -1198,7 +1296,8 @@ static void certificates(void **state) {
 
 int main(void) {
     uint32_t word = 1;
-    for (size_t i = 0; i < sizeof weights; i++) weights[i] = (unsigned char)((word = word * 1664525 + 1013904223) >> 24);
+    for (size_t i = 0; i < sizeof weights; i++)
+        weights[i] = (unsigned char)((word = word * 1664525 + 1013904223) >> 24);
     piaa_sha hash;
     piaa_sha256_begin(&hash);
     piaa_sha_add(&hash, weights, sizeof weights);

@@ -1,5 +1,6 @@
-/* GGUF: pairs that llama.cpp's converter wrote against the folders they were made from; every type of block against the gguf package;
- * the real vocabularies through GGUF metadata; and files that are not what they should be. */
+/* GGUF: pairs that llama.cpp's converter wrote against the folders they were made from; every type
+ * of block against the gguf package; the real vocabularies through GGUF metadata; and files that
+ * are not what they should be. */
 #include "support.h"
 
 #include "text/tokenizer.h"
@@ -21,7 +22,7 @@ static float *values_of(const piaa_tensor *tensor) {
     return values;
 }
 
-/* ----------------------------------------------------------------------------------- against the folders they are from */
+/* ------------------------------------------------------------ against the folders they are from */
 
 static const struct {
     const char *pair, *folder;
@@ -38,10 +39,13 @@ static void same_weights(void **state) {
         piaa_checkpoint *pair = open_good(pairs[p].pair), *folder = open_good(pairs[p].folder);
         size_t compared = 0;
         for (size_t i = 0; i < piaa_checkpoint_count(folder); i++) {
-            const piaa_tensor *expected = piaa_checkpoint_at(folder, i), *tensor = piaa_checkpoint_tensor(pair, expected->name);
-            if (strstr(expected->name, "vision_tower.head.")) continue; /* SigLIP's own, which Gemma does not use */
+            const piaa_tensor *expected = piaa_checkpoint_at(folder, i),
+                              *tensor = piaa_checkpoint_tensor(pair, expected->name);
+            if (strstr(expected->name, "vision_tower.head."))
+                continue; /* SigLIP's own, which Gemma does not use */
             if (!tensor) fail_msg("%s holds no %s", pairs[p].pair, expected->name);
-            if (tensor->dimensions != expected->dimensions || memcmp(tensor->shape, expected->shape, sizeof tensor->shape) != 0)
+            if (tensor->dimensions != expected->dimensions ||
+                memcmp(tensor->shape, expected->shape, sizeof tensor->shape) != 0)
                 fail_msg("%s: %s has another shape", pairs[p].pair, expected->name);
             float *a = values_of(tensor), *b = values_of(expected);
             double e = support_relative_error(a, b, (size_t)piaa_tensor_count(tensor));
@@ -87,16 +91,20 @@ static void same_values(const cJSON *made, const cJSON *real, const char *where,
                                            "use_bidirectional_attention"};
     for (const cJSON *item = real->child; item; item = item->next) {
         bool skip = cJSON_IsNull(item);
-        for (size_t i = 0; i < PIAA_COUNT(left_out); i++) skip = skip || (item->string && strcmp(item->string, left_out[i]) == 0);
+        for (size_t i = 0; i < PIAA_COUNT(left_out); i++)
+            skip = skip || (item->string && strcmp(item->string, left_out[i]) == 0);
         if (skip) continue;
-        if (strcmp(where, ".vision_config") == 0 && strcmp(item->string, "rope_parameters") == 0) continue;
+        if (strcmp(where, ".vision_config") == 0 && strcmp(item->string, "rope_parameters") == 0)
+            continue;
         char *name = piaa_format(NULL, "%s.%s", where, item->string ? item->string : "");
-        const cJSON *other = item->string ? cJSON_GetObjectItemCaseSensitive(made, item->string) : made->child;
+        const cJSON *other =
+            item->string ? cJSON_GetObjectItemCaseSensitive(made, item->string) : made->child;
         if (!other) fail_msg("the configuration made from GGUF has no %s", name);
         if (cJSON_IsObject(item)) {
             same_values(other, item, name, compared);
         } else if (cJSON_IsNumber(item)) {
-            if (!(fabs(item->valuedouble - other->valuedouble) <= 1e-6 * fabs(item->valuedouble))) fail_msg("%s differs", name);
+            if (!(fabs(item->valuedouble - other->valuedouble) <= 1e-6 * fabs(item->valuedouble)))
+                fail_msg("%s differs", name);
         } else if (!cJSON_Compare(item, other, true)) {
             fail_msg("%s differs", name);
         }
@@ -114,12 +122,15 @@ static void same_configuration(void **state) {
         assert_true(compared > 25);
         assert_string_equal(piaa_json_string(piaa_checkpoint_config(pair), "model_type"),
                             piaa_json_string(piaa_checkpoint_config(folder), "model_type"));
-        const cJSON *made = piaa_checkpoint_image_config(pair), *real = piaa_checkpoint_image_config(folder);
+        const cJSON *made = piaa_checkpoint_image_config(pair),
+                    *real = piaa_checkpoint_image_config(folder);
         static const char *const keys[] = {"image_mean", "image_std", "resample", "rescale_factor"};
         for (size_t i = 0; i < PIAA_COUNT(keys); i++)
-            assert_true(cJSON_Compare(piaa_json_find(made, keys[i]), piaa_json_find(real, keys[i]), true));
+            assert_true(
+                cJSON_Compare(piaa_json_find(made, keys[i]), piaa_json_find(real, keys[i]), true));
         char one[65], two[65];
-        assert_true(piaa_checkpoint_fingerprint(pair, one, NULL) && piaa_checkpoint_fingerprint(folder, two, NULL));
+        assert_true(piaa_checkpoint_fingerprint(pair, one, NULL) &&
+                    piaa_checkpoint_fingerprint(folder, two, NULL));
         assert_string_not_equal(one, two);
         assert_string_equal(piaa_checkpoint_folder(pair), pairs[p].pair);
         piaa_checkpoint_close(pair);
@@ -127,17 +138,20 @@ static void same_configuration(void **state) {
     }
 }
 
-/* -------------------------------------------------------------------------------------------------------- tokenizers */
+/* ----------------------------------------------------------------------------------- tokenizers */
 
-static void same_ids(const piaa_tokenizer *a, const piaa_tokenizer *b, const char *text, size_t size) {
+static void same_ids(const piaa_tokenizer *a, const piaa_tokenizer *b, const char *text,
+                     size_t size) {
     piaa_error error = {0};
     piaa_ids x = {0}, y = {0};
-    if (!piaa_tokenizer_encode(a, text, size, &x, &error) || !piaa_tokenizer_encode(b, text, size, &y, &error))
+    if (!piaa_tokenizer_encode(a, text, size, &x, &error) ||
+        !piaa_tokenizer_encode(b, text, size, &y, &error))
         fail_msg("%s", error.message);
     if (x.count != y.count || (x.count && memcmp(x.items, y.items, x.count * sizeof *x.items) != 0))
         fail_msg("other ids for \"%.*s\"", (int)size, text);
     size_t m, n;
-    char *back = piaa_tokenizer_decode(a, x.items, x.count, &m, &error), *expected = piaa_tokenizer_decode(b, x.items, x.count, &n, &error);
+    char *back = piaa_tokenizer_decode(a, x.items, x.count, &m, &error),
+         *expected = piaa_tokenizer_decode(b, x.items, x.count, &n, &error);
     assert_true(back && expected && m == n && memcmp(back, expected, m) == 0);
     free(back);
     free(expected);
@@ -146,7 +160,8 @@ static void same_ids(const piaa_tokenizer *a, const piaa_tokenizer *b, const cha
 }
 
 static void same_ids_on_all_texts(const piaa_tokenizer *a, const piaa_tokenizer *b) {
-    static const char *const files[] = {PIAA_GOLDEN "/tokens.json", PIAA_SOURCE "/tests/text/tokens.json"};
+    static const char *const files[] = {PIAA_GOLDEN "/tokens.json",
+                                        PIAA_SOURCE "/tests/text/tokens.json"};
     size_t texts = 0;
     for (size_t f = 0; f < PIAA_COUNT(files); f++) {
         cJSON *golden = piaa_json_read(files[f], 64 << 20, NULL);
@@ -154,7 +169,8 @@ static void same_ids_on_all_texts(const piaa_tokenizer *a, const piaa_tokenizer 
         for (const cJSON *family = golden->child; family; family = family->next) {
             const cJSON *rows = f ? piaa_json_find(family, "rows") : family;
             for (const cJSON *row = rows->child; row; row = row->next, texts++) {
-                const char *text = f ? piaa_json_string(row, "bytes") : piaa_json_string(row, "text");
+                const char *text =
+                    f ? piaa_json_string(row, "bytes") : piaa_json_string(row, "text");
                 size_t size = f ? strlen(text) / 2 : strlen(text);
                 char *bytes = piaa_alloc(size, 1, NULL);
                 unsigned byte = 0;
@@ -191,7 +207,7 @@ static void same_tokenizer(void **state) {
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------ block types */
+/* ---------------------------------------------------------------------------------- block types */
 
 static void every_type(void **state) {
     PIAA_UNUSED(state);
@@ -217,7 +233,7 @@ static void every_type(void **state) {
     piaa_gguf_close(file);
 }
 
-/* -------------------------------------------------------------------------------------------------- files made by hand */
+/* --------------------------------------------------------------------------- files made by hand */
 
 static void put(piaa_text *out, uint64_t value, size_t bytes) {
     for (size_t i = 0; i < bytes; i++) {
@@ -243,7 +259,8 @@ static void put_header(piaa_text *out, uint64_t tensors, uint64_t keys) {
     put(out, keys, 8);
 }
 
-static void put_tensor(piaa_text *out, const char *name, uint64_t columns, uint64_t rows, uint64_t type, uint64_t offset) {
+static void put_tensor(piaa_text *out, const char *name, uint64_t columns, uint64_t rows,
+                       uint64_t type, uint64_t offset) {
     put_text(out, name, strlen(name));
     put(out, 2, 4);
     put(out, columns, 8);
@@ -302,21 +319,27 @@ static void good_file(void **state) {
     assert_true(piaa_gguf_number(file, "real", &real) && real == 1.5);
     assert_false(piaa_gguf_int(file, "real", &whole));
     assert_true(piaa_gguf_bool(file, "yes", &yes) && yes);
-    assert_false(piaa_gguf_int(file, "yes", &whole) || piaa_gguf_int(file, "text", &whole) || piaa_gguf_int(file, "none", &whole) ||
-                 piaa_gguf_int(file, "numbers", &whole) || piaa_gguf_bool(file, "small", &yes));
+    assert_false(piaa_gguf_int(file, "yes", &whole) || piaa_gguf_int(file, "text", &whole) ||
+                 piaa_gguf_int(file, "none", &whole) || piaa_gguf_int(file, "numbers", &whole) ||
+                 piaa_gguf_bool(file, "small", &yes));
     assert_null(piaa_gguf_string(file, "list"));
     piaa_gguf_array list;
     size_t size;
-    assert_true(piaa_gguf_get_array(file, "list", &list) && list.count == 2 && piaa_gguf_array_is_text(&list));
+    assert_true(piaa_gguf_get_array(file, "list", &list) && list.count == 2 &&
+                piaa_gguf_array_is_text(&list));
     assert_memory_equal(piaa_gguf_next_text(&list, &size), "one", 3);
     piaa_gguf_next_text(&list, &size);
     assert_int_equal(size, 0);
-    assert_true(piaa_gguf_get_array(file, "numbers", &list) && list.count == 3 && !piaa_gguf_array_is_text(&list));
+    assert_true(piaa_gguf_get_array(file, "numbers", &list) && list.count == 3 &&
+                !piaa_gguf_array_is_text(&list));
     for (int i = 1; i <= 3; i++) assert_true(piaa_gguf_next_number(&list) == i);
     assert_false(piaa_gguf_get_array(file, "text", &list));
-    const piaa_tensor *plain = piaa_gguf_find(file, "plain"), *blocks = piaa_gguf_find(file, "blocks");
-    assert_true(plain && plain->type == PIAA_F32 && plain->dimensions == 2 && plain->shape[0] == 3 && plain->shape[1] == 32);
-    assert_true(blocks && blocks->type == PIAA_QUANTISED && blocks->bytes == 136 && blocks->shape[0] == 2);
+    const piaa_tensor *plain = piaa_gguf_find(file, "plain"),
+                      *blocks = piaa_gguf_find(file, "blocks");
+    assert_true(plain && plain->type == PIAA_F32 && plain->dimensions == 2 &&
+                plain->shape[0] == 3 && plain->shape[1] == 32);
+    assert_true(blocks && blocks->type == PIAA_QUANTISED && blocks->bytes == 136 &&
+                blocks->shape[0] == 2);
     assert_string_equal(blocks->dtype, "q8_0");
     assert_null(piaa_gguf_find(file, "plain2"));
     assert_ptr_equal(piaa_gguf_at(file, 0), plain);
@@ -326,7 +349,8 @@ static void good_file(void **state) {
     free(text.data);
 }
 
-/* Every prefix of a good file is refused, with a line that names it; and no byte changed anywhere does harm. */
+/* Every prefix of a good file is refused, with a line that names it; and no byte changed anywhere
+   does harm. */
 static void cut_and_changed(void **state) {
     PIAA_UNUSED(state);
     piaa_text text = {0};
@@ -380,7 +404,8 @@ static void lies(void **state) {
     piaa_text text = {0};
     for (size_t i = 0; i < PIAA_COUNT(tensors); i++, text.length = 0) {
         put_header(&text, 1, 0);
-        put_tensor(&text, "t", tensors[i].columns, tensors[i].rows, tensors[i].type, tensors[i].offset);
+        put_tensor(&text, "t", tensors[i].columns, tensors[i].rows, tensors[i].type,
+                   tensors[i].offset);
         pad(&text, 128);
         refuse(&text, tensors[i].code, tensors[i].message);
     }
@@ -389,12 +414,14 @@ static void lies(void **state) {
         put_tensor(&text, "a", 32, 1, 0, 0);
         put_tensor(&text, twice ? "a" : "b", 32, 1, 0, twice ? 128 : 96);
         pad(&text, 256);
-        refuse(&text, PIAA_FORMAT, twice ? "tensor a occurs twice" : "tensor b overlaps another tensor");
+        refuse(&text, PIAA_FORMAT,
+               twice ? "tensor a occurs twice" : "tensor b overlaps another tensor");
     }
     static const struct {
         uint64_t alignment;
         bool good;
-    } alignments[] = {{8, true}, {64, true}, {0, false}, {1, false}, {48, false}, {1ULL << 31, false}};
+    } alignments[] = {{8, true},  {64, true},  {0, false},
+                      {1, false}, {48, false}, {1ULL << 31, false}};
     for (size_t i = 0; i < PIAA_COUNT(alignments); i++, text.length = 0) {
         piaa_error error;
         put_header(&text, 0, 1);
@@ -423,7 +450,8 @@ static void lies(void **state) {
         put_key(&text, "odd", nested ? PIAA_GGUF_ARRAY : 13);
         put(&text, PIAA_GGUF_ARRAY, 4);
         put(&text, 1, 8);
-        refuse(&text, PIAA_FORMAT, nested ? "the value of odd has type 9" : "the value of odd has type 13");
+        refuse(&text, PIAA_FORMAT,
+               nested ? "the value of odd has type 9" : "the value of odd has type 13");
     }
     put_header(&text, 0, 2);
     for (int i = 0; i < 2; i++) {
@@ -439,12 +467,16 @@ static void lies(void **state) {
     for (size_t i = 0; i < PIAA_COUNT(heads); i++, text.length = 0) {
         assert_true(piaa_text_add(&text, heads[i][0], i == 3 ? 23 : 8, NULL));
         pad(&text, 64);
-        refuse(&text, i % 2 && i < 3 ? PIAA_UNSUPPORTED : i == 2 ? PIAA_UNSUPPORTED : PIAA_FORMAT, heads[i][1]);
+        refuse(&text,
+               i % 2 && i < 3 ? PIAA_UNSUPPORTED
+               : i == 2       ? PIAA_UNSUPPORTED
+                              : PIAA_FORMAT,
+               heads[i][1]);
     }
     free(text.data);
 }
 
-/* --------------------------------------------------------------------------------------------- pairs that are no pairs */
+/* ---------------------------------------------------------------------- pairs that are no pairs */
 
 static void link_to(const char *folder, const char *name, const char *target) {
     char *path = support_join(folder, name);
@@ -479,17 +511,22 @@ static void folders_and_neighbours(void **state) {
     remove(broken);
     link_to(folder, "vision2.gguf", GGUF "qwen3vl-mmproj-f32.gguf");
     expect(folder, PIAA_USAGE, "several vision parts beside it, vision.gguf and vision2.gguf");
-    link_to(folder, "mmproj-text.gguf", GGUF "qwen3vl-mmproj-f32.gguf"); /* as piaa model convert would call it */
+    link_to(folder, "mmproj-text.gguf",
+            GGUF "qwen3vl-mmproj-f32.gguf"); /* as piaa model convert would call it */
     piaa_checkpoint_close(open_good(folder));
     char *named = piaa_format(NULL, "%s,%s/vision2.gguf", alone, folder);
     piaa_checkpoint_close(open_good(named));
     char *missing = piaa_format(NULL, "%s,%s/vision3.gguf", alone, folder);
     expect(missing, PIAA_IO, "vision3.gguf");
-    expect(PIAA_GOLDEN "/gguf", PIAA_USAGE, "holds several models, gemma3-f32.gguf and qwen3vl-bf16.gguf");
-    expect(GGUF "qwen3vl-mmproj-f32.gguf", PIAA_USAGE, "is the vision part (mmproj) of a model: name the text model");
-    expect(GGUF "qwen3vl-f32.gguf," GGUF "gemma3-mmproj-f32.gguf", PIAA_MISMATCH, "another kind of model");
+    expect(PIAA_GOLDEN "/gguf", PIAA_USAGE,
+           "holds several models, gemma3-f32.gguf and qwen3vl-bf16.gguf");
+    expect(GGUF "qwen3vl-mmproj-f32.gguf", PIAA_USAGE,
+           "is the vision part (mmproj) of a model: name the text model");
+    expect(GGUF "qwen3vl-f32.gguf," GGUF "gemma3-mmproj-f32.gguf", PIAA_MISMATCH,
+           "another kind of model");
     expect(GGUF "qwen3vl-f32.gguf," GGUF "qwen3vl-bf16.gguf", PIAA_MISMATCH,
-           "qwen3vl-bf16.gguf is a GGUF file of the architecture qwen3vl, not the vision part (mmproj) of");
+           "qwen3vl-bf16.gguf is a GGUF file of the architecture qwen3vl, not the vision part "
+           "(mmproj) of");
     expect(PIAA_GOLDEN "/gguf_types/types.gguf", PIAA_UNSUPPORTED, "the architecture types");
     free(missing);
     free(named);
@@ -502,19 +539,23 @@ static void folders_and_neighbours(void **state) {
 static void expect_pair(const char *path, const char *vision, piaa_code code, const char *part) {
     piaa_error error = {0};
     piaa_checkpoint *checkpoint = piaa_checkpoint_open_pair(path, vision, &error);
-    if (checkpoint) fail_msg("opened %s with %s, which should be refused with \"%s\"", path, vision, part);
-    if (error.code != code || !strstr(error.message, part)) fail_msg("%d: \"%s\" does not say \"%s\"", error.code, error.message, part);
+    if (checkpoint)
+        fail_msg("opened %s with %s, which should be refused with \"%s\"", path, vision, part);
+    if (error.code != code || !strstr(error.message, part))
+        fail_msg("%d: \"%s\" does not say \"%s\"", error.code, error.message, part);
 }
 
 static void named_vision_parts(void **state) {
     PIAA_UNUSED(state);
     static const char text[] = GGUF "qwen3vl-f32.gguf", vision[] = GGUF "qwen3vl-mmproj-f32.gguf";
-    char *folder = support_folder(), *other = support_folder(), *copy = support_join(folder, "model.gguf");
+    char *folder = support_folder(), *other = support_folder(),
+         *copy = support_join(folder, "model.gguf");
     piaa_error error = {0};
     link_to(folder, "model.gguf", text);
     link_to(folder, "mmproj-a.gguf", vision);
     link_to(folder, "mmproj-b.gguf", vision);
-    const char *const ways[] = {text, copy, folder}; /* beside others; the one text model of a folder */
+    const char *const ways[] = {text, copy,
+                                folder}; /* beside others; the one text model of a folder */
     for (size_t i = 0; i < PIAA_COUNT(ways); i++) {
         piaa_checkpoint *c = piaa_checkpoint_open_pair(ways[i], vision, &error);
         if (!c) fail_msg("%s", error.message);
@@ -527,12 +568,15 @@ static void named_vision_parts(void **state) {
     expect_pair(copy, GGUF "absent.gguf", PIAA_IO, "absent.gguf");
     expect_pair(GGUF "absent.gguf", vision, PIAA_IO, "absent.gguf");
     expect_pair(copy, text, PIAA_MISMATCH, "not the vision part (mmproj) of");
-    expect_pair(vision, vision, PIAA_USAGE, "is the vision part (mmproj) of a model: name the text model");
+    expect_pair(vision, vision, PIAA_USAGE,
+                "is the vision part (mmproj) of a model: name the text model");
     expect_pair(copy, GGUF "gemma3-mmproj-f32.gguf", PIAA_MISMATCH, "another kind of model");
-    expect_pair(copy, PIAA_GOLDEN "/gguf_types/types.gguf", PIAA_MISMATCH, "the architecture types");
+    expect_pair(copy, PIAA_GOLDEN "/gguf_types/types.gguf", PIAA_MISMATCH,
+                "the architecture types");
     expect_pair(copy, PIAA_GOLDEN "/qwen3vl/config.json", PIAA_FORMAT, "is not a GGUF file");
     expect_pair(copy, PIAA_GOLDEN, PIAA_IO, PIAA_GOLDEN);
-    expect_pair(PIAA_GOLDEN "/qwen3vl", vision, PIAA_USAGE, "holds safetensors, which have the vision encoder inside");
+    expect_pair(PIAA_GOLDEN "/qwen3vl", vision, PIAA_USAGE,
+                "holds safetensors, which have the vision encoder inside");
     expect_pair(PIAA_GOLDEN "/qwen3vl/config.json", vision, PIAA_FORMAT, "is not a GGUF file");
     expect_pair(other, vision, PIAA_FORMAT, "holds no GGUF file");
     char *pair = piaa_format(NULL, "%s,%s", copy, vision);
@@ -551,7 +595,8 @@ static void named_vision_parts(void **state) {
 }
 
 /* A copy of a golden file with one 32-bit number under a key changed. */
-static void write_changed(const char *folder, const char *name, const char *golden, const char *key, uint32_t value) {
+static void write_changed(const char *folder, const char *name, const char *golden, const char *key,
+                          uint32_t value) {
     char *path = support_join(GGUF, golden);
     size_t size = 0, n = strlen(key);
     char *bytes = piaa_file_read(path, 16 << 20, &size, NULL);
@@ -571,9 +616,11 @@ static void values_that_do_not_fit(void **state) {
     char *own = piaa_format(NULL, "%s,%s/mmproj.gguf", text, folder);
     char *golden = piaa_format(NULL, "%s,%s", text, GGUF "qwen3vl-mmproj-f32.gguf");
     link_to(folder, "text.gguf", GGUF "qwen3vl-f32.gguf");
-    write_changed(folder, "mmproj.gguf", "qwen3vl-mmproj-f32.gguf", "clip.vision.projection_dim", 128);
+    write_changed(folder, "mmproj.gguf", "qwen3vl-mmproj-f32.gguf", "clip.vision.projection_dim",
+                  128);
     expect(own, PIAA_MISMATCH, "makes vectors of 128 values");
-    write_changed(folder, "mmproj.gguf", "qwen3vl-mmproj-f32.gguf", "clip.vision.attention.head_count", 0);
+    write_changed(folder, "mmproj.gguf", "qwen3vl-mmproj-f32.gguf",
+                  "clip.vision.attention.head_count", 0);
     expect(own, PIAA_FORMAT, "clip.vision.attention.head_count is 0, expected 1 to 1024");
     remove(text);
     write_changed(folder, "text.gguf", "qwen3vl-f32.gguf", "qwen3vl.block_count", 4000000000u);
@@ -583,7 +630,8 @@ static void values_that_do_not_fit(void **state) {
     expect(golden, PIAA_MISMATCH, "has 2 deepstack layers");
     /* A tokenizer cut into words in a way that is not known */
     remove(text);
-    write_changed(folder, "text.gguf", "qwen3vl-f32.gguf", "tokenizer.ggml.pre", 5); /* the length's lower half: the same */
+    write_changed(folder, "text.gguf", "qwen3vl-f32.gguf", "tokenizer.ggml.pre",
+                  5); /* the length's lower half: the same */
     piaa_checkpoint *checkpoint = open_good(golden);
     piaa_tokenizer_close(piaa_checkpoint_tokenizer(checkpoint, NULL));
     piaa_checkpoint_close(checkpoint);
@@ -593,10 +641,11 @@ static void values_that_do_not_fit(void **state) {
     support_remove(folder);
 }
 
-/* ---------------------------------------------------------------------------------- Gemma's vocabulary as SentencePiece */
+/* ---------------------------------------------------------- Gemma's vocabulary as SentencePiece */
 
-/* The real tokenizer.json as llama.cpp's converter writes the tokenizer.model of the same vocabulary: no merges but scores.  A token's
- * score falls with its id, from 0 for the first that SentencePiece learnt (494). */
+/* The real tokenizer.json as llama.cpp's converter writes the tokenizer.model of the same
+ * vocabulary: no merges but scores.  A token's score falls with its id, from 0 for the first that
+ * SentencePiece learnt (494). */
 static void sentencepiece(void **state) {
     PIAA_UNUSED(state);
     piaa_error error = {0};
@@ -632,7 +681,8 @@ static void sentencepiece(void **state) {
     for (int i = 0; i < COUNT; i++) {
         piaa_text one = {0};
         for (const char *at = tokens[i]; *at;) {
-            bool mark = kinds[i] == 4 && strncmp(at, "\xE2\x96\x81", 3) == 0; /* the converter writes these as spaces */
+            bool mark = kinds[i] == 4 && strncmp(at, "\xE2\x96\x81", 3) ==
+                                             0; /* the converter writes these as spaces */
             assert_true(piaa_text_add(&one, mark ? " " : at, 1, NULL));
             at += mark ? 3 : 1;
         }
@@ -661,16 +711,19 @@ static void sentencepiece(void **state) {
     cJSON *made = piaa_gguf_tokenizer(file, &error);
     if (!made) fail_msg("%s", error.message);
     /* The merges are the published ones, in their order. */
-    const cJSON *a = piaa_json_find(made, "model.merges")->child, *b = piaa_json_find(root, "model.merges")->child;
+    const cJSON *a = piaa_json_find(made, "model.merges")->child,
+                *b = piaa_json_find(root, "model.merges")->child;
     size_t merges = 0;
     for (; a && b; a = a->next, b = b->next, merges++) {
         const char *left = cJSON_IsArray(b) ? b->child->valuestring : b->valuestring;
         size_t n = strlen(left);
-        if (strncmp(a->valuestring, left, n) != 0 || (cJSON_IsArray(b) && strcmp(a->valuestring + n + 1, b->child->next->valuestring) != 0))
+        if (strncmp(a->valuestring, left, n) != 0 ||
+            (cJSON_IsArray(b) && strcmp(a->valuestring + n + 1, b->child->next->valuestring) != 0))
             fail_msg("merge %zu is \"%s\"", merges, a->valuestring);
     }
     assert_true(!a && !b && merges > 500000);
-    piaa_tokenizer *from_gguf = piaa_tokenizer_from_json(made, "made", &error), *real = piaa_tokenizer_from_json(root, "real", &error);
+    piaa_tokenizer *from_gguf = piaa_tokenizer_from_json(made, "made", &error),
+                   *real = piaa_tokenizer_from_json(root, "real", &error);
     if (!from_gguf || !real) fail_msg("%s", error.message);
     same_ids_on_all_texts(from_gguf, real);
     piaa_tokenizer_close(from_gguf);

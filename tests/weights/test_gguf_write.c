@@ -1,5 +1,6 @@
-/* The pair we write against the pair that llama.cpp's converter wrote from the same folder: every tensor to the byte.  Quantised files are
- * read back; so is the real vocabulary of Gemma, written as SentencePiece scores. */
+/* The pair we write against the pair that llama.cpp's converter wrote from the same folder: every
+ * tensor to the byte.  Quantised files are read back; so is the real vocabulary of Gemma, written
+ * as SentencePiece scores. */
 #include "support.h"
 
 #include "weights/gguf_meta.h"
@@ -29,7 +30,8 @@ static void convert(const char *from, const char *folder, const char *kind_name)
     char *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "mmproj.gguf");
     piaa_checkpoint *checkpoint = open_good(from);
     assert_true(piaa_gguf_kind_parse(kind_name, &kind));
-    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error)) fail_msg("%s", error.message);
+    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error))
+        fail_msg("%s", error.message);
     piaa_checkpoint_close(checkpoint);
     free(text);
     free(vision);
@@ -38,12 +40,15 @@ static void convert(const char *from, const char *folder, const char *kind_name)
 static void expect_same(const piaa_gguf *made, const piaa_gguf *golden) {
     assert_int_equal(piaa_gguf_count(made), piaa_gguf_count(golden));
     for (size_t i = 0; i < piaa_gguf_count(golden); i++) {
-        const piaa_tensor *expected = piaa_gguf_at(golden, i), *tensor = piaa_gguf_find(made, expected->name);
+        const piaa_tensor *expected = piaa_gguf_at(golden, i),
+                          *tensor = piaa_gguf_find(made, expected->name);
         if (!tensor) fail_msg("%s holds no %s", piaa_gguf_where(made), expected->name);
-        if (tensor->ggml_type != expected->ggml_type || tensor->dimensions != expected->dimensions ||
+        if (tensor->ggml_type != expected->ggml_type ||
+            tensor->dimensions != expected->dimensions ||
             memcmp(tensor->shape, expected->shape, sizeof tensor->shape) != 0)
             fail_msg("%s has another type or shape", expected->name);
-        if (memcmp(tensor->data, expected->data, expected->bytes) != 0) fail_msg("%s has other values", expected->name);
+        if (memcmp(tensor->data, expected->data, expected->bytes) != 0)
+            fail_msg("%s has other values", expected->name);
     }
 }
 
@@ -74,8 +79,9 @@ static void expect_same_keys(const piaa_gguf *made, const piaa_gguf *golden) {
                                           "tokenizer.ggml.bos_token_id",
                                           "tokenizer.ggml.unknown_token_id",
                                           "tokenizer.ggml.padding_token_id"};
-    static const char *const texts[] = {"general.architecture",    "general.type",       "clip.projector_type",
-                                        "tokenizer.ggml.model",    "tokenizer.ggml.pre", "tokenizer.chat_template",
+    static const char *const texts[] = {"general.architecture",    "general.type",
+                                        "clip.projector_type",     "tokenizer.ggml.model",
+                                        "tokenizer.ggml.pre",      "tokenizer.chat_template",
                                         "gemma3.rope.scaling.type"};
     for (size_t i = 0; i < PIAA_COUNT(numbers); i++) {
         double a = -1, b = -1;
@@ -85,7 +91,8 @@ static void expect_same_keys(const piaa_gguf *made, const piaa_gguf *golden) {
     }
     for (size_t i = 0; i < PIAA_COUNT(texts); i++) {
         const char *a = piaa_gguf_string(made, texts[i]), *b = piaa_gguf_string(golden, texts[i]);
-        if ((a == NULL) != (b == NULL) || (a && strcmp(a, b) != 0)) fail_msg("%s is \"%s\"", texts[i], a ? a : "");
+        if ((a == NULL) != (b == NULL) || (a && strcmp(a, b) != 0))
+            fail_msg("%s is \"%s\"", texts[i], a ? a : "");
     }
 }
 
@@ -97,13 +104,15 @@ static void as_llama_cpp_writes(void **state) {
         {PIAA_GOLDEN "/qwen3vl", "f32", "qwen3vl-f32.gguf", "qwen3vl-mmproj-f32.gguf"},
         {PIAA_GOLDEN "/qwen3vl", "bf16", "qwen3vl-bf16.gguf", NULL},
         {PIAA_GOLDEN "/gemma3", "f32", "gemma3-f32.gguf", "gemma3-mmproj-f32.gguf"},
-        {GGUF "qwen3vl-f32.gguf", "f32", "qwen3vl-f32.gguf", "qwen3vl-mmproj-f32.gguf"}, /* a pair again */
+        {GGUF "qwen3vl-f32.gguf", "f32", "qwen3vl-f32.gguf",
+         "qwen3vl-mmproj-f32.gguf"}, /* a pair again */
         {GGUF "qwen3vl-f32.gguf", "bf16", "qwen3vl-bf16.gguf", NULL},
     };
     for (size_t i = 0; i < PIAA_COUNT(models); i++) {
         char *folder = support_folder();
         convert(models[i].from, folder, models[i].kind);
-        piaa_gguf *text = open_file(folder, "text.gguf"), *vision = open_file(folder, "mmproj.gguf");
+        piaa_gguf *text = open_file(folder, "text.gguf"),
+                  *vision = open_file(folder, "mmproj.gguf");
         piaa_gguf *golden = open_file(GGUF, models[i].text);
         expect_same(text, golden);
         expect_same_keys(text, golden);
@@ -119,7 +128,10 @@ static void as_llama_cpp_writes(void **state) {
         /* The limits of an image's size are kept, which llama.cpp's converter leaves out. */
         piaa_checkpoint *pair = open_good(folder);
         int64_t most = 0;
-        if (i < 2) assert_true(piaa_json_int(piaa_checkpoint_image_config(pair), "size.longest_edge", &most) && most == 65536);
+        if (i < 2)
+            assert_true(
+                piaa_json_int(piaa_checkpoint_image_config(pair), "size.longest_edge", &most) &&
+                most == 65536);
         piaa_checkpoint_close(pair);
         support_remove(folder);
     }
@@ -130,8 +142,10 @@ static void quantised(void **state) {
     static const struct {
         const char *kind;
         double limit;
-    } kinds[] = {{"f16", 4e-4}, {"bf16", 2e-3}, {"q8_0", 1e-2}, {"q6_K", 2e-2}, {"q5_K", 5e-2}, {"q4_K", 9e-2}};
-    static const char *const folders[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3", PIAA_SOURCE "/models/demo"};
+    } kinds[] = {{"f16", 4e-4},  {"bf16", 2e-3}, {"q8_0", 1e-2},
+                 {"q6_K", 2e-2}, {"q5_K", 5e-2}, {"q4_K", 9e-2}};
+    static const char *const folders[] = {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/gemma3",
+                                          PIAA_SOURCE "/models/demo"};
     for (size_t k = 0; k < PIAA_COUNT(kinds); k++)
         for (size_t f = 0; f < PIAA_COUNT(folders); f++) {
             char *folder = support_folder();
@@ -140,23 +154,27 @@ static void quantised(void **state) {
             double most = 0;
             size_t blocks = 0;
             for (size_t i = 0; i < piaa_checkpoint_count(from); i++) {
-                const piaa_tensor *expected = piaa_checkpoint_at(from, i), *tensor = piaa_checkpoint_tensor(pair, expected->name);
+                const piaa_tensor *expected = piaa_checkpoint_at(from, i),
+                                  *tensor = piaa_checkpoint_tensor(pair, expected->name);
                 if (strstr(expected->name, "vision_tower.head.")) continue;
                 assert_non_null(tensor);
                 size_t count = (size_t)piaa_tensor_count(expected);
                 assert_int_equal(piaa_tensor_count(tensor), count);
-                float *a = piaa_alloc(count, sizeof *a, NULL), *b = piaa_alloc(count, sizeof *b, NULL);
+                float *a = piaa_alloc(count, sizeof *a, NULL),
+                      *b = piaa_alloc(count, sizeof *b, NULL);
                 assert_true(a && b);
                 piaa_tensor_to_float(tensor, a);
                 piaa_tensor_to_float(expected, b);
                 double e = support_relative_error(a, b, count);
                 if (e > most) most = e;
                 blocks += tensor->type == PIAA_QUANTISED;
-                if (expected->dimensions == 1 && !(e <= 1e-6)) fail_msg("%s differs by %g", expected->name, e);
+                if (expected->dimensions == 1 && !(e <= 1e-6))
+                    fail_msg("%s differs by %g", expected->name, e);
                 free(a);
                 free(b);
             }
-            print_message("%s as %s: largest relative error of a weight %.2g\n", piaa_path_name(folders[f]), kinds[k].kind, most);
+            print_message("%s as %s: largest relative error of a weight %.2g\n",
+                          piaa_path_name(folders[f]), kinds[k].kind, most);
             assert_true(most <= kinds[k].limit);
             assert_true((blocks > 20) == (kinds[k].kind[0] == 'q'));
             piaa_checkpoint_close(pair);
@@ -191,27 +209,32 @@ static void real_vocabularies(void **state) {
     for (size_t f = 0; f < PIAA_COUNT(families); f++) {
         piaa_error error = {0};
         char *folder = support_folder(), *link = support_join(folder, "tokenizer.json");
-        char *target = piaa_format(NULL, "%s/tokenizers/%s.tokenizer.json", PIAA_BUILD, families[f].name);
+        char *target =
+            piaa_format(NULL, "%s/tokenizers/%s.tokenizer.json", PIAA_BUILD, families[f].name);
         assert_int_equal(symlink(target, link), 0);
         piaa_checkpoint checkpoint = {.folder = folder};
         piaa_gguf_meta meta = {.error = &error};
-        if (!piaa_gguf_put_tokenizer(&meta, &checkpoint, families[f].rows)) fail_msg("%s", error.message);
+        if (!piaa_gguf_put_tokenizer(&meta, &checkpoint, families[f].rows))
+            fail_msg("%s", error.message);
         piaa_text whole;
         piaa_gguf *file = parse_keys(&meta, &whole);
         free(meta.text.data);
         assert_string_equal(piaa_gguf_string(file, "tokenizer.ggml.model"), families[f].model);
         cJSON *made = piaa_gguf_tokenizer(file, &error);
         if (!made) fail_msg("%s", error.message);
-        piaa_tokenizer *ours = piaa_tokenizer_from_json(made, "made", &error), *real = piaa_tokenizer_open(target, &error);
+        piaa_tokenizer *ours = piaa_tokenizer_from_json(made, "made", &error),
+                       *real = piaa_tokenizer_open(target, &error);
         if (!ours || !real) fail_msg("%s", error.message);
         assert_int_equal(piaa_tokenizer_size(ours), piaa_tokenizer_size(real));
         cJSON *golden = piaa_json_read(PIAA_GOLDEN "/tokens.json", 1 << 24, NULL);
-        for (const cJSON *row = piaa_json_find(golden, families[f].name)->child; row; row = row->next) {
+        for (const cJSON *row = piaa_json_find(golden, families[f].name)->child; row;
+             row = row->next) {
             const char *text = piaa_json_string(row, "text");
             piaa_ids a = {0}, b = {0};
             assert_true(piaa_tokenizer_encode(ours, text, strlen(text), &a, &error) &&
                         piaa_tokenizer_encode(real, text, strlen(text), &b, &error));
-            if (a.count != b.count || (a.count && memcmp(a.items, b.items, a.count * sizeof *a.items) != 0))
+            if (a.count != b.count ||
+                (a.count && memcmp(a.items, b.items, a.count * sizeof *a.items) != 0))
                 fail_msg("other ids for %s", text);
             piaa_ids_free(&a);
             piaa_ids_free(&b);
@@ -235,10 +258,12 @@ static bool stop_at_once(void *user) {
 
 static void failures(void **state) {
     PIAA_UNUSED(state);
-    char *folder = support_folder(), *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "v.gguf");
+    char *folder = support_folder(), *text = support_join(folder, "text.gguf"),
+         *vision = support_join(folder, "v.gguf");
     piaa_checkpoint *checkpoint = open_good(PIAA_GOLDEN "/qwen3vl");
     piaa_error error = {0};
-    assert_false(piaa_gguf_convert(checkpoint, "/nowhere/text.gguf", vision, PIAA_GGUF_KIND_F32, NULL, &error));
+    assert_false(piaa_gguf_convert(checkpoint, "/nowhere/text.gguf", vision, PIAA_GGUF_KIND_F32,
+                                   NULL, &error));
     assert_int_equal(error.code, PIAA_IO);
     assert_non_null(strstr(error.message, "cannot write /nowhere/text.gguf"));
     remove(vision);

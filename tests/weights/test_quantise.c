@@ -52,8 +52,10 @@ static void no_worse_than_ggml(void **unused) {
             piaa_quantise(types[t], x, ours, COUNT / 512, 512);
             ggml_quantize_chunk(types[t], x, theirs, 0, COUNT / 512, 512, NULL);
             double a = error_of(types[t], ours, x), b = error_of(types[t], theirs, x);
-            print_message("spread %d, %s: relative error %.5f, ggml %.5f\n", spread, ggml_type_name(types[t]), a, b);
-            /* What is searched for is the least weighted error, which for one value among zeros is another. */
+            print_message("spread %d, %s: relative error %.5f, ggml %.5f\n", spread,
+                          ggml_type_name(types[t]), a, b);
+            /* What is searched for is the least weighted error, which for one value among zeros is
+               another. */
             assert_true(a <= (spread == 4 ? 2e-3 : b * 1.0001 + 1e-6));
         }
     }
@@ -62,7 +64,8 @@ static void no_worse_than_ggml(void **unused) {
     free(theirs);
 }
 
-/* Zeros stay zeros, one value everywhere stays itself, values that are none become numbers, and other types are ggml's. */
+/* Zeros stay zeros, one value everywhere stays itself, values that are none become numbers, and
+   other types are ggml's. */
 static void edges(void **unused) {
     PIAA_UNUSED(unused);
     static const enum ggml_type types[] = {GGML_TYPE_Q4_K, GGML_TYPE_Q5_K, GGML_TYPE_Q6_K};
@@ -76,7 +79,8 @@ static void edges(void **unused) {
             for (int i = 0; i < 256; i++) x[i] = values[v];
             piaa_quantise(types[t], x, ours, 1, 256);
             ggml_get_type_traits(types[t])->to_float(ours, back, 256);
-            for (int i = 0; i < 256; i++) assert_true(fabsf(back[i] - values[v]) <= 2e-3f * fabsf(values[v]) + 1e-7f);
+            for (int i = 0; i < 256; i++)
+                assert_true(fabsf(back[i] - values[v]) <= 2e-3f * fabsf(values[v]) + 1e-7f);
         }
         for (int i = 0; i < 256; i++) x[i] = i % 5 == 0 ? NAN : i % 7 == 0 ? INFINITY : uniform();
         piaa_quantise(types[t], x, ours, 1, 256);
@@ -91,6 +95,7 @@ static void edges(void **unused) {
 }
 
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(no_worse_than_ggml), cmocka_unit_test(edges)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(no_worse_than_ggml),
+                                       cmocka_unit_test(edges)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

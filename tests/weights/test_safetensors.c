@@ -1,7 +1,9 @@
-/* The safetensors reader: files that the reference writer made, and headers that lie in every way the format allows. */
+/* The safetensors reader: files that the reference writer made, and headers that lie in every way
+   the format allows. */
 #include "support.h"
 
-/* HEADER and `data` bytes of zeros as a file of exactly that size, so that a read too far is a fault under AddressSanitizer. */
+/* HEADER and `data` bytes of zeros as a file of exactly that size, so that a read too far is a
+   fault under AddressSanitizer. */
 static piaa_safetensors *parse(const char *header, size_t data, piaa_error *error, void **bytes) {
     size_t n = strlen(header), size = 8 + n + data;
     unsigned char *file = calloc(size, 1);
@@ -40,11 +42,13 @@ static void good_headers(void **state) {
     } good[] = {
         {"{}", 0, 0},
         {"{\"__metadata__\":{\"format\":\"pt\"}}   ", 0, 0},
-        {"{\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]},\"a\":{\"dtype\":\"BF16\",\"shape\":[2,1],\"data_offsets\":[0,4]"
+        {"{\"b\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[4,12]},\"a\":{\"dtype\":"
+         "\"BF16\",\"shape\":[2,1],\"data_offsets\":[0,4]"
          "}}",
          12, 2},
         {"{\"scalar\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]}}", 8, 1},
-        {"{\"none\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[0,0]},\"a\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[0,1]"
+        {"{\"none\":{\"dtype\":\"F32\",\"shape\":[3,0],\"data_offsets\":[0,0]},\"a\":{\"dtype\":"
+         "\"U8\",\"shape\":[1],\"data_offsets\":[0,1]"
          "}}",
          1, 2},
         {"{\"odd\":{\"dtype\":\"F6_E3M2\",\"shape\":[5],\"data_offsets\":[0,4]}}", 4, 1},
@@ -60,8 +64,10 @@ static void good_headers(void **state) {
     }
 }
 
-#define ONE(dtype, shape, offsets) "{\"T\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
-#define ITEM(name, offsets) "\"" name "\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":" offsets "}"
+#define ONE(dtype, shape, offsets)                                                                 \
+    "{\"T\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}}"
+#define ITEM(name, offsets)                                                                        \
+    "\"" name "\":{\"dtype\":\"U8\",\"shape\":[2],\"data_offsets\":" offsets "}"
 
 static void lying_headers(void **state) {
     (void)state;
@@ -103,9 +109,11 @@ static void lying_headers(void **state) {
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
         piaa_error error = {0};
         void *bytes;
-        if (parse(bad[i].header, bad[i].data, &error, &bytes)) fail_msg("accepted: %s", bad[i].header);
+        if (parse(bad[i].header, bad[i].data, &error, &bytes))
+            fail_msg("accepted: %s", bad[i].header);
         assert_int_equal(error.code, PIAA_FORMAT);
-        if (!strstr(error.message, bad[i].complaint) || strncmp(error.message, "DIR/model.safetensors", 21) != 0)
+        if (!strstr(error.message, bad[i].complaint) ||
+            strncmp(error.message, "DIR/model.safetensors", 21) != 0)
             fail_msg("%s: %s", bad[i].header, error.message);
         free(bytes);
     }

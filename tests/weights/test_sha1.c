@@ -1,4 +1,5 @@
-/* SHA-1 on the vectors that NIST publishes with FIPS 180-4, on git's names of two files, and on every way to cut a message into parts. */
+/* SHA-1 on the vectors that NIST publishes with FIPS 180-4, on git's names of two files, and on
+   every way to cut a message into parts. */
 #include "support.h"
 
 #include "weights/sha.h"
@@ -17,11 +18,14 @@ static void published_vectors(void **state) {
     static const char *const vectors[][2] = {
         {"", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
         {"abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
-        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq", "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
-        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrlmnopqrsmnopqrstnopqrstu",
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
+        {"abcdefghbcdefghicdefghijdefghijkefghijklfghijklmghijklmnhijklmnoijklmnopjklmnopqklmnopqrl"
+         "mnopqrsmnopqrstnopqrstu",
          "a49b2446a02c645bf419f995b67091253a04a259"},
     };
-    for (size_t i = 0; i < PIAA_COUNT(vectors); i++) check(vectors[i][0], strlen(vectors[i][0]), vectors[i][1]);
+    for (size_t i = 0; i < PIAA_COUNT(vectors); i++)
+        check(vectors[i][0], strlen(vectors[i][0]), vectors[i][1]);
 }
 
 static void a_million_times_a(void **state) {

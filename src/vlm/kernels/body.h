@@ -1,19 +1,23 @@
 /*
- * The kernels themselves, compiled twice: PIAA_HALF 1 with bfloat16 operands, 0 with float32 (kernels.h says what a word is).
+ * The kernels themselves, compiled twice: PIAA_HALF 1 with bfloat16 operands, 0 with float32
+ * (kernels.h says what a word is).
  *
- * Everything rests on one tile: 6 rows of x times 4 vectors of 16 matrix rows, 24 sums that stay in registers while the summed axis runs.
- * One step is 4 loads, 6 broadcasts and 24 multiply-adds, so the arithmetic unit is the only one that is full.  Measured on one Zen 4 core
- * (register-only peak 233 GFLOP/s in bfloat16): 6 x 4 vectors 220, 8 x 3 220, 9 x 3 214-223, 12 x 2 209, 14 x 2 173; software prefetch of
- * the panel changes nothing, its stream is one the hardware follows by itself.
+ * Everything rests on one tile: 6 rows of x times 4 vectors of 16 matrix rows, 24 sums that stay in
+ * registers while the summed axis runs. One step is 4 loads, 6 broadcasts and 24 multiply-adds, so
+ * the arithmetic unit is the only one that is full.  Measured on one Zen 4 core (register-only peak
+ * 233 GFLOP/s in bfloat16): 6 x 4 vectors 220, 8 x 3 220, 9 x 3 214-223, 12 x 2 209, 14 x 2 173;
+ * software prefetch of the panel changes nothing, its stream is one the hardware follows by itself.
  */
 #include "vlm/kernels/lanes.h"
 
 enum {
     PER_WORD = PIAA_HALF ? 2 : 1,
-    DEPTH = 1024, /* words of the summed axis at a time: a panel's slice is 256 KiB and stays in the second-level cache */
+    DEPTH = 1024, /* words of the summed axis at a time: a panel's slice is 256 KiB and stays in the
+                     second-level cache */
     QUERIES = 48, /* per part of attention */
     KEYS = 256,   /* scored at a time */
-    MARGIN = 64,  /* softmax: the exponent of 2 that a probability may reach before it is made relative to a larger score */
+    MARGIN = 64,  /* softmax: the exponent of 2 that a probability may reach before it is made
+                     relative to a larger score */
 };
 
 static inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
@@ -32,11 +36,13 @@ static inline __m256 multiply_add_half(__m256 sum, __m256i a, __m256i b) {
 #endif
 }
 
-/* --------------------------------------------------------------------------------------------------------------- the tile */
+/* ------------------------------------------------------------------------------------- the tile */
 
 /* sum[r][j] += sum over words of w[word][j] x[r][word], for 6 rows and 16 n columns.
  * w has 64 columns per word whatever n is. */
-static inline __attribute__((always_inline)) void multiply_tile(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_t words,
+static inline __attribute__((always_inline)) void multiply_tile(int n, const uint32_t *w,
+                                                                const uint32_t *const x[ROWS],
+                                                                int64_t words,
                                                                 __m512 sum[ROWS][4]) {
     const uint32_t *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
     for (int64_t k = 0; k < words; k++, w += PIAA_PANEL) {
@@ -51,55 +57,67 @@ static inline __attribute__((always_inline)) void multiply_tile(int n, const uin
 }
 
 /* c[r][j] = scale[r] c[r][j] + that; scale NULL: c starts from nothing. */
-static inline __attribute__((always_inline)) void tile_of(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c,
-                                                          int64_t c_stride, const float *scale) {
+static inline __attribute__((always_inline)) void tile_of(int n, const uint32_t *w,
+                                                          const uint32_t *const x[ROWS],
+                                                          int64_t words, float *c, int64_t c_stride,
+                                                          const float *scale) {
     __m512 sum[ROWS][4];
     for (int r = 0; r < ROWS; r++)
         for (int j = 0; j < n; j++)
-            sum[r][j] =
-                scale ? _mm512_mul_ps(_mm512_loadu_ps(c + r * c_stride + j * LANES), _mm512_set1_ps(scale[r])) : _mm512_setzero_ps();
+            sum[r][j] = scale ? _mm512_mul_ps(_mm512_loadu_ps(c + r * c_stride + j * LANES),
+                                              _mm512_set1_ps(scale[r]))
+                              : _mm512_setzero_ps();
     multiply_tile(n, w, x, words, sum);
     for (int r = 0; r < ROWS; r++)
         for (int j = 0; j < n; j++) _mm512_storeu_ps(c + r * c_stride + j * LANES, sum[r][j]);
 }
 
-/* The same for 8 columns, which is what heads of 72 leave over, and an even number of words: half vectors, and even and odd words apart,
- * or each addition would wait for the last one. */
-static void half_tile(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c, int64_t c_stride, const float *scale) {
+/* The same for 8 columns, which is what heads of 72 leave over, and an even number of words: half
+ * vectors, and even and odd words apart, or each addition would wait for the last one. */
+static void half_tile(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c,
+                      int64_t c_stride, const float *scale) {
     __m256 sum[ROWS][2];
     for (int r = 0; r < ROWS; r++) {
-        sum[r][0] = scale ? _mm256_mul_ps(_mm256_loadu_ps(c + r * c_stride), _mm256_set1_ps(scale[r])) : _mm256_setzero_ps();
+        sum[r][0] = scale
+                        ? _mm256_mul_ps(_mm256_loadu_ps(c + r * c_stride), _mm256_set1_ps(scale[r]))
+                        : _mm256_setzero_ps();
         sum[r][1] = _mm256_setzero_ps();
     }
     for (int64_t k = 0; k < words; k += 2, w += 2 * PIAA_PANEL) {
-        const __m256i even = _mm256_loadu_si256((const __m256i *)w), odd = _mm256_loadu_si256((const __m256i *)(w + PIAA_PANEL));
+        const __m256i even = _mm256_loadu_si256((const __m256i *)w),
+                      odd = _mm256_loadu_si256((const __m256i *)(w + PIAA_PANEL));
         for (int r = 0; r < ROWS; r++) {
             sum[r][0] = multiply_add_half(sum[r][0], even, _mm256_set1_epi32((int)x[r][k]));
             sum[r][1] = multiply_add_half(sum[r][1], odd, _mm256_set1_epi32((int)x[r][k + 1]));
         }
     }
-    for (int r = 0; r < ROWS; r++) _mm256_storeu_ps(c + r * c_stride, _mm256_add_ps(sum[r][0], sum[r][1]));
+    for (int r = 0; r < ROWS; r++)
+        _mm256_storeu_ps(c + r * c_stride, _mm256_add_ps(sum[r][0], sum[r][1]));
 }
 
-static void tile(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c, int64_t c_stride, const float *scale) {
+static void tile(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c,
+                 int64_t c_stride, const float *scale) {
     if (n == 4) tile_of(4, w, x, words, c, c_stride, scale);
     if (n == 3) tile_of(3, w, x, words, c, c_stride, scale);
     if (n == 2) tile_of(2, w, x, words, c, c_stride, scale);
     if (n == 1) tile_of(1, w, x, words, c, c_stride, scale);
 }
 
-/* 2^x for x <= MARGIN, flat below 2^-126.  For probabilities about to be rounded to bfloat16 (2e-3) an error of 7.5e-5 is plenty; and
- * adding 1.5 * 2^23 leaves the nearest whole number in the low bits, which an integer addition moves into the exponent: this way only the
- * polynomial needs the multipliers, the rest runs beside it. */
+/* 2^x for x <= MARGIN, flat below 2^-126.  For probabilities about to be rounded to bfloat16 (2e-3)
+ * an error of 7.5e-5 is plenty; and adding 1.5 * 2^23 leaves the nearest whole number in the low
+ * bits, which an integer addition moves into the exponent: this way only the polynomial needs the
+ * multipliers, the rest runs beside it. */
 static inline __m512 probability(__m512 x) {
 #if PIAA_HALF
     const __m512 magic = _mm512_set1_ps(12582912.0f);
     x = _mm512_max_ps(x, _mm512_set1_ps(-126.0f));
     __m512 whole = _mm512_add_ps(x, magic), f = _mm512_sub_ps(x, _mm512_sub_ps(whole, magic));
-    __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(5.517166493e-02f), f, _mm512_set1_ps(2.426111219e-01f));
+    __m512 p =
+        _mm512_fmadd_ps(_mm512_set1_ps(5.517166493e-02f), f, _mm512_set1_ps(2.426111219e-01f));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(6.932609862e-01f));
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(9.999280736e-01f));
-    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p), _mm512_slli_epi32(_mm512_castps_si512(whole), 23)));
+    return _mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(p),
+                                                _mm512_slli_epi32(_mm512_castps_si512(whole), 23)));
 #else
     return exp2_of(x);
 #endif
@@ -115,7 +133,7 @@ static inline void store_pair(uint32_t *out, int64_t index, __m512 p, __m512 p2)
 #endif
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- packing */
+/* -------------------------------------------------------------------------------------- packing */
 
 /* 16 x 16 words, rows become columns. */
 static inline void transpose(__m512i r[LANES]) {
@@ -131,8 +149,10 @@ static inline void transpose(__m512i r[LANES]) {
         }
     /* Now r[4g + j], 128-bit lane l, holds rows 4g..4g+3 of column 4l + j. */
     for (int j = 0; j < 4; j++) {
-        __m512i low = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88), high = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
-        __m512i low2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88), high2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
+        __m512i low = _mm512_shuffle_i32x4(r[j], r[4 + j], 0x88),
+                high = _mm512_shuffle_i32x4(r[j], r[4 + j], 0xDD);
+        __m512i low2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0x88),
+                high2 = _mm512_shuffle_i32x4(r[8 + j], r[12 + j], 0xDD);
         t[j] = _mm512_shuffle_i32x4(low, low2, 0x88);
         t[4 + j] = _mm512_shuffle_i32x4(high, high2, 0x88);
         t[8 + j] = _mm512_shuffle_i32x4(low, low2, 0xDD);
@@ -152,12 +172,13 @@ static void pack(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *pa
             }
             transpose(r);
             int64_t n = least(LANES, words - k);
-            for (int64_t i = 0; i < n; i++) _mm512_storeu_si512(panel + (k + i) * PIAA_PANEL + group, r[i]);
+            for (int64_t i = 0; i < n; i++)
+                _mm512_storeu_si512(panel + (k + i) * PIAA_PANEL + group, r[i]);
         }
     }
 }
 
-/* ----------------------------------------------------------------------------------------------------------------- product */
+/* -------------------------------------------------------------------------------------- product */
 
 typedef struct product_scratch {
     float sums[TOKENS * PIAA_PANEL];
@@ -172,43 +193,50 @@ static void product(const piaa_product *p, int64_t part, void *scratch) {
     for (int64_t k = 0; k < p->words; k += DEPTH)
         for (int64_t t = in.begin; t < in.end; t += ROWS) {
             const uint32_t *x[ROWS]; /* the last tile repeats its last row */
-            for (int r = 0; r < ROWS; r++) x[r] = (const uint32_t *)p->x + least(t + r, in.end - 1) * p->words + k;
-            tile(n, weights + k * PIAA_PANEL, x, least(DEPTH, p->words - k), sums + (t - in.begin) * PIAA_PANEL, PIAA_PANEL,
-                 k ? ones : NULL);
+            for (int r = 0; r < ROWS; r++)
+                x[r] = (const uint32_t *)p->x + least(t + r, in.end - 1) * p->words + k;
+            tile(n, weights + k * PIAA_PANEL, x, least(DEPTH, p->words - k),
+                 sums + (t - in.begin) * PIAA_PANEL, PIAA_PANEL, k ? ones : NULL);
         }
     finish_tokens(p, &in, sums);
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- norms */
+/* ---------------------------------------------------------------------------------------- norms */
 
-static void norm(const float *x, int64_t n, const float *w, const float *b, float eps, void *out, bool narrow) {
+static void norm(const float *x, int64_t n, const float *w, const float *b, float eps, void *out,
+                 bool narrow) {
     float mean = 0;
     __m512 sum = _mm512_setzero_ps();
     if (b) {
-        for (int64_t i = 0; i < n; i += LANES) sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(lanes_below(n - i), x + i));
+        for (int64_t i = 0; i < n; i += LANES)
+            sum = _mm512_add_ps(sum, _mm512_maskz_loadu_ps(lanes_below(n - i), x + i));
         mean = _mm512_reduce_add_ps(sum) / (float)n;
         sum = _mm512_setzero_ps();
     }
     for (int64_t i = 0; i < n; i += LANES) {
         __mmask16 mask = lanes_below(n - i);
-        __m512 d = _mm512_maskz_sub_ps(mask, _mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(mean));
+        __m512 d =
+            _mm512_maskz_sub_ps(mask, _mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(mean));
         sum = _mm512_fmadd_ps(d, d, sum);
     }
     const float factor = 1.0f / sqrtf(_mm512_reduce_add_ps(sum) / (float)n + eps);
     for (int64_t i = 0; i < n; i += LANES) {
         __mmask16 mask = lanes_below(n - i);
-        __m512 d = _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(mean)), _mm512_set1_ps(factor));
+        __m512 d =
+            _mm512_mul_ps(_mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(mean)),
+                          _mm512_set1_ps(factor));
         d = _mm512_mul_ps(d, _mm512_maskz_loadu_ps(mask, w + i));
         if (b) d = _mm512_add_ps(d, _mm512_maskz_loadu_ps(mask, b + i));
         store_values(out, i, d, mask, narrow);
     }
 }
 
-/* --------------------------------------------------------------------------------------------------------------- attention */
+/* ------------------------------------------------------------------------------------ attention */
 
 /*
- * Packed keys and values of one head: keys as a matrix of [keys][dim], in panels of 64 keys; values as a matrix of [dim][keys], in panels
- * of 64 dimensions.  So q k^T and p v are the product's own tile, with queries and probabilities as x.
+ * Packed keys and values of one head: keys as a matrix of [keys][dim], in panels of 64 keys; values
+ * as a matrix of [dim][keys], in panels of 64 dimensions.  So q k^T and p v are the product's own
+ * tile, with queries and probabilities as x.
  */
 static inline int64_t key_words(int dim) {
     return divide_up(dim, PER_WORD);
@@ -219,15 +247,18 @@ static inline int64_t value_words(int64_t keys) {
 }
 
 static inline int64_t head_words(int64_t keys, int dim) {
-    return divide_up(keys, PIAA_PANEL) * PIAA_PANEL * key_words(dim) + divide_up(dim, PIAA_PANEL) * PIAA_PANEL * value_words(keys);
+    return divide_up(keys, PIAA_PANEL) * PIAA_PANEL * key_words(dim) +
+           divide_up(dim, PIAA_PANEL) * PIAA_PANEL * value_words(keys);
 }
 
 static int64_t packed_words(int64_t keys, int kv_heads, int dim) {
     return head_words(keys, dim) * kv_heads;
 }
 
-/* One head of one row made ready: RMS norm, rotation, a factor, and the kernels' own type (zero-filled to a whole word). */
-static void prepare_head(const float *x, int dim, const float *weights, float eps, const float *rotary, float factor, uint32_t *out) {
+/* One head of one row made ready: RMS norm, rotation, a factor, and the kernels' own type
+   (zero-filled to a whole word). */
+static void prepare_head(const float *x, int dim, const float *weights, float eps,
+                         const float *rotary, float factor, uint32_t *out) {
     float y[PIAA_MAX_HEAD_DIM], z[PIAA_MAX_HEAD_DIM + 2];
     if (weights) {
         norm(x, dim, weights, NULL, eps, y, false);
@@ -237,8 +268,10 @@ static void prepare_head(const float *x, int dim, const float *weights, float ep
     if (rotary) {
         for (int i = 0; i < half; i += LANES) {
             __mmask16 mask = lanes_below(half - i);
-            __m512 a = _mm512_maskz_loadu_ps(mask, x + i), b = _mm512_maskz_loadu_ps(mask, x + half + i);
-            __m512 c = _mm512_maskz_loadu_ps(mask, rotary + i), s = _mm512_maskz_loadu_ps(mask, rotary + half + i);
+            __m512 a = _mm512_maskz_loadu_ps(mask, x + i),
+                   b = _mm512_maskz_loadu_ps(mask, x + half + i);
+            __m512 c = _mm512_maskz_loadu_ps(mask, rotary + i),
+                   s = _mm512_maskz_loadu_ps(mask, rotary + half + i);
             _mm512_mask_storeu_ps(z + i, mask, _mm512_fmsub_ps(a, c, _mm512_mul_ps(b, s)));
             _mm512_mask_storeu_ps(z + half + i, mask, _mm512_fmadd_ps(b, c, _mm512_mul_ps(a, s)));
         }
@@ -246,7 +279,9 @@ static void prepare_head(const float *x, int dim, const float *weights, float ep
     }
     for (int i = 0; i < dim; i += LANES) {
         __mmask16 mask = lanes_below(dim - i);
-        store_values(out, i, _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(factor)), mask, true);
+        store_values(out, i,
+                     _mm512_mul_ps(_mm512_maskz_loadu_ps(mask, x + i), _mm512_set1_ps(factor)),
+                     mask, true);
     }
     if (dim % PER_WORD) ((uint16_t *)out)[dim] = 0;
 }
@@ -261,14 +296,17 @@ static void pack_values(const piaa_attention_job *job, int head, int64_t first, 
     for (int i = 0; i < PIAA_PANEL; i += PER_WORD) {
         const float *row[PER_WORD];
         for (int j = 0; j < PER_WORD; j++)
-            row[j] = first + i + j < job->keys ? job->v + (first + i + j) * job->kv_stride + head * job->dim : nothing;
+            row[j] = first + i + j < job->keys
+                         ? job->v + (first + i + j) * job->kv_stride + head * job->dim
+                         : nothing;
         uint32_t *out = values + (first + i) / PER_WORD * PIAA_PANEL;
         for (int d = 0; d < job->dim; d += LANES) {
             __mmask16 mask = lanes_below(job->dim - d);
             __m512 v = _mm512_maskz_loadu_ps(mask, row[0] + d);
 #if PIAA_HALF
             __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v));
-            __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, row[PER_WORD - 1] + d)));
+            __m512i high = _mm512_cvtepu16_epi32(
+                (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, row[PER_WORD - 1] + d)));
             __m512i word = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 #else
             __m512i word = _mm512_castps_si512(v);
@@ -281,15 +319,17 @@ static void pack_values(const piaa_attention_job *job, int head, int64_t first, 
 static void pack_keys(const piaa_attention_job *job, int64_t part) {
     uint32_t rows[PIAA_PANEL * PIAA_MAX_HEAD_DIM / PER_WORD];
     const void *pointers[PIAA_PANEL];
-    const int64_t panels = divide_up(job->keys, PIAA_PANEL), first = part % panels * PIAA_PANEL, words = key_words(job->dim);
+    const int64_t panels = divide_up(job->keys, PIAA_PANEL), first = part % panels * PIAA_PANEL,
+                  words = key_words(job->dim);
     const int head = (int)(part / panels);
     uint32_t *keys = job->packed + head * head_words(job->keys, job->dim);
     for (int i = 0; i < PIAA_PANEL; i++) {
         int64_t key = first + i;
         pointers[i] = key < job->keys ? rows + i * words : NULL;
         if (key >= job->keys) continue;
-        prepare_head(job->k + key * job->kv_stride + head * job->dim, job->dim, job->k_norm, job->eps,
-                     job->k_rotary ? job->k_rotary + key * job->dim : NULL, 1.0f, rows + i * words);
+        prepare_head(job->k + key * job->kv_stride + head * job->dim, job->dim, job->k_norm,
+                     job->eps, job->k_rotary ? job->k_rotary + key * job->dim : NULL, 1.0f,
+                     rows + i * words);
     }
     pack(pointers, words, keys + first * words);
     pack_values(job, head, first, keys + panels * PIAA_PANEL * words);
@@ -299,22 +339,29 @@ static int64_t attention_parts(const piaa_attention_job *job) {
     return job->heads * divide_up(job->queries, QUERIES);
 }
 
-/* Row statistics of the online softmax: a score that others are taken relative to, near the largest so far, and the lanes' sums of
- * 2^(score - largest). */
+/* Row statistics of the online softmax: a score that others are taken relative to, near the largest
+ * so far, and the lanes' sums of 2^(score - largest). */
 typedef struct running {
     float largest[QUERIES], sum[QUERIES][LANES];
 } running;
 
-/* One row of n scores (a multiple of 32), of which `visible` count without the first `hidden`, into probabilities relative to the new
- * largest one; the result is the factor for what was summed with the old one. */
-static inline float soften(float *scores, int64_t n, int64_t hidden, int64_t visible, uint32_t *probabilities, float *largest, float *sum) {
+/* One row of n scores (a multiple of 32), of which `visible` count without the first `hidden`, into
+ * probabilities relative to the new largest one; the result is the factor for what was summed with
+ * the old one. */
+static inline float soften(float *scores, int64_t n, int64_t hidden, int64_t visible,
+                           uint32_t *probabilities, float *largest, float *sum) {
     const __m512 nothing = _mm512_set1_ps(-1e30f);
     const int64_t whole = visible > 0 ? visible / LANES * LANES : 0;
-    __m512 most = nothing, most2 = nothing, total = _mm512_setzero_ps(), total2 = _mm512_setzero_ps();
-    if (whole < n) _mm512_storeu_ps(scores + whole, _mm512_mask_loadu_ps(nothing, lanes_below(visible - whole), scores + whole));
+    __m512 most = nothing, most2 = nothing, total = _mm512_setzero_ps(),
+           total2 = _mm512_setzero_ps();
+    if (whole < n)
+        _mm512_storeu_ps(scores + whole, _mm512_mask_loadu_ps(nothing, lanes_below(visible - whole),
+                                                              scores + whole));
     for (int64_t i = whole + LANES; i < n; i += LANES) _mm512_storeu_ps(scores + i, nothing);
-    /* Where that is all of them the sum becomes nonsense, which the first score that counts multiplies by 2^(-1e30 - score) = 0. */
-    for (int64_t i = 0; i < hidden; i += LANES) _mm512_mask_storeu_ps(scores + i, lanes_below(hidden - i), nothing);
+    /* Where that is all of them the sum becomes nonsense, which the first score that counts
+       multiplies by 2^(-1e30 - score) = 0. */
+    for (int64_t i = 0; i < hidden; i += LANES)
+        _mm512_mask_storeu_ps(scores + i, lanes_below(hidden - i), nothing);
     for (int64_t i = 0; i < n; i += 2 * LANES) {
         most = _mm512_max_ps(most, _mm512_loadu_ps(scores + i));
         most2 = _mm512_max_ps(most2, _mm512_loadu_ps(scores + i + LANES));
@@ -330,15 +377,19 @@ static inline float soften(float *scores, int64_t n, int64_t hidden, int64_t vis
     }
     const __m512 factor = exp2_of(_mm512_set1_ps(old - now));
     *largest = now;
-    _mm512_storeu_ps(sum, _mm512_fmadd_ps(_mm512_loadu_ps(sum), factor, _mm512_add_ps(total, total2)));
+    _mm512_storeu_ps(sum,
+                     _mm512_fmadd_ps(_mm512_loadu_ps(sum), factor, _mm512_add_ps(total, total2)));
     return _mm512_cvtss_f32(factor);
 }
 
-/* Most of the work: 6 rows and 64 keys that all of them see, after the first keys.  Scores become probabilities without leaving the
- * registers, relative to what was the largest score before: that is as good as the largest of all, as long as none is larger by 2^MARGIN.
- * If one is, nothing but the probabilities has changed, and the result is false.  4096 tokens, 16 heads of 72: 4 % faster. */
-static inline bool soften_tile(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, const float *largest,
-                               float sums[ROWS][LANES], uint32_t *probabilities) {
+/* Most of the work: 6 rows and 64 keys that all of them see, after the first keys.  Scores become
+ * probabilities without leaving the registers, relative to what was the largest score before: that
+ * is as good as the largest of all, as long as none is larger by 2^MARGIN. If one is, nothing but
+ * the probabilities has changed, and the result is false.  4096 tokens, 16 heads of 72: 4 %
+ * faster. */
+static inline bool soften_tile(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words,
+                               const float *largest, float sums[ROWS][LANES],
+                               uint32_t *probabilities) {
     __m512 score[ROWS][4], most = _mm512_set1_ps(-1e30f);
     for (int r = 0; r < ROWS; r++)
         for (int j = 0; j < 4; j++) score[r][j] = _mm512_set1_ps(-largest[r]);
@@ -358,15 +409,19 @@ static inline bool soften_tile(const uint32_t *w, const uint32_t *const x[ROWS],
     return true;
 }
 
-/* KEYS keys from `key` on, for the rows from `row` on; false: they have to be softened one row at a time. */
-static bool soften_block(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, int64_t key, running *state, int64_t row,
-                         const int64_t *from, const int64_t *seen, uint32_t *probabilities) {
+/* KEYS keys from `key` on, for the rows from `row` on; false: they have to be softened one row at a
+   time. */
+static bool soften_block(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words,
+                         int64_t key, running *state, int64_t row, const int64_t *from,
+                         const int64_t *seen, uint32_t *probabilities) {
     float sums[ROWS][LANES];
     for (int r = 0; r < ROWS; r++)
         if (from[row + r] > key || seen[row + r] < key + KEYS) return false;
     memcpy(sums, state->sum[row], sizeof sums);
     for (int64_t p = 0; p < KEYS; p += PIAA_PANEL)
-        if (!soften_tile(w + p * words, x, words, state->largest + row, sums, probabilities + p / PER_WORD)) return false;
+        if (!soften_tile(w + p * words, x, words, state->largest + row, sums,
+                         probabilities + p / PER_WORD))
+            return false;
     memcpy(state->sum[row], sums, sizeof sums);
     return true;
 }
@@ -376,7 +431,8 @@ typedef struct attention_scratch {
     float scores[ROWS * KEYS], sums[QUERIES * PIAA_MAX_HEAD_DIM];
 } attention_scratch;
 
-_Static_assert(sizeof(product_scratch) <= PIAA_SCRATCH && sizeof(attention_scratch) <= PIAA_SCRATCH, "PIAA_SCRATCH is too small");
+_Static_assert(sizeof(product_scratch) <= PIAA_SCRATCH && sizeof(attention_scratch) <= PIAA_SCRATCH,
+               "PIAA_SCRATCH is too small");
 
 static void attention(const piaa_attention_job *job, int64_t part, void *scratch) {
     attention_scratch *room = scratch;
@@ -385,18 +441,22 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
     running state;
     int64_t seen[QUERIES], from[QUERIES];
     const int dim = job->dim;
-    const int64_t blocks = divide_up(job->queries, QUERIES), words = key_words(dim), values = value_words(job->keys);
+    const int64_t blocks = divide_up(job->queries, QUERIES), words = key_words(dim),
+                  values = value_words(job->keys);
     const int head = (int)(part / blocks);
     const int64_t begin = part % blocks * QUERIES, count = least(QUERIES, job->queries - begin);
     const int64_t stride = divide_up(dim, LANES) * LANES;
-    const uint32_t *packed = job->packed + head / (job->heads / job->kv_heads) * head_words(job->keys, dim);
+    const uint32_t *packed =
+        job->packed + head / (job->heads / job->kv_heads) * head_words(job->keys, dim);
     const uint32_t *packed_values = packed + divide_up(job->keys, PIAA_PANEL) * PIAA_PANEL * words;
     int64_t farthest = 0, nearest = job->keys;
-    for (int64_t i = 0; i < QUERIES; i++) { /* rows beyond the last repeat it, so that tiles are whole */
+    for (int64_t i = 0; i < QUERIES;
+         i++) { /* rows beyond the last repeat it, so that tiles are whole */
         int64_t row = begin + least(i, count - 1);
         if (i < count) /* scores come out in powers of two */
             prepare_head(job->q + row * job->q_stride + head * dim, dim, job->q_norm, job->eps,
-                         job->q_rotary ? job->q_rotary + row * dim : NULL, job->scale * LOG2_E, q + i * words);
+                         job->q_rotary ? job->q_rotary + row * dim : NULL, job->scale * LOG2_E,
+                         q + i * words);
         seen[i] = !job->causal ? job->keys : job->positions ? job->positions[row] + 1 : row + 1;
         from[i] = job->causal && job->first ? job->first[row] : 0;
         if (seen[i] > farthest) farthest = seen[i];
@@ -416,32 +476,39 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
             }
             if (end <= key) continue;
             const int64_t n = divide_up(least(end - key, KEYS), 2 * LANES) * 2 * LANES;
-            if (key == start || !soften_block(packed + key * words, x, words, key, &state, i, from, seen, probabilities)) {
+            if (key == start || !soften_block(packed + key * words, x, words, key, &state, i, from,
+                                              seen, probabilities)) {
                 for (int64_t p = 0; p < n; p += PIAA_PANEL)
-                    tile(n - p < PIAA_PANEL ? 2 : 4, packed + (key + p) * words, x, words, scores + p, KEYS, NULL);
+                    tile(n - p < PIAA_PANEL ? 2 : 4, packed + (key + p) * words, x, words,
+                         scores + p, KEYS, NULL);
                 for (int r = 0; r < ROWS; r++)
-                    factors[r] = soften(scores + r * KEYS, n, least(from[i + r] - key, n), least(seen[i + r] - key, n),
-                                        probabilities + r * (KEYS / PER_WORD), &state.largest[i + r], state.sum[i + r]);
+                    factors[r] =
+                        soften(scores + r * KEYS, n, least(from[i + r] - key, n),
+                               least(seen[i + r] - key, n), probabilities + r * (KEYS / PER_WORD),
+                               &state.largest[i + r], state.sum[i + r]);
             }
             for (int r = 0; r < ROWS; r++) x[r] = probabilities + r * (KEYS / PER_WORD);
             for (int d = 0; d < dim; d += PIAA_PANEL) {
                 const uint32_t *column = packed_values + d * values + key / PER_WORD * PIAA_PANEL;
                 if (dim - d <= LANES / 2)
-                    half_tile(column, x, n / PER_WORD, sums + i * stride + d, stride, key > start ? factors : NULL);
+                    half_tile(column, x, n / PER_WORD, sums + i * stride + d, stride,
+                              key > start ? factors : NULL);
                 else
-                    tile((int)divide_up(least(PIAA_PANEL, dim - d), LANES), column, x, n / PER_WORD, sums + i * stride + d, stride,
-                         key > start ? factors : NULL);
+                    tile((int)divide_up(least(PIAA_PANEL, dim - d), LANES), column, x, n / PER_WORD,
+                         sums + i * stride + d, stride, key > start ? factors : NULL);
             }
         }
     for (int64_t i = 0; i < count; i++) {
-        const __m512 factor = _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(_mm512_loadu_ps(state.sum[i])));
+        const __m512 factor =
+            _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(_mm512_loadu_ps(state.sum[i])));
         for (int d = 0; d < dim; d += LANES)
             store_values(job->out, (begin + i) * job->heads * dim + (int64_t)head * dim + d,
-                         _mm512_mul_ps(_mm512_loadu_ps(sums + i * stride + d), factor), lanes_below(dim - d), job->narrow);
+                         _mm512_mul_ps(_mm512_loadu_ps(sums + i * stride + d), factor),
+                         lanes_below(dim - d), job->narrow);
     }
 }
 
-/* ------------------------------------------------------------------------------------------------------------------- peak */
+/* ----------------------------------------------------------------------------------------- peak */
 
 static double peak(void) {
     enum { SUMS = 12, TURNS = 2000000 };

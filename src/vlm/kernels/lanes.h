@@ -1,8 +1,10 @@
 /*
- * What all kernels share: vectors of 16 lanes of 32 bits, the functions that an activation is made of, how a product is cut into parts, and
- * what happens to its sums.  The including file says what PIAA_HALF is: 1 if it can store bfloat16.
+ * What all kernels share: vectors of 16 lanes of 32 bits, the functions that an activation is made
+ * of, how a product is cut into parts, and what happens to its sums.  The including file says what
+ * PIAA_HALF is: 1 if it can store bfloat16.
  *
- * Compiler extensions: the vector intrinsics and their casts are the point of these files; only x86-64 compilers see them.
+ * Compiler extensions: the vector intrinsics and their casts are the point of these files; only
+ * x86-64 compilers see them.
  */
 #include "vlm/kernels.h"
 
@@ -50,9 +52,10 @@ static inline void store_values(void *out, int64_t index, __m512 v, __mmask16 ma
     _mm512_mask_storeu_ps((float *)out + index, mask, v);
 }
 
-/* --------------------------------------------------------------------------------------------------------------- functions */
+/* ------------------------------------------------------------------------------------ functions */
 
-/* 2^x = 2^floor(x) p(x - floor(x)); p is the minimax fit of the relative error on [0, 1], which is 7.5e-8. */
+/* 2^x = 2^floor(x) p(x - floor(x)); p is the minimax fit of the relative error on [0, 1], which is
+   7.5e-8. */
 static inline __m512 exp2_of(__m512 x) {
     __m512 f = _mm512_reduce_ps(x, 0x09), p = _mm512_set1_ps(1.877576557e-03f);
     p = _mm512_fmadd_ps(p, f, _mm512_set1_ps(8.989340377e-03f));
@@ -65,7 +68,8 @@ static inline __m512 exp2_of(__m512 x) {
 
 #define LOG2_E 1.44269504088896340736f
 
-/* 1/x from the 14-bit estimate and one Newton step: 2^-23 or so.  Infinity gives 0 (the step's inf * 0 is masked off). */
+/* 1/x from the 14-bit estimate and one Newton step: 2^-23 or so.  Infinity gives 0 (the step's inf
+ * 0 is masked off). */
 static inline __m512 reciprocal(__m512 x) {
     __m512 r = _mm512_rcp14_ps(x);
     __mmask16 finite = _mm512_cmp_ps_mask(x, _mm512_set1_ps(INFINITY), _CMP_LT_OQ);
@@ -81,7 +85,8 @@ static inline __m512 gate(__m512 x, __m512 u) {
 /* 0.5 x (1 + tanh(u)) = x / (1 + exp(-2u)), u = sqrt(2/pi) (x + 0.044715 x^3) */
 static inline __m512 gelu_tanh(__m512 x) {
     const float root = 0.79788456080286535588f;
-    __m512 u = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(2.0f * root * 0.044715f), _mm512_set1_ps(2.0f * root));
+    __m512 u = _mm512_fmadd_ps(_mm512_mul_ps(x, x), _mm512_set1_ps(2.0f * root * 0.044715f),
+                               _mm512_set1_ps(2.0f * root));
     return gate(x, _mm512_mul_ps(x, u));
 }
 
@@ -89,23 +94,26 @@ static inline __m512 gelu_tanh(__m512 x) {
 static inline __m512 gelu_erf(__m512 x) {
     const __m512 one = _mm512_set1_ps(1.0f);
     __m512 z = _mm512_mul_ps(_mm512_abs_ps(x), _mm512_set1_ps(0.70710678118654752440f));
-    __m512 t = reciprocal(_mm512_fmadd_ps(z, _mm512_set1_ps(0.3275911f), one)), p = _mm512_set1_ps(1.061405429f);
+    __m512 t = reciprocal(_mm512_fmadd_ps(z, _mm512_set1_ps(0.3275911f), one)),
+           p = _mm512_set1_ps(1.061405429f);
     p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-1.453152027f));
     p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(1.421413741f));
     p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(-0.284496736f));
     p = _mm512_fmadd_ps(p, t, _mm512_set1_ps(0.254829592f));
     __m512 e = exp2_of(_mm512_mul_ps(_mm512_mul_ps(z, z), _mm512_set1_ps(-LOG2_E)));
     /* rest = 1 - erf(|x|/sqrt 2): for x > 0 the result is x - x rest / 2, else x rest / 2 */
-    __m512 half = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(p, t), e), _mm512_mul_ps(x, _mm512_set1_ps(0.5f)));
+    __m512 half = _mm512_mul_ps(_mm512_mul_ps(_mm512_mul_ps(p, t), e),
+                                _mm512_mul_ps(x, _mm512_set1_ps(0.5f)));
     __mmask16 positive = _mm512_cmp_ps_mask(x, _mm512_setzero_ps(), _CMP_GT_OQ);
     return _mm512_mask_sub_ps(half, positive, x, half);
 }
 
-/* ----------------------------------------------------------------------------------------------------- the parts of a product */
+/* ----------------------------------------------------------------------- the parts of a product */
 
-/* Tokens are cut evenly, in whole tiles where there are several blocks.  Blocks run one after the other over all panels: a block of x stays
- * in the second-level cache while the panels, which the hardware prefetches well, stream by (the other order: 192 instead of 218 GFLOP/s
- * at 2688 x 1024 x 3072). */
+/* Tokens are cut evenly, in whole tiles where there are several blocks.  Blocks run one after the
+ * other over all panels: a block of x stays in the second-level cache while the panels, which the
+ * hardware prefetches well, stream by (the other order: 192 instead of 218 GFLOP/s at 2688 x 1024 x
+ * 3072). */
 static void token_blocks(const piaa_product *p, int64_t *blocks, int64_t *size) {
     *blocks = divide_up(p->tokens, TOKENS);
     *size = *blocks ? divide_up(divide_up(p->tokens, *blocks), ROWS) * ROWS : 0;
@@ -117,9 +125,11 @@ static int64_t product_parts(const piaa_product *product) {
     return blocks * divide_up(product->rows, PIAA_PANEL);
 }
 
-/* `count` results of one token from column `first` on; the values that belong to gates come `second` sums later. */
-static inline __attribute__((always_inline)) void finish_of(const piaa_product *p, piaa_activation activation, const float *sums,
-                                                            int64_t second, int64_t first, int64_t count, int64_t token) {
+/* `count` results of one token from column `first` on; the values that belong to gates come
+   `second` sums later. */
+static inline __attribute__((always_inline)) void
+finish_of(const piaa_product *p, piaa_activation activation, const float *sums, int64_t second,
+          int64_t first, int64_t count, int64_t token) {
     const bool gated = piaa_activation_gated(activation);
     const int64_t columns = gated ? p->rows / 2 : p->rows;
     for (int64_t j = 0; j < count; j += LANES) {
@@ -127,22 +137,29 @@ static inline __attribute__((always_inline)) void finish_of(const piaa_product *
         __m512 v = _mm512_maskz_loadu_ps(mask, sums + j), value = _mm512_setzero_ps();
         if (gated) value = _mm512_maskz_loadu_ps(mask, sums + second + j);
         if (p->bias) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->bias + first + j));
-        if (p->bias && gated) value = _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, p->bias + columns + first + j));
+        if (p->bias && gated)
+            value =
+                _mm512_add_ps(value, _mm512_maskz_loadu_ps(mask, p->bias + columns + first + j));
         if (activation == PIAA_GELU) v = gelu_erf(v);
         if (activation == PIAA_GELU_TANH) v = gelu_tanh(v);
         if (activation == PIAA_GELU_QUICK) v = gate(v, _mm512_mul_ps(v, _mm512_set1_ps(1.702f)));
         if (activation == PIAA_SWIGLU) v = _mm512_mul_ps(gate(v, v), value);
         if (activation == PIAA_GEGLU) v = _mm512_mul_ps(gelu_tanh(v), value);
-        if (p->residual) v = _mm512_add_ps(v, _mm512_maskz_loadu_ps(mask, p->residual + token * columns + first + j));
+        if (p->residual)
+            v = _mm512_add_ps(
+                v, _mm512_maskz_loadu_ps(mask, p->residual + token * columns + first + j));
         store_values(p->out, token * columns + first + j, v, mask, p->narrow);
     }
 }
 
-static void finish_part(const piaa_product *p, const float *sums, int64_t second, int64_t first, int64_t count, int64_t token) {
+static void finish_part(const piaa_product *p, const float *sums, int64_t second, int64_t first,
+                        int64_t count, int64_t token) {
     if (p->activation == PIAA_LINEAR) finish_of(p, PIAA_LINEAR, sums, second, first, count, token);
     if (p->activation == PIAA_GELU) finish_of(p, PIAA_GELU, sums, second, first, count, token);
-    if (p->activation == PIAA_GELU_TANH) finish_of(p, PIAA_GELU_TANH, sums, second, first, count, token);
-    if (p->activation == PIAA_GELU_QUICK) finish_of(p, PIAA_GELU_QUICK, sums, second, first, count, token);
+    if (p->activation == PIAA_GELU_TANH)
+        finish_of(p, PIAA_GELU_TANH, sums, second, first, count, token);
+    if (p->activation == PIAA_GELU_QUICK)
+        finish_of(p, PIAA_GELU_QUICK, sums, second, first, count, token);
     if (p->activation == PIAA_SWIGLU) finish_of(p, PIAA_SWIGLU, sums, second, first, count, token);
     if (p->activation == PIAA_GEGLU) finish_of(p, PIAA_GEGLU, sums, second, first, count, token);
 }
@@ -172,5 +189,6 @@ static product_part part_of(const piaa_product *p, int64_t part) {
 
 /* sums [tokens of the part][64] */
 static void finish_tokens(const piaa_product *p, const product_part *in, const float *sums) {
-    for (int64_t t = in->begin; t < in->end; t++) finish_part(p, sums + (t - in->begin) * PIAA_PANEL, PIAA_PAIRED, in->first, in->count, t);
+    for (int64_t t = in->begin; t < in->end; t++)
+        finish_part(p, sums + (t - in->begin) * PIAA_PANEL, PIAA_PAIRED, in->first, in->count, t);
 }
