@@ -2,6 +2,7 @@
 #include "cli/reader.h"
 
 #include "base/memory.h"
+#include "image/photo.h"
 #include "weights/checkpoint_parts.h"
 #include "weights/sha.h"
 
@@ -10,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <vips/vips.h>
 
 const piaa_option piaa_reader_options[] = {
     PIAA_OPTION_MODEL,
@@ -211,13 +211,12 @@ bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *pa
 
 /* Tokens that a photo becomes at most, by its header; 0 where that cannot be read. */
 static int64_t tokens_of(const char *path, int64_t max_pixels, int64_t tile) {
-    VipsImage *header = vips_image_new_from_file(path, NULL);
-    if (!header) {
-        vips_error_clear();
-        return 0;
-    }
-    int64_t pixels = (int64_t)vips_image_get_width(header) * vips_image_get_height(header);
-    g_object_unref(header);
+    piaa_photo_file file;
+    int width = 0, height = 0;
+    bool ok =
+        piaa_photo_file_read(&file, path, NULL) && piaa_photo_size(&file, &width, &height, NULL);
+    piaa_photo_file_free(&file);
+    int64_t pixels = ok ? (int64_t)width * height : 0;
     return (pixels < max_pixels ? pixels : max_pixels) / (tile * tile);
 }
 
@@ -236,8 +235,7 @@ static void hint_at_size(const piaa_reader *reader, piaa_call *call, const piaa_
     const piaa_model_info *info = piaa_model_get_info(reader->model);
     int64_t limit = piaa_extractor_request(reader->extractor)->max_pixels,
             tile = (int64_t)info->patch * info->merge, most = 0;
-    if (limit <= MANY_TOKENS * tile * tile || paths->count < LONG_RUN || VIPS_INIT("piaa") != 0)
-        return;
+    if (limit <= MANY_TOKENS * tile * tile || paths->count < LONG_RUN) return;
     size_t step = paths->count / LOOK_AT + 1, large = 0;
     for (size_t i = 0; i < paths->count; i += step) {
         if (!is_unread(reader->store, paths->items[i])) continue;

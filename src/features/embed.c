@@ -47,18 +47,26 @@ typedef struct ring {
     pthread_cond_t changed;
 } ring;
 
-static bool hash_file(const char *path, char out[65], piaa_error *error) {
-    piaa_map map;
-    if (!piaa_map_open(&map, path, error)) return false;
+static void hash_bytes(const piaa_photo_file *file, char out[65]) {
     piaa_sha hash;
     piaa_sha256_begin(&hash);
-    piaa_sha_add(&hash, map.data, map.size);
+    piaa_sha_add(&hash, file->bytes, file->size);
     piaa_sha_finish(&hash, out);
-    piaa_map_close(&map);
-    return true;
 }
 
 /* -------------------------------------------------------------------------------- reading ahead */
+
+/* The hash and the pixels come from the same bytes, whatever happens to the file meanwhile. */
+static prepared prepare_photo(const piaa_extractor *extractor, const char *path) {
+    prepared result = {.ready = true};
+    piaa_photo_file file;
+    if (piaa_photo_file_read(&file, path, &result.error)) {
+        hash_bytes(&file, result.hash);
+        result.input = piaa_extractor_prepare(extractor, &file, &result.error);
+    }
+    piaa_photo_file_free(&file);
+    return result;
+}
 
 static void *decode_photos(void *argument) {
     ring *r = argument;
@@ -69,10 +77,7 @@ static void *decode_photos(void *argument) {
         if (r->stop || r->next >= r->count) break;
         size_t index = r->next++;
         pthread_mutex_unlock(&r->lock);
-        prepared result = {.ready = true};
-        if (hash_file(r->jobs[index]->path, result.hash, &result.error))
-            result.input =
-                piaa_extractor_prepare(r->extractor, r->jobs[index]->path, &result.error);
+        prepared result = prepare_photo(r->extractor, r->jobs[index]->path);
         pthread_mutex_lock(&r->lock);
         r->items[index % r->depth] = result;
         pthread_cond_broadcast(&r->changed);

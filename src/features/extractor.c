@@ -116,15 +116,15 @@ size_t piaa_extractor_values(const piaa_extractor *extractor) {
     return values;
 }
 
-piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path,
-                                         piaa_error *error) {
+piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
+                                         const piaa_photo_file *file, piaa_error *error) {
     piaa_image image = {0};
-    if (!piaa_image_read(path, extractor->request.exif, &image, error)) return NULL;
+    if (!piaa_image_decode(file, extractor->request.exif, &image, error)) return NULL;
     piaa_ask ask = {.prompt = extractor->prompt,
                     .max_pixels = extractor->request.max_pixels,
                     .image_attention = extractor->request.image_attention};
     piaa_model_input *input = piaa_model_prepare(extractor->model, &image, &ask, error);
-    if (!input) piaa_error_prefix(error, "%s", path);
+    if (!input) piaa_error_prefix(error, "%s", file->path);
     piaa_image_free(&image);
     return input;
 }
@@ -172,7 +172,11 @@ bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input
 bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out,
                          piaa_error *error) {
     if (!extractor) return piaa_error_missing(error, "extractor");
-    piaa_model_input *input = piaa_extractor_prepare(extractor, path, error);
+    piaa_photo_file file;
+    piaa_model_input *input = piaa_photo_file_read(&file, path, error)
+                                  ? piaa_extractor_prepare(extractor, &file, error)
+                                  : NULL;
+    piaa_photo_file_free(&file);
     bool ok = input && piaa_extractor_run(extractor, input, NULL, out, error);
     piaa_model_input_free(input);
     return ok;

@@ -9,6 +9,7 @@
 #define PIAA_FEATURES_EXTRACTOR_H
 
 #include "features/store.h"
+#include "image/photo.h"
 #include "vlm/vlm.h"
 
 const piaa_model *piaa_extractor_model(const piaa_extractor *extractor);
@@ -19,7 +20,8 @@ piaa_extractor_request(const piaa_extractor *extractor); /* with every default f
 
 /* The two halves of that, for reading ahead: decode and prepare (any thread), then run (one thread,
  * any subset of the extractor's slots; the weights are read anew when the subset changes). */
-piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor, const char *path,
+piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
+                                         const piaa_photo_file *file,
                                          piaa_error *error) PIAA_MUST_USE;
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input,
                         const piaa_slots *subset, float *out, piaa_error *error) PIAA_MUST_USE;

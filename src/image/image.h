@@ -2,7 +2,7 @@
 #ifndef PIAA_IMAGE_IMAGE_H
 #define PIAA_IMAGE_IMAGE_H
 
-#include "base/error.h"
+#include "image/photo.h"
 
 /* rgb: [height][width][3], owned; freed with piaa_image_free.  Start from {0}. */
 typedef struct piaa_image {
@@ -10,12 +10,20 @@ typedef struct piaa_image {
     uint8_t *rgb;
 } piaa_image;
 
-/* Decodes a photo file in any format that libvips reads to 8-bit RGB, equal to Pillow's
- * Image.open(path).convert("RGB") (alpha dropped, CMYK converted by Pillow's rule, no colour
- * management), then turned upright if asked.  A truncated or damaged file is an error. */
+/* Decodes a photo to 8-bit RGB, equal to Pillow's Image.open(path).convert("RGB") (alpha dropped,
+ * CMYK converted by Pillow's rule, no colour management), then turned upright if asked.  A
+ * truncated or damaged file is an error. */
+bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
+                       piaa_error *error) PIAA_MUST_USE;
+/* The same of a file that is read for this alone. */
 bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out,
                      piaa_error *error) PIAA_MUST_USE;
 void piaa_image_free(piaa_image *image);
+
+/* A small picture for people to look at: upright, in sRGB by the photo's own profile, on black
+ * where it is transparent, no larger than width x height. */
+bool piaa_image_thumbnail(const piaa_photo_file *file, int width, int height, piaa_image *out,
+                          piaa_error *error) PIAA_MUST_USE;
 
 /* True for names with the ending of a photo format that this build reads (".jpg", ".HEIC", …). */
 bool piaa_image_has_photo_name(const char *name);

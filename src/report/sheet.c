@@ -2,20 +2,20 @@
  * A contact sheet of a ranking.
  *
  * The page is a plain array of RGB bytes onto which thumbnails and pieces of text are laid one
- * after the other: libvips shrinks the photos while it loads them, sets the text (through Pango)
- * and encodes the page.  Photos stand on the line of their captions, flush left.
+ * after the other: libvips sets the text (through Pango) and encodes the page.  Photos stand on the
+ * line of their captions, flush left.
  */
 #include "report/report.h"
 
 #include "base/file.h"
 #include "image/image.h"
+#include "image/libvips.h"
 #include "text/unicode.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <vips/vips.h>
 
 enum {
     COLUMNS = 6,
@@ -47,14 +47,10 @@ static void fill(page *sheet, int left, int top, int width, int height,
                    CHANNELS);
 }
 
-/* Lays an 8-bit image of 3 or 4 bands (the fourth is opacity) on the page; what reaches over the
-   edge is cut off. */
-static bool lay(page *sheet, VipsImage *image, int left, int top) {
-    size_t size;
-    unsigned char *pixels = vips_image_write_to_memory(image, &size);
-    if (!pixels) return false;
-    int bands = vips_image_get_bands(image), width = vips_image_get_width(image),
-        height = vips_image_get_height(image);
+/* Lays 8-bit pixels of 3 or 4 bands (the fourth is opacity) on the page; what reaches over the edge
+   is cut off. */
+static void lay(page *sheet, const unsigned char *pixels, int bands, int width, int height,
+                int left, int top) {
     for (int y = 0; y < height; y++)
         for (int x = 0; x < width; x++) {
             if (left + x < 0 || left + x >= sheet->width || top + y < 0 || top + y >= sheet->height)
@@ -68,8 +64,17 @@ static bool lay(page *sheet, VipsImage *image, int left, int top) {
             for (int c = 0; c < CHANNELS; c++)
                 to[c] = (unsigned char)((from[c] * opacity + to[c] * (255 - opacity) + 127) / 255);
         }
+}
+
+static void lay_text(page *sheet, VipsImage *image, int left, int top) {
+    size_t size;
+    unsigned char *pixels = vips_image_write_to_memory(image, &size);
+    if (pixels)
+        lay(sheet, pixels, vips_image_get_bands(image), vips_image_get_width(image),
+            vips_image_get_height(image), left, top);
+    else
+        vips_error_clear();
     g_free(pixels);
-    return true;
 }
 
 /* ----------------------------------------------------------------------------------------- text */
@@ -86,7 +91,7 @@ static VipsImage *set_text(const char *markup) {
 static void put_text(page *sheet, const char *markup, int left, int top) {
     VipsImage *image = set_text(markup);
     if (!image) return;
-    if (!lay(sheet, image, left, top)) vips_error_clear();
+    lay_text(sheet, image, left, top);
     g_object_unref(image);
 }
 
@@ -148,7 +153,7 @@ static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int 
         VipsImage *image = set_text(markup);
         free(markup);
         bool fits = !image || vips_image_get_width(image) <= TILE_WIDTH || count == LEAST;
-        if (image && fits && !lay(sheet, image, left, top)) vips_error_clear();
+        if (image && fits) lay_text(sheet, image, left, top);
         if (image) g_object_unref(image);
         if (fits) break;
     }
@@ -156,26 +161,6 @@ static bool put_caption(page *sheet, size_t rank, const piaa_ranked *photo, int 
 }
 
 /* --------------------------------------------------------------------------------------- photos */
-
-/* 8-bit sRGB within the tile; NULL where the photo cannot be read. */
-static VipsImage *thumbnail(const char *path) {
-    VipsImage *steps[4] = {NULL};
-    bool ok = vips_thumbnail(path, &steps[0], TILE_WIDTH, "height", TILE_HEIGHT, "export_profile",
-                             "srgb", "fail_on", VIPS_FAIL_ON_ERROR, NULL) == 0 &&
-              vips_colourspace(steps[0], &steps[1], VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
-              vips_cast_uchar(steps[1], &steps[2], NULL) == 0;
-    if (ok && vips_image_hasalpha(steps[2]))
-        ok = vips_flatten(steps[2], &steps[3], NULL) == 0;
-    else if (ok)
-        ok = vips_copy(steps[2], &steps[3], NULL) == 0;
-    ok = ok && vips_image_get_bands(steps[3]) == CHANNELS;
-    for (int i = 0; i < 3; i++)
-        if (steps[i]) g_object_unref(steps[i]);
-    if (ok) return steps[3];
-    if (steps[3]) g_object_unref(steps[3]);
-    vips_error_clear();
-    return NULL;
-}
 
 /* A hairline, so that bright photos end somewhere. */
 static void frame(page *sheet, int left, int top, int width, int height) {
@@ -186,15 +171,18 @@ static void frame(page *sheet, int left, int top, int width, int height) {
 }
 
 static void put_photo(page *sheet, const char *path, int left, int top) {
-    VipsImage *image = thumbnail(path);
-    int height = image ? vips_image_get_height(image) : 0;
-    if (!image || !lay(sheet, image, left, top + TILE_HEIGHT - height)) {
-        vips_error_clear(); /* a file that breaks off later on */
-        fill(sheet, left, top, TILE_WIDTH, TILE_HEIGHT, empty);
+    piaa_photo_file file;
+    piaa_image image = {0};
+    if (piaa_photo_file_read(&file, path, NULL) &&
+        piaa_image_thumbnail(&file, TILE_WIDTH, TILE_HEIGHT, &image, NULL)) {
+        top += TILE_HEIGHT - image.height;
+        lay(sheet, image.rgb, CHANNELS, image.width, image.height, left, top);
+        frame(sheet, left, top, image.width, image.height);
     } else {
-        frame(sheet, left, top + TILE_HEIGHT - height, vips_image_get_width(image), height);
+        fill(sheet, left, top, TILE_WIDTH, TILE_HEIGHT, empty);
     }
-    if (image) g_object_unref(image);
+    piaa_image_free(&image);
+    piaa_photo_file_free(&file);
 }
 
 /* ----------------------------------------------------------------------------------------- page */
@@ -298,10 +286,7 @@ bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *c
                       const char *path, piaa_error *error) {
     if (!ranking) return piaa_error_missing(error, "ranking");
     if (!piaa_sheet_check(path, error)) return false;
-    PIAA_UNUSED(
-        piaa_image_has_photo_name(path)); /* starts libvips as the image room wants it: silent */
-    if (VIPS_INIT("piaa") != 0)
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "libvips could not be started");
+    if (!piaa_vips_start(error)) return false;
     size_t count = piaa_ranking_count(ranking), rows = (count + COLUMNS - 1) / COLUMNS;
     bool cut = rows > ROWS;
     if (cut) rows = ROWS;

@@ -1,0 +1,106 @@
+/* libvips keeps its settings and its error text per process, whoever uses it: one thread per image
+ * and no cache of operations suit a program whose other threads compute.  Its warnings are dropped,
+ * and its error text is emptied after every failure. */
+#include "image/libvips.h"
+
+#include <pthread.h>
+#include <string.h>
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static bool started;
+
+static void be_silent(const gchar *domain, GLogLevelFlags level, const gchar *message,
+                      gpointer user) {
+    PIAA_UNUSED(domain);
+    PIAA_UNUSED(level);
+    PIAA_UNUSED(message);
+    PIAA_UNUSED(user);
+}
+
+static void block_readers(void) {
+    static const char *const allowed[] = {"Jpeg", "Png", "Webp", "Tiff", "Nsgif",
+                                          "Heif", "Jxl", "Jp2k", "Ppm"};
+    char name[64];
+    vips_operation_block_set("VipsForeignLoad", TRUE);
+    for (size_t i = 0; i < PIAA_COUNT(allowed); i++) {
+        g_snprintf(name, sizeof name, "VipsForeignLoad%sSource", allowed[i]);
+        vips_operation_block_set(name, FALSE);
+    }
+    vips_operation_block_set("VipsForeignLoadMagickBuffer", FALSE);
+}
+
+static void start_vips(void) {
+    started = VIPS_INIT("piaa") == 0;
+    if (!started) return;
+    vips_concurrency_set(1);
+    vips_cache_set_max(0);
+    block_readers();
+    g_log_set_handler(
+        "VIPS", G_LOG_LEVEL_WARNING | G_LOG_LEVEL_MESSAGE | G_LOG_LEVEL_INFO | G_LOG_LEVEL_DEBUG,
+        be_silent, NULL);
+}
+
+bool piaa_vips_start(piaa_error *error) {
+    pthread_once(&once, start_vips);
+    return started ||
+           piaa_error_set(error, PIAA_UNSUPPORTED, "libvips could not be started: reinstall it");
+}
+
+bool piaa_vips_has(const char *operation) {
+    return piaa_vips_start(NULL) && operation && vips_type_find("VipsOperation", operation) != 0;
+}
+
+bool piaa_vips_failed(piaa_error *error, const char *path, const char *what, const char *advice) {
+    char *text = vips_error_buffer_copy(), *line = text;
+    while (*line == '\n' || *line == ' ') line++;
+    line[strcspn(line, "\n")] = '\0';
+    if (*line)
+        piaa_error_set(error, PIAA_FORMAT, "%s %s (%s): %s", path, what, line, advice);
+    else
+        piaa_error_set(error, PIAA_FORMAT, "%s %s: %s", path, what, advice);
+    g_free(text);
+    return false;
+}
+
+/* The stored picture divided by `shrink` (1, 2, 4, 8) where the decoder can, as JPEG's does.
+   Windows bitmaps, and nothing else, are ImageMagick's. */
+static VipsImage *load(const piaa_photo_file *file, const char *loader, int shrink) {
+    VipsImage *image = NULL;
+    if (file->kind == PIAA_KIND_BMP) {
+        if (vips_magickload_buffer(file->bytes, file->size, &image, "access",
+                                   VIPS_ACCESS_SEQUENTIAL, NULL) != 0)
+            return NULL;
+        return image;
+    }
+    VipsSource *source = vips_source_new_from_memory(file->bytes, file->size);
+    if (!source) return NULL;
+    int failed = vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                           VIPS_FAIL_ON_ERROR, shrink > 1 ? "shrink" : NULL, shrink, NULL);
+    g_object_unref(source);
+    return failed ? NULL : image;
+}
+
+VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *error) {
+    if (!piaa_vips_start(error)) return NULL;
+    vips_error_clear(); /* readers leave remarks behind even where they succeed */
+    const char *loader = piaa_kind_loader(file->kind);
+    if (file->kind == PIAA_KIND_RAW) {
+        piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s is a raw photo, which this libvips does not read: export it as JPEG or TIFF",
+            file->path);
+        return NULL;
+    }
+    if (file->kind != PIAA_KIND_BMP && !piaa_vips_has(loader)) {
+        piaa_error_set(error, PIAA_UNSUPPORTED,
+                       "%s is in a format that this libvips does not read: export it as JPEG or "
+                       "PNG",
+                       file->path);
+        return NULL;
+    }
+    VipsImage *image = load(file, loader, file->kind == PIAA_KIND_JPEG ? shrink : 1);
+    if (!image)
+        piaa_vips_failed(error, file->path, "cannot be decoded",
+                         "copy it again from where it came from, or save it anew");
+    return image;
+}

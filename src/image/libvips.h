@@ -1,0 +1,27 @@
+/* The image room's use of libvips: how it is started, what it may read, how it fails. */
+#ifndef PIAA_IMAGE_LIBVIPS_H
+#define PIAA_IMAGE_LIBVIPS_H
+
+#include "image/photo.h"
+
+#include <vips/vips.h>
+
+/* Starts libvips as piaa wants it, once: silent, one thread per image, no cache of operations, and
+ * of its readers only those of `formats.h`, from memory.  The others are off for the whole process:
+ * some of them call programs (ImageMagick, and through it Ghostscript), some are not made for files
+ * of strangers. */
+bool piaa_vips_start(piaa_error *error) PIAA_MUST_USE;
+
+/* True where this libvips has the operation. */
+bool piaa_vips_has(const char *operation);
+
+/* "PATH WHAT (the first line of libvips' error text): ADVICE", and the text is emptied.  Returns
+   false. */
+bool piaa_vips_failed(piaa_error *error, const char *path, const char *what, const char *advice);
+
+/* The one place where photos are opened: as they are stored, to be read strip by strip from the
+ * top, and to be unreferenced before the file is freed.  `shrink` is 1, or 2, 4 or 8 for a picture
+ * that many times smaller from formats that can be read so (JPEG).  NULL on failure. */
+VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *error) PIAA_MUST_USE;
+
+#endif

@@ -1,0 +1,107 @@
+/* A photo's file in memory.
+ *
+ * The state of the file is taken from the open descriptor before the first byte is read, and looked
+ * at again after the last: what changed in between is half of one photo and half of another. */
+#include "image/photo.h"
+
+#include "base/memory.h"
+#include "image/libvips.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* 1,000 megapixels, the most that is decoded, take 3 GB where nothing is compressed. */
+static const off_t LARGEST_FILE = (off_t)4 << 30;
+
+/* What stands at the path has to be a file with something in it. */
+static bool check_status(const struct stat *status, const char *path, piaa_error *error) {
+    if (S_ISDIR(status->st_mode))
+        return piaa_error_set(error, PIAA_IO, "%s is a folder, not a photo", path);
+    if (!S_ISREG(status->st_mode))
+        return piaa_error_set(error, PIAA_IO, "%s is not a regular file", path);
+    if (status->st_size == 0)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s is empty (0 bytes): copy it again from where it came from", path);
+    return true;
+}
+
+/* Reads on until `file` holds `want` bytes or the file ends. */
+static bool read_up_to(int descriptor, piaa_photo_file *file, size_t want, piaa_error *error) {
+    enum { PART = 1 << 24 }; /* some systems refuse more than 2 GB at once */
+    while (file->size < want) {
+        size_t part = want - file->size < PART ? want - file->size : PART;
+        ssize_t got = read(descriptor, file->bytes + file->size, part);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) return piaa_error_set_errno(error, errno, "%s cannot be read", file->path);
+        if (got == 0) break;
+        file->size += (size_t)got;
+    }
+    return true;
+}
+
+static bool is_unchanged(int descriptor, const piaa_photo_file *file) {
+    struct stat now;
+    const struct stat *before = &file->status;
+    return fstat(descriptor, &now) == 0 && now.st_size == before->st_size &&
+           (uintmax_t)now.st_size == file->size && now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
+           now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+}
+
+static bool read_open_file(int descriptor, piaa_photo_file *file, piaa_error *error) {
+    if (fstat(descriptor, &file->status) != 0)
+        return piaa_error_set_errno(error, errno, "%s cannot be read", file->path);
+    if (!check_status(&file->status, file->path, error)) return false;
+    bool fits = file->status.st_size <= LARGEST_FILE;
+    size_t whole = fits ? (size_t)file->status.st_size : PIAA_KIND_BYTES,
+           start = whole < PIAA_KIND_BYTES ? whole : PIAA_KIND_BYTES;
+    file->bytes = piaa_alloc_array(whole, 1, error);
+    if (!file->bytes) return piaa_error_prefix(error, "%s", file->path);
+    if (!read_up_to(descriptor, file, start, error)) return false;
+    file->kind = piaa_kind_of(file->bytes, file->size);
+    if ((file->kind == PIAA_KIND_NONE || file->kind == PIAA_KIND_TIFF) &&
+        piaa_kind_of_name(file->path) == PIAA_KIND_RAW)
+        file->kind = PIAA_KIND_RAW;   /* its TIFF side would yield a thumbnail */
+    if (file->kind == PIAA_KIND_NONE) /* before a film of many gigabytes is read */
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s is not a photo that can be read, or its start is damaged: use "
+                              "JPEG, PNG, WebP, TIFF, GIF or HEIC",
+                              file->path);
+    if (!fits)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s has %.1f GB, more than the limit of 4.3 GB for a photo: make a "
+                              "smaller copy",
+                              file->path, (double)file->status.st_size / 1e9);
+    if (!read_up_to(descriptor, file, whole, error)) return false;
+    return is_unchanged(descriptor, file) ||
+           piaa_error_set(error, PIAA_IO,
+                          "%s was changed by another program while it was read: run the same "
+                          "command again",
+                          file->path);
+}
+
+bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *error) {
+    *file = (piaa_photo_file){.path = path};
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (descriptor < 0) return piaa_error_set_errno(error, errno, "%s cannot be read", path);
+    bool ok = read_open_file(descriptor, file, error);
+    close(descriptor);
+    if (!ok) piaa_photo_file_free(file);
+    return ok;
+}
+
+void piaa_photo_file_free(piaa_photo_file *file) {
+    if (!file) return;
+    free(file->bytes);
+    *file = (piaa_photo_file){0};
+}
+
+bool piaa_photo_size(const piaa_photo_file *file, int *width, int *height, piaa_error *error) {
+    VipsImage *image = piaa_vips_open(file, 1, error);
+    if (!image) return false;
+    *width = vips_image_get_width(image);
+    *height = vips_image_get_height(image);
+    g_object_unref(image);
+    return true;
+}

@@ -1,0 +1,31 @@
+/* A photo's file, read once: its hash, its size, its metadata and its pixels come from the same
+ * bytes, and from one decoder, which the content chooses. */
+#ifndef PIAA_IMAGE_PHOTO_H
+#define PIAA_IMAGE_PHOTO_H
+
+#include "base/error.h"
+#include "image/formats.h"
+
+#include <sys/stat.h>
+
+/* Freed with piaa_photo_file_free.  Start from {0}. */
+typedef struct piaa_photo_file {
+    const char *path; /* the caller's, who keeps it as long */
+    unsigned char *bytes;
+    size_t size;
+    struct stat status; /* of the file that the bytes come from, before they were read */
+    piaa_kind kind;
+} piaa_photo_file;
+
+/* Reads a file whole.  It is read and not mapped, so that another program that shortens the file
+ * meanwhile, or a disk that fails, is an error and no signal.  PIAA_IO: the system refused, or the
+ * file changed while it was read; another try may work.  PIAA_FORMAT: it is no photo.
+ * PIAA_UNSUPPORTED: it is over 4 GiB. */
+bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *error) PIAA_MUST_USE;
+void piaa_photo_file_free(piaa_photo_file *file);
+
+/* Width and height in pixels as they are stored, from the header alone. */
+bool piaa_photo_size(const piaa_photo_file *file, int *width, int *height,
+                     piaa_error *error) PIAA_MUST_USE;
+
+#endif

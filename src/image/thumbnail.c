@@ -1,0 +1,69 @@
+/* Small pictures of photos, for people to look at: unlike what a model is shown, in the colours
+   that the photo's profile says, and shrunk by libvips, for a JPEG while it is decoded. */
+#include "image/image.h"
+
+#include "base/memory.h"
+#include "image/libvips.h"
+
+#include <string.h>
+
+enum { CHANNELS = 3 };
+
+/* By how much the decoder may shrink so that twice the size asked for is left to a better filter.
+ */
+static int shrink_for(const VipsImage *header, int width, int height) {
+    double across = (double)header->Xsize / width, down = (double)header->Ysize / height,
+           most = across > down ? across : down;
+    int shrink = 1;
+    while (shrink < 8 && most >= 4 * shrink) shrink *= 2;
+    return shrink;
+}
+
+/* 8-bit sRGB of three channels; NULL with libvips' error text.  Gives up `image`. */
+static VipsImage *make_small(VipsImage *image, int width, int height) {
+    VipsImage *steps[4] = {NULL};
+    bool ok = vips_thumbnail_image(image, &steps[0], width, "height", height, "export_profile",
+                                   "srgb", NULL) == 0 &&
+              vips_colourspace(steps[0], &steps[1], VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
+              vips_cast_uchar(steps[1], &steps[2], NULL) == 0 &&
+              (vips_image_hasalpha(steps[2]) ? vips_flatten(steps[2], &steps[3], NULL) == 0
+                                             : vips_copy(steps[2], &steps[3], NULL) == 0) &&
+              vips_image_get_bands(steps[3]) == CHANNELS;
+    for (int i = 0; i < 3; i++)
+        if (steps[i]) g_object_unref(steps[i]);
+    g_object_unref(image);
+    if (ok) return steps[3];
+    if (steps[3]) g_object_unref(steps[3]);
+    return NULL;
+}
+
+static bool copy_out(VipsImage *small, piaa_image *out, piaa_error *error) {
+    size_t size = 0;
+    uint8_t *pixels = vips_image_write_to_memory(small, &size);
+    if (!pixels) return false;
+    *out = (piaa_image){.width = small->Xsize, .height = small->Ysize};
+    out->rgb = piaa_alloc_array(size, 1, error);
+    if (out->rgb) memcpy(out->rgb, pixels, size);
+    g_free(pixels);
+    return out->rgb != NULL;
+}
+
+bool piaa_image_thumbnail(const piaa_photo_file *file, int width, int height, piaa_image *out,
+                          piaa_error *error) {
+    *out = (piaa_image){0};
+    VipsImage *image = piaa_vips_open(file, 1, error);
+    int shrink = image ? shrink_for(image, width, height) : 1;
+    if (image && shrink > 1 && file->kind == PIAA_KIND_JPEG) {
+        g_object_unref(image);
+        image = piaa_vips_open(file, shrink, error);
+    }
+    if (!image) return false;
+    VipsImage *small = make_small(image, width, height);
+    bool ok = small && copy_out(small, out, error);
+    if (small) g_object_unref(small);
+    if (!ok && !piaa_error_pending(error))
+        piaa_vips_failed(error, file->path, "cannot be shown", "copy it again");
+    vips_error_clear();
+    vips_thread_shutdown();
+    return ok;
+}
