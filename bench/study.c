@@ -139,7 +139,7 @@ int main(int argc, char **argv) {
         fprintf(stderr, "bench_study: the files do not have the sizes that were given\n");
         return 2;
     }
-    piaa_blas_threads_set(1);
+    piaa_blas_hold();
     piaa_dataset set = {.folder = "made up", .image_count = rows};
     set.images = piaa_alloc(rows, sizeof *set.images, &error);
     if (!set.images) return fail(&error);

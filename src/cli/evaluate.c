@@ -314,7 +314,7 @@ static bool work(eval_work *w, const char *folder, piaa_error *error) {
     piaa_personal_options options = w->a->options;
     options.model = about.model_id;
     options.projections = (const piaa_projection *const *)w->projections;
-    options.threads = piaa_study_jobs(study, w->source_count * w->protocol->count);
+    options.threads = study->threads;
     w->personal = piaa_personal_run(study->set, w->protocol, w->sources, w->source_count, &options,
                                     &study->call->talk.hooks, error);
     piaa_talk_clear(&study->call->talk);

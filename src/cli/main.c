@@ -171,6 +171,11 @@ static void on_abort(const char *message) {
                                    "everything stored is kept, and the same "
                                    "command goes on once piaa serve runs there again",
                                    device ? device : "the other end"));
+    else if (strstr(message, "mem_buffer") || strstr(message, "alloc"))
+        PIAA_UNUSED(piaa_error_set(&error, PIAA_MEMORY,
+                                   "memory ran out (everything stored is kept): close other "
+                                   "programs, raise the limit on memory, or ask for less with "
+                                   "--max-pixels, --layer or --dtype"));
     else
         PIAA_UNUSED(piaa_error_set(&error, PIAA_IO, "the device %.60s failed: %.800s",
                                    device ? device : "in use", message));
@@ -180,8 +185,7 @@ static void on_abort(const char *message) {
 }
 
 int main(int argc, char **argv) {
-    piaa_blas_threads_set(1); /* a fit takes milliseconds on one thread and longer on more; the
-                                 study runs layers side by side instead */
+    piaa_blas_hold();
     fill_standard_streams();
     signal(SIGPIPE, SIG_IGN);
     setenv(

@@ -63,8 +63,7 @@ static piaa_probe *run_probe(piaa_study *study, piaa_split test, const char *cha
                 *others = sources && changed ? open_sources(study, changed, error) : NULL;
     piaa_probe *probe = NULL;
     if (sources && (!changed || others)) {
-        piaa_probe_options options = {
-            .test = test, .changed = others, .threads = piaa_study_jobs(study, count)};
+        piaa_probe_options options = {.test = test, .changed = others, .threads = study->threads};
         probe =
             piaa_probe_run(study->set, sources, count, &options, &study->call->talk.hooks, error);
         piaa_talk_clear(&study->call->talk);

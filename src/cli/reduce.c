@@ -33,7 +33,6 @@ static bool reduce(piaa_study *study, const char *to, piaa_error *error) {
                               "attributes are learned from one pool at one layer, and these are "
                               "%zu: name one with --pool and --layer",
                               slots->count);
-    piaa_study_jobs(study, 1);
     piaa_projection *projection =
         piaa_study_project(study, NULL, piaa_call_value(call, "data"), &slots->items[0], error);
     bool ok = projection && piaa_projection_save(projection, to, error) &&

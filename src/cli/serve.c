@@ -1,4 +1,5 @@
 /* piaa serve: lend this machine's devices to another. */
+#include "base/processors.h"
 #include "cli/commands.h"
 #include "vlm/remote.h"
 
@@ -28,7 +29,7 @@ static void on_ready(void *user, const char *endpoint) {
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
-    int64_t threads = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t threads = piaa_processors();
     if (!piaa_call_integer(call, "threads", 1, 1024, &threads, error)) return false;
     struct sigaction action;
     memset(&action, 0, sizeof action);
@@ -39,7 +40,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         return piaa_error_set(error, PIAA_IO, "standard error cannot be used for messages");
     return piaa_remote_serve(piaa_call_value(call, "listen"), piaa_call_value(call, "device"),
-                             threads < 1 ? 1 : (int)threads, on_ready, &call->talk, error);
+                             (int)threads, on_ready, &call->talk, error);
 }
 
 static const piaa_option options[] = {

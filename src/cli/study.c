@@ -2,14 +2,13 @@
 #include "cli/study.h"
 
 #include "base/file.h"
-#include "linear/blas.h"
+#include "base/processors.h"
 #include "report/report.h"
 #include "report/study.h"
 #include "study/changed.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 const piaa_option piaa_study_options[] = {
     PIAA_OPTION_MODEL,
@@ -75,12 +74,12 @@ static char *expand_prompt(const piaa_dataset *set, piaa_study_kind kind, const 
 /* ----------------------------------------------------------------------------------------- open */
 
 bool piaa_study_open(piaa_study *study, piaa_call *call, piaa_study_kind kind, piaa_error *error) {
-    int64_t threads = sysconf(_SC_NPROCESSORS_ONLN);
+    int64_t threads = piaa_processors();
     *study = (piaa_study){.call = call};
     if (!piaa_call_need(call, "data", error) ||
         !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
         return false;
-    study->threads = threads < 1 ? 1 : (int)threads;
+    study->threads = (int)threads;
     return (study->set =
                 piaa_dataset_open(piaa_call_value(call, "data"), &call->talk.hooks, error)) &&
            (study->prompt = expand_prompt(study->set, kind, piaa_call_value(call, "prompt"),
@@ -182,11 +181,6 @@ piaa_run_about piaa_study_about(const piaa_study *study) {
                             .unreadable = study->unreadable};
 }
 
-int piaa_study_jobs(const piaa_study *study, size_t jobs) {
-    piaa_blas_threads_set(jobs > 1 ? 1 : study->threads);
-    return jobs > 1 ? study->threads : 1;
-}
-
 static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_slot *slot,
                               piaa_error *error) {
     const piaa_hooks *hooks = &study->call->talk.hooks;
@@ -206,7 +200,7 @@ static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_sl
     if (piaa_study_embed(study, set, wanted, error) &&
         piaa_source_open(&source, study->reader.store, set, NULL, slot, 1, error)) {
         piaa_identity identity = piaa_source_identity(study->reader.store);
-        projection = piaa_projection_learn(set, &source, &identity, hooks, error);
+        projection = piaa_projection_learn(set, &source, &identity, study->threads, hooks, error);
         piaa_source_close(&source);
     }
     study->unreadable = unreadable; /* counts the study's own data set */

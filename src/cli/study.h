@@ -42,10 +42,6 @@ bool piaa_study_embed_changed(piaa_study *study, const piaa_dataset *set, const 
 /* For the JSON file; its strings belong to the study. */
 piaa_run_about piaa_study_about(const piaa_study *study);
 
-/* Threads for jobs that run side by side: holds OpenBLAS at one thread if there are several jobs,
-   else leaves it all of them. */
-int piaa_study_jobs(const piaa_study *study, size_t jobs);
-
 /* The attribute projection in `file`, or learned from the data set `spec` with the store's features
  * at `slot`; exactly one of both is not NULL. */
 piaa_projection *piaa_study_project(piaa_study *study, const char *file, const char *spec,

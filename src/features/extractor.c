@@ -2,12 +2,12 @@
 #include "features/extractor.h"
 
 #include "base/memory.h"
+#include "base/processors.h"
 #include "vlm/device.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct piaa_extractor {
     piaa_model *model;
@@ -40,8 +40,7 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     extractor->prompt = piaa_strdup(!reads ? "" : r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
     if (!info->image_attention) r->image_attention = PIAA_IMAGE_BOTH_WAYS;
     r->dtype = piaa_model_dtype(extractor->model, r->dtype);
-    if (r->threads <= 0) r->threads = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    if (r->threads <= 0) r->threads = 1;
+    if (r->threads <= 0) r->threads = piaa_processors();
     if (!extractor->prompt ||
         !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error))
         return false;

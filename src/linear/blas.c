@@ -1,17 +1,42 @@
-/* OpenBLAS's threads. */
+/* LAPACK through its Fortran names, and OpenBLAS's threads.
+ *
+ * OpenBLAS holds all of LAPACK; the C interface to it (LAPACKE) is another library, which would
+ * bring whichever BLAS the system prefers. */
 #include "linear/blas.h"
+
+#include "base/memory.h"
 
 #include <cblas.h>
 
-int piaa_blas_threads_worth(int64_t rows, int dim, int available) {
-    double n = (double)rows, d = (double)dim, side = n < d ? n : d;
-    return n * d * side + 4 * side * side * side < 1e9
-               ? 1
-               : available; /* multiplications: Gram matrix and its eigenvectors */
+#include <stdlib.h>
+
+/* The last argument is the length of the first, which Fortran passes behind all others. */
+void dsytrd_(const char *half, const int *n, double *a, const int *stride, double *diagonal,
+             double *beside, double *reflectors, double *work, const int *room, int *failed,
+             size_t one);
+void dorgtr_(const char *half, const int *n, double *a, const int *stride, const double *reflectors,
+             double *work, const int *room, int *failed, size_t one);
+
+bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double *beside,
+                              piaa_error *error) {
+    enum { BLOCKED = 64 }; /* columns that LAPACK's blocked algorithms want room for, at most */
+    /* Row-major upper is column-major lower. */
+    static const char lower = 'L';
+    int room = side * BLOCKED, failed = 0;
+    double *reflectors = piaa_alloc_array((size_t)side * (1 + BLOCKED), sizeof *reflectors, error);
+    if (!reflectors) return false;
+    double *work = reflectors + side;
+    dsytrd_(&lower, &side, matrix, &side, diagonal, beside, reflectors, work, &room, &failed, 1);
+    if (!failed) dorgtr_(&lower, &side, matrix, &side, reflectors, work, &room, &failed, 1);
+    free(reflectors);
+    return !failed ||
+           piaa_error_set(error, PIAA_USAGE, "a %d x %d matrix cannot be factorised", side, side);
 }
 
-int piaa_blas_threads_set(int count) {
-    int before = openblas_get_num_threads();
-    if (count > 0) openblas_set_num_threads(count);
-    return before;
+void piaa_blas_hold(void) {
+    if (piaa_blas_threaded()) openblas_set_num_threads(1);
+}
+
+bool piaa_blas_threaded(void) {
+    return openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
 }

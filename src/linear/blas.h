@@ -1,17 +1,21 @@
-/* OpenBLAS's threads, which belong to the whole process. */
+/* What is asked of LAPACK, and how many threads OpenBLAS may have: none of its own. */
 #ifndef PIAA_LINEAR_BLAS_H
 #define PIAA_LINEAR_BLAS_H
 
-#include <stdint.h>
+#include "base/error.h"
 
-/* How many of `available` threads a design of this size is worth: 1 for a person's hundred photos
- * (100 x 2,560 takes 1.7 ms on one thread, and on two 2.2 ms, or 12 ms where another program wants
- * the second core), all of them from about half a second of work on. */
-int piaa_blas_threads_worth(int64_t rows, int dim, int available);
+/* The symmetric matrix [side][side], of which the upper half by rows is given, becomes the Q of
+ * Q T Q': its columns, as rows.  T's diagonal [side] and what stands beside it [side - 1] are
+ * written.  (LAPACK's dsytrd and dorgtr.)  The one error is memory. */
+bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double *beside,
+                              piaa_error *error) PIAA_MUST_USE;
 
-/* Sets the number of threads of every later BLAS and LAPACK call in this process; returns the
- * number before.  For whoever owns the process: the command line, a benchmark.  The library itself
- * never calls it. */
-int piaa_blas_threads_set(int count);
+/* Holds a build of OpenBLAS that has threads of its own at one, for the whole process; the serial
+ * build, which is linked where there is one (cmake/dependencies.cmake), has none.  For whoever owns
+ * the process: the command line, a benchmark.  The library itself never calls it. */
+void piaa_blas_hold(void);
+
+/* Whether this OpenBLAS starts threads of its own when it is loaded. */
+bool piaa_blas_threaded(void);
 
 #endif

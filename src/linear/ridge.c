@@ -29,13 +29,17 @@
  *
  * Only the leverages need the alphas and no targets: they are kept for the list that was asked for
  * last.
+ *
+ * Threads.  Strips of the matrix, and in tall data blocks of rows of P, are jobs of their own.  The
+ * strips are the same for any number of threads, and so is every sum.
  */
 #include "linear/ridge.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
+#include "linear/blas.h"
 
 #include <cblas.h>
-#include <lapacke.h>
 
 #include <float.h>
 #include <limits.h>
@@ -46,13 +50,14 @@
 enum {
     BLOCK = 1 << 19, /* numbers in a block of rows of Z (or of P): 4 MiB each */
     LANES = 8,       /* rows that are worked on abreast */
+    STRIP = 256,     /* rows of the symmetric matrix that are made in one job */
 };
 
 struct piaa_ridge_design {
     const float *x;
     int64_t *rows;
     int64_t n;
-    int dim;
+    int dim, threads;
     bool wide;
     double *mean, *scale, *inverse; /* [dim]; inverse 0 for constant columns */
 
@@ -137,16 +142,22 @@ static bool measure_columns(piaa_ridge_design *design, piaa_error *error) {
     return true;
 }
 
+/* The columns from `left` on of the standardised rows first .. first + count - 1, in z
+   [count][dim - left]. */
+static void standardise(const piaa_ridge_design *design, int64_t first, int64_t count, size_t left,
+                        double *z) {
+    size_t width = (size_t)design->dim - left;
+    const double *mean = design->mean + left, *inverse = design->inverse + left;
+    for (int64_t i = 0; i < count; i++, z += width) {
+        const float *x = row_of(design, first + i) + left;
+        for (size_t j = 0; j < width; j++) z[j] = ((double)x[j] - mean[j]) * inverse[j];
+    }
+}
+
 /* The standardised rows first .. first + count - 1 (count <= block), in design->z. */
 static const double *standardised(piaa_ridge_design *design, int64_t first, int64_t count) {
     if (design->first == first && design->held >= count) return design->z;
-    size_t d = (size_t)design->dim;
-    const double *mean = design->mean, *inverse = design->inverse;
-    for (int64_t i = 0; i < count; i++) {
-        const float *x = row_of(design, first + i);
-        double *z = design->z + (size_t)i * d;
-        for (size_t j = 0; j < d; j++) z[j] = ((double)x[j] - mean[j]) * inverse[j];
-    }
+    standardise(design, first, count, 0, design->z);
     design->first = first;
     design->held = count;
     return design->z;
@@ -154,44 +165,72 @@ static const double *standardised(piaa_ridge_design *design, int64_t first, int6
 
 /* ---------------------------------------------------------------------------------- factorising */
 
-static void make_gram(piaa_ridge_design *design) {
-    int side = design->side, d = design->dim;
-    double *gram = design->basis;
+/* The upper half of rows first .. first + height - 1 of A'A (`across`: A [depth][width], whose
+ * first column stands for `first`) or AA' (A [width][depth], likewise), added to `gram` times
+ * `keep`. */
+static void add_strip(const piaa_ridge_design *design, bool across, int first, int height,
+                      const double *a, int depth, double keep) {
+    int side = design->side, width = side - first, step = across ? width : depth;
+    double *corner = design->basis + (size_t)first * (size_t)side + (size_t)first;
+    const CBLAS_TRANSPOSE left = across ? CblasTrans : CblasNoTrans,
+                          right = across ? CblasNoTrans : CblasTrans;
+    cblas_dsyrk(CblasRowMajor, CblasUpper, left, height, depth, 1, a, step, keep, corner, side);
+    if (width > height)
+        cblas_dgemm(CblasRowMajor, left, right, height, width - height, depth, 1, a, step,
+                    a + (size_t)height * (across ? 1 : (size_t)step), step, keep, corner + height,
+                    side);
+}
+
+/* One strip of ZZ' (z is held whole), or of Z'Z over all blocks of rows. */
+static bool make_strip(void *user, size_t i, piaa_error *error) {
+    const piaa_ridge_design *design = user;
+    int first = (int)i * STRIP, height = (int)least(STRIP, design->side - first);
     if (design->wide) {
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, side, d, 1,
-                    standardised(design, 0, side), d, 0, gram, side);
-        double trace = 0;
-        for (size_t i = 0; i < (size_t)side; i++) trace += gram[i * (size_t)side + i];
-        design->ones = trace > 0 ? 2 * trace : 1;
-        for (size_t i = 0; i < (size_t)side; i++)
-            for (size_t j = i; j < (size_t)side; j++)
-                gram[i * (size_t)side + j] += design->ones / side;
-    } else {
-        for (int64_t i = 0; i < design->n; i += design->block) {
-            int count = (int)least(design->block, design->n - i);
-            cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, side, count, 1,
-                        standardised(design, i, count), d, i > 0, gram, side);
-        }
+        add_strip(design, false, first, height, design->z + (size_t)first * (size_t)design->dim,
+                  design->dim, 0);
+        return true;
     }
+    size_t width = (size_t)(design->side - first);
+    double *z = piaa_alloc_array((size_t)design->block * width, sizeof *z, error);
+    if (!z) return false;
+    for (int64_t row = 0; row < design->n; row += design->block) {
+        int64_t count = least(design->block, design->n - row);
+        standardise(design, row, count, (size_t)first, z);
+        add_strip(design, true, first, height, z, (int)count, row > 0);
+    }
+    free(z);
+    return true;
+}
+
+static bool make_gram(piaa_ridge_design *design, piaa_error *error) {
+    size_t side = (size_t)design->side;
+    double *gram = design->basis, trace = 0;
+    if (design->wide) standardised(design, 0, design->n);
+    if (!piaa_parallel_run((side + STRIP - 1) / STRIP, design->threads, make_strip, design, "",
+                           NULL, error))
+        return false;
+    if (!design->wide) return true;
+    for (size_t i = 0; i < side; i++) trace += gram[i * side + i];
+    design->ones = trace > 0 ? 2 * trace : 1;
+    for (size_t i = 0; i < side; i++)
+        for (size_t j = i; j < side; j++) gram[i * side + j] += design->ones / (double)side;
+    return true;
 }
 
 static bool factorise(piaa_ridge_design *design, piaa_error *error) {
-    int side = design->side;
-    double *reflectors = piaa_alloc_array((size_t)side, sizeof *reflectors, error);
-    if (!reflectors) return false;
-    make_gram(design);
     /* Row-major upper is column-major lower; the columns of Q there are rows here. */
-    lapack_int info = LAPACKE_dsytrd(LAPACK_COL_MAJOR, 'L', side, design->basis, side,
-                                     design->diagonal, design->beside, reflectors);
-    if (info == 0)
-        info = LAPACKE_dorgtr(LAPACK_COL_MAJOR, 'L', side, design->basis, side, reflectors);
-    free(reflectors);
-    return info == 0 || piaa_error_set(error, PIAA_MEMORY,
-                                       "out of memory factorising a %d x %d matrix", side, side);
+    return make_gram(design, error) &&
+           piaa_blas_tridiagonalise(design->side, design->basis, design->diagonal, design->beside,
+                                    error);
 }
 
 piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim,
                                          piaa_error *error) {
+    return piaa_ridge_design_new_shared(x, rows, n, dim, 1, error);
+}
+
+piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *rows, int64_t n,
+                                                int dim, int threads, piaa_error *error) {
     if (!x || n < 1 || dim < 1) {
         piaa_error_set(error, PIAA_USAGE,
                        "a regression needs at least one row and one column (%lld x %d given)",
@@ -204,6 +243,7 @@ piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, in
     design->x = x;
     design->n = n;
     design->dim = dim;
+    design->threads = threads;
     design->wide = n <= dim;
     design->side = design->wide ? (int)n : dim;
     design->block = design->wide ? n : least(n, BLOCK / dim < 64 ? 64 : BLOCK / dim);
@@ -299,15 +339,28 @@ static void slack_of_rows(piaa_ridge_design *design, int64_t first, size_t count
         }
 }
 
-/* work [side][block], and LANES more. */
-static void slack_of_blocks(piaa_ridge_design *design, double *work) {
+/* Slack of a block of rows of tall data. */
+static bool slack_of_block(void *user, size_t i, piaa_error *error) {
+    piaa_ridge_design *design = user;
     int d = design->dim, stride = (int)design->block;
-    for (int64_t i = 0; i < design->n; i += design->block) {
-        int here = (int)least(design->block, design->n - i);
-        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->basis, d,
-                    standardised(design, i, here), d, 0, work, stride);
-        slack_of_rows(design, i, (size_t)here, work, (size_t)stride);
-    }
+    int64_t first = (int64_t)i * stride;
+    int here = (int)least(stride, design->n - first);
+    size_t room = (size_t)d * (size_t)stride;
+    double *z = piaa_alloc_array(2 * room + LANES, sizeof *z, error);
+    if (!z) return false;
+    double *p = z + room; /* and LANES more, which are read and mean nothing */
+    memset(p, 0, (room + LANES) * sizeof *p);
+    standardise(design, first, here, 0, z);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->basis, d, z, d, 0,
+                p, stride);
+    slack_of_rows(design, first, (size_t)here, p, (size_t)stride);
+    free(z);
+    return true;
+}
+
+static bool slack_of_blocks(piaa_ridge_design *design, piaa_error *error) {
+    size_t blocks = (size_t)((design->n + design->block - 1) / design->block);
+    return piaa_parallel_run(blocks, design->threads, slack_of_block, design, "", NULL, error);
 }
 
 /* Makes design->slack for this list of alphas. */
@@ -321,10 +374,8 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
     free(design->pivots);
     design->alpha_count = 0;
     design->slack = design->lower = design->pivots = NULL;
-    size_t factors = side * (size_t)count,
-           room = design->wide ? 1 : side * (size_t)design->block + LANES;
-    double *work = piaa_alloc(room, sizeof(double), error);
-    bool ok = (design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) && work &&
+    size_t factors = side * (size_t)count;
+    bool ok = (design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) &&
               (design->slack =
                    piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) &&
               (design->lower = piaa_alloc_array(factors, sizeof(double), error)) &&
@@ -336,9 +387,9 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
         if (design->wide)
             slack_of_rows(design, 0, (size_t)design->n, design->basis, (size_t)design->side);
         else
-            slack_of_blocks(design, work);
+            ok = slack_of_blocks(design, error);
     }
-    free(work);
+    if (!ok) design->alpha_count = 0;
     return ok;
 }
 

@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/hooks.h"
 #include "base/memory.h"
-#include "study/parallel.h"
+#include "base/parallel.h"
 
 #include <stdlib.h>
 

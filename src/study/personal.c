@@ -3,8 +3,8 @@
 #include "study/personal.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "linear/ridge.h"
-#include "study/parallel.h"
 
 #include <math.h>
 #include <stdlib.h>

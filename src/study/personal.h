@@ -40,8 +40,7 @@ typedef struct piaa_personal_options {
     const char *model;                         /* model_id in the CSV; NULL: "" */
     int draws;                                 /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
     uint32_t seed;                             /* of the bootstrap */
-    int threads; /* 0: 1.  OpenBLAS has to be held at one thread by the process's owner where this
-                    is more than 1 */
+    int threads;                               /* 0: 1 */
 } piaa_personal_options;
 
 /* One outcome for every (support, method, source), in that order: small before large, methods as in

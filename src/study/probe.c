@@ -3,8 +3,8 @@
 #include "study/probe.h"
 
 #include "base/memory.h"
+#include "base/parallel.h"
 #include "linear/ridge.h"
-#include "study/parallel.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -162,7 +162,9 @@ static bool probe_source(void *user, size_t s, piaa_error *error) {
     int64_t *rows = piaa_alloc_array(n, sizeof *rows, error);
     for (size_t i = 0; rows && i < n; i++) rows[i] = source->rows[probe->images[PIAA_TRAIN][i]];
     piaa_ridge_design *design =
-        rows ? piaa_ridge_design_new(source->x, rows, (int64_t)n, source->dim, error) : NULL;
+        rows ? piaa_ridge_design_new_shared(source->x, rows, (int64_t)n, source->dim,
+                                            run->options->threads / (int)probe->source_count, error)
+             : NULL;
     piaa_ridge *model =
         design ? piaa_ridge_fit(design, probe->labels[PIAA_TRAIN], (int)t, NULL, error) : NULL;
     piaa_ridge_design_free(design);

@@ -57,9 +57,7 @@ typedef struct piaa_probe_options {
     const piaa_source *changed; /* [source_count] the same slots of changed images, or NULL; read
                                    for the test images only */
     int threads; /* sources at a time, each with about one matrix of dim x dim in memory; 0: 1.
-                    OpenBLAS has to be held at one thread by the process's owner where this is more
-                    than 1: two layers of 8,458 x 2,560 at a time take two thirds of the time that
-                    one after the other on two BLAS threads takes */
+                    Fewer sources than threads share them */
 } piaa_probe_options;
 
 /* The best source for a target among those of one pool; -1 if there is none. */

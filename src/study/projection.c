@@ -157,8 +157,8 @@ static bool take_model(piaa_projection *p, const lesson *l, const piaa_dataset *
 }
 
 piaa_projection *piaa_projection_learn(const piaa_dataset *set, const piaa_source *source,
-                                       const piaa_identity *identity, const piaa_hooks *hooks,
-                                       piaa_error *error) {
+                                       const piaa_identity *identity, int threads,
+                                       const piaa_hooks *hooks, piaa_error *error) {
     if (source->parts != 1) {
         piaa_error_set(error, PIAA_USAGE, "a projection reads one pool at one layer, not %s",
                        source->name);
@@ -169,7 +169,8 @@ piaa_projection *piaa_projection_learn(const piaa_dataset *set, const piaa_sourc
     piaa_ridge *model = NULL;
     piaa_projection *p = NULL;
     if (gather(&l, set, source, error) &&
-        (design = piaa_ridge_design_new(source->x, l.rows, l.n, source->dim, error)) &&
+        (design =
+             piaa_ridge_design_new_shared(source->x, l.rows, l.n, source->dim, threads, error)) &&
         (model = piaa_ridge_fit(design, l.y, (int)l.count, &(piaa_ridge_options){.joint = true},
                                 error)) &&
         (p = piaa_projection_new(identity, &source->slots[0], (int)l.count, error)) &&

@@ -45,11 +45,12 @@ typedef struct piaa_projection {
 
 /* Learns from the source's training images (all images where the set has no splits).  Images that
  * lack a vector or an attribute are left out and told to hooks->warn.  The source has one part.
- * Fails: no attributes, fewer than two images, a value that is not finite, memory.
+ * On `threads` threads.  Fails: no attributes, fewer than two images, a value that is not finite,
+ * memory.
  */
 piaa_projection *piaa_projection_learn(const piaa_dataset *set, const piaa_source *source,
-                                       const piaa_identity *identity, const piaa_hooks *hooks,
-                                       piaa_error *error) PIAA_MUST_USE;
+                                       const piaa_identity *identity, int threads,
+                                       const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 void piaa_projection_free(piaa_projection *projection);
 
 /* Attributes out [rows][count] of x [rows][slot.dim]. */

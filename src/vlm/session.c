@@ -1,6 +1,7 @@
 /* A session: from slots to a plan of blocks, from the plan to resident weights and a graph, from
    the graph's run to pooled vectors. */
 #include "base/memory.h"
+#include "base/processors.h"
 #include "vlm/device.h"
 #include "vlm/model.h"
 #include "vlm/remote.h"
@@ -9,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 struct piaa_session {
     piaa_model *model;
@@ -122,8 +122,7 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots,
     session->model = model;
     session->options = *options;
     session->options.dtype = piaa_model_dtype(model, options->dtype);
-    long cores = sysconf(_SC_NPROCESSORS_ONLN);
-    if (session->options.threads <= 0) session->options.threads = cores > 0 ? (int)cores : 1;
+    if (session->options.threads <= 0) session->options.threads = piaa_processors();
     make_plan(&session->plan, slots, options, &model->info.layout);
     session->slots.items = piaa_alloc(slots->count, sizeof *slots->items, error);
     bool ok = session->slots.items != NULL;

@@ -505,24 +505,46 @@ static void bad_input_is_named(void **state) {
     piaa_ridge_free(NULL);
 }
 
-/* One thread or two: the same model to rounding, and the setting is left as it was found. */
+/* One thread or three: the same numbers, with several strips and blocks to share. */
 static void threads_change_nothing(void **state) {
     PIAA_UNUSED(state);
-    enum { N = 150, D = 300 };
+    enum { LONG = 2600, SHORT = 300, N = LONG, D = 300, W = 400 };
     static float x[N * D];
-    static double y[N];
-    make(4, N, D, 1, x, y);
-    int before = piaa_blas_threads_set(1);
-    piaa_ridge *one = fit(x, NULL, N, D, y, 1, NULL);
-    assert_int_equal(piaa_blas_threads_set(2), 1);
-    piaa_ridge *two = fit(x, NULL, N, D, y, 1, NULL);
-    assert_int_equal(piaa_blas_threads_set(before), 2);
-    assert_true(one->alphas[0] == two->alphas[0] &&
-                distance(two->coefficients, one->coefficients, D) < 1e-10);
-    assert_int_equal(piaa_blas_threads_worth(100, 2560, 8), 1);
-    assert_int_equal(piaa_blas_threads_worth(8458, 2560, 8), 8);
-    piaa_ridge_free(one);
-    piaa_ridge_free(two);
+    static double y[N * 2];
+    make(4, N, D, 2, x, y);
+    for (int wide = 0; wide < 2; wide++) {
+        piaa_error error = {0};
+        piaa_ridge *models[2];
+        int64_t n = wide ? SHORT : LONG;
+        int d = wide ? W : D;
+        for (int i = 0; i < 2; i++) {
+            piaa_ridge_design *design =
+                piaa_ridge_design_new_shared(x, NULL, n, d, i ? 3 : 1, &error);
+            models[i] = design ? piaa_ridge_fit(design, y, 2, NULL, &error) : NULL;
+            if (!models[i]) fail_msg("%s", error.message);
+            piaa_ridge_design_free(design);
+        }
+        assert_memory_equal(models[0]->alphas, models[1]->alphas, 2 * sizeof(double));
+        assert_memory_equal(models[0]->coefficients, models[1]->coefficients,
+                            2 * (size_t)d * sizeof(double));
+        assert_memory_equal(models[0]->loo, models[1]->loo, 2 * (size_t)n * sizeof(double));
+        piaa_ridge_free(models[0]);
+        piaa_ridge_free(models[1]);
+    }
+}
+
+/* Fitting is shared out by our own threads; OpenBLAS's would spin where memory is short, and are
+   not there. */
+static void blas_has_no_threads(void **state) {
+    PIAA_UNUSED(state);
+    if (piaa_blas_threaded()) skip(); /* a system without the serial build */
+    piaa_blas_hold();
+    long tasks = 0;
+    DIR *folder = opendir("/proc/self/task");
+    if (!folder) skip();
+    for (const struct dirent *entry; (entry = readdir(folder));) tasks += entry->d_name[0] != '.';
+    closedir(folder);
+    assert_int_equal(tasks, 1);
 }
 
 int main(void) {
@@ -532,7 +554,8 @@ int main(void) {
         cmocka_unit_test(scaling_and_permuting), cmocka_unit_test(rotating_white_features),
         cmocka_unit_test(many_blocks),           cmocka_unit_test(predictions_ignore_company),
         cmocka_unit_test(awkward_columns),       cmocka_unit_test(threads_change_nothing),
-        cmocka_unit_test(one_row_is_its_mean),   cmocka_unit_test(bad_input_is_named),
+        cmocka_unit_test(blas_has_no_threads),   cmocka_unit_test(one_row_is_its_mean),
+        cmocka_unit_test(bad_input_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,7 @@ static int open_room(void **state) {
         r->lt3[k] = study_source(r->stores[k], r->sets[k], PIAA_LT, 3);
     }
     piaa_identity identity = piaa_source_identity(r->stores[AADB]);
-    r->projection = piaa_projection_learn(r->sets[AADB], &r->lt3[AADB], &identity, NULL, &error);
+    r->projection = piaa_projection_learn(r->sets[AADB], &r->lt3[AADB], &identity, 2, NULL, &error);
     if (!r->projection) fail_msg("%s", error.message);
     *state = r;
     return 0;

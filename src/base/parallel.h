@@ -1,6 +1,6 @@
 /* Independent jobs on several threads. */
-#ifndef PIAA_STUDY_PARALLEL_H
-#define PIAA_STUDY_PARALLEL_H
+#ifndef PIAA_BASE_PARALLEL_H
+#define PIAA_BASE_PARALLEL_H
 
 #include "base/error.h"
 

@@ -1,5 +1,5 @@
 /* Threads that take the next job from a counter until there is none left. */
-#include "study/parallel.h"
+#include "base/parallel.h"
 
 #include <pthread.h>
 

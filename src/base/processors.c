@@ -1,0 +1,178 @@
+/* How many threads are worth starting.
+ *
+ * /proc/self/cgroup says in which cgroup the process is ("0::/user.slice/a" for version 2,
+ * "4:cpu,cpuacct:/user.slice/a" for version 1), /proc/self/mountinfo where the tree of cgroups can
+ * be seen and from which of them on ("… ROOT MOUNT-POINT … - cgroup2 …").  A quota of any cgroup on
+ * the way to the root holds for all below it. */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_getaffinity and CPU_COUNT_S, which POSIX has no word for */
+#endif
+#include "base/processors.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+enum { MOST = 1 << 16, FILE_LIMIT = 1 << 24 };
+
+/* 0 where the system does not say. */
+static int in_affinity_mask(void) {
+#if defined(__linux__)
+    /* The call fails where the machine has more processors than the set has room for. */
+    for (int room = CPU_SETSIZE; room <= MOST; room *= 4) {
+        cpu_set_t *set = CPU_ALLOC((size_t)room);
+        if (!set) return 0;
+        const size_t size = CPU_ALLOC_SIZE((size_t)room);
+        const int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 0;
+        CPU_FREE(set);
+        if (count) return count;
+    }
+#endif
+    return 0;
+}
+
+/* --------------------------------------------------------------------------------------- quotas */
+
+static char *read_file(const char *folder, const char *name) {
+    char *path = piaa_format(NULL, "%s/%s", folder, name);
+    char *text = path ? piaa_file_read(path, FILE_LIMIT, NULL, NULL) : NULL;
+    free(path);
+    return text;
+}
+
+/* The quota of one cgroup, in processors; infinite where there is none. */
+static double quota_at(const char *folder, bool two) {
+    double quota = -1, period = 0;
+    if (two) {
+        char *text = read_file(folder, "cpu.max"); /* "QUOTA PERIOD", "max PERIOD" */
+        if (text && sscanf(text, "%lf %lf", &quota, &period) != 2) quota = -1;
+        free(text);
+    } else {
+        char *allowed = read_file(folder, "cpu.cfs_quota_us"); /* -1: none */
+        char *of = read_file(folder, "cpu.cfs_period_us");
+        if (!allowed || !of || sscanf(allowed, "%lf", &quota) != 1 ||
+            sscanf(of, "%lf", &period) != 1)
+            quota = -1;
+        free(allowed);
+        free(of);
+    }
+    return quota > 0 && period > 0 ? quota / period : INFINITY;
+}
+
+/* The least quota from `folder`/`inside` up to `folder` itself. */
+static double least_quota(const char *folder, const char *inside, bool two) {
+    char *path = piaa_format(NULL, "%s%s", folder, inside);
+    double least = INFINITY;
+    const size_t top = strlen(folder);
+    for (size_t n = path ? strlen(path) : 0; path && n >= top;) {
+        least = fmin(least, quota_at(path, two));
+        while (n > top && path[n - 1] != '/') n--;
+        if (n == top) break;
+        path[--n] = '\0';
+    }
+    free(path);
+    return least;
+}
+
+/* Whether `word` is in a list with commas. */
+static bool in_list(const char *list, const char *word) {
+    const size_t n = strlen(word);
+    for (; *list; list += strcspn(list, ","), list += *list == ',')
+        if (strcspn(list, ",") == n && strncmp(list, word, n) == 0) return true;
+    return false;
+}
+
+/* Cuts the next word off a line, its "\040" for a space and the like put right. */
+static char *next_word(char **line) {
+    char *word = *line + strspn(*line, " "), *to = word, *from = word;
+    for (; *from && *from != ' '; from++)
+        if (from[0] == '\\' && strspn(from + 1, "01234567") >= 3) {
+            *to++ = (char)((from[1] - '0') * 64 + (from[2] - '0') * 8 + (from[3] - '0'));
+            from += 3;
+        } else {
+            *to++ = *from;
+        }
+    *line = from + (*from != '\0');
+    *to = '\0';
+    return word;
+}
+
+/* What one line of /proc/self/cgroup says: the path in the tree of version 2, or of version 1's cpu
+   controller.  NULL: neither. */
+static const char *path_in_tree(char *line, bool *two) {
+    char *controllers = strchr(line, ':'),
+         *path = controllers ? strchr(controllers + 1, ':') : NULL;
+    if (!path) return NULL;
+    *path++ = '\0';
+    *two = controllers[1] == '\0';
+    return *two || in_list(controllers + 1, "cpu") ? path : NULL;
+}
+
+/* Where the mount that a line of /proc/self/mountinfo tells of shows the cgroup `path`: the mount
+ * point, and the path from there.  False: it is not the tree that is looked for. */
+static bool mounted_at(char *line, const char *path, bool two, const char **point,
+                       const char **inside) {
+    for (int i = 0; i < 3; i++) next_word(&line); /* number, parent's number, device */
+    const char *root = next_word(&line);
+    *point = next_word(&line);
+    char *rest = strstr(line, " - ");
+    if (!rest) return false;
+    rest += 3;
+    const char *kind = next_word(&rest);
+    next_word(&rest); /* its source */
+    if (strcmp(kind, two ? "cgroup2" : "cgroup") != 0 ||
+        (!two && !in_list(next_word(&rest), "cpu")))
+        return false;
+    /* A container sees its own cgroup as the root, or its part of the tree under the whole path. */
+    const size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
+    const bool below = strncmp(path, root, n) == 0 && (path[n] == '/' || path[n] == '\0');
+    *inside = !below || strstr(path, "/..") || strcmp(path + n, "/") == 0 ? "" : path + n;
+    return true;
+}
+
+static double quota_of(const char *root, const char *path, bool two) {
+    double least = INFINITY;
+    char *mounts = read_file(root, "proc/self/mountinfo");
+    for (char *line = mounts, *end; line && *line; line = end) {
+        end = line + strcspn(line, "\n");
+        if (*end) *end++ = '\0';
+        const char *point, *inside;
+        if (!mounted_at(line, path, two, &point, &inside)) continue;
+        char *folder = piaa_format(NULL, "%s%s", root, point);
+        if (folder) least = fmin(least, least_quota(folder, inside, two));
+        free(folder);
+    }
+    free(mounts);
+    return least;
+}
+
+double piaa_processors_quota(const char *root) {
+    double least = INFINITY;
+    char *groups = read_file(root, "proc/self/cgroup");
+    for (char *line = groups, *end; line && *line; line = end) {
+        end = line + strcspn(line, "\n");
+        if (*end) *end++ = '\0';
+        bool two;
+        const char *path = path_in_tree(line, &two);
+        if (path) least = fmin(least, quota_of(root, path, two));
+    }
+    free(groups);
+    return isfinite(least) ? least : 0;
+}
+
+int piaa_processors(void) {
+    long count = in_affinity_mask();
+    if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
+    const double quota = piaa_processors_quota("");
+    if (quota > 0 && ceil(quota) < (double)count) count = (long)ceil(quota);
+    return count < 1 ? 1 : count > MOST ? MOST : (int)count;
+}
