@@ -171,7 +171,7 @@ static void on_abort(const char *message) {
                                    "everything stored is kept, and the same "
                                    "command goes on once piaa serve runs there again",
                                    device ? device : "the other end"));
-    else if (strstr(message, "mem_buffer") || strstr(message, "alloc"))
+    else if (strstr(message, "!= NULL") || strstr(message, "fatal error")) /* of an allocation */
         PIAA_UNUSED(piaa_error_set(&error, PIAA_MEMORY,
                                    "memory ran out (everything stored is kept): close other "
                                    "programs, raise the limit on memory, or ask for less with "
