@@ -1,8 +1,8 @@
 /* Figures over people, comparisons, CSV rows; threads that share jobs. */
 #include "support.h"
 
+#include "base/parallel.h"
 #include "study/outcome.h"
-#include "study/parallel.h"
 
 /* `users` people with 4 test images each; person u's predictions follow the scores as told. */
 static piaa_outcome *outcome(const char *method, const double (*predicted)[4],
