@@ -446,8 +446,9 @@ PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot,
                                       const piaa_ratings *ratings, const piaa_hooks *hooks,
                                       piaa_error *error);
 
-/* Scores `paths` (absolute; those without a vector are left out, the embed run has told of them),
- * best first, ties in path order.  The taste has to belong to the store's model, prompt and
+/* Scores `paths` (absolute; links are followed to find them in the store, and the ranking has them
+ * as they were given; those without a vector are left out, the embed run has told of them), best
+ * first, ties in path order.  The taste has to belong to the store's model, prompt and
  * preprocessing: PIAA_MISMATCH names the difference.  paths NULL: every photo of the store.
  * ratings (may be NULL) mark the rated photos; those that the taste was learned from get their
  * leave-one-out prediction if the taste was learned and not loaded. */

@@ -1,4 +1,4 @@
-/* Files as the rooms need them: read whole, mapped, written atomically, and folders walked. */
+/* Files as the rooms need them: read whole, mapped, written atomically; and their names. */
 #define _DEFAULT_SOURCE  /* madvise, beyond POSIX: POSIX's own posix_madvise does nothing for this \
                             advice in glibc */
 #define _DARWIN_C_SOURCE /* the same for macOS */
@@ -6,7 +6,6 @@
 
 #include "base/memory.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -306,6 +305,18 @@ char *piaa_path_absolute(const char *path, piaa_error *error) {
     return whole;
 }
 
+char *piaa_path_named(const char *path, piaa_error *error) {
+    const char *name = piaa_path_name(path);
+    if (!*name || strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+        return piaa_path_absolute(path, error);
+    char *folder = piaa_path_folder(path, error);
+    char *absolute = folder ? piaa_path_absolute(folder, error) : NULL;
+    char *whole = absolute ? piaa_path_join(absolute, name, error) : NULL;
+    free(folder);
+    free(absolute);
+    return whole;
+}
+
 bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) {
     if (!piaa_grow(&paths->items, &paths->capacity, paths->count + 1, sizeof *paths->items, error))
         return false;
@@ -315,117 +326,30 @@ bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) {
     return true;
 }
 
+bool piaa_paths_add_all(piaa_paths *paths, const piaa_paths *more, piaa_error *error) {
+    for (size_t i = 0; i < more->count; i++)
+        if (!piaa_paths_add(paths, more->items[i], error)) return false;
+    return true;
+}
+
 void piaa_paths_free(piaa_paths *paths) {
     for (size_t i = 0; i < paths->count; i++) free(paths->items[i]);
     free(paths->items);
     *paths = (piaa_paths){0};
 }
 
-/* ------------------------------------------------------------------------------------- the walk */
-
-/* Folders found so far. They form a tree through `parent`, so that a link back to a folder on the
- * way down can be told; a list instead of recursion, so that depth costs no stack and only one
- * folder is open at a time. */
-typedef struct walk_folder {
-    char *path;
-    dev_t device;
-    ino_t inode;
-    size_t parent;
-} walk_folder;
-
-typedef struct walk {
-    walk_folder *folders;
-    size_t count, capacity;
-    bool (*keep)(const char *name);
-    piaa_paths *out;
-    const piaa_hooks *hooks;
-    piaa_error *error;
-} walk;
-
-enum { NO_PARENT = -1 };
-
-static void walk_warn(const walk *w, int number, const char *path) {
-    if (!w->hooks || !w->hooks->warn) return;
-    piaa_error line;
-    piaa_error_set_errno(&line, number, "%s cannot be read and is left out", path);
-    w->hooks->warn(w->hooks->user, line.message);
-}
-
-/* Takes over `path`. A folder that is already on the way down is left out. */
-static bool walk_push(walk *w, char *path, const struct stat *status, size_t parent) {
-    for (size_t i = parent; i != (size_t)NO_PARENT; i = w->folders[i].parent)
-        if (w->folders[i].device == status->st_dev && w->folders[i].inode == status->st_ino) {
-            free(path);
-            return true;
-        }
-    if (!piaa_grow(&w->folders, &w->capacity, w->count + 1, sizeof *w->folders, w->error)) {
-        free(path);
-        return false;
-    }
-    w->folders[w->count++] = (walk_folder){path, status->st_dev, status->st_ino, parent};
-    return true;
-}
-
-static bool walk_entry(walk *w, size_t parent, const char *name) {
-    if (name[0] == '.') return true;
-    char *path = piaa_path_join(w->folders[parent].path, name, w->error);
-    if (!path) return false;
-    struct stat status;
-    bool ok = true;
-    if (stat(path, &status) != 0) {
-        int number = errno;
-        bool dead_link =
-            number == ENOENT ||
-            number == ELOOP; /* which is worth a word only where a photo was expected */
-        if (!dead_link || w->keep(name)) walk_warn(w, number, path);
-    } else if (S_ISDIR(status.st_mode)) {
-        return walk_push(w, path, &status, parent);
-    } else if (S_ISREG(status.st_mode) && w->keep(name)) {
-        ok = piaa_paths_add(w->out, path, w->error);
-    }
-    free(path);
-    return ok;
-}
-
-static bool walk_read(walk *w, size_t index) {
-    DIR *folder = opendir(w->folders[index].path);
-    if (!folder) {
-        if (index == 0)
-            return piaa_error_set_errno(w->error, errno, "%s cannot be read", w->folders[0].path);
-        walk_warn(w, errno, w->folders[index].path);
-        return true;
-    }
-    bool ok = true;
-    while (ok) {
-        errno = 0;
-        struct dirent *entry = readdir(folder);
-        if (!entry) {
-            if (errno) walk_warn(w, errno, w->folders[index].path);
-            break;
-        }
-        ok = walk_entry(w, index, entry->d_name);
-    }
-    closedir(folder);
-    return ok;
-}
-
-static int compare_paths(const void *a, const void *b) {
+static int by_bytes(const void *a, const void *b) {
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out,
-                      const piaa_hooks *hooks, piaa_error *error) {
-    struct stat status;
-    if (stat(folder, &status) != 0)
-        return piaa_error_set_errno(error, errno, "%s cannot be read", folder);
-    size_t before = out->count;
-    walk w = {.keep = keep, .out = out, .hooks = hooks, .error = error};
-    char *root = piaa_strdup(folder, error);
-    bool ok = root && walk_push(&w, root, &status, (size_t)NO_PARENT);
-    for (size_t i = 0; ok && i < w.count; i++) ok = walk_read(&w, i);
-    if (ok && out->count > before)
-        qsort(out->items + before, out->count - before, sizeof *out->items, compare_paths);
-    for (size_t i = 0; i < w.count; i++) free(w.folders[i].path);
-    free(w.folders);
-    return ok;
+void piaa_paths_merge(piaa_paths *paths) {
+    size_t kept = 0;
+    if (paths->count) qsort(paths->items, paths->count, sizeof *paths->items, by_bytes);
+    for (size_t i = 0; i < paths->count; i++) {
+        if (kept && strcmp(paths->items[kept - 1], paths->items[i]) == 0)
+            free(paths->items[i]);
+        else
+            paths->items[kept++] = paths->items[i];
+    }
+    paths->count = kept;
 }

@@ -1,4 +1,4 @@
-/* Files as the rooms need them: read whole, mapped, written atomically, and folders walked. */
+/* Files as the rooms need them: read whole, mapped, written atomically; and their names. */
 #ifndef PIAA_BASE_FILE_H
 #define PIAA_BASE_FILE_H
 
@@ -34,10 +34,12 @@ bool piaa_file_is_folder(const char *path);
 
 /* Paths: allocated results are the caller's.  join: `name` alone if it is absolute.  folder:
  * everything before the last '/', "." if none.  absolute: made absolute and free of ".", ".." and
- * links where the file exists, else made absolute by text alone. */
+ * links where the file exists, else made absolute by text alone.  named: the folder made absolute
+ * so, and the last name kept, even if it is a link's. */
 char *piaa_path_join(const char *folder, const char *name, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_folder(const char *path, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_absolute(const char *path, piaa_error *error) PIAA_MUST_USE;
+char *piaa_path_named(const char *path, piaa_error *error) PIAA_MUST_USE;
 const char *piaa_path_name(const char *path); /* after the last '/' */
 bool piaa_path_ends(const char *path, const char *ending);
 
@@ -48,12 +50,8 @@ typedef struct piaa_paths {
 } piaa_paths;
 
 bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) PIAA_MUST_USE;
+bool piaa_paths_add_all(piaa_paths *paths, const piaa_paths *more, piaa_error *error) PIAA_MUST_USE;
+void piaa_paths_merge(piaa_paths *paths); /* in byte order, each once */
 void piaa_paths_free(piaa_paths *paths);
-
-/* Adds every regular file below `folder` (recursively, hidden ones left out, in byte order of the
- * path) for which keep(name) is true; each is `folder` joined with the rest.  Link loops end; a
- * subfolder that cannot be read is told to hooks->warn (may be NULL) and left out. */
-bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out,
-                      const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
 #endif

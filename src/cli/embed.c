@@ -28,14 +28,13 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_request request;
     if (!piaa_call_need(call, "out", error) || !piaa_reader_request(call, &request, error))
         return false;
-    piaa_paths photos = {0};
+    piaa_photos photos = {0};
     piaa_reader reader = {0};
     piaa_embed_summary summary;
-    bool ok = piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos,
-                                  error) &&
+    bool ok = piaa_reader_collect(call, &photos, error) &&
               piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
               piaa_reader_open_store(&reader, call, piaa_call_value(call, "out"), error) &&
-              piaa_reader_embed(&reader, call, &photos, &summary, error);
+              piaa_reader_embed(&reader, call, &photos.paths, &summary, error);
     if (ok) sum_up(call, &summary);
     if (ok && summary.failed == summary.photos)
         ok =
@@ -43,7 +42,7 @@ static bool run(piaa_call *call, piaa_error *error) {
                            "none of the photos could be read: piaa store list --failed %s says why",
                            piaa_call_value(call, "out"));
     piaa_reader_close(&reader);
-    piaa_paths_free(&photos);
+    piaa_photos_free(&photos);
     return ok;
 }
 

@@ -18,7 +18,7 @@ typedef struct explaining {
     piaa_reader *reader;
     const piaa_taste *taste;
     const piaa_explanation *about;
-    const piaa_paths *photos;
+    const piaa_photos *photos;
     int slot;
     double *attributes, *contributions; /* [count] of the photo in hand */
     int *order;                         /* [count] by size of the contribution */
@@ -59,14 +59,14 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
         ok = piaa_text_format(out, error, "%+6.2f  ", about->signed_weights[e->order[k]]) &&
              piaa_report_add_line(out, about->projection->names[e->order[k]], error) &&
              piaa_text_format(out, error, "\n");
-    for (size_t i = 0; ok && i < e->photos->count; i++) {
+    for (size_t i = 0; ok && i < e->photos->paths.count; i++) {
         piaa_explained_photo photo;
-        if (!look(e, e->photos->items[i], &photo, error)) {
+        if (!look(e, e->photos->paths.items[i], &photo, error)) {
             ok = !piaa_error_pending(error);
             continue;
         }
         ok = piaa_text_format(out, error, "\n") &&
-             piaa_report_add_line(out, e->photos->items[i], error) &&
+             piaa_report_add_line(out, e->photos->names.items[i], error) &&
              piaa_text_format(out, error,
                               "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what "
                               "they do not account for\n ",
@@ -86,15 +86,15 @@ static bool write_csv(explaining *e, piaa_text *out, piaa_error *error) {
         ok = piaa_text_format(out, error, ",") &&
              piaa_report_add_field(out, e->about->projection->names[k], error);
     ok = ok && piaa_text_format(out, error, "\n");
-    for (size_t i = 0; ok && i < e->photos->count; i++) {
+    for (size_t i = 0; ok && i < e->photos->paths.count; i++) {
         piaa_explained_photo photo;
-        if (!look(e, e->photos->items[i], &photo, error)) {
+        if (!look(e, e->photos->paths.items[i], &photo, error)) {
             ok = !piaa_error_pending(error);
             continue;
         }
         const double figures[] = {photo.score, e->about->average_score, photo.accounted,
                                   photo.rest};
-        ok = piaa_report_add_field(out, e->photos->items[i], error);
+        ok = piaa_report_add_field(out, e->photos->names.items[i], error);
         for (int k = 0; ok && k < (int)PIAA_COUNT(figures) + e->about->count; k++) {
             char digits[32];
             piaa_report_digits(k < (int)PIAA_COUNT(figures)
@@ -130,14 +130,14 @@ static bool write_json(explaining *e, piaa_error *error) {
     }
     photos = cJSON_AddArrayToObject(root, "photos");
     bool ok = true;
-    for (size_t i = 0; ok && i < e->photos->count; i++) {
+    for (size_t i = 0; ok && i < e->photos->paths.count; i++) {
         piaa_explained_photo photo;
-        if (!look(e, e->photos->items[i], &photo, error)) {
+        if (!look(e, e->photos->paths.items[i], &photo, error)) {
             ok = !piaa_error_pending(error);
             continue;
         }
         cJSON *item = cJSON_CreateObject(), *parts;
-        cJSON_AddItemToObject(item, "path", piaa_report_string(e->photos->items[i]));
+        cJSON_AddItemToObject(item, "path", piaa_report_string(e->photos->names.items[i]));
         add_number(add_number(add_number(item, "score", photo.score), "accounted", photo.accounted),
                    "rest", photo.rest);
         parts = cJSON_AddObjectToObject(item, "contributions");
@@ -221,30 +221,27 @@ static bool add_rated(const piaa_ratings *ratings, piaa_paths *own, piaa_error *
 
 static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *taste,
                     const piaa_projection *projection, piaa_error *error) {
-    piaa_paths photos = {0}, own = {0}, all = {0}, unique = {0};
+    piaa_photos photos = {0};
+    piaa_paths own = {0}, read = {0};
     const char *file = piaa_call_value(call, "ratings");
     piaa_ratings *ratings = file ? piaa_ratings_read(file, &call->talk.hooks, error) : NULL;
     explaining e = {.call = call, .reader = reader, .taste = taste, .photos = &photos};
-    bool ok =
-        (!file || (ratings && add_rated(ratings, &own, error))) &&
-        piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos, error);
-    for (size_t i = 0; ok && i < photos.count; i++)
-        ok = piaa_paths_add(&all, photos.items[i], error);
-    for (size_t i = 0; ok && i < own.count; i++) ok = piaa_paths_add(&all, own.items[i], error);
-    ok = ok &&
-         piaa_photos_collect((const char *const *)all.items, all.count, NULL, &unique, error) &&
-         piaa_reader_open_store(reader, call, piaa_call_value(call, "store"), error) &&
-         piaa_reader_embed(reader, call, &unique, NULL, error);
+    bool ok = (!file || (ratings && add_rated(ratings, &own, error))) &&
+              piaa_reader_collect(call, &photos, error) &&
+              piaa_paths_add_all(&read, &photos.paths, error) &&
+              piaa_paths_add_all(&read, &own, error);
+    piaa_paths_merge(&read);
+    ok = ok && piaa_reader_open_store(reader, call, piaa_call_value(call, "store"), error) &&
+         piaa_reader_embed(reader, call, &read, NULL, error);
     e.slot = ok ? piaa_store_find_slot(reader->store, taste->slot.pool, taste->slot.layer) : -1;
-    piaa_explanation *about = ok ? learn(&e, projection, file ? &own : &photos, error) : NULL;
+    piaa_explanation *about = ok ? learn(&e, projection, file ? &own : &photos.paths, error) : NULL;
     e.about = about;
     ok = about && show(&e, error);
     piaa_explanation_free(about);
     piaa_ratings_free(ratings);
-    piaa_paths_free(&photos);
+    piaa_photos_free(&photos);
     piaa_paths_free(&own);
-    piaa_paths_free(&all);
-    piaa_paths_free(&unique);
+    piaa_paths_free(&read);
     return ok;
 }
 

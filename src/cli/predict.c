@@ -8,12 +8,10 @@
 #include <string.h>
 
 static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store,
-                 const piaa_paths *paths, bool demonstration, piaa_error *error) {
-    piaa_ranking *ranking =
-        piaa_rank(taste, store, paths ? (const char *const *)paths->items : NULL,
-                  paths ? paths->count : 0, NULL, error);
+                 const piaa_photos *photos, bool demonstration, piaa_error *error) {
+    piaa_ranking *ranking = piaa_rank_photos(taste, store, photos, NULL, error);
     bool ok =
-        ranking && piaa_show_ranking(call, ranking, taste, store, paths, demonstration, error);
+        ranking && piaa_show_ranking(call, ranking, taste, store, photos, demonstration, error);
     piaa_ranking_free(ranking);
     return ok;
 }
@@ -22,36 +20,42 @@ static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error 
     piaa_request request;
     char layer[16];
     const char *model;
-    piaa_paths photos = {0};
+    piaa_photos photos = {0};
     piaa_reader reader = {0};
     bool ok =
         piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
-        piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos,
-                            error) &&
+        piaa_reader_collect(call, &photos, error) &&
         piaa_reader_model_like(call, &taste->identity, &model, error) &&
         piaa_reader_open(&reader, call, model, &request, error) &&
         piaa_reader_need_one(&reader, error) &&
         piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor),
                         &piaa_extractor_slots(reader.extractor)->items[0], error) &&
         piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
-        piaa_reader_embed(&reader, call, &photos, NULL, error) &&
+        piaa_reader_embed(&reader, call, &photos.paths, NULL, error) &&
         show(call, taste, reader.store, &photos, piaa_model_get_info(reader.model)->demonstration,
              error);
     piaa_reader_close(&reader);
-    piaa_paths_free(&photos);
+    piaa_photos_free(&photos);
     return ok;
 }
 
 static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
     piaa_store *store =
         piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
-    piaa_paths photos = {0};
+    piaa_photos photos = {0};
     bool ok = store != NULL;
+    int64_t failed = ok ? piaa_store_count(store).failed : 0;
+    if (failed)
+        piaa_talk_warn(&call->talk,
+                       "%lld of the store's photos could not be read: piaa store list %s --failed "
+                       "shows why",
+                       (long long)failed, piaa_store_path(store));
     for (size_t i = 0; ok && i < piaa_store_photos(store); i++)
-        ok = piaa_paths_add(&photos, piaa_store_photo(store, i)->path, error);
+        ok = piaa_paths_add(&photos.paths, piaa_store_photo(store, i)->path, error) &&
+             piaa_paths_add(&photos.names, piaa_store_photo(store, i)->path, error);
     ok = ok && show(call, taste, store, &photos,
                     piaa_reader_tell_demonstration(call, taste->identity.fingerprint), error);
-    piaa_paths_free(&photos);
+    piaa_photos_free(&photos);
     piaa_store_close(store);
     return ok;
 }

@@ -44,12 +44,6 @@ static bool add_rated(const piaa_ratings *ratings, piaa_paths *paths, piaa_error
     return true;
 }
 
-static bool copy_paths(const piaa_paths *from, piaa_paths *to, piaa_error *error) {
-    for (size_t i = 0; i < from->count; i++)
-        if (!piaa_paths_add(to, from->items[i], error)) return false;
-    return true;
-}
-
 static void sum_up(piaa_call *call, const piaa_taste *taste, size_t ranked) {
     char error[64] = "";
     if (isfinite(taste->loo_rmse))
@@ -59,15 +53,13 @@ static void sum_up(piaa_call *call, const piaa_taste *taste, size_t ranked) {
 }
 
 /* Everything after the photos are in the store. */
-static bool rank(piaa_call *call, const piaa_reader *reader, const piaa_paths *photos,
+static bool rank(piaa_call *call, const piaa_reader *reader, const piaa_photos *photos,
                  const piaa_ratings *ratings, piaa_error *error) {
     const piaa_slot *wanted = &piaa_extractor_slots(reader->extractor)->items[0];
     int slot = piaa_store_find_slot(reader->store, wanted->pool, wanted->layer);
     piaa_taste *taste = piaa_taste_learn(reader->store, slot, ratings, &call->talk.hooks, error);
     piaa_ranking *ranking =
-        taste ? piaa_rank(taste, reader->store, (const char *const *)photos->items, photos->count,
-                          ratings, error)
-              : NULL;
+        taste ? piaa_rank_photos(taste, reader->store, photos, ratings, error) : NULL;
     bool ok =
         ranking && piaa_show_ranking(call, ranking, taste, reader->store, photos,
                                      piaa_model_get_info(reader->model)->demonstration, error);
@@ -82,27 +74,23 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (!piaa_call_need(call, "ratings", error) || !piaa_show_check(call, error) ||
         !piaa_reader_request(call, &request, error))
         return false;
-    piaa_paths photos = {0}, all = {0};
+    piaa_photos photos = {0};
+    piaa_paths read = {0}; /* and the rated ones, wherever they are */
     piaa_reader reader = {0};
     piaa_ratings *ratings =
         piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
-    bool ok = ratings &&
-              piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, &photos,
-                                  error) &&
-              copy_paths(&photos, &all, error) && add_rated(ratings, &all, error) &&
-              piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
-              piaa_reader_need_one(&reader, error) &&
-              piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error);
-    piaa_paths unique = {0}; /* rated photos that are among the others count once */
-    ok = ok &&
-         piaa_photos_collect((const char *const *)all.items, all.count, NULL, &unique, error) &&
-         piaa_reader_embed(&reader, call, &unique, NULL, error) &&
+    bool ok = ratings && piaa_reader_collect(call, &photos, error) &&
+              piaa_paths_add_all(&read, &photos.paths, error) && add_rated(ratings, &read, error);
+    piaa_paths_merge(&read);
+    ok = ok && piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
+         piaa_reader_need_one(&reader, error) &&
+         piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
+         piaa_reader_embed(&reader, call, &read, NULL, error) &&
          rank(call, &reader, &photos, ratings, error);
     piaa_reader_close(&reader);
     piaa_ratings_free(ratings);
-    piaa_paths_free(&photos);
-    piaa_paths_free(&all);
-    piaa_paths_free(&unique);
+    piaa_photos_free(&photos);
+    piaa_paths_free(&read);
     return ok;
 }
 

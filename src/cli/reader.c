@@ -251,6 +251,13 @@ static void hint_at_size(const piaa_reader *reader, piaa_call *call, const piaa_
                        (double)most * (double)(tile * tile) / ADVISED);
 }
 
+bool piaa_reader_collect(piaa_call *call, piaa_photos *photos, piaa_error *error) {
+    if (!piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, photos, error))
+        return false;
+    if (*photos->passed) piaa_talk_note(&call->talk, "Passed over: %s.", photos->passed);
+    return true;
+}
+
 bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,
                        piaa_embed_summary *summary, piaa_error *error) {
     piaa_talk_catch_stop(&call->talk);

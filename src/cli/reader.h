@@ -98,6 +98,9 @@ bool piaa_reader_need_one(const piaa_reader *reader, piaa_error *error) PIAA_MUS
 bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path,
                             piaa_error *error) PIAA_MUST_USE;
 
+/* The photos that the operands mean, and a word about what was passed over. */
+bool piaa_reader_collect(piaa_call *call, piaa_photos *photos, piaa_error *error) PIAA_MUST_USE;
+
 /* Brings the photos up to date and takes a look at the store; Ctrl-C ends it after the photo in
    hand. */
 bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,

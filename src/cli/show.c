@@ -26,30 +26,44 @@ bool piaa_show_check(const piaa_call *call, piaa_error *error) {
            (!sheet || piaa_sheet_check(sheet, error));
 }
 
-static bool find_unreadable(const piaa_store *store, const piaa_paths *paths,
-                            piaa_ranking_context *context, piaa_error *error) {
-    piaa_unreadable *list = piaa_alloc(paths->count, sizeof *list, error);
+/* The photos that are not in the ranking, and why.  Where the store has no error for one, nobody
+   has told of it yet. */
+static bool find_unreadable(piaa_call *call, const piaa_store *store, const piaa_slot *slot,
+                            const piaa_photos *photos, piaa_ranking_context *context,
+                            piaa_error *error) {
+    piaa_unreadable *list = piaa_alloc(photos->paths.count, sizeof *list, error);
     if (!list) return false;
     context->unreadable = list;
-    for (size_t i = 0; i < paths->count; i++) {
-        const piaa_photo *photo = piaa_store_find(store, paths->items[i]);
-        if (photo && photo->row < 0 && photo->error)
-            list[context->unreadable_count++] =
-                (piaa_unreadable){.path = paths->items[i], .reason = photo->error};
+    int column = piaa_store_find_slot(store, slot->pool, slot->layer);
+    size_t untold = 0, first = 0;
+    for (size_t i = 0; i < photos->paths.count; i++) {
+        const piaa_photo *photo = piaa_store_find(store, photos->paths.items[i]);
+        if (photo && piaa_store_vector(store, column, photo->row)) continue;
+        const char *reason = photo ? photo->error : NULL;
+        if (!reason && !untold++) first = i;
+        list[context->unreadable_count++] =
+            (piaa_unreadable){.path = photos->names.items[i],
+                              .reason = reason ? reason : "the store holds no features of it"};
     }
+    if (untold)
+        piaa_talk_warn(&call->talk,
+                       "%zu of %zu photos are not ranked, the first is %s: the store holds no "
+                       "%s.%d of them, which piaa embed adds",
+                       untold, photos->paths.count, photos->names.items[first],
+                       piaa_pool_name(slot->pool), slot->layer);
     return true;
 }
 
 bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste,
-                       const piaa_store *store, const piaa_paths *paths, bool demonstration,
+                       const piaa_store *store, const piaa_photos *photos, bool demonstration,
                        piaa_error *error) {
     int64_t top;
     const char *sheet = piaa_call_value(call, "sheet");
     char *folder = piaa_path_absolute(".", error);
     piaa_ranking_context context = {
         .taste = taste, .folder = folder, .demonstration = demonstration};
-    bool ok =
-        folder && read_top(call, &top, error) && find_unreadable(store, paths, &context, error);
+    bool ok = folder && read_top(call, &top, error) &&
+              find_unreadable(call, store, &taste->slot, photos, &context, error);
     if (ok) context.top = (size_t)top;
     piaa_format_kind format = piaa_call_has(call, "json")  ? PIAA_JSON
                               : piaa_call_has(call, "csv") ? PIAA_CSV

@@ -10,10 +10,10 @@ extern const piaa_option piaa_show_options[]; /* top, json, csv, sheet */
 /* Checks the options of piaa_show_options before any work is done. */
 bool piaa_show_check(const piaa_call *call, piaa_error *error) PIAA_MUST_USE;
 
-/* Prints the ranking, with the photos of `paths` that could not be read, in the format asked for,
-   and makes the contact sheet. */
+/* Prints the ranking, with those of `photos` that could not be read, in the format asked for, and
+   makes the contact sheet. */
 bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste,
-                       const piaa_store *store, const piaa_paths *paths, bool demonstration,
+                       const piaa_store *store, const piaa_photos *photos, bool demonstration,
                        piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -110,26 +110,9 @@ bool piaa_study_ask(piaa_study *study, const char *pools, const char *layers, pi
 
 /* ---------------------------------------------------------------------------------------- embed */
 
-static int compare_paths(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Sorted, each once: an image may be on two lists. */
-static void merge(piaa_paths *paths) {
-    size_t kept = 0;
-    if (paths->count) qsort(paths->items, paths->count, sizeof *paths->items, compare_paths);
-    for (size_t i = 0; i < paths->count; i++) {
-        if (kept && strcmp(paths->items[kept - 1], paths->items[i]) == 0)
-            free(paths->items[i]);
-        else
-            paths->items[kept++] = paths->items[i];
-    }
-    paths->count = kept;
-}
-
 static bool embed(piaa_study *study, piaa_paths *paths, const char *of, piaa_error *error) {
     piaa_embed_summary summary = {0};
-    merge(paths);
+    piaa_paths_merge(paths); /* an image may be on two lists */
     if (!paths->count)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "none of the images of %.700s is there: is it the right folder?", of);

@@ -5,8 +5,8 @@
  * score's file says which images a list has; the other eleven are looked up in it.  The release has
  * two test lists, Test and TestNew, which share photos: a photo has one entry for each list it is
  * on, with that list's values.  Published results are on Test. */
-#include "base/file.h"
 #include "base/memory.h"
+#include "base/walk.h"
 #include "data/build.h"
 
 #include <math.h>

@@ -349,15 +349,20 @@ piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *
         piaa_error_missing(error, "extractor");
         return NULL;
     }
-    piaa_paths paths = {0};
+    piaa_photos found = {0};
     piaa_store *store = NULL;
-    bool ok = piaa_photos_collect(photos, count, hooks, &paths, error);
+    bool ok = piaa_photos_collect(photos, count, hooks, &found, error);
+    if (ok && *found.passed) {
+        char line[300];
+        snprintf(line, sizeof line, "passed over: %s", found.passed);
+        piaa_hooks_warn(hooks, line);
+    }
     if (ok)
         store = piaa_store_open_write(path, piaa_extractor_identity(extractor),
                                       piaa_extractor_slots(extractor), hooks, error);
-    ok = store && piaa_embed_paths(store, extractor, &paths, hooks, summary, error) &&
+    ok = store && piaa_embed_paths(store, extractor, &found.paths, hooks, summary, error) &&
          piaa_store_refresh(store, error);
-    piaa_paths_free(&paths);
+    piaa_photos_free(&found);
     if (ok) return store;
     piaa_store_close(store);
     return NULL;

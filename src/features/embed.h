@@ -6,11 +6,7 @@
 
 #include "base/file.h"
 #include "features/extractor.h"
-
-/* Files as they are, folders recursively (by the names of photo formats); absolute, sorted, each
- * once.  A name that does not exist is an error; so is finding no photo at all. */
-bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
-                         piaa_paths *out, piaa_error *error) PIAA_MUST_USE;
+#include "features/photos.h"
 
 /* Brings every photo in `paths` (absolute) up to date in the store, which was opened with this
  * extractor's identity and slots.  A photo that cannot be read is a warning and a line in the

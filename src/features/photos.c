@@ -1,56 +1,244 @@
-/* From the names a user gives to the list of photo files they mean. */
-#include "features/embed.h"
+/* From the names a user gives to the list of photos they mean. */
+#include "features/photos.h"
 
 #include "base/memory.h"
+#include "base/walk.h"
+#include "image/image.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <fnmatch.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-static int compare_paths(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
+/* What a walk passes over, in the order in which it is told. */
+typedef enum kind { HIDDEN, RESOURCE_FORK, DEAD_LINK, OTHER, SYSTEM_FOLDER, KINDS } kind;
+
+static const char *const kind_names[KINDS][2] = {
+    [HIDDEN] = {"hidden file", "hidden files"},
+    [RESOURCE_FORK] = {"macOS side file (._*)", "macOS side files (._*)"},
+    [DEAD_LINK] = {"link that leads nowhere", "links that lead nowhere"},
+    [OTHER] = {"other file", "other files"},
+    [SYSTEM_FOLDER] = {"system folder", "system folders"},
+};
+
+typedef struct found {
+    char *path, *name;
+} found;
+
+typedef struct collecting {
+    found *items;
+    size_t count, capacity;
+    size_t passed[KINDS];
+} collecting;
+
+/* Takes over the two strings; either may be NULL after a failure. */
+static bool add(collecting *c, char *path, char *name, piaa_error *error) {
+    if (path && name && piaa_grow(&c->items, &c->capacity, c->count + 1, sizeof *c->items, error)) {
+        c->items[c->count++] = (found){path, name};
+        return true;
+    }
+    free(path);
+    free(name);
+    return false;
 }
 
-static void sort_and_merge(piaa_paths *paths) {
-    if (!paths->count) return;
-    qsort(paths->items, paths->count, sizeof *paths->items, compare_paths);
-    size_t kept = 0;
-    for (size_t i = 0; i < paths->count; i++) {
-        if (kept && strcmp(paths->items[kept - 1], paths->items[i]) == 0)
-            free(paths->items[i]);
-        else
-            paths->items[kept++] = paths->items[i];
-    }
-    paths->count = kept;
+/* ------------------------------------------------------------------------------------- folders */
+
+/* Folders in which systems and programs keep what is theirs, trash, snapshots, thumbnails and
+   previews: patterns of fnmatch, in small letters. */
+static const char *const system_folders[] = {
+    /* Synology, QNAP */
+    "@eadir",
+    "@recycle",
+    "@recently-snapshot",
+    "@__thumb",
+    ".@__thumb",
+    "@tmp",
+    "#recycle",
+    "#snapshot",
+    /* Windows */
+    "$recycle.bin",
+    "recycler",
+    "recycled",
+    "system volume information",
+    "found.[0-9][0-9][0-9]",
+    /* Linux, NetApp */
+    "lost+found",
+    ".trash-*",
+    ".snapshot",
+    ".snapshots",
+    "~snapshot",
+    /* thumbnails: freedesktop.org, GIMP, KDE, Picasa */
+    ".thumbnails",
+    ".xvpics",
+    ".sh_thumbnails",
+    ".picasaoriginals",
+    /* macOS */
+    ".trash",
+    ".trashes",
+    ".appledouble",
+    "__macosx",
+    /* Lightroom, Capture One, Sony's cameras */
+    "*.lrdata",
+    "captureone",
+    "thmbnl",
+    /* Nextcloud */
+    "appdata_oc*",
+    "files_trashbin",
+    "files_versions",
+};
+
+/* Photo libraries of macOS are folders: the photos are in one of theirs, previews in the others. */
+static const char *const libraries[] = {"*.photoslibrary", "*.photolibrary", "*.aplibrary",
+                                        "*.migratedphotolibrary"};
+static const char *const originals[] = {"originals", "masters"};
+
+static bool matches(const char *name, size_t length, const char *const *patterns, size_t count) {
+    char small[256]; /* no file system has longer names */
+    if (length >= sizeof small) return false;
+    for (size_t i = 0; i < length; i++) small[i] = (char)tolower((unsigned char)name[i]);
+    small[length] = '\0';
+    for (size_t i = 0; i < count; i++)
+        if (fnmatch(patterns[i], small, 0) == 0) return true;
+    return false;
 }
 
-bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
-                         piaa_paths *out, piaa_error *error) {
-    for (size_t i = 0; i < count; i++) {
-        struct stat status;
-        if (stat(names[i], &status) != 0)
-            return errno == ENOENT
-                       ? piaa_error_set(error, PIAA_IO,
-                                        "%s does not exist: name photos, or folders that hold some",
-                                        names[i])
-                       : piaa_error_set_errno(error, errno, "%s", names[i]);
-        char *path = piaa_path_absolute(names[i], error);
-        bool ok = path != NULL;
-        if (ok && S_ISDIR(status.st_mode))
-            ok = piaa_folder_walk(path, piaa_image_has_photo_name, out, hooks, error);
-        else if (ok)
-            ok = piaa_paths_add(out, path, error);
-        free(path);
-        if (!ok) return false;
+/* The folder that `path` is in. */
+static bool is_in(const char *path, const char *name, const char *const *patterns, size_t count) {
+    if (name - path < 2) return false;
+    const char *end = name - 1, *start = end;
+    while (start > path && start[-1] != '/') start--;
+    return matches(start, (size_t)(end - start), patterns, count);
+}
+
+/* RUN/changed: copies that piaa probe --augment made of a data set's images. */
+static bool is_of_a_run(const char *path, const char *name) {
+    if (strcmp(name, "changed") != 0) return false;
+    char *file = piaa_format(NULL, "%.*sprobe.json", (int)(name - path), path);
+    bool there = file && piaa_file_exists(file);
+    free(file);
+    return there;
+}
+
+static bool enter(void *user, const char *path, const char *name) {
+    collecting *c = user;
+    size_t length = strlen(name);
+    if (matches(name, length, system_folders, PIAA_COUNT(system_folders)) ||
+        (is_in(path, name, libraries, PIAA_COUNT(libraries)) &&
+         !matches(name, length, originals, PIAA_COUNT(originals))) ||
+        is_of_a_run(path, name)) {
+        c->passed[SYSTEM_FOLDER]++;
+        return false;
     }
-    sort_and_merge(out);
-    if (out->count) return true;
+    return name[0] != '.';
+}
+
+static bool meet(void *user, const piaa_walk_entry *entry, piaa_error *error) {
+    collecting *c = user;
+    bool photo = piaa_image_has_photo_name(entry->name);
+    if (photo && entry->name[0] != '.' && entry->kind == PIAA_WALK_FILE)
+        return add(c, piaa_strdup(entry->real, error), piaa_strdup(entry->path, error), error);
+    if (photo && entry->name[0] == '.')
+        c->passed[entry->name[1] == '_' ? RESOURCE_FORK : HIDDEN]++;
+    else if (photo && entry->kind == PIAA_WALK_DEAD_LINK)
+        c->passed[DEAD_LINK]++;
+    else if (entry->name[0] != '.')
+        c->passed[OTHER]++;
+    return true;
+}
+
+/* "4 hidden files, 1 other file". */
+static void tell_passed(const collecting *c, char *out, size_t size) {
+    size_t used = 0;
+    *out = '\0';
+    for (int k = 0; k < KINDS && used < size; k++)
+        if (c->passed[k])
+            used += (size_t)snprintf(out + used, size - used, "%s%zu %s", used ? ", " : "",
+                                     c->passed[k], kind_names[k][c->passed[k] != 1]);
+}
+
+/* ---------------------------------------------------------------------------------------- names */
+
+static bool take_name(collecting *c, const char *name, const piaa_hooks *hooks, piaa_error *error) {
+    struct stat status;
+    if (stat(name, &status) != 0)
+        return errno == ENOENT
+                   ? piaa_error_set(error, PIAA_IO,
+                                    "%s does not exist: name photos, or folders that hold some",
+                                    name)
+                   : piaa_error_set_errno(error, errno, "%s", name);
+    char *shown = piaa_path_named(name, error);
+    if (!shown) return false;
+    if (!S_ISDIR(status.st_mode)) return add(c, piaa_path_absolute(name, error), shown, error);
+    bool ok = piaa_folder_visit(shown, &(piaa_walker){.user = c, .enter = enter, .meet = meet},
+                                hooks, error);
+    free(shown);
+    return ok;
+}
+
+/* By path; of the names of one photo, its own first. */
+static int by_path(const void *left, const void *right) {
+    const found *a = left, *b = right;
+    int order = strcmp(a->path, b->path);
+    if (order) return order;
+    int linked = (strcmp(a->name, a->path) != 0) - (strcmp(b->name, b->path) != 0);
+    return linked ? linked : strcmp(a->name, b->name);
+}
+
+static bool hand_over(collecting *c, piaa_photos *out, piaa_error *error) {
+    if (c->count) qsort(c->items, c->count, sizeof *c->items, by_path);
+    for (size_t i = 0; i < c->count; i++) {
+        if (i && strcmp(c->items[i].path, c->items[i - 1].path) == 0) continue;
+        if (!piaa_paths_add(&out->paths, c->items[i].path, error) ||
+            !piaa_paths_add(&out->names, c->items[i].name, error))
+            return false;
+    }
+    return true;
+}
+
+static bool found_none(const char *const *names, size_t count, const char *passed,
+                       piaa_error *error) {
+    const char *but = *passed ? "; passed over: " : "";
     if (count == 1)
         return piaa_error_set(
             error, PIAA_USAGE,
-            "%s holds no photos (JPEG, PNG, WebP, TIFF, HEIF, … by the name's ending)", names[0]);
-    return piaa_error_set(error, PIAA_USAGE,
-                          count ? "none of the %zu folders holds a photo" : "no photos were given",
-                          count);
+            "%s holds no photos (JPEG, PNG, WebP, TIFF, HEIF, … by the name's ending)%s%s",
+            names[0], but, passed);
+    if (!count) return piaa_error_set(error, PIAA_USAGE, "no photos were given");
+    return piaa_error_set(error, PIAA_USAGE, "none of the %zu folders holds a photo%s%s", count,
+                          but, passed);
+}
+
+bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
+                         piaa_photos *out, piaa_error *error) {
+    collecting c = {0};
+    *out = (piaa_photos){0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < count; i++) ok = take_name(&c, names[i], hooks, error);
+    tell_passed(&c, out->passed, sizeof out->passed);
+    ok = ok && hand_over(&c, out, error) &&
+         (out->paths.count || found_none(names, count, out->passed, error));
+    for (size_t i = 0; i < c.count; i++) {
+        free(c.items[i].path);
+        free(c.items[i].name);
+    }
+    free(c.items);
+    return ok;
+}
+
+bool piaa_photos_add(piaa_photos *photos, const char *name, piaa_error *error) {
+    char *path = piaa_path_absolute(name, error);
+    bool ok = path && piaa_paths_add(&photos->paths, path, error) &&
+              piaa_paths_add(&photos->names, name, error);
+    free(path);
+    return ok;
+}
+
+void piaa_photos_free(piaa_photos *photos) {
+    piaa_paths_free(&photos->paths);
+    piaa_paths_free(&photos->names);
+    *photos = (piaa_photos){0};
 }

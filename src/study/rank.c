@@ -97,47 +97,59 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
 
 /* -------------------------------------------------------------------------------------- ranking */
 
+/* A line of the ranking, and the row that its photo has in the store's matrices. */
+typedef struct place {
+    piaa_ranked shown;
+    int64_t row;
+} place;
+
 struct piaa_ranking {
-    piaa_ranked *items;
+    place *items;
     size_t count;
     char *paths; /* all paths, one after the other */
 };
 
 static int best_first(const void *a, const void *b) {
-    const piaa_ranked *x = a, *y = b;
+    const piaa_ranked *x = &((const place *)a)->shown, *y = &((const place *)b)->shown;
     if (x->score != y->score) return x->score < y->score ? 1 : -1;
     return strcmp(x->path, y->path);
 }
 
-static int by_path(const void *a, const void *b) {
-    return strcmp(((const piaa_ranked *)a)->path, ((const piaa_ranked *)b)->path);
+static int by_row(const void *a, const void *b) {
+    const place *x = a, *y = b;
+    return (x->row > y->row) - (x->row < y->row);
 }
 
 /* Marks the rated photos, and puts the prediction that had not seen the rating in place of the one
-   that had. */
+   that had.  Photos that share a row have the same content, and so the same rating. */
 static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slot,
                        const piaa_ratings *ratings, piaa_ranking *ranking, piaa_error *error) {
     rated_rows rated;
     size_t missing;
     if (!find_rated(store, slot, ratings, &rated, &missing, error)) return false;
-    qsort(ranking->items, ranking->count, sizeof *ranking->items, by_path);
+    qsort(ranking->items, ranking->count, sizeof *ranking->items, by_row);
     for (int64_t i = 0; i < rated.count; i++) {
-        piaa_ranked key = {.path = piaa_ratings_at(ratings, (size_t)rated.rating[i])->path};
-        piaa_ranked *found = bsearch(&key, ranking->items, ranking->count, sizeof key, by_path);
+        place key = {.row = rated.rows[i]};
+        place *found = bsearch(&key, ranking->items, ranking->count, sizeof key, by_row);
         if (!found) continue;
-        found->rated = true;
-        found->rating = rated.scores[i];
-        if (taste->unseen && taste->ratings == rated.count) found->score = taste->unseen[i];
+        while (found > ranking->items && found[-1].row == key.row) found--;
+        for (; found < ranking->items + ranking->count && found->row == key.row; found++) {
+            found->shown.rated = true;
+            found->shown.rating = rated.scores[i];
+            if (taste->unseen && taste->ratings == rated.count)
+                found->shown.score = taste->unseen[i];
+        }
     }
     free_rated(&rated);
     return true;
 }
 
-static piaa_ranking *new_ranking(const piaa_store *store, int slot, const char *const *paths,
-                                 size_t path_count, piaa_error *error) {
-    size_t most = paths ? path_count : piaa_store_photos(store), bytes = 0;
+/* The photos of the store, or of the list, that have a vector; photos NULL: all of the store. */
+static piaa_ranking *new_ranking(const piaa_store *store, int slot, const piaa_photos *photos,
+                                 piaa_error *error) {
+    size_t most = photos ? photos->paths.count : piaa_store_photos(store), bytes = 0;
     for (size_t i = 0; i < most; i++)
-        bytes += strlen(paths ? paths[i] : piaa_store_photo(store, i)->path) + 1;
+        bytes += strlen(photos ? photos->names.items[i] : piaa_store_photo(store, i)->path) + 1;
     piaa_ranking *ranking = piaa_alloc(1, sizeof *ranking, error);
     if (!ranking) return NULL;
     ranking->items = piaa_alloc(most, sizeof *ranking->items, error);
@@ -149,18 +161,20 @@ static piaa_ranking *new_ranking(const piaa_store *store, int slot, const char *
     char *at = ranking->paths;
     for (size_t i = 0; i < most; i++) {
         const piaa_photo *photo =
-            paths ? piaa_store_find(store, paths[i]) : piaa_store_photo(store, i);
+            photos ? piaa_store_find(store, photos->paths.items[i]) : piaa_store_photo(store, i);
         if (!photo || !piaa_store_vector(store, slot, photo->row)) continue;
-        size_t size = strlen(photo->path) + 1;
-        memcpy(at, photo->path, size);
-        ranking->items[ranking->count++].path = at;
+        const char *name = photos ? photos->names.items[i] : photo->path;
+        size_t size = strlen(name) + 1;
+        memcpy(at, name, size);
+        ranking->items[ranking->count++] = (place){.shown = {.path = at}, .row = photo->row};
         at += size;
     }
     return ranking;
 }
 
-piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths,
-                        size_t path_count, const piaa_ratings *ratings, piaa_error *error) {
+piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
+                               const piaa_photos *photos, const piaa_ratings *ratings,
+                               piaa_error *error) {
     if (!taste || !store) {
         piaa_error_missing(error, taste ? "store" : "taste");
         return NULL;
@@ -177,19 +191,28 @@ piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const 
     piaa_identity identity = piaa_source_identity(store);
     if (!piaa_taste_fits(taste, &identity, &piaa_store_slots(store)->items[slot], error))
         return NULL;
-    piaa_ranking *ranking = new_ranking(store, slot, paths, path_count, error);
+    piaa_ranking *ranking = new_ranking(store, slot, photos, error);
     if (!ranking) return NULL;
-    for (size_t i = 0; i < ranking->count; i++) {
-        piaa_ranked *item = &ranking->items[i];
-        piaa_taste_predict(taste,
-                           piaa_store_vector(store, slot, piaa_store_find(store, item->path)->row),
-                           1, &item->score);
-    }
+    for (size_t i = 0; i < ranking->count; i++)
+        piaa_taste_predict(taste, piaa_store_vector(store, slot, ranking->items[i].row), 1,
+                           &ranking->items[i].shown.score);
     if (ratings && !mark_rated(taste, store, slot, ratings, ranking, error)) {
         piaa_ranking_free(ranking);
         return NULL;
     }
     qsort(ranking->items, ranking->count, sizeof *ranking->items, best_first);
+    return ranking;
+}
+
+piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths,
+                        size_t path_count, const piaa_ratings *ratings, piaa_error *error) {
+    if (!paths) return piaa_rank_photos(taste, store, NULL, ratings, error);
+    piaa_photos photos = {0};
+    piaa_ranking *ranking = NULL;
+    bool ok = true;
+    for (size_t i = 0; ok && i < path_count; i++) ok = piaa_photos_add(&photos, paths[i], error);
+    if (ok) ranking = piaa_rank_photos(taste, store, &photos, ratings, error);
+    piaa_photos_free(&photos);
     return ranking;
 }
 
@@ -205,5 +228,5 @@ size_t piaa_ranking_count(const piaa_ranking *ranking) {
 }
 
 const piaa_ranked *piaa_ranking_at(const piaa_ranking *ranking, size_t index) {
-    return &ranking->items[index];
+    return &ranking->items[index].shown;
 }

@@ -1,4 +1,4 @@
-/* Files: whole reads, maps, atomic writes, paths and folder walks. */
+/* Files: whole reads, maps, atomic writes and paths. */
 #include "support.h"
 
 #include <signal.h>
@@ -160,108 +160,6 @@ static void paths(void **state) {
     free(path);
 }
 
-/* -------------------------------------------------------------------------------------- walking */
-
-static bool is_photo(const char *name) {
-    size_t n = strlen(name);
-    return n > 4 && strcmp(name + n - 4, ".jpg") == 0;
-}
-
-typedef struct warnings {
-    size_t count;
-    char last[1024];
-} warnings;
-
-static void keep_warning(void *user, const char *line) {
-    warnings *w = user;
-    w->count++;
-    snprintf(w->last, sizeof w->last, "%s", line);
-}
-
-static void make_folder(const char *folder, const char *name) {
-    char *path = support_join(folder, name);
-    assert_int_equal(mkdir(path, 0700), 0);
-    free(path);
-}
-
-static void make_link(const char *folder, const char *name, const char *target) {
-    char *path = support_join(folder, name);
-    assert_int_equal(symlink(target, path), 0);
-    free(path);
-}
-
-static void walking(void **state) {
-    (void)state;
-    static const char *const expected[] = {"B.jpg",        "a.jpg",   "a/x.jpg",     "a/y/z.jpg",
-                                           "b/linked.jpg", "one.jpg", "\xc3\xa9.jpg"};
-    char *folder = support_folder();
-    const char *const folders[] = {"a", "a/y", "b", ".hidden", "empty"};
-    const char *const files[] = {"B.jpg",     "a.jpg",        "a/x.jpg",
-                                 "a/y/z.jpg", "\xc3\xa9.jpg", ".secret.jpg",
-                                 "note",      "a/y/text",     ".hidden/deep.jpg"};
-    for (size_t i = 0; i < PIAA_COUNT(folders); i++) make_folder(folder, folders[i]);
-    for (size_t i = 0; i < PIAA_COUNT(files); i++) support_write(folder, files[i], "x", 1);
-    make_link(folder, "one.jpg", "a/x.jpg");
-    make_link(folder, "b/linked.jpg", "../note");
-    make_link(folder, "a/y/up", "../.."); /* a loop */
-    make_link(folder, "a/self", ".");
-    make_link(folder, "knot", "knot");
-    make_link(folder, "gone", "not there");
-    make_link(folder, "gone.jpg", "not there"); /* the only one worth a warning */
-    warnings told = {0};
-    piaa_hooks hooks = {.user = &told, .warn = keep_warning};
-    piaa_paths found = {0};
-    piaa_error error = {0};
-    assert_true(piaa_folder_walk(folder, is_photo, &found, &hooks, &error));
-    assert_int_equal(found.count, PIAA_COUNT(expected));
-    for (size_t i = 0; i < found.count; i++) {
-        char *path = support_join(folder, expected[i]);
-        assert_string_equal(found.items[i], path);
-        free(path);
-    }
-    assert_int_equal(told.count, 1);
-    assert_non_null(strstr(told.last, "gone.jpg"));
-    assert_true(piaa_folder_walk(folder, is_photo, &found, NULL,
-                                 &error)); /* adds, and does not sort what was there */
-    assert_int_equal(found.count, 2 * PIAA_COUNT(expected));
-    piaa_paths_free(&found);
-    assert_false(piaa_folder_walk("/nowhere/at/all", is_photo, &found, NULL, &error));
-    assert_non_null(strstr(error.message, "/nowhere/at/all"));
-    support_remove(folder);
-}
-
-/* Deeper than any path the system takes: what can be named is found, the rest is one warning. */
-static void walking_very_deep(void **state) {
-    (void)state;
-    enum { DEPTH = 40, LENGTH = 200 };
-    char name[LENGTH + 1];
-    memset(name, 'd', LENGTH);
-    name[LENGTH] = '\0';
-    char *folder = support_folder(), *here = piaa_path_absolute(".", NULL);
-    assert_int_equal(chdir(folder), 0);
-    for (int i = 0; i < DEPTH; i++) {
-        support_write(".", "p.jpg", "x", 1);
-        assert_int_equal(mkdir(name, 0700), 0);
-        assert_int_equal(chdir(name), 0);
-    }
-    warnings told = {0};
-    piaa_hooks hooks = {.user = &told, .warn = keep_warning};
-    piaa_paths found = {0};
-    bool ok = piaa_folder_walk(folder, is_photo, &found, &hooks, NULL);
-    for (int i = 0; i < DEPTH; i++) {
-        assert_int_equal(chdir(".."), 0);
-        assert_int_equal(rmdir(name), 0);
-        assert_int_equal(unlink("p.jpg"), 0);
-    }
-    assert_int_equal(chdir(here), 0);
-    assert_true(ok);
-    assert_in_range(found.count, 1, DEPTH);
-    assert_in_range(told.count, 1, 2);
-    piaa_paths_free(&found);
-    free(here);
-    support_remove(folder);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading),
@@ -269,8 +167,6 @@ int main(void) {
         cmocka_unit_test(writing),
         cmocka_unit_test(failed_writes_leave_the_old_file_and_nothing_else),
         cmocka_unit_test(paths),
-        cmocka_unit_test(walking),
-        cmocka_unit_test(walking_very_deep),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
