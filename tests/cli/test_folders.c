@@ -47,8 +47,9 @@ static void linked_photos(void **state) {
     expect_ok(PIAA("fit", "--store", "store", "--ratings", "annex/ratings.csv", "--out", "t.json"));
     expect_ok(PIAA("predict", "annex", "--taste", "t.json", "--csv", ONE));
     expect_photos(names, PHOTOS);
-    expect_ok(PIAA("reduce", "--data", "csv:" PIAA_SOURCE "/data/sample/ratings.csv", "--out",
-                   "p.json", ONE));
+    put("annex/set.csv", "path,score,light\n2024/p0.jpg,4,1\n2024/p1.jpg,3,2\n2024/p2.jpg,2,5\n"
+                         "2024/p3.jpg,5,1\n");
+    expect_ok(PIAA("reduce", "--data", "csv:annex/set.csv", "--out", "p.json", ONE));
     expect_ok(
         PIAA("explain", "annex/2024", "--taste", "t.json", "--projection", "p.json", "--csv", ONE));
     expect_photos(names, PHOTOS);
