@@ -17,7 +17,7 @@ static const int64_t LARGEST_PIXELS = 1000000000;
 
 bool piaa_image_has_photo_name(const char *name) {
     piaa_kind kind = piaa_kind_of_name(name);
-    return kind == PIAA_KIND_BMP || piaa_vips_has(piaa_kind_loader(kind));
+    return kind == PIAA_KIND_BMP || kind == PIAA_KIND_RAW || piaa_vips_has(piaa_kind_loader(kind));
 }
 
 /* Samples other than 8- and 16-bit ones in a plain colour space (float TIFF, CIELAB, …) become sRGB

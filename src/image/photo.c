@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "image/libvips.h"
+#include "image/tiff.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -49,6 +50,33 @@ static bool is_unchanged(int descriptor, const piaa_photo_file *file) {
            now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
 }
 
+/* What is known not to be a photo is called by its name. */
+static bool refuse(const piaa_photo_file *file, piaa_error *error) {
+    if (file->kind == PIAA_KIND_HDR)
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s is a floating-point HDR picture (Radiance, OpenEXR or PFM), which "
+            "does not say how bright white is: save it as JPEG, PNG or 16-bit "
+            "TIFF",
+            file->path);
+    if (file->kind != PIAA_KIND_NONE)
+        return piaa_error_set(error, PIAA_FORMAT, "%s is a %s, not a photo", file->path,
+                              piaa_kind_noun(file->kind, false));
+    return piaa_error_set(error, PIAA_FORMAT,
+                          "%s is not a photo that can be read, or its start is damaged: use JPEG, "
+                          "PNG, WebP, TIFF, GIF or HEIC",
+                          file->path);
+}
+
+/* A raw file may be TIFF to the letter, and its TIFF side would yield a thumbnail. */
+static void settle_tiff(piaa_photo_file *file) {
+    piaa_tiff tiff;
+    if (file->kind != PIAA_KIND_TIFF) return;
+    bool whole = piaa_tiff_look(file->bytes, file->size, &tiff);
+    if (whole ? tiff.raw : piaa_kind_of_name(file->path) == PIAA_KIND_RAW)
+        file->kind = PIAA_KIND_RAW;
+}
+
 static bool read_open_file(int descriptor, piaa_photo_file *file, piaa_error *error) {
     if (fstat(descriptor, &file->status) != 0)
         return piaa_error_set_errno(error, errno, "%s cannot be read", file->path);
@@ -60,22 +88,21 @@ static bool read_open_file(int descriptor, piaa_photo_file *file, piaa_error *er
     if (!file->bytes) return piaa_error_prefix(error, "%s", file->path);
     if (!read_up_to(descriptor, file, start, error)) return false;
     file->kind = piaa_kind_of(file->bytes, file->size);
-    if ((file->kind == PIAA_KIND_NONE || file->kind == PIAA_KIND_TIFF) &&
-        piaa_kind_of_name(file->path) == PIAA_KIND_RAW)
-        file->kind = PIAA_KIND_RAW;   /* its TIFF side would yield a thumbnail */
-    if (file->kind == PIAA_KIND_NONE) /* before a film of many gigabytes is read */
-        return piaa_error_set(error, PIAA_FORMAT,
-                              "%s is not a photo that can be read, or its start is damaged: use "
-                              "JPEG, PNG, WebP, TIFF, GIF or HEIC",
-                              file->path);
+    if (file->kind == PIAA_KIND_NONE && piaa_kind_of_name(file->path) == PIAA_KIND_RAW)
+        file->kind = PIAA_KIND_RAW; /* some old ones begin with nothing of their own */
+    if (!piaa_kind_is_photo(file->kind))
+        return refuse(file, error); /* before a film of many gigabytes is read */
     if (!fits)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s has %.1f GB, more than the limit of 4.3 GB for a photo: make a "
                               "smaller copy",
                               file->path, (double)file->status.st_size / 1e9);
     if (!read_up_to(descriptor, file, whole, error)) return false;
-    return is_unchanged(descriptor, file) ||
-           piaa_error_set(error, PIAA_IO,
+    if (is_unchanged(descriptor, file)) {
+        settle_tiff(file);
+        return true;
+    }
+    return piaa_error_set(error, PIAA_IO,
                           "%s was changed by another program while it was read: run the same "
                           "command again",
                           file->path);
@@ -89,6 +116,18 @@ bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *e
     close(descriptor);
     if (!ok) piaa_photo_file_free(file);
     return ok;
+}
+
+piaa_kind piaa_photo_kind(const char *path) {
+    piaa_kind named = piaa_kind_of_name(path);
+    if (named != PIAA_KIND_NONE) return named;
+    unsigned char start[PIAA_KIND_BYTES];
+    piaa_photo_file file = {.path = path, .bytes = start};
+    int descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (descriptor < 0) return named;
+    bool read = read_up_to(descriptor, &file, sizeof start, NULL);
+    close(descriptor);
+    return read ? piaa_kind_of(start, file.size) : named;
 }
 
 void piaa_photo_file_free(piaa_photo_file *file) {

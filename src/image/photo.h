@@ -24,6 +24,11 @@ typedef struct piaa_photo_file {
 bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *error) PIAA_MUST_USE;
 void piaa_photo_file_free(piaa_photo_file *file);
 
+/* What a file of a folder is: what its name's ending promises or, where that says nothing, what its
+ * content says.  A photo with a wrong ending of the table counts as what that says; opening it goes
+ * by the content.  PIAA_KIND_NONE too for files that cannot be read. */
+piaa_kind piaa_photo_kind(const char *path);
+
 /* Width and height in pixels as they are stored, from the header alone. */
 bool piaa_photo_size(const piaa_photo_file *file, int *width, int *height,
                      piaa_error *error) PIAA_MUST_USE;

@@ -1,0 +1,37 @@
+/* What the directories of a TIFF file say: which of its pictures is the photo, or that it is a
+ * camera's raw file in TIFF's clothes.  Pixels are libvips' (or libraw's) affair. */
+#ifndef PIAA_IMAGE_TIFF_H
+#define PIAA_IMAGE_TIFF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* TIFF's names for samples (tag 339). */
+typedef enum piaa_tiff_format {
+    PIAA_TIFF_UNSIGNED = 1,
+    PIAA_TIFF_SIGNED = 2,
+    PIAA_TIFF_FLOAT = 3,
+    PIAA_TIFF_VOID = 4,
+    PIAA_TIFF_COMPLEX_SIGNED = 5,
+    PIAA_TIFF_COMPLEX_FLOAT = 6
+} piaa_tiff_format;
+
+typedef struct piaa_tiff {
+    bool raw;   /* sensor data: of a colour filter array, linear, or of a maker's own kind */
+    int page;   /* the photo's place among the directories, from 0 */
+    int subifd; /* and among those below that one; -1: it is the directory itself */
+    int64_t width, height;
+    int bits;                /* of a sample */
+    piaa_tiff_format format; /* of a sample */
+    int orientation;         /* of the first directory, 1 to 8; 0: not said */
+} piaa_tiff;
+
+/* Looks through TIFF and BigTIFF in either byte order, and through EXIF blocks, which are TIFF
+ * (behind their "Exif\0\0").  The photo is the first directory, unless that is marked as a
+ * reduced-resolution copy (NewSubfileType, SubfileType) and there is one that is not; of several
+ * the largest.  False where the first directory is not whole.  At most 64 directories are looked
+ * at.  TIFF 6.0; TIFF/EP (ISO 12234-2); Adobe's DNG 1.7. */
+bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out);
+
+#endif
