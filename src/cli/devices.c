@@ -61,8 +61,8 @@ static bool json(const device_list *list, const char *automatic, piaa_error *err
         cJSON *item = cJSON_CreateObject();
         cJSON_AddItemToObject(item, "device", piaa_report_string(d->name));
         cJSON_AddItemToObject(item, "description", piaa_report_string(d->description));
-        cJSON_AddNumberToObject(item, "memory", (double)d->memory);
-        cJSON_AddNumberToObject(item, "memory_free", (double)d->memory_free);
+        piaa_report_add_integer(item, "memory", d->memory);
+        piaa_report_add_integer(item, "memory_free", d->memory_free);
         cJSON_AddBoolToObject(item, "gpu", d->gpu);
         cJSON_AddBoolToObject(item, "auto", strcmp(d->name, automatic) == 0);
         cJSON_AddItemToArray(root, item);

@@ -64,10 +64,10 @@ static cJSON *info_json(const piaa_model_info *info) {
     const piaa_layout *l = &info->layout;
     const struct {
         const char *key;
-        double value;
+        int64_t value;
     } numbers[] = {
-        {"parameters", (double)info->parameters},
-        {"bytes", (double)info->bytes},
+        {"parameters", info->parameters},
+        {"bytes", info->bytes},
         {"decoder_layers", l->decoder_layers},
         {"hidden_size", l->hidden_size},
         {"heads", info->heads},
@@ -81,10 +81,10 @@ static cJSON *info_json(const piaa_model_info *info) {
         {"vision_intermediate_size", info->vision_intermediate},
         {"patch_size", info->patch},
         {"merge_size", info->merge},
-        {"min_pixels", (double)info->min_pixels},
-        {"max_pixels", (double)info->max_pixels},
-        {"min_image_tokens", (double)tokens(info, info->min_pixels)},
-        {"max_image_tokens", (double)tokens(info, info->max_pixels)},
+        {"min_pixels", info->min_pixels},
+        {"max_pixels", info->max_pixels},
+        {"min_image_tokens", tokens(info, info->min_pixels)},
+        {"max_image_tokens", tokens(info, info->max_pixels)},
         {"default_layer", l->hidden_size ? piaa_default_layer(l) : l->vision_blocks},
         {"pooled_size", l->pooled_size},
         {"projected_size", l->projected_size},
@@ -95,7 +95,7 @@ static cJSON *info_json(const piaa_model_info *info) {
     cJSON_AddStringToObject(root, "fingerprint", info->fingerprint);
     cJSON_AddItemToObject(root, "dtype", piaa_report_string(info->dtype));
     for (size_t i = 0; i < PIAA_COUNT(numbers); i++)
-        cJSON_AddNumberToObject(root, numbers[i].key, numbers[i].value);
+        piaa_report_add_integer(root, numbers[i].key, numbers[i].value);
     cJSON_AddBoolToObject(root, "demonstration", info->demonstration);
     return root;
 }
@@ -140,7 +140,7 @@ static bool tokens_json(const piaa_tokenizer *tokenizer, const piaa_ids *ids, pi
           *pieces = cJSON_AddArrayToObject(root, "pieces");
     for (size_t i = 0; i < ids->count; i++) {
         const char *piece = piaa_tokenizer_piece(tokenizer, ids->items[i]);
-        cJSON_AddItemToArray(list, cJSON_CreateNumber(ids->items[i]));
+        cJSON_AddItemToArray(list, piaa_report_integer(ids->items[i]));
         cJSON_AddItemToArray(pieces, piece ? piaa_report_string(piece) : cJSON_CreateNull());
     }
     char *line = cJSON_PrintUnformatted(root);

@@ -81,10 +81,10 @@ static cJSON *pulled_json(const piaa_pulled *got) {
     cJSON_AddStringToObject(root, "model", got->name);
     cJSON_AddStringToObject(root, "commit", got->commit);
     cJSON_AddItemToObject(root, "folder", piaa_report_string(got->folder));
-    cJSON_AddNumberToObject(root, "files", (double)got->files);
-    cJSON_AddNumberToObject(root, "bytes", (double)got->bytes);
-    cJSON_AddNumberToObject(root, "fetched_bytes", (double)got->downloaded);
-    cJSON_AddNumberToObject(root, "files_without_checksum", (double)got->unchecked);
+    piaa_report_add_integer(root, "files", (int64_t)got->files);
+    piaa_report_add_integer(root, "bytes", got->bytes);
+    piaa_report_add_integer(root, "fetched_bytes", got->downloaded);
+    piaa_report_add_integer(root, "files_without_checksum", (int64_t)got->unchecked);
     cJSON_AddBoolToObject(root, "hugging_face_cache", got->shared);
     return root;
 }
@@ -147,7 +147,7 @@ static cJSON *list_json(const piaa_pulled_list *list) {
                                               : cJSON_CreateNull());
         cJSON_AddStringToObject(object, "commit", item->commit);
         cJSON_AddItemToObject(object, "folder", piaa_report_string(item->folder));
-        cJSON_AddNumberToObject(object, "bytes", (double)item->bytes);
+        piaa_report_add_integer(object, "bytes", item->bytes);
         cJSON_AddBoolToObject(object, "complete", item->complete);
         cJSON_AddBoolToObject(object, "hugging_face_cache", item->shared);
         cJSON_AddItemToArray(root, object);

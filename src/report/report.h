@@ -17,10 +17,14 @@ bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) PI
 /* JSON knows UTF-8 only and file names need not be: what is not UTF-8 becomes U+FFFD.  NULL where
    memory is out. */
 cJSON *piaa_report_string(const char *text);
-/* The fewest of 15 to 17 digits that read back as the same number. */
+/* The fewest of 15 to 17 digits that read back as the same number, with a point in every locale. */
 void piaa_report_digits(double value, char out[32]);
 /* A number with such digits; null for NaN. */
 cJSON *piaa_report_number(double value);
+/* All digits of an integer: cJSON's own numbers are doubles, which lose those of large ones. */
+cJSON *piaa_report_integer(int64_t value);
+/* The same as a member of an object. */
+void piaa_report_add_integer(cJSON *object, const char *name, int64_t value);
 /* Appends a string safe for a terminal: control characters become '?'. */
 bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
 /* Appends one CSV field, quoted where it has to be. */

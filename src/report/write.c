@@ -36,11 +36,21 @@ cJSON *piaa_report_string(const char *text) {
     return string;
 }
 
+/* The decimal point of the program's locale, which may be several bytes, becomes a point. */
+static void use_point(char *number) {
+    char *at = number + strspn(number, "+-0123456789");
+    size_t length = strcspn(at, "0123456789enia");
+    if (!length) return;
+    *at = '.';
+    memmove(at + 1, at + length, strlen(at + length) + 1);
+}
+
 void piaa_report_digits(double value, char out[32]) {
     for (int digits = 15; digits <= 17; digits++) {
         snprintf(out, 32, "%.*g", digits, value);
-        if (strtod(out, NULL) == value) return;
+        if (strtod(out, NULL) == value) break;
     }
+    use_point(out);
 }
 
 /* As raw text: cJSON by itself is content with 15 digits. */
@@ -48,6 +58,16 @@ cJSON *piaa_report_number(double value) {
     char digits[32];
     piaa_report_digits(value, digits);
     return isfinite(value) ? cJSON_CreateRaw(digits) : cJSON_CreateNull();
+}
+
+cJSON *piaa_report_integer(int64_t value) {
+    char digits[32];
+    snprintf(digits, sizeof digits, "%lld", (long long)value);
+    return cJSON_CreateRaw(digits);
+}
+
+void piaa_report_add_integer(cJSON *object, const char *name, int64_t value) {
+    cJSON_AddItemToObject(object, name, piaa_report_integer(value));
 }
 
 bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) {
