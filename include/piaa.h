@@ -317,10 +317,15 @@ PIAA_API bool piaa_store_refresh(piaa_store *store, piaa_error *error);
 /* A line of the catalogue. */
 typedef struct piaa_photo {
     const char *path; /* absolute, bytes as the file system has them */
-    int64_t size, mtime_ns;
-    const char *hash;  /* SHA-256 of the file in hexadecimal; NULL: not known */
-    int64_t row;       /* -1: none */
-    const char *error; /* why the photo, or part of its vectors, is missing; NULL */
+    int64_t size;
+    int64_t mtime_ns;   /* since 1970; before 1678 and after 2261 the nearest time that fits */
+    const char *hash;   /* SHA-256 of the file in hexadecimal; NULL: not known */
+    int64_t row;        /* -1: none */
+    const char *error;  /* why the photo, or part of its vectors, is missing; NULL */
+    int64_t ctime_ns;   /* of the last change to the file or what is kept about it; 0: not known */
+    int64_t inode;      /* the file's number; 0: not known, or not one that lasts */
+    const char *damage; /* what of the photo was lost, though it has its vectors; NULL */
+    const char *note;   /* how the photo was read, where that is not plain; NULL */
 } piaa_photo;
 
 typedef struct piaa_store_counts {
@@ -329,6 +334,7 @@ typedef struct piaa_store_counts {
     int64_t partial; /* of them with a row and an error for a later slot */
     int64_t rows;    /* of the matrices */
     int64_t orphans; /* rows that no photo uses any more */
+    int64_t damaged; /* photos with vectors of which something was lost (piaa_photo.damage) */
 } piaa_store_counts;
 
 PIAA_API const char *piaa_store_path(const piaa_store *store);

@@ -49,6 +49,7 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"out", "STORE", "the folder of the feature store; made if it is not there, continued if it is",
      NULL, NULL},
+    PIAA_OPTION_AGAIN,
     {0},
 };
 

@@ -77,6 +77,7 @@ static const piaa_option options[] = {
      "without PHOTOS, score every photo of this store; with PHOTOS, the folder where their "
      "features are kept",
      "one in ~/.cache/piaa/stores", NULL},
+    PIAA_OPTION_AGAIN,
     {0},
 };
 

@@ -101,6 +101,7 @@ static const piaa_option options[] = {
      NULL, NULL},
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
+    PIAA_OPTION_AGAIN,
     {0},
 };
 

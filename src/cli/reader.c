@@ -206,7 +206,8 @@ bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *pa
                               piaa_extractor_slots(reader->extractor), &call->talk.hooks, error);
     free(cached);
     if (!reader->store) name_option(call, error);
-    return reader->store != NULL;
+    if (!reader->store) return false;
+    return !piaa_call_has(call, "again") || piaa_store_retry(reader->store, error);
 }
 
 /* Tokens that a photo becomes at most, by its header; 0 where that cannot be read. */
@@ -224,8 +225,8 @@ static bool is_unread(piaa_store *store, const char *path) {
     struct stat status;
     piaa_photo_state state;
     if (stat(path, &status) != 0) return false;
-    int64_t mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-    return piaa_store_lookup(store, path, (int64_t)status.st_size, mtime_ns, &state, NULL, NULL) &&
+    piaa_photo file = piaa_photo_of_file(path, &status);
+    return piaa_store_lookup(store, &file, &state, NULL, NULL) &&
            state.status != PIAA_PHOTO_COMPLETE && state.status != PIAA_PHOTO_FAILED;
 }
 

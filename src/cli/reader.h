@@ -53,6 +53,10 @@
             "auto: a GPU if there is one", NULL                                                    \
     }
 
+/* Of commands that bring a store up to date. */
+#define PIAA_OPTION_AGAIN                                                                          \
+    { "again", NULL, "try again the photos that could not be read before", NULL, NULL }
+
 extern const piaa_option piaa_reader_options[]; /* model, mmproj, pool, layer, prompt, max-pixels,
                                                    dtype, image-attention, exif, threads */
 

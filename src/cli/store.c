@@ -17,9 +17,10 @@ static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error
               piaa_report_add_line(out, piaa_store_path(store), error) &&
               piaa_text_format(out, error,
                                "\nphotos         %lld, %lld of them unreadable, %lld "
-                               "incomplete\nrows           %lld\n",
+                               "incomplete, %lld damaged\nrows           %lld\n",
                                (long long)counts.photos, (long long)counts.failed,
-                               (long long)counts.partial, (long long)counts.rows);
+                               (long long)counts.partial, (long long)counts.damaged,
+                               (long long)counts.rows);
     for (size_t i = 0; ok && i < PIAA_COUNT(keys); i++) {
         const char *value = piaa_store_meta(store, keys[i]);
         ok = piaa_text_format(out, error, "%-13s  ", keys[i]) &&
@@ -39,11 +40,12 @@ static cJSON *info_json(const piaa_store *store) {
     piaa_store_counts counts = piaa_store_count(store);
     cJSON *root = cJSON_CreateObject();
     cJSON_AddItemToObject(root, "store", piaa_report_string(piaa_store_path(store)));
-    cJSON_AddNumberToObject(root, "photos", (double)counts.photos);
-    cJSON_AddNumberToObject(root, "unreadable", (double)counts.failed);
-    cJSON_AddNumberToObject(root, "incomplete", (double)counts.partial);
-    cJSON_AddNumberToObject(root, "rows", (double)counts.rows);
-    cJSON_AddNumberToObject(root, "orphans", (double)counts.orphans);
+    piaa_report_add_integer(root, "photos", counts.photos);
+    piaa_report_add_integer(root, "unreadable", counts.failed);
+    piaa_report_add_integer(root, "incomplete", counts.partial);
+    piaa_report_add_integer(root, "damaged", counts.damaged);
+    piaa_report_add_integer(root, "rows", counts.rows);
+    piaa_report_add_integer(root, "orphans", counts.orphans);
     for (size_t i = 0; i < PIAA_COUNT(keys); i++) {
         const char *value = piaa_store_meta(store, keys[i]);
         cJSON_AddItemToObject(root, keys[i], piaa_report_string(value ? value : ""));
@@ -57,9 +59,9 @@ static cJSON *info_json(const piaa_store *store) {
                  slots->items[i].layer);
         cJSON_AddStringToObject(item, "file", file);
         cJSON_AddStringToObject(item, "pool", piaa_pool_name(slots->items[i].pool));
-        cJSON_AddNumberToObject(item, "layer", slots->items[i].layer);
-        cJSON_AddNumberToObject(item, "columns", slots->items[i].dim);
-        cJSON_AddNumberToObject(item, "filled", (double)piaa_store_filled(store, (int)i));
+        piaa_report_add_integer(item, "layer", slots->items[i].layer);
+        piaa_report_add_integer(item, "columns", slots->items[i].dim);
+        piaa_report_add_integer(item, "filled", piaa_store_filled(store, (int)i));
         cJSON_AddItemToArray(matrices, item);
     }
     return root;
@@ -86,12 +88,14 @@ static bool run_info(piaa_call *call, piaa_error *error) {
 /* ----------------------------------------------------------------------------------------- list */
 
 static bool list_text(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
+    const char *const remarks[] = {photo->error, photo->damage, photo->note};
     bool ok = photo->row < 0 ? piaa_text_format(out, error, "     -  ")
                              : piaa_text_format(out, error, "%6lld  ", (long long)photo->row);
     ok = ok && piaa_report_add_line(out, photo->path, error);
-    if (ok && photo->error)
-        ok = piaa_text_format(out, error, "\n        ") &&
-             piaa_report_add_line(out, photo->error, error);
+    for (size_t i = 0; ok && i < PIAA_COUNT(remarks); i++)
+        if (remarks[i])
+            ok = piaa_text_format(out, error, "\n        ") &&
+                 piaa_report_add_line(out, remarks[i], error);
     return ok && piaa_text_format(out, error, "\n");
 }
 
@@ -100,22 +104,28 @@ static bool list_csv(const piaa_photo *photo, piaa_text *out, piaa_error *error)
               piaa_text_format(out, error, ",%lld,%lld,%s,", (long long)photo->size,
                                (long long)photo->mtime_ns, photo->hash ? photo->hash : "");
     if (ok && photo->row >= 0) ok = piaa_text_format(out, error, "%lld", (long long)photo->row);
-    return ok && piaa_text_format(out, error, ",") &&
-           piaa_report_add_field(out, photo->error ? photo->error : "", error) &&
-           piaa_text_format(out, error, "\n");
+    const char *const remarks[] = {photo->error, photo->damage, photo->note};
+    for (size_t i = 0; ok && i < PIAA_COUNT(remarks); i++)
+        ok = piaa_text_format(out, error, ",") &&
+             piaa_report_add_field(out, remarks[i] ? remarks[i] : "", error);
+    return ok && piaa_text_format(out, error, "\n");
+}
+
+static cJSON *text_or_null(const char *text) {
+    return text ? piaa_report_string(text) : cJSON_CreateNull();
 }
 
 static cJSON *list_json(const piaa_photo *photo) {
     cJSON *item = cJSON_CreateObject();
     cJSON_AddItemToObject(item, "path", piaa_report_string(photo->path));
-    cJSON_AddNumberToObject(item, "size", (double)photo->size);
-    cJSON_AddNumberToObject(item, "mtime_ns", (double)photo->mtime_ns);
-    cJSON_AddItemToObject(item, "hash",
-                          photo->hash ? cJSON_CreateString(photo->hash) : cJSON_CreateNull());
-    cJSON_AddItemToObject(
-        item, "row", photo->row >= 0 ? cJSON_CreateNumber((double)photo->row) : cJSON_CreateNull());
-    cJSON_AddItemToObject(item, "error",
-                          photo->error ? piaa_report_string(photo->error) : cJSON_CreateNull());
+    piaa_report_add_integer(item, "size", photo->size);
+    piaa_report_add_integer(item, "mtime_ns", photo->mtime_ns);
+    cJSON_AddItemToObject(item, "hash", text_or_null(photo->hash));
+    cJSON_AddItemToObject(item, "row",
+                          photo->row >= 0 ? piaa_report_integer(photo->row) : cJSON_CreateNull());
+    cJSON_AddItemToObject(item, "error", text_or_null(photo->error));
+    cJSON_AddItemToObject(item, "damage", text_or_null(photo->damage));
+    cJSON_AddItemToObject(item, "note", text_or_null(photo->note));
     return item;
 }
 
@@ -123,13 +133,16 @@ static bool run_list(piaa_call *call, piaa_error *error) {
     if (!piaa_call_exclude(call, "json", "csv", error)) return false;
     piaa_store *store = piaa_store_open_read(call->operands[0], &call->talk.hooks, error);
     if (!store) return false;
-    bool csv = piaa_call_has(call, "csv"), failed = piaa_call_has(call, "failed");
+    bool csv = piaa_call_has(call, "csv"), failed = piaa_call_has(call, "failed"),
+         damaged = piaa_call_has(call, "damaged");
     cJSON *list = piaa_call_has(call, "json") ? cJSON_CreateArray() : NULL;
     piaa_text text = {0};
-    bool ok = !csv || piaa_text_format(&text, error, "path,size,mtime_ns,hash,row,error\n");
+    bool ok =
+        !csv || piaa_text_format(&text, error, "path,size,mtime_ns,hash,row,error,damage,note\n");
     for (size_t i = 0; ok && i < piaa_store_photos(store); i++) {
         const piaa_photo *photo = piaa_store_photo(store, i);
-        if (failed && !photo->error) continue;
+        if ((failed || damaged) && !(failed && photo->error) && !(damaged && photo->damage))
+            continue;
         if (list)
             cJSON_AddItemToArray(list, list_json(photo));
         else
@@ -150,8 +163,9 @@ static const piaa_option info_options[] = {{"json", NULL, "print JSON", NULL, NU
 
 static const piaa_option list_options[] = {
     {"failed", NULL, "only photos that could not be read", NULL, NULL},
+    {"damaged", NULL, "only photos that were read though a part of them is lost", NULL, NULL},
     {"json", NULL, "print JSON", NULL, NULL},
-    {"csv", NULL, "print CSV: path,size,mtime_ns,hash,row,error", NULL, NULL},
+    {"csv", NULL, "print CSV: path,size,mtime_ns,hash,row,error,damage,note", NULL, NULL},
     {0},
 };
 

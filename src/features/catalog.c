@@ -5,6 +5,13 @@
  * off again, so that the folder can be read where nothing may be written: WAL needs two more files
  * beside the catalogue.  A reader that cannot make those asks SQLite to take the file as it is.
  *
+ * WAL also needs memory that processes share through a mapped file, which some network and FUSE
+ * file systems do not give.  There the writer keeps SQLite's older rollback journal: commits wait
+ * for the disk, and readers and the writer wait for each other, for moments.
+ *
+ * SQLite would make its files 0644 at most, whatever the umask; the others copy the catalogue's
+ * mode, so that is made here.
+ *
  * The file may come from a stranger or a failing disk: triggers, views and application functions in
  * its schema are off, and every value is checked for type and range as it is read. */
 #include "features/catalog.h"
@@ -14,6 +21,7 @@
 #include "features/disk.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -29,10 +37,18 @@ static const char *const schema_sql =
     "CREATE TABLE slots(slot INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, dim INTEGER NOT NULL);"
     "CREATE TABLE vectors(row INTEGER PRIMARY KEY, hash TEXT UNIQUE NOT NULL, slots BLOB NOT NULL, "
     "checksum INTEGER NOT NULL,"
-    " batch INTEGER NOT NULL);"
+    " batch INTEGER NOT NULL, damage TEXT, note TEXT);"
     "CREATE TABLE photos(path TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER "
     "NOT NULL, hash TEXT, row INTEGER,"
-    " error TEXT) WITHOUT ROWID;";
+    " error TEXT, ctime_ns INTEGER, inode INTEGER) WITHOUT ROWID;";
+
+/* What the first stores lack. */
+static const struct {
+    const char *table, *column, *type;
+} later_columns[] = {{"vectors", "damage", "TEXT"},
+                     {"vectors", "note", "TEXT"},
+                     {"photos", "ctime_ns", "INTEGER"},
+                     {"photos", "inode", "INTEGER"}};
 
 enum {
     BEGIN,
@@ -41,7 +57,11 @@ enum {
     ADD_SLOT,
     INSERT_ROW,
     UPDATE_ROW,
+    SET_MARKS,
     SET_PHOTO,
+    SET_TIMES,
+    RETRY,
+    FORGET_PHOTO,
     FIND_PHOTO,
     FIND_ROW,
     FIND_HASH,
@@ -50,7 +70,9 @@ enum {
     EACH_META,
     EACH_SLOT,
     EACH_ROW,
+    EACH_CONTENT,
     EACH_PHOTO,
+    EACH_FIRST_PHOTO, /* of a store without the later columns */
     STATEMENTS
 };
 
@@ -62,9 +84,16 @@ static const char *const statement_sql[STATEMENTS] = {
     [INSERT_ROW] =
         "INSERT INTO vectors(row, slots, checksum, batch, hash) VALUES(?1, ?2, ?3, ?4, ?5)",
     [UPDATE_ROW] = "UPDATE vectors SET slots = ?2, checksum = ?3, batch = ?4 WHERE row = ?1",
-    [SET_PHOTO] = "INSERT OR REPLACE INTO photos(path, size, mtime_ns, hash, row, error) "
-                  "VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
-    [FIND_PHOTO] = "SELECT path, size, mtime_ns, hash, row, error FROM photos WHERE path = ?1",
+    [SET_MARKS] = "UPDATE vectors SET damage = ?2, note = ?3 WHERE row = ?1",
+    [SET_PHOTO] =
+        "INSERT OR REPLACE INTO photos(path, size, mtime_ns, hash, row, error, ctime_ns, inode) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+    [SET_TIMES] = "UPDATE photos SET ctime_ns = ?2, inode = ?3 WHERE path = ?1",
+    [RETRY] = "UPDATE photos SET mtime_ns = 0, ctime_ns = NULL WHERE error IS NOT NULL",
+    [FORGET_PHOTO] = "DELETE FROM photos WHERE path = ?1",
+    [FIND_PHOTO] = "SELECT p.path, p.size, p.mtime_ns, p.hash, p.row, p.error, p.ctime_ns, "
+                   "p.inode, v.damage, v.note FROM photos AS p LEFT JOIN vectors AS v "
+                   "ON v.row = p.row WHERE p.path = ?1",
     [FIND_ROW] = "SELECT row, slots, checksum, batch FROM vectors WHERE row = ?1",
     [FIND_HASH] = "SELECT row, slots, checksum, batch FROM vectors WHERE hash = ?1",
     [COUNT_ROWS] = "SELECT count(*), coalesce(min(row), 0), coalesce(max(row), -1) FROM vectors",
@@ -73,14 +102,20 @@ static const char *const statement_sql[STATEMENTS] = {
     [EACH_SLOT] = "SELECT slot, name, dim FROM slots ORDER BY slot",
     [EACH_ROW] = "SELECT row, slots, checksum, batch FROM vectors WHERE row >= ?1 OR batch > ?2 "
                  "ORDER BY row",
-    [EACH_PHOTO] = "SELECT path, size, mtime_ns, hash, row, error FROM photos",
+    [EACH_CONTENT] = "SELECT row, slots, checksum, batch, hash FROM vectors ORDER BY hash",
+    [EACH_PHOTO] = "SELECT p.path, p.size, p.mtime_ns, p.hash, p.row, p.error, p.ctime_ns, "
+                   "p.inode, v.damage, v.note FROM photos AS p LEFT JOIN vectors AS v "
+                   "ON v.row = p.row",
+    [EACH_FIRST_PHOTO] = "SELECT path, size, mtime_ns, hash, row, error, NULL, NULL, NULL, NULL "
+                         "FROM photos",
 };
 
 struct piaa_catalog {
     sqlite3 *db;
     char *path;
     bool writing;
-    int waits; /* whether commits wait for the disk: 1, 0, -1 not said yet */
+    bool first; /* read as it was made by a first version: without the later columns */
+    int waits;  /* whether commits wait for the disk: 1, 0, -1 not said yet */
     sqlite3_stmt *statements[STATEMENTS];
 };
 
@@ -224,11 +259,12 @@ static bool is_sound(piaa_catalog *c, piaa_error *error) {
     return ok;
 }
 
-/* "file:" with everything outside plain names escaped, and SQLite told that nobody changes the
-   file. */
+/* "file://" with everything outside plain names escaped, and SQLite told that nobody changes the
+   file.  Two slashes, since a path may begin with two: SQLite would take what follows them for a
+   host. */
 static char *immutable_uri(const char *path, piaa_error *error) {
     piaa_text uri = {0};
-    bool ok = piaa_text_format(&uri, error, "file:");
+    bool ok = piaa_text_format(&uri, error, path[0] == '/' ? "file://" : "file:");
     for (const char *c = path; ok && *c; c++) {
         bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
                      (*c >= '0' && *c <= '9') || strchr("/._-", *c);
@@ -240,6 +276,8 @@ static char *immutable_uri(const char *path, piaa_error *error) {
 }
 
 static bool connect(piaa_catalog *c, const char *name, int flags, piaa_error *error) {
+    sqlite3_close(c->db);
+    c->db = NULL;
     if (sqlite3_open_v2(name, &c->db, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK)
         return c->db
                    ? sql_error(c, error)
@@ -252,31 +290,61 @@ static bool connect(piaa_catalog *c, const char *name, int flags, piaa_error *er
     return true;
 }
 
-static bool connect_to_read(piaa_catalog *c, const char *folder, piaa_error *error) {
+/* The first reading of the file: here SQLite meets a log or journal that was left behind. */
+static int first_look(piaa_catalog *c) {
     int64_t version;
-    if (!connect(c, c->path, SQLITE_OPEN_READONLY, error)) return false;
-    int code = pragma_value(c, "PRAGMA user_version", &version);
-    if (code == SQLITE_OK) return true;
-    if ((code != SQLITE_CANTOPEN && code != SQLITE_READONLY) || access(folder, W_OK) == 0)
-        return sql_error(c, error);
-    /* A catalogue in WAL mode, in a folder where SQLite cannot make the files that WAL needs. */
-    char *wal = piaa_format(error, "%s-wal", c->path);
-    if (!wal) return false;
+    return pragma_value(c, "PRAGMA user_version", &version);
+}
+
+/* What SQLite says where the file system or its permissions stand in the way of the files beside
+   the catalogue. */
+static bool is_about_files(int code) {
+    return code == SQLITE_CANTOPEN || code == SQLITE_READONLY || code == SQLITE_IOERR;
+}
+
+/* Takes the catalogue out of WAL mode where there is no shared memory for it: with the file to
+   itself SQLite needs none. */
+static bool leave_wal(piaa_catalog *c, piaa_error *error) {
+    return connect(c, c->path, SQLITE_OPEN_READWRITE, error) &&
+           run_sql(c,
+                   "PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = DELETE;"
+                   "PRAGMA locking_mode = NORMAL; SELECT count(*) FROM sqlite_master",
+                   error);
+}
+
+static bool holds_bytes(const char *path, const char *ending) {
+    char *name = piaa_format(NULL, "%s%s", path, ending);
     struct stat info;
-    bool unfinished = stat(wal, &info) == 0 && info.st_size > 0;
-    free(wal);
-    if (unfinished)
+    bool holds = !name || (stat(name, &info) == 0 && info.st_size > 0);
+    free(name);
+    return holds;
+}
+
+/* A reader of a catalogue that a stopped run left in WAL mode or with a journal to roll back, and
+   the files that this takes may not be written, or (in WAL mode) not be shared. */
+static bool read_leftover(piaa_catalog *c, const char *folder, piaa_error *error) {
+    if (access(folder, W_OK) == 0 && access(c->path, W_OK) == 0) {
+        if (connect(c, c->path, SQLITE_OPEN_READWRITE, error) && first_look(c) == SQLITE_OK)
+            return true;
+        piaa_error_clear(error);
+        return leave_wal(c, error);
+    }
+    if (holds_bytes(c->path, "-wal") || holds_bytes(c->path, "-journal"))
         return piaa_error_set(error, PIAA_IO,
                               "%s was left unfinished by a stopped run and %s cannot be written "
                               "in: copy the folder and use the copy",
                               c->path, folder);
     char *uri = immutable_uri(c->path, error);
-    if (!uri) return false;
-    sqlite3_close(c->db);
-    c->db = NULL;
-    bool ok = connect(c, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);
+    bool ok = uri && connect(c, uri, SQLITE_OPEN_READONLY | SQLITE_OPEN_URI, error);
     free(uri);
     return ok;
+}
+
+static bool connect_to_read(piaa_catalog *c, const char *folder, piaa_error *error) {
+    if (!connect(c, c->path, SQLITE_OPEN_READONLY, error)) return false;
+    int code = first_look(c);
+    if (code == SQLITE_OK) return true;
+    return is_about_files(code) ? read_leftover(c, folder, error) : sql_error(c, error);
 }
 
 static bool make_tables(piaa_catalog *c, piaa_error *error) {
@@ -285,6 +353,33 @@ static bool make_tables(piaa_catalog *c, piaa_error *error) {
              SCHEMA);
     return piaa_catalog_begin(c, true, error) && run_sql(c, schema_sql, error) &&
            run_sql(c, sql, error);
+}
+
+/* Whether the column is there: 1, 0, -1 an error. */
+static int has_column(piaa_catalog *c, const char *table, const char *column, piaa_error *error) {
+    char sql[128];
+    int64_t count = 0;
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM pragma_table_info('%s') WHERE name = '%s'",
+             table, column);
+    if (pragma_value(c, sql, &count) == SQLITE_OK) return count > 0;
+    sql_error(c, error);
+    return -1;
+}
+
+static bool add_columns(piaa_catalog *c, piaa_error *error) {
+    if (!piaa_catalog_begin(c, true, error)) return false;
+    for (size_t i = 0; i < PIAA_COUNT(later_columns); i++) {
+        const char *table = later_columns[i].table, *column = later_columns[i].column;
+        int there = has_column(c, table, column, error);
+        char sql[96];
+        snprintf(sql, sizeof sql, "ALTER TABLE %s ADD COLUMN %s %s", table, column,
+                 later_columns[i].type);
+        if (there < 0 || (!there && !run_sql(c, sql, error))) {
+            piaa_catalog_rollback(c);
+            return false;
+        }
+    }
+    return piaa_catalog_commit(c, error);
 }
 
 /* Whose file this is, and whether it is from a later piaa.  *empty: a file without tables (a run
@@ -308,13 +403,32 @@ static bool check_kind(piaa_catalog *c, const char *folder, bool *empty, piaa_er
     return true;
 }
 
+static bool connect_to_write(piaa_catalog *c, piaa_error *error) {
+    int file = open(c->path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (file < 0) return piaa_disk_error(error, errno, c->path);
+    close(file);
+    if (!connect(c, c->path, SQLITE_OPEN_READWRITE, error)) return false;
+    int code = first_look(c);
+    if (code == SQLITE_OK) return true;
+    return code == SQLITE_CANTOPEN || code == SQLITE_IOERR ? leave_wal(c, error)
+                                                           : sql_error(c, error);
+}
+
+/* WAL, or the rollback journal where SQLite cannot have it: a VFS without shared memory leaves the
+   mode as it is, one that fails to map it says so with the first reading afterwards. */
+static bool choose_journal(piaa_catalog *c, piaa_error *error) {
+    int code = sqlite3_exec(c->db, "PRAGMA journal_mode = WAL; SELECT count(*) FROM sqlite_master",
+                            NULL, NULL, NULL);
+    if (code == SQLITE_OK) return true;
+    return code == SQLITE_CANTOPEN || code == SQLITE_IOERR ? leave_wal(c, error)
+                                                           : sql_error(c, error);
+}
+
 static bool open_to_write(piaa_catalog *c, const char *folder, bool *made, piaa_error *error) {
-    if (!connect(c, c->path, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, error) ||
-        !check_kind(c, folder, made, error))
-        return false;
+    if (!connect_to_write(c, error) || !check_kind(c, folder, made, error)) return false;
     if (!*made && !is_sound(c, error)) return false;
-    if (!run_sql(c, "PRAGMA journal_mode = WAL", error)) return false;
-    return !*made || make_tables(c, error);
+    if (!choose_journal(c, error)) return false;
+    return *made ? make_tables(c, error) : add_columns(c, error);
 }
 
 static bool open_to_read(piaa_catalog *c, const char *folder, piaa_error *error) {
@@ -324,10 +438,25 @@ static bool open_to_read(piaa_catalog *c, const char *folder, piaa_error *error)
                               "there is no store in %s: make one with piaa embed --out %s", folder,
                               folder);
     if (!connect_to_read(c, folder, error) || !check_kind(c, folder, &empty, error)) return false;
-    return !empty ||
-           piaa_error_set(error, PIAA_FORMAT,
-                          "the store in %s is empty: delete the folder and run piaa embed again",
-                          folder);
+    if (empty)
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "the store in %s is empty: delete the folder and run piaa embed again", folder);
+    for (size_t i = 0; i < PIAA_COUNT(later_columns); i++) {
+        int there = has_column(c, later_columns[i].table, later_columns[i].column, error);
+        if (there < 0) return false;
+        c->first |= !there;
+    }
+    return true;
+}
+
+/* SQLite takes a name that begins with "file:" for a URI, and ":memory:" for no file at all. */
+static char *catalog_path(const char *folder, piaa_error *error) {
+    char *path = piaa_path_join(folder, "catalog.sqlite", error);
+    if (!path || (path[0] != ':' && strncmp(path, "file:", strlen("file:")) != 0)) return path;
+    char *plain = piaa_format(error, "./%s", path);
+    free(path);
+    return plain;
 }
 
 piaa_catalog *piaa_catalog_open(const char *folder, bool write, bool *made, piaa_error *error) {
@@ -335,7 +464,7 @@ piaa_catalog *piaa_catalog_open(const char *folder, bool write, bool *made, piaa
     if (!c) return NULL;
     c->writing = write;
     c->waits = -1;
-    c->path = piaa_path_join(folder, "catalog.sqlite", error);
+    c->path = catalog_path(folder, error);
     if (c->path && (write ? open_to_write(c, folder, made, error) : open_to_read(c, folder, error)))
         return c;
     piaa_catalog_close(c);
@@ -423,6 +552,24 @@ bool piaa_catalog_update_row(piaa_catalog *c, const piaa_catalog_row *row, int s
     return finish(c, s, error);
 }
 
+bool piaa_catalog_set_marks(piaa_catalog *c, int64_t row, const char *damage, const char *note,
+                            piaa_error *error) {
+    sqlite3_stmt *s = ready(c, SET_MARKS, error);
+    if (!s) return false;
+    sqlite3_bind_int64(s, 1, row);
+    bind_text(s, 2, damage);
+    bind_text(s, 3, note);
+    return finish(c, s, error);
+}
+
+/* 0 (not known) binds NULL. */
+static void bind_known(sqlite3_stmt *s, int at, int64_t value) {
+    if (value)
+        sqlite3_bind_int64(s, at, value);
+    else
+        sqlite3_bind_null(s, at);
+}
+
 bool piaa_catalog_set_photo(piaa_catalog *c, const piaa_photo *photo, piaa_error *error) {
     sqlite3_stmt *s = ready(c, SET_PHOTO, error);
     if (!s) return false;
@@ -435,6 +582,29 @@ bool piaa_catalog_set_photo(piaa_catalog *c, const piaa_photo *photo, piaa_error
     else
         sqlite3_bind_null(s, 5);
     bind_text(s, 6, photo->error);
+    bind_known(s, 7, photo->ctime_ns);
+    bind_known(s, 8, photo->inode);
+    return finish(c, s, error);
+}
+
+bool piaa_catalog_set_times(piaa_catalog *c, const piaa_photo *photo, piaa_error *error) {
+    sqlite3_stmt *s = ready(c, SET_TIMES, error);
+    if (!s) return false;
+    bind_path(s, 1, photo->path);
+    bind_known(s, 2, photo->ctime_ns);
+    bind_known(s, 3, photo->inode);
+    return finish(c, s, error);
+}
+
+bool piaa_catalog_retry(piaa_catalog *c, piaa_error *error) {
+    sqlite3_stmt *s = ready(c, RETRY, error);
+    return s && finish(c, s, error);
+}
+
+bool piaa_catalog_forget_photo(piaa_catalog *c, const char *path, piaa_error *error) {
+    sqlite3_stmt *s = ready(c, FORGET_PHOTO, error);
+    if (!s) return false;
+    bind_path(s, 1, path);
     return finish(c, s, error);
 }
 
@@ -458,15 +628,24 @@ static const char *column_text(sqlite3_stmt *s, int column, bool or_blob) {
     return text && strlen(text) == (size_t)sqlite3_column_bytes(s, column) ? text : NULL;
 }
 
+static bool is_null(sqlite3_stmt *s, int column) {
+    return sqlite3_column_type(s, column) == SQLITE_NULL;
+}
+
 static bool read_photo(piaa_catalog *c, sqlite3_stmt *s, piaa_photo *out, piaa_error *error) {
     *out = (piaa_photo){.path = column_text(s, 0, true),
                         .hash = column_text(s, 3, false),
                         .row = -1,
-                        .error = column_text(s, 5, false)};
-    bool ok = out->path && is_integer(s, 1) && is_integer(s, 2) &&
-              (out->hash || sqlite3_column_type(s, 3) == SQLITE_NULL) &&
-              (out->error || sqlite3_column_type(s, 5) == SQLITE_NULL);
-    if (ok && sqlite3_column_type(s, 4) != SQLITE_NULL) {
+                        .error = column_text(s, 5, false),
+                        .ctime_ns = sqlite3_column_int64(s, 6),
+                        .inode = sqlite3_column_int64(s, 7),
+                        .damage = column_text(s, 8, false),
+                        .note = column_text(s, 9, false)};
+    bool ok = out->path && is_integer(s, 1) && is_integer(s, 2) && (out->hash || is_null(s, 3)) &&
+              (out->error || is_null(s, 5)) && (is_integer(s, 6) || is_null(s, 6)) &&
+              (is_integer(s, 7) || is_null(s, 7)) && (out->damage || is_null(s, 8)) &&
+              (out->note || is_null(s, 9));
+    if (ok && !is_null(s, 4)) {
         ok = is_integer_within(s, 4, 0, INT64_MAX);
         out->row = sqlite3_column_int64(s, 4);
     }
@@ -492,13 +671,14 @@ int piaa_catalog_find_photo(piaa_catalog *c, const char *path, piaa_photo *out, 
     if (!s) return -1;
     bind_path(s, 1, path);
     int code = sqlite3_step(s);
-    if (code == SQLITE_ROW)
-        return read_photo(c, s, out, error)
-                   ? 1
-                   : -1; /* reset by the next use: the text stays until then */
+    if (code == SQLITE_ROW) return read_photo(c, s, out, error) ? 1 : -1;
     if (code != SQLITE_DONE) sql_error(c, error);
     sqlite3_reset(s);
     return code == SQLITE_DONE ? 0 : -1;
+}
+
+void piaa_catalog_release(piaa_catalog *c) {
+    sqlite3_reset(c->statements[FIND_PHOTO]);
 }
 
 static int find_row(piaa_catalog *c, sqlite3_stmt *s, piaa_catalog_row *out, piaa_error *error) {
@@ -596,10 +776,27 @@ bool piaa_catalog_each_row(piaa_catalog *c, int64_t first, int64_t batch,
     return end_walk(c, s, code, ok, error);
 }
 
+bool piaa_catalog_each_content(piaa_catalog *c,
+                               bool (*each)(void *, const char *, const piaa_catalog_row *,
+                                            piaa_error *),
+                               void *user, piaa_error *error) {
+    sqlite3_stmt *s = ready(c, EACH_CONTENT, error);
+    if (!s) return false;
+    int code = SQLITE_DONE;
+    bool ok = true;
+    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW) {
+        piaa_catalog_row row;
+        const char *hash = column_text(s, 4, false);
+        ok = hash ? read_row(c, s, &row, error) && each(user, hash, &row, error)
+                  : piaa_catalog_damaged(c, error);
+    }
+    return end_walk(c, s, code, ok, error);
+}
+
 bool piaa_catalog_each_photo(piaa_catalog *c,
                              bool (*each)(void *, const piaa_photo *, piaa_error *), void *user,
                              piaa_error *error) {
-    sqlite3_stmt *s = ready(c, EACH_PHOTO, error);
+    sqlite3_stmt *s = ready(c, c->first ? EACH_FIRST_PHOTO : EACH_PHOTO, error);
     if (!s) return false;
     int code = SQLITE_DONE;
     bool ok = true;

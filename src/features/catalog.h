@@ -3,12 +3,16 @@
  *
  *   meta     key, value            what the store was made with
  *   slots    slot, name, dim       the matrices; `slot` is a bit in vectors.slots
- *   vectors  row, hash, slots, checksum, batch
+ *   vectors  row, hash, slots, checksum, batch, damage, note
  *            one line for each matrix row: the photo's content, which matrices hold a vector in
- *            that row, and a sum over those vectors (see store.c)
- *   photos   path, size, mtime_ns, hash, row, error
+ *            that row, and a sum over those vectors (see store.c); what of the content could not be
+ *            read, and how it was read where that is not plain
+ *   photos   path, size, mtime_ns, hash, row, error, ctime_ns, inode
  *            one line for each photo: its row, or the error that kept it out; both where a later
- *            slot failed.  A path that is not UTF-8 is a blob of its bytes. */
+ *            slot failed.  A path that is not UTF-8 is a blob of its bytes.
+ *
+ * Columns that came later (damage, note, ctime_ns, inode) may be NULL, and the first versions know
+ * nothing of them: they read such a store and write to it, and a writer adds them to an old one. */
 #ifndef PIAA_FEATURES_CATALOG_H
 #define PIAA_FEATURES_CATALOG_H
 
@@ -51,10 +55,23 @@ bool piaa_catalog_insert_row(piaa_catalog *catalog, const piaa_catalog_row *row,
                              int slots, piaa_error *error) PIAA_MUST_USE;
 bool piaa_catalog_update_row(piaa_catalog *catalog, const piaa_catalog_row *row, int slots,
                              piaa_error *error) PIAA_MUST_USE;
+/* What is known of the content of a row (NULL: nothing). */
+bool piaa_catalog_set_marks(piaa_catalog *catalog, int64_t row, const char *damage,
+                            const char *note, piaa_error *error) PIAA_MUST_USE;
+/* The whole line of a photo, but for what belongs to its row. */
 bool piaa_catalog_set_photo(piaa_catalog *catalog, const piaa_photo *photo,
                             piaa_error *error) PIAA_MUST_USE;
+/* Of a photo that is there: its ctime and inode alone. */
+bool piaa_catalog_set_times(piaa_catalog *catalog, const piaa_photo *photo,
+                            piaa_error *error) PIAA_MUST_USE;
+/* Makes every line with an error one of a failure that passes (see piaa_store_put_failure). */
+bool piaa_catalog_retry(piaa_catalog *catalog, piaa_error *error) PIAA_MUST_USE;
+bool piaa_catalog_forget_photo(piaa_catalog *catalog, const char *path,
+                               piaa_error *error) PIAA_MUST_USE;
 
-/* 1 found, 0 not there, -1 an error. */
+/* 1 found, 0 not there, -1 an error.  A found photo's texts last until release, which is due soon:
+ * until then the log of changes cannot be begun anew. */
+void piaa_catalog_release(piaa_catalog *catalog);
 int piaa_catalog_find_photo(piaa_catalog *catalog, const char *path, piaa_photo *out,
                             piaa_error *error);
 int piaa_catalog_find_row(piaa_catalog *catalog, int64_t row, piaa_catalog_row *out,
@@ -79,6 +96,11 @@ bool piaa_catalog_each_slot(piaa_catalog *catalog,
 bool piaa_catalog_each_row(piaa_catalog *catalog, int64_t first, int64_t batch,
                            bool (*each)(void *user, const piaa_catalog_row *row, piaa_error *error),
                            void *user, piaa_error *error) PIAA_MUST_USE;
+/* Rows with the hash of what is in them, by hash. */
+bool piaa_catalog_each_content(piaa_catalog *catalog,
+                               bool (*each)(void *user, const char *hash,
+                                            const piaa_catalog_row *row, piaa_error *error),
+                               void *user, piaa_error *error) PIAA_MUST_USE;
 bool piaa_catalog_each_photo(piaa_catalog *catalog,
                              bool (*each)(void *user, const piaa_photo *photo, piaa_error *error),
                              void *user, piaa_error *error) PIAA_MUST_USE;

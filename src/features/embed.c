@@ -21,22 +21,24 @@
 #include <sys/stat.h>
 
 typedef struct job {
-    const char *path;
-    int64_t size, mtime_ns;
-    bool known; /* its content is in the store already: only slots are missing */
+    piaa_photo file; /* its path, size, times and inode */
+    bool known;      /* its content is in the store already: only slots are missing */
     bool done;
     bool *missing; /* by slot */
 } job;
 
 typedef struct prepared {
     piaa_model_input *input;
-    char hash[65];
+    piaa_photo file; /* as it was when it was read */
+    char hash[65];   /* "": it could not be read */
+    bool in_store;   /* its content seems to need nothing more, so that it was not decoded */
     piaa_error error;
     bool ready;
 } prepared;
 
 typedef struct ring {
     const piaa_extractor *extractor;
+    const piaa_contents *contents;
     const job *const *jobs;
     size_t count, depth;
     prepared *items; /* [depth]; job i lives in items[i % depth] */
@@ -56,13 +58,29 @@ static void hash_bytes(const piaa_photo_file *file, char out[65]) {
 
 /* -------------------------------------------------------------------------------- reading ahead */
 
-/* The hash and the pixels come from the same bytes, whatever happens to the file meanwhile. */
-static prepared prepare_photo(const piaa_extractor *extractor, const char *path) {
+static int compare_contents(const void *a, const void *b) {
+    uint64_t left = *(const uint64_t *)a, right = *(const uint64_t *)b;
+    return left < right ? -1 : left > right;
+}
+
+static bool is_in_store(const piaa_contents *contents, const char *hash) {
+    uint64_t content = piaa_store_content(hash);
+    return contents && contents->count &&
+           bsearch(&content, contents->items, contents->count, sizeof content, compare_contents);
+}
+
+/* The hash, the pixels and the times come from the same bytes, whatever happens to the file
+   meanwhile. */
+static prepared prepare_photo(const piaa_extractor *extractor, const char *path,
+                              const piaa_contents *contents) {
     prepared result = {.ready = true};
     piaa_photo_file file;
     if (piaa_photo_file_read(&file, path, &result.error)) {
+        result.file = piaa_photo_of_file(path, &file.status);
         hash_bytes(&file, result.hash);
-        result.input = piaa_extractor_prepare(extractor, &file, &result.error);
+        result.in_store = is_in_store(contents, result.hash);
+        if (!result.in_store)
+            result.input = piaa_extractor_prepare(extractor, &file, &result.error);
     }
     piaa_photo_file_free(&file);
     return result;
@@ -77,7 +95,7 @@ static void *decode_photos(void *argument) {
         if (r->stop || r->next >= r->count) break;
         size_t index = r->next++;
         pthread_mutex_unlock(&r->lock);
-        prepared result = prepare_photo(r->extractor, r->jobs[index]->path);
+        prepared result = prepare_photo(r->extractor, r->jobs[index]->file.path, r->contents);
         pthread_mutex_lock(&r->lock);
         r->items[index % r->depth] = result;
         pthread_cond_broadcast(&r->changed);
@@ -106,6 +124,7 @@ typedef struct run {
     const piaa_hooks *hooks;
     piaa_embed_summary *summary;
     const piaa_slots *slots; /* the extractor's */
+    piaa_contents contents;  /* in the store as the run began */
     bool *missing;           /* scratch, by slot */
     int64_t finished;        /* photos, for the progress bar */
 } run;
@@ -119,16 +138,10 @@ static bool asked_to_stop(const run *r) {
     return r->hooks && r->hooks->stop && r->hooks->stop(r->hooks->user);
 }
 
-/* What the operating system refused may work next time, so the file's time is not kept and it is
+/* What the operating system refused may work next time, so the file's times are not kept and it is
    tried again; a damaged file is not. */
-static bool keep_failure(run *r, const job *j, const char *hash, const piaa_error *why,
-                         piaa_error *error) {
-    bool retry = why->code == PIAA_IO || why->code == PIAA_MEMORY;
-    piaa_photo photo = {.path = j->path,
-                        .size = j->size,
-                        .mtime_ns = retry ? 0 : j->mtime_ns,
-                        .hash = hash[0] ? hash : NULL,
-                        .row = -1};
+static bool keep_failure(run *r, piaa_photo photo, const piaa_error *why, piaa_error *error) {
+    if (why->code == PIAA_IO || why->code == PIAA_MEMORY) photo.mtime_ns = photo.ctime_ns = 0;
     r->summary->failed++;
     piaa_hooks_warn(r->hooks, why->message);
     return piaa_store_put_failure(r->store, &photo, why->message, error);
@@ -153,34 +166,46 @@ static bool finite_values(const float *values, size_t count) {
     return sum == 0;
 }
 
+/* Whether the store has the photo's content already, which then is all there is to do; -1 an
+   error.  A copy of a photo that itself lacks slots is rare, and the vectors that it has are simply
+   not written again. */
+static int is_copy(run *r, const piaa_photo *photo, piaa_error *error) {
+    piaa_photo_state state;
+    if (!piaa_store_match(r->store, photo, &state, r->missing, error)) return -1;
+    if (state.status != PIAA_PHOTO_COMPLETE) return 0;
+    if (state.touched)
+        r->summary->unchanged++;
+    else
+        r->summary->copies++;
+    return 1;
+}
+
 /* true: go on with the next photo. */
 static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subset, float *values,
                          size_t value_count, piaa_error *error) {
-    piaa_photo photo = {
-        .path = j->path, .size = j->size, .mtime_ns = j->mtime_ns, .hash = ready->hash, .row = -1};
-    if (!ready->hash[0]) return keep_failure(r, j, "", &ready->error, error);
-    if (!j->known) {
-        piaa_photo_state state;
-        if (!piaa_store_match(r->store, &photo, &state, r->missing, error)) return false;
-        if (state.status == PIAA_PHOTO_COMPLETE) {
-            r->summary->copies++;
-            return true;
-        }
-        /* A copy of a photo that itself lacks slots: rare, and the vectors that it has are simply
-           not written again. */
+    if (!ready->hash[0]) return keep_failure(r, j->file, &ready->error, error);
+    ready->file.hash = ready->hash;
+    if (!j->known || ready->in_store) {
+        int copy = is_copy(r, &ready->file, error);
+        if (copy) return copy > 0;
     }
-    if (!ready->input) return keep_failure(r, j, ready->hash, &ready->error, error);
+    if (ready->in_store) { /* it only seemed so */
+        *ready = prepare_photo(r->extractor, j->file.path, NULL);
+        j->known = true;
+        return finish_photo(r, j, ready, subset, values, value_count, error);
+    }
+    if (!ready->input) return keep_failure(r, ready->file, &ready->error, error);
     if (!piaa_extractor_run(r->extractor, ready->input, subset, values, error))
-        return piaa_error_prefix(error, "%s", j->path);
+        return piaa_error_prefix(error, "%s", j->file.path);
     if (!finite_values(values, value_count)) {
         piaa_error why = {0};
         piaa_error_set(&why, PIAA_FORMAT,
                        "%s: the model's hidden states are not finite numbers: try --dtype f32",
-                       j->path);
-        return keep_failure(r, j, ready->hash, &why, error);
+                       j->file.path);
+        return keep_failure(r, ready->file, &why, error);
     }
     r->summary->computed++;
-    return put_vectors(r, &photo, j->missing, values, error);
+    return put_vectors(r, &ready->file, j->missing, values, error);
 }
 
 /* ------------------------------------------------------------------------------------ one group */
@@ -200,6 +225,7 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     if (decoders > MOST_DECODERS) decoders = MOST_DECODERS;
     if ((size_t)decoders > count) decoders = (int)count;
     ring ahead = {.extractor = r->extractor,
+                  .contents = &r->contents,
                   .jobs = (const job *const *)jobs,
                   .count = count,
                   .depth = (size_t)decoders * WAITING_PER_DECODER};
@@ -251,25 +277,27 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
 
 /* ------------------------------------------------------------------------------------ the whole */
 
-/* Fills jobs with the photos that have work to do; counts the others. */
+/* Fills jobs with the photos that have work to do, and `undated` with files whose ctime and inode
+   an older store lacks; counts the others. */
 static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_count, bool *flags,
-                    piaa_error *error) {
+                    piaa_photo *undated, piaa_error *error) {
     int64_t failed_before = 0;
+    size_t undated_count = 0;
     for (size_t i = 0; i < paths->count; i++) {
         struct stat status;
-        job j = {.path = paths->items[i], .missing = flags + *job_count * r->slots->count};
+        job j = {.file = {.path = paths->items[i], .row = -1},
+                 .missing = flags + *job_count * r->slots->count};
         piaa_photo_state state;
-        if (stat(j.path, &status) != 0) {
+        if (stat(j.file.path, &status) != 0) {
             piaa_error why = {0};
-            piaa_error_set_errno(&why, errno, "%s", j.path);
-            if (!keep_failure(r, &j, "", &why, error)) return false;
+            piaa_error_set_errno(&why, errno, "%s", j.file.path);
+            if (!keep_failure(r, j.file, &why, error)) return false;
             r->finished++;
             continue;
         }
-        j.size = (int64_t)status.st_size;
-        j.mtime_ns = (int64_t)status.st_mtim.tv_sec * 1000000000 + status.st_mtim.tv_nsec;
-        if (!piaa_store_lookup(r->store, j.path, j.size, j.mtime_ns, &state, j.missing, error))
-            return false;
+        j.file = piaa_photo_of_file(j.file.path, &status);
+        if (!piaa_store_lookup(r->store, &j.file, &state, j.missing, error)) return false;
+        if (state.undated) undated[undated_count++] = j.file;
         if (state.status == PIAA_PHOTO_COMPLETE || state.status == PIAA_PHOTO_FAILED) {
             if (state.status == PIAA_PHOTO_COMPLETE) r->summary->unchanged++;
             if (state.status == PIAA_PHOTO_FAILED) failed_before++;
@@ -279,12 +307,13 @@ static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_coun
         j.known = state.status == PIAA_PHOTO_PARTIAL;
         jobs[(*job_count)++] = j;
     }
+    if (!piaa_store_date(r->store, undated, undated_count, error)) return false;
     r->summary->failed += failed_before;
     if (failed_before) {
         char line[1200];
         snprintf(line, sizeof line,
                  "%lld photo%s could not be read in an earlier run and %s not changed since: piaa "
-                 "store list %s --failed shows why",
+                 "store list %s --failed shows why, --again tries anew",
                  (long long)failed_before, failed_before == 1 ? "" : "s",
                  failed_before == 1 ? "has" : "have", piaa_store_path(r->store));
         piaa_hooks_warn(r->hooks, line);
@@ -325,12 +354,17 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
     bool *flags = piaa_alloc(paths->count + 1, r.slots->count * sizeof *flags, error);
     r.missing = piaa_alloc(r.slots->count, sizeof *r.missing, error);
     size_t job_count = 0;
-    bool ok = jobs && flags && r.missing && look_up(&r, paths, jobs, &job_count, flags, error);
+    piaa_photo *undated = piaa_alloc(paths->count, sizeof *undated, error);
+    bool ok = jobs && flags && r.missing && undated &&
+              look_up(&r, paths, jobs, &job_count, flags, undated, error);
+    free(undated);
     if (ok && job_count) tell_progress(&r);
-    ok = ok && (!job_count || run_groups(&r, jobs, job_count, error));
+    ok = ok && (!job_count || (piaa_store_contents(store, &r.contents, error) &&
+                               run_groups(&r, jobs, job_count, error)));
     free(jobs);
     free(flags);
     free(r.missing);
+    free(r.contents.items);
     r.summary->seconds = piaa_seconds_now() - start;
     /* The store is brought to the disk whether or not the run came to its end; the first error is
        the one that is told. */

@@ -38,38 +38,59 @@ static bool write_header(piaa_matrix *m, int64_t rows, piaa_error *error) {
     return true;
 }
 
-static int64_t rows_in_header(const piaa_matrix *m) {
+/* Up to `size` bytes at `offset`; *got says how many there are.  false and errno: they could not be
+   read. */
+static bool read_bytes(const piaa_matrix *m, void *bytes, size_t size, int64_t offset,
+                       size_t *got) {
+    char *at = bytes;
+    *got = 0;
+    while (*got < size) {
+        ssize_t n = pread(m->file, at + *got, size - *got, (off_t)(offset + (int64_t)*got));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return false;
+        if (n == 0) break;
+        *got += (size_t)n;
+    }
+    return true;
+}
+
+/* -1: no header that we wrote. */
+static bool rows_in_header(const piaa_matrix *m, int64_t *rows, piaa_error *error) {
     char bytes[PIAA_NPY_HEADER_SIZE];
+    size_t got;
     piaa_npy_header header;
-    if (pread(m->file, bytes, sizeof bytes, 0) != (ssize_t)sizeof bytes) return -1;
-    if (!piaa_npy_parse(bytes, sizeof bytes, UINT64_MAX, m->path, &header, NULL)) return -1;
-    bool ours = header.width == 4 && header.dimensions == 2 && header.shape[1] == m->dim &&
-                header.data_start == PIAA_NPY_HEADER_SIZE;
-    return ours ? header.shape[0] : -1;
+    *rows = -1;
+    if (!read_bytes(m, bytes, sizeof bytes, 0, &got))
+        return piaa_error_set_errno(error, errno, "cannot read %s", m->path);
+    if (got < sizeof bytes || !piaa_npy_parse(bytes, got, UINT64_MAX, m->path, &header, NULL))
+        return true;
+    if (header.width == 4 && header.dimensions == 2 && header.shape[1] == m->dim &&
+        header.data_start == PIAA_NPY_HEADER_SIZE)
+        *rows = header.shape[0];
+    return true;
+}
+
+static bool open_file(piaa_matrix *m, int64_t most, piaa_error *error) {
+    m->file = open(m->path, O_RDWR | O_CLOEXEC);
+    if (m->file < 0 && errno == ENOENT) return true;
+    struct stat info;
+    if (m->file < 0 || fstat(m->file, &info) != 0) return piaa_disk_error(error, errno, m->path);
+    int64_t said;
+    if (!rows_in_header(m, &said, error)) return false;
+    int64_t held = info.st_size < PIAA_NPY_HEADER_SIZE
+                       ? 0
+                       : (info.st_size - PIAA_NPY_HEADER_SIZE) / row_bytes(m);
+    m->rows = said;
+    if (m->rows > held) m->rows = held;
+    if (m->rows > most) m->rows = most;
+    if (m->rows < 0) m->rows = 0;
+    return m->rows == said || write_header(m, m->rows, error);
 }
 
 bool piaa_matrix_open(piaa_matrix *m, const char *path, int dim, int64_t most, piaa_error *error) {
     *m = (piaa_matrix){.file = -1, .dim = dim};
     m->path = piaa_strdup(path, error);
-    if (!m->path) return false;
-    m->file = open(path, O_RDWR | O_CLOEXEC);
-    if (m->file < 0 && errno == ENOENT) return true;
-    struct stat info;
-    if (m->file < 0 || fstat(m->file, &info) != 0) {
-        piaa_disk_error(error, errno, path);
-        goto fail;
-    }
-    int64_t said = rows_in_header(m), rows = said;
-    int64_t held = info.st_size < PIAA_NPY_HEADER_SIZE
-                       ? 0
-                       : (info.st_size - PIAA_NPY_HEADER_SIZE) / row_bytes(m);
-    if (rows > held) rows = held;
-    if (rows > most) rows = most;
-    if (rows < 0) rows = 0;
-    m->rows = rows;
-    if (rows != said && !write_header(m, rows, error)) goto fail;
-    return true;
-fail:
+    if (m->path && open_file(m, most, error)) return true;
     piaa_matrix_close(m);
     return false;
 }
@@ -133,19 +154,12 @@ bool piaa_matrix_fit(piaa_matrix *m, int64_t rows, piaa_error *error) {
     return rows < m->rows ? write_header(m, rows, error) : extend(m, rows, error);
 }
 
-bool piaa_matrix_read(const piaa_matrix *m, int64_t row, float *values) {
-    if (m->file < 0 || row < 0 || row >= m->rows) return false;
-    char *at = (char *)values;
-    int64_t offset = row_offset(m, row), left = row_bytes(m);
-    while (left > 0) {
-        ssize_t n = pread(m->file, at, (size_t)left, (off_t)offset);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        at += n;
-        offset += n;
-        left -= n;
-    }
-    return true;
+bool piaa_matrix_read(const piaa_matrix *m, int64_t row, float *values, piaa_error *error) {
+    size_t size = (size_t)row_bytes(m), got = 0;
+    if (!read_bytes(m, values, size, row_offset(m, row), &got))
+        return piaa_error_set_errno(error, errno, "cannot read %s", m->path);
+    return got == size ||
+           piaa_error_set(error, PIAA_IO, "%s was cut short by another program", m->path);
 }
 
 bool piaa_matrix_sync(piaa_matrix *m, piaa_error *error) {

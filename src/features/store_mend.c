@@ -84,11 +84,13 @@ static bool mend_row(void *user, const piaa_catalog_row *row, piaa_error *error)
     if (within && row->batch <= store->durable) return true;
 
     piaa_catalog_row mended = {.row = row->row};
-    for (int s = 0; s < (int)store->slots.count; s++)
-        if (piaa_bit(row->slots, s) && piaa_matrix_read(&store->matrices[s], row->row, m->vector)) {
-            mended.checksum ^= piaa_store_sum(s, m->vector, store->slots.items[s].dim);
-            mended.slots[s / 8] |= (unsigned char)(1 << s % 8);
-        }
+    for (int s = 0; s < (int)store->slots.count; s++) {
+        const piaa_matrix *matrix = &store->matrices[s];
+        if (!piaa_bit(row->slots, s) || row->row >= matrix->rows) continue;
+        if (!piaa_matrix_read(matrix, row->row, m->vector, error)) return false;
+        mended.checksum ^= piaa_store_sum(s, m->vector, matrix->dim);
+        mended.slots[s / 8] |= (unsigned char)(1 << s % 8);
+    }
     if (within && mended.checksum == row->checksum) return true;
     if (within) { /* which of the vectors is wrong cannot be told */
         m->unsure++;

@@ -53,19 +53,20 @@ static bool take_row(void *user, const piaa_catalog_row *row, piaa_error *error)
     return true;
 }
 
-/* A photo's three texts live in one block, which begins with the path. */
+/* A photo's texts live in one block, which begins with the path. */
 static bool copy_photo(const piaa_photo *from, piaa_photo *to, piaa_error *error) {
-    size_t path = strlen(from->path) + 1, hash = from->hash ? strlen(from->hash) + 1 : 0,
-           reason = from->error ? strlen(from->error) + 1 : 0;
-    char *block = piaa_alloc(path + hash + reason, 1, error);
-    if (!block) return false;
-    memcpy(block, from->path, path);
-    if (hash) memcpy(block + path, from->hash, hash);
-    if (reason) memcpy(block + path + hash, from->error, reason);
     *to = *from;
-    to->path = block;
-    to->hash = hash ? block + path : NULL;
-    to->error = reason ? block + path + hash : NULL;
+    const char **const texts[] = {&to->path, &to->hash, &to->error, &to->damage, &to->note};
+    size_t size = 0;
+    for (size_t i = 0; i < PIAA_COUNT(texts); i++) size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
+    char *at = piaa_alloc(size, 1, error);
+    if (!at) return false;
+    for (size_t i = 0; i < PIAA_COUNT(texts); i++) {
+        if (!*texts[i]) continue;
+        size = strlen(*texts[i]) + 1;
+        *texts[i] = memcpy(at, *texts[i], size);
+        at += size;
+    }
     return true;
 }
 
@@ -107,15 +108,16 @@ static bool load(loader *l, piaa_error *error) {
 
 /* --------------------------------------------------------------------------------- the matrices */
 
-/* A file that is missing or unreadable has 0 rows here; what that means is for the caller to
-   say. */
+/* A file that is missing, or holds something else, has 0 rows here: what that means is for the
+   caller to say.  One that cannot be read now is an error. */
 static bool map_matrix(piaa_store *store, int slot, piaa_error *error) {
     piaa_view *view = &store->views[slot];
     char *path = piaa_store_matrix_path(store, slot, error);
     if (!path) return false;
     piaa_npy_header header;
     int dim = store->slots.items[slot].dim;
-    if (piaa_map_open(&view->map, path, NULL) &&
+    bool ok = !piaa_file_exists(path) || piaa_map_open(&view->map, path, error);
+    if (ok && view->map.data &&
         piaa_npy_parse(view->map.data, view->map.size, UINT64_MAX, path, &header, NULL) &&
         header.width == 4 && header.dimensions == 2 && header.shape[1] == dim &&
         header.data_start == PIAA_NPY_HEADER_SIZE) {
@@ -125,7 +127,7 @@ static bool map_matrix(piaa_store *store, int slot, piaa_error *error) {
         view->data = (const float *)(const void *)(view->map.data + header.data_start);
     }
     free(path);
-    return true;
+    return ok;
 }
 
 static unsigned char *have_row(const piaa_store *store, int64_t row) {
@@ -188,6 +190,7 @@ static bool count_all(piaa_store *store, piaa_error *error) {
         if (photo->row >= 0) used[photo->row] = 1;
         store->counts.failed += photo->row < 0;
         store->counts.partial += photo->row >= 0 && photo->error;
+        store->counts.damaged += photo->damage != NULL;
     }
     for (int64_t row = 0; row < store->seen_rows; row++) store->counts.orphans += !used[row];
     free(used);

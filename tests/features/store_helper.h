@@ -145,7 +145,9 @@ static inline bool put(piaa_store *store, const piaa_slots *slots, int photo, pi
 static inline piaa_photo_state look(piaa_store *store, int photo, bool *missing) {
     piaa_photo_state state;
     piaa_error error = {0};
-    if (!piaa_store_lookup(store, path_of(photo), 1000 + photo, 7, &state, missing, &error))
+    if (!piaa_store_lookup(
+            store, &(piaa_photo){.path = path_of(photo), .size = 1000 + photo, .mtime_ns = 7},
+            &state, missing, &error))
         fail_msg("%s", error.message);
     return state;
 }

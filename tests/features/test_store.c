@@ -175,11 +175,13 @@ static void test_changed_and_shared(void **state) {
     bool missing[1];
 
     /* Photo 1 now has other content: a new row, the old one stays behind. */
-    assert_true(piaa_store_lookup(store, path_of(1), 1077, 8, &s, missing, NULL));
+    assert_true(piaa_store_lookup(
+        store, &(piaa_photo){.path = path_of(1), .size = 1077, .mtime_ns = 8}, &s, missing, NULL));
     assert_int_equal(s.status, PIAA_PHOTO_CHANGED);
     assert_true(missing[0]);
     assert_true(put_as(store, &slots, 1, 77, 8, NULL));
-    assert_true(piaa_store_lookup(store, path_of(1), 1077, 8, &s, missing, NULL));
+    assert_true(piaa_store_lookup(
+        store, &(piaa_photo){.path = path_of(1), .size = 1077, .mtime_ns = 8}, &s, missing, NULL));
     assert_int_equal(s.status, PIAA_PHOTO_COMPLETE);
     assert_int_equal(s.row, 2);
 
@@ -278,6 +280,210 @@ static void test_failures(void **state) {
     assert_true(put(store, &first, 5, NULL));
     assert_int_equal(look(store, 5, NULL).status, PIAA_PHOTO_COMPLETE);
     must_finish(store);
+}
+
+/* Photo 0 as the file system shows it. */
+static piaa_photo file_of(int64_t mtime, int64_t ctime, int64_t inode) {
+    return (piaa_photo){
+        .path = path_of(0), .size = 1000, .mtime_ns = mtime, .ctime_ns = ctime, .inode = inode};
+}
+
+static piaa_photo_status status_of(piaa_store *store, piaa_photo file) {
+    piaa_photo_state s;
+    assert_true(piaa_store_lookup(store, &file, &s, NULL, NULL));
+    return s.status;
+}
+
+/* The photo is put with its content, 0, and then matched with that again as a file with these
+   times. */
+static void match_again(piaa_store *store, piaa_photo file) {
+    piaa_photo_state s;
+    file.hash = hash_of(0);
+    assert_true(piaa_store_match(store, &file, &s, NULL, NULL));
+    assert_int_equal(s.status, PIAA_PHOTO_COMPLETE);
+    assert_true(s.touched);
+}
+
+static void test_changes_that_keep_the_date(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    const char *path = in(scratch, "s");
+    piaa_store *store = must_write(path, &slots, NULL);
+    float values[DIM];
+    fill_vector(values, 0, &LT3);
+    piaa_photo first = file_of(7, 100, 5);
+    first.hash = hash_of(0);
+    assert_true(piaa_store_put(store, &first, (const float *[]){values}, NULL));
+    assert_int_equal(status_of(store, file_of(7, 100, 5)), PIAA_PHOTO_COMPLETE);
+    assert_int_equal(status_of(store, file_of(7, 101, 5)), PIAA_PHOTO_CHANGED);
+    assert_int_equal(status_of(store, file_of(7, 101, 6)), PIAA_PHOTO_CHANGED);
+    assert_int_equal(status_of(store, file_of(7, 100, 6)), PIAA_PHOTO_CHANGED);
+    assert_int_equal(status_of(store, file_of(8, 100, 5)), PIAA_PHOTO_CHANGED);
+    /* What is not known is not compared. */
+    assert_int_equal(status_of(store, file_of(7, 0, 0)), PIAA_PHOTO_COMPLETE);
+
+    /* The content is the same after chmod, touch or a restored backup: the row stays. */
+    match_again(store, file_of(9, 102, 6));
+    assert_int_equal(status_of(store, file_of(9, 102, 6)), PIAA_PHOTO_COMPLETE);
+    assert_int_equal(status_of(store, file_of(9, 100, 5)), PIAA_PHOTO_CHANGED);
+    /* A file system that numbers its files anew asks for the content once, not with each mount. */
+    assert_int_equal(status_of(store, file_of(9, 102, 7)), PIAA_PHOTO_CHANGED);
+    match_again(store, file_of(9, 102, 7));
+    assert_int_equal(status_of(store, file_of(9, 102, 8)), PIAA_PHOTO_COMPLETE);
+    assert_int_equal(status_of(store, file_of(9, 103, 8)), PIAA_PHOTO_CHANGED);
+    must_finish(store);
+}
+
+/* Whole seconds of the years 1969, 2262 and around the ends of 64 bits of nanoseconds,
+   which are 9,223,372,036.854775807 s. */
+static void test_times_of_files(void **state) {
+    (void)state;
+    static const struct {
+        int64_t seconds;
+        long nanoseconds;
+        int64_t wanted;
+    } times[] = {
+        {0, 0, 0},
+        {-1, 500000000, -500000000},
+        {INT64_C(1714564800), 123456789, INT64_C(1714564800123456789)},
+        {INT64_C(9223372035), 999999999, INT64_C(9223372035999999999)},
+        {INT64_C(9223372037), 0, INT64_MAX},
+        {INT64_C(10413792000), 5, INT64_MAX}, /* 2300 */
+        {INT64_C(-9223372035), 1, INT64_C(-9223372034999999999)},
+        {INT64_C(-9223372037), 0, INT64_MIN},
+        {INT64_MAX, 999999999, INT64_MAX},
+        {INT64_MIN, 0, INT64_MIN},
+    };
+    for (size_t i = 0; i < PIAA_COUNT(times); i++) {
+        struct stat status = {.st_size = 3, .st_ino = 4};
+        status.st_mtim.tv_sec = times[i].seconds;
+        status.st_mtim.tv_nsec = times[i].nanoseconds;
+        status.st_ctim = status.st_mtim;
+        piaa_photo file = piaa_photo_of_file("/a", &status);
+        assert_true(file.mtime_ns == times[i].wanted && file.ctime_ns == times[i].wanted);
+        assert_true(file.size == 3 && file.inode == 4 && file.row == -1 && !file.hash);
+    }
+}
+
+/* A store as the first version made it, with its own statements. */
+static void make_first_store(const char *path, const piaa_slots *slots) {
+    make_store(path, slots, 2);
+    run_sql(in(path, "catalog.sqlite"),
+            "CREATE TABLE p(path TEXT PRIMARY KEY NOT NULL, size INTEGER NOT NULL, mtime_ns "
+            "INTEGER NOT NULL, hash TEXT, row INTEGER, error TEXT) WITHOUT ROWID;"
+            "INSERT INTO p SELECT path, size, mtime_ns, hash, row, error FROM photos;"
+            "DROP TABLE photos; ALTER TABLE p RENAME TO photos;"
+            "CREATE TABLE v(row INTEGER PRIMARY KEY, hash TEXT UNIQUE NOT NULL, slots BLOB NOT "
+            "NULL, checksum INTEGER NOT NULL, batch INTEGER NOT NULL);"
+            "INSERT INTO v SELECT row, hash, slots, checksum, batch FROM vectors;"
+            "DROP TABLE vectors; ALTER TABLE v RENAME TO vectors");
+}
+
+static void test_first_stores(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    const char *path = in(scratch, "s");
+    make_first_store(path, &slots);
+    piaa_store *store = must_read(path, NULL);
+    const piaa_photo *photo = piaa_store_find(store, path_of(0));
+    assert_true(photo && photo->mtime_ns == 7 && !photo->ctime_ns && !photo->inode);
+    assert_true(!photo->damage && !photo->note);
+    assert_true(holds(piaa_store_vector(store, 0, photo->row), 0, &LT3));
+    piaa_store_close(store);
+
+    /* Size and date still say that a photo is unchanged; the rest is added, and then counts. */
+    store = must_write(path, &slots, NULL);
+    piaa_photo file = file_of(7, 100, 5);
+    piaa_photo_state s;
+    assert_true(piaa_store_lookup(store, &file, &s, NULL, NULL));
+    assert_int_equal(s.status, PIAA_PHOTO_COMPLETE);
+    assert_true(s.undated);
+    assert_true(piaa_store_date(store, &file, 1, NULL));
+    assert_true(piaa_store_lookup(store, &file, &s, NULL, NULL));
+    assert_true(s.status == PIAA_PHOTO_COMPLETE && !s.undated);
+    assert_int_equal(status_of(store, file_of(7, 101, 5)), PIAA_PHOTO_CHANGED);
+    must_finish(store);
+    store = must_read(path, NULL);
+    assert_int_equal(piaa_store_find(store, path_of(0))->ctime_ns, 100);
+    assert_int_equal(piaa_store_find(store, path_of(0))->inode, 5);
+    assert_int_equal(piaa_store_find(store, path_of(1))->ctime_ns, 0);
+    piaa_store_close(store);
+
+    /* The first version goes on with it. */
+    run_sql(in(path, "catalog.sqlite"),
+            "INSERT OR REPLACE INTO photos(path, size, mtime_ns, hash, row, error) SELECT path, "
+            "size, 8, hash, row, error FROM photos WHERE path LIKE '%/000000.jpg'");
+    store = must_write(path, &slots, NULL);
+    assert_int_equal(status_of(store, file_of(8, 300, 9)), PIAA_PHOTO_COMPLETE);
+    must_finish(store);
+}
+
+/* Marks belong to the content, so that copies have them. */
+static void test_marks(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    const char *path = in(scratch, "s");
+    piaa_store *store = must_write(path, &slots, NULL);
+    float values[DIM];
+    fill_vector(values, 0, &LT3);
+    piaa_photo half = file_of(7, 100, 5);
+    half.hash = hash_of(0);
+    half.damage = "the lower half is lost";
+    half.note = "from the preview";
+    assert_true(piaa_store_put(store, &half, (const float *[]){values}, NULL));
+    assert_true(put(store, &slots, 1, NULL));
+    piaa_photo copy = {.path = path_of(2), .size = 1000, .mtime_ns = 8, .hash = hash_of(0)};
+    piaa_photo_state s;
+    assert_true(piaa_store_match(store, &copy, &s, NULL, NULL));
+    assert_false(s.touched);
+    must_finish(store);
+    store = must_read(path, NULL);
+    assert_int_equal(piaa_store_count(store).damaged, 2);
+    for (int i = 0; i < 3; i++) {
+        const piaa_photo *photo = piaa_store_find(store, path_of(i));
+        if (i == 1) {
+            assert_true(!photo->damage && !photo->note);
+            continue;
+        }
+        assert_string_equal(photo->damage, "the lower half is lost");
+        assert_string_equal(photo->note, "from the preview");
+        assert_true(holds(piaa_store_vector(store, 0, photo->row), 0, &LT3));
+    }
+    piaa_store_close(store);
+}
+
+/* Failures: those that may pass are tried again without being asked for, the others when they are;
+   a photo that is dated to the beginning of 1970 is no exception. */
+static void test_retry_and_forget(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    const char *path = in(scratch, "s");
+    piaa_store *store = must_write(path, &slots, NULL);
+    const piaa_photo damaged = file_of(0, 100, 5);
+    piaa_photo passing = damaged;
+    passing.mtime_ns = passing.ctime_ns = 0;
+    assert_true(piaa_store_put_failure(store, &passing, "out of memory", NULL));
+    assert_int_equal(status_of(store, damaged), PIAA_PHOTO_CHANGED);
+    assert_true(piaa_store_put_failure(store, &damaged, "it ends in the middle", NULL));
+    assert_int_equal(status_of(store, damaged), PIAA_PHOTO_FAILED);
+    assert_true(put(store, &slots, 1, NULL));
+    assert_true(piaa_store_retry(store, NULL));
+    assert_int_equal(status_of(store, damaged), PIAA_PHOTO_CHANGED);
+    assert_int_equal(look(store, 1, NULL).status, PIAA_PHOTO_COMPLETE);
+
+    /* A forgotten photo is new, and finds its row when it comes back. */
+    assert_true(piaa_store_forget(store, path_of(1), NULL));
+    assert_true(piaa_store_forget(store, path_of(99), NULL));
+    assert_int_equal(look(store, 1, NULL).status, PIAA_PHOTO_NEW);
+    piaa_photo_state s;
+    piaa_photo back = {.path = path_of(1), .size = 1001, .mtime_ns = 7, .hash = hash_of(1)};
+    assert_true(piaa_store_match(store, &back, &s, NULL, NULL));
+    assert_true(s.status == PIAA_PHOTO_COMPLETE && !s.touched);
+    must_finish(store);
+    store = must_read(path, NULL);
+    assert_false(piaa_store_retry(store, NULL));
+    assert_false(piaa_store_forget(store, path_of(1), NULL));
+    piaa_store_close(store);
 }
 
 static void refuse_write(const char *path, const piaa_identity *identity, const piaa_slots *slots,
@@ -414,7 +620,8 @@ static void test_odd_names(void **state) {
         assert_true(piaa_store_put(store, &line, vectors, NULL));
     }
     piaa_photo_state s;
-    assert_true(piaa_store_lookup(store, names[0], 0, 0, &s, NULL, NULL));
+    assert_true(piaa_store_lookup(store, &(piaa_photo){.path = names[0], .size = 0, .mtime_ns = 0},
+                                  &s, NULL, NULL));
     assert_int_equal(s.status, PIAA_PHOTO_COMPLETE);
     must_finish(store);
     store = must_read(path, NULL);
@@ -446,7 +653,8 @@ static void test_misuse(void **state) {
 
     store = must_write(path, &slots, NULL);
     piaa_photo_state s;
-    assert_false(piaa_store_lookup(store, "relative.jpg", 0, 0, &s, NULL, &error));
+    assert_false(piaa_store_lookup(
+        store, &(piaa_photo){.path = "relative.jpg", .size = 0, .mtime_ns = 0}, &s, NULL, &error));
     assert_non_null(strstr(error.message, "absolute path"));
     const piaa_photo no_hash = {.path = "/a"};
     assert_false(piaa_store_match(store, &no_hash, &s, NULL, &error));
@@ -489,6 +697,11 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_added_slots, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_changed_and_shared, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_failures, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_changes_that_keep_the_date, set_up, tear_down),
+        cmocka_unit_test(test_times_of_files),
+        cmocka_unit_test_setup_teardown(test_first_stores, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_marks, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_retry_and_forget, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mismatch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_odd_names, set_up, tear_down),

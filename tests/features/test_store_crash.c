@@ -51,8 +51,11 @@ static void write_until_killed(const char *path, const piaa_slots *slots, const 
     for (int i = 0; i < 1000000; i++) {
         piaa_photo_state s;
         int content = i % 5 == 4 ? i - 3 : i;
-        if (!piaa_store_lookup(store, path_of(i), i % 7 == 6 ? 5 : 1000 + content, 7, &s, NULL,
-                               NULL))
+        if (!piaa_store_lookup(store,
+                               &(piaa_photo){.path = path_of(i),
+                                             .size = i % 7 == 6 ? 5 : 1000 + content,
+                                             .mtime_ns = 7},
+                               &s, NULL, NULL))
             _exit(2);
         if (s.status == PIAA_PHOTO_COMPLETE || s.status == PIAA_PHOTO_FAILED) continue;
         const piaa_photo failed = {.path = path_of(i), .size = 5, .mtime_ns = 7};
@@ -360,7 +363,10 @@ static int try_everything(const char *path, const piaa_slots *slots) {
         for (int i = 0; i < 30; i++) {
             piaa_photo_state s;
             bool missing[2];
-            if (!piaa_store_lookup(store, path_of(i), 1000 + i, 7, &s, missing, NULL)) break;
+            if (!piaa_store_lookup(
+                    store, &(piaa_photo){.path = path_of(i), .size = 1000 + i, .mtime_ns = 7}, &s,
+                    missing, NULL))
+                break;
             if (s.status != PIAA_PHOTO_COMPLETE && !put(store, slots, i, NULL)) break;
         }
         piaa_store_close(store);

@@ -1,6 +1,7 @@
 /* The store and its surroundings: other processes, a full disk, and folders that cannot be written
    in. */
 #include "store_helper.h"
+#include "vfs_helper.h"
 
 #include <signal.h>
 #include <sqlite3.h>
@@ -254,17 +255,193 @@ static void test_read_only(void **state) {
     sqlite3_close(other);
     assert_int_equal(file_size(in(in_wal, "catalog.sqlite-wal")), -1);
 
-    const char *folders[] = {closed, killed, in_wal};
-    for (int i = 0; i < 3; i++) {
+    char *twice = piaa_format(NULL, "/%s", in_wal); /* two slashes in front */
+    const char *folders[] = {closed, killed, in_wal, twice};
+    for (int i = 0; i < 4; i++) {
         assert_int_equal(chmod(folders[i], 0555), 0);
         in_child(read_but_not_write, folders[i], true);
         assert_int_equal(chmod(folders[i], 0755), 0);
     }
+    free(twice);
     /* The log without its index, as a copy of the folder may have it. */
     assert_int_equal(unlink(in(killed, "catalog.sqlite-shm")), 0);
     assert_int_equal(chmod(killed, 0555), 0);
     in_child(read_unfinished, killed, true);
     assert_int_equal(chmod(killed, 0755), 0);
+}
+
+/* --------------------------------------------------------------------- shared by several people */
+
+static void check_modes(const char *path, mode_t mode) {
+    DIR *list = opendir(path);
+    assert_non_null(list);
+    int files = 0;
+    for (const struct dirent *e; (e = readdir(list));) {
+        struct stat info;
+        if (e->d_name[0] == '.') continue;
+        assert_int_equal(stat(in(path, e->d_name), &info), 0);
+        if ((info.st_mode & 0777) != mode) fail_msg("%s: %o", e->d_name, info.st_mode & 0777);
+        files++;
+    }
+    closedir(list);
+    assert_true(files >= 3);
+}
+
+static void test_umask(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    static const struct {
+        mode_t mask, mode;
+    } groups[] = {{002, 0664}, {022, 0644}, {077, 0600}, {0, 0666}};
+    for (size_t i = 0; i < PIAA_COUNT(groups); i++) {
+        mode_t before = umask(groups[i].mask);
+        const char *path = in(scratch, i % 2 ? "a" : "b");
+        remove_tree(path);
+        piaa_store *store = must_write(path, &slots, NULL);
+        assert_true(put(store, &slots, 0, NULL));
+        check_modes(path, groups[i].mode); /* the log and its index too */
+        must_finish(store);
+        check_modes(path, groups[i].mode);
+        umask(before);
+    }
+}
+
+enum { GROUP = 12345 };
+
+static void write_as(uid_t user, const char *path, int photo, bool finish) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        const piaa_slots slots = SLOTS(LT3);
+        umask(002);
+        CHECK(setgid(GROUP) == 0 && setuid(user) == 0, "become a member");
+        piaa_error error = {0};
+        piaa_store *store = piaa_store_open_write(path, &usual, &slots, NULL, &error);
+        CHECK(store && put(store, &slots, photo, &error), error.message);
+        if (finish) piaa_store_close(store);
+        _exit(0);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
+/* Members go on with each other's stores, also where the last one was stopped. */
+static void test_group(void **state) {
+    (void)state;
+    if (getuid() != 0) skip();
+    const char *team = in(scratch, "team"), *path = in(team, "s");
+    assert_int_equal(chmod(scratch, 0755), 0);
+    assert_int_equal(mkdir(team, 0775), 0);
+    assert_int_equal(chown(team, 0, GROUP), 0);
+    assert_int_equal(chmod(team, 02775), 0);
+    write_as(1001, path, 0, true);
+    write_as(1002, path, 1, false);
+    write_as(1001, path, 2, true);
+    piaa_store *store = must_read(path, NULL);
+    for (int i = 0; i < 3; i++) assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3));
+    piaa_store_close(store);
+}
+
+/* ------------------------------------------------------------------------------- names of folders
+ */
+
+/* A folder's name is a folder's name, whatever SQLite could take it for. */
+static void test_names(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    static const char *const names[] = {"file:holiday", "file:a?mode=ro&x=", "file:///b",
+                                        ":memory:",     "a%20b#c?d",         "%41 ?immutable=1",
+                                        "new\nline",    "C:\\photos\\store", " ",
+                                        "-v",           "file:%6Fdd",        "\xff"};
+    char *before = piaa_path_absolute(".", NULL);
+    assert_int_equal(chdir(scratch), 0);
+    assert_int_equal(mkdir("file:", 0777), 0);
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) {
+        make_store(names[i], &slots, 2);
+        char *file = piaa_path_join(names[i], "catalog.sqlite", NULL);
+        assert_true(file_size(file) > 0);
+        assert_int_equal(chmod(file, 0444), 0);
+        assert_int_equal(chmod(names[i], 0555), 0);
+        piaa_store *store = must_read(names[i], NULL);
+        assert_int_equal(piaa_store_photos(store), 2);
+        piaa_store_close(store);
+        assert_int_equal(chmod(names[i], 0755), 0);
+        free(file);
+    }
+    assert_int_equal(chdir(before), 0);
+    free(before);
+}
+
+/* ------------------------------------------------------------------- file systems without mapping
+ */
+
+static char *journal_mode(const char *path) {
+    static char mode[32];
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_open(in(path, "catalog.sqlite"), &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "PRAGMA journal_mode", -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    snprintf(mode, sizeof mode, "%s", (const char *)sqlite3_column_text(s, 0));
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+    return mode;
+}
+
+/* A store is made, gone on with, read meanwhile, and read after a kill. */
+static void use_without_mapping(const char *path) {
+    const piaa_slots slots = SLOTS(LT3);
+    make_store(path, &slots, 2);
+    piaa_store *store = must_write(path, &slots, NULL);
+    assert_int_equal(look(store, 1, NULL).status, PIAA_PHOTO_COMPLETE);
+    assert_true(put(store, &slots, 2, NULL));
+    piaa_store *reader = must_read(path, NULL);
+    assert_int_equal(piaa_store_photos(reader), 3);
+    assert_true(put(store, &slots, 3, NULL));
+    assert_true(piaa_store_refresh(reader, NULL));
+    assert_true(holds(piaa_store_vector(reader, 0, 3), 3, &LT3));
+    piaa_store_close(reader);
+    must_finish(store);
+    assert_string_equal(journal_mode(path), "delete");
+    in_child(be_killed, path, false);
+    reader = must_read(path, NULL);
+    assert_int_equal(piaa_store_photos(reader), 4);
+    piaa_store_close(reader);
+}
+
+static void test_no_shared_memory(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    static const int errors[] = {0, SQLITE_IOERR_SHMMAP, SQLITE_IOERR_SHMOPEN, SQLITE_CANTOPEN,
+                                 SQLITE_IOERR_SHMSIZE};
+    for (size_t i = 0; i < PIAA_COUNT(errors); i++) {
+        char name[32];
+        snprintf(name, sizeof name, "s%zu", i);
+        vfs_install();
+        vfs_faults.no_shared_memory = !errors[i];
+        vfs_faults.mapping = errors[i];
+        use_without_mapping(in(scratch, name));
+        vfs_remove();
+        /* One that was left in WAL mode elsewhere, with what is only in its log. */
+        snprintf(name, sizeof name, "left%zu", i);
+        const char *left = in(scratch, name);
+        in_child(be_killed, left, false);
+        assert_true(file_size(in(left, "catalog.sqlite-wal")) > 0);
+        vfs_install();
+        vfs_faults.no_shared_memory = !errors[i];
+        vfs_faults.mapping = errors[i];
+        piaa_store *store = must_read(left, NULL);
+        assert_int_equal(piaa_store_photos(store), 3);
+        piaa_store_close(store);
+        store = must_write(left, &slots, NULL);
+        assert_true(put(store, &slots, 3, NULL));
+        must_finish(store);
+        vfs_remove();
+        store = must_read(left, NULL);
+        assert_int_equal(piaa_store_photos(store), 4);
+        piaa_store_close(store);
+    }
 }
 
 int main(void) {
@@ -274,6 +451,10 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_full_disk, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_file_limit, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_read_only, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_umask, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_group, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_names, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_no_shared_memory, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

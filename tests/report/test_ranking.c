@@ -50,7 +50,7 @@ static int begin(void **state) {
         piaa_photo photo = {.path = w->paths[i], .size = 1, .mtime_ns = 1, .hash = hash, .row = -1};
         piaa_photo_state found;
         bool missing[1];
-        assert_true(piaa_store_lookup(w->store, photo.path, 1, 1, &found, missing, &error));
+        assert_true(piaa_store_lookup(w->store, &photo, &found, missing, &error));
         if (!piaa_store_put(w->store, &photo, vectors, &error)) fail_msg("%s", error.message);
         if (i == PHOTOS - 1) continue;
         assert_true(piaa_report_add_field(&csv, w->paths[i], NULL));
