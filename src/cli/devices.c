@@ -1,4 +1,5 @@
 /* piaa devices: what --device can name. */
+#include "base/visible.h"
 #include "cli/commands.h"
 #include "report/report.h"
 #include "vlm/device.h"
@@ -36,7 +37,7 @@ static bool table(const device_list *list, const char *automatic, piaa_text *out
         const piaa_device *d = &list->items[i];
         ok = piaa_text_format(out, error, "%-*s  %5.1f GB  %5.1f GB  ", (int)width, d->name,
                               (double)d->memory / 1e9, (double)d->memory_free / 1e9) &&
-             piaa_report_add_line(out, d->description, error) &&
+             piaa_visible_add(out, d->description, error) &&
              piaa_text_format(out, error, "%s\n", strcmp(d->name, automatic) == 0 ? " (auto)" : "");
     }
     return ok;

@@ -1,6 +1,7 @@
 /* piaa explain: which attributes drive a person's score for a photo. */
 #include "study/explain.h"
 
+#include "base/visible.h"
 #include "cli/commands.h"
 #include "cli/reader.h"
 #include "cli/study.h"
@@ -57,7 +58,7 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
     }
     for (int k = 0; ok && k < about->count; k++)
         ok = piaa_text_format(out, error, "%+6.2f  ", about->signed_weights[e->order[k]]) &&
-             piaa_report_add_line(out, about->projection->names[e->order[k]], error) &&
+             piaa_visible_add(out, about->projection->names[e->order[k]], error) &&
              piaa_text_format(out, error, "\n");
     for (size_t i = 0; ok && i < e->photos->paths.count; i++) {
         piaa_explained_photo photo;
@@ -66,7 +67,7 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
             continue;
         }
         ok = piaa_text_format(out, error, "\n") &&
-             piaa_report_add_line(out, e->photos->names.items[i], error) &&
+             piaa_visible_add(out, e->photos->names.items[i], error) &&
              piaa_text_format(out, error,
                               "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what "
                               "they do not account for\n ",
@@ -74,7 +75,7 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
         for (int k = 0; ok && k < about->count && k < SHOWN; k++)
             ok = piaa_text_format(out, error, "%s%+.2f ", k ? ", " : " ",
                                   e->contributions[e->order[k]]) &&
-                 piaa_report_add_line(out, about->projection->names[e->order[k]], error);
+                 piaa_visible_add(out, about->projection->names[e->order[k]], error);
         ok = ok && piaa_text_format(out, error, "\n");
     }
     return ok;

@@ -194,5 +194,6 @@ bool piaa_help_man(const piaa_command *const *commands, piaa_text *out, piaa_err
                             ".SH EXIT STATUS\n.TP\n0\nall went well.\n.TP\n1\nsomething failed; "
                             "one line on standard error says what, where, and "
                             "how to mend it.\n.TP\n2\nthe command line makes no "
-                            "sense.\n.TP\n130\nstopped by Ctrl\\-C; what was done is kept.\n");
+                            "sense.\n.TP\n130\nstopped by Ctrl\\-C (143 and 129: by SIGTERM and "
+                            "SIGHUP); what was done is kept.\n");
 }

@@ -2,18 +2,18 @@
    code. */
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/signals.h"
 #include "linear/blas.h"
 #include "report/report.h"
 #include "vlm/device.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { EXIT_USAGE = 2, EXIT_STOPPED = 130 };
+enum { EXIT_USAGE = 2, EXIT_SIGNAL = 128 /* and the number of the signal, as shells say it */ };
 
 static bool run_help(piaa_call *call, piaa_error *error);
 static bool run_completion(piaa_call *call, piaa_error *error);
@@ -187,7 +187,6 @@ static void on_abort(const char *message) {
 int main(int argc, char **argv) {
     piaa_blas_hold();
     fill_standard_streams();
-    signal(SIGPIPE, SIG_IGN);
     setenv(
         "NVIDIA_TF32_OVERRIDE", "0",
         0); /* float32 asked for means float32, not the 19 bits that cuBLAS makes of it unasked */
@@ -197,6 +196,7 @@ int main(int argc, char **argv) {
     const char *const *words = (const char *const *)(argv + 1);
     size_t count = argc > 1 ? (size_t)argc - 1 : 0, used = 0;
     piaa_talk_begin(&call.talk, NULL);
+    piaa_signals_begin(&call.talk);
     running = &call;
     piaa_device_on_abort(on_abort);
     bool ok;
@@ -220,6 +220,6 @@ int main(int argc, char **argv) {
     if (ok) return EXIT_SUCCESS;
     piaa_talk_fail(&call.talk, &error);
     return error.code == PIAA_USAGE     ? EXIT_USAGE
-           : error.code == PIAA_STOPPED ? EXIT_STOPPED
+           : error.code == PIAA_STOPPED ? EXIT_SIGNAL + piaa_signals_stop()
                                         : EXIT_FAILURE;
 }

@@ -1,4 +1,5 @@
 /* piaa model info, piaa model tokens. */
+#include "base/visible.h"
 #include "cli/commands.h"
 #include "cli/reader.h"
 #include "report/report.h"
@@ -38,7 +39,7 @@ static bool layers_text(const piaa_layout *l, piaa_text *out, piaa_error *error)
 static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
     const piaa_layout *l = &info->layout;
     return piaa_text_format(out, error, "family         %s\nmodel          ", info->family) &&
-           piaa_report_add_line(out, info->folder, error) &&
+           piaa_visible_add(out, info->folder, error) &&
            piaa_text_format(out, error, "\nfingerprint    %s\n", info->fingerprint) &&
            piaa_text_format(out, error, "parameters     %.4g million, %.4g MB, mostly %s\n",
                             (double)info->parameters / 1e6, (double)info->bytes / 1e6,

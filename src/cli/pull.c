@@ -1,5 +1,6 @@
 /* piaa model pull, piaa model list, piaa model rm. */
 #include "base/hooks.h"
+#include "base/visible.h"
 #include "cli/commands.h"
 #include "report/report.h"
 #include "weights/fetch.h"
@@ -67,7 +68,7 @@ static bool pulled_text(const piaa_pulled *got, const char *name, piaa_text *out
         ok = piaa_text_format(out, error, ", %s of it fetched now",
                               piaa_talk_size(got->downloaded, fresh));
     ok = ok && piaa_text_format(out, error, "\nfolder         ") &&
-         piaa_report_add_line(out, got->folder, error) &&
+         piaa_visible_add(out, got->folder, error) &&
          piaa_text_format(out, error, "\nto use it      --model ");
     if (!strchr(got->name, ':'))
         return ok && piaa_text_format(out, error, "%s\n", name); /* a short name stays short */

@@ -1,4 +1,5 @@
 /* piaa reduce: from a layer to named attributes. */
+#include "base/visible.h"
 #include "cli/commands.h"
 #include "cli/study.h"
 #include "report/report.h"
@@ -14,7 +15,7 @@ static bool print_projection(const piaa_projection *projection, piaa_error *erro
         double rho = projection->loo_spearman[k];
         ok = (isfinite(rho) ? piaa_text_format(&text, error, "%22.3f  ", rho)
                             : piaa_text_format(&text, error, "             undefined  ")) &&
-             piaa_report_add_line(&text, projection->names[k], error) &&
+             piaa_visible_add(&text, projection->names[k], error) &&
              piaa_text_format(&text, error, "\n");
     }
     ok = ok && piaa_report_write(stdout, text.data, text.length, error);

@@ -1,5 +1,6 @@
 /* piaa store info, piaa store list. */
 #include "features/store.h"
+#include "base/visible.h"
 #include "cli/commands.h"
 #include "report/report.h"
 
@@ -14,7 +15,7 @@ static const char *const keys[] = {"model",         "family", "fingerprint", "pr
 static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error) {
     piaa_store_counts counts = piaa_store_count(store);
     bool ok = piaa_text_format(out, error, "store          ") &&
-              piaa_report_add_line(out, piaa_store_path(store), error) &&
+              piaa_visible_add(out, piaa_store_path(store), error) &&
               piaa_text_format(out, error,
                                "\nphotos         %lld, %lld of them unreadable, %lld "
                                "incomplete, %lld damaged\nrows           %lld\n",
@@ -24,8 +25,7 @@ static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error
     for (size_t i = 0; ok && i < PIAA_COUNT(keys); i++) {
         const char *value = piaa_store_meta(store, keys[i]);
         ok = piaa_text_format(out, error, "%-13s  ", keys[i]) &&
-             piaa_report_add_line(out, value ? value : "", error) &&
-             piaa_text_format(out, error, "\n");
+             piaa_visible_add(out, value ? value : "", error) && piaa_text_format(out, error, "\n");
     }
     const piaa_slots *slots = piaa_store_slots(store);
     for (size_t i = 0; ok && i < slots->count; i++)
@@ -91,11 +91,11 @@ static bool list_text(const piaa_photo *photo, piaa_text *out, piaa_error *error
     const char *const remarks[] = {photo->error, photo->damage, photo->note};
     bool ok = photo->row < 0 ? piaa_text_format(out, error, "     -  ")
                              : piaa_text_format(out, error, "%6lld  ", (long long)photo->row);
-    ok = ok && piaa_report_add_line(out, photo->path, error);
+    ok = ok && piaa_visible_add(out, photo->path, error);
     for (size_t i = 0; ok && i < PIAA_COUNT(remarks); i++)
         if (remarks[i])
             ok = piaa_text_format(out, error, "\n        ") &&
-                 piaa_report_add_line(out, remarks[i], error);
+                 piaa_visible_add(out, remarks[i], error);
     return ok && piaa_text_format(out, error, "\n");
 }
 

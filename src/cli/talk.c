@@ -1,61 +1,81 @@
-/* Warnings, notes, the progress bar, and Ctrl-C. */
+/* Warnings, notes, the progress bar, and stopping early. */
 #include "cli/talk.h"
-#include "base/hooks.h"
 
-#include <signal.h>
+#include "base/hooks.h"
+#include "base/visible.h"
+#include "cli/signals.h"
+
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
-
-/* --------------------------------------------------------------------------------------- Ctrl-C */
-
-enum { STOPPED = 130 }; /* the exit code that shells give to a program ended by Ctrl-C */
-
-/* A signal handler can reach nothing but a variable of the program. */
-static volatile sig_atomic_t stops;
-
-static void on_stop(int number) {
-    PIAA_UNUSED(number);
-    if (stops++) _exit(STOPPED);
-}
 
 static bool asked_to_stop(void *user) {
     PIAA_UNUSED(user);
-    return stops > 0;
+    return piaa_signals_stop() != 0;
 }
 
 void piaa_talk_catch_stop(piaa_talk *talk) {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = on_stop;
-    action.sa_flags = SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    static const int signals[] = {SIGINT, SIGTERM};
-    for (size_t i = 0; i < PIAA_COUNT(signals); i++) {
-        struct sigaction before;
-        /* A shell has programs in the background ignore Ctrl-C: that stays so. */
-        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
-            sigaction(signals[i], &action, NULL);
-    }
+    piaa_signals_catch_stop();
     talk->hooks.stop = asked_to_stop;
 }
 
 /* ---------------------------------------------------------------------------------------- lines */
 
+/* As much of `text` as fits into `most` columns goes to `to`; returns whether that is all. */
+static bool fit(const char *text, int most, char *to, size_t room, size_t *length, int *width) {
+    size_t left = strlen(text), used = 0;
+    *width = 0;
+    while (left) {
+        char shown[PIAA_VISIBLE_MOST];
+        size_t size;
+        int columns;
+        const size_t taken = piaa_visible_next(text, left, shown, &size, &columns);
+        if (*width + columns > most || used + size > room) break;
+        memcpy(to + used, shown, size);
+        used += size;
+        *width += columns;
+        text += taken;
+        left -= taken;
+    }
+    *length = used;
+    return !left;
+}
+
+/* The columns of the terminal; asked again for each line, since windows change their size. */
+static int terminal_width(void) {
+    enum { USUAL = 80, MOST = 1000 };
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        return size.ws_col < MOST ? size.ws_col : MOST;
+    const char *told = getenv("COLUMNS");
+    const long columns = told ? strtol(told, NULL, 10) : 0;
+    return columns > 0 && columns <= MOST ? (int)columns : USUAL;
+}
+
+/* Spaces instead of an escape sequence, which not every terminal knows.  None beyond the right
+   edge, which may have moved. */
 void piaa_talk_clear(piaa_talk *talk) {
-    if (talk->drawn) fputs("\r\033[K", stderr);
-    talk->drawn = false;
+    const int width = terminal_width() - 1;
+    if (talk->drawn) fprintf(stderr, "\r%*s\r", talk->drawn < width ? talk->drawn : width, "");
+    talk->drawn = 0;
 }
 
 /* What comes from a file or a name may hold bytes that move a terminal's cursor. */
 static void put_line(piaa_talk *talk, const char *what, const char *line) {
+    piaa_text whole = {0};
     piaa_talk_clear(talk);
-    fprintf(stderr, "%s%s%s%s", "piaa", talk->command ? " " : "",
-            talk->command ? talk->command : "", what);
-    for (const char *c = line; *c; c++)
-        fputc((unsigned char)*c < ' ' || *c == 127 ? '?' : *c, stderr);
-    fputc('\n', stderr);
+    const char *command = talk->command && what ? talk->command : "";
+    const bool ok = piaa_text_format(&whole, NULL, "%s%s%s%s", what ? "piaa" : "",
+                                     *command ? " " : "", command, what ? what : "") &&
+                    piaa_visible_add(&whole, line, NULL) && piaa_text_add(&whole, "\n", 1, NULL);
+    if (ok)
+        fwrite(whole.data, 1, whole.length, stderr);
+    else
+        fputs("piaa: out of memory\n", stderr);
+    free(whole.data);
 }
 
 void piaa_talk_warn(piaa_talk *talk, const char *format, ...) {
@@ -72,12 +92,12 @@ void piaa_talk_fail(piaa_talk *talk, const piaa_error *error) {
 }
 
 void piaa_talk_note(piaa_talk *talk, const char *format, ...) {
+    char line[2048];
     va_list arguments;
-    piaa_talk_clear(talk);
     va_start(arguments, format);
-    vfprintf(stderr, format, arguments);
+    vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
-    fputc('\n', stderr);
+    put_line(talk, NULL, line);
 }
 
 static void warn(void *user, const char *line) {
@@ -97,13 +117,61 @@ const char *piaa_talk_size(int64_t bytes, char out[32]) {
 
 /* ------------------------------------------------------------------------------------------ bar */
 
-static void put_time_left(double seconds) {
+/* A line that is drawn over again, as much of it as the terminal has room for. */
+typedef struct bar {
+    char text[2048];
+    size_t length;
+    int columns, most;
+    bool full;
+} bar;
+
+static bar bar_begin(void) {
+    const int width = terminal_width() - 1; /* the last column makes some terminals begin a line */
+    return (bar){.most = width > 1 ? width : 1};
+}
+
+/* Parts are left out whole from the first that does not fit; of the very first as much as fits
+   stays. */
+static void bar_add(bar *b, const char *format, ...) PIAA_PRINTF(2, 3);
+
+static void bar_add(bar *b, const char *format, ...) {
+    char part[512];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(part, sizeof part, format, arguments);
+    va_end(arguments);
+    if (b->full) return;
+    size_t length;
+    int columns;
+    b->full = !fit(part, b->most - b->columns, b->text + b->length, sizeof b->text - b->length,
+                   &length, &columns);
+    if (b->full && b->length) return;
+    b->length += length;
+    b->columns += columns;
+}
+
+static void bar_add_time_left(bar *b, double seconds) {
     if (seconds < 90)
-        fprintf(stderr, "  about %.0f s left", seconds < 1 ? 1 : seconds);
+        bar_add(b, "  about %.0f s left", seconds < 1 ? 1 : seconds);
     else if (seconds < 90 * 60)
-        fprintf(stderr, "  about %.0f min left", seconds / 60);
+        bar_add(b, "  about %.0f min left", seconds / 60);
     else
-        fprintf(stderr, "  about %.1f h left", seconds / 3600);
+        bar_add(b, "  about %.1f h left", seconds / 3600);
+}
+
+static void bar_draw(const bar *b, piaa_talk *talk) {
+    const int before = talk->drawn < b->most ? talk->drawn : b->most;
+    const int rest = before > b->columns ? before - b->columns : 0;
+    fprintf(stderr, "\r%.*s%*s", (int)b->length, b->text, rest, "");
+    fflush(stderr);
+    talk->drawn = b->columns > 0 ? b->columns : 1;
+}
+
+/* At most ten times a second. */
+static bool is_time_to_draw(piaa_talk *talk, double now) {
+    if (talk->drawn && now - talk->last < 0.1) return false;
+    talk->last = now;
+    return true;
 }
 
 void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64_t total) {
@@ -113,23 +181,22 @@ void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64
         talk->began = now;
         talk->first = done;
     }
-    if (talk->drawn && now - talk->last < 0.1) return;
-    talk->last = now;
-    fprintf(stderr, "\r%s  %s", what, piaa_talk_size(done, a));
+    if (!is_time_to_draw(talk, now)) return;
+    bar line = bar_begin();
+    bar_add(&line, "%s", what);
+    bar_add(&line, "  %s", piaa_talk_size(done, a));
     if (total > 0)
-        fprintf(stderr, " of %s  %d %%", piaa_talk_size(total, b),
+        bar_add(&line, " of %s  %d %%", piaa_talk_size(total, b),
                 (int)(100.0 * (double)done / (double)total));
     double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
     if (speed > 0 && now - talk->began > 0.5) {
-        fprintf(stderr, "  %.1f MB/s", speed / 1e6);
-        if (total > 0) put_time_left((double)(total - done) / speed);
+        bar_add(&line, "  %.1f MB/s", speed / 1e6);
+        if (total > 0) bar_add_time_left(&line, (double)(total - done) / speed);
     }
-    fputs("\033[K", stderr);
-    fflush(stderr);
-    talk->drawn = true;
+    bar_draw(&line, talk);
 }
 
-/* "Reading photos  123/400  31 %  2.1/s  about 2 min left", at most ten times a second. */
+/* "Reading photos  123/400  31 %  2.1/s  about 2 min left". */
 static void progress(void *user, const char *what, int64_t done, int64_t total) {
     piaa_talk *talk = user;
     if (!talk->terminal) return;
@@ -143,24 +210,30 @@ static void progress(void *user, const char *what, int64_t done, int64_t total) 
         talk->began = 0;
         return;
     }
-    if (talk->drawn && now - talk->last < 0.1) return;
-    talk->last = now;
-    fprintf(stderr, "\r%s  %lld/%lld", what, (long long)done, (long long)total);
-    if (total > 0) fprintf(stderr, "  %lld %%", (long long)(100 * done / total));
+    if (!is_time_to_draw(talk, now)) return;
+    bar line = bar_begin();
+    bar_add(&line, "%s", what);
+    bar_add(&line, "  %lld/%lld", (long long)done, (long long)total);
+    if (total > 0) bar_add(&line, "  %lld %%", (long long)(100 * done / total));
     double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
     if (speed > 0 && now - talk->began > 0.5) {
         if (speed >= 1)
-            fprintf(stderr, "  %.1f/s", speed);
+            bar_add(&line, "  %.1f/s", speed);
         else
-            fprintf(stderr, "  %.1f s each", 1 / speed);
-        if (total > 0) put_time_left((double)(total - done) / speed);
+            bar_add(&line, "  %.1f s each", 1 / speed);
+        if (total > 0) bar_add_time_left(&line, (double)(total - done) / speed);
     }
-    fputs("\033[K", stderr);
-    fflush(stderr);
-    talk->drawn = true;
+    bar_draw(&line, talk);
+}
+
+/* A terminal that can draw over a line: one that says what it is, and not that it is none to speak
+   of. */
+static bool can_draw(void) {
+    const char *kind = getenv("TERM");
+    return isatty(STDERR_FILENO) == 1 && kind && *kind && strcmp(kind, "dumb") != 0;
 }
 
 void piaa_talk_begin(piaa_talk *talk, const char *command) {
-    *talk = (piaa_talk){.command = command, .terminal = isatty(STDERR_FILENO) == 1};
+    *talk = (piaa_talk){.command = command, .terminal = can_draw()};
     talk->hooks = (piaa_hooks){.user = talk, .warn = warn, .progress = progress};
 }

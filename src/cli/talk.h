@@ -5,11 +5,12 @@
 
 #include "base/error.h"
 
+/* What comes from elsewhere is shown as base/visible.h says. */
 typedef struct piaa_talk {
     const char *command; /* "rank" */
     piaa_hooks hooks;    /* for the library; user is this structure */
-    bool terminal;       /* standard error is one, so that a bar may be drawn */
-    bool drawn;          /* a bar is on the screen */
+    bool terminal;       /* standard error is one on which a bar may be drawn */
+    int drawn;           /* columns of the bar that is on the screen; 0: none */
     double began, last;  /* when the bar came up, and was drawn last; seconds */
     int64_t first;       /* how much was done then */
 } piaa_talk;
@@ -25,8 +26,8 @@ void piaa_talk_note(piaa_talk *talk, const char *format, ...) PIAA_PRINTF(2, 3);
 /* Takes the bar off the screen. */
 void piaa_talk_clear(piaa_talk *talk);
 
-/* From here on Ctrl-C (and SIGTERM) makes hooks.stop say yes, so that the photo in hand is
-   finished; the second one ends the process. */
+/* From here on Ctrl-C (and what signals.h says is like it) makes hooks.stop say yes, so that the
+   photo in hand is finished. */
 void piaa_talk_catch_stop(piaa_talk *talk);
 
 /* "4.13 GB", "851.2 MB", "1.5 kB", in `out`. */

@@ -9,8 +9,8 @@
  */
 #include "report/figure.h"
 
+#include "base/visible.h"
 #include "report/gnuplot.h"
-#include "text/unicode.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,30 +38,33 @@ bool piaa_plot_style(piaa_text *out, piaa_error *error) {
     return ok && piaa_text_format(out, error, "}}\n");
 }
 
-bool piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) {
-    piaa_text whole = {0};
-    bool ok = piaa_utf8_repair(text, strlen(text), &whole, error);
-    for (size_t i = 0; ok && i < whole.length; i++) {
-        const char *byte = &whole.data[i], *instead = NULL;
-        switch (*byte) {
-        case '&':
-            instead = "&amp;";
-            break;
-        case '<':
-            instead = "&lt;";
-            break;
-        case '>':
-            instead = "&gt;";
-            break;
-        case '"':
-            instead = "&quot;";
-            break;
-        default:
-            if (((unsigned char)*byte < ' ' && *byte != '\n') || *byte == 127) instead = "?";
-        }
-        ok = piaa_text_add(out, instead ? instead : byte, instead ? strlen(instead) : 1, error);
+/* What stands for a character that means something in XML; NULL: itself. */
+static const char *entity(char c) {
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    default:
+        return NULL;
     }
-    free(whole.data);
+}
+
+bool piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) {
+    bool ok = true;
+    for (size_t left = strlen(text), used; ok && left; text += used, left -= used) {
+        char shown[PIAA_VISIBLE_MOST];
+        size_t length;
+        int columns;
+        used = piaa_visible_next(text, left, shown, &length, &columns);
+        const char *instead = *text == '\n' ? "\n" : entity(*text);
+        ok = instead ? piaa_text_add(out, instead, strlen(instead), error)
+                     : piaa_text_add(out, shown, length, error);
+    }
     return ok;
 }
 

@@ -34,7 +34,8 @@ bool piaa_plot_style(piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 /* Colours in scripts: "#010101" text and axes, "#020202" grid, "#030303" what is less important,
    and "#0a0001" to "#0a0008". */
 
-/* Appends text in which &, <, > and quotes are XML's. */
+/* Appends text in which &, <, > and quotes are XML's, and all else is as base/visible.h says, lines
+   apart. */
 bool piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,6 +1,8 @@
 /* A ranking as a table for people, and as CSV and JSON for programs. */
 #include "report/report.h"
 
+#include "base/visible.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,8 +30,7 @@ static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context 
             ok = piaa_text_format(out, error, "%5.4g  ", photo->rating);
         else if (ok && rated)
             ok = piaa_text_format(out, error, "       ");
-        ok = ok &&
-             piaa_report_add_line(out, piaa_path_shorten(photo->path, context->folder), error) &&
+        ok = ok && piaa_visible_add(out, piaa_path_shorten(photo->path, context->folder), error) &&
              piaa_text_format(out, error, "\n");
     }
     return ok;

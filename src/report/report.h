@@ -25,8 +25,6 @@ cJSON *piaa_report_number(double value);
 cJSON *piaa_report_integer(int64_t value);
 /* The same as a member of an object. */
 void piaa_report_add_integer(cJSON *object, const char *name, int64_t value);
-/* Appends a string safe for a terminal: control characters become '?'. */
-bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
 /* Appends one CSV field, quoted where it has to be. */
 bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
 

@@ -8,6 +8,7 @@
 #include "report/report.h"
 
 #include "base/file.h"
+#include "base/visible.h"
 #include "image/image.h"
 #include "image/libvips.h"
 #include "text/unicode.h"
@@ -104,16 +105,11 @@ static bool shorten(const char *name, size_t characters, size_t count, piaa_text
     for (const char *c = name; ok && *c; at++) {
         size_t size = piaa_utf8_length(*c);
         if (characters > count && at == head) ok = piaa_text_format(out, error, "…");
-        if (ok && (characters <= count || at < head || at >= characters - TAIL)) {
-            if (*c == '&' || *c == '<' || *c == '>')
-                ok = piaa_text_format(out, error,
-                                      *c == '&'   ? "&amp;"
-                                      : *c == '<' ? "&lt;"
-                                                  : "&gt;");
-            else
-                ok = (unsigned char)*c < ' ' ? piaa_text_add(out, "?", 1, error)
-                                             : piaa_text_add(out, c, size, error);
-        }
+        if (ok && (characters <= count || at < head || at >= characters - TAIL))
+            ok = *c == '&'   ? piaa_text_format(out, error, "&amp;")
+                 : *c == '<' ? piaa_text_format(out, error, "&lt;")
+                 : *c == '>' ? piaa_text_format(out, error, "&gt;")
+                             : piaa_text_add(out, c, size, error);
         c += size;
     }
     return ok;
@@ -123,7 +119,7 @@ static bool shorten(const char *name, size_t characters, size_t count, piaa_text
 static char *caption(size_t rank, const piaa_ranked *photo, size_t count, piaa_error *error) {
     piaa_text whole = {0}, name = {0}, markup = {0};
     const char *file = piaa_path_name(photo->path);
-    bool ok = piaa_utf8_repair(file, strlen(file), &whole, error);
+    bool ok = piaa_visible_add(&whole, file, error);
     size_t characters = 0;
     for (size_t i = 0; ok && i < whole.length; i += piaa_utf8_length(whole.data[i])) characters++;
     ok = ok && shorten(whole.data ? whole.data : "", characters, count, &name, error) &&

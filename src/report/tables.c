@@ -1,6 +1,7 @@
 /* The tables of a run. */
 #include "report/study.h"
 
+#include "base/visible.h"
 #include "report/report.h"
 
 #include <ctype.h>
@@ -234,17 +235,15 @@ bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *erro
 
 /* ------------------------------------------------------------------------------------- printing */
 
-/* Columns that a cell takes (its characters are narrow). */
-static int width_of(const char *cell) {
-    int n = 0;
-    for (; cell && *cell; cell++) n += ((unsigned char)*cell & 0xc0) != 0x80;
-    return n;
+static int cell_width(const piaa_table *table, size_t row, size_t column) {
+    const char *cell = table->cells[row * table->columns + column];
+    return cell ? piaa_visible_columns(cell) : 0;
 }
 
 static int column_width(const piaa_table *table, size_t column) {
     int most = 0;
     for (size_t row = 0; row <= table->rows; row++) {
-        int n = width_of(table->cells[row * table->columns + column]);
+        int n = cell_width(table, row, column);
         if (n > most) most = n;
     }
     return most;
@@ -254,13 +253,15 @@ bool piaa_tables_print(const piaa_tables *tables, piaa_text *out, piaa_error *er
     bool ok = true;
     for (size_t i = 0; ok && i < tables->count; i++) {
         const piaa_table *table = &tables->items[i];
-        ok = piaa_text_format(out, error, "%s%s. %s\n", i ? "\n" : "", table->title, table->note);
+        ok = (!i || piaa_text_add(out, "\n", 1, error)) &&
+             piaa_visible_add(out, table->title, error) && piaa_text_add(out, ". ", 2, error) &&
+             piaa_visible_add(out, table->note, error) && piaa_text_add(out, "\n", 1, error);
         for (size_t row = 0; ok && row <= table->rows; row++) {
             for (size_t c = 0; ok && c < table->columns; c++) {
                 const char *cell = table->cells[row * table->columns + c];
-                int blanks = column_width(table, c) - width_of(cell);
+                int blanks = column_width(table, c) - cell_width(table, row, c);
                 ok = (!c || piaa_text_format(out, error, "  %*s", blanks, "")) &&
-                     piaa_report_add_line(out, cell ? cell : "", error) &&
+                     piaa_visible_add(out, cell ? cell : "", error) &&
                      (c || piaa_text_format(out, error, "%*s", blanks, ""));
             }
             ok = ok && piaa_text_format(out, error, "\n");

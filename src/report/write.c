@@ -70,14 +70,6 @@ void piaa_report_add_integer(cJSON *object, const char *name, int64_t value) {
     cJSON_AddItemToObject(object, name, piaa_report_integer(value));
 }
 
-bool piaa_report_add_line(piaa_text *out, const char *text, piaa_error *error) {
-    size_t start = out->length;
-    if (!piaa_text_add(out, text, strlen(text), error)) return false;
-    for (size_t i = start; i < out->length; i++)
-        if ((unsigned char)out->data[i] < ' ' || out->data[i] == 127) out->data[i] = '?';
-    return true;
-}
-
 bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) {
     char *field;
     if (!piaa_csv_quote(text, &field, error)) return false;

@@ -164,7 +164,7 @@ static void test_table(void **state) {
     }
     assert_int_equal(lines, PHOTOS + 1);
     assert_non_null(strstr(text, "  plain.jpg\n"));
-    assert_non_null(strstr(text, "  a, \"quoted\"?name.jpg\n"));
+    assert_non_null(strstr(text, "  a, \"quoted\"\\nname.jpg\n"));
     free(text);
     /* with no folder, and with one that only looks like the parent, paths are whole */
     assert_string_equal(piaa_path_shorten("/a/b/c.jpg", "/a/b"), "c.jpg");
