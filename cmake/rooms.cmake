@@ -1,5 +1,6 @@
 # piaa_room(NAME [ROOMS earlier rooms] [LIBRARIES targets] SOURCES files): one static library per folder of src/.
-# piaa_test(NAME ROOM room [LIBRARIES …]): tests/ROOM/test_NAME.c, a cmocka program registered with CTest.
+# piaa_test(NAME ROOM room [FAULTS] [LIBRARIES …]): tests/ROOM/test_NAME.c, a cmocka program registered with CTest.
+#   FAULTS: with tests/faults.h in place of some functions of the C library; only where the linker can do that.
 # piaa_fuzz(NAME ROOM room): tests/fuzz/fuzz_NAME.c, a libFuzzer program.
 set(piaa_warnings -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla)
 if(PIAA_WERROR)
@@ -30,10 +31,26 @@ function(piaa_room name)
   set_property(GLOBAL APPEND PROPERTY piaa_rooms piaa_${name})
 endfunction()
 
+set(piaa_faults "")
+foreach(function IN ITEMS calloc realloc aligned_alloc fdatasync fsync rename opendir)
+  list(APPEND piaa_faults "LINKER:--wrap=${function}")
+endforeach()
+foreach(function IN ITEMS open pread pwrite fstat mmap) # with 64-bit offsets the GNU C library has other names
+  list(APPEND piaa_faults "LINKER:--wrap=${function}" "LINKER:--wrap=${function}64")
+endforeach()
+include(CheckLinkerFlag)
+check_linker_flag(C "LINKER:--wrap=calloc" PIAA_LINKER_WRAPS)
+
 function(piaa_test name)
-  cmake_parse_arguments(T "" "ROOM" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(T "FAULTS" "ROOM" "LIBRARIES" ${ARGN})
+  if(T_FAULTS AND NOT PIAA_LINKER_WRAPS)
+    return()
+  endif()
   add_executable(test_${name} "${CMAKE_SOURCE_DIR}/tests/${T_ROOM}/test_${name}.c")
   target_link_libraries(test_${name} PRIVATE piaa_${T_ROOM} ${T_LIBRARIES} PkgConfig::CMOCKA)
+  if(T_FAULTS)
+    target_link_options(test_${name} PRIVATE ${piaa_faults})
+  endif()
   target_include_directories(test_${name} PRIVATE "${CMAKE_SOURCE_DIR}/tests")
   target_compile_definitions(test_${name} PRIVATE PIAA_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden" PIAA_SOURCE="${CMAKE_SOURCE_DIR}"
                              PIAA_BUILD="${CMAKE_BINARY_DIR}")

@@ -244,17 +244,32 @@ static int pragma_value(piaa_catalog *c, const char *sql, int64_t *out) {
     return code;
 }
 
+/* The check tells of a page that could not be read now in the same words as of a bad one: "Page 7:
+   unable to get the page. error code=266". */
+static bool check_passed_over(const char *answer) {
+    const char *code = strstr(answer, "error code=");
+    long number = code ? strtol(code + strlen("error code="), NULL, 10) : 0;
+    return (number & 0xff) == SQLITE_NOMEM ||
+           ((number & 0xff) == SQLITE_IOERR && number != SQLITE_IOERR_SHORT_READ);
+}
+
+static bool judge(piaa_catalog *c, const char *answer, piaa_error *error) {
+    if (answer && !strcmp(answer, "ok")) return true;
+    if (answer && check_passed_over(answer))
+        return piaa_error_set(error, PIAA_IO, "cannot read all of %s: run the same command again",
+                              c->path);
+    return piaa_catalog_damaged(c, error);
+}
+
 /* SQLite's own consistency check; it also finds indices that disagree with their tables. */
 static bool is_sound(piaa_catalog *c, piaa_error *error) {
     sqlite3_stmt *s = NULL;
     bool ok = sqlite3_prepare_v2(c->db, "PRAGMA quick_check(1)", -1, &s, NULL) == SQLITE_OK &&
               sqlite3_step(s) == SQLITE_ROW;
-    if (!ok) {
+    if (ok)
+        ok = judge(c, (const char *)sqlite3_column_text(s, 0), error);
+    else
         sql_error(c, error);
-    } else {
-        const char *answer = (const char *)sqlite3_column_text(s, 0);
-        ok = (answer && !strcmp(answer, "ok")) || piaa_catalog_damaged(c, error);
-    }
     sqlite3_finalize(s);
     return ok;
 }

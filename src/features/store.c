@@ -34,11 +34,12 @@ const char *piaa_store_path(const piaa_store *store) {
 
 static const char *const lock_name = "lock";
 
-static bool is_there(const char *folder, const char *name, piaa_error *error) {
+static bool is_there(const char *folder, const char *name, bool *there, piaa_error *error) {
     char *path = piaa_path_join(folder, name, error);
-    bool there = path && piaa_file_exists(path);
+    if (!path) return false;
+    *there = piaa_file_exists(path);
     free(path);
-    return there;
+    return true;
 }
 
 /* Whether the folder holds anything that a store in the making would not. */
@@ -64,8 +65,10 @@ static bool prepare_folder(const char *folder, bool *others, piaa_error *error) 
         return piaa_error_set(error, PIAA_USAGE,
                               "%s is a file, and a store is a folder: use another --out", folder);
     if (!holds_others(folder, others, error)) return false;
-    bool catalogued = is_there(folder, "catalog.sqlite", error),
-         locked = is_there(folder, lock_name, error);
+    bool catalogued, locked;
+    if (!is_there(folder, "catalog.sqlite", &catalogued, error) ||
+        !is_there(folder, lock_name, &locked, error))
+        return false;
     if (!catalogued && *others)
         return piaa_error_set(error, PIAA_USAGE,
                               "%s is neither a store nor empty: use a new folder for --out",

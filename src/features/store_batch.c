@@ -18,15 +18,28 @@ char *piaa_store_matrix_path(const piaa_store *store, int slot, piaa_error *erro
     return piaa_format(error, "%s/%s.%d.npy", store->folder, piaa_pool_name(s->pool), s->layer);
 }
 
+/* A disk that failed to take something may say later that it has everything: the system then has
+   given up what it could not write.  From then on nothing counts as durable, so that the next
+   opening compares what this batch left. */
+static bool sync_failed(piaa_store *store) {
+    store->sync_failed = true;
+    return false;
+}
+
 bool piaa_store_sync(piaa_store *store, piaa_error *error) {
     if (!store->unsynced) return true;
+    if (store->sync_failed)
+        return piaa_error_set(error, PIAA_IO,
+                              "%s did not reach the disk when it was asked to: run the same "
+                              "command again",
+                              store->folder);
     double begun = piaa_seconds_now();
     bool made = false;
     for (size_t i = 0; i < store->slots.count; i++) {
         made |= store->matrices[i].made;
-        if (!piaa_matrix_sync(&store->matrices[i], error)) return false;
+        if (!piaa_matrix_sync(&store->matrices[i], error)) return sync_failed(store);
     }
-    if (made && !piaa_disk_sync_folder(store->folder, error)) return false;
+    if (made && !piaa_disk_sync_folder(store->folder, error)) return sync_failed(store);
     char number[32];
     snprintf(number, sizeof number, "%lld", (long long)store->batch);
     if (!piaa_catalog_begin(store->catalog, true, error) ||

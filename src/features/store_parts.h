@@ -39,7 +39,7 @@ struct piaa_store {
     int64_t rows;  /* in the catalogue */
     int64_t batch; /* that new rows are counted in: durable + 1, once mended */
     bool ready;    /* opened all the way */
-    bool unsynced;
+    bool unsynced, sync_failed;
     double synced_at, sync_cost; /* seconds */
 
     /* Reading: what the last refresh saw. */
