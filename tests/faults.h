@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -24,7 +25,8 @@ static struct {
     long after; /* calls that succeed before the one that fails */
     int error;  /* errno of it */
     bool lasting;
-    bool failed; /* it did */
+    bool failed;      /* it did */
+    const char *only; /* of files: opening those whose path ends so, and nothing else */
 } faults;
 
 static inline void faults_arm(fault_kind kind, long after, int error, bool lasting) {
@@ -42,7 +44,7 @@ static inline bool faults_disarm(void) {
 }
 
 static inline bool fault_due(fault_kind kind) {
-    if (faults.kind != kind || faults.after-- > 0) return false;
+    if (faults.kind != kind || faults.only || faults.after-- > 0) return false;
     faults.failed = true;
     faults.after = 0;
     if (!faults.lasting) faults.kind = FAULT_NONE;
@@ -99,6 +101,9 @@ int FAULT_WRAP(open)(const char *path, int flags, ...) {
     va_start(arguments, flags);
     mode_t mode = flags & O_CREAT ? (mode_t)va_arg(arguments, int) : 0;
     va_end(arguments);
+    size_t length = strlen(path), ending = faults.only ? strlen(faults.only) : 0;
+    if (ending && length >= ending && strcmp(path + length - ending, faults.only) == 0)
+        faults.only = NULL;
     return fault_due(FAULT_FILES) ? -1 : FAULT_REAL(open)(path, flags, mode);
 }
 

@@ -1,0 +1,76 @@
+/* What the system refuses while photos are read is no fault of the photos: the next run tries
+   again, and nothing that they have from before is lost. */
+#include "faults.h"
+#include "support.h"
+
+#include "features/embed.h"
+
+static char *folder;
+
+static void put_picture(const char *name, int shade) {
+    enum { SIDE = 32 };
+    char bytes[16 + SIDE * SIDE * 3];
+    int header = snprintf(bytes, sizeof bytes, "P6 %d %d 255\n", SIDE, SIDE);
+    for (int i = 0; i < SIDE * SIDE * 3; i++) bytes[header + i] = (char)((i * shade) & 127);
+    support_write(folder, name, bytes, (size_t)header + SIDE * SIDE * 3);
+}
+
+static piaa_embed_summary embed(piaa_extractor *extractor, char last[1024]) {
+    char *store = support_join(folder, "store"), *photos = support_join(folder, "photos");
+    const char *names[] = {photos};
+    piaa_error error = {0};
+    piaa_embed_summary summary = {0};
+    piaa_store *made = piaa_embed(store, extractor, names, 1, NULL, &summary, &error);
+    if (!made) fail_msg("%s", error.message);
+    last[0] = '\0';
+    for (size_t i = 0; i < piaa_store_photos(made); i++)
+        if (piaa_store_photo(made, i)->error)
+            snprintf(last, 1024, "%s", piaa_store_photo(made, i)->error);
+    piaa_store_close(made);
+    free(store);
+    free(photos);
+    return summary;
+}
+
+static void test_refused_photos(void **state) {
+    (void)state;
+    static const struct {
+        int number;
+        const char *text;
+    } errors[] = {{EMFILE, "Too many open files"}, {ENFILE, "Too many open files in system"},
+                  {EIO, "Input/output error"},     {ENOMEM, "Cannot allocate memory"},
+                  {EACCES, "Permission denied"},   {ESTALE, "Stale file handle"}};
+    piaa_error error = {0};
+    folder = support_folder();
+    char *photos = support_join(folder, "photos"), reason[1024];
+    assert_int_equal(mkdir(photos, 0700), 0);
+    put_picture("photos/a.ppm", 1);
+    piaa_model *model = piaa_model_open(PIAA_GOLDEN "/clip", &error);
+    piaa_extractor *extractor = piaa_extractor_new(model, &(piaa_request){.threads = 1}, &error);
+    if (!extractor) fail_msg("%s", error.message);
+    for (size_t i = 0; i < PIAA_COUNT(errors); i++) {
+        put_picture("photos/b.ppm", (int)i + 2); /* another one each time */
+        faults_arm(FAULT_FILES, 0, errors[i].number, false);
+        faults.only = "/b.ppm";
+        piaa_embed_summary s = embed(extractor, reason);
+        assert_true(faults_disarm());
+        assert_int_equal(s.failed, 1);
+        assert_int_equal(s.computed, i == 0);
+        if (!strstr(reason, errors[i].text)) fail_msg("%s", reason);
+        s = embed(extractor, reason);
+        assert_int_equal(s.failed, 0);
+        assert_int_equal(s.computed, 1);
+        assert_string_equal(reason, "");
+        s = embed(extractor, reason);
+        assert_int_equal(s.unchanged, 2);
+    }
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
+    support_remove(folder);
+    free(photos);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused_photos)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
