@@ -405,7 +405,8 @@ const piaa_command piaa_command_eval = {
     .notes = "The published personal protocol: people with at least 160 ratings, 200 of them "
              "drawn, each with 10 and 100 ratings to learn "
              "from and "
-             "50 to test; the same draws as the published code's for the same seed. RUN holds "
+             "50 to test; the same draws as the published code's for the same seed, as far as that "
+             "draws the same on every machine. RUN holds "
              "eval.json, predictions.csv (the published "
              "columns), users.csv, scores.csv and images.csv; docs/paper.md describes them.",
     .run = run,

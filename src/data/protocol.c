@@ -2,7 +2,9 @@
  *
  * 1. Count everybody's ratings.  Those with at least small + large + test of them are the
  *    candidates, in descending order of their counts, equal counts in order of first appearance in
- *    the file (pandas' value_counts).  Rows are counted, repeated ratings among them, or the draws
+ *    the file (value_counts of pandas 3; pandas 2, which the published code locks, sorts them
+ *    unstably, with and without AVX2 and AVX-512 in different orders, so that there is no one
+ *    published draw where it matters).  Rows are counted, repeated ratings among them, or the draws
  *    below would not be the published ones; whoever then lacks different images is left out.
  * 2. More candidates than wanted are sampled with CPython's generator from that order.  For hard
  *    users the candidates are instead those with the lowest Spearman correlation between their
@@ -42,7 +44,7 @@ typedef struct making {
     bool *hard; /* by image; NULL: every image counts */
     size_t hard_images, need;
     candidate *candidates;
-    size_t count, below, not_drawn;
+    size_t count, below, not_drawn, tied;
 } making;
 
 piaa_protocol_options piaa_protocol_defaults(void) {
@@ -184,6 +186,31 @@ static bool find_candidates(making *m) {
     return true;
 }
 
+/* Of candidates in their order, those taken from among equals of whom others are not: had the
+   equals been in another order, others would have been taken. */
+static size_t count_tied(const making *m, const bool *taken) {
+    bool hard = m->options.subset == PIAA_SUBSET_HARD_USERS;
+    size_t tied = 0;
+    for (size_t i = 0, end; i < m->count; i = end) {
+        const candidate *first = &m->candidates[i], *c = first;
+        size_t own = 0;
+        for (end = i; end < m->count; c = &m->candidates[end]) {
+            if (hard ? c->agreement != first->agreement : c->count != first->count) break;
+            own += taken[end++];
+        }
+        if (own < end - i) tied += own;
+    }
+    return tied;
+}
+
+static void say_tied(const making *m, const char *equal, const char *published) {
+    if (m->tied)
+        piaa_notices_warn(m->hooks,
+                          "%.500s: %zu of the %zu people drawn have equal %s with others who were "
+                          "not drawn: %s",
+                          m->set->where, m->tied, m->options.users, equal, published);
+}
+
 /* ----------------------------------------------------------------------------------- hard users */
 
 /* NaN where there are too few pairs or one side is constant. */
@@ -230,10 +257,16 @@ static bool take_hard_users(making *m) {
                               "mean scores for the images?",
                               m->set->where);
     qsort(m->candidates, m->count, sizeof *m->candidates, by_agreement);
-    if (m->count > m->options.users) {
-        m->not_drawn = m->count - m->options.users;
-        m->count = m->options.users;
-    }
+    if (m->count <= m->options.users) return true;
+    bool *taken = piaa_alloc(m->count, sizeof *taken, m->error);
+    if (!taken) return false;
+    for (size_t i = 0; i < m->options.users; i++) taken[i] = true;
+    m->tied = count_tied(m, taken);
+    free(taken);
+    say_tied(m, "agreement",
+             "by id the ones here come first, and the published ones may be others");
+    m->not_drawn = m->count - m->options.users;
+    m->count = m->options.users;
     return true;
 }
 
@@ -243,11 +276,18 @@ static bool sample_users(making *m) {
     if (m->count <= m->options.users) return true;
     size_t wanted = m->options.users, *drawn = piaa_alloc(wanted, sizeof *drawn, m->error);
     candidate *kept = piaa_alloc(wanted, sizeof *kept, m->error);
+    bool *taken = piaa_alloc(m->count, sizeof *taken, m->error);
     piaa_random random;
     piaa_random_seed_python(&random, m->options.seed);
-    bool ok = drawn && kept && piaa_random_sample(&random, m->count, wanted, drawn, m->error);
-    for (size_t i = 0; ok && i < wanted; i++) kept[i] = m->candidates[drawn[i]];
+    bool ok =
+        drawn && kept && taken && piaa_random_sample(&random, m->count, wanted, drawn, m->error);
+    for (size_t i = 0; ok && i < wanted; i++) {
+        kept[i] = m->candidates[drawn[i]];
+        taken[drawn[i]] = true;
+    }
+    if (ok) m->tied = count_tied(m, taken);
     free(drawn);
+    free(taken);
     if (!ok) {
         free(kept);
         return false;
@@ -256,6 +296,9 @@ static bool sample_users(making *m) {
     m->candidates = kept;
     m->not_drawn = m->count - wanted;
     m->count = wanted;
+    say_tied(m, "numbers of ratings",
+             "which of them the published code draws depends on the processor, and here on the "
+             "order of the file");
     return true;
 }
 
@@ -294,6 +337,7 @@ static piaa_protocol *deal(making *m) {
         *made = (piaa_protocol){.options = m->options,
                                 .below = m->below,
                                 .not_drawn = m->not_drawn,
+                                .tied = m->tied,
                                 .hard_images = m->hard_images};
         made->users = piaa_alloc(m->count, sizeof *made->users, m->error);
         made->order = piaa_alloc(m->count, m->need * sizeof *made->order, m->error);

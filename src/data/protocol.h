@@ -39,6 +39,8 @@ typedef struct piaa_protocol {
     size_t below;       /* people left out because they have too few ratings (or, of hard users, no
                            agreement) */
     size_t not_drawn;   /* people who have enough and were not drawn */
+    size_t tied;        /* people drawn from among equals of whom others were not: not the published
+                           ones everywhere */
     size_t hard_images; /* that made the subset */
     size_t *order;      /* memory of the lists */
 } piaa_protocol;
@@ -46,13 +48,14 @@ typedef struct piaa_protocol {
 /*
  * Users who rated at least small + large + test images, sampled where there are more than
  * options->users, each with shuffled ratings, of which the first `small`, the next `large` and the
- * next `test` are taken: the published splits for the same seed, to the last image. Ratings of
+ * next `test` are taken: the published splits for the same seed, to the last image, where no one is
+ * `tied`.  Ratings of
  * missing images take part, so that a missing file changes nothing else; leave them out where they
  * are used (image.missing).  Of an image that a person rated more than once only the rating drawn
  * first is used, so that none is learnt from and predicted.
  *
- * Who is left out is told to hooks->warn in one line.  options may be NULL.  Fails (PIAA_MISMATCH)
- * where nobody is left.
+ * Who is left out is told to hooks->warn in one line, and how many are tied in another.  options
+ * may be NULL.  Fails (PIAA_MISMATCH) where nobody is left.
  */
 piaa_protocol *piaa_protocol_make(const piaa_dataset *set, const piaa_protocol_options *options,
                                   const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;

@@ -112,6 +112,13 @@ static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
              piaa_run_value(run, "counts.below"), piaa_run_value(run, "counts.not_drawn"),
              piaa_run_value(run, "config.seed"));
     if (!entry(out, "People", words, error)) return false;
+    if (piaa_run_value(run, "counts.tied") > 0) {
+        snprintf(words, sizeof words,
+                 "%.0f people were drawn from among equals of whom others were not; which of them "
+                 "the published code draws may depend on the processor",
+                 piaa_run_value(run, "counts.tied"));
+        if (!entry(out, "Ties", words, error)) return false;
+    }
     bool small = false, large = false;
     for (size_t i = 0; i < run->outcome_count; i++) {
         if (strcmp(run->outcomes[i].support, "small") == 0)

@@ -24,6 +24,7 @@ typedef struct drawing {
     const piaa_run *run;
     size_t number;
     piaa_plot *plot;
+    size_t marks; /* numbers of it that are drawn */
     piaa_error *error;
     bool ok;
 } drawing;
@@ -32,6 +33,7 @@ static void begin(drawing *d, const char *name, int height, const char *title) {
     d->ok = d->ok && piaa_grow(&d->plots->items, &d->plots->capacity, d->plots->count + 1,
                                sizeof *d->plots->items, d->error);
     if (!d->ok) return;
+    d->marks = 0;
     d->plot = &d->plots->items[d->plots->count++];
     *d->plot = (piaa_plot){.width = WIDTH, .height = height};
     d->ok = (d->plot->name = piaa_format(d->error, "%zu-%s", d->number, name)) &&
@@ -66,6 +68,12 @@ static void csv(drawing *d, const char *format, ...) {
     va_end(arguments);
 }
 
+/* What stands where a figure would, of which gnuplot says that it cannot be drawn. */
+static const char nothing[] =
+    "unset border\nunset tics\nunset key\nset xrange [0:1]\nset yrange [0:1]\nset label "
+    "'undefined' at 0.5,0.5 center tc rgb '#030303'\nplot NaN notitle\n";
+
+/* Ends a figure.  Of one without a number the words stay, and say so. */
 static void caption(drawing *d, const char *format, ...) {
     if (!d->ok) return;
     piaa_text text = {0};
@@ -73,6 +81,12 @@ static void caption(drawing *d, const char *format, ...) {
     va_start(arguments, format);
     format_into(d, &text, format, arguments);
     va_end(arguments);
+    d->plot->caption = text.data;
+    if (d->marks || !d->ok) return;
+    piaa_text *words = &d->plot->script;
+    words->length = 0;
+    d->ok = piaa_text_add(words, nothing, sizeof nothing - 1, d->error) &&
+            piaa_text_format(&text, d->error, " It is undefined: there is no number to draw.");
     d->plot->caption = text.data;
 }
 
@@ -95,13 +109,14 @@ static void field(drawing *d, const char *text) {
 
 /* A comma and a number, or nothing for NaN. */
 static void value(drawing *d, double number) {
-    char digits[32] = "";
-    if (isfinite(number)) piaa_report_digits(number, digits);
+    char digits[32];
+    piaa_report_digits(number, digits);
     csv(d, ",%s", digits);
 }
 
 /* A blank and a number as gnuplot reads it. */
 static void datum(drawing *d, double number) {
+    d->marks += isfinite(number);
     if (isfinite(number))
         script(d, " %.7g", number);
     else
@@ -344,8 +359,7 @@ static void heat(drawing *d, const axis *a) {
         for (double x = 0; column < a->count; x++) {
             bool gap = a->x[column] > x;
             double cell = gap ? NAN : rho[a->order[column] * run->target_count + t];
-            if (cell < low) low = cell;
-            if (cell > high) high = cell;
+            if (isfinite(cell)) low = fmin(low, cell), high = fmax(high, cell);
             datum(d, cell);
             column += !gap;
         }
@@ -370,7 +384,7 @@ static void heat(drawing *d, const axis *a) {
                "no defined correlation.");
 }
 
-/* Range of both coordinates with a margin. */
+/* Range of both coordinates with a margin, of a single point too. */
 static void square(drawing *d, const piaa_run_pair *pairs, size_t count) {
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < count; i++) {
@@ -378,7 +392,8 @@ static void square(drawing *d, const piaa_run_pair *pairs, size_t count) {
         low = fmin(low, fmin(pairs[i].x, pairs[i].y));
         high = fmax(high, fmax(pairs[i].x, pairs[i].y));
     }
-    double margin = (high - low) * 0.03 + 1e-9;
+    double margin = fmax((high - low) * 0.03, fmax(fabs(low), fabs(high)) * 1e-3);
+    if (!(margin > 0)) margin = 1;
     script(d, "set xrange [%.6g:%.6g]\nset yrange [%.6g:%.6g]\n", low - margin, high + margin,
            low - margin, high + margin);
 }
@@ -390,12 +405,13 @@ static void points(drawing *d, const char *x_name, const char *y_name, const pia
     csv(d, "%s,%s\n", x_name, y_name);
     script(d, "$d << EOD\n");
     for (size_t i = 0; d->ok && i < count; i++) {
-        char x[32] = "", y[32] = "";
+        char x[32], y[32];
         piaa_report_digits(pairs[i].x, x);
         piaa_report_digits(pairs[i].y, y);
         csv(d, "%s,%s\n", x, y);
-        if (i % step == 0 && isfinite(pairs[i].x) && isfinite(pairs[i].y))
-            script(d, "%.6g %.6g\n", pairs[i].x, pairs[i].y);
+        if (i % step || !isfinite(pairs[i].x) || !isfinite(pairs[i].y)) continue;
+        script(d, "%.6g %.6g\n", pairs[i].x, pairs[i].y);
+        d->marks++;
     }
     script(d, "EOD\n");
 }
@@ -409,7 +425,6 @@ static const char *thinned(size_t count, char out[64]) {
 
 static void scatter(drawing *d) {
     const piaa_run *run = d->run;
-    if (!run->scatter_count) return;
     char some[64];
     begin(d, "scatter", 440, "Predicted and true");
     points(d, "true", "predicted", run->scatter, run->scatter_count);
@@ -424,7 +439,8 @@ static void scatter(drawing *d) {
     caption(d,
             "Predicted against true score (%s); on the dashed line both are equal. %zu "
             "predictions.%s%s",
-            run->scatter_of, run->scatter_count, thinned(run->scatter_count, some),
+            run->scatter_of ? run->scatter_of : "no layer is the best", run->scatter_count,
+            thinned(run->scatter_count, some),
             run->eval ? " Of all methods and layers, the one with the highest mean correlation."
                       : "");
 }
@@ -507,6 +523,7 @@ static void changes(drawing *d) {
             value(d, run->changes[c].size[best * run->target_count + t]);
         csv(d, "\n");
     }
+    double most = 0;
     for (size_t c = 0; d->ok && c < run->change_count; c++) {
         script(d, "$c%zu << EOD\n", c);
         for (size_t t = 0; t < run->target_count; t++) {
@@ -514,18 +531,20 @@ static void changes(drawing *d) {
             double thick = 0.7 / (double)run->change_count,
                    top = (double)t - 0.35 + thick * (double)c;
             double size = run->changes[c].size[best * run->target_count + t];
-            if (isfinite(size))
-                script(d, "%.6g %g 0 %.6g %g %g\n", size, top + thick / 2, size, top + thick * 0.04,
-                       top + thick * 0.96);
+            if (!isfinite(size)) continue;
+            script(d, "%.6g %g 0 %.6g %g %g\n", size, top + thick / 2, size, top + thick * 0.04,
+                   top + thick * 0.96);
+            d->marks++;
+            most = fmax(most, size);
         }
         script(d, "EOD\n");
     }
     script(d,
-           "set border 2\nset xrange [0:*]\nset yrange [%g:-0.6]\nset style fill solid 1 "
+           "set border 2\nset xrange [0:%s]\nset yrange [%g:-0.6]\nset style fill solid 1 "
            "noborder\nset grid xtics lt 1 lc rgb '#020202'\n"
            "set key above samplen 1.2\nset xlabel 'shift, in standard deviations of the "
            "labels'\nset ytics scale 0 (",
-           (double)run->target_count - 0.4);
+           most > 0 ? "*" : "1", (double)run->target_count - 0.4);
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
         script(d, "%s", t ? "," : "");
         quoted_tic(d, target_label(run->targets[t]));
@@ -585,12 +604,13 @@ static void methods(drawing *d) {
     const piaa_run *run = d->run;
     if (run->outcome_count > MOST_ROWS || run->outcome_count < 2) return;
     bool both = has_two_supports(run);
+    size_t without = 0; /* an interval */
     double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < run->outcome_count; i++) {
-        low = fmin(low, run->outcomes[i].spearman.low); /* fmin and fmax pass over NaN */
-        high = fmax(high, run->outcomes[i].spearman.high);
+        const piaa_run_mean *mean = &run->outcomes[i].spearman;
+        low = fmin(low, fmin(mean->mean, mean->low)); /* fmin and fmax pass over NaN */
+        high = fmax(high, fmax(mean->mean, mean->high));
     }
-    if (!(high >= low)) return;
     begin(d, "methods", 90 + 24 * (int)run->outcome_count, "Methods");
     csv(d, "method,source,support_set,spearman,low,high\n");
     script(d, "$d << EOD\n");
@@ -602,9 +622,12 @@ static void methods(drawing *d) {
         value(d, o->spearman.low);
         value(d, o->spearman.high);
         csv(d, "\n");
-        if (isfinite(o->spearman.mean))
-            script(d, "%.6g %zu %.6g %.6g\n", o->spearman.mean, i, o->spearman.low,
-                   o->spearman.high);
+        if (!isfinite(o->spearman.mean)) continue;
+        bool bar = isfinite(o->spearman.low) && isfinite(o->spearman.high);
+        script(d, "%.6g %zu %.6g %.6g\n", o->spearman.mean, i,
+               bar ? o->spearman.low : o->spearman.mean, bar ? o->spearman.high : o->spearman.mean);
+        d->marks++;
+        without += !bar;
     }
     script(
         d,
@@ -628,8 +651,8 @@ static void methods(drawing *d) {
     script(d, ")\nplot $d using 1:2:3:4 with xerrorbars pt 7 ps 0.55 lw 1.6 lc rgb '#0a0001'\n");
     caption(d,
             "Mean over people of Spearman's correlation between a person's scores and the "
-            "predictions, with 95 %% bootstrap intervals%s. An "
-            "undefined correlation counts as 0.",
+            "predictions, with 95 %% intervals%s%s. An undefined correlation counts as 0.",
+            without ? " (undefined where a dot has no bar)" : "",
             both ? "; the number is that of the ratings learned from" : "");
 }
 
@@ -707,7 +730,7 @@ static void personal_layers(drawing *d) {
         script(d, "\n");
         caption(d,
                 "Mean over people of Spearman's correlation, layer by layer; the band is the 95 %% "
-                "bootstrap interval. Layers at which "
+                "interval. Layers at which "
                 "nobody's correlation is defined are left out. %s.",
                 pools_in_words);
     }
@@ -778,6 +801,7 @@ static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_ou
         value(d, gains[i].value);
         csv(d, "\n");
         script(d, "%zu %.6g\n", i + 1, gains[i].value);
+        d->marks++;
         better += gains[i].value > 0;
         worse += gains[i].value < 0;
     }
@@ -788,7 +812,7 @@ static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_ou
            "xlabel 'people, from most to least "
            "improvement'\n"
            "set ylabel 'difference of Spearman''s correlation'\n"
-           "plot $d using 1:($2 > 0 ? $2 : NaN) with boxes lc rgb '#0a0001', $d using 1:($2 < 0 ? "
+           "plot $d using 1:($2 >= 0 ? $2 : NaN) with boxes lc rgb '#0a0001', $d using 1:($2 < 0 ? "
            "$2 : NaN) with boxes lc rgb '#0a0002'\n",
            (double)count + 0.7);
     caption(d,

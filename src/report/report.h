@@ -17,7 +17,8 @@ bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) PI
 /* JSON knows UTF-8 only and file names need not be: what is not UTF-8 becomes U+FFFD.  NULL where
    memory is out. */
 cJSON *piaa_report_string(const char *text);
-/* The fewest of 15 to 17 digits that read back as the same number, with a point in every locale. */
+/* The fewest of 15 to 17 digits that read back as the same number, with a point in every locale; ""
+   for NaN and infinity. */
 void piaa_report_digits(double value, char out[32]);
 /* A number with such digits; null for NaN. */
 cJSON *piaa_report_number(double value);

@@ -3,6 +3,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "linear/people.h"
 #include "report/report.h"
 
 #include <dirent.h>
@@ -317,8 +318,8 @@ static bool add_outcome(cJSON *list, const piaa_run_eval *eval, size_t i) {
 }
 
 static bool add_digits(piaa_text *text, double value, piaa_error *error) {
-    char digits[32] = "";
-    if (isfinite(value)) piaa_report_digits(value, digits);
+    char digits[32];
+    piaa_report_digits(value, digits);
     return piaa_text_format(text, error, ",%s", digits);
 }
 
@@ -436,6 +437,7 @@ bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const 
         !write_images(folder, about->set, error))
         return false;
     cJSON *config, *root = begin("piaa-eval", about, &config, error), *counts = NULL, *list = NULL;
+    bool many = protocol->count >= PIAA_PEOPLE_MANY;
     bool ok =
         root && add_number(config, "seed", options->seed) &&
         add_text(config, "users", options->subset == PIAA_SUBSET_HARD_USERS ? "hard" : "all") &&
@@ -445,11 +447,14 @@ bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const 
         add_number(config, "large", (double)options->large) &&
         add_number(config, "test", (double)options->test) &&
         add_number(config, "draws", PIAA_BOOTSTRAP_DRAWS) &&
+        add_text(config, "intervals", many ? "bootstrap" : "Student's and Hall's") &&
+        add_text(config, "p_values", many ? "paired bootstrap" : "sign-flip") &&
         (!eval->baseline || add_text(config, "baseline", eval->baseline)) &&
         (counts = add_object(root, "counts")) != NULL &&
         add_number(counts, "users", (double)protocol->count) &&
         add_number(counts, "below", (double)protocol->below) &&
         add_number(counts, "not_drawn", (double)protocol->not_drawn) &&
+        add_number(counts, "tied", (double)protocol->tied) &&
         add_number(counts, "hard_images", (double)protocol->hard_images) &&
         (list = cJSON_AddArrayToObject(root, "outcomes")) != NULL;
     for (size_t i = 0; ok && i < eval->personal->count; i++) ok = add_outcome(list, eval, i);

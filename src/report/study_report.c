@@ -2,6 +2,7 @@
 #include "report/study.h"
 
 #include "base/file.h"
+#include "data/notices.h"
 #include "report/gnuplot.h"
 
 #include <errno.h>
@@ -32,14 +33,29 @@ static bool make_part(piaa_study_part *part, const char *folder, size_t number, 
            piaa_plots_make(&part->plots, part->run, number, error);
 }
 
+/* What gnuplot cannot draw costs its figure, not the page. */
+static bool draw(piaa_plot *plot, const piaa_hooks *hooks, piaa_error *error) {
+    piaa_error own = {0};
+    if (piaa_plot_draw(plot, &own)) return true;
+    if (own.code != PIAA_FORMAT) return piaa_error_set(error, own.code, "%s", own.message);
+    plot->page.length = plot->own.length = 0;
+    char *words = plot->caption;
+    plot->caption = piaa_format(error, "%s It could not be drawn.", words);
+    free(words);
+    if (!plot->caption) return false;
+    piaa_notices_warn(hooks, "%.700s, %.80s: the report has its data alone", own.message,
+                      plot->name);
+    return true;
+}
+
 static bool draw_and_write(piaa_plots *plots, const char *folder, bool drawn,
                            const piaa_hooks *hooks, piaa_error *error) {
     for (size_t i = 0; i < plots->count; i++) {
         piaa_plot *plot = &plots->items[i];
         if (hooks && hooks->progress)
             hooks->progress(hooks->user, "drawing figures", (int64_t)i, (int64_t)plots->count);
-        if ((drawn && (!piaa_plot_draw(plot, error) ||
-                       !write_in(folder, plot->name, ".svg", &plot->own, error))) ||
+        if ((drawn && !draw(plot, hooks, error)) ||
+            (plot->own.length && !write_in(folder, plot->name, ".svg", &plot->own, error)) ||
             !write_in(folder, plot->name, ".csv", &plot->csv, error))
             return false;
     }

@@ -47,17 +47,24 @@ static bool set(piaa_table *table, size_t row, size_t column, const char *text, 
 }
 
 static void print_number(double value, char out[CELL]) {
-    if (isfinite(value))
-        snprintf(out, CELL, "%.3f", value);
-    else
+    const char *format = fabs(value) < 1e6 ? "%.3f" : "%.3e";
+    if (!isfinite(value))
         snprintf(out, CELL, "undefined");
+    else
+        snprintf(out, CELL, format, fabs(value) < 0.0005 ? 0 : value); /* not "-0.000" */
 }
 
 static void print_mean(const piaa_run_mean *mean, char out[CELL]) {
-    if (isfinite(mean->low) && isfinite(mean->mean))
-        snprintf(out, CELL, "%.3f [%.3f, %.3f]", mean->mean, mean->low, mean->high);
+    char number[CELL], low[CELL], high[CELL];
+    print_number(mean->mean, number);
+    print_number(mean->low, low);
+    print_number(mean->high, high);
+    if (!isfinite(mean->mean))
+        snprintf(out, CELL, "undefined");
+    else if (!isfinite(mean->low) || !isfinite(mean->high))
+        snprintf(out, CELL, "%.20s [undefined]", number);
     else
-        print_number(mean->mean, out);
+        snprintf(out, CELL, "%.20s [%.20s, %.20s]", number, low, high);
 }
 
 static void print_p(double p, char out[CELL]) {
@@ -145,9 +152,10 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
                 piaa_run_source_label(run->sources[s].pool, run->sources[s].layer,
                                       run->sources[s].name, label);
                 double rho = run->figures[part][0][at];
-                if (isfinite(rho)) snprintf(cell, sizeof cell, "%.3f (%s)", rho, label);
+                char figure[CELL];
+                print_number(rho, figure);
+                if (isfinite(rho)) snprintf(cell, sizeof cell, "%.20s (%s)", figure, label);
                 if (c == count) {
-                    char figure[CELL];
                     print_number(run->figures[part][1][at], figure);
                     ok = set(table, t, (size_t)columns - 2, figure, error);
                     print_number(run->figures[part][2][at], figure);
@@ -181,13 +189,18 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
                                          "Undefined", "R²",       "RMSE"};
     static const char *const against[] = {"Method",     "Features", "Ratings", "Difference",
                                           "Better for", "p",        "p (Holm)"};
-    char note[320];
+    char note[400];
+    bool missing = false; /* an interval */
+    for (size_t i = 0; i < run->outcome_count; i++)
+        missing = missing || !isfinite(run->outcomes[i].spearman.low);
     snprintf(note, sizeof note,
-             "Means over %.0f people with 95 %% bootstrap intervals. An undefined correlation "
-             "(constant scores or predictions) counts as 0 "
-             "in the "
-             "mean; the column says for how many people.",
-             piaa_run_value(run, "counts.users"));
+             "Means over %.0f people with 95 %% intervals (%.40s)%s. An undefined correlation "
+             "(constant scores or predictions) counts as 0 in the mean; the column says for how "
+             "many people.",
+             piaa_run_value(run, "counts.users"),
+             piaa_run_text(run, "config.intervals", "bootstrap"),
+             missing ? ", which fewer than three people, or people who do not differ, do not allow"
+                     : "");
     piaa_table *table =
         add_table(tables, run->outcome_count, header, PIAA_COUNT(header), "Methods", note, error);
     bool ok = table != NULL;
@@ -206,10 +219,11 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
     }
     if (!ok || !compared) return ok;
     snprintf(note, sizeof note,
-             "Difference of the mean Spearman correlation from %.100s, people resampled in pairs; "
-             "two-sided p-values, the last column corrected "
-             "for %zu comparison%s (Holm).",
-             piaa_run_text(run, "config.baseline", ""), compared, compared == 1 ? "" : "s");
+             "Difference of the mean Spearman correlation from %.100s; two-sided p-values (%.40s), "
+             "the last column corrected for %zu comparison%s (Holm).",
+             piaa_run_text(run, "config.baseline", ""),
+             piaa_run_text(run, "config.p_values", "paired bootstrap"), compared,
+             compared == 1 ? "" : "s");
     table = add_table(tables, compared, against, PIAA_COUNT(against), "Against the baseline", note,
                       error);
     ok = table != NULL;

@@ -46,7 +46,8 @@ static void use_point(char *number) {
 }
 
 void piaa_report_digits(double value, char out[32]) {
-    for (int digits = 15; digits <= 17; digits++) {
+    out[0] = '\0';
+    for (int digits = 15; isfinite(value) && digits <= 17; digits++) {
         snprintf(out, 32, "%.*g", digits, value);
         if (strtod(out, NULL) == value) break;
     }

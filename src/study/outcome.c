@@ -1,6 +1,8 @@
 /* Figures of one method over people, and methods compared.  The CSV form is in outcome_csv.c. */
 #include "study/outcome.h"
 
+#include "linear/people.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,6 +51,15 @@ double piaa_outcome_figure(const piaa_outcome_user *user, piaa_figure figure) {
 
 enum { FIGURES = PIAA_FIGURE_RMSE + 1 };
 
+/* An interval of few people does not know that a figure has bounds. */
+static void keep_within(piaa_interval *interval, double least, double most) {
+    if (isnan(interval->low)) return;
+    interval->low = fmax(interval->low, least);
+    interval->high = fmin(interval->high, most);
+}
+
+static const double least_of[FIGURES] = {-1, -INFINITY, 0}, most_of[FIGURES] = {1, 1, INFINITY};
+
 static bool average(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error *error) {
     piaa_outcome_mean *means[FIGURES] = {&outcome->spearman, &outcome->r2, &outcome->rmse};
     size_t n = outcome->user_count - outcome->without;
@@ -66,12 +77,14 @@ static bool average(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error 
         }
         means[figure]->undefined = n - defined;
         ok = defined == n ||
-             piaa_bootstrap_mean(good, defined, draws, seed, &means[figure]->defined, error);
+             piaa_people_means(good, 1, defined, draws, seed, &means[figure]->defined, error);
     }
-    ok = ok && piaa_bootstrap_means(lists, FIGURES, n, draws, seed, all, error);
+    ok = ok && piaa_people_means(lists, FIGURES, n, draws, seed, all, error);
     for (int figure = 0; ok && figure < FIGURES; figure++) {
         means[figure]->all = all[figure];
         if (!means[figure]->undefined) means[figure]->defined = all[figure];
+        keep_within(&means[figure]->all, least_of[figure], most_of[figure]);
+        keep_within(&means[figure]->defined, least_of[figure], most_of[figure]);
     }
     free(lists);
     return ok;
@@ -134,7 +147,11 @@ static bool compare(const piaa_outcome *method, const piaa_outcome *baseline, pi
                                                   : a[out->users] > b[out->users];
         out->users++;
     }
-    return piaa_bootstrap_paired(a, b, out->users, draws, seed, &out->difference, &out->p, error);
+    if (!piaa_people_compare(a, b, out->users, draws, seed, &out->difference, &out->p, error))
+        return false;
+    double width = most_of[figure] - least_of[figure];
+    keep_within(&out->difference, -width, width);
+    return true;
 }
 
 bool piaa_outcomes_compare(const piaa_outcome *const *outcomes, size_t count, size_t baseline,

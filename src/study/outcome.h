@@ -28,7 +28,7 @@ typedef struct piaa_outcome_user {
     piaa_agreement figures;
 } piaa_outcome_user;
 
-/* A figure's mean over people, with its 95 % bootstrap interval. */
+/* A figure's mean over people, with its 95 % interval (linear/people.h). */
 typedef struct piaa_outcome_mean {
     piaa_interval all;     /* people whose figure is undefined count as 0 */
     piaa_interval defined; /* they are left out */
@@ -74,8 +74,8 @@ typedef struct piaa_comparison {
     size_t users;
     size_t better;            /* people for whom the method is better than the baseline */
     piaa_interval difference; /* method - baseline */
-    double p, p_holm; /* two-sided paired bootstrap; corrected for all comparisons of this call. NaN
-                         for the baseline itself */
+    double p, p_holm; /* two-sided (linear/people.h); corrected for all comparisons of this call.
+                         NaN for the baseline itself */
 } piaa_comparison;
 
 /* out[count]. */

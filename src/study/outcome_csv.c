@@ -15,8 +15,10 @@ static void print_score(double value, char out[40]) {
     if (!isnan(value)) snprintf(out, 40, "%.15g", value);
 }
 
+/* Nothing where it is not a float32's number. */
 static void print_prediction(float value, char out[40]) {
-    for (int digits = 1; digits <= 9; digits++) {
+    out[0] = '\0';
+    for (int digits = 1; isfinite(value) && digits <= 9; digits++) {
         snprintf(out, 40, "%.*g", digits, (double)value);
         if (strtof(out, NULL) == value) return;
     }

@@ -235,6 +235,89 @@ static void order_of_rows_changes_the_deal_alone(void **state) {
     support_remove(folder);
 }
 
+/* People a, b, … with so many ratings each; first in the file from the left or from the right. */
+static void write_counts(const char *folder, const char *counts, bool backwards) {
+    piaa_text rows = {0};
+    int people = (int)strlen(counts);
+    assert_true(piaa_text_format(&rows, NULL, "user,path,score\n"));
+    for (int k = 0; k < people; k++) {
+        int p = backwards ? people - 1 - k : k;
+        for (int i = 0; i < counts[p] - '0'; i++)
+            assert_true(
+                piaa_text_format(&rows, NULL, "%c,img%d.jpg,%d\n", 'a' + p, i, 1 + (i + p) % 5));
+    }
+    put(folder, "r.csv", rows.data);
+    free(rows.data);
+}
+
+/* CPython's random.Random(42).sample(range(6), 3) is [5, 0, 4]: the first, the fifth and the last
+   in descending order of counts. */
+static void ties_that_decide_who_is_drawn_are_said(void **state) {
+    PIAA_UNUSED(state);
+    static const struct {
+        const char *counts;
+        size_t tied;
+    } cases[] = {{"987654", 0}, /* no two are equal */
+                 {"987644", 0}, /* both of the equal are drawn */
+                 {"988744", 0}, /* none of those with 8, both with 4 */
+                 {"998744", 1}, /* one of those with 9 */
+                 {"987444", 2}, /* two of those with 4 */
+                 {"994444", 3}, {"888888", 3}};
+    char *folder = support_folder();
+    piaa_protocol_options options = piaa_protocol_defaults();
+    options.small = 1, options.large = 1, options.test = 1, options.users = 3;
+    for (size_t c = 0; c < PIAA_COUNT(cases); c++) {
+        char drawn[2][4] = {"", ""};
+        for (int backwards = 0; backwards < 2; backwards++) {
+            heard h;
+            piaa_dataset *set;
+            piaa_error error = {0};
+            write_counts(folder, cases[c].counts, backwards);
+            piaa_protocol *made = make(folder, &set, &h, &options, &error);
+            if (!made) fail_msg("%s", error.message);
+            assert_int_equal(made->count, 3);
+            for (size_t u = 0; u < 3; u++)
+                drawn[backwards][u] = set->users[made->users[u].user].id[0];
+            assert_int_equal(made->tied, cases[c].tied);
+            assert_int_equal(h.lines, cases[c].tied > 0);
+            if (cases[c].tied)
+                expect_heard(&h, "of the 3 people drawn have equal numbers of ratings");
+            piaa_protocol_free(made);
+            piaa_dataset_close(set);
+            hear_nothing_more(&h);
+        }
+        if (!cases[c].tied) assert_string_equal(drawn[0], drawn[1]);
+    }
+    support_remove(folder);
+}
+
+/* Everybody agrees with the mean to the same degree. */
+static void ties_among_hard_users_are_said(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder();
+    heard h;
+    piaa_dataset *set;
+    piaa_error error = {0};
+    piaa_protocol_options options = piaa_protocol_defaults();
+    options.small = 1, options.large = 1, options.test = 1, options.subset = PIAA_SUBSET_HARD_USERS;
+    options.least_shared = 2;
+    put(folder, "r.csv",
+        "user,path,score\nb,x,1\nb,y,2\nb,z,3\na,x,1\na,y,2\na,z,3\nc,x,2\nc,y,3\nc,z,4\n");
+    for (options.users = 1; options.users < 4; options.users++) {
+        piaa_protocol *made = make(folder, &set, &h, &options, &error);
+        if (!made) fail_msg("%s", error.message);
+        assert_int_equal(made->count, options.users);
+        assert_int_equal(made->tied, options.users < 3 ? options.users : 0);
+        assert_int_equal(h.lines, options.users < 3);
+        if (options.users < 3) expect_heard(&h, "have equal agreement with others");
+        assert_string_equal(set->users[made->users[0].user].id, "a");
+        piaa_protocol_free(made);
+        piaa_dataset_close(set);
+        hear_nothing_more(&h);
+    }
+    support_remove(folder);
+}
+
 static void no_image_is_learnt_from_and_predicted(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder();
@@ -340,6 +423,8 @@ int main(void) {
         cmocka_unit_test(equals_the_published_hard_images),
         cmocka_unit_test(equals_the_published_test_images),
         cmocka_unit_test(order_of_rows_changes_the_deal_alone),
+        cmocka_unit_test(ties_that_decide_who_is_drawn_are_said),
+        cmocka_unit_test(ties_among_hard_users_are_said),
         cmocka_unit_test(no_image_is_learnt_from_and_predicted),
         cmocka_unit_test(numbers_are_sorted_as_numbers),
         cmocka_unit_test(says_why_nobody_is_left),

@@ -83,6 +83,35 @@ static void methods_are_compared_over_common_people(void **state) {
     for (int i = 0; i < 3; i++) piaa_outcome_free(all[i]);
 }
 
+/* What one to three people allow to be said; and no interval leaves what a figure can be. */
+static void few_people_are_not_taken_for_many(void **state) {
+    PIAA_UNUSED(state);
+    static const double right[3][4] = {{1, 2, 3, 4}, {1, 2, 4, 3}, {4, 3, 2, 1}},
+                        wrong[3][4] = {{4, 3, 2, 1}, {4, 3, 2, 1}, {1, 2, 3, 4}},
+                        truth[3][4] = {{1, 2, 3, 4}, {1, 2, 3, 4}, {4, 3, 2, 1}};
+    for (size_t n = 1; n <= 3; n++) {
+        piaa_error error = {0};
+        piaa_outcome *both[2] = {outcome("wrong", wrong, truth, n),
+                                 outcome("right", right, truth, n)};
+        piaa_comparison out[2];
+        assert_true(piaa_outcomes_compare((const piaa_outcome *const *)both, 2, 0,
+                                          PIAA_FIGURE_SPEARMAN, 500, 1, out, &error));
+        assert_int_equal(out[1].users, n);
+        assert_int_equal(out[1].better, n);
+        assert_true(out[1].p == fmin(1, 2 * pow(0.5, (double)n)) && out[1].p_holm == out[1].p);
+        const piaa_outcome_mean *mean = &both[1]->spearman;
+        assert_true(isnan(mean->all.low) == (n < 3) && isnan(mean->all.high) == (n < 3));
+        assert_true(isnan(both[1]->rmse.all.low) == (n < 3));
+        assert_true(isnan(out[1].difference.low) == (n < 3));
+        if (n == 3) { /* 1, 0.8 and 1: their interval would end at 1.2 */
+            assert_true(mean->all.low < 14.0 / 15 && mean->all.high == 1);
+            assert_true(mean->defined.high == 1 && both[1]->rmse.all.low == 0);
+            assert_true(both[1]->r2.all.high == 1 && out[1].difference.high == 2);
+        }
+        for (int i = 0; i < 2; i++) piaa_outcome_free(both[i]);
+    }
+}
+
 static void csv_fields_are_quoted_and_numbers_short(void **state) {
     PIAA_UNUSED(state);
     piaa_error error = {0};
@@ -162,6 +191,7 @@ int main(void) {
         cmocka_unit_test(undefined_people_are_counted_and_shown_twice),
         cmocka_unit_test(rows_without_a_prediction_go),
         cmocka_unit_test(methods_are_compared_over_common_people),
+        cmocka_unit_test(few_people_are_not_taken_for_many),
         cmocka_unit_test(csv_fields_are_quoted_and_numbers_short),
         cmocka_unit_test(every_job_runs_once),
         cmocka_unit_test(the_first_failure_is_told),
