@@ -91,40 +91,36 @@ static void *clip_declare(const void *config, piaa_resident *r, const piaa_plan 
     const piaa_vit *v = &c->vit;
     clip_weights *w = piaa_alloc(1, sizeof *w, error);
     if (!w) return NULL;
-    piaa_vit_declare(v, r, plan->vision_blocks, &w->vit, error);
-    w->pre_w =
-        piaa_vit_vector(v, r, error, "pre_layrnorm.weight", v->width); /* spelled so in the files */
-    w->pre_b = piaa_vit_vector(v, r, error, "pre_layrnorm.bias", v->width);
+    piaa_vit_declare(v, r, plan->vision_blocks, &w->vit);
+    /* spelled so in the files */
+    w->pre_w = piaa_resident_vector(r, v->prefix, "pre_layrnorm.weight", v->width);
+    w->pre_b = piaa_resident_vector(r, v->prefix, "pre_layrnorm.bias", v->width);
     if (plan->pooled || plan->projected) {
-        w->post_w = piaa_vit_vector(v, r, error, "post_layernorm.weight", v->width);
-        w->post_b = piaa_vit_vector(v, r, error, "post_layernorm.bias", v->width);
+        w->post_w = piaa_resident_vector(r, v->prefix, "post_layernorm.weight", v->width);
+        w->post_b = piaa_resident_vector(r, v->prefix, "post_layernorm.bias", v->width);
     }
     if (plan->projected)
-        w->projection = piaa_resident_matrix(r, error, "visual_projection.weight", 1,
-                                             (int64_t[]){c->projection}, v->width);
-    if (error->code == PIAA_OK) return w;
-    free(w);
-    return NULL;
+        w->projection =
+            piaa_resident_matrix(r, "", "visual_projection.weight", c->projection, v->width);
+    return w;
 }
 
-static bool clip_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
-                       piaa_graph *graph, piaa_error *error) {
-    PIAA_UNUSED(error);
+static void clip_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
+                       piaa_graph *graph) {
     const clip_config *c = config;
     const clip_weights *w = weights;
-    piaa_graph_limit(graph, c->vit.width / c->vit.heads);
-    struct ggml_tensor *x = piaa_vit_embed(&c->vit, &w->vit, piaa_vit_input_patches(input), graph);
-    x = piaa_vit_run(&c->vit, &w->vit,
-                     piaa_graph_layer_norm(graph, x, w->pre_w, w->pre_b, c->vit.eps, false), plan,
-                     true, graph);
-    if (!plan->pooled && !plan->projected) return true;
-    x = piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->post_w, w->post_b, c->vit.eps,
-                              false);
+    const piaa_vit *v = &c->vit;
+    piaa_graph_limit(graph, v->width / v->heads);
+    struct ggml_tensor *x =
+        piaa_vit_embed(v, &w->vit, piaa_vit_input_patches(input), &v->grid, graph);
+    x = piaa_graph_layer_norm(graph, x, w->pre_w, w->pre_b, v->eps, false);
+    x = piaa_vit_run(v, &w->vit, x, &v->grid, plan, true, NULL, graph);
+    if (!plan->pooled && !plan->projected) return;
+    x = piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->post_w, w->post_b, v->eps, false);
     if (plan->pooled) piaa_graph_give(graph, x, PIAA_POOLED);
     if (plan->projected)
         piaa_graph_give(graph, piaa_graph_linear(graph, w->projection, NULL, x, PIAA_LINEAR, NULL),
                         PIAA_PROJECTED);
-    return true;
 }
 
 const piaa_family piaa_family_clip = {

@@ -1,106 +1,283 @@
-/* What a decoder around one image reads, and where its hidden states are pooled. */
+/* The decoder's weights and its graph. */
 #include "vlm/decoder.h"
 
 #include "base/memory.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-void piaa_decoder_input_free(piaa_decoder_input *in) {
-    piaa_chat_tokens_free(&in->chat);
-    free(in->embeddings);
-    free(in->pool);
-    free(in->rows);
-    free(in->row_pool);
-}
+#define PREFIX "model.language_model."
+#define EMBEDDINGS PREFIX "embed_tokens.weight"
 
-/* One row of the mapped table for each token of the text; the rest of it is never touched. */
-static bool read_embeddings(piaa_decoder_input *in, const piaa_checkpoint *checkpoint,
-                            const piaa_embeddings *from, piaa_error *error) {
-    const int64_t vocabulary = from->table->shape[0], hidden = from->table->shape[1];
-    const size_t row_bytes = from->table->bytes / (size_t)vocabulary;
-    in->embeddings =
-        piaa_alloc_array((size_t)in->text * (size_t)hidden, sizeof *in->embeddings, error);
-    for (int i = 0; in->embeddings && i < in->text; i++) {
-        const int32_t id = in->chat.ids.items[in->rows[i]];
-        if (id < 0 || id >= vocabulary)
-            return piaa_error_set(error, PIAA_MISMATCH,
-                                  "%s: the tokenizer gives token %d but the model has %lld: "
-                                  "tokenizer.json belongs to another model",
-                                  piaa_checkpoint_folder(checkpoint), id, (long long)vocabulary);
-        piaa_tensor row = *from->table;
-        float *out = in->embeddings + (size_t)i * (size_t)hidden;
-        row.dimensions = 1;
-        row.shape[0] = hidden;
-        row.data = (const char *)from->table->data + row_bytes * (size_t)id;
-        piaa_tensor_to_float(&row, out);
-        for (int64_t d = 0; from->scale != 1.0f && d < hidden; d++) out[d] *= from->scale;
-    }
-    return in->embeddings != NULL;
-}
+/* ---------------------------------------------------------------------------------- description */
 
-static bool make_pools(piaa_decoder_input *in, piaa_error *error) {
-    in->pool = piaa_alloc((size_t)in->tokens * 3, sizeof *in->pool, error);
-    in->rows = piaa_alloc((size_t)in->text, sizeof *in->rows, error);
-    in->row_pool = piaa_alloc((size_t)in->text * 2, sizeof *in->row_pool, error);
-    if (!in->pool || !in->rows || !in->row_pool) return false;
-    for (int t = 0, row = 0; t < in->tokens; t++) {
-        const bool image = t >= in->start && t < in->start + in->image;
-        const float tail = t == in->tokens - 1 ? 1.0f : 0.0f;
-        in->pool[t * 3 + 0] = image ? 0.0f : 1.0f / (float)in->text;
-        in->pool[t * 3 + 1] = tail;
-        in->pool[t * 3 + 2] = image ? 1.0f / (float)in->image : 0.0f;
-        if (image) continue;
-        in->rows[row] = t;
-        in->row_pool[row * 2 + 0] = 1.0f / (float)in->text;
-        in->row_pool[row++ * 2 + 1] = tail;
-    }
-    return true;
-}
-
-bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_checkpoint *checkpoint,
-                             const piaa_embeddings *embeddings, const piaa_tokenizer *tokenizer,
-                             piaa_chat_form form, int image_tokens, const piaa_ask *ask,
-                             piaa_error *error) {
-    const char *prompt = ask && ask->prompt ? ask->prompt : PIAA_BASE_PROMPT;
-    if (!piaa_chat_encode(tokenizer, form, prompt, (size_t)image_tokens, ask && ask->generate,
-                          &in->chat, error))
+bool piaa_decoder_configure(piaa_decoder *d, const piaa_config *config,
+                            const piaa_decoder_defaults *defaults, piaa_error *error) {
+    piaa_decoder_kind *kind = &d->kind[0];
+    int dim, vocabulary;
+    if (!piaa_config_int(config, "hidden_size", defaults->hidden, 8, 65536, &d->hidden, error) ||
+        !piaa_config_int(config, "num_hidden_layers", defaults->layers, 1, PIAA_DECODER_BLOCKS,
+                         &d->layers, error) ||
+        !piaa_config_int(config, "num_attention_heads", defaults->heads, 1, 1024, &kind->heads,
+                         error) ||
+        !piaa_config_int(config, "num_key_value_heads",
+                         defaults->kv_heads ? defaults->kv_heads : kind->heads, 1, 1024,
+                         &kind->kv_heads, error) ||
+        !piaa_config_int(config, "head_dim",
+                         defaults->head_dim ? defaults->head_dim : d->hidden / kind->heads, 2,
+                         2 * PIAA_ROTARY_PAIRS, &dim, error) ||
+        !piaa_config_int(config, "intermediate_size", defaults->intermediate, 1, 1 << 20,
+                         &d->intermediate, error) ||
+        !piaa_config_int(config, "vocab_size", defaults->vocabulary, 1, 1 << 24, &vocabulary,
+                         error) ||
+        !piaa_config_positive(config, "rms_norm_eps", 1e-6, &d->eps, error))
         return false;
-    in->tokens = (int)in->chat.ids.count;
-    in->start = (int)in->chat.image_start;
-    in->image = image_tokens;
-    in->text = in->tokens - in->image;
-    return make_pools(in, error) && read_embeddings(in, checkpoint, embeddings, error);
+    if (kind->heads % kind->kv_heads || dim % 2)
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: %d heads of %d values with %d key/value heads do not fit together",
+            piaa_checkpoint_where(config->checkpoint), kind->heads, dim, kind->kv_heads);
+    for (int i = 0; i < PIAA_DECODER_KINDS; i++) {
+        d->kind[i].heads = kind->heads;
+        d->kind[i].kv_heads = kind->kv_heads;
+        d->kind[i].rotary.dim = dim;
+    }
+    d->embeddings = piaa_checkpoint_need(d->checkpoint, error, EMBEDDINGS, 2, (int64_t)vocabulary,
+                                         (int64_t)d->hidden);
+    return d->embeddings != NULL;
 }
 
-ggml_fp16_t *piaa_decoder_mask(const int32_t *first, const int32_t *last, int rows, int keys,
-                               piaa_error *error) {
-    ggml_fp16_t *mask = piaa_alloc_array((size_t)rows * (size_t)keys, sizeof *mask, error),
-                *at = mask;
-    const ggml_fp16_t minus_infinity = ggml_fp32_to_fp16(-INFINITY), zero = ggml_fp32_to_fp16(0.0f);
-    for (int i = 0; mask && i < rows; i++)
+void piaa_decoder_inform(const piaa_decoder *decoder, piaa_model_info *info) {
+    const piaa_decoder_kind *kind = &decoder->kind[decoder->kind_of[0]];
+    info->layout.decoder_layers = decoder->layers;
+    info->layout.hidden_size = decoder->hidden;
+    info->heads = kind->heads;
+    info->kv_heads = kind->kv_heads;
+    info->head_dim = kind->rotary.dim;
+    info->intermediate = decoder->intermediate;
+    info->vocabulary = (int)decoder->embeddings->shape[0];
+    info->image_attention = decoder->image_attention;
+}
+
+/* -------------------------------------------------------------------------------------- weights */
+
+static struct ggml_tensor *norm(const piaa_decoder *decoder, piaa_resident *r, const char *prefix,
+                                const char *name, int length) {
+    return decoder->one_plus ? piaa_resident_plus_one(r, prefix, name, length)
+                             : piaa_resident_vector(r, prefix, name, length);
+}
+
+static void declare_block(const piaa_decoder *d, piaa_resident *r, int i, piaa_decoder_block *b) {
+    const piaa_decoder_kind *kind = &d->kind[d->kind_of[i]];
+    const int64_t h = d->hidden, f = d->intermediate, dim = kind->rotary.dim;
+    const int64_t q = kind->heads * dim, kv = kind->kv_heads * dim;
+    char p[64];
+    snprintf(p, sizeof p, PREFIX "layers.%d.", i);
+    b->before1 = norm(d, r, p, "input_layernorm.weight", d->hidden);
+    b->q = piaa_resident_matrix(r, p, "self_attn.q_proj.weight", q, h);
+    b->kv =
+        piaa_resident_stacked(r, p, "self_attn.k_proj.weight|self_attn.v_proj.weight", 2, kv, h);
+    if (d->qkv_bias) {
+        b->q_bias = piaa_resident_vector(r, p, "self_attn.q_proj.bias", q);
+        b->kv_bias =
+            piaa_resident_joined(r, p, "self_attn.k_proj.bias|self_attn.v_proj.bias", 2, kv);
+    }
+    if (d->qk_norm) {
+        b->q_norm = norm(d, r, p, "self_attn.q_norm.weight", kind->rotary.dim);
+        b->k_norm = norm(d, r, p, "self_attn.k_norm.weight", kind->rotary.dim);
+    }
+    b->o = piaa_resident_matrix(r, p, "self_attn.o_proj.weight", h, q);
+    /* The same name is the norm after attention in a sandwich, else the one before the unit. */
+    struct ggml_tensor *post = norm(d, r, p, "post_attention_layernorm.weight", d->hidden);
+    if (d->sandwich) {
+        b->after1 = post;
+        b->before2 = norm(d, r, p, "pre_feedforward_layernorm.weight", d->hidden);
+        b->after2 = norm(d, r, p, "post_feedforward_layernorm.weight", d->hidden);
+    } else {
+        b->before2 = post;
+    }
+    b->gate_up = piaa_resident_paired(r, p, "mlp.gate_proj.weight|mlp.up_proj.weight", f, h);
+    b->down = piaa_resident_matrix(r, p, "mlp.down_proj.weight", h, f);
+}
+
+void piaa_decoder_declare(const piaa_decoder *d, piaa_resident *r, const piaa_plan *plan,
+                          piaa_decoder_weights *w) {
+    for (int i = 0; i < plan->decoder_blocks; i++) declare_block(d, r, i, &w->block[i]);
+    if (plan->final_norm) w->final_norm = norm(d, r, PREFIX, "norm.weight", d->hidden);
+    if (plan->logits)
+        w->head = piaa_resident_matrix(r, "", d->tied ? EMBEDDINGS : "lm_head.weight",
+                                       d->embeddings->shape[0], d->hidden);
+}
+
+/* ---------------------------------------------------------------------------------------- graph */
+
+/* The rows' tensors, as far as this graph needs them. */
+typedef struct row_tensors {
+    struct ggml_tensor *places, *last, *pool;
+    struct ggml_tensor *first[PIAA_DECODER_KINDS], *rotary[PIAA_DECODER_KINDS],
+        *mask[PIAA_DECODER_KINDS];
+} row_tensors;
+
+/* ggml's own rotation, which devices have as one operation, where it computes the same; else 0. */
+static int rotary_mode(const piaa_rotary *rotary) {
+    if (rotary->scaling != PIAA_ROTARY_DEFAULT || !rotary->section[0]) return 0;
+    return rotary->interleaved ? GGML_ROPE_TYPE_IMROPE : GGML_ROPE_TYPE_MROPE;
+}
+
+/* Row i sees keys first..last of `keys`, as ggml's attention takes it: [rows][keys]. */
+static ggml_fp16_t *make_mask(const piaa_decoder_rows *rows, int kind, int keys,
+                              piaa_error *error) {
+    const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
+    const int32_t *firsts = rows->first[kind];
+    ggml_fp16_t *mask = piaa_alloc_array((size_t)rows->count * (size_t)keys, sizeof *mask, error);
+    for (int i = 0; mask && i < rows->count; i++) {
+        const int first = firsts ? firsts[i] : 0, last = rows->last ? rows->last[i] : i;
         for (int k = 0; k < keys; k++)
-            *at++ =
-                k >= (first ? first[i] : 0) && k <= (last ? last[i] : i) ? zero : minus_infinity;
+            mask[(size_t)i * (size_t)keys + (size_t)k] = k >= first && k <= last ? seen : hidden;
+    }
     return mask;
 }
 
-struct ggml_tensor *piaa_decoder_embed(piaa_graph *graph, const piaa_decoder_input *in, int hidden,
-                                       struct ggml_tensor *image) {
+static struct ggml_tensor *add_ints(piaa_graph *graph, int count, const int32_t *data) {
+    return data ? piaa_graph_input(graph, GGML_TYPE_I32, count, 1, data) : NULL;
+}
+
+static void add_rows(const piaa_decoder *d, piaa_graph *graph, piaa_decoder_rows *rows, int tokens,
+                     const bool kinds[PIAA_DECODER_KINDS], row_tensors *out) {
+    out->places = add_ints(graph, rows->count, rows->places);
+    if (graph->kernels) out->last = add_ints(graph, rows->count, rows->last);
+    for (int kind = 0; kind < PIAA_DECODER_KINDS; kind++) {
+        const piaa_rotary *rotary = &d->kind[kind].rotary;
+        if (!kinds[kind]) continue;
+        out->rotary[kind] = !graph->kernels && rotary_mode(rotary)
+                                ? add_ints(graph, 4 * rows->count, rows->positions)
+                                : piaa_graph_input(graph, GGML_TYPE_F32, rotary->dim, rows->count,
+                                                   rows->rotary[kind]);
+        if (graph->kernels) {
+            out->first[kind] = add_ints(graph, rows->count, rows->first[kind]);
+            continue;
+        }
+        if (!rows->mask[kind]) rows->mask[kind] = make_mask(rows, kind, tokens, &graph->error);
+        if (rows->mask[kind])
+            out->mask[kind] =
+                piaa_graph_input(graph, GGML_TYPE_F16, tokens, rows->count, rows->mask[kind]);
+    }
+}
+
+/* W x, normalised where the block is a sandwich, added to the residual. */
+static struct ggml_tensor *close_branch(const piaa_decoder *d, piaa_graph *graph,
+                                        const piaa_matrix *w, struct ggml_tensor *after,
+                                        struct ggml_tensor *x, struct ggml_tensor *residual) {
+    if (!after) return piaa_graph_linear(graph, w, NULL, x, PIAA_LINEAR, residual);
+    x = piaa_graph_linear(graph, w, NULL, x, PIAA_LINEAR, NULL);
+    return ggml_add(graph->context, residual, piaa_graph_rms_norm(graph, x, after, d->eps, false));
+}
+
+/* One block; where `kept` has places, they are the only rows that leave it. */
+static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder_block *b, int i,
+                                       piaa_graph *graph, struct ggml_tensor *h,
+                                       const row_tensors *all, const row_tensors *kept) {
+    const int number = d->kind_of[i];
+    const piaa_decoder_kind *kind = &d->kind[number];
+    const piaa_rotary *rotary = &kind->rotary;
+    struct ggml_tensor *x = piaa_graph_rms_norm(graph, h, b->before1, d->eps, true);
+    struct ggml_tensor *kv = piaa_graph_linear(graph, b->kv, b->kv_bias, x, PIAA_LINEAR, NULL);
+    if (kept->places) {
+        h = ggml_get_rows(graph->context, h, kept->places);
+        x = piaa_graph_rms_norm(graph, h, b->before1, d->eps, true);
+    }
+    const piaa_attention attention = {
+        .q = piaa_graph_linear(graph, b->q, b->q_bias, x, PIAA_LINEAR, NULL),
+        .kv = kv,
+        .v_first = kind->kv_heads,
+        .heads = kind->heads,
+        .kv_heads = kind->kv_heads,
+        .dim = rotary->dim,
+        .scale = d->scale,
+        .q_norm = b->q_norm,
+        .k_norm = b->k_norm,
+        .eps = d->eps,
+        .q_rotary = kept->rotary[number],
+        .k_rotary = all->rotary[number],
+        .rotary_mode = rotary_mode(rotary),
+        .rotary_dims = rotary->dim,
+        .sections = {rotary->section[0], rotary->section[1], rotary->section[2]},
+        .rotary_base = rotary->base,
+        .causal = true,
+        .last = kept->last,
+        .first = kept->first[number],
+        .mask = kept->mask[number]};
+    h = close_branch(d, graph, b->o, b->after1, piaa_graph_attention(graph, &attention), h);
+    x = piaa_graph_rms_norm(graph, h, b->before2, d->eps, true);
+    x = piaa_graph_linear(graph, b->gate_up, NULL, x, d->activation, NULL);
+    return close_branch(d, graph, b->down, b->after2, x, h);
+}
+
+/* The tokens' embeddings with the image's features written in. */
+static struct ggml_tensor *write_in(piaa_graph *graph, const piaa_decoder_input *in,
+                                    struct ggml_tensor *text, struct ggml_tensor *image) {
     struct ggml_context *g = graph->context;
-    struct ggml_tensor *text =
-        piaa_graph_input(graph, GGML_TYPE_F32, hidden, in->text, in->embeddings);
-    if (!image) return text;
     struct ggml_tensor *before = ggml_view_2d(g, text, text->ne[0], in->start, text->nb[1], 0);
     struct ggml_tensor *after = ggml_view_2d(g, text, text->ne[0], in->text - in->start,
                                              text->nb[1], (size_t)in->start * text->nb[1]);
     return ggml_concat(g, ggml_concat(g, before, image, 1), after, 1);
 }
 
-void piaa_decoder_pool(piaa_graph *graph, const piaa_plan *plan, struct ggml_tensor *h,
+/* Pools state `layer` where the plan asks for it, and keeps it. */
+static void pool_state(piaa_graph *graph, const piaa_plan *plan, struct ggml_tensor *h,
                        struct ggml_tensor *weights, int layer) {
     static const piaa_pool pools[] = {PIAA_LT, PIAA_LT_TAIL, PIAA_LV};
     if (plan->pool_text[layer] || plan->pool_tail[layer] || plan->pool_image[layer])
         piaa_graph_pool(graph, h, weights, pools, (int)weights->ne[0], layer);
     if (plan->hidden) piaa_graph_keep(graph, h, false, layer);
+}
+
+static void build_logits(const piaa_decoder *d, const piaa_matrix *head, piaa_graph *graph,
+                         struct ggml_tensor *h) {
+    struct ggml_context *g = graph->context;
+    struct ggml_tensor *end =
+        ggml_view_2d(g, h, h->ne[0], 1, h->nb[1], (size_t)(h->ne[1] - 1) * h->nb[1]);
+    struct ggml_tensor *logits = piaa_graph_linear(graph, head, NULL, end, PIAA_LINEAR, NULL);
+    if (d->cap > 0)
+        logits = ggml_scale(g, ggml_tanh(g, ggml_scale(g, logits, 1.0f / d->cap)), d->cap);
+    piaa_graph_keep(graph, logits, false, -1);
+}
+
+void piaa_decoder_build(const piaa_decoder *d, const piaa_decoder_weights *w,
+                        piaa_decoder_input *in, const piaa_plan *plan, piaa_graph *graph,
+                        struct ggml_tensor *image, const piaa_decoder_hook *hook) {
+    const int last = plan->decoder_blocks;
+    struct ggml_tensor *h =
+        piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->text, in->embeddings);
+    row_tensors all = {0},
+                kept = {.pool = piaa_graph_input(graph, GGML_TYPE_F32, 2, in->text, in->text_pool)};
+    if (!image) {
+        pool_state(graph, plan, h, kept.pool, 0);
+        return;
+    }
+    h = write_in(graph, in, h, image);
+    all.pool = piaa_graph_input(graph, GGML_TYPE_F32, 3, in->tokens, in->pool);
+    pool_state(graph, plan, h, all.pool, 0);
+    if (!last) return;
+
+    const bool text_only = !plan->pool_image[last] && !plan->hidden;
+    bool kinds[PIAA_DECODER_KINDS] = {false}, last_kind[PIAA_DECODER_KINDS] = {false};
+    for (int i = 0; i < last; i++) kinds[d->kind_of[i]] = true;
+    last_kind[d->kind_of[last - 1]] = true;
+    add_rows(d, graph, &in->all, in->tokens, kinds, &all);
+    if (text_only) add_rows(d, graph, &in->kept, in->tokens, last_kind, &kept);
+    for (int i = 0; i < last; i++) {
+        const bool reduce = text_only && i == last - 1;
+        const row_tensors *rows = reduce ? &kept : &all;
+        h = build_block(d, &w->block[i], i, graph, h, &all, rows);
+        const bool ends = i + 1 == d->layers; /* its state is the one after the final norm */
+        if (!ends) pool_state(graph, plan, h, rows->pool, i + 1);
+        if (hook && !reduce) h = hook->after(hook->user, graph, i, h);
+        if (!ends) continue;
+        h = piaa_graph_rms_norm(graph, h, w->final_norm, d->eps, false);
+        pool_state(graph, plan, h, rows->pool, d->layers);
+    }
+    if (plan->logits) build_logits(d, w->head, graph, h);
 }

@@ -1,45 +1,126 @@
-/* What a decoder around one image reads, and where its hidden states are pooled: the same in every
-   family. */
+/*
+ * The decoder: token embeddings with an image's features written in, then blocks of
+ *
+ *     h = h + after1(o(attention(before1(h)))),   h = h + after2(down(act(gate x) * up x)),
+ *     x = before2(h),
+ *
+ * with RMS norms around; after1 and after2 are there in a "sandwich" only.  Hidden state 0 is what
+ * the first block reads, state i the output of block i, and the last one is taken after the final
+ * norm.
+ *
+ * A family describes its decoder (piaa_decoder) and has it declared, fed and built; what a family
+ * does between two blocks it does in a function called after each.
+ *
+ * Whatever the block, a query sees an unbroken run of keys: from the window's start to itself, or
+ * to the end of the image it is part of.  So two numbers per row say it all.  In the last block
+ * keys and values are computed for all rows and the rest for the text's alone, if no pool reads the
+ * others.
+ */
 #ifndef PIAA_VLM_DECODER_H
 #define PIAA_VLM_DECODER_H
 
 #include "vlm/family.h"
+#include "vlm/rotary.h"
+
+enum { PIAA_DECODER_BLOCKS = 511, PIAA_DECODER_KINDS = 2 };
+
+/* A kind of block; a decoder alternates between one or two. */
+typedef struct piaa_decoder_kind {
+    int heads, kv_heads;
+    int window;         /* a token sees so many keys, the last of them itself; 0: all before it */
+    piaa_rotary rotary; /* its dim is the size of a head */
+} piaa_decoder_kind;
+
+typedef struct piaa_decoder {
+    const piaa_checkpoint *checkpoint;
+    int hidden, layers, intermediate;
+    piaa_decoder_kind kind[PIAA_DECODER_KINDS];
+    unsigned char kind_of[PIAA_DECODER_BLOCKS];
+    float eps, scale;           /* scale: of attention's scores; 0: 1 / sqrt(size of a head) */
+    float cap;                  /* logits are cap tanh(logits / cap); 0: as they are */
+    piaa_activation activation; /* gated */
+    bool qk_norm, qkv_bias;
+    bool sandwich;        /* norms after attention and after the gated unit too */
+    bool one_plus;        /* norms multiply by 1 + w */
+    bool tied;            /* logits by the embeddings' own matrix */
+    bool image_positions; /* an image's tokens count rows and columns, text goes on after the larger
+                             of the two; else every token has its place */
+    bool image_attention; /* its tokens see each other both ways, unless the request says no */
+    const piaa_tensor *embeddings; /* [vocabulary][hidden] */
+    float embedding_scale;
+} piaa_decoder;
+
+/* What a configuration that leaves a key out means; 0: the key has to be there (kv_heads: as many
+   as heads; head_dim: hidden / heads). */
+typedef struct piaa_decoder_defaults {
+    int hidden, layers, heads, kv_heads, head_dim, intermediate, vocabulary;
+} piaa_decoder_defaults;
+
+/* Sizes by the keys that all decoders have, every kind of block with the same heads, and then the
+   embeddings.  The other members are the family's. */
+bool piaa_decoder_configure(piaa_decoder *decoder, const piaa_config *config,
+                            const piaa_decoder_defaults *defaults, piaa_error *error) PIAA_MUST_USE;
+void piaa_decoder_inform(const piaa_decoder *decoder, piaa_model_info *info);
+
+/* ---------------------------------------------------------------------------------------- input */
+
+/* Rows of the sequence, all of them or the text's alone: whom they see, and where they are. */
+typedef struct piaa_decoder_rows {
+    int count;
+    const int32_t *places; /* among all tokens; NULL: all in order */
+    int32_t *last;         /* the last key that each sees; NULL: its own place, all in order */
+    int32_t *first[PIAA_DECODER_KINDS];    /* the first one; NULL: 0 */
+    float *rotary[PIAA_DECODER_KINDS];     /* [count][size of a head], see piaa_rotary_table */
+    int32_t *positions;                    /* [4][count], as ggml's own rotation takes them */
+    ggml_fp16_t *mask[PIAA_DECODER_KINDS]; /* [count][tokens], made where ggml's attention asks */
+} piaa_decoder_rows;
 
 typedef struct piaa_decoder_input {
     piaa_chat_tokens chat;
-    int tokens, start, image,
-        text; /* text: tokens that are not the image's, which are tokens start..start + image - 1 */
-    float *embeddings; /* [text][hidden] */
-    float *pool;       /* [tokens][3]: lt, lt_tail, lv */
-    /* The text's alone, which are all that the last block has to finish where no pool reads the
-       image's: their places and pools. */
-    int32_t *rows;
-    float *row_pool; /* [text][2]: lt, lt_tail */
+    int tokens, start, image;    /* the image's tokens are start..start + image - 1 */
+    int text;                    /* tokens that are not the image's */
+    float *embeddings;           /* [text][hidden] */
+    float *pool;                 /* [tokens][3]: lt, lt_tail, lv */
+    int32_t *text_places;        /* [text] */
+    float *text_pool;            /* [text][2]: lt, lt_tail */
+    piaa_decoder_rows all, kept; /* kept: the text's */
 } piaa_decoder_input;
 
-/* Where the embeddings of tokens come from: `table` [vocabulary][hidden], times `scale`. */
-typedef struct piaa_embeddings {
-    const piaa_tensor *table;
-    float scale;
-} piaa_embeddings;
-
-bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_checkpoint *checkpoint,
-                             const piaa_embeddings *embeddings, const piaa_tokenizer *tokenizer,
-                             piaa_chat_form form, int image_tokens, const piaa_ask *ask,
-                             piaa_error *error) PIAA_MUST_USE;
+/* One user turn around an image of rows x columns tokens.  `in` is zero; free it in any case. */
+bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder,
+                             const piaa_tokenizer *tokenizer, piaa_chat_form form, int rows,
+                             int columns, const piaa_ask *ask, piaa_error *error) PIAA_MUST_USE;
 void piaa_decoder_input_free(piaa_decoder_input *in);
 
-/* Row i sees keys first[i]..last[i] of `keys` (NULL: 0, i), as ggml's attention takes it:
-   [rows][keys]. */
-ggml_fp16_t *piaa_decoder_mask(const int32_t *first, const int32_t *last, int rows, int keys,
-                               piaa_error *error) PIAA_MUST_USE;
+/* ------------------------------------------------------------------------------ weights and graph
+ */
 
-/* The tokens' embeddings with the image's features written in; image NULL (only LT0 is asked for):
-   the text's alone. */
-struct ggml_tensor *piaa_decoder_embed(piaa_graph *graph, const piaa_decoder_input *in, int hidden,
-                                       struct ggml_tensor *image);
-/* Pools state `layer` where the plan asks for it, and keeps it. */
-void piaa_decoder_pool(piaa_graph *graph, const piaa_plan *plan, struct ggml_tensor *h,
-                       struct ggml_tensor *weights, int layer);
+typedef struct piaa_decoder_block {
+    const piaa_matrix *q, *kv, *o, *gate_up, *down;
+    struct ggml_tensor *q_bias, *kv_bias, *q_norm, *k_norm;
+    struct ggml_tensor *before1, *after1, *before2, *after2;
+} piaa_decoder_block;
+
+typedef struct piaa_decoder_weights {
+    piaa_decoder_block block[PIAA_DECODER_BLOCKS];
+    struct ggml_tensor *final_norm;
+    const piaa_matrix *head;
+} piaa_decoder_weights;
+
+void piaa_decoder_declare(const piaa_decoder *decoder, piaa_resident *resident,
+                          const piaa_plan *plan, piaa_decoder_weights *weights);
+
+/* What a family does to h [hidden, tokens] after block i, before the next one reads it; the state
+ * is recorded before.  Not called after a block that the text's rows alone leave. */
+typedef struct piaa_decoder_hook {
+    struct ggml_tensor *(*after)(void *user, piaa_graph *graph, int block, struct ggml_tensor *h);
+    void *user;
+} piaa_decoder_hook;
+
+/* Blocks, pools and logits of the plan.  image [hidden, image tokens]; NULL where LT0 alone is
+ * asked for.  hook may be NULL. */
+void piaa_decoder_build(const piaa_decoder *decoder, const piaa_decoder_weights *weights,
+                        piaa_decoder_input *in, const piaa_plan *plan, piaa_graph *graph,
+                        struct ggml_tensor *image, const piaa_decoder_hook *hook);
 
 #endif

@@ -50,12 +50,14 @@ static void dino_close(void *config) {
 /* [tokens][dim]: cosines and sines, in the reference's float32. */
 static bool make_rotary(piaa_vit *v, float base, piaa_error *error) {
     const int dim = v->width / v->heads, half = dim / 2, quarter = dim / 4;
-    v->rotary = piaa_alloc_array((size_t)v->tokens, (size_t)dim * sizeof *v->rotary, error);
-    for (int t = 0; v->rotary && t < v->tokens; t++) {
-        float *out = v->rotary + (size_t)t * (size_t)dim;
+    piaa_vit_grid *grid = &v->grid;
+    grid->rotary =
+        piaa_alloc_array((size_t)grid->tokens, (size_t)dim * sizeof *grid->rotary, error);
+    for (int t = 0; grid->rotary && t < grid->tokens; t++) {
+        float *out = grid->rotary + (size_t)t * (size_t)dim;
         const int patch = t - v->before;
-        const float y = 2.0f * (((float)(patch / v->grid_w) + 0.5f) / (float)v->grid_h) - 1.0f;
-        const float x = 2.0f * (((float)(patch % v->grid_w) + 0.5f) / (float)v->grid_w) - 1.0f;
+        const float y = 2.0f * (((float)(patch / grid->width) + 0.5f) / (float)grid->height) - 1.0f;
+        const float x = 2.0f * (((float)(patch % grid->width) + 0.5f) / (float)grid->width) - 1.0f;
         for (int i = 0; i < half; i++) {
             const float frequency = 1.0f / powf(base, (float)(i % quarter) * (4.0f / (float)dim));
             const float angle = patch < 0 ? 0.0f
@@ -65,7 +67,7 @@ static bool make_rotary(piaa_vit *v, float base, piaa_error *error) {
             out[half + i] = sinf(angle);
         }
     }
-    return v->rotary != NULL;
+    return grid->rotary != NULL;
 }
 
 /* A token or several, [1, count, width] in the file. */
@@ -91,6 +93,7 @@ static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, piaa_error
                     .heads = 6,
                     .intermediate = 1536,
                     .patch = 16,
+                    .frames = 1,
                     .eps = 1e-5f,
                     .patch_bias = true,
                     .q_bias = piaa_config_flag(&config, "query_bias", true),
@@ -146,30 +149,25 @@ static void *dino_declare(const void *config, piaa_resident *r, const piaa_plan 
     const piaa_vit *v = config;
     dino_weights *w = piaa_alloc(1, sizeof *w, error);
     if (!w) return NULL;
-    piaa_vit_declare(v, r, plan->vision_blocks, &w->vit, error);
+    piaa_vit_declare(v, r, plan->vision_blocks, &w->vit);
     if (plan->pooled) {
-        w->norm_w = piaa_resident_vector(r, error, "norm.weight", v->width);
-        w->norm_b = piaa_resident_vector(r, error, "norm.bias", v->width);
+        w->norm_w = piaa_resident_vector(r, "", "norm.weight", v->width);
+        w->norm_b = piaa_resident_vector(r, "", "norm.bias", v->width);
     }
-    if (error->code == PIAA_OK) return w;
-    free(w);
-    return NULL;
+    return w;
 }
 
-static bool dino_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
-                       piaa_graph *graph, piaa_error *error) {
-    PIAA_UNUSED(error);
+static void dino_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
+                       piaa_graph *graph) {
     const piaa_vit *v = config;
     const dino_weights *w = weights;
     piaa_graph_limit(graph, v->width / v->heads);
-    struct ggml_tensor *x = piaa_vit_embed(v, &w->vit, piaa_vit_input_patches(input), graph);
-    x = piaa_vit_run(v, &w->vit, x, plan, true, graph);
-    if (plan->pooled)
-        piaa_graph_give(graph,
-                        piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->norm_w, w->norm_b,
-                                              v->eps, false),
-                        PIAA_POOLED);
-    return true;
+    struct ggml_tensor *x =
+        piaa_vit_embed(v, &w->vit, piaa_vit_input_patches(input), &v->grid, graph);
+    x = piaa_vit_run(v, &w->vit, x, &v->grid, plan, true, NULL, graph);
+    if (!plan->pooled) return;
+    x = piaa_graph_layer_norm(graph, piaa_vit_class(graph, x), w->norm_w, w->norm_b, v->eps, false);
+    piaa_graph_give(graph, x, PIAA_POOLED);
 }
 
 const piaa_family piaa_family_dinov3 = {

@@ -35,11 +35,11 @@ typedef struct piaa_family {
     void (*input_free)(void *input);
     void (*input_count)(const void *input, int *tokens, int *image_tokens);
     /* Declares the weights of the plan; the result is the family's own structure of tensors, freed
-       with free(). */
+       with free().  NULL: out of memory (what is wrong with a name or a shape `resident` keeps). */
     void *(*declare)(const void *config, piaa_resident *resident, const piaa_plan *plan,
                      piaa_error *error);
-    bool (*build)(const void *config, const void *weights, void *input, const piaa_plan *plan,
-                  piaa_graph *graph, piaa_error *error);
+    void (*build)(const void *config, const void *weights, void *input, const piaa_plan *plan,
+                  piaa_graph *graph);
 } piaa_family;
 
 extern const piaa_family piaa_family_qwen3vl, piaa_family_gemma3, piaa_family_dinov3,

@@ -1,15 +1,21 @@
 /* The shared blocks that families build their graphs from, over ggml. */
 #include "vlm/graph.h"
 
-#include <assert.h>
+#include "base/memory.h"
+
 #include <math.h>
 #include <stdlib.h>
 
 struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int64_t ne0,
                                      int64_t ne1, const void *data) {
-    assert(graph->input_count < PIAA_MAX_INPUTS);
     struct ggml_tensor *tensor = ggml_new_tensor_2d(graph->context, type, ne0, ne1);
     ggml_set_input(tensor);
+    if (graph->input_count == PIAA_MAX_INPUTS) {
+        if (!piaa_error_pending(&graph->error))
+            piaa_error_set(&graph->error, PIAA_UNSUPPORTED,
+                           "the model's graph has more than %d inputs", PIAA_MAX_INPUTS);
+        return tensor;
+    }
     graph->inputs[graph->input_count].tensor = tensor;
     graph->inputs[graph->input_count++].data = data;
     return tensor;
@@ -151,32 +157,28 @@ struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention
     return ggml_reshape_2d(c, y, y->ne[0] * y->ne[1], y->ne[2]);
 }
 
-static piaa_graph_output *add_output(piaa_graph *graph, struct ggml_tensor *tensor) {
-    assert(graph->output_count < graph->output_capacity);
-    ggml_set_output(tensor);
-    ggml_build_forward_expand(graph->nodes, tensor);
-    piaa_graph_output *output = &graph->outputs[graph->output_count++];
-    *output = (piaa_graph_output){.tensor = tensor, .pool = PIAA_POOLS};
-    return output;
+/* The entry of an output of which no more is known than its place; failure stays in the graph. */
+static void add_output(piaa_graph *graph, piaa_graph_output output) {
+    ggml_set_output(output.tensor);
+    ggml_build_forward_expand(graph->nodes, output.tensor);
+    if (piaa_grow(&graph->outputs, &graph->output_capacity, graph->output_count + 1,
+                  sizeof *graph->outputs, &graph->error))
+        graph->outputs[graph->output_count++] = output;
 }
 
 void piaa_graph_pool(piaa_graph *graph, struct ggml_tensor *x, struct ggml_tensor *weights,
                      const piaa_pool *pools, int pool_count, int layer) {
     struct ggml_tensor *pooled = ggml_out_prod(graph->context, x, weights);
-    for (int i = 0; i < pool_count; i++) {
-        piaa_graph_output *output = add_output(graph, pooled);
-        output->pool = pools[i];
-        output->layer = layer;
-        output->column = i;
-    }
+    for (int i = 0; i < pool_count; i++)
+        add_output(graph, (piaa_graph_output){
+                              .tensor = pooled, .pool = pools[i], .layer = layer, .column = i});
 }
 
 void piaa_graph_give(piaa_graph *graph, struct ggml_tensor *x, piaa_pool pool) {
-    add_output(graph, x)->pool = pool;
+    add_output(graph, (piaa_graph_output){.tensor = x, .pool = pool});
 }
 
 void piaa_graph_keep(piaa_graph *graph, struct ggml_tensor *x, bool vision, int layer) {
-    piaa_graph_output *output = add_output(graph, x);
-    output->vision = vision;
-    output->layer = layer;
+    add_output(graph, (piaa_graph_output){
+                          .tensor = x, .pool = PIAA_POOLS, .layer = layer, .vision = vision});
 }

@@ -16,7 +16,7 @@
 #include <ggml-backend.h>
 #include <ggml.h>
 
-enum { PIAA_MAX_INPUTS = 24 };
+enum { PIAA_MAX_INPUTS = 32 };
 
 typedef struct piaa_graph_output {
     struct ggml_tensor *tensor; /* [dim, pools] */
@@ -42,13 +42,14 @@ typedef struct piaa_graph {
     } inputs[PIAA_MAX_INPUTS];
     int input_count;
     piaa_graph_output *outputs;
-    int output_count, output_capacity;
+    size_t output_count, output_capacity;
     piaa_node *kernel_nodes; /* a list; freed with piaa_graph_free_nodes */
     unsigned char
-        *scratch; /* PIAA_SCRATCH bytes for each thread, if there are kernels; the session's */
-    bool failed;  /* out of memory while building */
+        *scratch;     /* PIAA_SCRATCH bytes for each thread, if there are kernels; the session's */
+    piaa_error error; /* the first one of building: a graph that has one is not run */
 } piaa_graph;
 
+/* Memory of the caller's that is copied in before the run, and stays alive until then. */
 struct ggml_tensor *piaa_graph_input(piaa_graph *graph, enum ggml_type type, int64_t ne0,
                                      int64_t ne1, const void *data);
 
@@ -85,9 +86,9 @@ typedef struct piaa_attention {
         sections[4]; /* and ggml's words for the same, if the mode is not 0 */
     float rotary_base;
     bool causal;
-    /* causal, with kernels: the last key that each query sees, i32 (its own place; NULL: all in
-       order), and the first (NULL: 0) */
-    struct ggml_tensor *rows, *first;
+    /* causal, with kernels: the first key that each query sees, i32 (NULL: 0), and the last (NULL:
+       its own place, all in order) */
+    struct ggml_tensor *first, *last;
     struct ggml_tensor *mask; /* causal, without kernels: f16 [keys, queries] */
 } piaa_attention;
 

@@ -99,9 +99,9 @@ typedef struct piaa_attention_job {
     float eps;
     const float *q_rotary, *k_rotary; /* [queries or keys][dim]: dim/2 cosines, dim/2 sines, for the
                                          pairs (i, i + dim/2); or NULL */
-    bool causal;                      /* query i sees keys first[i]..positions[i] */
-    const int32_t *positions;         /* NULL: i itself */
+    bool causal;                      /* query i sees keys first[i]..last[i] */
     const int32_t *first;             /* NULL: 0 */
+    const int32_t *last;              /* NULL: i itself */
     float scale;
     uint32_t *packed; /* keys and values, piaa_kernels.packed_words of them */
     void *out;        /* [queries][heads * dim] */

@@ -24,18 +24,15 @@ struct piaa_node {
     float eps;
     /* Tensors whose memory is known only when the graph has been allocated. */
     struct ggml_tensor *w, *x, *b, *residual;
-    struct ggml_tensor *q, *kv, *q_norm, *k_norm, *q_rotary, *k_rotary, *rows, *first, *packed;
+    struct ggml_tensor *q, *kv, *q_norm, *k_norm, *q_rotary, *k_rotary, *first, *last, *packed;
     int64_t q_first, k_first, v_first; /* values */
 };
 
 enum { NORM_ROWS = 16, ALIGNMENT = 64 };
 
 static piaa_node *new_node(piaa_graph *graph, const piaa_kernels *kernels) {
-    piaa_node *node = piaa_alloc(1, sizeof *node, NULL);
-    if (!node) {
-        graph->failed = true;
-        return NULL;
-    }
+    piaa_node *node = piaa_alloc(1, sizeof *node, &graph->error);
+    if (!node) return NULL;
     node->kernels = kernels;
     node->scratch = graph->scratch;
     atomic_init(&node->counter, 0);
@@ -215,7 +212,7 @@ static piaa_attention_job attention_job(const piaa_node *node, struct ggml_tenso
     job.k_norm = floats(node->k_norm);
     job.q_rotary = floats(node->q_rotary);
     job.k_rotary = floats(node->k_rotary);
-    job.positions = node->rows ? node->rows->data : NULL;
+    job.last = node->last ? node->last->data : NULL;
     job.first = node->first ? node->first->data : NULL;
     /* ggml aligns to half a cache line only; the tensor has room to spare. */
     job.packed = (uint32_t *)(((uintptr_t)packed->data + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
@@ -250,7 +247,7 @@ static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {
     node->k_norm = a->k_norm;
     node->q_rotary = a->q_rotary;
     node->k_rotary = a->k_rotary;
-    node->rows = a->rows;
+    node->last = a->last;
     node->first = a->first;
     node->q_first = (int64_t)a->q_first * a->dim;
     node->k_first = (int64_t)a->k_first * a->dim;
@@ -284,5 +281,5 @@ struct ggml_tensor *piaa_node_attention(piaa_graph *graph, const piaa_attention 
     return add(
         graph, node, run_attention, "attention", graph->narrow ? GGML_TYPE_BF16 : GGML_TYPE_F32,
         (int64_t)a->dim * a->heads, a->q->ne[1],
-        (struct ggml_tensor *[]){a->q, packed, a->q_norm, a->q_rotary, a->rows, a->first}, 6);
+        (struct ggml_tensor *[]){a->q, packed, a->q_norm, a->q_rotary, a->last, a->first}, 6);
 }

@@ -40,6 +40,7 @@ typedef struct declared {
 
 struct piaa_resident {
     const piaa_checkpoint *checkpoint;
+    piaa_error error; /* the first one of declaring */
     bool kernels;
     piaa_dtype dtype;
     ggml_backend_dev_t device;
@@ -84,13 +85,17 @@ void piaa_resident_free(piaa_resident *resident) {
 
 /* ------------------------------------------------------------------------------------ declaring */
 
-static bool add_part(piaa_resident *resident, piaa_error *error, declared *item, const char *name,
+static bool add_part(piaa_resident *resident, declared *item, const char *prefix, const char *name,
                      size_t length, int64_t rows, int64_t columns) {
     char text[256];
-    if (length >= sizeof text)
-        return piaa_error_set(error, PIAA_FORMAT, "a tensor name is too long: %.60s…", name);
-    memcpy(text, name, length);
-    text[length] = '\0';
+    const size_t before = strlen(prefix);
+    piaa_error *error = &resident->error;
+    if (before + length >= sizeof text)
+        return piaa_error_set(error, PIAA_FORMAT, "a tensor name is too long: %s%.60s…", prefix,
+                              name);
+    memcpy(text, prefix, before);
+    memcpy(text + before, name, length);
+    text[before + length] = '\0';
     if (rows == 0 && !length) { /* zeros */
         item->parts[item->part_count] = NULL;
         item->rows[item->part_count++] = 1;
@@ -111,21 +116,20 @@ static bool add_part(piaa_resident *resident, piaa_error *error, declared *item,
     return tensor != NULL;
 }
 
-/* rows NULL: vectors of `columns` values. */
-static declared *declare_as(piaa_resident *resident, piaa_error *error, const char *names,
-                            int parts, const int64_t *rows, int64_t columns, bool transposed) {
-    if (error->code != PIAA_OK) return NULL;
+/* rows: of each part; 0: vectors of `columns` values. */
+static declared *declare(piaa_resident *resident, const char *prefix, const char *names, int parts,
+                         int64_t rows, int64_t columns, bool transposed) {
+    if (resident->error.code != PIAA_OK) return NULL;
     if (resident->count >= MAX_TENSORS) {
-        piaa_error_set(error, PIAA_UNSUPPORTED, "the model has more than %d weight tensors in use",
-                       MAX_TENSORS);
+        piaa_error_set(&resident->error, PIAA_UNSUPPORTED,
+                       "the model has more than %d weight tensors in use", MAX_TENSORS);
         return NULL;
     }
     declared *item = &resident->items[resident->count];
     *item = (declared){.matrix = {.columns = columns}, .transposed = transposed};
     for (int i = 0; i < parts; i++) {
         size_t length = strcspn(names, "|");
-        if (!add_part(resident, error, item, names, length, rows ? rows[i] : 0, columns))
-            return NULL;
+        if (!add_part(resident, item, prefix, names, length, rows, columns)) return NULL;
         item->matrix.rows += item->rows[i];
         names += length + (names[length] == '|');
     }
@@ -133,57 +137,62 @@ static declared *declare_as(piaa_resident *resident, piaa_error *error, const ch
     return item;
 }
 
-static declared *declare(piaa_resident *resident, piaa_error *error, const char *names, int parts,
-                         const int64_t *rows, int64_t columns) {
-    return declare_as(resident, error, names, parts, rows, columns, false);
-}
-
-const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *error,
-                                        const char *names, int parts, const int64_t *rows,
-                                        int64_t columns) {
-    declared *item = declare(resident, error, names, parts, rows, columns);
+const piaa_matrix *piaa_resident_stacked(piaa_resident *resident, const char *prefix,
+                                         const char *names, int parts, int64_t rows,
+                                         int64_t columns) {
+    declared *item = declare(resident, prefix, names, parts, rows, columns, false);
     return item ? &item->matrix : NULL;
 }
 
-const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *error,
+const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, const char *prefix,
+                                        const char *name, int64_t rows, int64_t columns) {
+    return piaa_resident_stacked(resident, prefix, name, 1, rows, columns);
+}
+
+const piaa_matrix *piaa_resident_paired(piaa_resident *resident, const char *prefix,
                                         const char *names, int64_t rows, int64_t columns) {
-    declared *item = declare(resident, error, names, 2, (int64_t[]){rows, rows}, columns);
+    declared *item = declare(resident, prefix, names, 2, rows, columns, false);
     if (item) item->matrix.paired = true;
     return item ? &item->matrix : NULL;
 }
 
-const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, piaa_error *error,
+const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, const char *prefix,
                                             const char *name, int64_t rows, int64_t columns) {
-    declared *item = declare_as(resident, error, name, 1, &rows, columns, true);
+    declared *item = declare(resident, prefix, name, 1, rows, columns, true);
     if (item && item->parts[0]->type == PIAA_QUANTISED) {
-        piaa_error_set(error, PIAA_UNSUPPORTED,
-                       "%s is stored as %s, and only F32, F16 and BF16 can be turned round: "
+        piaa_error_set(&resident->error, PIAA_UNSUPPORTED,
+                       "%s%s is stored as %s, and only F32, F16 and BF16 can be turned round: "
                        "convert the model anew",
-                       name, item->parts[0]->dtype);
+                       prefix, name, item->parts[0]->dtype);
         return NULL;
     }
     return item ? &item->matrix : NULL;
 }
 
-struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, piaa_error *error,
+struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, const char *prefix,
                                          const char *names, int parts, int64_t length) {
-    declared *item = declare(resident, error, names, parts, NULL, length);
+    declared *item = declare(resident, prefix, names, parts, 0, length, false);
     if (!item) return NULL;
     item->vector = ggml_new_tensor_1d(resident->contexts[PLAIN], GGML_TYPE_F32, parts * length);
     ggml_set_name(item->vector, item->parts[0]->name);
     return item->vector;
 }
 
-struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error,
-                                         const char *names, int64_t length) {
-    return piaa_resident_joined(resident, error, names, 1, length);
+struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, const char *prefix,
+                                         const char *name, int64_t length) {
+    return piaa_resident_joined(resident, prefix, name, 1, length);
 }
 
-struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *error,
+struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, const char *prefix,
                                            const char *name, int64_t length) {
-    struct ggml_tensor *vector = piaa_resident_joined(resident, error, name, 1, length);
+    struct ggml_tensor *vector = piaa_resident_vector(resident, prefix, name, length);
     if (vector) resident->items[resident->count - 1].offset = 1.0f;
     return vector;
+}
+
+bool piaa_resident_declared(const piaa_resident *resident, piaa_error *error) {
+    const piaa_error *own = &resident->error;
+    return own->code == PIAA_OK || piaa_error_set(error, own->code, "%s", own->message);
 }
 
 /* ------------------------------------------------------------------------------ types and homes */
@@ -474,6 +483,7 @@ static bool load_item(piaa_resident *resident, const declared *item, int threads
 
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads,
                         piaa_error *error) {
+    if (!piaa_resident_declared(resident, error)) return false;
     for (size_t i = 0; i < resident->count; i++)
         resident->items[i].type = wanted_type(resident, &resident->items[i]);
     suit_device(resident);

@@ -30,29 +30,35 @@ piaa_resident *piaa_resident_new(const piaa_checkpoint *checkpoint, piaa_dtype d
                                  ggml_backend_dev_t device, piaa_error *error) PIAA_MUST_USE;
 void piaa_resident_free(piaa_resident *resident);
 
-/* Declares a matrix ([rows, columns] in the file).  Several names separated by '|' are stacked
- * along the rows, `rows` being the rows of each.  The file's shape may have more dimensions (a
- * convolution kernel) if the first is `rows` and the others multiply to `columns`. NULL on the
- * first failure, and quietly after it. */
-const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, piaa_error *error,
-                                        const char *names, int parts, const int64_t *rows,
-                                        int64_t columns);
+/* Declaring: names are in the checkpoint's canonical spelling, `prefix` before each.  The first
+ * failure is kept, NULL is returned then and after it, and piaa_resident_declared tells it.
+ *
+ * A matrix is [rows, columns] in the file, which may have more dimensions (a convolution kernel) if
+ * the first is `rows` and the others multiply to `columns`. */
+const piaa_matrix *piaa_resident_matrix(piaa_resident *resident, const char *prefix,
+                                        const char *name, int64_t rows, int64_t columns);
+/* `parts` names separated by '|', of `rows` rows each, stacked. */
+const piaa_matrix *piaa_resident_stacked(piaa_resident *resident, const char *prefix,
+                                         const char *names, int parts, int64_t rows,
+                                         int64_t columns);
 /* The same of two names, gates and values of a gated unit. */
-const piaa_matrix *piaa_resident_paired(piaa_resident *resident, piaa_error *error,
+const piaa_matrix *piaa_resident_paired(piaa_resident *resident, const char *prefix,
                                         const char *names, int64_t rows, int64_t columns);
 /* A matrix that the file holds the other way round, [columns, rows]. */
-const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, piaa_error *error,
+const piaa_matrix *piaa_resident_transposed(piaa_resident *resident, const char *prefix,
                                             const char *name, int64_t rows, int64_t columns);
-struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, piaa_error *error,
-                                         const char *names, int64_t length);
+struct ggml_tensor *piaa_resident_vector(piaa_resident *resident, const char *prefix,
+                                         const char *name, int64_t length);
 /* `parts` names separated by '|' joined, `length` values each; an empty name stands for zeros, but
    not the first. */
-struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, piaa_error *error,
+struct ggml_tensor *piaa_resident_joined(piaa_resident *resident, const char *prefix,
                                          const char *names, int parts, int64_t length);
 /* 1 + the vector: norms whose weights are stored as their distance from one. */
-struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, piaa_error *error,
+struct ggml_tensor *piaa_resident_plus_one(piaa_resident *resident, const char *prefix,
                                            const char *name, int64_t length);
 
+/* Whether everything that was declared is in the checkpoint, in its shape. */
+bool piaa_resident_declared(const piaa_resident *resident, piaa_error *error) PIAA_MUST_USE;
 /* Reads what was declared. */
 bool piaa_resident_load(piaa_resident *resident, ggml_backend_t backend, int threads,
                         piaa_error *error);

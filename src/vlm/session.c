@@ -142,11 +142,10 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots,
                                               ggml_backend_get_device(home_of(session)), error);
         ok = session->resident != NULL;
     }
-    piaa_error declared = {0};
     if (ok) {
         session->weights =
-            model->family->declare(model->config, session->resident, &session->plan, &declared);
-        ok = session->weights || piaa_error_set(error, declared.code, "%s", declared.message);
+            model->family->declare(model->config, session->resident, &session->plan, error);
+        ok = session->weights != NULL;
     }
     ok = ok &&
          piaa_resident_load(session->resident, home_of(session), session->options.threads, error);
@@ -236,9 +235,6 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     if (!graph->context)
         return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
     graph->nodes = ggml_new_graph_custom(graph->context, nodes, false);
-    graph->output_capacity = 4 * (plan->vision_blocks + plan->decoder_blocks + 4) * 2;
-    graph->outputs = piaa_alloc((size_t)graph->output_capacity, sizeof *graph->outputs, error);
-    if (!graph->outputs) return false;
     const piaa_dtype dtype = session->options.dtype;
     graph->half = dtype != PIAA_DTYPE_F32;
     graph->kernels = session->options.portable ? NULL : piaa_kernels_find(graph->half);
@@ -246,11 +242,10 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
     graph->scratch = session->scratch;
     graph->device = session->device ? ggml_backend_get_device(session->device) : NULL;
-    if (!session->model->family->build(session->model->config, session->weights, input->own, plan,
-                                       graph, error))
-        return false;
-    if (graph->failed)
-        return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
+    session->model->family->build(session->model->config, session->weights, input->own, plan,
+                                  graph);
+    if (piaa_error_pending(&graph->error))
+        return piaa_error_set(error, graph->error.code, "%s", graph->error.message);
     ggml_backend_sched_reset(session->scheduler);
     if (!ggml_backend_sched_alloc_graph(session->scheduler, graph->nodes))
         return piaa_error_set(
@@ -269,7 +264,7 @@ static bool read_pools(piaa_session *session, float *out, piaa_error *error) {
     for (size_t i = 0; i < session->slots.count; i++) {
         const piaa_slot *slot = &session->slots.items[i];
         const piaa_graph_output *found = NULL;
-        for (int j = 0; j < graph->output_count && !found; j++)
+        for (size_t j = 0; j < graph->output_count && !found; j++)
             if (graph->outputs[j].pool == slot->pool && graph->outputs[j].layer == slot->layer)
                 found = &graph->outputs[j];
         if (!found)
@@ -286,9 +281,9 @@ static bool read_kept(piaa_session *session, piaa_error *error) {
     const piaa_graph *graph = &session->graph;
     free_results(session);
     if (!session->options.hidden && !session->options.logits) return true;
-    session->hidden = piaa_alloc((size_t)graph->output_count, sizeof *session->hidden, error);
+    session->hidden = piaa_alloc(graph->output_count, sizeof *session->hidden, error);
     if (!session->hidden) return false;
-    for (int i = 0; i < graph->output_count; i++) {
+    for (size_t i = 0; i < graph->output_count; i++) {
         const piaa_graph_output *output = &graph->outputs[i];
         if (output->pool != PIAA_POOLS) continue;
         float *data = piaa_alloc_array(ggml_nbytes(output->tensor), 1, error);

@@ -29,12 +29,12 @@ bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint,
     vit->pixels.height = vit->pixels.width = side;
     if (!piaa_vit_ready(vit, 0, error)) return false;
     int grid = side / vit->patch;
-    if (vit->grid_h != grid || vit->grid_w != grid || grid % tiled)
+    if (vit->grid.height != grid || vit->grid.width != grid || grid % tiled)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "%s: the image processor gives %d x %d patches where the encoder has "
                               "%d x %d positions, in squares of %d",
-                              piaa_checkpoint_where(config->checkpoint), vit->grid_w, vit->grid_h,
-                              grid, grid, tiled);
+                              piaa_checkpoint_where(config->checkpoint), vit->grid.width,
+                              vit->grid.height, grid, grid, tiled);
     return piaa_vit_positions(vit, "embeddings.position_embedding.weight", error);
 }
 
@@ -91,27 +91,25 @@ static void *siglip_declare(const void *config, piaa_resident *r, const piaa_pla
                             piaa_error *error) {
     const siglip_config *c = config;
     const piaa_vit *v = &c->vit;
+    const char *const p = v->prefix;
     const int64_t d = v->width, f = v->intermediate;
     siglip_weights *w = piaa_alloc(1, sizeof *w, error);
     if (!w) return NULL;
-    piaa_vit_declare(v, r, plan->vision_blocks, &w->vit, error);
-    if (plan->pooled) {
-        w->norm_w = piaa_vit_vector(v, r, error, "post_layernorm.weight", d);
-        w->norm_b = piaa_vit_vector(v, r, error, "post_layernorm.bias", d);
-        w->in = piaa_vit_matrix(v, r, error, "head.attention.in_proj_weight", 3 * d, d);
-        w->in_b = piaa_vit_vector(v, r, error, "head.attention.in_proj_bias", 3 * d);
-        w->out = piaa_vit_matrix(v, r, error, "head.attention.out_proj.weight", d, d);
-        w->out_b = piaa_vit_vector(v, r, error, "head.attention.out_proj.bias", d);
-        w->head_norm_w = piaa_vit_vector(v, r, error, "head.layernorm.weight", d);
-        w->head_norm_b = piaa_vit_vector(v, r, error, "head.layernorm.bias", d);
-        w->fc1 = piaa_vit_matrix(v, r, error, "head.mlp.fc1.weight", f, d);
-        w->fc1_b = piaa_vit_vector(v, r, error, "head.mlp.fc1.bias", f);
-        w->fc2 = piaa_vit_matrix(v, r, error, "head.mlp.fc2.weight", d, f);
-        w->fc2_b = piaa_vit_vector(v, r, error, "head.mlp.fc2.bias", d);
-    }
-    if (error->code == PIAA_OK) return w;
-    free(w);
-    return NULL;
+    piaa_vit_declare(v, r, plan->vision_blocks, &w->vit);
+    if (!plan->pooled) return w;
+    w->norm_w = piaa_resident_vector(r, p, "post_layernorm.weight", d);
+    w->norm_b = piaa_resident_vector(r, p, "post_layernorm.bias", d);
+    w->in = piaa_resident_matrix(r, p, "head.attention.in_proj_weight", 3 * d, d);
+    w->in_b = piaa_resident_vector(r, p, "head.attention.in_proj_bias", 3 * d);
+    w->out = piaa_resident_matrix(r, p, "head.attention.out_proj.weight", d, d);
+    w->out_b = piaa_resident_vector(r, p, "head.attention.out_proj.bias", d);
+    w->head_norm_w = piaa_resident_vector(r, p, "head.layernorm.weight", d);
+    w->head_norm_b = piaa_resident_vector(r, p, "head.layernorm.bias", d);
+    w->fc1 = piaa_resident_matrix(r, p, "head.mlp.fc1.weight", f, d);
+    w->fc1_b = piaa_resident_vector(r, p, "head.mlp.fc1.bias", f);
+    w->fc2 = piaa_resident_matrix(r, p, "head.mlp.fc2.weight", d, f);
+    w->fc2_b = piaa_resident_vector(r, p, "head.mlp.fc2.bias", d);
+    return w;
 }
 
 /* The query comes from the probe, keys and values from the patches, all three by one matrix. */
@@ -136,16 +134,16 @@ static struct ggml_tensor *build_head(const siglip_config *c, const siglip_weigh
     return piaa_graph_linear(graph, w->fc2, w->fc2_b, y, PIAA_LINEAR, x);
 }
 
-static bool siglip_build(const void *config, const void *weights, void *input,
-                         const piaa_plan *plan, piaa_graph *graph, piaa_error *error) {
-    PIAA_UNUSED(error);
+static void siglip_build(const void *config, const void *weights, void *input,
+                         const piaa_plan *plan, piaa_graph *graph) {
     const siglip_config *c = config;
     const siglip_weights *w = weights;
-    piaa_graph_limit(graph, c->vit.width / c->vit.heads);
-    struct ggml_tensor *x = piaa_vit_embed(&c->vit, &w->vit, piaa_vit_input_patches(input), graph);
-    x = piaa_vit_run(&c->vit, &w->vit, x, plan, true, graph);
+    const piaa_vit *v = &c->vit;
+    piaa_graph_limit(graph, v->width / v->heads);
+    struct ggml_tensor *x =
+        piaa_vit_embed(v, &w->vit, piaa_vit_input_patches(input), &v->grid, graph);
+    x = piaa_vit_run(v, &w->vit, x, &v->grid, plan, true, NULL, graph);
     if (plan->pooled) piaa_graph_give(graph, build_head(c, w, graph, x), PIAA_POOLED);
-    return true;
 }
 
 const piaa_family piaa_family_siglip = {

@@ -1,4 +1,4 @@
-/* The plain vision transformer that SigLIP, CLIP and DINOv3 share. */
+/* The vision transformer of every family. */
 #include "vlm/vit.h"
 
 #include "base/memory.h"
@@ -24,6 +24,7 @@ piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint) {
                       .names = &piaa_vit_names_clip,
                       .patch_name = "embeddings.patch_embedding",
                       .layer = "encoder.layers.",
+                      .frames = 1,
                       .width = 768,
                       .blocks = 12,
                       .heads = 12,
@@ -66,16 +67,15 @@ bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) {
     if (!piaa_planes_config_read(piaa_checkpoint_image_config(vit->checkpoint), folder,
                                  &vit->pixels, error))
         return false;
-    vit->grid_h = vit->pixels.height / vit->patch;
-    vit->grid_w = vit->pixels.width / vit->patch;
-    if (vit->grid_h < 1 || vit->grid_w < 1)
+    const int height = vit->pixels.height / vit->patch, width = vit->pixels.width / vit->patch;
+    if (height < 1 || width < 1)
         return piaa_error_set(error, PIAA_FORMAT,
                               "%s: photos of %d x %d pixels hold no patch of %d x %d", folder,
                               vit->pixels.width, vit->pixels.height, vit->patch, vit->patch);
-    if ((int64_t)vit->grid_h * vit->grid_w > MAX_PATCHES)
+    if ((int64_t)height * width > MAX_PATCHES)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s: %d x %d patches are more than the %d that piaa reads", folder,
-                              vit->grid_w, vit->grid_h, MAX_PATCHES);
+                              width, height, MAX_PATCHES);
     /* That the model is as wide as it says, before anything of that width is allocated. */
     char name[MAX_NAMES];
     snprintf(name, sizeof name, "%s%s.weight", vit->prefix, vit->patch_name);
@@ -83,39 +83,46 @@ bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) {
                               (int64_t)CHANNELS, (int64_t)vit->patch, (int64_t)vit->patch))
         return false;
     vit->before = before;
-    vit->tokens = before + vit->grid_h * vit->grid_w;
-    vit->pool = piaa_alloc((size_t)vit->tokens, sizeof *vit->pool, error);
-    vit->first = vit->pool
-                     ? piaa_alloc((size_t)before, (size_t)vit->width * sizeof *vit->first, error)
-                     : NULL;
-    for (int i = 0; vit->first && i < vit->tokens; i++) vit->pool[i] = 1.0f / (float)vit->tokens;
-    return vit->first != NULL;
+    vit->first = piaa_alloc((size_t)before, (size_t)vit->width * sizeof *vit->first, error);
+    return vit->first && piaa_vit_grid_make(&vit->grid, height, width, before, error);
+}
+
+bool piaa_vit_grid_make(piaa_vit_grid *grid, int height, int width, int before, piaa_error *error) {
+    *grid = (piaa_vit_grid){.height = height, .width = width, .tokens = before + height * width};
+    grid->pool = piaa_alloc((size_t)grid->tokens, sizeof *grid->pool, error);
+    for (int i = 0; grid->pool && i < grid->tokens; i++) grid->pool[i] = 1.0f / (float)grid->tokens;
+    return grid->pool != NULL;
+}
+
+void piaa_vit_grid_free(piaa_vit_grid *grid) {
+    free(grid->pool);
+    free(grid->added);
+    free(grid->rotary);
+    free(grid->positions);
 }
 
 bool piaa_vit_positions(piaa_vit *vit, const char *name, piaa_error *error) {
     char text[MAX_NAMES];
     snprintf(text, sizeof text, "%s%s", vit->prefix, name);
-    const piaa_tensor *tensor = piaa_checkpoint_need(vit->checkpoint, error, text, 2,
-                                                     (int64_t)vit->tokens, (int64_t)vit->width);
+    const piaa_tensor *tensor = piaa_checkpoint_need(
+        vit->checkpoint, error, text, 2, (int64_t)vit->grid.tokens, (int64_t)vit->width);
     float *all =
         tensor ? piaa_alloc_array((size_t)piaa_tensor_count(tensor), sizeof *all, error) : NULL;
     const size_t head = (size_t)vit->before * (size_t)vit->width,
-                 rest = (size_t)(vit->tokens - vit->before) * (size_t)vit->width;
-    vit->added = all ? piaa_alloc_array(rest, sizeof *vit->added, error) : NULL;
-    if (vit->added) {
+                 rest = (size_t)(vit->grid.tokens - vit->before) * (size_t)vit->width;
+    vit->grid.added = all ? piaa_alloc_array(rest, sizeof *vit->grid.added, error) : NULL;
+    if (vit->grid.added) {
         piaa_tensor_to_float(tensor, all);
         for (size_t i = 0; i < head; i++) vit->first[i] += all[i];
-        memcpy(vit->added, all + head, rest * sizeof *all);
+        memcpy(vit->grid.added, all + head, rest * sizeof *all);
     }
     free(all);
-    return vit->added != NULL;
+    return vit->grid.added != NULL;
 }
 
 void piaa_vit_close(piaa_vit *vit) {
     free(vit->first);
-    free(vit->added);
-    free(vit->rotary);
-    free(vit->pool);
+    piaa_vit_grid_free(&vit->grid);
 }
 
 const char *piaa_vit_prefix(const piaa_checkpoint *checkpoint, const char *const *prefixes,
@@ -151,10 +158,10 @@ float *piaa_vit_patches(const piaa_vit *vit, const piaa_image *image, const floa
         return NULL;
     }
     if (!image) {
-        if (grid_h != vit->grid_h || grid_w != vit->grid_w) {
+        if (grid_h != vit->grid.height || grid_w != vit->grid.width) {
             piaa_error_set(error, PIAA_MISMATCH,
                            "%d x %d patches are not the %d x %d that the model reads", grid_w,
-                           grid_h, vit->grid_w, vit->grid_h);
+                           grid_h, vit->grid.width, vit->grid.height);
             return NULL;
         }
         size_t count = (size_t)(grid_h * grid_w) * (size_t)(CHANNELS * vit->patch * vit->patch);
@@ -193,8 +200,8 @@ void piaa_vit_input_free(void *input) {
 
 void piaa_vit_input_count(const void *input, int *tokens, int *image_tokens) {
     const vit_input *in = input;
-    *tokens = in->vit->tokens;
-    *image_tokens = in->vit->tokens - in->vit->before;
+    *tokens = in->vit->grid.tokens;
+    *image_tokens = in->vit->grid.tokens - in->vit->before;
 }
 
 const float *piaa_vit_input_patches(const void *input) {
@@ -203,91 +210,89 @@ const float *piaa_vit_input_patches(const void *input) {
 
 /* -------------------------------------------------------------------------------------- weights */
 
-const piaa_matrix *piaa_vit_matrix(const piaa_vit *vit, piaa_resident *resident, piaa_error *error,
-                                   const char *name, int64_t rows, int64_t columns) {
-    char text[MAX_NAMES];
-    snprintf(text, sizeof text, "%s%s", vit->prefix, name);
-    return piaa_resident_matrix(resident, error, text, 1, &rows, columns);
-}
-
-struct ggml_tensor *piaa_vit_vector(const piaa_vit *vit, piaa_resident *resident, piaa_error *error,
-                                    const char *name, int64_t length) {
-    char text[MAX_NAMES];
-    snprintf(text, sizeof text, "%s%s", vit->prefix, name);
-    return piaa_resident_vector(resident, error, text, length);
-}
-
-/* Names with the block's prefix before and an ending after each that is there, '|' between them. */
-static const char *join(const char *block, const char *const *names, int count, const char *ending,
+/* Names with an ending after each that is there, '|' between them. */
+static const char *join(const char *const *names, int count, const char *ending,
                         char room[MAX_NAMES]) {
     size_t n = 0;
     room[0] = '\0';
     for (int i = 0; i < count && n < MAX_NAMES; i++)
-        n += (size_t)snprintf(room + n, MAX_NAMES - n, "%s%s%s%s", i ? "|" : "",
-                              names[i] ? block : "", names[i] ? names[i] : "",
-                              names[i] ? ending : "");
+        n += (size_t)snprintf(room + n, MAX_NAMES - n, "%s%s%s", i ? "|" : "",
+                              names[i] ? names[i] : "", names[i] ? ending : "");
     return room;
 }
 
-static struct ggml_tensor *bias(piaa_resident *r, piaa_error *error, const char *block,
-                                const char *const *names, int count, int64_t length) {
+static const piaa_matrix *matrix(piaa_resident *r, const char *block, const char *name,
+                                 int64_t rows, int64_t columns) {
     char room[MAX_NAMES];
-    return piaa_resident_joined(r, error, join(block, names, count, ".bias", room), count, length);
+    return piaa_resident_matrix(r, block, join(&name, 1, ".weight", room), rows, columns);
 }
 
-static void declare_block(const piaa_vit *vit, piaa_resident *r, int i, piaa_vit_block *b,
-                          piaa_error *error) {
+static struct ggml_tensor *vector(piaa_resident *r, const char *block, const char *name,
+                                  const char *ending, int64_t length) {
+    char room[MAX_NAMES];
+    return name ? piaa_resident_vector(r, block, join(&name, 1, ending, room), length) : NULL;
+}
+
+static void declare_qkv(const piaa_vit *vit, piaa_resident *r, const char *block,
+                        piaa_vit_block *b) {
     const piaa_vit_names *n = vit->names;
-    char block[128], room[MAX_NAMES];
-    const int64_t d = vit->width, f = vit->intermediate;
-    snprintf(block, sizeof block, "%s%s%d.", vit->prefix, vit->layer, i);
-    const char *const qkv[] = {n->q, n->k, n->v}, *const up[] = {n->gate, n->fc1};
-    const char *const qkv_b[] = {vit->q_bias ? n->q : NULL, vit->k_bias ? n->k : NULL,
-                                 vit->v_bias ? n->v : NULL};
-    b->norm1_w = piaa_resident_vector(r, error, join(block, &n->norm1, 1, ".weight", room), d);
-    b->norm1_b = bias(r, error, block, &n->norm1, 1, d);
-    b->qkv = piaa_resident_matrix(r, error, join(block, qkv, 3, ".weight", room), 3,
-                                  (int64_t[]){d, d, d}, d);
-    if (vit->q_bias) b->qkv_b = bias(r, error, block, qkv_b, 3, d);
-    b->out = piaa_resident_matrix(r, error, join(block, &n->out, 1, ".weight", room), 1, &d, d);
-    if (vit->out_bias) b->out_b = bias(r, error, block, &n->out, 1, d);
-    b->norm2_w = piaa_resident_vector(r, error, join(block, &n->norm2, 1, ".weight", room), d);
-    b->norm2_b = bias(r, error, block, &n->norm2, 1, d);
-    if (n->gate) {
-        b->fc1 = piaa_resident_paired(r, error, join(block, up, 2, ".weight", room), f, d);
-        if (vit->mlp_bias) b->fc1_b = bias(r, error, block, up, 2, f);
-    } else {
-        b->fc1 = piaa_resident_matrix(r, error, join(block, &n->fc1, 1, ".weight", room), 1, &f, d);
-        if (vit->mlp_bias) b->fc1_b = bias(r, error, block, &n->fc1, 1, f);
+    const char *const names[] = {n->q, n->k, n->v};
+    const char *const biases[] = {n->q, vit->k_bias ? n->k : NULL, vit->v_bias ? n->v : NULL};
+    const int64_t d = vit->width;
+    char room[MAX_NAMES];
+    if (!n->k) {
+        b->qkv = matrix(r, block, n->q, 3 * d, d);
+        if (vit->q_bias) b->qkv_b = vector(r, block, n->q, ".bias", 3 * d);
+        return;
     }
-    b->fc2 = piaa_resident_matrix(r, error, join(block, &n->fc2, 1, ".weight", room), 1, &d, f);
-    if (vit->mlp_bias) b->fc2_b = bias(r, error, block, &n->fc2, 1, d);
-    if (n->scale1)
-        b->scale1 = piaa_resident_vector(r, error, join(block, &n->scale1, 1, "", room), d);
-    if (n->scale2)
-        b->scale2 = piaa_resident_vector(r, error, join(block, &n->scale2, 1, "", room), d);
+    b->qkv = piaa_resident_stacked(r, block, join(names, 3, ".weight", room), 3, d, d);
+    if (vit->q_bias)
+        b->qkv_b = piaa_resident_joined(r, block, join(biases, 3, ".bias", room), 3, d);
+}
+
+static void declare_block(const piaa_vit *vit, piaa_resident *r, int i, piaa_vit_block *b) {
+    const piaa_vit_names *n = vit->names;
+    const char *const up[] = {n->gate, n->fc1};
+    const int64_t d = vit->width, f = vit->intermediate;
+    char block[128], room[MAX_NAMES];
+    snprintf(block, sizeof block, "%s%s%d.", vit->prefix, vit->layer, i);
+    b->norm1_w = vector(r, block, n->norm1, ".weight", d);
+    b->norm1_b = vector(r, block, n->norm1, ".bias", d);
+    declare_qkv(vit, r, block, b);
+    b->out = matrix(r, block, n->out, d, d);
+    if (vit->out_bias) b->out_b = vector(r, block, n->out, ".bias", d);
+    b->norm2_w = vector(r, block, n->norm2, ".weight", d);
+    b->norm2_b = vector(r, block, n->norm2, ".bias", d);
+    b->fc1 = n->gate ? piaa_resident_paired(r, block, join(up, 2, ".weight", room), f, d)
+                     : matrix(r, block, n->fc1, f, d);
+    if (vit->mlp_bias)
+        b->fc1_b = n->gate ? piaa_resident_joined(r, block, join(up, 2, ".bias", room), 2, f)
+                           : vector(r, block, n->fc1, ".bias", f);
+    b->fc2 = matrix(r, block, n->fc2, d, f);
+    if (vit->mlp_bias) b->fc2_b = vector(r, block, n->fc2, ".bias", d);
+    b->scale1 = vector(r, block, n->scale1, "", d);
+    b->scale2 = vector(r, block, n->scale2, "", d);
 }
 
 void piaa_vit_declare(const piaa_vit *vit, piaa_resident *resident, int blocks,
-                      piaa_vit_weights *weights, piaa_error *error) {
-    char name[MAX_NAMES];
-    snprintf(name, sizeof name, "%s.weight", vit->patch_name);
-    weights->patch_w = piaa_vit_matrix(vit, resident, error, name, vit->width,
-                                       (int64_t)CHANNELS * vit->patch * vit->patch);
-    snprintf(name, sizeof name, "%s.bias", vit->patch_name);
-    if (vit->patch_bias) weights->patch_b = piaa_vit_vector(vit, resident, error, name, vit->width);
-    for (int i = 0; i < blocks; i++) declare_block(vit, resident, i, &weights->block[i], error);
+                      piaa_vit_weights *weights) {
+    const int64_t length = (int64_t)CHANNELS * vit->frames * vit->patch * vit->patch;
+    weights->patch_w = matrix(resident, vit->prefix, vit->patch_name, vit->width, length);
+    if (vit->patch_bias)
+        weights->patch_b = vector(resident, vit->prefix, vit->patch_name, ".bias", vit->width);
+    for (int i = 0; i < blocks; i++) declare_block(vit, resident, i, &weights->block[i]);
 }
 
 /* ---------------------------------------------------------------------------------------- graph */
 
 struct ggml_tensor *piaa_vit_embed(const piaa_vit *vit, const piaa_vit_weights *weights,
-                                   const float *patches, piaa_graph *graph) {
-    const int count = vit->grid_h * vit->grid_w;
-    struct ggml_tensor *pixels = piaa_graph_input(
-        graph, GGML_TYPE_F32, (int64_t)CHANNELS * vit->patch * vit->patch, count, patches);
+                                   const float *patches, const piaa_vit_grid *grid,
+                                   piaa_graph *graph) {
+    const int count = grid->tokens - vit->before;
+    const int64_t length = (int64_t)CHANNELS * vit->frames * vit->patch * vit->patch;
+    struct ggml_tensor *pixels = piaa_graph_input(graph, GGML_TYPE_F32, length, count, patches);
     struct ggml_tensor *added =
-        vit->added ? piaa_graph_input(graph, GGML_TYPE_F32, vit->width, count, vit->added) : NULL;
+        grid->added ? piaa_graph_input(graph, GGML_TYPE_F32, vit->width, count, grid->added) : NULL;
     struct ggml_tensor *x =
         piaa_graph_linear(graph, weights->patch_w, weights->patch_b, pixels, PIAA_LINEAR, added);
     if (!vit->before) return x;
@@ -307,7 +312,8 @@ static struct ggml_tensor *close_branch(piaa_graph *graph, const piaa_matrix *w,
 
 static struct ggml_tensor *build_block(const piaa_vit *vit, const piaa_vit_block *b,
                                        piaa_graph *graph, struct ggml_tensor *x,
-                                       struct ggml_tensor *rotary) {
+                                       struct ggml_tensor *rotary, int mode) {
+    const int dim = vit->width / vit->heads;
     struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, vit->eps, true);
     struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv, b->qkv_b, y, PIAA_LINEAR, NULL);
     piaa_attention attention = {.q = qkv,
@@ -316,9 +322,13 @@ static struct ggml_tensor *build_block(const piaa_vit *vit, const piaa_vit_block
                                 .v_first = 2 * vit->heads,
                                 .heads = vit->heads,
                                 .kv_heads = vit->heads,
-                                .dim = vit->width / vit->heads,
+                                .dim = dim,
                                 .q_rotary = rotary,
-                                .k_rotary = rotary};
+                                .k_rotary = rotary,
+                                .rotary_mode = mode,
+                                .rotary_dims = dim / 2,
+                                .sections = {dim / 4, dim / 4, 0, 0},
+                                .rotary_base = 10000.0f};
     x = close_branch(graph, b->out, b->out_b, b->scale1, piaa_graph_attention(graph, &attention),
                      x);
     y = piaa_graph_layer_norm(graph, x, b->norm2_w, b->norm2_b, vit->eps, true);
@@ -327,19 +337,27 @@ static struct ggml_tensor *build_block(const piaa_vit *vit, const piaa_vit_block
 }
 
 struct ggml_tensor *piaa_vit_run(const piaa_vit *vit, const piaa_vit_weights *weights,
-                                 struct ggml_tensor *x, const piaa_plan *plan, bool states,
+                                 struct ggml_tensor *x, const piaa_vit_grid *grid,
+                                 const piaa_plan *plan, bool states, const piaa_vit_hook *hook,
                                  piaa_graph *graph) {
     static const piaa_pool pools[] = {PIAA_V};
-    const int dim = vit->width / vit->heads;
-    struct ggml_tensor *pool = piaa_graph_input(graph, GGML_TYPE_F32, 1, vit->tokens, vit->pool);
-    struct ggml_tensor *rotary =
-        vit->rotary ? piaa_graph_input(graph, GGML_TYPE_F32, dim, vit->tokens, vit->rotary) : NULL;
+    const int tokens = grid->tokens;
+    const int mode = !graph->kernels && grid->positions ? GGML_ROPE_TYPE_VISION : 0;
+    struct ggml_tensor *pool = piaa_graph_input(graph, GGML_TYPE_F32, 1, tokens, grid->pool);
+    struct ggml_tensor *rotary = NULL;
+    if (mode)
+        rotary = piaa_graph_input(graph, GGML_TYPE_I32, (int64_t)tokens * 4, 1, grid->positions);
+    else if (grid->rotary)
+        rotary =
+            piaa_graph_input(graph, GGML_TYPE_F32, vit->width / vit->heads, tokens, grid->rotary);
     for (int i = 0; i <= plan->vision_blocks; i++) { /* state i is what block i reads */
         const int layer = states ? i : i - 1;
         if (layer >= 0 && plan->pool_vision[layer])
             piaa_graph_pool(graph, x, pool, pools, 1, layer);
         if (layer >= 0 && plan->hidden) piaa_graph_keep(graph, x, true, layer);
-        if (i < plan->vision_blocks) x = build_block(vit, &weights->block[i], graph, x, rotary);
+        if (hook && i > 0) hook->after(hook->user, graph, i - 1, x);
+        if (i < plan->vision_blocks)
+            x = build_block(vit, &weights->block[i], graph, x, rotary, mode);
     }
     return x;
 }

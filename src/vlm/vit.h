@@ -5,8 +5,12 @@
  *     x = x + s1 * out(attention(norm1(x))),   x = x + s2 * mlp(norm2(x)),
  *
  * where s1 and s2 are layer scales or absent.  SigLIP (alone and in Gemma 3), CLIP and DINOv3 are
- * this; they differ in the names of their tensors, in how they know positions (added, or rotary),
- * and in what they make of the last block.
+ * this, and so is Qwen3-VL's; they differ in the names of their tensors, in how they know positions
+ * (added, or rotary), and in what they make of the blocks' outputs.
+ *
+ * What belongs to a photo (its grid of patches, and what follows from that) is a piaa_vit_grid: of
+ * a model that reads every photo at one size there is one, made when the model is opened; others
+ * make one for each photo.
  */
 #ifndef PIAA_VLM_VIT_H
 #define PIAA_VLM_VIT_H
@@ -18,10 +22,25 @@
 enum { PIAA_VIT_MAX_BLOCKS = 511 };
 
 /* Names of a block's tensors after the block's own, without ".weight" and ".bias"; NULL: it has
-   none. */
+   none.  q alone, without k and v, is all three in one. */
 typedef struct piaa_vit_names {
     const char *norm1, *q, *k, *v, *out, *norm2, *gate, *fc1, *fc2, *scale1, *scale2;
 } piaa_vit_names;
+
+typedef struct piaa_vit_grid {
+    int height, width;  /* in patches */
+    int tokens;         /* those before the patches, and the patches */
+    float *pool;        /* [tokens] of 1 / tokens */
+    float *added;       /* [patches][width of the model]: position embeddings; NULL: none */
+    float *rotary;      /* [tokens][size of a head]: cosines and sines (kernels.h); NULL: none */
+    int32_t *positions; /* [4][tokens], row, column, 0, 0, for devices that rotate themselves; NULL:
+                           the table serves there too */
+} piaa_vit_grid;
+
+/* The pool and the numbers; the rest is the family's to add.  Freed in any case. */
+bool piaa_vit_grid_make(piaa_vit_grid *grid, int height, int width, int before,
+                        piaa_error *error) PIAA_MUST_USE;
+void piaa_vit_grid_free(piaa_vit_grid *grid);
 
 extern const piaa_vit_names piaa_vit_names_clip; /* CLIP's and SigLIP's */
 
@@ -30,18 +49,15 @@ typedef struct piaa_vit {
     const piaa_vit_names *names;
     const char *prefix;             /* of the tensors' names: see piaa_vit_prefix */
     const char *patch_name, *layer; /* "encoder.layers." and the block's number */
-    int width, blocks, heads, intermediate, patch;
+    int width, blocks, heads, intermediate, patch, frames; /* frames: that a patch spans */
     float eps;
     piaa_activation activation;
     bool patch_bias, q_bias, k_bias, v_bias, out_bias, mlp_bias;
+    int before;   /* tokens before the patches: class, registers */
+    float *first; /* [before][width]: those, their positions added */
+    /* Of models that read every photo at one size. */
     piaa_planes_config pixels;
-    int grid_h, grid_w, before,
-        tokens; /* tokens: `before` the patches (class, registers), and the patches */
-    /* Filled by piaa_vit_ready and the family: */
-    float *first;  /* [before][width]: the tokens before the patches, their positions added */
-    float *added;  /* [patches][width]: position embeddings; NULL: none */
-    float *rotary; /* [tokens][width / heads]: cosines and sines (kernels.h); NULL: none */
-    float *pool;   /* [tokens] of 1 / tokens */
+    piaa_vit_grid grid;
 } piaa_vit;
 
 /* What CLIP and SigLIP have in common where the file says nothing: base size, names, biases,
@@ -53,11 +69,10 @@ piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint);
  * NULL. */
 bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *activation,
                         piaa_error *error) PIAA_MUST_USE;
-/* The image processor's settings over vit->pixels; the grid, the number of tokens and the pool from
-   them. */
+/* The image processor's settings over vit->pixels, and the grid from them. */
 bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) PIAA_MUST_USE;
-/* Position embeddings [before + patches][width] from the file into `first` and `added`, the former
-   on top of what is there. */
+/* Position embeddings [before + patches][width] from the file into `first` and grid.added, the
+   former on top of what is there. */
 bool piaa_vit_positions(piaa_vit *vit, const char *name, piaa_error *error) PIAA_MUST_USE;
 void piaa_vit_close(piaa_vit *vit);
 /* The prefix with which the file has the tensor; the first one if it has none of them. */
@@ -83,18 +98,23 @@ typedef struct piaa_vit_weights {
 } piaa_vit_weights;
 
 void piaa_vit_declare(const piaa_vit *vit, piaa_resident *resident, int blocks,
-                      piaa_vit_weights *weights, piaa_error *error);
-const piaa_matrix *piaa_vit_matrix(const piaa_vit *vit, piaa_resident *resident, piaa_error *error,
-                                   const char *name, int64_t rows, int64_t columns);
-struct ggml_tensor *piaa_vit_vector(const piaa_vit *vit, piaa_resident *resident, piaa_error *error,
-                                    const char *name, int64_t length);
+                      piaa_vit_weights *weights);
 
 /* Graph: the embeddings [width, tokens], and all blocks of the plan.  `states`: the pool v counts
    from the embeddings. */
 struct ggml_tensor *piaa_vit_embed(const piaa_vit *vit, const piaa_vit_weights *weights,
-                                   const float *patches, piaa_graph *graph);
+                                   const float *patches, const piaa_vit_grid *grid,
+                                   piaa_graph *graph);
+
+/* What a family takes from x [width, tokens] after block i. */
+typedef struct piaa_vit_hook {
+    void (*after)(void *user, piaa_graph *graph, int block, struct ggml_tensor *x);
+    void *user;
+} piaa_vit_hook;
+
 struct ggml_tensor *piaa_vit_run(const piaa_vit *vit, const piaa_vit_weights *weights,
-                                 struct ggml_tensor *x, const piaa_plan *plan, bool states,
+                                 struct ggml_tensor *x, const piaa_vit_grid *grid,
+                                 const piaa_plan *plan, bool states, const piaa_vit_hook *hook,
                                  piaa_graph *graph);
 /* The entry at the head of x [width, tokens]: the class token. */
 struct ggml_tensor *piaa_vit_class(piaa_graph *graph, struct ggml_tensor *x);

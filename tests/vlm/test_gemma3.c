@@ -196,7 +196,7 @@ static void edit_type(cJSON *config) {
 }
 static void edit_rotary(cJSON *config) {
     cJSON_ReplaceItemInObject(fixture_at(config, "text_config.rope_parameters.full_attention"),
-                              "rope_type", cJSON_CreateString("yarn"));
+                              "rope_type", cJSON_CreateString("longrope"));
 }
 static void edit_factor(cJSON *config) {
     cJSON_SetNumberValue(fixture_at(config, "text_config.rope_parameters.full_attention.factor"),
@@ -237,7 +237,7 @@ static void test_bad_configurations(void **state) {
         const char *part;
     } rows[] = {{edit_types, "layer_types should list"},
                 {edit_type, "layer_types should list"},
-                {edit_rotary, "\"yarn\" are not supported"},
+                {edit_rotary, "\"longrope\" are not supported"},
                 {edit_factor, "\"factor\" should be a number above 0"},
                 {edit_heads, "do not fit together"},
                 {edit_activation, "\"relu\", only"},

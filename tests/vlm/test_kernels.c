@@ -424,13 +424,12 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
     for (int64_t i = 0; late && i < s->keys; i++)
         for (int d = 0; i > late && i % 97 == 0 && d < s->kv_heads * s->dim; d++)
             kv[i * kv_row + d] *= 100;
-    int32_t *positions = s->rows ? need((size_t)s->queries, sizeof *positions) : NULL;
-    for (int64_t i = 0; positions && i < s->queries; i++)
-        positions[i] = (int32_t)(i * s->keys / s->queries);
+    int32_t *last = s->rows ? need((size_t)s->queries, sizeof *last) : NULL;
+    for (int64_t i = 0; last && i < s->queries; i++) last[i] = (int32_t)(i * s->keys / s->queries);
     int32_t *first = s->window ? need((size_t)s->queries, sizeof *first) : NULL;
     for (int64_t i = 0; first && i < s->queries; i++) {
-        int64_t last = positions ? positions[i] : i;
-        first[i] = (int32_t)(last >= s->window ? last - s->window + 1 : 0);
+        int64_t seen = last ? last[i] : i;
+        first[i] = (int32_t)(seen >= s->window ? seen - s->window + 1 : 0);
     }
     uint32_t *room =
         need((size_t)kernels->packed_words(s->keys, s->kv_heads, s->dim), sizeof *room);
@@ -452,8 +451,8 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
                               .q_rotary = q_rotary,
                               .k_rotary = k_rotary,
                               .causal = s->causal,
-                              .positions = positions,
                               .first = first,
+                              .last = last,
                               .scale = 1.0f / sqrtf((float)s->dim),
                               .packed = room,
                               .out = out,
@@ -467,9 +466,9 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
         for (int head = 0; head < s->heads; head++) {
             double a[PIAA_MAX_HEAD_DIM], b[PIAA_MAX_HEAD_DIM], expected[PIAA_MAX_HEAD_DIM] = {0},
                                                                total = 0, most = -INFINITY;
-            int64_t seen = !s->causal  ? s->keys
-                           : positions ? positions[i] + 1
-                                       : i + 1,
+            int64_t seen = !s->causal ? s->keys
+                           : last     ? last[i] + 1
+                                      : i + 1,
                     from = first ? first[i] : 0;
             int kv_head = head / (s->heads / s->kv_heads);
             prepared(q + i * q_row + head * s->dim, s->dim, q_norm,
@@ -495,7 +494,7 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
         fail_msg("%s, %lld queries, %lld keys, %d/%d heads of %d%s: error %g", kernels->name,
                  (long long)s->queries, (long long)s->keys, s->heads, s->kv_heads, s->dim,
                  s->causal ? ", causal" : "", worst);
-    free(q), free(kv), free(q_norm), free(k_norm), free(q_rotary), free(k_rotary), free(positions),
+    free(q), free(kv), free(q_norm), free(k_norm), free(q_rotary), free(k_rotary), free(last),
         free(first), free(room), free(scratch), free(got), free(scores);
 }
 

@@ -92,7 +92,8 @@ static void published_sizes(void **state) {
             piaa_resident_new(model->checkpoint, PIAA_DTYPE_BF16, true, NULL, &error);
         void *weights =
             resident ? model->family->declare(model->config, resident, &plan, &error) : NULL;
-        if (!weights) fail_msg("%s: %s", entry->string, error.message);
+        if (!weights || !piaa_resident_declared(resident, &error))
+            fail_msg("%s: %s", entry->string, error.message);
         print_message("%s: %.2f billion values, %d + %d blocks\n", entry->string,
                       (double)info->parameters / 1e9, plan.vision_blocks, plan.decoder_blocks);
         count++;

@@ -457,7 +457,7 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
             prepare_head(job->q + row * job->q_stride + head * dim, dim, job->q_norm, job->eps,
                          job->q_rotary ? job->q_rotary + row * dim : NULL, job->scale * LOG2_E,
                          q + i * words);
-        seen[i] = !job->causal ? job->keys : job->positions ? job->positions[row] + 1 : row + 1;
+        seen[i] = !job->causal ? job->keys : job->last ? job->last[row] + 1 : row + 1;
         from[i] = job->causal && job->first ? job->first[row] : 0;
         if (seen[i] > farthest) farthest = seen[i];
         if (from[i] < nearest) nearest = from[i];
