@@ -32,6 +32,7 @@ typedef struct prepared {
     piaa_photo file; /* as it was when it was read */
     char hash[65];   /* "": it could not be read */
     bool in_store;   /* its content seems to need nothing more, so that it was not decoded */
+    char damage[PIAA_DAMAGE]; /* of a photo that is read nevertheless */
     piaa_error error;
     bool ready;
 } prepared;
@@ -80,7 +81,7 @@ static prepared prepare_photo(const piaa_extractor *extractor, const char *path,
         hash_bytes(&file, result.hash);
         result.in_store = is_in_store(contents, result.hash);
         if (!result.in_store)
-            result.input = piaa_extractor_prepare(extractor, &file, &result.error);
+            result.input = piaa_extractor_prepare(extractor, &file, result.damage, &result.error);
     }
     piaa_photo_file_free(&file);
     return result;
@@ -180,11 +181,20 @@ static int is_copy(run *r, const piaa_photo *photo, piaa_error *error) {
     return 1;
 }
 
+/* Part of the photo is lost, but it is read. */
+static void tell_damage(const run *r, const char *path, const char *damage) {
+    char line[1200];
+    if (!damage[0]) return;
+    snprintf(line, sizeof line, "%.900s: %s; it is read all the same", path, damage);
+    piaa_hooks_warn(r->hooks, line);
+}
+
 /* true: go on with the next photo. */
 static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subset, float *values,
                          size_t value_count, piaa_error *error) {
     if (!ready->hash[0]) return keep_failure(r, j->file, &ready->error, error);
     ready->file.hash = ready->hash;
+    tell_damage(r, j->file.path, ready->damage);
     if (!j->known || ready->in_store) {
         int copy = is_copy(r, &ready->file, error);
         if (copy) return copy > 0;

@@ -116,9 +116,11 @@ size_t piaa_extractor_values(const piaa_extractor *extractor) {
 }
 
 piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
-                                         const piaa_photo_file *file, piaa_error *error) {
+                                         const piaa_photo_file *file, char damage[PIAA_DAMAGE],
+                                         piaa_error *error) {
     piaa_image image = {0};
     if (!piaa_image_decode(file, extractor->request.exif, &image, error)) return NULL;
+    if (damage) memcpy(damage, image.damage, sizeof image.damage);
     piaa_ask ask = {.prompt = extractor->prompt,
                     .max_pixels = extractor->request.max_pixels,
                     .image_attention = extractor->request.image_attention};
@@ -173,7 +175,7 @@ bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out
     if (!extractor) return piaa_error_missing(error, "extractor");
     piaa_photo_file file;
     piaa_model_input *input = piaa_photo_file_read(&file, path, error)
-                                  ? piaa_extractor_prepare(extractor, &file, error)
+                                  ? piaa_extractor_prepare(extractor, &file, NULL, error)
                                   : NULL;
     piaa_photo_file_free(&file);
     bool ok = input && piaa_extractor_run(extractor, input, NULL, out, error);

@@ -1,13 +1,14 @@
-/* Photo files to upright 8-bit RGB with libvips, equal to Pillow's Image.open(path).convert("RGB").
+/* Photo files to upright 8-bit RGB, equal to Pillow's Image.open(path).convert("RGB").
  *
- * Only the file readers of libvips are used: they hand over 8- or 16-bit samples in one to five
- * bands, strip by strip from the top, and the conversion to RGB and the turning happen here while a
- * strip is copied to its place.  Nothing but the result and one strip is held in memory (some
+ * Decoders (libjpeg, and libvips' readers) hand over samples in one to five bands, strip by strip
+ * from the top; the conversion to RGB and the turning happen here while a strip is copied to its
+ * place.  Nothing but the result and one strip is held in memory (some
  * formats, interlaced PNG and HEIF among them, are decoded whole inside their own libraries). */
 #include "image/image.h"
 
 #include "base/memory.h"
 #include "image/libvips.h"
+#include "image/rows.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -103,49 +104,27 @@ static void place_strip(const uint8_t *strip, int width, int top, int rows, plac
                    strip + ((size_t)y * (size_t)width + (size_t)x) * CHANNELS, CHANNELS);
 }
 
-/* The samples of one row as bytes: 16-bit ones lose their low byte, as in Pillow. */
-static const uint8_t *row_bytes(VipsRegion *region, int y, bool wide, size_t samples,
-                                uint8_t *scratch) {
-    const uint8_t *row = VIPS_REGION_ADDR(region, 0, y);
-    if (!wide) return row;
-    for (size_t i = 0; i < samples; i++) {
-        uint16_t sample;
-        memcpy(&sample, row + 2 * i, sizeof sample);
-        scratch[i] = (uint8_t)(sample >> 8);
+static bool copy_pixels(piaa_rows *rows, placement turn, uint8_t *out, piaa_error *error) {
+    int width = rows->width, bands = rows->bands;
+    size_t stride = (size_t)width * (size_t)bands;
+    uint8_t *samples = piaa_alloc_array(stride, STRIP_ROWS, error);
+    uint8_t *strip = samples ? piaa_alloc_array((size_t)width, CHANNELS * STRIP_ROWS, error) : NULL;
+    bool ok = strip != NULL;
+    for (int top = 0; ok && top < rows->height; top += STRIP_ROWS) {
+        int count = rows->height - top < STRIP_ROWS ? rows->height - top : STRIP_ROWS;
+        ok = rows->read(rows, count, samples, error);
+        if (!ok) break;
+        to_rgb(samples, bands, rows->inks, width * count, strip);
+        place_strip(strip, width, top, count, turn, out);
     }
-    return scratch;
-}
-
-static bool copy_pixels(VipsImage *image, VipsRegion *region, placement turn, uint8_t *out,
-                        const char *path, piaa_error *error) {
-    int width = image->Xsize, height = image->Ysize, bands = image->Bands;
-    bool wide = image->BandFmt == VIPS_FORMAT_USHORT,
-         cmyk = image->Type == VIPS_INTERPRETATION_CMYK && bands >= 4;
-    size_t samples = (size_t)width * (size_t)bands;
-    uint8_t *strip = piaa_alloc_array((size_t)width, CHANNELS * STRIP_ROWS, error);
-    uint8_t *scratch = strip ? piaa_alloc_array(samples, 1, error) : NULL;
-    bool ok = scratch != NULL;
-    for (int top = 0; ok && top < height; top += STRIP_ROWS) {
-        int rows = height - top < STRIP_ROWS ? height - top : STRIP_ROWS;
-        VipsRect area = {.left = 0, .top = top, .width = width, .height = rows};
-        if (vips_region_prepare(region, &area) != 0) {
-            ok = piaa_vips_failed(error, path, "is damaged or cut short",
-                                  "copy it again from where it came from");
-            break;
-        }
-        for (int y = 0; y < rows; y++)
-            to_rgb(row_bytes(region, top + y, wide, samples, scratch), bands, cmyk, width,
-                   strip + (size_t)y * (size_t)width * CHANNELS);
-        place_strip(strip, width, top, rows, turn, out);
-    }
-    free(scratch);
     free(strip);
+    free(samples);
     return ok;
 }
 
-static bool decode(VipsImage *image, int orientation, const char *path, piaa_image *out,
+static bool decode(piaa_rows *rows, int orientation, const char *path, piaa_image *out,
                    piaa_error *error) {
-    int width = image->Xsize, height = image->Ysize;
+    int width = rows->width, height = rows->height;
     if ((int64_t)width * height > LARGEST_PIXELS)
         return piaa_error_set(
             error, PIAA_UNSUPPORTED,
@@ -155,33 +134,101 @@ static bool decode(VipsImage *image, int orientation, const char *path, piaa_ima
     if (!out->rgb) return piaa_error_prefix(error, "%s, %d x %d pixels", path, width, height);
     out->width = orientation >= 5 ? height : width;
     out->height = orientation >= 5 ? width : height;
-    VipsRegion *region = vips_region_new(image);
-    if (!region)
-        return piaa_vips_failed(error, path, "cannot be decoded",
-                                "copy it again from where it came from, or save it anew");
-    bool ok =
-        copy_pixels(image, region, upright(orientation, width, height), out->rgb, path, error);
-    g_object_unref(region);
-    return ok;
+    if (!copy_pixels(rows, upright(orientation, width, height), out->rgb, error)) return false;
+    memcpy(out->damage, rows->damage, sizeof out->damage);
+    return true;
+}
+
+/* ------------------------------------------------------------------------------- libvips' readers
+ */
+
+typedef struct strips {
+    VipsImage *image;
+    VipsRegion *region;
+    int next; /* row */
+    const char *path;
+} strips;
+
+/* 16-bit samples lose their low byte, as in Pillow. */
+static bool read_strips(piaa_rows *rows, int count, uint8_t *samples, piaa_error *error) {
+    strips *s = rows->decoder;
+    size_t stride = (size_t)rows->width * (size_t)rows->bands;
+    bool wide = s->image->BandFmt == VIPS_FORMAT_USHORT;
+    VipsRect area = {.left = 0, .top = s->next, .width = rows->width, .height = count};
+    if (vips_region_prepare(s->region, &area) != 0)
+        return piaa_vips_failed(error, s->path, "is damaged or cut short",
+                                "copy it again from where it came from");
+    for (int y = 0; y < count; y++, samples += stride) {
+        const uint8_t *row = VIPS_REGION_ADDR(s->region, 0, s->next + y);
+        if (!wide) memcpy(samples, row, stride);
+        for (size_t i = 0; wide && i < stride; i++) {
+            uint16_t sample;
+            memcpy(&sample, row + 2 * i, sizeof sample);
+            samples[i] = (uint8_t)(sample >> 8);
+        }
+    }
+    s->next += count;
+    return true;
+}
+
+static void close_strips(piaa_rows *rows) {
+    strips *s = rows->decoder;
+    if (s->region) g_object_unref(s->region);
+    g_object_unref(s->image);
+    free(s);
+}
+
+/* Gives up `image`. */
+static bool open_strips(VipsImage *image, const char *path, piaa_rows *rows, piaa_error *error) {
+    image = with_plain_samples(image);
+    if (!image)
+        return piaa_vips_failed(error, path, "has colours that cannot be converted",
+                                "save it anew as JPEG or PNG");
+    strips *s = piaa_alloc(1, sizeof *s, error);
+    if (!s) {
+        g_object_unref(image);
+        return false;
+    }
+    *s = (strips){.image = image, .region = vips_region_new(image), .path = path};
+    *rows = (piaa_rows){.width = image->Xsize,
+                        .height = image->Ysize,
+                        .bands = image->Bands,
+                        .inks = image->Type == VIPS_INTERPRETATION_CMYK && image->Bands >= 4,
+                        .read = read_strips,
+                        .close = close_strips,
+                        .decoder = s};
+    if (s->region) return true;
+    close_strips(rows);
+    return piaa_vips_failed(error, path, "cannot be decoded",
+                            "copy it again from where it came from, or save it anew");
+}
+
+/* ---------------------------------------------------------------------------------------- a photo
+ */
+
+/* libvips reads everything's metadata, and the pixels of all formats but JPEG. */
+static bool open_rows(const piaa_photo_file *file, piaa_rows *rows, int *orientation,
+                      piaa_error *error) {
+    bool jpeg = file->kind == PIAA_KIND_JPEG;
+    if (jpeg && !piaa_jpeg_open(file, rows, error)) return false;
+    VipsImage *image = piaa_vips_open(file, 1, jpeg ? NULL : error);
+    *orientation = image ? vips_image_get_orientation(image) : 1;
+    if (!jpeg) return image && open_strips(image, file->path, rows, error);
+    if (image) g_object_unref(image);
+    return true;
 }
 
 bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
                        piaa_error *error) {
+    piaa_rows rows = {0};
+    int orientation = 1;
     *out = (piaa_image){0};
-    bool ok = false;
-    VipsImage *image = piaa_vips_open(file, 1, error);
-    if (image) {
-        /* Pillow takes TIFF's orientation tag for a part of the pixels: it is obeyed even where
-           EXIF is not. */
-        int orientation = exif == PIAA_EXIF_APPLY || file->kind == PIAA_KIND_TIFF
-                              ? vips_image_get_orientation(image)
-                              : 1;
-        image = with_plain_samples(image);
-        ok = image ? decode(image, orientation, file->path, out, error)
-                   : piaa_vips_failed(error, file->path, "has colours that cannot be converted",
-                                      "save it anew as JPEG or PNG");
-        if (image) g_object_unref(image);
-    }
+    bool ok = open_rows(file, &rows, &orientation, error);
+    /* Pillow takes TIFF's orientation tag for a part of the pixels: it is obeyed even where EXIF is
+       not. */
+    if (exif != PIAA_EXIF_APPLY && file->kind != PIAA_KIND_TIFF) orientation = 1;
+    ok = ok && decode(&rows, orientation, file->path, out, error);
+    if (rows.close) rows.close(&rows);
     if (!ok) piaa_image_free(out);
     vips_thread_shutdown();
     return ok;

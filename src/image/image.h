@@ -8,6 +8,7 @@
 typedef struct piaa_image {
     int width, height;
     uint8_t *rgb;
+    char damage[PIAA_DAMAGE]; /* "part of the picture is lost (…)", empty for a whole photo */
 } piaa_image;
 
 /* Decodes a photo to 8-bit RGB, equal to Pillow's Image.open(path).convert("RGB") (alpha dropped,

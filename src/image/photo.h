@@ -8,6 +8,8 @@
 
 #include <sys/stat.h>
 
+enum { PIAA_DAMAGE = 200 }; /* room for a line that says what is lost of a photo that is read */
+
 /* Freed with piaa_photo_file_free.  Start from {0}. */
 typedef struct piaa_photo_file {
     const char *path; /* the caller's, who keeps it as long */

@@ -5,7 +5,9 @@
 #include "image/augment.h"
 
 static piaa_image picture(int width, int height) {
-    piaa_image image = {width, height, piaa_alloc((size_t)width * (size_t)height, 3, NULL)};
+    piaa_image image = {.width = width,
+                        .height = height,
+                        .rgb = piaa_alloc((size_t)width * (size_t)height, 3, NULL)};
     assert_non_null(image.rgb);
     for (int j = 0; j < height; j++)
         for (int i = 0; i < width; i++) {

@@ -106,7 +106,7 @@ static void test_small_photo(void **state) {
     PIAA_UNUSED(state);
     piaa_error error = {0};
     uint8_t rgb[2 * 1 * 3] = {255, 255, 255, 255, 255, 255};
-    piaa_image image = {2, 1, rgb};
+    piaa_image image = {.width = 2, .height = 1, .rgb = rgb};
     piaa_planes_config c = square;
     c.resize = false;
     c.crop = true;
@@ -127,7 +127,7 @@ static void test_extreme_shape(void **state) {
     PIAA_UNUSED(state);
     piaa_error error = {0};
     enum { LENGTH = 40000 };
-    piaa_image image = {LENGTH, 1, piaa_alloc(LENGTH, 3, &error)};
+    piaa_image image = {.width = LENGTH, .height = 1, .rgb = piaa_alloc(LENGTH, 3, &error)};
     assert_non_null(image.rgb);
     piaa_planes_config c = square;
     c.crop = true;

@@ -128,7 +128,7 @@ static void test_size_limit(void **state) {
     fixture f = fixture_open(PIAA_GOLDEN "/clip", "v", "0", (piaa_session_options){0});
     piaa_error error = {0};
     uint8_t rgb[12] = {0};
-    piaa_image image = {2, 2, rgb};
+    piaa_image image = {.width = 2, .height = 2, .rgb = rgb};
     assert_null(piaa_model_prepare(f.model, &image, &(piaa_ask){.max_pixels = 1000}, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     assert_non_null(strstr(error.message, "pixels: leave the limit of 1000 pixels out"));

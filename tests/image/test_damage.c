@@ -1,0 +1,230 @@
+/* Photos of which a part is lost: those that are read all the same say so, and those that are whole
+ * are not suspected.
+ *
+ * What is lost is known here, because it is taken away from whole photos by hand. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "image/image.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+typedef struct bytes {
+    unsigned char *data;
+    size_t size;
+} bytes;
+
+static bytes read_golden(const char *name) {
+    piaa_photo_file file;
+    char path[512];
+    snprintf(path, sizeof path, PIAA_GOLDEN "/images/%s", name);
+    assert_true(piaa_photo_file_read(&file, path, NULL));
+    bytes whole = {malloc(3 * file.size), file.size}; /* with room to grow */
+    assert_non_null(whole.data);
+    memcpy(whole.data, file.bytes, file.size);
+    piaa_photo_file_free(&file);
+    return whole;
+}
+
+static bytes copy_of(bytes from) {
+    bytes copy = {malloc(3 * from.size), from.size};
+    assert_non_null(copy.data);
+    memcpy(copy.data, from.data, from.size);
+    return copy;
+}
+
+static piaa_photo_file as_file(bytes from) {
+    return (piaa_photo_file){.path = "photo",
+                             .bytes = from.data,
+                             .size = from.size,
+                             .kind = piaa_kind_of(from.data, from.size)};
+}
+
+static piaa_image decode(bytes from) {
+    piaa_photo_file file = as_file(from);
+    piaa_error error = {0};
+    piaa_image image;
+    if (!piaa_image_decode(&file, PIAA_EXIF_APPLY, &image, &error)) fail_msg("%s", error.message);
+    return image;
+}
+
+/* Every pixel is that of the whole photo, and nothing is said. */
+static void expect_whole(bytes from, const piaa_image *whole) {
+    piaa_image image = decode(from);
+    assert_string_equal(image.damage, "");
+    assert_true(image.width == whole->width && image.height == whole->height);
+    assert_memory_equal(image.rgb, whole->rgb, (size_t)whole->width * (size_t)whole->height * 3);
+    piaa_image_free(&image);
+}
+
+static void expect_damage(bytes from, const char *said) {
+    piaa_image image = decode(from);
+    assert_non_null(strstr(image.damage, said));
+    piaa_image_free(&image);
+}
+
+static void expect_failure(bytes from) {
+    piaa_photo_file file = as_file(from);
+    piaa_error error = {0};
+    piaa_image image;
+    assert_false(piaa_image_decode(&file, PIAA_EXIF_APPLY, &image, &error));
+    assert_int_equal(error.code, PIAA_FORMAT);
+    assert_non_null(strstr(error.message, "damaged or cut short"));
+}
+
+/* ------------------------------------------------------------------------------------------ JPEG
+ */
+
+static const char *const jpegs[] = {"cat.jpg", "coffee_420.jpg", "cat_cmyk.jpg",
+                                    "rocket_progressive.jpg"};
+
+static void each_jpeg(void (*check)(bytes whole, const piaa_image *image)) {
+    for (size_t i = 0; i < sizeof jpegs / sizeof *jpegs; i++) {
+        bytes whole = read_golden(jpegs[i]);
+        assert_memory_equal(whole.data + whole.size - 2, "\xff\xd9", 2);
+        piaa_image image = decode(whole);
+        assert_string_equal(image.damage, "");
+        check(whole, &image);
+        piaa_image_free(&image);
+        free(whole.data);
+    }
+}
+
+static void lacks_only_its_end(bytes whole, const piaa_image *image) {
+    for (size_t missing = 1; missing <= 2; missing++) {
+        bytes cut = copy_of(whole);
+        cut.size -= missing;
+        expect_whole(cut, image);
+        free(cut.data);
+    }
+    bytes cut = copy_of(whole);
+    cut.size -= whole.size / 50; /* now picture is missing, too */
+    expect_failure(cut);
+    free(cut.data);
+}
+
+static void jpegs_without_end(void **state) {
+    (void)state;
+    each_jpeg(lacks_only_its_end);
+}
+
+/* Padding before the end marker, and whatever stands behind it. */
+static void has_more_than_it_needs(bytes whole, const piaa_image *image) {
+    for (int padding = 0; padding <= 0xff; padding += 0xff) {
+        bytes padded = copy_of(whole);
+        memset(padded.data + whole.size - 2, padding, 28);
+        memcpy(padded.data + whole.size + 26, "\xff\xd9", 2);
+        padded.size += 28;
+        expect_whole(padded, image);
+        free(padded.data);
+    }
+    bytes followed = copy_of(whole);
+    memcpy(followed.data + whole.size, whole.data, whole.size); /* as a preview, or a second view */
+    followed.size += whole.size;
+    expect_whole(followed, image);
+    free(followed.data);
+}
+
+static void jpegs_with_more_than_they_need(void **state) {
+    (void)state;
+    each_jpeg(has_more_than_it_needs);
+}
+
+/* The rest of a photo that was cut at `at` and then closed with an end marker. */
+static bytes closed_at(bytes whole, size_t at) {
+    bytes closed = copy_of(whole);
+    memcpy(closed.data + at, "\xff\xd9", 2);
+    closed.size = at + 2;
+    return closed;
+}
+
+static void lost_half(bytes whole, const piaa_image *image) {
+    size_t half = whole.size / 2;
+    (void)image;
+    bytes closed = closed_at(whole, half);
+    expect_damage(closed, "part of the picture is lost");
+    free(closed.data);
+    bytes zeros = copy_of(whole); /* one lost sector */
+    memset(zeros.data + half, 0, 512);
+    expect_damage(zeros, "part of the picture is lost");
+    free(zeros.data);
+    bytes tail = copy_of(whole);
+    memset(tail.data + half, 0, whole.size - half);
+    expect_failure(tail);
+    free(tail.data);
+}
+
+static void half_of_a_jpeg_is_lost(void **state) {
+    (void)state;
+    each_jpeg(lost_half);
+}
+
+static void two_jpegs_joined(void **state) {
+    (void)state;
+    bytes whole = read_golden("cat.jpg"), joined = copy_of(whole);
+    memcpy(joined.data + whole.size / 2, whole.data, whole.size);
+    joined.size = whole.size / 2 + whole.size;
+    expect_damage(joined, "row ");
+    free(joined.data);
+    free(whole.data);
+}
+
+/* Of a progressive photo every scan that is there is whole, but the last ones are not. */
+static void scans_are_missing(void **state) {
+    (void)state;
+    bytes whole = read_golden("rocket_progressive.jpg");
+    size_t scan = 0, scans = 0;
+    for (size_t i = 0; i + 1 < whole.size; i++)
+        if (whole.data[i] == 0xff && whole.data[i + 1] == 0xda) {
+            scans++;
+            scan = i;
+        }
+    assert_true(scans > 3);
+    bytes closed = closed_at(whole, scan), open = copy_of(closed);
+    open.size -= 2;
+    expect_damage(closed, "scans");
+    expect_failure(open);
+    free(closed.data);
+    free(open.data);
+    free(whole.data);
+}
+
+/* Where a flipped bit makes blocks longer or shorter, what follows stands in the wrong place and
+   the data do not end with the picture.  Not all flips do: those are not seen, for a JPEG has no
+   checksum. */
+static void flipped_bits(void **state) {
+    (void)state;
+    bytes whole = read_golden("cat.jpg");
+    piaa_image image = decode(whole);
+    size_t pixels = (size_t)image.width * (size_t)image.height, ruined = 0, told = 0;
+    for (size_t at = whole.size / 3; at + 3 < whole.size * 2 / 3; at += 97) {
+        bytes flipped = copy_of(whole);
+        flipped.data[at] ^= 4;
+        piaa_image got = decode(flipped);
+        size_t changed = 0;
+        for (size_t i = 0; i < pixels; i++)
+            changed += abs(got.rgb[3 * i + 1] - image.rgb[3 * i + 1]) > 16;
+        if (changed * 10 > pixels) ruined++, told += got.damage[0] != '\0';
+        piaa_image_free(&got);
+        free(flipped.data);
+    }
+    assert_true(ruined > 10);
+    assert_true(told * 2 > ruined);
+    piaa_image_free(&image);
+    free(whole.data);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jpegs_without_end),      cmocka_unit_test(jpegs_with_more_than_they_need),
+        cmocka_unit_test(half_of_a_jpeg_is_lost), cmocka_unit_test(two_jpegs_joined),
+        cmocka_unit_test(scans_are_missing),      cmocka_unit_test(flipped_bits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
