@@ -310,6 +310,12 @@ PIAA_API piaa_store *piaa_store_open_read(const char *path, const piaa_hooks *ho
                                           piaa_error *error);
 PIAA_API void piaa_store_close(piaa_store *store);
 
+/* Forgets the photos whose files are gone.  Their vectors stay in the matrices, so that one that
+ * comes back, under whatever path, is not read by the model again.  hooks and pruned (how many) may
+ * be NULL. */
+PIAA_API bool piaa_store_prune(const char *path, const piaa_hooks *hooks, int64_t *pruned,
+                               piaa_error *error);
+
 /* Takes a new look at the catalogue and the matrices.  Pointers from the functions below last until
    the next refresh or close. */
 PIAA_API bool piaa_store_refresh(piaa_store *store, piaa_error *error);

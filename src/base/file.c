@@ -232,6 +232,11 @@ bool piaa_file_is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+bool piaa_file_is_gone(const char *path) {
+    struct stat status;
+    return stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 /* ---------------------------------------------------------------------------------------- paths */
 
 char *piaa_path_join(const char *folder, const char *name, piaa_error *error) {
@@ -267,7 +272,11 @@ static char *working_folder(piaa_error *error) {
         if (!piaa_grow(&buffer, &capacity, need, 1, error)) break;
         if (getcwd(buffer, capacity)) return buffer;
         if (errno == ERANGE) continue;
-        piaa_error_set_errno(error, errno, "the working folder cannot be found");
+        if (errno == ENOENT)
+            piaa_error_set(error, PIAA_IO,
+                           "the working folder is gone: change to one that is there");
+        else
+            piaa_error_set_errno(error, errno, "the working folder cannot be found");
         break;
     }
     free(buffer);

@@ -31,6 +31,8 @@ bool piaa_file_write(const char *path, const void *data, size_t size,
 
 bool piaa_file_exists(const char *path);
 bool piaa_file_is_folder(const char *path);
+/* The system says that nothing has this name, as opposed to what it cannot look at now. */
+bool piaa_file_is_gone(const char *path);
 
 /* Paths: allocated results are the caller's.  join: `name` alone if it is absolute.  folder:
  * everything before the last '/', "." if none.  absolute: made absolute and free of ".", ".." and

@@ -44,29 +44,14 @@ static const piaa_command command_completion = {
 
 /* In the order in which help lists them. */
 static const piaa_command *const commands[] = {
-    &piaa_command_rank,
-    &piaa_command_embed,
-    &piaa_command_fit,
-    &piaa_command_predict,
-    &piaa_command_store_info,
-    &piaa_command_store_list,
-    &piaa_command_model_info,
-    &piaa_command_model_tokens,
-    &piaa_command_model_pull,
-    &piaa_command_model_list,
-    &piaa_command_model_rm,
-    &piaa_command_model_convert,
-    &piaa_command_probe,
-    &piaa_command_eval,
-    &piaa_command_reduce,
-    &piaa_command_explain,
-    &piaa_command_report,
-    &piaa_command_devices,
-    &piaa_command_serve,
-    &command_help,
-    &command_completion,
-    &piaa_command_bench,
-    NULL,
+    &piaa_command_rank,          &piaa_command_embed,      &piaa_command_fit,
+    &piaa_command_predict,       &piaa_command_store_info, &piaa_command_store_list,
+    &piaa_command_store_prune,   &piaa_command_model_info, &piaa_command_model_tokens,
+    &piaa_command_model_pull,    &piaa_command_model_list, &piaa_command_model_rm,
+    &piaa_command_model_convert, &piaa_command_probe,      &piaa_command_eval,
+    &piaa_command_reduce,        &piaa_command_explain,    &piaa_command_report,
+    &piaa_command_devices,       &piaa_command_serve,      &command_help,
+    &command_completion,         &piaa_command_bench,      NULL,
 };
 
 static bool print_and_free(piaa_text *text, bool ok, FILE *out, piaa_error *error) {

@@ -39,22 +39,48 @@ static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error 
     return ok;
 }
 
+/* The photos of the store that are still there; says how many are gone, and how many could not be
+   read. */
+static bool list_store(piaa_call *call, const piaa_store *store, piaa_photos *photos,
+                       piaa_error *error) {
+    size_t count = piaa_store_photos(store), gone = 0, failed = 0;
+    for (size_t i = 0; i < count; i++) {
+        const piaa_photo *photo = piaa_store_photo(store, i);
+        if (piaa_file_is_gone(photo->path)) {
+            gone++;
+            continue;
+        }
+        failed += photo->row < 0;
+        if (!piaa_paths_add(&photos->paths, photo->path, error) ||
+            !piaa_paths_add(&photos->names, photo->path, error))
+            return false;
+    }
+    if (count && gone == count)
+        return piaa_error_set(error, PIAA_IO,
+                              "%zu photo%s in %s %s gone, the first was %s: is its disk connected?",
+                              count, count == 1 ? "" : "s", piaa_store_path(store),
+                              count == 1 ? "is" : "are all", piaa_store_photo(store, 0)->path);
+    if (gone)
+        piaa_talk_warn(&call->talk,
+                       "%zu of the store's %zu photos %s gone and not ranked: piaa store prune %s "
+                       "forgets %s",
+                       gone, count, gone == 1 ? "is" : "are", piaa_store_path(store),
+                       gone == 1 ? "it" : "them");
+    if (failed)
+        piaa_talk_warn(&call->talk,
+                       "%zu of the store's photos could not be read: piaa store list %s --failed "
+                       "shows why",
+                       failed, piaa_store_path(store));
+    return true;
+}
+
 static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
     piaa_store *store =
         piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
     piaa_photos photos = {0};
-    bool ok = store != NULL;
-    int64_t failed = ok ? piaa_store_count(store).failed : 0;
-    if (failed)
-        piaa_talk_warn(&call->talk,
-                       "%lld of the store's photos could not be read: piaa store list %s --failed "
-                       "shows why",
-                       (long long)failed, piaa_store_path(store));
-    for (size_t i = 0; ok && i < piaa_store_photos(store); i++)
-        ok = piaa_paths_add(&photos.paths, piaa_store_photo(store, i)->path, error) &&
-             piaa_paths_add(&photos.names, piaa_store_photo(store, i)->path, error);
-    ok = ok && show(call, taste, store, &photos,
-                    piaa_reader_tell_demonstration(call, taste->identity.fingerprint), error);
+    bool ok = store && list_store(call, store, &photos, error) &&
+              show(call, taste, store, &photos,
+                   piaa_reader_tell_demonstration(call, taste->identity.fingerprint), error);
     piaa_photos_free(&photos);
     piaa_store_close(store);
     return ok;

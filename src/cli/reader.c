@@ -259,6 +259,43 @@ bool piaa_reader_collect(piaa_call *call, piaa_photos *photos, piaa_error *error
     return true;
 }
 
+/* Whether `path` is in one of the folders that were named. */
+static bool is_within(const char *path, const piaa_paths *folders) {
+    for (size_t i = 0; i < folders->count; i++) {
+        size_t n = strlen(folders->items[i]);
+        if (strncmp(path, folders->items[i], n) == 0 && path[n] == '/') return true;
+    }
+    return false;
+}
+
+/* Photos that were read in the same folders before and are not there any more. */
+static bool tell_gone(const piaa_reader *reader, piaa_call *call, piaa_error *error) {
+    piaa_paths folders = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < call->operand_count; i++) {
+        if (!piaa_file_is_folder(call->operands[i])) continue;
+        char *folder = piaa_path_absolute(call->operands[i], error);
+        ok = folder && piaa_paths_add(&folders, folder, error);
+        free(folder);
+    }
+    size_t gone = 0;
+    const char *first = NULL;
+    for (size_t i = 0; ok && i < piaa_store_photos(reader->store); i++) {
+        const char *path = piaa_store_photo(reader->store, i)->path;
+        if (!is_within(path, &folders) || !piaa_file_is_gone(path)) continue;
+        if (!gone++) first = path;
+    }
+    if (gone)
+        piaa_talk_note(&call->talk,
+                       "%zu photo%s that %s read before %s gone, the first is %s; piaa store prune "
+                       "%s forgets %s.",
+                       gone, gone == 1 ? "" : "s", gone == 1 ? "was" : "were",
+                       gone == 1 ? "is" : "are", first, piaa_store_path(reader->store),
+                       gone == 1 ? "it" : "them");
+    piaa_paths_free(&folders);
+    return ok;
+}
+
 bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,
                        piaa_embed_summary *summary, piaa_error *error) {
     piaa_talk_catch_stop(&call->talk);
@@ -266,5 +303,5 @@ bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *p
     bool ok = piaa_embed_paths(reader->store, reader->extractor, paths, &call->talk.hooks, summary,
                                error);
     piaa_talk_clear(&call->talk);
-    return ok && piaa_store_refresh(reader->store, error);
+    return ok && piaa_store_refresh(reader->store, error) && tell_gone(reader, call, error);
 }

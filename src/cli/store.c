@@ -1,5 +1,6 @@
-/* piaa store info, piaa store list. */
+/* piaa store info, piaa store list, piaa store prune. */
 #include "features/store.h"
+#include "base/file.h"
 #include "base/visible.h"
 #include "cli/commands.h"
 #include "report/report.h"
@@ -12,16 +13,23 @@ static const char *const keys[] = {"model",         "family", "fingerprint", "pr
 
 /* ----------------------------------------------------------------------------------------- info */
 
+static size_t count_gone(const piaa_store *store) {
+    size_t gone = 0;
+    for (size_t i = 0; i < piaa_store_photos(store); i++)
+        gone += piaa_file_is_gone(piaa_store_photo(store, i)->path);
+    return gone;
+}
+
 static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error) {
     piaa_store_counts counts = piaa_store_count(store);
     bool ok = piaa_text_format(out, error, "store          ") &&
               piaa_visible_add(out, piaa_store_path(store), error) &&
               piaa_text_format(out, error,
                                "\nphotos         %lld, %lld of them unreadable, %lld "
-                               "incomplete, %lld damaged\nrows           %lld\n",
+                               "incomplete, %lld damaged, %zu gone\nrows           %lld\n",
                                (long long)counts.photos, (long long)counts.failed,
                                (long long)counts.partial, (long long)counts.damaged,
-                               (long long)counts.rows);
+                               count_gone(store), (long long)counts.rows);
     for (size_t i = 0; ok && i < PIAA_COUNT(keys); i++) {
         const char *value = piaa_store_meta(store, keys[i]);
         ok = piaa_text_format(out, error, "%-13s  ", keys[i]) &&
@@ -44,6 +52,7 @@ static cJSON *info_json(const piaa_store *store) {
     piaa_report_add_integer(root, "unreadable", counts.failed);
     piaa_report_add_integer(root, "incomplete", counts.partial);
     piaa_report_add_integer(root, "damaged", counts.damaged);
+    piaa_report_add_integer(root, "gone", (int64_t)count_gone(store));
     piaa_report_add_integer(root, "rows", counts.rows);
     piaa_report_add_integer(root, "orphans", counts.orphans);
     for (size_t i = 0; i < PIAA_COUNT(keys); i++) {
@@ -157,6 +166,19 @@ static bool run_list(piaa_call *call, piaa_error *error) {
     return ok;
 }
 
+/* ---------------------------------------------------------------------------------------- prune */
+
+static bool run_prune(piaa_call *call, piaa_error *error) {
+    int64_t pruned;
+    if (!piaa_store_prune(call->operands[0], &call->talk.hooks, &pruned, error)) return false;
+    if (pruned)
+        piaa_talk_note(&call->talk, "%lld photo%s gone and forgotten.", (long long)pruned,
+                       pruned == 1 ? " was" : "s were");
+    else
+        piaa_talk_note(&call->talk, "Every photo of the store is there.");
+    return true;
+}
+
 /* --------------------------------------------------------------------------------------- tables */
 
 static const piaa_option info_options[] = {{"json", NULL, "print JSON", NULL, NULL}, {0}};
@@ -189,4 +211,16 @@ const piaa_command piaa_command_store_list = {
     .most = 1,
     .groups = {{"Options", list_options}},
     .run = run_list,
+};
+
+const piaa_command piaa_command_store_prune = {
+    .name = "store prune",
+    .summary = "Forget photos whose files are gone",
+    .example = "piaa store prune holiday.store\n",
+    .operands = "STORE",
+    .least = 1,
+    .most = 1,
+    .notes = "Only the photos' names are forgotten. What the model saw in them stays, so that a "
+             "photo that comes back or was moved is not read by the model again.",
+    .run = run_prune,
 };

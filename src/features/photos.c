@@ -163,15 +163,18 @@ static void tell_passed(const collecting *c, char *out, size_t size) {
 /* ---------------------------------------------------------------------------------------- names */
 
 static bool take_name(collecting *c, const char *name, const piaa_hooks *hooks, piaa_error *error) {
+    char *shown = piaa_path_named(name, error); /* also finds that the working folder is gone */
+    if (!shown) return false;
     struct stat status;
-    if (stat(name, &status) != 0)
-        return errno == ENOENT
+    if (stat(name, &status) != 0) {
+        int number = errno;
+        free(shown);
+        return number == ENOENT
                    ? piaa_error_set(error, PIAA_IO,
                                     "%s does not exist: name photos, or folders that hold some",
                                     name)
-                   : piaa_error_set_errno(error, errno, "%s", name);
-    char *shown = piaa_path_named(name, error);
-    if (!shown) return false;
+                   : piaa_error_set_errno(error, number, "%s", name);
+    }
     if (!S_ISDIR(status.st_mode)) return add(c, piaa_path_absolute(name, error), shown, error);
     bool ok = piaa_folder_visit(shown, &(piaa_walker){.user = c, .enter = enter, .meet = meet},
                                 hooks, error);

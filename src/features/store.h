@@ -30,6 +30,9 @@
 piaa_store *piaa_store_open_write(const char *path, const piaa_identity *identity,
                                   const piaa_slots *slots, const piaa_hooks *hooks,
                                   piaa_error *error) PIAA_MUST_USE;
+/* What the store was made with; the strings are the store's. */
+piaa_identity piaa_store_identity(const piaa_store *store);
+
 /* -------------------------------------------------------------------------------------- writing */
 
 typedef enum piaa_photo_status {

@@ -137,6 +137,16 @@ bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity,
     return piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, "0", error);
 }
 
+piaa_identity piaa_store_identity(const piaa_store *store) {
+    return (piaa_identity){.fingerprint = piaa_store_meta(store, "fingerprint"),
+                           .model = piaa_store_meta(store, "model"),
+                           .family = piaa_store_meta(store, "family"),
+                           .prompt = piaa_store_meta(store, "prompt"),
+                           .preprocessing = piaa_store_meta(store, "preprocessing"),
+                           .dtype = piaa_store_meta(store, "dtype"),
+                           .library = piaa_store_meta(store, "library")};
+}
+
 /* As much of a text as fits in a message about two of them; *dots where it was cut (between
    characters). */
 static int clip(const char *text, const char **dots) {

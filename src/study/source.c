@@ -114,11 +114,5 @@ void piaa_source_close(piaa_source *source) {
 }
 
 piaa_identity piaa_source_identity(const piaa_store *store) {
-    return (piaa_identity){.fingerprint = piaa_store_meta(store, "fingerprint"),
-                           .model = piaa_store_meta(store, "model"),
-                           .family = piaa_store_meta(store, "family"),
-                           .prompt = piaa_store_meta(store, "prompt"),
-                           .preprocessing = piaa_store_meta(store, "preprocessing"),
-                           .dtype = piaa_store_meta(store, "dtype"),
-                           .library = piaa_store_meta(store, "library")};
+    return piaa_store_identity(store);
 }

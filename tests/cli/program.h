@@ -12,6 +12,8 @@
 /* The folder of a test: made by program_begin, with cache/ in it. */
 static char *world;
 static char *out, *err; /* of the last run */
+/* A folder that is deleted once the program's process stands in it, and is made again after. */
+static const char *program_deletes;
 
 static inline char *at(const char *name) {
     return support_join(world, name);
@@ -38,6 +40,7 @@ static inline int program_run(const char *where, const char *const *words) {
         int into = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0600),
             faults = open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
         if (into < 0 || faults < 0 || chdir(folder) != 0) _exit(99);
+        if (program_deletes && rmdir(program_deletes) != 0) _exit(99);
         dup2(into, 1);
         dup2(faults, 2);
         execv(PIAA_PROGRAM, (char *const *)words);
@@ -45,6 +48,7 @@ static inline int program_run(const char *where, const char *const *words) {
     }
     int status;
     assert_int_equal(waitpid(child, &status, 0), child);
+    if (program_deletes) assert_int_equal(mkdir(program_deletes, 0700), 0);
     free(folder);
     free(to);
     free(errors);

@@ -215,7 +215,7 @@ static void test_help(void **state) {
 static void test_usage(void **state) {
     (void)state;
     expect_refusal(PIAA("rnak"), 2, "piaa: ", "unknown command rnak, did you mean rank?");
-    expect_refusal(PIAA("store"), 2, "piaa: ", "store info, store list");
+    expect_refusal(PIAA("store"), 2, "piaa: ", "store info, store list, store prune");
     expect_refusal(PIAA("store", "inof", "x"), 2, "piaa: ", "did you mean store info?");
     expect_refusal(PIAA("rank", "photos", "--rating", "x"), 2,
                    "piaa rank: ", "unknown option --rating, did you mean --ratings?");
