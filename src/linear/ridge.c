@@ -30,6 +30,11 @@
  * Only the leverages need the alphas and no targets: they are kept for the list that was asked for
  * last.
  *
+ * Leaving out several rows at once needs the same slack as a matrix, S = I - 11'/n - H, whose
+ * diagonal stands in the denominator above: with P the coordinates q_i or p_i of the rows in
+ * question as columns and W = D^-1/2 L^-1 P,  W'W = P'(T + a)^-1 P  (leave_out.c goes on from
+ * there).
+ *
  * Threads.  Strips of the matrix, and in tall data blocks of rows of P, are jobs of their own.  The
  * strips are the same for any number of threads, and so is every sum.
  */
@@ -75,11 +80,10 @@ struct piaa_ridge_design {
     double *lower, *pivots; /* [side][alpha_count] L beside its diagonal, and D */
 };
 
-/* NumPy's logspace(-3, 3, 13), digit by digit. */
-static const double default_alphas[] = {0.001, 0.0031622776601683794, 0.01, 0.03162277660168379,
-                                        0.1,   0.31622776601683794,   1,    3.1622776601683795,
-                                        10,    31.622776601683793,    100,  316.2277660168379,
-                                        1000};
+const double piaa_ridge_alphas[PIAA_RIDGE_ALPHAS] = {
+    0.001, 0.0031622776601683794, 0.01, 0.03162277660168379, 0.1, 0.31622776601683794,
+    1,     3.1622776601683795,    10,   31.622776601683793,  100, 316.2277660168379,
+    1000};
 
 static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
@@ -393,6 +397,68 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
     return ok;
 }
 
+/* The coordinates of rows[0..m-1] as columns of p [side][m]: of Q' where wide, of (ZQ)' where
+   tall. */
+static bool coordinates(const piaa_ridge_design *design, const int64_t *rows, size_t m, double *p,
+                        piaa_error *error) {
+    size_t side = (size_t)design->side, d = (size_t)design->dim;
+    if (design->wide) {
+        for (size_t k = 0; k < side; k++)
+            for (size_t i = 0; i < m; i++) p[k * m + i] = design->basis[k * side + (size_t)rows[i]];
+        return true;
+    }
+    double *z = piaa_alloc_array(m * d, sizeof *z, error);
+    if (!z) return false;
+    for (size_t i = 0; i < m; i++) {
+        const float *x = row_of(design, rows[i]);
+        for (size_t j = 0; j < d; j++)
+            z[i * d + j] = ((double)x[j] - design->mean[j]) * design->inverse[j];
+    }
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, design->dim, (int)m, design->dim, 1,
+                design->basis, design->dim, z, design->dim, 0, p, (int)m);
+    free(z);
+    return true;
+}
+
+/* w = D^-1/2 L^-1 p, both [side][m], for one alpha of the list. */
+static void whiten(const piaa_ridge_design *design, size_t alpha, const double *p, size_t m,
+                   double *w) {
+    size_t alphas = (size_t)design->alpha_count, side = (size_t)design->side;
+    for (size_t k = 0; k < side; k++) {
+        double lower = k ? design->lower[(k - 1) * alphas + alpha] : 0;
+        const double *before = k ? w + (k - 1) * m : p;
+        for (size_t i = 0; i < m; i++) w[k * m + i] = p[k * m + i] - lower * before[i];
+    }
+    for (size_t k = 0; k < side; k++) {
+        double root = 1 / sqrt(design->pivots[k * alphas + alpha]);
+        for (size_t i = 0; i < m; i++) w[k * m + i] *= root;
+    }
+}
+
+bool piaa_ridge_slack(piaa_ridge_design *design, const int64_t *rows, int64_t count,
+                      const double *alphas, int alpha_count, double *out, piaa_error *error) {
+    if (!make_slack(design, alphas, alpha_count, error)) return false;
+    size_t m = (size_t)count, side = (size_t)design->side;
+    double n = (double)design->n, *p = piaa_alloc_array(2 * side * m, sizeof *p, error);
+    if (!p || !coordinates(design, rows, m, p, error)) {
+        free(p);
+        return false;
+    }
+    for (int k = 0; k < alpha_count; k++) {
+        double a = alphas[k], *s = out + (size_t)k * m * m, *w = p + side * m;
+        double shift = design->wide ? -a / (n * (design->ones + a)) : -1 / n;
+        whiten(design, (size_t)k, p, m, w);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasTrans, (int)m, design->side,
+                    design->wide ? a : -1, w, (int)m, 0, s, (int)m);
+        for (size_t i = 0; i < m; i++) {
+            s[i * m + i] += design->wide ? 0 : 1;
+            for (size_t j = i; j < m; j++) s[j * m + i] = s[i * m + j] += shift;
+        }
+    }
+    free(p);
+    return true;
+}
+
 /* -------------------------------------------------------------------------------------- fitting */
 
 /* One fit in hand. */
@@ -612,6 +678,28 @@ static bool check_options(const piaa_ridge_options *options, int targets, piaa_e
     return true;
 }
 
+/* The targets centred on their means, and room for `columns` solutions. */
+static bool fitting_begin(fitting *fit, const double *alphas, int alpha_count, size_t columns,
+                          piaa_error *error) {
+    size_t n = (size_t)fit->design->n, t = (size_t)fit->targets, side = (size_t)fit->design->side;
+    return (fit->centred = piaa_alloc_array(n * t, sizeof(double), error)) &&
+           centre_targets(fit, error) &&
+           (n == 1 || (make_slack(fit->design, alphas, alpha_count, error) &&
+                       (fit->projection = piaa_alloc_array(side * t, sizeof(double), error)) &&
+                       (fit->filtered = piaa_alloc_array(side * columns, sizeof(double), error)) &&
+                       (fit->solution = piaa_alloc_array(side * columns, sizeof(double), error)) &&
+                       (fit->error = piaa_alloc_array((size_t)fit->design->block * columns,
+                                                      sizeof(double), error))));
+}
+
+static void fitting_end(fitting *fit) {
+    free(fit->centred);
+    free(fit->projection);
+    free(fit->filtered);
+    free(fit->solution);
+    free(fit->error);
+}
+
 piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targets,
                            const piaa_ridge_options *options, piaa_error *error) {
     if (!design) {
@@ -620,8 +708,8 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
     }
     if (!check_options(options, targets, error)) return NULL;
     bool given = options && options->alphas;
-    const double *alphas = given ? options->alphas : default_alphas;
-    int alpha_count = given ? options->alpha_count : (int)PIAA_COUNT(default_alphas);
+    const double *alphas = given ? options->alphas : piaa_ridge_alphas;
+    int alpha_count = given ? options->alpha_count : PIAA_RIDGE_ALPHAS;
     if (alpha_count > INT_MAX / targets) {
         piaa_error_set(error, PIAA_USAGE, "%d alphas for %d targets are too many", alpha_count,
                        targets);
@@ -629,17 +717,16 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
     }
     size_t n = (size_t)design->n, t = (size_t)targets, d = (size_t)design->dim,
            count = (size_t)alpha_count * t;
-    size_t side = (size_t)design->side;
     piaa_ridge *model = model_new(design->n, design->dim, targets, error);
     fitting fit = {.design = design, .y = y, .targets = targets};
     column *columns = NULL, *chosen = NULL;
     double *work = NULL, *squares = NULL;
     bool ok = false;
-    if (!model || !(fit.centred = piaa_alloc_array(n * t, sizeof(double), error))) goto end;
+    if (!model) goto end;
     memcpy(model->mean, design->mean, d * sizeof(double));
     memcpy(model->scale, design->scale, d * sizeof(double));
     fit.mean = model->intercepts;
-    if (!centre_targets(&fit, error)) goto end;
+    if (!fitting_begin(&fit, alphas, alpha_count, count, error)) goto end;
     if (n == 1) {
         model->mean_only = true;
         for (size_t k = 0; k < t; k++) {
@@ -649,12 +736,7 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
         ok = true;
         goto end;
     }
-    if (!make_slack(design, alphas, alpha_count, error) ||
-        !(fit.projection = piaa_alloc_array(side * t, sizeof(double), error)) ||
-        !(fit.filtered = piaa_alloc_array(side * count, sizeof(double), error)) ||
-        !(fit.solution = piaa_alloc_array(side * count, sizeof(double), error)) ||
-        !(fit.error = piaa_alloc_array((size_t)design->block * count, sizeof(double), error)) ||
-        !(columns = piaa_alloc(count, sizeof *columns, error)) ||
+    if (!(columns = piaa_alloc(count, sizeof *columns, error)) ||
         !(chosen = piaa_alloc(t, sizeof *chosen, error)) ||
         !(squares = piaa_alloc_array(count, sizeof(double), error)) ||
         !(work = piaa_alloc_array(d * t, sizeof(double), error)))
@@ -664,11 +746,7 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
     finish(&fit, chosen, work, model);
     ok = true;
 end:
-    free(fit.centred);
-    free(fit.projection);
-    free(fit.filtered);
-    free(fit.solution);
-    free(fit.error);
+    fitting_end(&fit);
     free(columns);
     free(chosen);
     free(squares);
@@ -676,6 +754,30 @@ end:
     if (ok) return model;
     piaa_ridge_free(model);
     return NULL;
+}
+
+bool piaa_ridge_errors(piaa_ridge_design *design, const double *y, const double *alphas,
+                       int alpha_count, double *out, piaa_error *error) {
+    double mean = 0, *work = piaa_alloc_array((size_t)design->dim, sizeof *work, error);
+    column *columns = piaa_alloc((size_t)alpha_count, sizeof *columns, error);
+    fitting fit = {.design = design, .y = y, .targets = 1, .mean = &mean};
+    bool ok =
+        work && columns && fitting_begin(&fit, alphas, alpha_count, (size_t)alpha_count, error);
+    if (ok) {
+        for (int a = 0; a < alpha_count; a++) columns[a].alpha = a;
+        project(&fit, work);
+        solve(&fit, columns, alpha_count);
+        size_t width = (size_t)alpha_count;
+        for (int64_t i = 0; i < design->n; i += design->block) {
+            int here = (int)least(design->block, design->n - i);
+            memcpy(out + (size_t)i * width, errors_of_block(&fit, columns, alpha_count, i, here),
+                   (size_t)here * width * sizeof *out);
+        }
+    }
+    fitting_end(&fit);
+    free(columns);
+    free(work);
+    return ok;
 }
 
 /* ----------------------------------------------------------------------------------- prediction */

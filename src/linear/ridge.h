@@ -45,7 +45,11 @@ piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *r
                                                 piaa_error *error) PIAA_MUST_USE;
 void piaa_ridge_design_free(piaa_ridge_design *design);
 
-/* Zeroed: alphas logspace(-3, 3, 13), each target its own.  One alpha in the list fixes it. */
+/* NumPy's logspace(-3, 3, 13), digit by digit. */
+enum { PIAA_RIDGE_ALPHAS = 13 };
+extern const double piaa_ridge_alphas[PIAA_RIDGE_ALPHAS];
+
+/* Zeroed: those alphas, each target its own.  One alpha in the list fixes it. */
 typedef struct piaa_ridge_options {
     const double *alphas; /* positive; the caller's; NULL: the default list */
     int alpha_count;
@@ -80,6 +84,20 @@ typedef struct piaa_ridge {
 piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targets,
                            const piaa_ridge_options *options, piaa_error *error) PIAA_MUST_USE;
 void piaa_ridge_free(piaa_ridge *model);
+
+/*
+ * What leaving rows out is computed from (linear/leave_out.h); design of at least 2 rows.
+ *
+ * errors: leave-one-out errors [n][alpha_count] of one target y [n], for every alpha of a list.
+ * slack:  for each alpha the block [count][count] of  S = I - 11'/n - H  that belongs to these
+ * rows, H = Z (Z'Z + aI)^-1 Z': S y are the residuals, and those of rows R that are left out
+ *         together are (S_RR)^-1 (S y)_R.
+ */
+bool piaa_ridge_errors(piaa_ridge_design *design, const double *y, const double *alphas,
+                       int alpha_count, double *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_ridge_slack(piaa_ridge_design *design, const int64_t *rows, int64_t count,
+                      const double *alphas, int alpha_count, double *out,
+                      piaa_error *error) PIAA_MUST_USE;
 
 /* Predictions out [count][targets] of raw (unstandardised) rows x [count][dim].  A row's prediction
    does not depend on its company. */

@@ -1,0 +1,435 @@
+/*
+ * Leaving groups of rows out, in closed form.
+ *
+ * Let S = I - 11'/n - H be the matrix that turns targets y into the residuals r = Sy of the ridge
+ * with intercept (ridge.c has its blocks).  Learning without the rows of a group G and predicting
+ * them gives the errors
+ *
+ *     e_G = (S_GG)^-1 r_G.                                                                      (1)
+ *
+ * For the fit without G is also the fit to all rows with y_G replaced by its predictions y_G - e_G:
+ * those rows then have residual 0 and pull at nothing.  So S (y - e) is 0 on G, e being e_G there
+ * and 0 elsewhere, which is (1); for one row it is r_i / S_ii, the leave-one-out error.  The same
+ * replacement gives the whole model without G (piaa_ridge_without).
+ *
+ * Copies of a photo are predicted by each other if they are left out one by one: with random
+ * ratings the error of 20 photos and their copies comes out as nearly 0.  Left out together they
+ * are one sample, and count as one: a group's squared error is the mean over its rows, and alpha is
+ * the one of the list with the least sum over groups.
+ *
+ * Nested.  The least of thirteen sums is lower than an error of new photos: on few ratings by a
+ * fifth.  So each group is predicted with the alpha that the others choose when it is not there.
+ * Without G every other row has
+ *
+ *     r' = r - S_.G (S_GG)^-1 r_G,     S' = S - S_.G (S_GG)^-1 S_G.                             (2)
+ *
+ * (block elimination: S' and r' are what S and r become when G is pinned to residual 0), and (1) of
+ * r' and S' are the errors of each other group H when G and H are both left out.  Their sum chooses
+ * G's alpha, and (1) with that alpha is G's error.  With S as a matrix this takes n^2 steps for
+ * each alpha, beside the n^3 / 2 that S takes.  Between two groups there is nothing to choose by:
+ * they keep the common alpha.
+ *
+ * Chance.  Since S does not know y, the same can be asked of other targets: how often are the
+ * ratings, dealt out to the photos at random, predicted as well, each deal with its own best alpha?
+ * Where that is often, what was learned may be nothing.  Groups are dealt the mean ratings of
+ * groups.
+ */
+#include "linear/leave_out.h"
+
+#include "base/memory.h"
+#include "base/random.h"
+
+#include <cblas.h>
+
+#include <float.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEALS = 199, WIDTH = DEALS + 1, ALPHAS = PIAA_RIDGE_ALPHAS };
+
+/* What is at hand while groups are left out.  Rows stand group by group everywhere. */
+typedef struct leaving {
+    piaa_ridge_design *design;
+    size_t n, groups, largest; /* largest: rows of the largest group */
+    int64_t *rows;             /* [n] of the design */
+    size_t *start;             /* [groups + 1] */
+    double *y;                 /* [n] */
+    bool whole;                /* S is there as a whole */
+    double *s;             /* [ALPHAS][n][n]; else the block of the group in hand, [ALPHAS][m][m] */
+    double *errors;        /* [ALPHAS][n] of each row left out alone; then with its group */
+    double *block, *other; /* [largest][largest] */
+    double *cross;         /* [largest][n] */
+    double *right;         /* [n] */
+} leaving;
+
+static size_t size_of(const leaving *l, size_t g) {
+    return l->start[g + 1] - l->start[g];
+}
+
+/* ------------------------------------------------------------------------------- small matrices */
+
+/* a [m][m] = L L', L in its lower triangle.  No pivot is taken to be smaller than the ridge takes
+   its slack. */
+static void factor(double *a, size_t m) {
+    for (size_t k = 0; k < m; k++) {
+        double root = sqrt(fmax(a[k * m + k], DBL_EPSILON * DBL_EPSILON));
+        a[k * m + k] = root;
+        for (size_t i = k + 1; i < m; i++) a[i * m + k] /= root;
+        for (size_t j = k + 1; j < m; j++)
+            for (size_t i = j; i < m; i++) a[i * m + j] -= a[i * m + k] * a[j * m + k];
+    }
+}
+
+/* b [m][width] = L^-1 b. */
+static void forward(const double *l, size_t m, double *b, size_t width) {
+    for (size_t k = 0; k < m; k++) {
+        for (size_t i = 0; i < k; i++)
+            for (size_t c = 0; c < width; c++) b[k * width + c] -= l[k * m + i] * b[i * width + c];
+        for (size_t c = 0; c < width; c++) b[k * width + c] /= l[k * m + k];
+    }
+}
+
+/* b [m][width] = L'^-1 b. */
+static void backward(const double *l, size_t m, double *b, size_t width) {
+    for (size_t k = m; k-- > 0;) {
+        for (size_t i = k + 1; i < m; i++)
+            for (size_t c = 0; c < width; c++) b[k * width + c] -= l[i * m + k] * b[i * width + c];
+        for (size_t c = 0; c < width; c++) b[k * width + c] /= l[k * m + k];
+    }
+}
+
+static double mean_square(const double *values, size_t count) {
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) sum += values[i] * values[i];
+    return sum / (double)count;
+}
+
+/* The first of the least of values [ALPHAS], `stride` apart; rounding does not choose. */
+static size_t least_of(const double *values, size_t stride, double rounding) {
+    size_t best = 0;
+    for (size_t k = 1; k < ALPHAS; k++)
+        if (values[k * stride] < values[best * stride] * (1 - rounding)) best = k;
+    return best;
+}
+
+/* --------------------------------------------------------------------------------------- groups */
+
+/* Every row on its own, unless `group` makes at least two groups. */
+static void sort_rows(leaving *l, const int64_t *group) {
+    size_t different = 0;
+    for (size_t i = 0; group && i < l->n; i++) different += group[i] == (int64_t)i;
+    bool alone = different < 2;
+    size_t at = 0;
+    for (size_t first = 0; first < l->n; first++) {
+        if (!alone && group[first] != (int64_t)first) continue;
+        l->start[l->groups++] = at;
+        l->rows[at++] = (int64_t)first;
+        for (size_t i = first + 1; !alone && i < l->n; i++)
+            if (group[i] == (int64_t)first) l->rows[at++] = (int64_t)i;
+        size_t size = at - l->start[l->groups - 1];
+        l->largest = size > l->largest ? size : l->largest;
+    }
+    l->start[l->groups] = at;
+}
+
+/* S_GG for one alpha, into `out` [m][m]. */
+static void copy_block(const leaving *l, size_t a, size_t g, double *out) {
+    size_t m = size_of(l, g), stride = l->whole ? l->n : m;
+    const double *from = l->s + a * stride * stride + (l->whole ? l->start[g] * (l->n + 1) : 0);
+    for (size_t i = 0; i < m; i++) memcpy(out + i * m, from + i * stride, m * sizeof *out);
+}
+
+/* Makes l->errors those of rows left out alone, and S where it is to be there. */
+static bool leave_rows(leaving *l, const double *y, piaa_error *error) {
+    double *alone = piaa_alloc_array(l->n * ALPHAS, sizeof *alone, error);
+    bool ok = alone && piaa_ridge_errors(l->design, y, piaa_ridge_alphas, ALPHAS, alone, error) &&
+              (!l->whole || piaa_ridge_slack(l->design, l->rows, (int64_t)l->n, piaa_ridge_alphas,
+                                             ALPHAS, l->s, error));
+    for (size_t i = 0; ok && i < l->n; i++)
+        for (size_t a = 0; a < ALPHAS; a++)
+            l->errors[a * l->n + i] = alone[(size_t)l->rows[i] * ALPHAS + a];
+    free(alone);
+    return ok;
+}
+
+/* (1): squares [ALPHAS][groups]. */
+static bool leave_groups(leaving *l, double *squares, piaa_error *error) {
+    for (size_t g = 0; g < l->groups; g++) {
+        size_t m = size_of(l, g), first = l->start[g];
+        if (m > 1 && !l->whole &&
+            !piaa_ridge_slack(l->design, l->rows + first, (int64_t)m, piaa_ridge_alphas, ALPHAS,
+                              l->s, error))
+            return false;
+        for (size_t a = 0; a < ALPHAS; a++) {
+            double *e = l->errors + a * l->n + first;
+            if (m > 1) {
+                copy_block(l, a, g, l->block);
+                for (size_t i = 0; i < m; i++) e[i] *= l->block[i * m + i];
+                factor(l->block, m);
+                forward(l->block, m, e, 1);
+                backward(l->block, m, e, 1);
+            }
+            squares[a * l->groups + g] = mean_square(e, m);
+        }
+    }
+    return true;
+}
+
+/* --------------------------------------------------------------------------------------- nested */
+
+/* The mean squared error of group h when g is left out too: l->right is r', l->cross L^-1 S_G. */
+static double leave_second(leaving *l, const double *s, size_t g, size_t h) {
+    size_t n = l->n, m = size_of(l, h), first = l->start[h];
+    for (size_t i = 0; i < m; i++)
+        for (size_t j = 0; j <= i; j++) {
+            double sum = s[(first + i) * n + first + j];
+            for (size_t k = 0; k < size_of(l, g); k++)
+                sum -= l->cross[k * n + first + i] * l->cross[k * n + first + j];
+            l->other[i * m + j] = sum;
+        }
+    factor(l->other, m);
+    forward(l->other, m, l->right + first, 1);
+    backward(l->other, m, l->right + first, 1);
+    return mean_square(l->right + first, m);
+}
+
+/* The sum of leave_second over h where all groups are single rows. */
+static double leave_seconds(const leaving *l, const double *s, size_t g) {
+    double sum = 0;
+    for (size_t h = 0; h < l->n; h++) {
+        double slack = s[h * l->n + h] - l->cross[h] * l->cross[h];
+        double e = h == g ? 0 : l->right[h] / fmax(slack, DBL_EPSILON * DBL_EPSILON);
+        sum += e * e;
+    }
+    return sum;
+}
+
+/* (2): sums [ALPHAS][groups] of the others' squared errors when a group is not there.  `residual`
+   [n] of the alpha in hand. */
+static void leave_pairs(leaving *l, size_t a, const double *residual, double *sums) {
+    size_t n = l->n;
+    const double *s = l->s + a * n * n;
+    for (size_t g = 0; g < l->groups; g++) {
+        size_t m = size_of(l, g), first = l->start[g];
+        copy_block(l, a, g, l->block);
+        factor(l->block, m);
+        memcpy(l->cross, s + first * n, m * n * sizeof *s);
+        memcpy(l->other, residual + first, m * sizeof *residual);
+        forward(l->block, m, l->cross, n);
+        forward(l->block, m, l->other, 1);
+        memcpy(l->right, residual, n * sizeof *residual);
+        for (size_t k = 0; k < m; k++)
+            for (size_t i = 0; i < n; i++) l->right[i] -= l->cross[k * n + i] * l->other[k];
+        double *sum = &sums[a * l->groups + g];
+        if (l->largest == 1) {
+            *sum = leave_seconds(l, s, g);
+            continue;
+        }
+        *sum = 0;
+        for (size_t h = 0; h < l->groups; h++)
+            if (h != g) *sum += leave_second(l, s, g, h);
+    }
+}
+
+/* --------------------------------------------------------------------------------------- chance */
+
+/* Ratings dealt out at random [n][WIDTH], the first as they are; each less their mean. */
+static bool deal(const leaving *l, double *out, piaa_error *error) {
+    size_t *order = piaa_alloc_array(l->groups, sizeof *order, error);
+    double *means = piaa_alloc(l->groups, sizeof *means, error);
+    piaa_random *random = piaa_alloc(1, sizeof *random, error);
+    bool ok = order && means && random;
+    if (ok) piaa_random_seed_numpy(random, 0);
+    for (size_t g = 0; ok && g < l->groups; g++) {
+        order[g] = g;
+        for (size_t i = l->start[g]; i < l->start[g + 1]; i++)
+            means[g] += l->y[i] / (double)size_of(l, g);
+    }
+    for (size_t k = 0; ok && k <= DEALS; k++) {
+        double mean = 0;
+        if (k) piaa_random_permutation(random, order, l->groups);
+        for (size_t g = 0; g < l->groups; g++)
+            mean += means[order[g]] * (double)size_of(l, g) / (double)l->n;
+        for (size_t g = 0; g < l->groups; g++)
+            for (size_t i = l->start[g]; i < l->start[g + 1]; i++)
+                out[i * WIDTH + k] = means[order[g]] - mean;
+    }
+    free(order);
+    free(means);
+    free(random);
+    return ok;
+}
+
+/* Squared errors of each deal for one alpha; `errors` [n][WIDTH] is S times the deals. */
+static void measure_deals(leaving *l, size_t a, double *errors, double *best) {
+    double sums[WIDTH] = {0};
+    for (size_t g = 0; g < l->groups; g++) {
+        size_t m = size_of(l, g);
+        double *e = errors + l->start[g] * WIDTH;
+        copy_block(l, a, g, l->block);
+        factor(l->block, m);
+        forward(l->block, m, e, WIDTH);
+        backward(l->block, m, e, WIDTH);
+        for (size_t i = 0; i < m; i++)
+            for (size_t k = 0; k < WIDTH; k++)
+                sums[k] += e[i * WIDTH + k] * e[i * WIDTH + k] / (double)m;
+    }
+    for (size_t k = 0; k < WIDTH; k++) best[k] = a ? fmin(best[k], sums[k]) : sums[k];
+}
+
+static bool measure_chance(leaving *l, double *chance, piaa_error *error) {
+    double *dealt = piaa_alloc_array(2 * l->n * WIDTH, sizeof *dealt, error), best[WIDTH];
+    bool ok = dealt && deal(l, dealt, error);
+    if (ok) {
+        double *errors = dealt + l->n * WIDTH;
+        int n = (int)l->n, as_good = 0;
+        for (size_t a = 0; a < ALPHAS; a++) {
+            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, WIDTH, n, 1,
+                        l->s + a * l->n * l->n, n, dealt, WIDTH, 0, errors, WIDTH);
+            measure_deals(l, a, errors, best);
+        }
+        for (int k = 1; k < WIDTH; k++) as_good += best[k] <= best[0] * (1 + 1e-9);
+        *chance = (1.0 + as_good) / WIDTH;
+    }
+    free(dealt);
+    return ok;
+}
+
+/* ------------------------------------------------------------------------------------- together */
+
+static int ascending(const void *a, const void *b) {
+    return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
+}
+
+/* The error of the mean of the others; of all others where there is one group. */
+static double error_of_mean(const leaving *l) {
+    double total = 0, squares = 0;
+    for (size_t i = 0; i < l->n; i++) total += l->y[i];
+    for (size_t g = 0; g < l->groups; g++) {
+        size_t m = size_of(l, g);
+        double own = 0;
+        for (size_t i = l->start[g]; i < l->start[g + 1]; i++) own += l->y[i];
+        double others = (total - own) / (double)(l->n - m);
+        for (size_t i = l->start[g]; i < l->start[g + 1]; i++)
+            squares += (l->y[i] - others) * (l->y[i] - others) / (double)m;
+    }
+    return sqrt(squares / (double)l->groups);
+}
+
+/* squares and sums [ALPHAS][groups]. */
+static bool measure(leaving *l, const double *y, double *squares, double *sums, piaa_left_out *left,
+                    piaa_error *error) {
+    if (!leave_rows(l, y, error)) return false;
+    bool nested = l->whole && l->groups > 2;
+    double *residual = l->right + l->n;
+    for (size_t a = 0; nested && a < ALPHAS; a++) {
+        for (size_t i = 0; i < l->n; i++)
+            residual[i] = l->errors[a * l->n + i] * l->s[a * l->n * l->n + i * (l->n + 1)];
+        leave_pairs(l, a, residual, sums);
+    }
+    if (!leave_groups(l, squares, error)) return false;
+    double total[ALPHAS] = {0};
+    for (size_t a = 0; a < ALPHAS; a++)
+        for (size_t g = 0; g < l->groups; g++) total[a] += squares[a * l->groups + g];
+    size_t best = least_of(total, 1, 1e-12);
+    left->alpha = piaa_ridge_alphas[best];
+    left->groups = (int64_t)l->groups;
+    for (size_t i = 0; i < l->n; i++)
+        left->predicted[l->rows[i]] = l->y[i] - l->errors[best * l->n + i];
+    for (size_t g = 0; g < l->groups; g++) {
+        size_t own = nested ? least_of(sums + g, l->groups, 1e-9) : best;
+        left->errors[g] = sqrt(squares[own * l->groups + g]);
+    }
+    left->rmse = sqrt(mean_square(left->errors, l->groups));
+    left->rmse_of_mean = error_of_mean(l);
+    left->chance = NAN;
+    qsort(left->errors, l->groups, sizeof *left->errors, ascending);
+    return !l->whole || measure_chance(l, &left->chance, error);
+}
+
+static void free_leaving(leaving *l) {
+    free(l->rows);
+    free(l->start);
+    free(l->y);
+    free(l->s);
+    free(l->errors);
+    free(l->block);
+    free(l->cross);
+}
+
+static bool make_leaving(leaving *l, const double *y, const int64_t *group, piaa_error *error) {
+    size_t n = l->n;
+    if (!(l->rows = piaa_alloc(n, sizeof *l->rows, error)) ||
+        !(l->start = piaa_alloc(n + 1, sizeof *l->start, error)) ||
+        !(l->y = piaa_alloc_array(n, sizeof *l->y, error)))
+        return false;
+    sort_rows(l, group);
+    for (size_t i = 0; i < n; i++) l->y[i] = y[l->rows[i]];
+    l->whole = n <= PIAA_LEAVE_OUT_NESTED;
+    size_t side = l->whole ? n : l->largest;
+    if (!(l->s = piaa_alloc_array(ALPHAS * side * side, sizeof *l->s, error)) ||
+        !(l->errors = piaa_alloc_array(ALPHAS * n, sizeof *l->errors, error)) ||
+        !(l->block = piaa_alloc_array(2 * l->largest * l->largest, sizeof *l->block, error)) ||
+        !(l->cross = piaa_alloc_array((l->largest + 2) * n, sizeof *l->cross, error)))
+        return false;
+    l->other = l->block + l->largest * l->largest;
+    l->right = l->cross + l->largest * n;
+    return true;
+}
+
+piaa_left_out *piaa_leave_out(piaa_ridge_design *design, const double *y, int64_t rows,
+                              const int64_t *group, piaa_error *error) {
+    leaving l = {.design = design, .n = (size_t)rows};
+    piaa_left_out *left = piaa_alloc(1, sizeof *left, error);
+    double *squares = NULL, *sums = NULL;
+    bool ok = left && make_leaving(&l, y, group, error) &&
+              (left->predicted = piaa_alloc_array(l.n, sizeof(double), error)) &&
+              (left->errors = piaa_alloc_array(l.groups, sizeof(double), error)) &&
+              (squares = piaa_alloc_array(ALPHAS * l.groups, sizeof *squares, error)) &&
+              (sums = piaa_alloc_array(ALPHAS * l.groups, sizeof *sums, error)) &&
+              measure(&l, y, squares, sums, left, error);
+    if (ok) left->rows = rows;
+    free_leaving(&l);
+    free(squares);
+    free(sums);
+    if (ok) return left;
+    piaa_left_out_free(left);
+    return NULL;
+}
+
+void piaa_left_out_free(piaa_left_out *left) {
+    if (!left) return;
+    free(left->predicted);
+    free(left->errors);
+    free(left);
+}
+
+double piaa_left_out_quantile(const piaa_left_out *left, double level) {
+    /* 0.9 * 10 is a little more than 9 in binary. */
+    double place = ceil(level * (double)(left->groups + 1) - 1e-9);
+    return place <= (double)left->groups ? left->errors[(size_t)fmax(place, 1) - 1] : NAN;
+}
+
+piaa_ridge *piaa_ridge_without(piaa_ridge_design *design, const double *y, int64_t n, double alpha,
+                               const int64_t *rows, int64_t count, piaa_error *error) {
+    size_t m = (size_t)count;
+    const piaa_ridge_options fixed = {.alphas = &alpha, .alpha_count = 1};
+    double *others = piaa_alloc_array((size_t)n, sizeof *others, error),
+           *block = piaa_alloc_array(m * (m + 1), sizeof *block, error);
+    piaa_ridge *model = NULL;
+    if (others && block && piaa_ridge_errors(design, y, &alpha, 1, others, error) &&
+        piaa_ridge_slack(design, rows, count, &alpha, 1, block, error)) {
+        double *e = block + m * m;
+        for (size_t i = 0; i < m; i++) e[i] = others[rows[i]] * block[i * (m + 1)];
+        factor(block, m);
+        forward(block, m, e, 1);
+        backward(block, m, e, 1);
+        memcpy(others, y, (size_t)n * sizeof *others);
+        for (size_t i = 0; i < m; i++) others[rows[i]] -= e[i];
+        model = piaa_ridge_fit(design, others, 1, &fixed, error);
+    }
+    free(others);
+    free(block);
+    return model;
+}

@@ -1,0 +1,30 @@
+/* Near copies among rows of features: photos that were saved again, resized, cropped a little,
+   made a little brighter, or taken in one burst. */
+#ifndef PIAA_LINEAR_NEAR_H
+#define PIAA_LINEAR_NEAR_H
+
+#include "base/error.h"
+
+/* How far apart near copies are, in the space of one set of rows. */
+typedef struct piaa_near {
+    int64_t rows;   /* of the set */
+    int64_t *group; /* [rows] the first row of the set that is a near copy of this one, or of a near
+                       copy of it: its own index where there is none before it */
+    int64_t groups; /* different ones */
+    int dim;
+    double *mean, *inverse; /* [dim] of the set's columns; inverse 0 for constant ones */
+    double square;          /* rows whose squared distance is at most this are near copies */
+} piaa_near;
+
+/*
+ * Finds the near copies among `rows` (the first n where NULL) of x [*, dim]; the rule is in near.c.
+ * Needs n x n numbers meanwhile.  Errors: memory.
+ */
+piaa_near *piaa_near_find(const float *x, const int64_t *rows, int64_t n, int dim,
+                          piaa_error *error) PIAA_MUST_USE;
+void piaa_near_free(piaa_near *near);
+
+/* Whether two vectors of the same features are near copies by the set's measure. */
+bool piaa_near_same(const piaa_near *near, const float *a, const float *b);
+
+#endif
