@@ -413,6 +413,8 @@ PIAA_API const piaa_rating *piaa_ratings_at(const piaa_ratings *ratings,
                                             size_t index); /* in order of first appearance */
 PIAA_API const char *piaa_ratings_where(const piaa_ratings *ratings); /* the file, for messages */
 
+#define PIAA_TASTE_LEVEL 0.9
+
 /* One person's taste: everything that is needed to score a photo from its pooled vector, and to say
  * where the score comes from.
  *     score = intercept + sum over j of weights[j] * (x[j] - mean[j]) */
@@ -421,17 +423,33 @@ typedef struct piaa_taste {
         identity;   /* what made the features; its strings belong to the taste and are never NULL */
     piaa_slot slot; /* which of them it reads */
     char made[32];  /* UTC, ISO 8601 */
-    int64_t ratings;
+    int64_t ratings;        /* photos learned from; copies of one, byte for byte, count once */
+    int64_t groups;         /* the same with near copies of each other counted once */
     double lowest, highest; /* score seen */
-    double loo_rmse;        /* the "± x" of a prediction */
-    double loo_spearman;    /* NaN where undefined */
+    double loo_rmse; /* the "± x" of a prediction: root mean square error of photos left out, near
+                        copies together, by a model whose alpha was chosen without them too */
+    double loo_spearman; /* rank correlation of those photos' predictions and ratings; NaN where
+                            undefined */
+    double mean_rmse;    /* loo_rmse of always guessing the mean; NaN: not known */
+    double chance;   /* share of random orders of the ratings that are predicted as well; NaN: not
+                        known */
+    double interval; /* a rating lies within this of its prediction with PIAA_TASTE_LEVEL
+                        confidence; NaN: fewer than 9 groups */
     double alpha, intercept;
     double *mean, *scale, *weights; /* [slot.dim] */
-    double *unseen; /* [ratings] leave-one-out prediction of each rated photo, in the order of the
-                       fit; NULL for a loaded taste */
+    double *unseen; /* [ratings] prediction of each rated photo by the others' ratings, in the order
+                       of the fit; NULL for a loaded taste */
+    struct piaa_near *near; /* which rated photos are near copies; NULL for a loaded taste */
 } piaa_taste;
 
 PIAA_API void piaa_taste_free(piaa_taste *taste);
+
+/* What the photos left out say of a taste: that something was learned; that it may be chance (more
+ * than one random order of the ratings in ten is predicted as well); or that nothing was, which is
+ * chance that does no better than always guessing the mean, or ranks no better than none.
+ * docs/statistics.md has how often each is right. */
+typedef enum piaa_verdict { PIAA_LEARNED, PIAA_MAY_BE_CHANCE, PIAA_NOT_LEARNED } piaa_verdict;
+PIAA_API piaa_verdict piaa_taste_verdict(const piaa_taste *taste);
 
 /* Scores out [count] of x [count][slot.dim]; a photo's score does not depend on the others. */
 PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count,
@@ -453,7 +471,9 @@ typedef struct piaa_ranking piaa_ranking;
 
 /* Fits a taste on the store's vectors of the rated photos (slot: an index into piaa_store_slots).
  * Rated photos that the store does not have are told to hooks->warn and left out; none at all is an
- * error that shows one path of each side. */
+ * error that shows one path of each side.  Copies of one photo, byte for byte, count once, with the
+ * mean of their ratings; they are told too, and near copies, and a verdict other than
+ * PIAA_LEARNED. */
 PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot,
                                       const piaa_ratings *ratings, const piaa_hooks *hooks,
                                       piaa_error *error);
@@ -462,8 +482,8 @@ PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot,
  * as they were given; those without a vector are left out, the embed run has told of them), best
  * first, ties in path order.  The taste has to belong to the store's model, prompt and
  * preprocessing: PIAA_MISMATCH names the difference.  paths NULL: every photo of the store.
- * ratings (may be NULL) mark the rated photos; those that the taste was learned from get their
- * leave-one-out prediction if the taste was learned and not loaded. */
+ * ratings (may be NULL) mark the rated photos and their copies; if the taste was learned from them
+ * and not loaded, these and their near copies get the prediction of the other photos' ratings. */
 PIAA_API piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store,
                                  const char *const *paths, size_t path_count,
                                  const piaa_ratings *ratings, piaa_error *error);

@@ -237,6 +237,8 @@ static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *tast
     e.slot = ok ? piaa_store_find_slot(reader->store, taste->slot.pool, taste->slot.layer) : -1;
     piaa_explanation *about = ok ? learn(&e, projection, file ? &own : &photos.paths, error) : NULL;
     e.about = about;
+    if (about && piaa_taste_verdict(taste) != PIAA_LEARNED)
+        piaa_taste_doubt(taste, &call->talk.hooks);
     ok = about && show(&e, error);
     piaa_explanation_free(about);
     piaa_ratings_free(ratings);

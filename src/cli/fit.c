@@ -1,7 +1,7 @@
 /* piaa fit: one person's taste from a store and ratings. */
 #include "cli/commands.h"
 #include "cli/reader.h"
-#include "report/report.h"
+#include "cli/show.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -69,16 +69,14 @@ static bool save(const piaa_taste *taste, const char *path, piaa_error *error) {
 }
 
 static void sum_up(piaa_call *call, const piaa_taste *taste) {
-    char figures[160] = "";
-    if (isfinite(taste->loo_rmse))
-        snprintf(figures, sizeof figures, "; typical error ± %.2f", taste->loo_rmse);
-    size_t used = strlen(figures);
+    char figures[160];
+    size_t used = piaa_show_errors(taste, figures, sizeof figures);
     if (isfinite(taste->loo_spearman))
         snprintf(figures + used, sizeof figures - used, ", rank correlation %.2f",
                  taste->loo_spearman);
-    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s at layer %d%s%s.",
+    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s at layer %d; %s (leave-one-out).",
                    (long long)taste->ratings, piaa_pool_name(taste->slot.pool), taste->slot.layer,
-                   figures, *figures ? " (leave-one-out)" : "");
+                   figures);
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
@@ -122,6 +120,7 @@ const piaa_command piaa_command_fit = {
     .groups = {{"Options", options}},
     .notes = "The taste is a ridge regression on standardised features, its strength chosen by "
              "leave-one-out error, as scikit-learn's RidgeCV "
-             "does. The file holds all that is needed to score a photo; piaa predict reads it.",
+             "does; near copies of a photo are left out together. The file holds all that is "
+             "needed to score a photo; piaa predict reads it.",
     .run = run,
 };

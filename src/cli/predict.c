@@ -10,6 +10,8 @@
 static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store,
                  const piaa_photos *photos, bool demonstration, piaa_error *error) {
     piaa_ranking *ranking = piaa_rank_photos(taste, store, photos, NULL, error);
+    if (ranking && piaa_taste_verdict(taste) != PIAA_LEARNED)
+        piaa_taste_doubt(taste, &call->talk.hooks);
     bool ok =
         ranking && piaa_show_ranking(call, ranking, taste, store, photos, demonstration, error);
     piaa_ranking_free(ranking);

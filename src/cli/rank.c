@@ -45,10 +45,10 @@ static bool add_rated(const piaa_ratings *ratings, piaa_paths *paths, piaa_error
 }
 
 static void sum_up(piaa_call *call, const piaa_taste *taste, size_t ranked) {
-    char error[64] = "";
-    if (isfinite(taste->loo_rmse))
-        snprintf(error, sizeof error, " typical error ± %.2f (leave-one-out);", taste->loo_rmse);
-    piaa_talk_note(&call->talk, "Learned from %lld ratings;%s %zu photo%s ranked.",
+    char error[120] = "";
+    piaa_show_errors(taste, error, sizeof error);
+    piaa_talk_note(&call->talk,
+                   "Learned from %lld ratings; %s (leave-one-out); %zu photo%s ranked.",
                    (long long)taste->ratings, error, ranked, ranked == 1 ? "" : "s");
 }
 
@@ -117,18 +117,19 @@ const piaa_command piaa_command_rank = {
     .groups = {{"Ratings and features", options},
                {"What is printed", piaa_show_options},
                {"How photos are read", piaa_reader_options}},
-    .notes = "PHOTOS are files and folders; folders are searched all the way down. Rated photos "
-             "that are not among them are learned from and "
-             "not "
-             "listed. A photo's score is on the scale of the ratings. For a rated photo it is what "
-             "the others' ratings say of it, without its "
-             "own, so that rated and unrated photos can be compared; \"± x\" is how far such "
-             "scores typically are from the rating "
-             "(leave-one-out).\n\n"
-             "Features are kept below $XDG_CACHE_HOME/piaa/stores (~/.cache/piaa/stores), so that "
-             "the second run is quick: one folder for each "
-             "combination of model, prompt and settings, each of which may be deleted.\n\n"
-             "Without --model the demonstration model is used, which was trained on rendered "
-             "scenes and shows that the program works, no more.",
+    .notes =
+        "PHOTOS are files and folders; folders are searched all the way down. Rated photos "
+        "that are not among them are learned from and "
+        "not "
+        "listed. A photo's score is on the scale of the ratings. For a rated photo it is what "
+        "the others' ratings say of it, without its "
+        "own, so that rated and unrated photos can be compared; copies of a rated photo are "
+        "scored like it. \"± x\" is how far such scores typically are from the rating; nine in "
+        "ten ratings lie between low and high in --csv and --json.\n\n"
+        "Features are kept below $XDG_CACHE_HOME/piaa/stores (~/.cache/piaa/stores), so that "
+        "the second run is quick: one folder for each "
+        "combination of model, prompt and settings, each of which may be deleted.\n\n"
+        "Without --model the demonstration model is used, which was trained on rendered "
+        "scenes and shows that the program works, no more.",
     .run = run,
 };

@@ -1,13 +1,15 @@
 /* A ranking on standard output, and as a contact sheet. */
 #include "cli/show.h"
 
+#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 const piaa_option piaa_show_options[] = {
     {"top", "N", "print the best N only", "all", NULL},
     {"json", NULL, "print JSON", NULL, NULL},
-    {"csv", NULL, "print CSV: rank,score,plus_minus,rating,path", NULL, NULL},
+    {"csv", NULL, "print CSV: rank,score,plus_minus,rating,low,high,path", NULL, NULL},
     {"sheet", "FILE",
      "also draw a contact sheet of the best and the lowest; ends in .jpg, .png or .webp", NULL,
      NULL},
@@ -24,6 +26,14 @@ bool piaa_show_check(const piaa_call *call, piaa_error *error) {
     const char *sheet = piaa_call_value(call, "sheet");
     return piaa_call_exclude(call, "json", "csv", error) && read_top(call, &top, error) &&
            (!sheet || piaa_sheet_check(sheet, error));
+}
+
+size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size) {
+    int used = snprintf(out, size, "typical error ± %.2f", taste->loo_rmse);
+    if (isfinite(taste->interval))
+        used += snprintf(out + used, size - (size_t)used, ", nine in ten within ± %.2f",
+                         taste->interval);
+    return (size_t)used;
 }
 
 /* The photos that are not in the ranking, and why.  Where the store has no error for one, nobody

@@ -10,6 +10,10 @@ extern const piaa_option piaa_show_options[]; /* top, json, csv, sheet */
 /* Checks the options of piaa_show_options before any work is done. */
 bool piaa_show_check(const piaa_call *call, piaa_error *error) PIAA_MUST_USE;
 
+/* "typical error ± 0.62, nine in ten within ± 1.05"; its length, which has to be less than
+   `size`. */
+size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size);
+
 /* Prints the ranking, with those of `photos` that could not be read, in the format asked for, and
    makes the contact sheet. */
 bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste,

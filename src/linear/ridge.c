@@ -409,11 +409,7 @@ static bool coordinates(const piaa_ridge_design *design, const int64_t *rows, si
     }
     double *z = piaa_alloc_array(m * d, sizeof *z, error);
     if (!z) return false;
-    for (size_t i = 0; i < m; i++) {
-        const float *x = row_of(design, rows[i]);
-        for (size_t j = 0; j < d; j++)
-            z[i * d + j] = ((double)x[j] - design->mean[j]) * design->inverse[j];
-    }
+    for (size_t i = 0; i < m; i++) standardise(design, rows[i], 1, 0, z + i * d);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, design->dim, (int)m, design->dim, 1,
                 design->basis, design->dim, z, design->dim, 0, p, (int)m);
     free(z);

@@ -36,18 +36,34 @@ static bool write_table(const piaa_ranking *ranking, const piaa_ranking_context 
     return ok;
 }
 
+/* Ends of the interval that a photo's rating lies in; NaN where it is undefined. */
+static double low_of(const piaa_ranked *photo, const piaa_taste *taste) {
+    return photo->score - taste->interval;
+}
+
+static double high_of(const piaa_ranked *photo, const piaa_taste *taste) {
+    return photo->score + taste->interval;
+}
+
+/* Nothing for a number that is not there. */
+static const char *digits(double value, char out[32]) {
+    *out = '\0';
+    if (isfinite(value)) piaa_report_digits(value, out);
+    return out;
+}
+
 static bool write_csv(const piaa_ranking *ranking, const piaa_ranking_context *context,
                       piaa_text *out, piaa_error *error) {
-    char score[32], rating[32], plus_minus[32] = "";
-    bool ok = piaa_text_format(out, error, "rank,score,plus_minus,rating,path\n");
-    if (isfinite(context->taste->loo_rmse))
-        piaa_report_digits(context->taste->loo_rmse, plus_minus);
+    char score[32], rating[32], plus_minus[32], low[32], high[32];
+    const piaa_taste *taste = context->taste;
+    bool ok = piaa_text_format(out, error, "rank,score,plus_minus,rating,low,high,path\n");
+    digits(taste->loo_rmse, plus_minus);
     for (size_t i = 0; ok && i < shown(ranking, context); i++) {
         const piaa_ranked *photo = piaa_ranking_at(ranking, i);
-        piaa_report_digits(photo->score, score);
-        piaa_report_digits(photo->rating, rating);
-        ok = piaa_text_format(out, error, "%zu,%s,%s,%s,", i + 1, score, plus_minus,
-                              photo->rated ? rating : "") &&
+        ok = piaa_text_format(out, error, "%zu,%s,%s,%s,%s,%s,", i + 1, digits(photo->score, score),
+                              plus_minus, digits(photo->rated ? photo->rating : NAN, rating),
+                              digits(low_of(photo, taste), low),
+                              digits(high_of(photo, taste), high)) &&
              piaa_report_add_field(out, photo->path, error) && piaa_text_format(out, error, "\n");
     }
     return ok;
@@ -60,13 +76,28 @@ static bool add(cJSON *object, const char *key, cJSON *value) {
     return false;
 }
 
-static bool add_photo(cJSON *list, size_t rank, const piaa_ranked *photo) {
+static bool add_photo(cJSON *list, size_t rank, const piaa_ranked *photo, const piaa_taste *taste) {
     cJSON *item = cJSON_CreateObject();
     if (!item || !cJSON_AddItemToArray(list, item)) return false;
     return add(item, "rank", piaa_report_number((double)rank)) &&
            add(item, "score", piaa_report_number(photo->score)) &&
+           add(item, "low", piaa_report_number(low_of(photo, taste))) &&
+           add(item, "high", piaa_report_number(high_of(photo, taste))) &&
            add(item, "rating", piaa_report_number(photo->rated ? photo->rating : NAN)) &&
            add(item, "path", piaa_report_string(photo->path));
+}
+
+/* How much the scores are worth. */
+static bool add_evidence(cJSON *root, const piaa_taste *taste) {
+    static const char *const verdicts[] = {[PIAA_LEARNED] = "learned",
+                                           [PIAA_MAY_BE_CHANCE] = "may be chance",
+                                           [PIAA_NOT_LEARNED] = "not learned"};
+    return add(root, "interval_level", piaa_report_number(PIAA_TASTE_LEVEL)) &&
+           add(root, "plus_minus_of_mean", piaa_report_number(taste->mean_rmse)) &&
+           add(root, "rank_correlation", piaa_report_number(taste->loo_spearman)) &&
+           add(root, "chance", piaa_report_number(taste->chance)) &&
+           add(root, "verdict", cJSON_CreateString(verdicts[piaa_taste_verdict(taste)])) &&
+           add(root, "ratings", piaa_report_number((double)taste->ratings));
 }
 
 static cJSON *make_json(const piaa_ranking *ranking, const piaa_ranking_context *context) {
@@ -75,9 +106,9 @@ static cJSON *make_json(const piaa_ranking *ranking, const piaa_ranking_context 
     cJSON *root = cJSON_CreateObject(), *photos = cJSON_AddArrayToObject(root, "photos");
     bool ok = photos != NULL;
     for (size_t i = 0; ok && i < shown(ranking, context); i++)
-        ok = add_photo(photos, i + 1, piaa_ranking_at(ranking, i));
+        ok = add_photo(photos, i + 1, piaa_ranking_at(ranking, i), taste);
     ok = ok && add(root, "plus_minus", piaa_report_number(taste->loo_rmse)) &&
-         add(root, "ratings", piaa_report_number((double)taste->ratings));
+         add_evidence(root, taste);
     cJSON *unreadable = ok ? cJSON_AddArrayToObject(root, "unreadable") : NULL;
     ok = unreadable != NULL;
     for (size_t i = 0; ok && i < context->unreadable_count; i++) {

@@ -3,50 +3,108 @@
 
 #include "base/hooks.h"
 #include "base/memory.h"
+#include "linear/leave_out.h"
+#include "linear/near.h"
 #include "study/source.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* The rated photos that have a vector, in the order of the ratings: what a taste is learned
-   from. */
+/* The rated photos that have a vector, in the order of the ratings: what a taste is learned from.
+ * Photos with the same content share a row, and are one. */
 typedef struct rated_rows {
-    int64_t *rows; /* of the matrix */
-    double *scores;
-    int64_t *rating; /* index into the ratings */
+    int64_t *rows;  /* [count] of the matrix */
+    double *scores; /* [count] the mean where copies have several */
     int64_t count;
+    int64_t *index; /* [rows of the matrix] 1 + where the row is in `rows`; 0: it is not rated */
+    size_t missing, first_missing; /* ratings without a vector, and the first of them */
+    size_t copies;                 /* ratings of photos that are there already */
+    size_t unlike, one, other;     /* copies rated differently, and the first such pair */
 } rated_rows;
 
 static void free_rated(rated_rows *rated) {
     free(rated->rows);
     free(rated->scores);
-    free(rated->rating);
+    free(rated->index);
 }
 
-static bool find_rated(const piaa_store *store, int slot, const piaa_ratings *ratings,
-                       rated_rows *out, size_t *missing, piaa_error *error) {
-    size_t n = piaa_ratings_count(ratings);
-    *out = (rated_rows){.rows = piaa_alloc(n, sizeof(int64_t), error),
-                        .scores = piaa_alloc(n, sizeof(double), error),
-                        .rating = piaa_alloc(n, sizeof(int64_t), error)};
-    if (!out->rows || !out->scores || !out->rating) {
-        free_rated(out);
-        return false;
-    }
-    *missing = n;
-    for (size_t i = 0; i < n; i++) {
+/* One more rating [rating] of photo k; first [k] is the rating that came first, times [k] how many
+   there are. */
+static void add_copy(rated_rows *rated, const piaa_ratings *ratings, size_t rating, size_t k,
+                     const size_t *first, size_t *times) {
+    double score = piaa_ratings_at(ratings, rating)->score;
+    rated->copies++;
+    if (score != piaa_ratings_at(ratings, first[k])->score && !rated->unlike++)
+        rated->one = first[k], rated->other = rating;
+    rated->scores[k] += (score - rated->scores[k]) / (double)++times[k];
+}
+
+static void collect_rated(const piaa_store *store, int slot, const piaa_ratings *ratings,
+                          rated_rows *rated, size_t *first, size_t *times) {
+    for (size_t i = 0; i < piaa_ratings_count(ratings); i++) {
         const piaa_rating *rating = piaa_ratings_at(ratings, i);
         const piaa_photo *photo = piaa_store_find(store, rating->path);
         if (!photo || !piaa_store_vector(store, slot, photo->row)) {
-            if (*missing == n) *missing = i;
-            continue;
+            if (!rated->missing++) rated->first_missing = i;
+        } else if (rated->index[photo->row]) {
+            add_copy(rated, ratings, i, (size_t)rated->index[photo->row] - 1, first, times);
+        } else {
+            first[rated->count] = i;
+            times[rated->count] = 1;
+            rated->rows[rated->count] = photo->row;
+            rated->scores[rated->count++] = rating->score;
+            rated->index[photo->row] = rated->count;
         }
-        out->rows[out->count] = photo->row;
-        out->scores[out->count] = rating->score;
-        out->rating[out->count++] = (int64_t)i;
     }
-    return true;
+}
+
+static bool find_rated(const piaa_store *store, int slot, const piaa_ratings *ratings,
+                       rated_rows *out, piaa_error *error) {
+    size_t n = piaa_ratings_count(ratings);
+    int64_t rows = 0;
+    piaa_store_matrix(store, slot, &rows);
+    *out = (rated_rows){.rows = piaa_alloc(n, sizeof(int64_t), error),
+                        .scores = piaa_alloc(n, sizeof(double), error),
+                        .index = piaa_alloc((size_t)rows, sizeof(int64_t), error)};
+    size_t *first = piaa_alloc(n, sizeof *first, error),
+           *times = piaa_alloc(n, sizeof *times, error);
+    bool ok = out->rows && out->scores && out->index && first && times;
+    if (ok) collect_rated(store, slot, ratings, out, first, times);
+    free(first);
+    free(times);
+    if (!ok) free_rated(out);
+    return ok;
+}
+
+/* What is worth a line about the ratings that were found. */
+static void tell_rated(const rated_rows *rated, const piaa_ratings *ratings,
+                       const piaa_hooks *hooks) {
+    char line[2200];
+    size_t all = piaa_ratings_count(ratings);
+    if (rated->missing) {
+        snprintf(line, sizeof line,
+                 "%zu of %zu rated photos could not be used, the first is %.1000s", rated->missing,
+                 all, piaa_ratings_at(ratings, rated->first_missing)->path);
+        piaa_hooks_warn(hooks, line);
+    }
+    if (rated->copies) {
+        snprintf(
+            line, sizeof line,
+            "%zu of %zu rated photos are copies of others, byte for byte: each photo counts once",
+            rated->copies, all);
+        piaa_hooks_warn(hooks, line);
+    }
+    if (rated->unlike) {
+        const piaa_rating *one = piaa_ratings_at(ratings, rated->one),
+                          *other = piaa_ratings_at(ratings, rated->other);
+        snprintf(line, sizeof line,
+                 "%zu of these copies %s rated differently, the first is %.1000s (%g, and %.1000s "
+                 "%g): the mean counts",
+                 rated->unlike, rated->unlike == 1 ? "is" : "are", other->path, other->score,
+                 one->path, one->score);
+        piaa_hooks_warn(hooks, line);
+    }
 }
 
 static bool no_overlap(const piaa_store *store, const piaa_ratings *ratings, piaa_error *error) {
@@ -72,20 +130,17 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
         return NULL;
     }
     rated_rows rated;
-    size_t missing;
-    if (!find_rated(store, slot, ratings, &rated, &missing, error)) return NULL;
+    if (!find_rated(store, slot, ratings, &rated, error)) return NULL;
     piaa_taste *taste = NULL;
-    size_t left_out = piaa_ratings_count(ratings) - (size_t)rated.count;
     if (!rated.count) {
         no_overlap(store, ratings, error);
+    } else if (rated.count == 1 && rated.copies) {
+        piaa_error_set(error, PIAA_USAGE,
+                       "the %zu rated photos are copies of one, byte for byte, and one does not "
+                       "show a taste: rate at least 2 photos with different scores",
+                       rated.copies + 1);
     } else {
-        if (left_out) {
-            char line[1100];
-            snprintf(line, sizeof line,
-                     "%zu of %zu rated photos could not be used, the first is %s", left_out,
-                     piaa_ratings_count(ratings), piaa_ratings_at(ratings, missing)->path);
-            piaa_hooks_warn(hooks, line);
-        }
+        tell_rated(&rated, ratings, hooks);
         piaa_identity identity = piaa_source_identity(store);
         taste = piaa_taste_fit_rows(&identity, &piaa_store_slots(store)->items[slot],
                                     piaa_store_matrix(store, slot, NULL), rated.rows, rated.scores,
@@ -115,33 +170,84 @@ static int best_first(const void *a, const void *b) {
     return strcmp(x->path, y->path);
 }
 
-static int by_row(const void *a, const void *b) {
-    const place *x = a, *y = b;
-    return (x->row > y->row) - (x->row < y->row);
+/* What predictions without some of the rated photos are made from. */
+typedef struct blind {
+    const piaa_taste *taste;
+    const float *x; /* of the store */
+    const rated_rows *rated;
+    piaa_ridge_design *design; /* of the rated photos; NULL until it is needed */
+    int64_t *left;             /* [rated->count] which are left out */
+    bool *group;               /* [rated->count] of the first photo of each group: it is left out */
+} blind;
+
+/* The rated photos that `photo` is a near copy of, and theirs, into b->left; how many. */
+static int64_t find_near(const blind *b, const float *photo) {
+    const piaa_near *near = b->taste->near;
+    int64_t count = 0;
+    memset(b->group, 0, (size_t)near->rows * sizeof *b->group);
+    for (int64_t i = 0; i < near->rows; i++)
+        if (piaa_near_same(near, photo, b->x + b->rated->rows[i] * near->dim))
+            b->group[near->group[i]] = true;
+    for (int64_t i = 0; i < near->rows; i++)
+        if (b->group[near->group[i]]) b->left[count++] = i;
+    return count;
 }
 
-/* Marks the rated photos, and puts the prediction that had not seen the rating in place of the one
-   that had.  Photos that share a row have the same content, and so the same rating. */
+/* The score of a photo that is not rated: that of the taste, unless it is a near copy of rated
+   ones. */
+static bool score_copy(blind *b, const float *photo, double *score, piaa_error *error) {
+    int64_t count = find_near(b, photo);
+    if (!count || count == b->rated->count) return true;
+    if (!b->design)
+        b->design =
+            piaa_ridge_design_new(b->x, b->rated->rows, b->rated->count, b->taste->slot.dim, error);
+    piaa_ridge *model = b->design ? piaa_ridge_without(b->design, b->rated->scores, b->rated->count,
+                                                       b->taste->alpha, b->left, count, error)
+                                  : NULL;
+    if (model) piaa_ridge_predict(model, photo, 1, score);
+    piaa_ridge_free(model);
+    return model;
+}
+
+static bool score_unseen(blind *b, const piaa_store *store, int slot, piaa_ranking *ranking,
+                         piaa_error *error) {
+    b->x = piaa_store_matrix(store, slot, NULL);
+    size_t count = (size_t)b->rated->count;
+    if (!(b->left = piaa_alloc(count, sizeof *b->left, error)) ||
+        !(b->group = piaa_alloc(count, sizeof *b->group, error)))
+        return false;
+    for (size_t i = 0; i < ranking->count; i++) {
+        place *item = &ranking->items[i];
+        int64_t index = b->rated->index[item->row];
+        if (index)
+            item->shown.score = b->taste->unseen[index - 1];
+        else if (!score_copy(b, piaa_store_vector(store, slot, item->row), &item->shown.score,
+                             error))
+            return false;
+    }
+    return true;
+}
+
+/* Marks the rated photos and their copies, and puts predictions that have not seen a photo's rating
+   in place of those that have. */
 static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slot,
                        const piaa_ratings *ratings, piaa_ranking *ranking, piaa_error *error) {
     rated_rows rated;
-    size_t missing;
-    if (!find_rated(store, slot, ratings, &rated, &missing, error)) return false;
-    qsort(ranking->items, ranking->count, sizeof *ranking->items, by_row);
-    for (int64_t i = 0; i < rated.count; i++) {
-        place key = {.row = rated.rows[i]};
-        place *found = bsearch(&key, ranking->items, ranking->count, sizeof key, by_row);
-        if (!found) continue;
-        while (found > ranking->items && found[-1].row == key.row) found--;
-        for (; found < ranking->items + ranking->count && found->row == key.row; found++) {
-            found->shown.rated = true;
-            found->shown.rating = rated.scores[i];
-            if (taste->unseen && taste->ratings == rated.count)
-                found->shown.score = taste->unseen[i];
-        }
+    if (!find_rated(store, slot, ratings, &rated, error)) return false;
+    for (size_t i = 0; i < ranking->count; i++) {
+        int64_t index = rated.index[ranking->items[i].row];
+        if (!index) continue;
+        ranking->items[i].shown.rated = true;
+        ranking->items[i].shown.rating = rated.scores[index - 1];
     }
+    blind b = {.taste = taste, .rated = &rated};
+    bool ok = !taste->unseen || taste->ratings != rated.count ||
+              score_unseen(&b, store, slot, ranking, error);
+    piaa_ridge_design_free(b.design);
+    free(b.left);
+    free(b.group);
     free_rated(&rated);
-    return true;
+    return ok;
 }
 
 /* The photos of the store, or of the list, that have a vector; photos NULL: all of the store. */

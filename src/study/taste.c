@@ -1,11 +1,17 @@
-/* Learns one person's taste with a ridge regression, and scores photos with it.  The file format is
-   in taste_file.c. */
+/*
+ * Learns one person's taste with a ridge regression, and scores photos with it.  The file format is
+ * in taste_file.c.
+ *
+ * Near copies among the rated photos are left out together wherever errors are measured and alpha
+ * is chosen (linear/near.h, linear/leave_out.h); without any, alpha is scikit-learn's.
+ */
 #include "study/taste.h"
 
 #include "base/hooks.h"
 #include "base/memory.h"
+#include "linear/leave_out.h"
 #include "linear/metrics.h"
-#include "linear/ridge.h"
+#include "linear/near.h"
 #include "study/taste_parts.h"
 
 #include <math.h>
@@ -46,6 +52,7 @@ piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot,
     if (!taste) return NULL;
     size_t dim = (size_t)slot->dim;
     taste->slot = *slot;
+    taste->mean_rmse = taste->chance = taste->interval = NAN;
     bool ok = (taste->mean = piaa_alloc(dim, sizeof(double), error)) &&
               (taste->scale = piaa_alloc(dim, sizeof(double), error)) &&
               (taste->weights = piaa_alloc(dim, sizeof(double), error));
@@ -70,6 +77,7 @@ void piaa_taste_free(piaa_taste *taste) {
     free(taste->scale);
     free(taste->weights);
     free(taste->unseen);
+    piaa_near_free(taste->near);
     free(taste);
 }
 
@@ -108,29 +116,105 @@ static bool all_alike(const piaa_ridge *model) {
     return true;
 }
 
-static bool take_model(piaa_taste *taste, const piaa_ridge *model, const double *y,
-                       const piaa_hooks *hooks, piaa_error *error) {
+static bool take_model(piaa_taste *taste, const piaa_ridge *model, piaa_error *error) {
     size_t bytes = (size_t)model->dim * sizeof(double);
     memcpy(taste->mean, model->mean, bytes);
     memcpy(taste->scale, model->scale, bytes);
     memcpy(taste->weights, model->weights, bytes);
+    taste->ratings = model->rows;
     taste->alpha = model->alphas[0];
     taste->intercept = model->intercepts[0];
-    taste->loo_rmse = model->loo_rmse[0];
     taste->unseen = piaa_alloc((size_t)model->rows, sizeof(double), error);
-    if (!taste->unseen) return false;
-    memcpy(taste->unseen, model->loo, (size_t)model->rows * sizeof(double));
-    if (!piaa_metrics_spearman(y, model->loo, (size_t)model->rows, &taste->loo_spearman, error))
-        return false;
-    if (!all_alike(model)) return true;
-    taste->loo_spearman = NAN; /* there is nothing to rank by */
-    char line[200];
-    snprintf(line, sizeof line,
-             "the features tell none of the rated photos apart, so every photo gets the mean "
-             "score, %.2f: choose another %s",
-             taste->intercept, taste->slot.layer == 0 ? "layer" : "layer or pool");
+    return taste->unseen;
+}
+
+static bool take_errors(piaa_taste *taste, const piaa_left_out *left, const double *y,
+                        piaa_error *error) {
+    memcpy(taste->unseen, left->predicted, (size_t)left->rows * sizeof(double));
+    taste->groups = left->groups;
+    taste->loo_rmse = left->rmse;
+    taste->mean_rmse = left->rmse_of_mean;
+    taste->chance = left->chance;
+    taste->interval = piaa_left_out_quantile(left, PIAA_TASTE_LEVEL);
+    return piaa_metrics_spearman(y, left->predicted, (size_t)left->rows, &taste->loo_spearman,
+                                 error);
+}
+
+/* The taste's numbers from a design of the rated photos. */
+static bool learn(piaa_taste *taste, piaa_ridge_design *design, const float *x, const int64_t *rows,
+                  const double *y, int64_t n, piaa_error *error) {
+    taste->near = piaa_near_find(x, rows, n, taste->slot.dim, error);
+    piaa_left_out *left =
+        taste->near ? piaa_leave_out(design, y, n, taste->near->group, error) : NULL;
+    if (!left) return false;
+    const piaa_ridge_options fixed = {.alphas = &left->alpha, .alpha_count = 1};
+    piaa_ridge *model = piaa_ridge_fit(design, y, 1, &fixed, error);
+    bool ok = model && take_model(taste, model, error) && take_errors(taste, left, y, error);
+    if (ok && all_alike(model)) taste->loo_spearman = NAN; /* there is nothing to rank by */
+    piaa_ridge_free(model);
+    piaa_left_out_free(left);
+    return ok;
+}
+
+piaa_verdict piaa_taste_verdict(const piaa_taste *taste) {
+    if (isnan(taste->mean_rmse) || taste->chance <= 0.1) return PIAA_LEARNED;
+    if (taste->loo_rmse >= taste->mean_rmse * (1 - 1e-9) || !(taste->loo_spearman > 0))
+        return PIAA_NOT_LEARNED;
+    return isnan(taste->chance) ? PIAA_LEARNED : PIAA_MAY_BE_CHANCE;
+}
+
+void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
+    char line[400], subject[100], rank[60] = "";
+    const char *help = taste->ratings < 20    ? "40 ratings may help"
+                       : taste->ratings < 100 ? "100 ratings may help"
+                                              : "another model, pool or layer may help";
+    piaa_verdict verdict = piaa_taste_verdict(taste);
+    bool few = taste->ratings < FEW_RATINGS;
+    if (verdict == PIAA_NOT_LEARNED) {
+        snprintf(subject, sizeof subject,
+                 few ? "only %lld rated photos, from which nothing was learned"
+                     : "nothing was learned from the %lld ratings",
+                 (long long)taste->ratings);
+        if (!isnan(taste->loo_spearman))
+            snprintf(rank, sizeof rank, ", their rank correlation is %.2f", taste->loo_spearman);
+        snprintf(line, sizeof line,
+                 "%s: photos left out are missed by %.2f, by always guessing the mean %.2f%s; take "
+                 "the order as noise (%s)",
+                 subject, taste->loo_rmse, taste->mean_rmse, rank, help);
+    } else if (few) {
+        snprintf(line, sizeof line,
+                 "learned from only %lld rated photos: expect rough scores; %d or more are better, "
+                 "100 better still",
+                 (long long)taste->ratings, FEW_RATINGS);
+    } else if (verdict == PIAA_MAY_BE_CHANCE) {
+        snprintf(line, sizeof line,
+                 "what was learned may be chance: dealt out to the photos at random, the ratings "
+                 "are predicted as well in %.0f of 100 tries (%s)",
+                 100 * taste->chance, help);
+    } else {
+        return;
+    }
     piaa_hooks_warn(hooks, line);
-    return true;
+}
+
+static void tell(const piaa_taste *taste, const piaa_hooks *hooks) {
+    char line[200];
+    if (isnan(taste->loo_spearman)) {
+        snprintf(line, sizeof line,
+                 "the features tell none of the rated photos apart, so every photo gets the mean "
+                 "score, %.2f: choose another %s",
+                 taste->intercept, taste->slot.layer == 0 ? "layer" : "layer or pool");
+        piaa_hooks_warn(hooks, line);
+        return;
+    }
+    if (taste->groups < taste->ratings) {
+        snprintf(line, sizeof line,
+                 "near copies (saved again, cropped, taken in a burst) make %lld different photos "
+                 "of the %lld rated ones: errors are measured leaving out copies together",
+                 (long long)taste->groups, (long long)taste->ratings);
+        piaa_hooks_warn(hooks, line);
+    }
+    piaa_taste_doubt(taste, hooks);
 }
 
 piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot,
@@ -139,31 +223,19 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
     double lowest = 0, highest = 0;
     if (!check_scores(y, n, &lowest, &highest, error)) return NULL;
     piaa_ridge_design *design = piaa_ridge_design_new(x, rows, n, slot->dim, error);
-    piaa_ridge *model = design ? piaa_ridge_fit(design, y, 1, NULL, error) : NULL;
-    piaa_taste *taste = model ? piaa_taste_new(identity, slot, error) : NULL;
-    if (taste) {
-        taste->ratings = n;
-        taste->lowest = lowest;
-        taste->highest = highest;
-        time_t now = time(NULL);
-        struct tm utc;
-        if (gmtime_r(&now, &utc))
-            strftime(taste->made, sizeof taste->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
-        if (!take_model(taste, model, y, hooks, error)) {
-            piaa_taste_free(taste);
-            taste = NULL;
-        }
+    piaa_taste *taste = design ? piaa_taste_new(identity, slot, error) : NULL;
+    if (taste && !learn(taste, design, x, rows, y, n, error)) {
+        piaa_taste_free(taste);
+        taste = NULL;
     }
-    if (taste && n < FEW_RATINGS) {
-        char line[160];
-        snprintf(line, sizeof line,
-                 "learned from only %lld rated photos: expect rough scores; %d or more are better, "
-                 "100 better still",
-                 (long long)n, FEW_RATINGS);
-        piaa_hooks_warn(hooks, line);
-    }
-    piaa_ridge_free(model);
     piaa_ridge_design_free(design);
+    if (!taste) return NULL;
+    taste->lowest = lowest;
+    taste->highest = highest;
+    time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc)) strftime(taste->made, sizeof taste->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    tell(taste, hooks);
     return taste;
 }
 

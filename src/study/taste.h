@@ -14,8 +14,9 @@
  *                     {fingerprint, model, family, prompt,
  *                     preprocessing, dtype, library}
  *     ratings         {count, lowest, highest}
- *     leave_one_out   {rmse, spearman}: errors for photos left out; spearman is null where it is
- *                     undefined
+ *     leave_one_out   {groups, rmse, spearman, mean_rmse, chance, interval}, as in piaa_taste:
+ *                     errors for photos left out; null where they are undefined.  Files of before
+ *                     have rmse and spearman only, and rmse is that of the alpha that it chose
  *     alpha           strength of the ridge penalty, on standardised features
  *     intercept       the mean score
  *     mean, scale     [dim] of the features in the rated photos; scale is 1 for constant columns
@@ -30,13 +31,17 @@
 
 /*
  * Learns a taste from the features of n rated photos: rows[i] (i itself where rows is NULL) of x
- * [*, slot->dim] has score y[i]. The identity is copied.  Told to hooks->warn (hooks may be NULL):
- * fewer than 10 ratings; features that are the same for all photos. Errors: one rating, or ratings
- * that are all equal; a feature or a score that is not finite.
+ * [*, slot->dim] has score y[i].  The identity is copied.  Told to hooks->warn (hooks may be NULL):
+ * near copies; what piaa_taste_doubt tells; features that are the same for all photos.  Errors: one
+ * rating, or ratings that are all equal; a feature or a score that is not finite.
  */
 piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot,
                                 const float *x, const int64_t *rows, const double *y, int64_t n,
                                 const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+
+/* Tells hooks->warn if the taste learned nothing, or maybe nothing, or from fewer than 10 ratings,
+   and how many might help. */
+void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks);
 
 /* The file's text, to be freed by the caller, and a taste from such a text (`where` names it in
    messages). */

@@ -4,6 +4,8 @@
 #include "study/learned_file.h"
 #include "study/taste.h"
 
+#include <float.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,8 +22,12 @@ static bool add_all(cJSON *root, const void *thing) {
            piaa_learned_add_number(part, "lowest", taste->lowest) &&
            piaa_learned_add_number(part, "highest", taste->highest) &&
            (part = cJSON_AddObjectToObject(root, "leave_one_out")) &&
+           piaa_learned_add_number(part, "groups", (double)taste->groups) &&
            piaa_learned_add_number(part, "rmse", taste->loo_rmse) &&
            piaa_learned_add_number(part, "spearman", taste->loo_spearman) &&
+           piaa_learned_add_number(part, "mean_rmse", taste->mean_rmse) &&
+           piaa_learned_add_number(part, "chance", taste->chance) &&
+           piaa_learned_add_number(part, "interval", taste->interval) &&
            piaa_learned_add_number(root, "alpha", taste->alpha) &&
            piaa_learned_add_number(root, "intercept", taste->intercept) &&
            piaa_learned_add_numbers(root, "mean", taste->mean, taste->slot.dim) &&
@@ -41,21 +47,41 @@ bool piaa_taste_save(const piaa_taste *taste, const char *path, piaa_error *erro
     return ok;
 }
 
+/* A figure that files of before lack. */
+static bool get_later(const piaa_learned_source *from, const char *key, double most, double *out,
+                      piaa_error *error) {
+    *out = NAN;
+    if (!piaa_json_find(from->root, key)) return true;
+    return (piaa_json_number(from->root, key, out) && *out >= 0 && *out <= most) ||
+           piaa_learned_broken(from, key, "a number from 0, or null", error);
+}
+
+static bool get_errors(const piaa_learned_source *from, piaa_taste *taste, piaa_error *error) {
+    taste->groups = taste->ratings;
+    if (!piaa_learned_number(from, "leave_one_out.rmse", &taste->loo_rmse, error) ||
+        !piaa_learned_correlation(from, "leave_one_out.spearman", &taste->loo_spearman, error) ||
+        !get_later(from, "leave_one_out.mean_rmse", DBL_MAX, &taste->mean_rmse, error) ||
+        !get_later(from, "leave_one_out.chance", 1, &taste->chance, error) ||
+        !get_later(from, "leave_one_out.interval", DBL_MAX, &taste->interval, error) ||
+        (piaa_json_find(from->root, "leave_one_out.groups") &&
+         !piaa_learned_int(from, "leave_one_out.groups", 2, taste->ratings, &taste->groups, error)))
+        return false;
+    return taste->loo_rmse >= 0 ||
+           piaa_learned_broken(from, "leave_one_out.rmse", "0 or more", error);
+}
+
 static bool get_rest(const piaa_learned_source *from, piaa_taste *taste, piaa_error *error) {
     int dim = taste->slot.dim;
     if (!piaa_learned_int(from, "ratings.count", 2, INT64_MAX, &taste->ratings, error) ||
         !piaa_learned_number(from, "ratings.lowest", &taste->lowest, error) ||
         !piaa_learned_number(from, "ratings.highest", &taste->highest, error) ||
-        !piaa_learned_number(from, "leave_one_out.rmse", &taste->loo_rmse, error) ||
-        !piaa_learned_correlation(from, "leave_one_out.spearman", &taste->loo_spearman, error) ||
+        !get_errors(from, taste, error) ||
         !piaa_learned_positive(from, "alpha", &taste->alpha, error) ||
         !piaa_learned_number(from, "intercept", &taste->intercept, error) ||
         !piaa_learned_numbers(from, "mean", taste->mean, dim, error) ||
         !piaa_learned_scales(from, "scale", taste->scale, dim, error) ||
         !piaa_learned_numbers(from, "weights", taste->weights, dim, error))
         return false;
-    if (!(taste->loo_rmse >= 0))
-        return piaa_learned_broken(from, "leave_one_out.rmse", "0 or more", error);
     if (!(taste->lowest <= taste->highest))
         return piaa_learned_broken(from, "ratings.highest", "at least \"ratings.lowest\"", error);
     return true;

@@ -7,6 +7,7 @@
 
 #include "base/csv.h"
 #include "base/json.h"
+#include "base/walk.h"
 #include "features/store.h"
 #include "image/image.h"
 
@@ -307,6 +308,94 @@ static void test_rank(void **state) {
     assert_int_equal(lines, 3);
 }
 
+static bool any(const char *name) {
+    return *name;
+}
+
+/* A JPEG file with a comment more: other bytes, the same picture. */
+static void save_again(const char *from, const char *to) {
+    static const char comment[] = "\xff\xfe\0\5hm?";
+    size_t size;
+    char *bytes = piaa_file_read(from, 1 << 24, &size, NULL);
+    piaa_text text = {0};
+    assert_true(bytes && piaa_text_add(&text, bytes, 2, NULL) &&
+                piaa_text_add(&text, comment, sizeof comment - 1, NULL) &&
+                piaa_text_add(&text, bytes + 2, size - 2, NULL));
+    support_write(world, to, text.data, text.length);
+    free(text.data);
+    free(bytes);
+}
+
+/* What `piaa rank` says of photos in the folder "lib", rated in lib/ratings.csv; to be deleted. */
+static cJSON *rank_lib(void) {
+    expect_ok(PIAA("rank", "lib", "--ratings", "lib/ratings.csv", "--json", ONE));
+    return parse_out();
+}
+
+static const cJSON *photo_of(const cJSON *root, const char *name) {
+    const cJSON *photo = NULL;
+    cJSON_ArrayForEach(photo, piaa_json_find(root, "photos")) {
+        const char *path = piaa_json_string(photo, "path");
+        if (strcmp(path + strlen(path) - strlen(name), name) == 0) return photo;
+    }
+    fail_msg("%s is not ranked", name);
+    return NULL;
+}
+
+/* Ratings that mean nothing, of twelve photos; then copies of three of them: two byte for byte, of
+ * which one is rated otherwise, and one saved again.  None of them tells anything new, and none is
+ * scored by a model that has seen the rating. */
+static void test_copies(void **state) {
+    (void)state;
+    static const int ratings[] = {4, 1, 3, 5, 2, 2, 5, 1, 4, 3, 2, 4};
+    char *folder = at("lib");
+    assert_true(mkdir(folder, 0700) == 0);
+    piaa_paths names = {0};
+    assert_true(piaa_folder_walk(PIAA_SOURCE "/data/sample/photos", any, &names, NULL, NULL) &&
+                names.count > PIAA_COUNT(ratings));
+    piaa_text csv = {0};
+    assert_true(piaa_text_format(&csv, NULL, "path,score\n"));
+    for (size_t i = 0; i < PIAA_COUNT(ratings); i++) {
+        char to[32];
+        snprintf(to, sizeof to, "lib/%zu.jpg", i);
+        copy(names.items[i], to, 1);
+        assert_true(piaa_text_format(&csv, NULL, "%zu.jpg,%d\n", i, ratings[i]));
+    }
+    support_write(folder, "ratings.csv", csv.data, csv.length);
+    cJSON *before = rank_lib();
+    assert_null(strstr(err, "copies"));
+    double plus_minus = number(before, "plus_minus");
+
+    copy(names.items[3], "lib/copy.jpg", 1);
+    copy(names.items[4], "lib/rated.jpg", 1);
+    save_again(names.items[6], "lib/again.jpg");
+    cJSON *after = rank_lib();
+    assert_null(strstr(err, "copies")); /* of rated photos: there are none */
+    assert_true(number(after, "plus_minus") == plus_minus);
+    assert_true(number(photo_of(after, "/3.jpg"), "score") ==
+                number(photo_of(after, "/copy.jpg"), "score"));
+    assert_true(number(photo_of(after, "/copy.jpg"), "rating") == ratings[3]);
+    assert_true(cJSON_IsNull(cJSON_GetObjectItem(photo_of(after, "/again.jpg"), "rating")));
+    assert_true(fabs(number(photo_of(after, "/6.jpg"), "score") -
+                     number(photo_of(after, "/again.jpg"), "score")) < 0.1);
+    cJSON_Delete(after);
+
+    assert_true(piaa_text_format(&csv, NULL, "copy.jpg,5\nrated.jpg,1\nagain.jpg,5\n"));
+    support_write(folder, "ratings.csv", csv.data, csv.length);
+    after = rank_lib();
+    assert_non_null(strstr(err, "2 of 15 rated photos are copies of others, byte for byte"));
+    assert_non_null(strstr(err, "rated.jpg (1, and "));
+    assert_non_null(strstr(err, "12 different photos of the 13 rated ones"));
+    assert_int_equal(number(after, "ratings"), 13);
+    assert_true(number(photo_of(after, "/rated.jpg"), "rating") == 1.5);
+    assert_true(fabs(number(after, "plus_minus") / plus_minus - 1) < 0.2);
+    cJSON_Delete(after);
+    cJSON_Delete(before);
+    piaa_paths_free(&names);
+    free(csv.data);
+    support_remove(folder);
+}
+
 /* Embed, look, fit, predict: the same scores as one rank. */
 static void test_store(void **state) {
     (void)state;
@@ -364,8 +453,9 @@ static void test_store(void **state) {
     csv = piaa_csv_parse(out, out_size, "out", NULL);
     int same = 0;
     while (piaa_csv_next(csv, NULL) == 1) {
-        char *line = piaa_format(NULL, ",%s,%s,,%s\n", piaa_csv_field(csv, 1),
-                                 piaa_csv_field(csv, 2), piaa_csv_field(csv, 4));
+        char *line =
+            piaa_format(NULL, ",%s,%s,,%s,%s,%s\n", piaa_csv_field(csv, 1), piaa_csv_field(csv, 2),
+                        piaa_csv_field(csv, 4), piaa_csv_field(csv, 5), piaa_csv_field(csv, 6));
         same += !*piaa_csv_field(csv, 3) &&
                 strstr(by_store, line); /* those not rated: the same number from another store */
         free(line);
@@ -769,12 +859,12 @@ static void test_stop(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_help),        cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_rank),        cmocka_unit_test(test_store),
-        cmocka_unit_test(test_bench),       cmocka_unit_test(test_model),
-        cmocka_unit_test(test_bad_photos),  cmocka_unit_test(test_bad_ratings),
-        cmocka_unit_test(test_other_store), cmocka_unit_test(test_bad_models),
-        cmocka_unit_test(test_pair),        cmocka_unit_test(test_output),
-        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_rank),        cmocka_unit_test(test_copies),
+        cmocka_unit_test(test_store),       cmocka_unit_test(test_bench),
+        cmocka_unit_test(test_model),       cmocka_unit_test(test_bad_photos),
+        cmocka_unit_test(test_bad_ratings), cmocka_unit_test(test_other_store),
+        cmocka_unit_test(test_bad_models),  cmocka_unit_test(test_pair),
+        cmocka_unit_test(test_output),      cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

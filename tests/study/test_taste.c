@@ -153,6 +153,8 @@ static void same_after_saving(void **state) {
     assert_true(taste->alpha == loaded->alpha && taste->intercept == loaded->intercept &&
                 taste->loo_rmse == loaded->loo_rmse);
     assert_true(taste->loo_spearman == loaded->loo_spearman && taste->ratings == loaded->ratings);
+    assert_true(taste->mean_rmse == loaded->mean_rmse && taste->chance == loaded->chance &&
+                taste->interval == loaded->interval && taste->groups == loaded->groups);
     assert_true(taste->lowest == loaded->lowest && taste->highest == loaded->highest);
     assert_string_equal(taste->made, loaded->made);
     assert_string_equal(loaded->identity.prompt, identity.prompt);
@@ -181,7 +183,15 @@ static void little_to_learn_from_is_said(void **state) {
     assert_non_null(strstr(h.last, "only 9 rated photos"));
     piaa_taste_free(taste);
     taste = piaa_taste_fit_rows(&identity, &e->slot, e->x, NULL, y, 10, &hooks, &error);
-    assert_int_equal(h.lines, 1);
+    assert_int_equal(h.lines, 2); /* these ratings mean nothing */
+    assert_true(piaa_taste_verdict(taste) == PIAA_NOT_LEARNED);
+    assert_non_null(strstr(h.last, "nothing was learned from the 10 ratings"));
+    assert_non_null(strstr(h.last, "by always guessing the mean"));
+    assert_non_null(strstr(h.last, "40 ratings may help"));
+    piaa_taste_free(taste);
+    taste = piaa_taste_fit_rows(&identity, &e->slot, e->x, NULL, e->y, e->n, &hooks, &error);
+    assert_int_equal(h.lines, 2); /* and these do */
+    assert_true(piaa_taste_verdict(taste) == PIAA_LEARNED);
     piaa_taste_free(taste);
 
     assert_null(piaa_taste_fit_rows(&identity, &e->slot, e->x, NULL, y, 0, &hooks, &error));
@@ -197,7 +207,7 @@ static void little_to_learn_from_is_said(void **state) {
     piaa_slot slot = {PIAA_LT, 0, 2};
     taste = piaa_taste_fit_rows(&identity, &slot, same, NULL, y, 10, &hooks, &error);
     assert_non_null(taste);
-    assert_int_equal(h.lines, 2);
+    assert_int_equal(h.lines, 3);
     assert_non_null(strstr(h.last, "every photo gets the mean score, 2.70"));
     assert_true(isnan(taste->loo_spearman));
     piaa_taste_free(taste);
@@ -291,6 +301,11 @@ static void loading_believes_nothing(void **state) {
         {"leave_one_out.rmse", "-1"},
         {"leave_one_out.spearman", "1.5"},
         {"leave_one_out.spearman", "\"x\""},
+        {"leave_one_out.groups", "1"},
+        {"leave_one_out.groups", "4"},
+        {"leave_one_out.mean_rmse", "-1"},
+        {"leave_one_out.chance", "2"},
+        {"leave_one_out.interval", "\"x\""},
         {"mean", "[1]"},
         {"mean", "[1,2,3]"},
         {"mean", "[1,\"2\"]"},
@@ -321,6 +336,31 @@ static void loading_believes_nothing(void **state) {
     assert_int_equal(error.code, PIAA_USAGE);
     piaa_taste_free(taste);
     piaa_taste_free(NULL);
+    free(text);
+}
+
+/* Files from before some figures were there: what is not known is no reason for doubt. */
+static void older_files_are_read(void **state) {
+    const example *e = *state;
+    piaa_error error = {0};
+    piaa_taste *taste = fit(e);
+    char *text = piaa_taste_to_json(taste, &error);
+    cJSON *root = cJSON_Parse(text), *part = cJSON_GetObjectItem(root, "leave_one_out");
+    static const char *const later[] = {"groups", "mean_rmse", "chance", "interval"};
+    for (size_t i = 0; i < PIAA_COUNT(later); i++) {
+        assert_true(cJSON_HasObjectItem(part, later[i]));
+        cJSON_DeleteItemFromObject(part, later[i]);
+    }
+    char *older = cJSON_PrintUnformatted(root);
+    piaa_taste *loaded = piaa_taste_parse(older, strlen(older), "t.json", &error);
+    if (!loaded) fail_msg("%s", error.message);
+    assert_true(isnan(loaded->mean_rmse) && isnan(loaded->chance) && isnan(loaded->interval));
+    assert_true(loaded->groups == e->n && loaded->loo_rmse == taste->loo_rmse);
+    assert_true(piaa_taste_verdict(loaded) == PIAA_LEARNED);
+    piaa_taste_free(loaded);
+    piaa_taste_free(taste);
+    cJSON_free(older);
+    cJSON_Delete(root);
     free(text);
 }
 
@@ -362,6 +402,7 @@ int main(void) {
         cmocka_unit_test(same_after_saving),
         cmocka_unit_test(little_to_learn_from_is_said),
         cmocka_unit_test(loading_believes_nothing),
+        cmocka_unit_test(older_files_are_read),
         cmocka_unit_test(differences_are_named),
     };
     return cmocka_run_group_tests(tests, open_example, close_example);
