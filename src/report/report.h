@@ -48,9 +48,9 @@ typedef struct piaa_ranking_context {
 
 /*
  * Table   rank, score, the person's own rating where there is one, path.
- * CSV     rank,score,plus_minus,rating,low,high,path: absolute paths, shortest digits that read back
- *         as the same number; low and high bound the photo's rating (docs/statistics.md), and are
- *         empty where there are too few ratings to say.
+ * CSV     rank,score,plus_minus,rating,low,high,path: absolute paths, shortest digits that read
+ *         back as the same number; low and high bound the photo's rating (docs/statistics.md), and
+ *         are empty where there are too few ratings to say.
  * JSON    {"photos": [{"rank", "score", "low", "high", "rating" (null: not rated), "path"}, …],
  *         "plus_minus", "interval_level", "plus_minus_of_mean", "rank_correlation", "chance",
  *         "verdict" ("learned", "may be chance", "not learned"), "ratings",
