@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "image/libvips.h"
+#include "image/raw.h"
 #include "image/rows.h"
 
 #include <stdlib.h>
@@ -212,10 +213,20 @@ static bool open_rows(const piaa_photo_file *file, piaa_rows *rows, int *orienta
     bool jpeg = file->kind == PIAA_KIND_JPEG;
     if (jpeg && !piaa_jpeg_open(file, rows, error)) return false;
     VipsImage *image = piaa_vips_open(file, 1, jpeg ? NULL : error);
-    *orientation = image ? vips_image_get_orientation(image) : 1;
+    *orientation = image ? vips_image_get_orientation(image) : file->orientation;
+    if (!*orientation) *orientation = 1;
     if (!jpeg) return image && open_strips(image, file->path, rows, error);
     if (image) g_object_unref(image);
     return true;
+}
+
+static bool decode_raw(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
+                       piaa_error *error) {
+    piaa_photo_file photo;
+    bool ok = piaa_raw_develop(file, &photo, error) && piaa_image_decode(&photo, exif, out, error);
+    if (ok) out->raw = photo.raw;
+    piaa_photo_file_free(&photo);
+    return ok;
 }
 
 bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
@@ -223,6 +234,7 @@ bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *
     piaa_rows rows = {0};
     int orientation = 1;
     *out = (piaa_image){0};
+    if (file->kind == PIAA_KIND_RAW) return decode_raw(file, exif, out, error);
     bool ok = open_rows(file, &rows, &orientation, error);
     /* Pillow takes TIFF's orientation tag for a part of the pixels: it is obeyed even where EXIF is
        not. */

@@ -3,6 +3,9 @@
  * and its error text is emptied after every failure. */
 #include "image/libvips.h"
 
+#include "image/metadata.h"
+#include "image/tiff.h"
+
 #include <pthread.h>
 #include <string.h>
 
@@ -74,8 +77,13 @@ static VipsImage *load(const piaa_photo_file *file, const char *loader, int shri
     }
     VipsSource *source = vips_source_new_from_memory(file->bytes, file->size);
     if (!source) return NULL;
-    int failed = vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                           VIPS_FAIL_ON_ERROR, shrink > 1 ? "shrink" : NULL, shrink, NULL);
+    piaa_tiff tiff;
+    int failed =
+        file->kind == PIAA_KIND_TIFF && piaa_tiff_look(file->bytes, file->size, &tiff)
+            ? vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                        VIPS_FAIL_ON_ERROR, "page", tiff.page, "subifd", tiff.subifd, NULL)
+            : vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
+                        VIPS_FAIL_ON_ERROR, shrink > 1 ? "shrink" : NULL, shrink, NULL);
     g_object_unref(source);
     return failed ? NULL : image;
 }
@@ -84,13 +92,6 @@ VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *e
     if (!piaa_vips_start(error)) return NULL;
     vips_error_clear(); /* readers leave remarks behind even where they succeed */
     const char *loader = piaa_kind_loader(file->kind);
-    if (file->kind == PIAA_KIND_RAW) {
-        piaa_error_set(
-            error, PIAA_UNSUPPORTED,
-            "%s is a raw photo, which this libvips does not read: export it as JPEG or TIFF",
-            file->path);
-        return NULL;
-    }
     if (file->kind != PIAA_KIND_BMP && !piaa_vips_has(loader)) {
         piaa_error_set(error, PIAA_UNSUPPORTED,
                        "%s is in a format that this libvips does not read: export it as JPEG or "
@@ -102,5 +103,7 @@ VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *e
     if (!image)
         piaa_vips_failed(error, file->path, "cannot be decoded",
                          "copy it again from where it came from, or save it anew");
+    else
+        vips_image_set_int(image, VIPS_META_ORIENTATION, piaa_photo_orientation(file, image));
     return image;
 }

@@ -19,9 +19,10 @@ bool piaa_vips_has(const char *operation);
    false. */
 bool piaa_vips_failed(piaa_error *error, const char *path, const char *what, const char *advice);
 
-/* The one place where photos are opened: as they are stored, to be read strip by strip from the
- * top, and to be unreferenced before the file is freed.  `shrink` is 1, or 2, 4 or 8 for a picture
- * that many times smaller from formats that can be read so (JPEG).  NULL on failure. */
+/* The one place where photos are opened (but for raw ones, raw.h): as they are stored, with their
+ * orientation by piaa_photo_orientation in libvips' own field for it, to be read strip by strip
+ * from the top, and to be unreferenced before the file is freed.  `shrink` is 1, or 2, 4 or 8 for a
+ * picture that many times smaller from formats that can be read so (JPEG).  NULL on failure. */
 VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -6,6 +6,7 @@
 
 #include "base/memory.h"
 #include "image/libvips.h"
+#include "image/raw.h"
 #include "image/tiff.h"
 
 #include <errno.h>
@@ -137,6 +138,13 @@ void piaa_photo_file_free(piaa_photo_file *file) {
 }
 
 bool piaa_photo_size(const piaa_photo_file *file, int *width, int *height, piaa_error *error) {
+    if (file->kind == PIAA_KIND_RAW) {
+        piaa_photo_file photo;
+        bool ok =
+            piaa_raw_develop(file, &photo, error) && piaa_photo_size(&photo, width, height, error);
+        piaa_photo_file_free(&photo);
+        return ok;
+    }
     VipsImage *image = piaa_vips_open(file, 1, error);
     if (!image) return false;
     *width = vips_image_get_width(image);

@@ -10,6 +10,9 @@
 
 enum { PIAA_DAMAGE = 200 }; /* room for a line that says what is lost of a photo that is read */
 
+/* How a photo was made of a raw one (raw.h). */
+typedef enum piaa_raw { PIAA_RAW_NO, PIAA_RAW_PREVIEW, PIAA_RAW_DEVELOPED } piaa_raw;
+
 /* Freed with piaa_photo_file_free.  Start from {0}. */
 typedef struct piaa_photo_file {
     const char *path; /* the caller's, who keeps it as long */
@@ -17,6 +20,8 @@ typedef struct piaa_photo_file {
     size_t size;
     struct stat status; /* of the file that the bytes come from, before they were read */
     piaa_kind kind;
+    piaa_raw raw;    /* of a file that is not on the disk but made of a raw one */
+    int orientation; /* of such a file, 1 to 8; 0: it says so itself */
 } piaa_photo_file;
 
 /* Reads a file whole.  It is read and not mapped, so that another program that shortens the file
@@ -31,7 +36,8 @@ void piaa_photo_file_free(piaa_photo_file *file);
  * by the content.  PIAA_KIND_NONE too for files that cannot be read. */
 piaa_kind piaa_photo_kind(const char *path);
 
-/* Width and height in pixels as they are stored, from the header alone. */
+/* Width and height in pixels as they are stored, from the header alone (of a raw photo, of what is
+   read of it). */
 bool piaa_photo_size(const piaa_photo_file *file, int *width, int *height,
                      piaa_error *error) PIAA_MUST_USE;
 

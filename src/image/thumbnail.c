@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "image/libvips.h"
+#include "image/raw.h"
 
 #include <string.h>
 
@@ -51,6 +52,13 @@ static bool copy_out(VipsImage *small, piaa_image *out, piaa_error *error) {
 bool piaa_image_thumbnail(const piaa_photo_file *file, int width, int height, piaa_image *out,
                           piaa_error *error) {
     *out = (piaa_image){0};
+    if (file->kind == PIAA_KIND_RAW) {
+        piaa_photo_file photo;
+        bool ok = piaa_raw_develop(file, &photo, error) &&
+                  piaa_image_thumbnail(&photo, width, height, out, error);
+        piaa_photo_file_free(&photo);
+        return ok;
+    }
     VipsImage *image = piaa_vips_open(file, 1, error);
     int shrink = image ? shrink_for(image, width, height) : 1;
     if (image && shrink > 1 && file->kind == PIAA_KIND_JPEG) {

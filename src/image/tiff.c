@@ -22,8 +22,13 @@ enum tag {
     COMPRESSION = 259,
     PHOTOMETRIC = 262,
     MAKE = 271,
+    STRIP_OFFSETS = 273,
     ORIENTATION = 274,
     SAMPLES_PER_PIXEL = 277,
+    STRIP_BYTE_COUNTS = 279,
+    RAW_DATA_OFFSET = 280, /* Panasonic's, in place of strips' */
+    TILE_OFFSETS = 324,
+    TILE_BYTE_COUNTS = 325,
     SUB_IFDS = 330,
     SAMPLE_FORMAT = 339,
     CFA_REPEAT_PATTERN = 33421,
@@ -36,11 +41,13 @@ typedef struct file {
     const unsigned char *bytes;
     size_t size;
     bool big_endian, wide; /* wide: BigTIFF, whose counts and offsets have 64 bits */
+    uint64_t version;      /* 42; 43: BigTIFF; 85: Panasonic's; Olympus' have letters there */
 } file;
 
 /* One picture. */
 typedef struct directory {
-    uint64_t at, next, sub_ifds; /* offsets; sub_ifds: of the entry, 0: none */
+    uint64_t at, next;                  /* offsets */
+    uint64_t sub_ifds, offsets, counts; /* of these entries, 0: none */
     int page, subifd;
     uint64_t width, height, samples, bits, format, compression, photometric, orientation;
     bool reduced, mask, camera; /* camera: it names its maker, or DNG's version */
@@ -135,6 +142,17 @@ static void read_entry(const file *f, uint64_t entry, directory *d) {
     case SUB_IFDS:
         d->sub_ifds = entry;
         break;
+    case STRIP_OFFSETS:
+    case TILE_OFFSETS:
+        if (value != UINT32_MAX) d->offsets = entry;
+        break;
+    case RAW_DATA_OFFSET:
+        if (f->version == 85) d->offsets = entry;
+        break;
+    case STRIP_BYTE_COUNTS:
+    case TILE_BYTE_COUNTS:
+        d->counts = entry;
+        break;
     case CFA_REPEAT_PATTERN:
     case CFA_PATTERN:
     case LEAF_DATA:
@@ -218,24 +236,25 @@ static bool is_raw(const file *f, const directories *all, const directory *photo
     return all->items[0].reduced && all->items[0].camera && !is_full(photo);
 }
 
-/* The header: byte order, then 42, or 43 for BigTIFF. */
+/* The header: byte order, then the version. */
 static bool read_header(file *f) {
     if (f->size >= 6 && memcmp(f->bytes, "Exif\0\0", 6) == 0) f->bytes += 6, f->size -= 6;
     if (f->size < 8) return false;
     f->big_endian = memcmp(f->bytes, "MM", 2) == 0;
     if (!f->big_endian && memcmp(f->bytes, "II", 2) != 0) return false;
-    uint64_t version = number_at(f, 2, 2);
-    f->wide = version == 43;
-    return version == 42 || (f->wide && number_at(f, 4, 2) == 8);
+    f->version = number_at(f, 2, 2);
+    f->wide = f->version == 43;
+    return !f->wide || number_at(f, 4, 2) == 8;
 }
 
 bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out) {
     *out = (piaa_tiff){.subifd = -1};
     file f = {.bytes = bytes, .size = size};
     directories all = {.count = 0};
-    if (!read_header(&f) || !read_directories(&f, &all)) return false;
+    if (!read_header(&f) || (f.version != 42 && f.version != 43)) return false;
+    if (!read_directories(&f, &all)) return false;
     const directory *photo = find_photo(&all);
-    uint64_t orientation = all.items[0].orientation;
+    uint64_t orientation = photo->orientation ? photo->orientation : all.items[0].orientation;
     *out = (piaa_tiff){
         .raw = is_raw(&f, &all, photo),
         .page = photo->page,
@@ -248,4 +267,23 @@ bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out) {
         .orientation = orientation >= 1 && orientation <= 8 ? (int)orientation : 0,
     };
     return true;
+}
+
+static bool is_cut(const file *f, const directory *d) {
+    uint64_t count = d->offsets && d->counts ? count_of_entry(f, d->offsets) : 0;
+    if (count > f->size) return true;
+    for (uint64_t i = 0; i < count; i++) {
+        uint64_t at = value_of_entry(f, d->offsets, i), size = value_of_entry(f, d->counts, i);
+        if (at > f->size || size > f->size - at) return true;
+    }
+    return false;
+}
+
+bool piaa_tiff_is_cut(const unsigned char *bytes, size_t size) {
+    file f = {.bytes = bytes, .size = size};
+    directories all = {.count = 0};
+    if (!read_header(&f) || !read_directories(&f, &all)) return false;
+    for (size_t i = 0; i < all.count; i++)
+        if (is_cut(&f, &all.items[i])) return true;
+    return false;
 }

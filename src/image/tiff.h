@@ -24,7 +24,7 @@ typedef struct piaa_tiff {
     int64_t width, height;
     int bits;                /* of a sample */
     piaa_tiff_format format; /* of a sample */
-    int orientation;         /* of the first directory, 1 to 8; 0: not said */
+    int orientation;         /* the photo's or else the first directory's, 1 to 8; 0: not said */
 } piaa_tiff;
 
 /* Looks through TIFF and BigTIFF in either byte order, and through EXIF blocks, which are TIFF
@@ -33,5 +33,9 @@ typedef struct piaa_tiff {
  * the largest.  False where the first directory is not whole.  At most 64 directories are looked
  * at.  TIFF 6.0; TIFF/EP (ISO 12234-2); Adobe's DNG 1.7. */
 bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out);
+
+/* True where pixels of one of the pictures would lie beyond the end of the file.  Understands the
+ * raw files of Olympus and Panasonic too, which are TIFF but for the header. */
+bool piaa_tiff_is_cut(const unsigned char *bytes, size_t size);
 
 #endif

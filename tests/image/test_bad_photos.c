@@ -94,12 +94,14 @@ static void not_photos(void **state) {
     }
 }
 
-/* A camera's raw file is a TIFF whose first picture is a thumbnail: better refused than misread. */
-static void raw_photos_without_a_reader(void **state) {
+/* What is called a raw photo and holds none is not read as whatever else it may be. */
+static void raw_photos_without_a_sensor(void **state) {
     (void)state;
-    if (piaa_image_has_photo_name("photo.nef")) skip();
     const char *path = write_file("photo.NEF", "II*\0", 4);
-    expect_error(path, PIAA_UNSUPPORTED, "raw photo");
+    expect_error(path, PIAA_FORMAT, "raw photo");
+    unlink(path);
+    path = write_file("photo.bay", "this is a letter, not a photo", 29);
+    expect_error(path, PIAA_FORMAT, "raw photo");
     unlink(path);
 }
 
@@ -226,7 +228,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(not_files),
         cmocka_unit_test(not_photos),
-        cmocka_unit_test(raw_photos_without_a_reader),
+        cmocka_unit_test(raw_photos_without_a_sensor),
         cmocka_unit_test(unreadable_file),
         cmocka_unit_test(cut_short),
         cmocka_unit_test(damaged_inside),

@@ -212,6 +212,34 @@ static void makers_signatures(void **state) {
     }
 }
 
+/* Pixels beyond the end, in files of the three kinds of header. */
+static void cut_files(void **state) {
+    (void)state;
+    static const struct {
+        const char *head;
+        int offset_tag;
+    } kinds[] = {{"II*\0", 273}, {"IIRO", 273}, {"IIU\0", 280}, {"II*\0", 324}};
+    for (size_t i = 0; i < COUNT(kinds); i++) {
+        tiff_begin(&maker, false, false);
+        memcpy(maker.bytes, kinds[i].head, 4);
+        const uint64_t at[] = {8, 40}, sizes[] = {32, 60};
+        const tiff_entry strips[] = {{256, SHORT, 9, 0, NULL},
+                                     {257, SHORT, 6, 0, NULL},
+                                     {273, LONG, 0xffffffff, 0, NULL},
+                                     {kinds[i].offset_tag, LONG, 0, 2, at},
+                                     {kinds[i].offset_tag == 324 ? 325 : 279, LONG, 0, 2, sizes}};
+        maker.size = 100;
+        tiff_directory(&maker, 4, strips, COUNT(strips));
+        assert_true(maker.size > 100);
+        assert_false(piaa_tiff_is_cut(maker.bytes, maker.size));
+        maker.size = 8;
+        tiff_directory(&maker, 4, strips, COUNT(strips));
+        assert_true(maker.size >= 40 && maker.size < 170);
+        tiff_number(&maker, maker.size - 4, 4, 400); /* the second strip's size */
+        assert_true(piaa_tiff_is_cut(maker.bytes, maker.size));
+    }
+}
+
 static void samples_and_orientation(void **state) {
     (void)state;
     const tiff_entry entries[] = {{256, LONG, 100, 0, NULL},
@@ -236,11 +264,9 @@ static void samples_and_orientation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_layout),
-        cmocka_unit_test(cut_anywhere),
-        cmocka_unit_test(rings_end),
-        cmocka_unit_test(makers_signatures),
-        cmocka_unit_test(samples_and_orientation),
+        cmocka_unit_test(every_layout), cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(rings_end),    cmocka_unit_test(makers_signatures),
+        cmocka_unit_test(cut_files),    cmocka_unit_test(samples_and_orientation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -42,6 +42,13 @@ static inline void tiff_begin(tiff_maker *m, bool big_endian, bool wide) {
     m->size = wide ? 16 : 8;
 }
 
+/* A RATIONAL: two LONGs, the numerator first. */
+static inline uint64_t tiff_rational(const tiff_maker *m, uint32_t numerator,
+                                     uint32_t denominator) {
+    return m->big_endian ? (uint64_t)numerator << 32 | denominator
+                         : (uint64_t)denominator << 32 | numerator;
+}
+
 /* Where the first directory is. */
 static inline size_t tiff_first(const tiff_maker *m) {
     return m->wide ? 8 : 4;

@@ -1,0 +1,281 @@
+/* Raw photos: DNG files of a sensor whose four quarters are lit in known colours, and what is read
+ * of them.  (What libraw makes of the cameras' own formats is libraw's affair.) */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "image/image.h"
+#include "image/raw.h"
+#include "image/temporary.h"
+#include "image/tiff_maker.h"
+
+enum { WIDTH = 96, HEIGHT = 64, SENSOR = WIDTH * HEIGHT };
+
+/* Red, green, blue and white light on the quarters, row by row. */
+static const int lights[4][3] = {
+    {60000, 3000, 3000}, {3000, 60000, 3000}, {3000, 3000, 60000}, {60000, 60000, 60000}};
+
+static tiff_maker maker;
+
+/* What channel `c` of 3, red to blue, sees at (x, y). */
+static int light_at(int x, int y, int c) {
+    return lights[(y >= HEIGHT / 2) * 2 + (x >= WIDTH / 2)][c];
+}
+
+/* The sensor's data: a Bayer pattern that begins with red, or all three channels. */
+static uint64_t add_sensor(bool linear) {
+    static uint16_t samples[SENSOR * 3];
+    size_t count = 0;
+    for (int y = 0; y < HEIGHT; y++)
+        for (int x = 0; x < WIDTH; x++)
+            for (int c = 0; c < (linear ? 3 : 1); c++)
+                samples[count++] = (uint16_t)light_at(x, y, linear ? c : (x & 1) + (y & 1));
+    return tiff_data(&maker, samples, count * 2); /* in this machine's order, which is little */
+}
+
+typedef struct kind {
+    bool linear;
+    int orientation;
+    const void *preview; /* a JPEG */
+    size_t preview_size;
+    int preview_width, preview_height;
+} kind;
+
+static void make_dng(const kind *k) {
+    tiff_begin(&maker, false, false);
+    uint64_t one = tiff_rational(&maker, 1, 1), none = tiff_rational(&maker, 0, 1);
+    uint64_t sensor = add_sensor(k->linear), samples = k->linear ? 3 : 1;
+    const uint64_t bits[] = {16, 16, 16}, two[] = {2, 2}, pattern[] = {0, 1, 1, 2},
+                   version[] = {1, 4, 0, 0}, name[] = {'T', 'e', 's', 't', 0},
+                   neutral[] = {one, one, one},
+                   matrix[] = {one, none, none, none, one, none, none, none, one};
+    const tiff_entry raw[] = {
+        {254, LONG, 0, 0, NULL},       {256, LONG, WIDTH, 0, NULL},
+        {257, LONG, HEIGHT, 0, NULL},  {258, SHORT, 0, samples, bits},
+        {259, SHORT, 1, 0, NULL},      {262, SHORT, k->linear ? 34892 : 32803, 0, NULL},
+        {273, LONG, sensor, 0, NULL},  {277, SHORT, samples, 0, NULL},
+        {278, LONG, HEIGHT, 0, NULL},  {279, LONG, SENSOR * 2 * samples, 0, NULL},
+        {284, SHORT, 1, 0, NULL},      {33421, SHORT, 0, 2, two},
+        {33422, BYTE, 0, 4, pattern},  {50714, SHORT, 0, 0, NULL},
+        {50717, LONG, 65535, 0, NULL},
+    };
+    uint64_t below[] = {(maker.size + 1) & ~(size_t)1};
+    tiff_directory(&maker, 0, raw, sizeof raw / sizeof *raw);
+    static const unsigned char grey[4 * 4 * 3] = {128};
+    uint64_t shown = k->preview ? tiff_data(&maker, k->preview, k->preview_size)
+                                : tiff_data(&maker, grey, sizeof grey);
+    const uint64_t eight[] = {8, 8, 8};
+    const tiff_entry first[] = {
+        {254, LONG, 1, 0, NULL},
+        {256, LONG, k->preview ? (uint64_t)k->preview_width : 4, 0, NULL},
+        {257, LONG, k->preview ? (uint64_t)k->preview_height : 4, 0, NULL},
+        {258, SHORT, 0, 3, eight},
+        {259, SHORT, k->preview ? 7 : 1, 0, NULL},
+        {262, SHORT, k->preview ? 6 : 2, 0, NULL},
+        {271, ASCII, 0, 5, name},
+        {272, ASCII, 0, 5, name},
+        {273, LONG, shown, 0, NULL},
+        {274, SHORT, (uint64_t)k->orientation, 0, NULL},
+        {277, SHORT, 3, 0, NULL},
+        {278, LONG, k->preview ? (uint64_t)k->preview_height : 4, 0, NULL},
+        {279, LONG, k->preview ? k->preview_size : sizeof grey, 0, NULL},
+        {330, LONG, below[0], 1, below},
+        {50706, BYTE, 0, 4, version},
+        {50708, ASCII, 0, 5, name},
+        {50721, SRATIONAL, 0, 9, matrix},
+        {50728, RATIONAL, 0, 3, neutral},
+        {50778, SHORT, 21, 0, NULL},
+    };
+    tiff_directory(&maker, tiff_first(&maker), first, sizeof first / sizeof *first);
+}
+
+static piaa_image read_dng(const char *name, piaa_exif exif) {
+    const char *path = write_file(name, maker.bytes, maker.size);
+    piaa_error error = {0};
+    piaa_image image;
+    bool ok = piaa_image_read(path, exif, &image, &error);
+    unlink(path);
+    if (!ok) fail_msg("%s", error.message);
+    return image;
+}
+
+/* 'r', 'g', 'b', 'w': what the middle of a quarter looks like. */
+static char colour_at(const piaa_image *image, int right, int lower) {
+    const uint8_t *p = image->rgb + (((1 + 2 * lower) * image->height / 4) * image->width +
+                                     (1 + 2 * right) * image->width / 4) *
+                                        3;
+    bool on[3];
+    for (int c = 0; c < 3; c++) on[c] = p[c] > 160;
+    if (on[0] && on[1] && on[2]) return 'w';
+    return on[0] + on[1] + on[2] == 1 ? on[0] ? 'r' : on[1] ? 'g' : 'b' : '?';
+}
+
+static void expect_quarters(const piaa_image *image, const char *colours) {
+    for (int i = 0; i < 4; i++)
+        if (colour_at(image, i & 1, i >> 1) != colours[i])
+            fail_msg("quarter %d is %c, not %c", i, colour_at(image, i & 1, i >> 1), colours[i]);
+}
+
+/* EXIF 6: the camera's right is the photo's bottom, so that a quarter turn clockwise rights it. */
+static void developed_at_half_size(void **state) {
+    (void)state;
+    static const struct {
+        int orientation;
+        const char *quarters;
+    } turns[] = {{1, "rgbw"}, {3, "wbgr"}, {6, "brwg"}, {8, "gwrb"}};
+    for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
+        bool swap = turns[i].orientation >= 5;
+        make_dng(&(kind){.orientation = turns[i].orientation});
+        piaa_image image = read_dng("half.dng", PIAA_EXIF_APPLY);
+        assert_int_equal(image.raw, PIAA_RAW_DEVELOPED);
+        assert_int_equal(image.width, (swap ? HEIGHT : WIDTH) / 2);
+        assert_int_equal(image.height, (swap ? WIDTH : HEIGHT) / 2);
+        expect_quarters(&image, turns[i].quarters);
+        piaa_image_free(&image);
+        image = read_dng("half.dng", PIAA_EXIF_IGNORE);
+        expect_quarters(&image, "rgbw");
+        piaa_image_free(&image);
+    }
+}
+
+/* Whatever a raw file is called. */
+static void content_decides(void **state) {
+    (void)state;
+    static const char *const names[] = {"a.tif", "a.jpg", "a.NEF", "a.raw", "a"};
+    make_dng(&(kind){.orientation = 1});
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        piaa_image image = read_dng(names[i], PIAA_EXIF_APPLY);
+        assert_int_equal(image.raw, PIAA_RAW_DEVELOPED);
+        assert_int_equal(image.width, WIDTH / 2);
+        piaa_image_free(&image);
+    }
+}
+
+static void linear_light(void **state) {
+    (void)state;
+    make_dng(&(kind){.linear = true, .orientation = 1});
+    piaa_image image = read_dng("linear.dng", PIAA_EXIF_APPLY);
+    assert_int_equal(image.raw, PIAA_RAW_DEVELOPED);
+    expect_quarters(&image, "rgbw");
+    piaa_image_free(&image);
+}
+
+static size_t read_golden(const char *name, unsigned char *bytes, size_t room) {
+    char path[512];
+    snprintf(path, sizeof path, PIAA_GOLDEN "/images/%s", name);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, room, file);
+    fclose(file);
+    assert_true(size > 0 && size < room);
+    return size;
+}
+
+/* A preview that is large enough is the photo, turned as the raw file says. */
+static void preview_is_the_photo(void **state) {
+    (void)state;
+    static unsigned char jpeg[1 << 16];
+    piaa_image plain, turned;
+    size_t size = read_golden("coffee_420.jpg", jpeg, sizeof jpeg);
+    assert_true(
+        piaa_image_read(PIAA_GOLDEN "/images/coffee_420.jpg", PIAA_EXIF_APPLY, &plain, NULL));
+    kind k = {.orientation = 3,
+              .preview = jpeg,
+              .preview_size = size,
+              .preview_width = plain.width,
+              .preview_height = plain.height};
+    make_dng(&k);
+    turned = read_dng("preview.dng", PIAA_EXIF_APPLY);
+    assert_int_equal(turned.raw, PIAA_RAW_PREVIEW);
+    assert_int_equal(turned.width, plain.width);
+    assert_int_equal(turned.height, plain.height);
+    size_t pixels = (size_t)plain.width * (size_t)plain.height;
+    for (size_t i = 0; i < pixels; i++)
+        assert_memory_equal(turned.rgb + 3 * i, plain.rgb + 3 * (pixels - 1 - i), 3);
+    piaa_image_free(&turned);
+    turned = read_dng("preview.dng", PIAA_EXIF_IGNORE);
+    assert_memory_equal(turned.rgb, plain.rgb, pixels * 3);
+    piaa_image_free(&turned);
+    piaa_image_free(&plain);
+}
+
+static void size_and_thumbnail(void **state) {
+    (void)state;
+    make_dng(&(kind){.orientation = 6});
+    const char *path = write_file("a.dng", maker.bytes, maker.size);
+    piaa_photo_file file;
+    piaa_image small;
+    int width, height;
+    assert_true(piaa_photo_file_read(&file, path, NULL));
+    unlink(path);
+    assert_int_equal(file.kind, PIAA_KIND_RAW);
+    assert_true(piaa_photo_size(&file, &width, &height, NULL));
+    assert_int_equal(width, WIDTH / 2);
+    assert_int_equal(height, HEIGHT / 2);
+    assert_true(piaa_image_thumbnail(&file, 16, 16, &small, NULL));
+    assert_true(small.height == 16 && small.width < 16);
+    expect_quarters(&small, "brwg");
+    piaa_image_free(&small);
+    piaa_photo_file_free(&file);
+}
+
+/* Cut anywhere, a raw file is an error in one line, never its thumbnail. */
+static void cut_short(void **state) {
+    (void)state;
+    make_dng(&(kind){.orientation = 1});
+    static const double kept[] = {0.02, 0.2, 0.5, 0.9, 0.98};
+    for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+        const char *path = write_file("a.dng", maker.bytes, (size_t)(kept[i] * (double)maker.size));
+        piaa_error error = {0};
+        piaa_image image;
+        assert_false(piaa_image_read(path, PIAA_EXIF_APPLY, &image, &error));
+        unlink(path);
+        assert_non_null(strstr(error.message, path));
+        assert_null(strchr(error.message, '\n'));
+    }
+}
+
+/* A thumbnail that TIFF readers see, and below it a sensor that nobody knows. */
+static void unknown_sensor(void **state) {
+    (void)state;
+    static const char *const endings[] = {"nef", "nrw", "srw", "tif", "raw", "xyz"};
+    tiff_begin(&maker, false, false);
+    uint64_t below[] = {8};
+    const tiff_entry raw[] = {{254, LONG, 0, 0, NULL},      {256, LONG, 600, 0, NULL},
+                              {257, LONG, 400, 0, NULL},    {258, SHORT, 12, 0, NULL},
+                              {259, SHORT, 32769, 0, NULL}, {262, SHORT, 32803, 0, NULL}};
+    tiff_directory(&maker, 0, raw, sizeof raw / sizeof *raw);
+    static const unsigned char pixels[4 * 4] = {128};
+    uint64_t shown = tiff_data(&maker, pixels, sizeof pixels);
+    const tiff_entry first[] = {{254, LONG, 1, 0, NULL},        {256, LONG, 4, 0, NULL},
+                                {257, LONG, 4, 0, NULL},        {258, SHORT, 8, 0, NULL},
+                                {259, SHORT, 1, 0, NULL},       {262, SHORT, 1, 0, NULL},
+                                {273, LONG, shown, 0, NULL},    {277, SHORT, 1, 0, NULL},
+                                {278, LONG, 4, 0, NULL},        {279, LONG, sizeof pixels, 0, NULL},
+                                {330, LONG, below[0], 1, below}};
+    tiff_directory(&maker, tiff_first(&maker), first, sizeof first / sizeof *first);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "a.%s", endings[i]);
+        const char *path = write_file(name, maker.bytes, maker.size);
+        piaa_error error = {0};
+        piaa_image image;
+        assert_false(piaa_image_read(path, PIAA_EXIF_APPLY, &image, &error));
+        unlink(path);
+        if (!strstr(error.message, "is a raw photo")) fail_msg("%s", error.message);
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(developed_at_half_size), cmocka_unit_test(content_decides),
+        cmocka_unit_test(linear_light),           cmocka_unit_test(preview_is_the_photo),
+        cmocka_unit_test(size_and_thumbnail),     cmocka_unit_test(cut_short),
+        cmocka_unit_test(unknown_sensor),
+    };
+    return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}
