@@ -13,6 +13,7 @@ static struct {
     int mapping;           /* the error of mapping shared memory; 0: it works */
     long after; /* calls that still succeed before those that fail with `code`; negative: no end */
     int code;
+    bool once;   /* one of them alone */
     bool failed; /* one did */
 } vfs_faults = {.after = -1};
 
@@ -30,7 +31,7 @@ static inline sqlite3_file *vfs_real(sqlite3_file *file) {
 
 static inline int vfs_fault(void) {
     if (vfs_faults.after < 0 || vfs_faults.after-- > 0) return SQLITE_OK;
-    vfs_faults.after = 0;
+    vfs_faults.after = vfs_faults.once ? -1 : 0;
     vfs_faults.failed = true;
     errno = vfs_faults.code == SQLITE_FULL ? ENOSPC : EIO;
     return vfs_faults.code;
@@ -149,6 +150,7 @@ static inline void vfs_remove(void) {
     sqlite3_vfs_unregister(sqlite3_vfs_find("faulty"));
     vfs_faults.no_shared_memory = vfs_faults.failed = false;
     vfs_faults.mapping = 0;
+    vfs_faults.once = false;
     vfs_faults.after = -1;
 }
 
