@@ -369,7 +369,8 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
               look_up(&r, paths, jobs, &job_count, flags, undated, error);
     free(undated);
     if (ok && job_count) tell_progress(&r);
-    ok = ok && (!job_count || (piaa_store_contents(store, &r.contents, error) &&
+    ok = ok && (!job_count || (piaa_extractor_check(extractor, error) &&
+                               piaa_store_contents(store, &r.contents, error) &&
                                run_groups(&r, jobs, job_count, error)));
     free(jobs);
     free(flags);

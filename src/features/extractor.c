@@ -5,6 +5,7 @@
 #include "base/processors.h"
 #include "vlm/device.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,16 +116,34 @@ size_t piaa_extractor_values(const piaa_extractor *extractor) {
     return values;
 }
 
+static piaa_model_input *prepare_image(const piaa_extractor *extractor, const piaa_image *image,
+                                       piaa_error *error) {
+    piaa_ask ask = {.prompt = extractor->prompt,
+                    .max_pixels = extractor->request.max_pixels,
+                    .image_attention = extractor->request.image_attention};
+    return piaa_model_prepare(extractor->model, image, &ask, error);
+}
+
+bool piaa_extractor_check(const piaa_extractor *extractor, piaa_error *error) {
+    const piaa_model_info *info = piaa_model_get_info(extractor->model);
+    int side = 64; /* or what a model that reads one size alone may want to have already */
+    if (info->min_pixels == info->max_pixels) side = (int)lround(sqrt((double)info->max_pixels));
+    piaa_image grey = {.width = side, .height = side};
+    grey.rgb = piaa_alloc((size_t)side * (size_t)side, 3, error);
+    piaa_model_input *input = grey.rgb ? prepare_image(extractor, &grey, error) : NULL;
+    bool ok = input != NULL;
+    piaa_model_input_free(input);
+    piaa_image_free(&grey);
+    return ok;
+}
+
 piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
                                          const piaa_photo_file *file, char damage[PIAA_DAMAGE],
                                          piaa_error *error) {
     piaa_image image = {0};
     if (!piaa_image_decode(file, extractor->request.exif, &image, error)) return NULL;
     if (damage) memcpy(damage, image.damage, sizeof image.damage);
-    piaa_ask ask = {.prompt = extractor->prompt,
-                    .max_pixels = extractor->request.max_pixels,
-                    .image_attention = extractor->request.image_attention};
-    piaa_model_input *input = piaa_model_prepare(extractor->model, &image, &ask, error);
+    piaa_model_input *input = prepare_image(extractor, &image, error);
     if (!input) piaa_error_prefix(error, "%s", file->path);
     piaa_image_free(&image);
     return input;

@@ -27,6 +27,9 @@ piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input,
                         const piaa_slots *subset, float *out, piaa_error *error) PIAA_MUST_USE;
 
+/* Prepares a picture that nothing is wrong with, so that a fault of the model's tokenizer, its
+   image settings or the prompt is not told of every photo. */
+bool piaa_extractor_check(const piaa_extractor *extractor, piaa_error *error) PIAA_MUST_USE;
 /* Reads the weights for a subset now, so that what is wrong with them is not told of a photo. */
 bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset,
                          piaa_error *error) PIAA_MUST_USE;

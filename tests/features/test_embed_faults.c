@@ -1,5 +1,5 @@
-/* What the system refuses while photos are read is no fault of the photos: the next run tries
-   again, and nothing that they have from before is lost. */
+/* What the system refuses while photos are read, and what is wrong with the model or the prompt, is
+   no fault of the photos: the next run tries again. */
 #include "faults.h"
 #include "support.h"
 
@@ -70,7 +70,39 @@ static void test_refused_photos(void **state) {
     free(photos);
 }
 
+/* A prompt that the model cannot take is one error, and no photo is to blame. */
+static void test_fault_of_the_prompt(void **state) {
+    (void)state;
+    piaa_error error = {0};
+    folder = support_folder();
+    char *photos = support_join(folder, "photos"), *path = support_join(folder, "store");
+    assert_int_equal(mkdir(photos, 0700), 0);
+    put_picture("photos/a.ppm", 1);
+    put_picture("photos/b.ppm", 2);
+    piaa_model *model = piaa_model_open(PIAA_GOLDEN "/qwen3vl", &error);
+    const piaa_request request = {.prompt = "Is <|image_pad|> sharp?", .threads = 1};
+    piaa_extractor *extractor = piaa_extractor_new(model, &request, &error);
+    if (!extractor) fail_msg("%s", error.message);
+    const char *names[] = {photos};
+    piaa_embed_summary summary;
+    assert_null(piaa_embed(path, extractor, names, 1, NULL, &summary, &error));
+    if (!strstr(error.message, "image")) fail_msg("%s", error.message);
+    assert_null(strstr(error.message, ".ppm"));
+    assert_int_equal(summary.failed, 0);
+    piaa_error_clear(&error);
+    piaa_store *store = piaa_store_open_read(path, NULL, &error);
+    if (!store) fail_msg("%s", error.message);
+    assert_int_equal(piaa_store_photos(store), 0);
+    piaa_store_close(store);
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
+    support_remove(folder);
+    free(photos);
+    free(path);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused_photos)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused_photos),
+                                       cmocka_unit_test(test_fault_of_the_prompt)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
