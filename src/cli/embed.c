@@ -4,12 +4,13 @@
 
 #include <stdio.h>
 
-/* "60 photos: 52 read, 7 unchanged, 1 unreadable; 4.2 s." */
+/* "60 photos: 52 read, 1 of them damaged, 7 unchanged, 1 unreadable; 4.2 s." */
 static void sum_up(piaa_call *call, const piaa_embed_summary *s) {
     const struct {
         int64_t count;
         const char *what;
     } parts[] = {{s->computed, "read"},
+                 {s->damaged, "of them damaged"},
                  {s->unchanged, "unchanged"},
                  {s->copies, "with the content of another"},
                  {s->failed, "unreadable"}};
@@ -62,15 +63,17 @@ const piaa_command piaa_command_embed = {
     .least = 1,
     .most = -1,
     .groups = {{"Where to", options}, {"How photos are read", piaa_reader_options}},
-    .notes = "A store is a folder: catalog.sqlite, and one matrix POOL.LAYER.npy for each pool and "
-             "layer (float32, one row per photo), which "
-             "NumPy "
-             "opens with mmap_mode=\"r\" at any moment. A run that was stopped goes on where it "
-             "ended when it is started again; photos that did "
-             "not "
-             "change are not read again; layers and pools that are new are added. A store takes "
-             "photos only with the model, prompt and settings "
-             "that it was made with.\n\n"
-             "A photo that cannot be read is a warning, and a line in the store that says why.",
+    .notes =
+        "A store is a folder: catalog.sqlite, and one matrix POOL.LAYER.npy for each pool and "
+        "layer (float32, one row per photo), which "
+        "NumPy "
+        "opens with mmap_mode=\"r\" at any moment. A run that was stopped goes on where it "
+        "ended when it is started again; photos that did "
+        "not "
+        "change are not read again; layers and pools that are new are added. A store takes "
+        "photos only with the model, prompt and settings "
+        "that it was made with.\n\n"
+        "A photo that cannot be read is a warning, and a line in the store that says why; so is "
+        "one of which a part is lost, and which is read all the same.",
     .run = run,
 };

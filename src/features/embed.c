@@ -181,11 +181,14 @@ static int is_copy(run *r, const piaa_photo *photo, piaa_error *error) {
     return 1;
 }
 
-/* Part of the photo is lost, but it is read. */
-static void tell_damage(const run *r, const char *path, const char *damage) {
+/* Part of the photo is lost, but it is read: that is said and kept. */
+static void mark_damage(run *r, prepared *ready) {
     char line[1200];
-    if (!damage[0]) return;
-    snprintf(line, sizeof line, "%.900s: %s; it is read all the same", path, damage);
+    if (!ready->damage[0]) return;
+    ready->file.damage = ready->damage;
+    r->summary->damaged++;
+    snprintf(line, sizeof line, "%.900s: %s; it is read all the same", ready->file.path,
+             ready->damage);
     piaa_hooks_warn(r->hooks, line);
 }
 
@@ -194,7 +197,6 @@ static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subs
                          size_t value_count, piaa_error *error) {
     if (!ready->hash[0]) return keep_failure(r, j->file, &ready->error, error);
     ready->file.hash = ready->hash;
-    tell_damage(r, j->file.path, ready->damage);
     if (!j->known || ready->in_store) {
         int copy = is_copy(r, &ready->file, error);
         if (copy) return copy > 0;
@@ -215,6 +217,7 @@ static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subs
         return keep_failure(r, ready->file, &why, error);
     }
     r->summary->computed++;
+    mark_damage(r, ready);
     return put_vectors(r, &ready->file, j->missing, values, error);
 }
 

@@ -95,6 +95,36 @@ static void failures_are_tried_again(void **state) {
     embed_says("2 photos: 1 read, 1 unchanged;");
 }
 
+/* A JPEG with a hole in it is read, said and marked, and so is its copy. */
+static void damage_is_marked(void **state) {
+    (void)state;
+    make_folder("photos");
+    put_picture("photos/a.ppm", 3);
+    put_sample(0, "whole");
+    size_t size;
+    char *bytes = slurp("whole", &size);
+    memset(bytes + size / 2, 0, size / 8); /* a block that the disk lost */
+    support_write(world, "photos/hole.jpg", bytes, size);
+    embed_says("2 photos: 2 read, 1 of them damaged;");
+    assert_non_null(strstr(err, "hole.jpg: part of the picture is lost"));
+    support_write(world, "photos/copy.jpg", bytes, size);
+    free(bytes);
+    embed_says("3 photos: 2 unchanged, 1 with the content of another;");
+    expect_ok(PIAA("store", "list", "store", "--damaged", "--csv"));
+    piaa_paths paths = printed_column("path"), damage = printed_column("damage");
+    assert_int_equal(paths.count, 2);
+    assert_true(piaa_path_ends(paths.items[0], "/copy.jpg"));
+    assert_true(piaa_path_ends(paths.items[1], "/hole.jpg"));
+    for (size_t i = 0; i < 2; i++)
+        assert_non_null(strstr(damage.items[i], "part of the picture is lost"));
+    piaa_paths_free(&paths);
+    piaa_paths_free(&damage);
+    expect_ok(PIAA("store", "info", "store", "--json"));
+    assert_non_null(strstr(out, "\"damaged\":\t2"));
+    expect_ok(PIAA("store", "list", "store", "--failed"));
+    assert_string_equal(out, "");
+}
+
 /* Every digit of a time, in CSV and in JSON; times beyond 64 bits of nanoseconds are the last
    ones. */
 static void times_are_whole(void **state) {
@@ -132,6 +162,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(edits_that_keep_the_date, program_begin, program_end),
         cmocka_unit_test_setup_teardown(failures_are_tried_again, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(damage_is_marked, program_begin, program_end),
         cmocka_unit_test_setup_teardown(times_are_whole, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
