@@ -8,6 +8,7 @@
 #include "vlm/device.h"
 
 #include <fcntl.h>
+#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,6 +170,17 @@ static void on_abort(const char *message) {
                             moment */
 }
 
+/* GLib ends the process where memory is short, and says so in a way of its own. */
+static void on_glib(const gchar *domain, GLogLevelFlags level, const gchar *message,
+                    gpointer user) {
+    static const char line[] = "piaa: memory ran out (everything stored is kept): close other "
+                               "programs, or raise the limit on memory\n";
+    PIAA_UNUSED(domain), PIAA_UNUSED(message), PIAA_UNUSED(user);
+    if (!(level & G_LOG_FLAG_FATAL)) return;
+    PIAA_UNUSED(write(STDERR_FILENO, line, sizeof line - 1) < 0);
+    _exit(EXIT_FAILURE);
+}
+
 int main(int argc, char **argv) {
     piaa_blas_hold();
     fill_standard_streams();
@@ -184,6 +196,7 @@ int main(int argc, char **argv) {
     piaa_signals_begin(&call.talk);
     running = &call;
     piaa_device_on_abort(on_abort);
+    g_log_set_default_handler(on_glib, NULL);
     bool ok;
     if (!count || strcmp(words[0], "--help") == 0 || strcmp(words[0], "-h") == 0) {
         piaa_text text = {0};

@@ -44,7 +44,7 @@
     }
 
 #define PIAA_OPTION_THREADS                                                                        \
-    { "threads", "N", "threads to compute with", "one per core", NULL }
+    { "threads", "N", "threads to compute with", "one for each core that may be used", NULL }
 
 #define PIAA_OPTION_DEVICE                                                                         \
     {                                                                                              \

@@ -49,7 +49,8 @@ static const piaa_option options[] = {
      "127.0.0.1:" PIAA_REMOTE_PORT, NULL},
     {"device", "NAMES", "what is lent: a name of piaa devices, or several separated by commas",
      "auto: a GPU if there is one", NULL},
-    {"threads", "N", "threads to compute with where the CPU is lent", "one per core", NULL},
+    {"threads", "N", "threads to compute with where the CPU is lent",
+     "one for each core that may be used", NULL},
     {0},
 };
 

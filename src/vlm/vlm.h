@@ -59,7 +59,7 @@ int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, t
 
 typedef struct piaa_session_options {
     piaa_dtype dtype;
-    int threads;   /* 0: one per core */
+    int threads;   /* 0: piaa_processors() */
     bool logits;   /* also the next-token logits after the last position */
     bool hidden;   /* also every hidden state whole (tests) */
     bool portable; /* ggml's own operations only, none of our CPU kernels (tests; other devices have

@@ -1,4 +1,9 @@
 /* Processors: quotas as the kernel's documents spell them, in trees made here. */
+#if defined(__linux__)
+#define _GNU_SOURCE /* sched_setaffinity */
+#include <sched.h>
+#endif
+
 #include "support.h"
 
 #include "base/processors.h"
@@ -93,12 +98,29 @@ static void at_least_one(void **state) {
     assert_in_range(piaa_processors(), 1, 1 << 16);
 }
 
+/* What taskset, a batch system or a container does. */
+static void follows_the_affinity_mask(void **state) {
+    PIAA_UNUSED(state);
+#if defined(__linux__)
+    cpu_set_t before, one;
+    if (sched_getaffinity(0, sizeof before, &before) != 0) skip();
+    int first = 0;
+    while (!CPU_ISSET(first, &before)) first++;
+    CPU_ZERO(&one);
+    CPU_SET(first, &one);
+    assert_int_equal(sched_setaffinity(0, sizeof one, &one), 0);
+    assert_int_equal(piaa_processors(), 1);
+    assert_int_equal(sched_setaffinity(0, sizeof before, &before), 0);
+#endif
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(version_two),
         cmocka_unit_test(version_one),
         cmocka_unit_test(nonsense_is_no_quota),
         cmocka_unit_test(at_least_one),
+        cmocka_unit_test(follows_the_affinity_mask),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
