@@ -9,6 +9,7 @@
 #endif
 #include "base/processors.h"
 
+#include "base/csv.h"
 #include "base/file.h"
 #include "base/memory.h"
 
@@ -49,22 +50,26 @@ static char *read_file(const char *folder, const char *name) {
     return text;
 }
 
+/* The next number of a text, 0 where there is none ("max"). */
+static double next_number(const char **text) {
+    char word[32];
+    const char *from = *text + strspn(*text, " \n");
+    const size_t n = strcspn(from, " \n");
+    double value;
+    *text = from + n;
+    snprintf(word, sizeof word, "%.*s", n < sizeof word ? (int)n : 0, from);
+    return piaa_parse_number(word, &value) ? value : 0;
+}
+
 /* The quota of one cgroup, in processors; infinite where there is none. */
 static double quota_at(const char *folder, bool two) {
-    double quota = -1, period = 0;
-    if (two) {
-        char *text = read_file(folder, "cpu.max"); /* "QUOTA PERIOD", "max PERIOD" */
-        if (text && sscanf(text, "%lf %lf", &quota, &period) != 2) quota = -1;
-        free(text);
-    } else {
-        char *allowed = read_file(folder, "cpu.cfs_quota_us"); /* -1: none */
-        char *of = read_file(folder, "cpu.cfs_period_us");
-        if (!allowed || !of || sscanf(allowed, "%lf", &quota) != 1 ||
-            sscanf(of, "%lf", &period) != 1)
-            quota = -1;
-        free(allowed);
-        free(of);
-    }
+    char *allowed =
+        read_file(folder, two ? "cpu.max" : "cpu.cfs_quota_us"); /* "max" and -1: none */
+    char *of = two ? NULL : read_file(folder, "cpu.cfs_period_us");
+    const char *rest = allowed ? allowed : "", *second = of ? of : "";
+    const double quota = next_number(&rest), period = next_number(two ? &rest : &second);
+    free(allowed);
+    free(of);
     return quota > 0 && period > 0 ? quota / period : INFINITY;
 }
 

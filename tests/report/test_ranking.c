@@ -164,6 +164,8 @@ static void test_table(void **state) {
     }
     assert_int_equal(lines, PHOTOS + 1);
     assert_non_null(strstr(text, "  plain.jpg\n"));
+    assert_non_null(strstr(text, "  no\\xff utf8 \xc3\xa9.jpg\n"));
+    assert_non_null(strstr(text, "  <b>&amp; \\x1b[31mred.jpg\n"));
     assert_non_null(strstr(text, "  a, \"quoted\"\\nname.jpg\n"));
     free(text);
     /* with no folder, and with one that only looks like the parent, paths are whole */
