@@ -11,12 +11,7 @@ pkg_check_modules(PCRE2 REQUIRED IMPORTED_TARGET libpcre2-8)
 pkg_check_modules(UTF8PROC REQUIRED IMPORTED_TARGET libutf8proc)
 pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
 pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
-# OpenBLAS without threads of its own, which Debian keeps beside the build that has them: work is shared out by ours.
-set(piaa_pkg_config_path "$ENV{PKG_CONFIG_PATH}")
-set(ENV{PKG_CONFIG_PATH} "/usr/lib/${CMAKE_LIBRARY_ARCHITECTURE}/openblas-serial/pkgconfig:$ENV{PKG_CONFIG_PATH}")
-pkg_check_modules(BLAS REQUIRED IMPORTED_TARGET openblas)
-set(ENV{PKG_CONFIG_PATH} "${piaa_pkg_config_path}")
-set(CMAKE_INSTALL_RPATH_USE_LINK_PATH ON)    # to find that build again once installed
+pkg_check_modules(OPENBLAS REQUIRED IMPORTED_TARGET openblas)
 
 if(PIAA_SYSTEM_GGML)
   find_package(ggml REQUIRED)

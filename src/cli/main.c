@@ -181,6 +181,16 @@ static void on_glib(const gchar *domain, GLogLevelFlags level, const gchar *mess
     _exit(EXIT_FAILURE);
 }
 
+/* OpenBLAS starts a thread for each core when it is loaded, before main.  How many it may start it
+ * asks this function, its own reading of OPENBLAS_NUM_THREADS, in whose place the linker puts a
+ * program's: none beside ours, which share out the work.  Where memory is short they would wait
+ * for it for ever, and the process with them. */
+PIAA_API int openblas_num_threads_env(void);
+
+int openblas_num_threads_env(void) {
+    return 1;
+}
+
 int main(int argc, char **argv) {
     piaa_blas_hold();
     fill_standard_streams();

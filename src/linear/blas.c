@@ -1,4 +1,4 @@
-/* LAPACK through its Fortran names, and OpenBLAS's threads.
+/* LAPACK through its Fortran names, and OpenBLAS beside threads.
  *
  * OpenBLAS holds all of LAPACK; the C interface to it (LAPACKE) is another library, which would
  * bring whichever BLAS the system prefers. */
@@ -33,10 +33,20 @@ bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double
            piaa_error_set(error, PIAA_USAGE, "a %d x %d matrix cannot be factorised", side, side);
 }
 
-void piaa_blas_hold(void) {
-    if (piaa_blas_threaded()) openblas_set_num_threads(1);
+int piaa_blas_callers(int threads) {
+    return openblas_get_parallel() == OPENBLAS_SEQUENTIAL ? 1 : threads;
 }
 
-bool piaa_blas_threaded(void) {
-    return openblas_get_parallel() != OPENBLAS_SEQUENTIAL;
+bool piaa_blas_room(int callers, piaa_error *error) {
+    static const size_t work_space = (size_t)128 << 20; /* addresses; pages come as needed */
+    void *volatile room = malloc(work_space * (size_t)(callers > 1 ? callers : 1));
+    free(room);
+    return room || piaa_error_set(error, PIAA_MEMORY,
+                                  "out of memory: a regression needs %zu MB of address space "
+                                  "(ulimit -v) for each thread",
+                                  work_space >> 20);
+}
+
+void piaa_blas_hold(void) {
+    openblas_set_num_threads(1);
 }

@@ -1,4 +1,4 @@
-/* What is asked of LAPACK, and how many threads OpenBLAS may have: none of its own. */
+/* What is asked of LAPACK, and OpenBLAS beside threads. */
 #ifndef PIAA_LINEAR_BLAS_H
 #define PIAA_LINEAR_BLAS_H
 
@@ -10,12 +10,17 @@
 bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double *beside,
                               piaa_error *error) PIAA_MUST_USE;
 
-/* Holds a build of OpenBLAS that has threads of its own at one, for the whole process; the serial
- * build, which is linked where there is one (cmake/dependencies.cmake), has none.  For whoever owns
- * the process: the command line, a benchmark.  The library itself never calls it. */
-void piaa_blas_hold(void);
+/* Of `threads` that would call BLAS at a time, how many may: all of them, but one where OpenBLAS
+ * was built without threads, and by that without the locks that keep two callers from sharing one
+ * work space (Debian's libopenblas0-serial does, and gives wrong numbers without a word). */
+int piaa_blas_callers(int threads);
 
-/* Whether this OpenBLAS starts threads of its own when it is loaded. */
-bool piaa_blas_threaded(void);
+/* Whether `callers` of BLAS at a time find room.  OpenBLAS takes a work space for each, and asks
+ * again for ever where there is none (ulimit -v).  The one error is memory. */
+bool piaa_blas_room(int callers, piaa_error *error) PIAA_MUST_USE;
+
+/* Holds OpenBLAS's own threads at one for the whole process: ours call it side by side.  For
+ * whoever owns the process: the command line, a benchmark.  The library itself never calls it. */
+void piaa_blas_hold(void);
 
 #endif

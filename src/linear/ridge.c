@@ -247,7 +247,7 @@ piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *r
     design->x = x;
     design->n = n;
     design->dim = dim;
-    design->threads = threads;
+    design->threads = piaa_blas_callers(threads);
     design->wide = n <= dim;
     design->side = design->wide ? (int)n : dim;
     design->block = design->wide ? n : least(n, BLOCK / dim < 64 ? 64 : BLOCK / dim);
@@ -265,7 +265,9 @@ piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *r
         goto fail;
     design->beside = design->diagonal + side;
     memset(design->basis + side * side, 0, LANES * sizeof(double));
-    if (!measure_columns(design, error) || !factorise(design, error)) goto fail;
+    if (!measure_columns(design, error) || !piaa_blas_room(design->threads, error) ||
+        !factorise(design, error))
+        goto fail;
     return design;
 fail:
     piaa_ridge_design_free(design);

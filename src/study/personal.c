@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "linear/blas.h"
 #include "linear/ridge.h"
 
 #include <math.h>
@@ -358,8 +359,8 @@ piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *p
     run.supports[1] = options->large || !options->small;
     bool ok = check(&run, error) && (run.personal = piaa_alloc(1, sizeof *run.personal, error)) &&
               place(&run, error) &&
-              piaa_parallel_run(source_count * protocol->count, options->threads, learn_person,
-                                &run, "learning tastes", hooks, error) &&
+              piaa_parallel_run(source_count * protocol->count, piaa_blas_callers(options->threads),
+                                learn_person, &run, "learning tastes", hooks, error) &&
               piaa_parallel_run(run.personal->count, options->threads, finish_outcome, &run,
                                 "measuring", hooks, error);
     free(run.places);

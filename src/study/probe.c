@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "linear/blas.h"
 #include "linear/ridge.h"
 
 #include <math.h>
@@ -267,8 +268,8 @@ piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, 
     }
     if (ok) {
         measure_deviations(&run);
-        ok = piaa_parallel_run(source_count, run.options->threads, probe_source, &run,
-                               "probing layers", hooks, error) &&
+        ok = piaa_parallel_run(source_count, piaa_blas_callers(run.options->threads), probe_source,
+                               &run, "probing layers", hooks, error) &&
              sum_up(&run, error);
     }
     for (size_t i = 0; run.predictions && i < source_count * PIAA_PARTS; i++)

@@ -2,7 +2,6 @@
    own definition, and on awkward data. */
 #include "support.h"
 
-#include "linear/blas.h"
 #include "linear/ridge.h"
 
 static const char *const cases[] = {
@@ -533,20 +532,6 @@ static void threads_change_nothing(void **state) {
     }
 }
 
-/* Fitting is shared out by our own threads; OpenBLAS's would spin where memory is short, and are
-   not there. */
-static void blas_has_no_threads(void **state) {
-    PIAA_UNUSED(state);
-    if (piaa_blas_threaded()) skip(); /* a system without the serial build */
-    piaa_blas_hold();
-    long tasks = 0;
-    DIR *folder = opendir("/proc/self/task");
-    if (!folder) skip();
-    for (const struct dirent *entry; (entry = readdir(folder));) tasks += entry->d_name[0] != '.';
-    closedir(folder);
-    assert_int_equal(tasks, 1);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_scikit_learn),   cmocka_unit_test(leave_one_out_equals_refits),
@@ -554,8 +539,7 @@ int main(void) {
         cmocka_unit_test(scaling_and_permuting), cmocka_unit_test(rotating_white_features),
         cmocka_unit_test(many_blocks),           cmocka_unit_test(predictions_ignore_company),
         cmocka_unit_test(awkward_columns),       cmocka_unit_test(threads_change_nothing),
-        cmocka_unit_test(blas_has_no_threads),   cmocka_unit_test(one_row_is_its_mean),
-        cmocka_unit_test(bad_input_is_named),
+        cmocka_unit_test(one_row_is_its_mean),   cmocka_unit_test(bad_input_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
