@@ -23,6 +23,7 @@
 #include "linear/near.h"
 
 #include "base/memory.h"
+#include "linear/blas.h"
 
 #include <cblas.h>
 
@@ -146,7 +147,7 @@ piaa_near *piaa_near_find(const float *x, const int64_t *rows, int64_t n, int di
            *z = s ? piaa_alloc_array(count * COLUMNS, sizeof *z, error) : NULL, typical = 0;
     bool ok = z && (near->group = piaa_alloc(count, sizeof *near->group, error)) &&
               (near->mean = piaa_alloc(d, sizeof(double), error)) &&
-              (near->inverse = piaa_alloc(d, sizeof(double), error));
+              (near->inverse = piaa_alloc(d, sizeof(double), error)) && piaa_blas_room(1, error);
     if (ok) {
         measure_columns(near, x, rows);
         measure_pairs(near, x, rows, z, s);
