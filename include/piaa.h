@@ -394,19 +394,38 @@ typedef struct piaa_rating {
 typedef struct piaa_ratings piaa_ratings;
 
 /*
- * Reads `path` ("-": standard input).  Column names are compared without regard to case; other
- * columns are ignored.  For `path` the file may also say image, photo, file or filename, and rating
- * for `score`, as long as only one column can be meant.  Relative paths are relative to the folder
- * of the CSV file (standard input: to the working folder).  Whether the photos exist is not looked
- * at.
+ * Reads the table in `path` ("-": standard input) with a header line that names a photo's `path`
+ * and its `score`, or what other programs call them; other columns are ignored.  docs/ratings.md
+ * says what is understood: CSV with commas, semicolons or tabs, in UTF-8, UTF-16 or Windows-1252,
+ * of spreadsheets and of exiftool.  Relative paths are relative to the folder of the file (standard
+ * input: to the working folder).  A photo that is not there under its name is looked for in other
+ * spellings of it (Unicode forms, case, back-slashes); whether it exists at all is not looked at.
  *
- * Ratings are few and precious, so a row that cannot be used (no path, no finite number as its
- * score, a wrong number of fields) is an error that names the first such row and says how many
- * there are.  Photos rated more than once are averaged, and one line about them goes to hooks->warn
- * (hooks may be NULL).
+ * Photos without a rating are left out.  Ratings are few and precious, so a row that cannot be used
+ * (no path, something that is no number as its score, too many fields) is an error that names the
+ * first such row and says how many there are.  Photos rated more than once are averaged.  Ratings
+ * of several people are an error.  One line each about what was taken for what, photos without a
+ * rating, names that were matched and averages goes to hooks->warn (hooks may be NULL).
  */
 PIAA_API piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks,
                                          piaa_error *error);
+
+/* Whose ratings to take of a file that holds several people's.  Both may be NULL. */
+typedef struct piaa_whose {
+    const char *user;        /* as the column that says who rated has it */
+    const char *user_column; /* which column that is, where its name does not tell; "none": the
+                                ratings are all one person's */
+} piaa_whose;
+PIAA_API piaa_ratings *piaa_ratings_read_of(const char *path, const piaa_whose *whose,
+                                            const piaa_hooks *hooks, piaa_error *error);
+
+/* Leads names that are no photo's path to one of the photos whose absolute paths these are, where
+ * exactly one fits: in another Unicode form or case, or with the same last parts below another
+ * folder; each photo once.  names[i] (names may be NULL) is another name of paths[i], such as that
+ * of a link to it.  One line says how many were matched. */
+PIAA_API bool piaa_ratings_match(piaa_ratings *ratings, const char *const *paths,
+                                 const char *const *names, size_t count, const piaa_hooks *hooks,
+                                 piaa_error *error);
 PIAA_API void piaa_ratings_free(piaa_ratings *ratings);
 
 PIAA_API size_t piaa_ratings_count(const piaa_ratings *ratings); /* photos, not rows; 0 for NULL */

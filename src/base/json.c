@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -112,4 +113,51 @@ int piaa_json_ints(const cJSON *object, const char *dotted, int64_t *out, int ca
     for (const cJSON *item = array->child; item; item = item->next)
         if (count >= capacity || !exact_integer(item, &out[count++])) return -1;
     return count;
+}
+
+/* -------------------------------------------------------------------------------------- writing */
+
+/* cJSON's own memory, so that it can free it. */
+static bool repair_text(char **text, piaa_error *error) {
+    size_t size = *text ? strlen(*text) : 0;
+    if (piaa_utf8_check(*text ? *text : "", size) == size) return true;
+    piaa_text repaired = {0};
+    char *copy = NULL;
+    if (piaa_utf8_repair(*text, size, &repaired, error) &&
+        !(copy = cJSON_malloc(repaired.length + 1)))
+        piaa_error_set(error, PIAA_MEMORY, "out of memory writing JSON: close other programs");
+    if (copy) {
+        memcpy(copy, repaired.data, repaired.length + 1);
+        cJSON_free(*text);
+        *text = copy;
+    }
+    free(repaired.data);
+    return copy != NULL;
+}
+
+/* As deep as what was built or parsed, which cJSON's own printing goes down as well. */
+static bool repair_all(cJSON *item, piaa_error *error) {
+    for (; item; item = item->next) {
+        if (!(item->type & cJSON_StringIsConst) && !repair_text(&item->string, error)) return false;
+        if (cJSON_IsString(item) && !(item->type & cJSON_IsReference) &&
+            !repair_text(&item->valuestring, error))
+            return false;
+        if (item->child && !repair_all(item->child, error)) return false;
+    }
+    return true;
+}
+
+char *piaa_json_print(cJSON *value, bool indented, piaa_error *error) {
+    if (!value || !repair_all(value, error)) {
+        if (!piaa_error_pending(error))
+            piaa_error_set(error, PIAA_MEMORY, "out of memory writing JSON: close other programs");
+        return NULL;
+    }
+    char *printed = indented ? cJSON_Print(value) : cJSON_PrintUnformatted(value), *text = NULL;
+    if (printed)
+        text = piaa_format(error, "%s\n", printed);
+    else
+        piaa_error_set(error, PIAA_MEMORY, "out of memory writing JSON: close other programs");
+    cJSON_free(printed);
+    return text;
 }

@@ -14,6 +14,12 @@ cJSON *piaa_json_parse(const char *text, size_t size, const char *where,
                        piaa_error *error) PIAA_MUST_USE;
 cJSON *piaa_json_read(const char *path, size_t limit, piaa_error *error) PIAA_MUST_USE;
 
+/* The value as text that ends with a line break, and is UTF-8 whatever bytes its strings and keys
+ * had: ill-formed parts are replaced by U+FFFD, in the value itself (RFC 8259, 8.1).  Every JSON
+ * text that is written comes from here.  A NULL value is one for which memory ran out.  The text is
+ * freed by the caller. */
+char *piaa_json_print(cJSON *value, bool indented, piaa_error *error) PIAA_MUST_USE;
+
 /* NULL where the key is absent (or JSON null). */
 const cJSON *piaa_json_find(const cJSON *object, const char *dotted);
 

@@ -60,8 +60,8 @@ static bool json(const device_list *list, const char *automatic, piaa_error *err
     for (size_t i = 0; i < list->count; i++) {
         const piaa_device *d = &list->items[i];
         cJSON *item = cJSON_CreateObject();
-        cJSON_AddItemToObject(item, "device", piaa_report_string(d->name));
-        cJSON_AddItemToObject(item, "description", piaa_report_string(d->description));
+        cJSON_AddItemToObject(item, "device", cJSON_CreateString(d->name));
+        cJSON_AddItemToObject(item, "description", cJSON_CreateString(d->description));
         piaa_report_add_integer(item, "memory", d->memory);
         piaa_report_add_integer(item, "memory_free", d->memory_free);
         cJSON_AddBoolToObject(item, "gpu", d->gpu);

@@ -349,7 +349,13 @@ static bool run(piaa_call *call, piaa_error *error) {
     bool ok = parse(call, &a, error) && piaa_call_need(call, "data", error) &&
               piaa_call_need(call, "out", error);
     eval_work w = {.study = &study, .a = &a};
-    ok = ok && piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) && work(&w, folder, error);
+    ok = ok && piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error);
+    if (ok && study.set->pooled)
+        piaa_talk_warn(&call->talk,
+                       "%s: no column says who rated, so all ratings are taken for one person's: "
+                       "name the column with --user-column",
+                       study.set->where);
+    ok = ok && work(&w, folder, error);
     free_work(&w);
     piaa_study_close(&study);
     free(a.pairs);
@@ -360,6 +366,7 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"data", "SET", "the data set: para:DIR, lapis:DIR, or csv:FILE with columns user, path, score",
      NULL, NULL},
+    PIAA_OPTION_USER_COLUMN,
     {"out", "RUN", "the folder that the results are written to", NULL, NULL},
     {"pool", "POOLS",
      "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the "

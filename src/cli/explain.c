@@ -123,7 +123,7 @@ static bool write_json(explaining *e, piaa_error *error) {
     add_number(root, "learned_from", (double)about->photos);
     for (int k = 0; k < about->count; k++) {
         cJSON *item = cJSON_CreateObject();
-        cJSON_AddItemToObject(item, "name", piaa_report_string(about->projection->names[k]));
+        cJSON_AddItemToObject(item, "name", cJSON_CreateString(about->projection->names[k]));
         add_number(item, "weight", about->signed_weights[k]);
         add_number(item, "average", about->average[k]);
         add_number(item, "trust", about->projection->loo_spearman[k]);
@@ -138,7 +138,7 @@ static bool write_json(explaining *e, piaa_error *error) {
             continue;
         }
         cJSON *item = cJSON_CreateObject(), *parts;
-        cJSON_AddItemToObject(item, "path", piaa_report_string(e->photos->names.items[i]));
+        cJSON_AddItemToObject(item, "path", cJSON_CreateString(e->photos->names.items[i]));
         add_number(add_number(add_number(item, "score", photo.score), "accounted", photo.accounted),
                    "rest", photo.rest);
         parts = cJSON_AddObjectToObject(item, "contributions");
@@ -225,12 +225,13 @@ static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *tast
     piaa_photos photos = {0};
     piaa_paths own = {0}, read = {0};
     const char *file = piaa_call_value(call, "ratings");
-    piaa_ratings *ratings = file ? piaa_ratings_read(file, &call->talk.hooks, error) : NULL;
+    piaa_ratings *ratings = file ? piaa_reader_ratings(call, file, error) : NULL;
     explaining e = {.call = call, .reader = reader, .taste = taste, .photos = &photos};
-    bool ok = (!file || (ratings && add_rated(ratings, &own, error))) &&
-              piaa_reader_collect(call, &photos, error) &&
-              piaa_paths_add_all(&read, &photos.paths, error) &&
-              piaa_paths_add_all(&read, &own, error);
+    bool ok =
+        (!file || ratings) && piaa_reader_collect(call, &photos, error) &&
+        (!file ||
+         (piaa_reader_match(call, ratings, &photos, error) && add_rated(ratings, &own, error))) &&
+        piaa_paths_add_all(&read, &photos.paths, error) && piaa_paths_add_all(&read, &own, error);
     piaa_paths_merge(&read);
     ok = ok && piaa_reader_open_store(reader, call, piaa_call_value(call, "store"), error) &&
          piaa_reader_embed(reader, call, &read, NULL, error);
@@ -276,9 +277,10 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"taste", "FILE", "the taste that piaa fit wrote", NULL, NULL},
     {"projection", "FILE", "the attributes that piaa reduce wrote", NULL, NULL},
-    {"ratings", "FILE",
-     "the CSV file of the person's ratings, whose photos the average is taken over",
+    {"ratings", "FILE", "the table of the person's ratings, whose photos the average is taken over",
      "the PHOTOS themselves", NULL},
+    PIAA_OPTION_USER,
+    PIAA_OPTION_USER_COLUMN,
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
     {0},

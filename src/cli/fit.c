@@ -79,16 +79,26 @@ static void sum_up(piaa_call *call, const piaa_taste *taste) {
                    figures);
 }
 
+/* The photos of the store are what the ratings' names can mean. */
+static bool match(piaa_call *call, piaa_ratings *ratings, const piaa_store *store,
+                  piaa_error *error) {
+    size_t count = piaa_store_photos(store);
+    const char **paths = piaa_alloc(count, sizeof *paths, error);
+    for (size_t i = 0; paths && i < count; i++) paths[i] = piaa_store_photo(store, i)->path;
+    bool ok = paths && piaa_ratings_match(ratings, paths, NULL, count, &call->talk.hooks, error);
+    free(paths);
+    return ok;
+}
+
 static bool run(piaa_call *call, piaa_error *error) {
     if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) ||
         !piaa_call_need(call, "out", error))
         return false;
-    piaa_ratings *ratings =
-        piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
+    piaa_ratings *ratings = piaa_reader_ratings(call, piaa_call_value(call, "ratings"), error);
     piaa_store *store =
         ratings ? piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error)
                 : NULL;
-    int slot = store ? choose_slot(call, store, error) : -1;
+    int slot = store && match(call, ratings, store, error) ? choose_slot(call, store, error) : -1;
     piaa_taste *taste =
         slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
     bool ok = taste && save(taste, piaa_call_value(call, "out"), error);
@@ -103,8 +113,11 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"store", "STORE", "the feature store with the rated photos", NULL, NULL},
     {"ratings", "FILE",
-     "the CSV file to learn from: a header with path,score, paths relative to the file", NULL,
-     NULL},
+     "the table to learn from: a header with path,score, paths relative to the file; also what "
+     "spreadsheets and exiftool -csv save (docs/ratings.md)",
+     NULL, NULL},
+    PIAA_OPTION_USER,
+    PIAA_OPTION_USER_COLUMN,
     {"out", "FILE", "the file to write the taste to (JSON); - is standard output", NULL, NULL},
     {"pool", "POOL", "which pool to learn from, where the store has several", NULL,
      "lt lt_tail lv v"},

@@ -92,9 +92,9 @@ static cJSON *info_json(const piaa_model_info *info) {
     };
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "family", info->family);
-    cJSON_AddItemToObject(root, "folder", piaa_report_string(info->folder));
+    cJSON_AddItemToObject(root, "folder", cJSON_CreateString(info->folder));
     cJSON_AddStringToObject(root, "fingerprint", info->fingerprint);
-    cJSON_AddItemToObject(root, "dtype", piaa_report_string(info->dtype));
+    cJSON_AddItemToObject(root, "dtype", cJSON_CreateString(info->dtype));
     for (size_t i = 0; i < PIAA_COUNT(numbers); i++)
         piaa_report_add_integer(root, numbers[i].key, numbers[i].value);
     cJSON_AddBoolToObject(root, "demonstration", info->demonstration);
@@ -142,16 +142,12 @@ static bool tokens_json(const piaa_tokenizer *tokenizer, const piaa_ids *ids, pi
     for (size_t i = 0; i < ids->count; i++) {
         const char *piece = piaa_tokenizer_piece(tokenizer, ids->items[i]);
         cJSON_AddItemToArray(list, piaa_report_integer(ids->items[i]));
-        cJSON_AddItemToArray(pieces, piece ? piaa_report_string(piece) : cJSON_CreateNull());
+        cJSON_AddItemToArray(pieces, piece ? cJSON_CreateString(piece) : cJSON_CreateNull());
     }
-    char *line = cJSON_PrintUnformatted(root);
+    char *line = piaa_json_print(root, false, error);
     cJSON_Delete(root);
-    if (!line) return piaa_error_set(error, PIAA_MEMORY, "out of memory while writing JSON");
-    piaa_text text = {0};
-    bool ok = piaa_text_format(&text, error, "%s\n", line) &&
-              piaa_report_write(stdout, text.data, text.length, error);
-    cJSON_free(line);
-    free(text.data);
+    bool ok = line && piaa_report_write(stdout, line, strlen(line), error);
+    free(line);
     return ok;
 }
 

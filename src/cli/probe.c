@@ -131,6 +131,12 @@ static bool probe_set(piaa_study *study, const bool changes[PIAA_AUGMENTS], cons
     const char *pools = piaa_call_value(call, "pool"), *layers = piaa_call_value(call, "layer"),
                *list = piaa_call_value(call, "test");
     piaa_split test = list && strcmp(list, "test-new") == 0 ? PIAA_SPLIT_TEST_NEW : PIAA_SPLIT_TEST;
+    if (study->set->unsplit)
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s has no column named split: add one that says train, validation or "
+            "test for each image",
+            study->set->where);
     bool *wanted = piaa_alloc(study->set->image_count, sizeof *wanted, error);
     if (!wanted) return false;
     choose_images(study->set, test, wanted);
@@ -166,6 +172,7 @@ static const piaa_option options[] = {
     {"data", "SET",
      "the data set: aadb:DIR, para:DIR, or csv:FILE with columns path, score, split and attributes",
      NULL, NULL},
+    PIAA_OPTION_USER_COLUMN,
     {"out", "RUN", "the folder that the results are written to", NULL, NULL},
     {"pool", "POOLS",
      "which tokens' states are averaged: v the vision encoder, lv the image, lt all text, lt_tail "

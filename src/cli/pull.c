@@ -81,7 +81,7 @@ static cJSON *pulled_json(const piaa_pulled *got) {
     cJSON *root = cJSON_CreateObject();
     cJSON_AddStringToObject(root, "model", got->name);
     cJSON_AddStringToObject(root, "commit", got->commit);
-    cJSON_AddItemToObject(root, "folder", piaa_report_string(got->folder));
+    cJSON_AddItemToObject(root, "folder", cJSON_CreateString(got->folder));
     piaa_report_add_integer(root, "files", (int64_t)got->files);
     piaa_report_add_integer(root, "bytes", got->bytes);
     piaa_report_add_integer(root, "fetched_bytes", got->downloaded);
@@ -147,7 +147,7 @@ static cJSON *list_json(const piaa_pulled_list *list) {
                               *item->revision ? cJSON_CreateString(item->revision)
                                               : cJSON_CreateNull());
         cJSON_AddStringToObject(object, "commit", item->commit);
-        cJSON_AddItemToObject(object, "folder", piaa_report_string(item->folder));
+        cJSON_AddItemToObject(object, "folder", cJSON_CreateString(item->folder));
         piaa_report_add_integer(object, "bytes", item->bytes);
         cJSON_AddBoolToObject(object, "complete", item->complete);
         cJSON_AddBoolToObject(object, "hugging_face_cache", item->shared);

@@ -77,9 +77,9 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_photos photos = {0};
     piaa_paths read = {0}; /* and the rated ones, wherever they are */
     piaa_reader reader = {0};
-    piaa_ratings *ratings =
-        piaa_ratings_read(piaa_call_value(call, "ratings"), &call->talk.hooks, error);
+    piaa_ratings *ratings = piaa_reader_ratings(call, piaa_call_value(call, "ratings"), error);
     bool ok = ratings && piaa_reader_collect(call, &photos, error) &&
+              piaa_reader_match(call, ratings, &photos, error) &&
               piaa_paths_add_all(&read, &photos.paths, error) && add_rated(ratings, &read, error);
     piaa_paths_merge(&read);
     ok = ok && piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
@@ -96,9 +96,11 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     {"ratings", "FILE",
-     "the CSV file to learn from: a header with path,score, paths relative to the file; - is "
-     "standard input",
+     "the table to learn from: a header with path,score, paths relative to the file; also what "
+     "spreadsheets and exiftool -csv save (docs/ratings.md); - is standard input",
      NULL, NULL},
+    PIAA_OPTION_USER,
+    PIAA_OPTION_USER_COLUMN,
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
     PIAA_OPTION_AGAIN,

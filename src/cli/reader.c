@@ -305,3 +305,16 @@ bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *p
     piaa_talk_clear(&call->talk);
     return ok && piaa_store_refresh(reader->store, error) && tell_gone(reader, call, error);
 }
+
+piaa_ratings *piaa_reader_ratings(piaa_call *call, const char *file, piaa_error *error) {
+    const piaa_whose whose = {.user = piaa_call_value(call, "user"),
+                              .user_column = piaa_call_value(call, "user-column")};
+    return piaa_ratings_read_of(file, &whose, &call->talk.hooks, error);
+}
+
+bool piaa_reader_match(piaa_call *call, piaa_ratings *ratings, const piaa_photos *photos,
+                       piaa_error *error) {
+    return piaa_ratings_match(ratings, (const char *const *)photos->paths.items,
+                              (const char *const *)photos->names.items, photos->paths.count,
+                              &call->talk.hooks, error);
+}

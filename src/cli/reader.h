@@ -26,6 +26,17 @@
             "the demonstration model", NULL                                                        \
     }
 
+/* Rows of every table whose command reads one person's ratings. */
+#define PIAA_OPTION_USER                                                                           \
+    { "user", "WHO", "whose ratings, where the file holds several people's", NULL, NULL }
+
+#define PIAA_OPTION_USER_COLUMN                                                                    \
+    {                                                                                              \
+        "user-column", "NAME",                                                                     \
+            "the column that says who rated; none: all ratings are one person's",                  \
+            "told by its name", NULL                                                               \
+    }
+
 #define PIAA_OPTION_MMPROJ                                                                         \
     { "mmproj", "FILE", "the vision part of a GGUF model", "the one beside it", NULL }
 
@@ -109,5 +120,13 @@ bool piaa_reader_collect(piaa_call *call, piaa_photos *photos, piaa_error *error
    hand. */
 bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,
                        piaa_embed_summary *summary, piaa_error *error) PIAA_MUST_USE;
+
+/* The ratings in `file`, those that --user and --user-column say. */
+piaa_ratings *piaa_reader_ratings(piaa_call *call, const char *file,
+                                  piaa_error *error) PIAA_MUST_USE;
+
+/* Leads the ratings' names to the photos where they fit one. */
+bool piaa_reader_match(piaa_call *call, piaa_ratings *ratings, const piaa_photos *photos,
+                       piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -56,6 +56,7 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     {"data", "SET", "the data set with attributes: aadb:DIR, para:DIR or csv:FILE", NULL, NULL},
+    PIAA_OPTION_USER_COLUMN,
     {"out", "FILE", "the JSON file that the projection is written to", NULL, NULL},
     {"pool", "POOL", "which tokens' states are averaged: lt, lt_tail, lv or v", "lt", NULL},
     {"layer", "LAYER", "layer whose state is taken", "15/36 of the depth", NULL},

@@ -47,7 +47,7 @@ static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error
 static cJSON *info_json(const piaa_store *store) {
     piaa_store_counts counts = piaa_store_count(store);
     cJSON *root = cJSON_CreateObject();
-    cJSON_AddItemToObject(root, "store", piaa_report_string(piaa_store_path(store)));
+    cJSON_AddItemToObject(root, "store", cJSON_CreateString(piaa_store_path(store)));
     piaa_report_add_integer(root, "photos", counts.photos);
     piaa_report_add_integer(root, "unreadable", counts.failed);
     piaa_report_add_integer(root, "incomplete", counts.partial);
@@ -57,7 +57,7 @@ static cJSON *info_json(const piaa_store *store) {
     piaa_report_add_integer(root, "orphans", counts.orphans);
     for (size_t i = 0; i < PIAA_COUNT(keys); i++) {
         const char *value = piaa_store_meta(store, keys[i]);
-        cJSON_AddItemToObject(root, keys[i], piaa_report_string(value ? value : ""));
+        cJSON_AddItemToObject(root, keys[i], cJSON_CreateString(value ? value : ""));
     }
     cJSON *matrices = cJSON_AddArrayToObject(root, "matrices");
     const piaa_slots *slots = piaa_store_slots(store);
@@ -121,12 +121,12 @@ static bool list_csv(const piaa_photo *photo, piaa_text *out, piaa_error *error)
 }
 
 static cJSON *text_or_null(const char *text) {
-    return text ? piaa_report_string(text) : cJSON_CreateNull();
+    return text ? cJSON_CreateString(text) : cJSON_CreateNull();
 }
 
 static cJSON *list_json(const piaa_photo *photo) {
     cJSON *item = cJSON_CreateObject();
-    cJSON_AddItemToObject(item, "path", piaa_report_string(photo->path));
+    cJSON_AddItemToObject(item, "path", cJSON_CreateString(photo->path));
     piaa_report_add_integer(item, "size", photo->size);
     piaa_report_add_integer(item, "mtime_ns", photo->mtime_ns);
     cJSON_AddItemToObject(item, "hash", text_or_null(photo->hash));

@@ -80,8 +80,9 @@ bool piaa_study_open(piaa_study *study, piaa_call *call, piaa_study_kind kind, p
         !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
         return false;
     study->threads = (int)threads;
-    return (study->set =
-                piaa_dataset_open(piaa_call_value(call, "data"), &call->talk.hooks, error)) &&
+    return (study->set = piaa_dataset_open_by(piaa_call_value(call, "data"),
+                                              piaa_call_value(call, "user-column"),
+                                              &call->talk.hooks, error)) &&
            (study->prompt = expand_prompt(study->set, kind, piaa_call_value(call, "prompt"),
                                           &study->prompt_mode, error)) &&
            (study->reader.model = piaa_reader_model(call, piaa_call_value(call, "model"), error));
@@ -167,7 +168,9 @@ piaa_run_about piaa_study_about(const piaa_study *study) {
 static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_slot *slot,
                               piaa_error *error) {
     const piaa_hooks *hooks = &study->call->talk.hooks;
-    piaa_dataset *set = piaa_dataset_open(spec, hooks, error);
+    bool own = strcmp(spec, piaa_call_value(study->call, "data")) == 0;
+    piaa_dataset *set = piaa_dataset_open_by(
+        spec, own ? piaa_call_value(study->call, "user-column") : NULL, hooks, error);
     bool *wanted = set ? piaa_alloc(set->image_count, sizeof *wanted, error) : NULL, split = false;
     if (!wanted) {
         piaa_dataset_close(set);

@@ -6,6 +6,7 @@
  * two test lists, Test and TestNew, which share photos: a photo has one entry for each list it is
  * on, with that list's values.  Published results are on Test. */
 #include "base/memory.h"
+#include "base/utf8.h"
 #include "base/walk.h"
 #include "data/build.h"
 
@@ -52,10 +53,19 @@ static int list_open(list *in, piaa_build *build, const char *name, const char *
         build->set->loss.missing_files++;
         return 0;
     }
-    size_t size;
-    in->next = in->text = piaa_file_read(in->path, FILE_LIMIT, &size, build->error);
     in->faults = (piaa_notices){build->hooks, in->path, "lines that cannot be used", 0};
-    return in->text ? 1 : -1;
+    size_t size;
+    char *bytes = piaa_file_read(in->path, FILE_LIMIT, &size, build->error);
+    piaa_text text = {0};
+    piaa_encoding encoding;
+    bool ok = bytes && piaa_utf8_decode(bytes, size, &text, &encoding, build->error) &&
+              piaa_text_add(&text, "", 0, build->error);
+    free(bytes);
+    in->next = in->text = text.data;
+    if (ok && encoding != PIAA_ENCODING_UTF8)
+        piaa_notices_warn(build->hooks, "%.700s: read as %s text", in->path,
+                          piaa_encoding_name(encoding));
+    return ok ? 1 : -1;
 }
 
 static void list_close(list *in) {
@@ -67,14 +77,15 @@ static void list_close(list *in) {
 /* The next good line; false at the end. */
 static bool list_next(list *in, const char **name, double *value) {
     while (*in->next) {
-        char *row = in->next, *end = row + strcspn(row, "\n");
+        char *row = in->next, *end = row + strcspn(row, "\n\r");
         in->next = *end ? end + 1 : end;
+        if (*end == '\r' && *in->next == '\n') in->next++;
         *end = '\0';
         in->line++;
-        row += strspn(row, " \t\r");
+        row += strspn(row, " \t");
         if (!*row) continue;
         in->build->set->loss.rows++;
-        char *number = row + strcspn(row, " \t\r"), *behind = number + strspn(number, " \t\r");
+        char *number = row + strcspn(row, " \t"), *behind = number + strspn(number, " \t");
         *number = '\0';
         if (piaa_parse_number(behind, value)) {
             *name = row;

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/finder.h"
 
 #include <math.h>
 #include <stdarg.h>
@@ -152,13 +153,38 @@ static bool mark_repeated(piaa_build *build) {
     return true;
 }
 
-static void look_for_files(piaa_build *build) {
+/* A file that is not there under its name may be under another spelling of it: names with accents
+   change on their way through a Mac. */
+static bool find_files(piaa_build *build) {
+    piaa_dataset *set = build->set;
+    piaa_finder *finder = piaa_finder_new(build->error);
+    size_t counts[PIAA_FOUND_KINDS] = {0};
+    piaa_text how = {0};
+    bool ok = finder != NULL;
+    for (size_t i = 0; ok && i < set->image_count; i++) {
+        piaa_data_image *image = &set->images[i];
+        piaa_found found;
+        char *path;
+        if (piaa_file_exists(image->path)) continue;
+        ok = piaa_finder_on_disk(finder, set->folder, image->path, &path, &found, build->error);
+        if (!ok) break;
+        image->missing = found < PIAA_FOUND_EXACTLY;
+        set->loss.missing_images += image->missing;
+        counts[found]++;
+        if (!image->missing) ok = piaa_build_text(build, &image->path, path);
+        free(path);
+    }
+    ok = ok && piaa_finder_describe(counts, &how, build->error);
+    if (ok && how.length)
+        piaa_notices_warn(build->hooks, "%.500s: images were found, %s", set->folder, how.data);
+    free(how.data);
+    piaa_finder_free(finder);
+    return ok;
+}
+
+static void tell_missing(piaa_build *build) {
     piaa_dataset *set = build->set;
     piaa_notices told = {build->hooks, set->folder, "images that are not there", 0};
-    for (size_t i = 0; i < set->image_count; i++) {
-        set->images[i].missing = !piaa_file_exists(set->images[i].path);
-        set->loss.missing_images += set->images[i].missing;
-    }
     if (set->image_count && set->loss.missing_images == set->image_count) {
         piaa_notices_warn(build->hooks,
                           "%.400s: none of the %zu images is there (the first should be %.400s): "
@@ -179,8 +205,8 @@ bool piaa_build_finish(piaa_build *build) {
         return piaa_error_set(build->error, PIAA_FORMAT,
                               "%s holds no usable row: nothing to work with",
                               *set->where ? set->where : set->folder);
-    if (!hang_ratings(build) || !mark_repeated(build)) return false;
-    look_for_files(build);
+    if (!hang_ratings(build) || !mark_repeated(build) || !find_files(build)) return false;
+    tell_missing(build);
     return true;
 }
 
@@ -199,10 +225,16 @@ int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const c
         build->set->loss.missing_files++;
     }
     free(path);
-    if (rows->csv)
-        rows->faults =
-            (piaa_notices){build->hooks, piaa_csv_where(rows->csv), "rows that cannot be used", 0};
-    return opened;
+    if (!rows->csv) return opened;
+    rows->faults =
+        (piaa_notices){build->hooks, piaa_csv_where(rows->csv), "rows that cannot be used", 0};
+    piaa_text how = {0};
+    bool ok = piaa_csv_describe(rows->csv, &how, build->error);
+    if (ok && how.length)
+        piaa_notices_warn(build->hooks, "%.600s: read as %.300s", piaa_csv_where(rows->csv),
+                          how.data);
+    free(how.data);
+    return ok ? opened : -1;
 }
 
 void piaa_rows_close(piaa_rows *rows) {
@@ -253,15 +285,4 @@ bool piaa_rows_column(const piaa_rows *rows, const char *name, int *column) {
                        piaa_csv_where(rows->csv), name, names.data ? names.data : "none");
     free(names.data);
     return false;
-}
-
-const char *piaa_rows_text(const piaa_rows *rows, int column, char *buffer, size_t size) {
-    const char *field = column < 0 ? "" : piaa_csv_field(rows->csv, column);
-    field += strspn(field, " \t");
-    size_t n = strlen(field), kept = n;
-    while (kept > 0 && strchr(" \t", field[kept - 1])) kept--;
-    if (kept == n || kept >= size) return field;
-    memcpy(buffer, field, kept);
-    buffer[kept] = '\0';
-    return buffer;
 }

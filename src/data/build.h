@@ -18,7 +18,8 @@ typedef struct piaa_build {
 bool piaa_read_aadb(piaa_build *build);
 bool piaa_read_para(piaa_build *build);
 bool piaa_read_lapis(piaa_build *build);
-bool piaa_read_table(piaa_build *build, const char *file);
+/* `user_column` as in data/sheet.h */
+bool piaa_read_table(piaa_build *build, const char *file, const char *user_column);
 
 /* Before the first image. */
 bool piaa_build_columns(piaa_build *build, const char *const *attributes, size_t attribute_count,
@@ -55,7 +56,5 @@ void piaa_rows_fault(piaa_rows *rows, const char *format, ...)
     PIAA_PRINTF(2, 3); /* the row in hand is no good: "FILE, line N: …" */
 bool piaa_rows_column(const piaa_rows *rows, const char *name,
                       int *column); /* an error where it is missing */
-const char *piaa_rows_text(const piaa_rows *rows, int column, char *buffer,
-                           size_t size); /* without blanks around it; "" for no column */
 
 #endif

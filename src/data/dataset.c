@@ -80,27 +80,32 @@ static bool read_folder(piaa_build *build, const kind *k, const char *folder) {
            (set->folder = piaa_path_absolute(folder, build->error)) && k->read(build);
 }
 
-static bool read_file(piaa_build *build, const char *file) {
+static bool read_file(piaa_build *build, const char *file, const char *user_column) {
     piaa_dataset *set = build->set;
     char *folder = piaa_path_folder(file, build->error);
     bool ok = folder && (set->kind = piaa_strdup("csv", build->error)) &&
               (set->folder = piaa_path_absolute(folder, build->error)) &&
-              piaa_read_table(build, file);
+              piaa_read_table(build, file, user_column);
     free(folder);
     return ok;
 }
 
-static bool read_spec(piaa_build *build, const char *spec) {
+static bool read_spec(piaa_build *build, const char *spec, const char *user_column) {
     const char *colon = strchr(spec, ':');
     size_t n = colon ? (size_t)(colon - spec) : 0;
-    if (n == 3 && strncmp(spec, "csv", 3) == 0 && colon[1]) return read_file(build, colon + 1);
+    if (n == 3 && strncmp(spec, "csv", 3) == 0 && colon[1])
+        return read_file(build, colon + 1, user_column);
+    if (user_column)
+        return piaa_error_set(build->error, PIAA_USAGE,
+                              "--user-column is for csv:FILE; %s says by itself who rated", spec);
     for (size_t i = 0; n && colon[1] && i < PIAA_COUNT(kinds); i++)
         if (strlen(kinds[i].name) == n && strncmp(spec, kinds[i].name, n) == 0)
             return read_folder(build, &kinds[i], colon + 1);
     return bad_spec(spec, build->error);
 }
 
-piaa_dataset *piaa_dataset_open(const char *spec, const piaa_hooks *hooks, piaa_error *error) {
+piaa_dataset *piaa_dataset_open_by(const char *spec, const char *user_column,
+                                   const piaa_hooks *hooks, piaa_error *error) {
     if (!spec) {
         piaa_error_missing(error, "data set");
         return NULL;
@@ -108,11 +113,15 @@ piaa_dataset *piaa_dataset_open(const char *spec, const piaa_hooks *hooks, piaa_
     piaa_dataset *set = piaa_alloc(1, sizeof *set, error);
     if (!set) return NULL;
     piaa_build build = {.set = set, .hooks = hooks, .error = error};
-    if (read_spec(&build, spec) && (set->where || (set->where = piaa_strdup("", error))) &&
-        piaa_build_finish(&build))
+    if (read_spec(&build, spec, user_column) &&
+        (set->where || (set->where = piaa_strdup("", error))) && piaa_build_finish(&build))
         return set;
     piaa_dataset_close(set);
     return NULL;
+}
+
+piaa_dataset *piaa_dataset_open(const char *spec, const piaa_hooks *hooks, piaa_error *error) {
+    return piaa_dataset_open_by(spec, NULL, hooks, error);
 }
 
 static void free_list(char **items, size_t count) {

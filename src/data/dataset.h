@@ -72,6 +72,8 @@ typedef struct piaa_dataset {
     piaa_data_user *users; /* in order of first appearance among the usable rows */
     size_t user_count;
 
+    bool pooled;  /* csv: no column says who rated, so that all ratings are one person's */
+    bool unsplit; /* csv: there is no column `split` */
     piaa_data_loss loss;
     piaa_names image_names,
         user_names; /* a photo in two of AADB's lists is two images; its name leads to the first */
@@ -87,13 +89,18 @@ typedef struct piaa_dataset {
  *          datasetImages_originalSize/
  *   para   annotation/PARA-Images.csv, PARA-GiaaTrain.csv, PARA-GiaaTest.csv, imgs/SESSION/
  *   lapis  annotation/LAPIS_PIAA.csv, LAPIS_GIAA_{Train,Val,Test}split.csv, images/
- *   csv    columns path and score; optional: user (without it all rows are one person's), split
- *          (train, validation, test), the labels style, genre and semantic; every other column of
- *          numbers is an attribute.  Paths are relative to the file's folder; mean score
- *          and attributes of an image are the means of its rows
+ *   csv    a table (data/sheet.h) with the columns path and score; optional: user (without it all
+ *          rows are one person's), split (train, validation, test), the labels style, genre and
+ *          semantic; every other column of numbers is an attribute, unless its name says that it
+ *          numbers the rows.  Paths are relative to the file's folder; mean score and attributes of
+ *          an image are the means of its rows
  */
 piaa_dataset *piaa_dataset_open(const char *spec, const piaa_hooks *hooks,
                                 piaa_error *error) PIAA_MUST_USE;
+/* The same; user_column: which column of a CSV file says who rated, "none" where none does; NULL:
+   it is told by its name.  Other kinds have their own (PIAA_USAGE). */
+piaa_dataset *piaa_dataset_open_by(const char *spec, const char *user_column,
+                                   const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 void piaa_dataset_close(piaa_dataset *set);
 
 bool piaa_dataset_find(const piaa_dataset *set, const char *name,

@@ -17,11 +17,12 @@ static double on_five_points(double slider) {
 }
 
 static bool read_slider(piaa_rows *rows, int column, const char *name, double *score) {
-    const char *field = piaa_csv_field(rows->csv, column);
     double slider;
-    if (!*field)
+    piaa_cell is = piaa_csv_number(rows->csv, column, &slider);
+    const char *field = piaa_csv_word(rows->csv, column);
+    if (is == PIAA_CELL_BLANK)
         piaa_rows_fault(rows, "there is no %s", name);
-    else if (!piaa_parse_number(field, &slider))
+    else if (is == PIAA_CELL_OTHER)
         piaa_rows_fault(rows, "%s \"%.40s\" is not a number", name, field);
     else if (slider < 0 || slider > 100)
         piaa_rows_fault(rows, "%s %.40s is not between 0 and 100", name, field);
@@ -35,8 +36,7 @@ static bool read_slider(piaa_rows *rows, int column, const char *name, double *s
 /* *usable: false for a row without an image, which is told. */
 static bool find_image(piaa_rows *rows, int file_column, int id_column, size_t *image, bool *fresh,
                        bool *usable) {
-    char buffer[512];
-    const char *name = piaa_rows_text(rows, file_column, buffer, sizeof buffer);
+    const char *name = piaa_csv_word(rows->csv, file_column);
     *usable = *name;
     if (!*usable) {
         piaa_rows_fault(rows, "there is no image_filename");
@@ -47,7 +47,7 @@ static bool find_image(piaa_rows *rows, int file_column, int id_column, size_t *
     free(path);
     if (ok && *fresh)
         ok = piaa_build_text(rows->build, &rows->build->set->images[*image].id,
-                             piaa_rows_text(rows, id_column, buffer, sizeof buffer));
+                             piaa_csv_word(rows->csv, id_column));
     return ok;
 }
 
@@ -76,9 +76,7 @@ static bool take_means(piaa_rows *rows, piaa_split split) {
         set->images[image].split = split;
         set->images[image].general = general;
         for (size_t i = 0; i < LABELS; i++) {
-            char buffer[256];
-            if (!piaa_build_label(rows->build, image, i,
-                                  piaa_rows_text(rows, label[i], buffer, sizeof buffer)))
+            if (!piaa_build_label(rows->build, image, i, piaa_csv_word(rows->csv, label[i])))
                 return false;
         }
     }
@@ -101,8 +99,7 @@ static bool take_ratings(piaa_rows *rows) {
         !piaa_rows_column(rows, "rating", &rating))
         return false;
     while ((got = piaa_rows_next(rows)) > 0) {
-        char buffer[256];
-        const char *user = piaa_rows_text(rows, user_column, buffer, sizeof buffer);
+        const char *user = piaa_csv_word(rows->csv, user_column);
         double score;
         size_t image;
         bool fresh, usable;

@@ -42,9 +42,8 @@ static bool find_columns(const piaa_rows *rows, const char *suffix, columns *c) 
 /* *usable: false for a row without an image, which is told. */
 static bool find_image(piaa_rows *rows, const columns *c, size_t *image, bool *fresh,
                        bool *usable) {
-    char buffers[2][256];
-    const char *session = piaa_rows_text(rows, c->session, buffers[0], sizeof buffers[0]);
-    const char *name = piaa_rows_text(rows, c->name, buffers[1], sizeof buffers[1]);
+    const char *session = piaa_csv_word(rows->csv, c->session);
+    const char *name = piaa_csv_word(rows->csv, c->name);
     *usable = *session && *name;
     if (!*usable) {
         piaa_rows_fault(rows, "there is no %s", *session ? "imageName" : "sessionId");
@@ -53,10 +52,8 @@ static bool find_image(piaa_rows *rows, const columns *c, size_t *image, bool *f
     char *path = piaa_format(rows->build->error, "imgs/%s/%s", session, name);
     bool ok = path && piaa_build_image(rows->build, path, path, image, fresh);
     free(path);
-    char semantic[256];
     if (ok && *fresh && c->semantic >= 0)
-        ok = piaa_build_label(rows->build, *image, 0,
-                              piaa_rows_text(rows, c->semantic, semantic, sizeof semantic));
+        ok = piaa_build_label(rows->build, *image, 0, piaa_csv_word(rows->csv, c->semantic));
     return ok;
 }
 
@@ -67,7 +64,7 @@ static bool take_means(piaa_rows *rows, const columns *c, piaa_split split) {
         size_t image;
         bool fresh, usable;
         double general;
-        if (!piaa_parse_number(piaa_csv_field(rows->csv, c->score[0]), &general)) {
+        if (piaa_csv_number(rows->csv, c->score[0], &general) != PIAA_CELL_NUMBER) {
             piaa_rows_fault(rows, "aestheticScore_mean \"%.40s\" is not a number",
                             piaa_csv_field(rows->csv, c->score[0]));
             continue;
@@ -86,7 +83,10 @@ static bool take_means(piaa_rows *rows, const columns *c, piaa_split split) {
         set->images[image].general = general;
         for (int i = 0; i < ATTRIBUTES; i++) {
             double *value = &set->attributes[image * ATTRIBUTES + (size_t)i];
-            if (!piaa_parse_number(piaa_csv_field(rows->csv, c->score[i + 1]), value))
+            double read;
+            if (piaa_csv_number(rows->csv, c->score[i + 1], &read) == PIAA_CELL_NUMBER)
+                *value = read;
+            else
                 set->loss.missing_values++;
         }
     }
@@ -107,7 +107,7 @@ static bool read_scores(piaa_rows *rows, const columns *c, double *score) {
     for (int i = 0; i < SCORES; i++) {
         double value;
         if (c->score[i] < 0) continue;
-        if (!piaa_parse_number(piaa_csv_field(rows->csv, c->score[i]), &value)) {
+        if (piaa_csv_number(rows->csv, c->score[i], &value) != PIAA_CELL_NUMBER) {
             piaa_rows_fault(rows, "%s \"%.40s\" is not a number", score_columns[i],
                             piaa_csv_field(rows->csv, c->score[i]));
             return false;
@@ -120,8 +120,7 @@ static bool read_scores(piaa_rows *rows, const columns *c, double *score) {
 static bool take_ratings(piaa_rows *rows, const columns *c, int user_column) {
     int got;
     while ((got = piaa_rows_next(rows)) > 0) {
-        char buffer[256];
-        const char *user = piaa_rows_text(rows, user_column, buffer, sizeof buffer);
+        const char *user = piaa_csv_word(rows->csv, user_column);
         double score = 0;
         size_t image;
         bool fresh, usable;

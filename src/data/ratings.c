@@ -1,194 +1,126 @@
-/* Reads a ratings file: finds the two columns, checks every row, makes paths absolute, and averages
+/* Reads a ratings file: its rows by data/sheet.h, its photos by data/finder.h, and the average of
    photos that occur more than once. */
 #include "data/ratings.h"
 
-#include "base/csv.h"
 #include "base/file.h"
-#include "base/memory.h"
+#include "base/utf8.h"
+#include "data/finder.h"
+#include "data/notices.h"
+#include "data/sheet.h"
 
-#include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
-
-static const double score_limit =
-    1e9; /* beyond it a score is a slip, and its square would strain the regression */
 
 typedef struct entry {
-    char *path;
+    char *path, *written;
     double sum;
     int64_t line, second; /* second: line of the second rating, 0 if there is none */
     size_t times, order;
 } entry;
 
 struct piaa_ratings {
-    char *where;
+    char *where, *folder;
     piaa_rating *items; /* each owns its path */
+    char **written;     /* [count] the photos' names as they stand in the file */
     size_t count;
 };
 
-/* -------------------------------------------------------------------------------------- columns */
-
-static const char *const path_names[] = {"path", "image", "photo", "file", "filename", NULL};
-static const char *const score_names[] = {"score", "rating", NULL};
-
-static int count_named(const piaa_csv *csv, const char *name, int *column) {
-    int found = 0;
-    for (int c = 0; c < piaa_csv_columns(csv); c++)
-        if (strcasecmp(piaa_csv_column_name(csv, c), name) == 0) {
-            *column = c;
-            found++;
-        }
-    return found;
-}
-
-static bool header_looks_like_data(const piaa_csv *csv) {
-    double number;
-    for (int c = 0; c < piaa_csv_columns(csv); c++)
-        if (piaa_parse_number(piaa_csv_column_name(csv, c), &number)) return true;
-    return false;
-}
-
-static bool no_column(const piaa_csv *csv, const char *name, piaa_error *error) {
-    const char *where = piaa_csv_where(csv);
-    if (header_looks_like_data(csv))
-        return piaa_error_set(error, PIAA_FORMAT,
-                              "%s has no header: put the line path,score before its first rating",
-                              where);
-    piaa_text names = {0};
-    for (int c = 0; c < piaa_csv_columns(csv); c++)
-        if (!piaa_text_format(&names, error, "%s%s", c ? ", " : "", piaa_csv_column_name(csv, c))) {
-            free(names.data);
-            return false;
-        }
-    piaa_error_set(error, PIAA_FORMAT,
-                   "%s has no column named %s (it has %.400s): name the two columns path and score",
-                   where, name, names.data);
-    free(names.data);
-    return false;
-}
-
-/* names[0] is the proper name and wins; of the others, exactly one column may be there. */
-static bool find_column(const piaa_csv *csv, const char *const *names, int *column,
-                        piaa_error *error) {
-    int found = count_named(csv, names[0], column);
-    if (!found)
-        for (size_t i = 1; names[i]; i++) found += count_named(csv, names[i], column);
-    if (found == 1) return true;
-    if (found == 0) return no_column(csv, names[0], error);
-    return piaa_error_set(error, PIAA_FORMAT,
-                          "%s has %d columns that could be the %s: name only one of them %s",
-                          piaa_csv_where(csv), found, names[0], names[0]);
-}
-
-/* ----------------------------------------------------------------------------------------- rows */
-
-/* At most 40 bytes of a field, cut between characters, for a message. */
-static const char *excerpt(const char *field, char out[48]) {
-    size_t n = strlen(field);
-    if (n <= 40) return strcpy(out, field);
-    for (n = 40; n > 0 && ((unsigned char)field[n] & 0xc0) == 0x80;) n--;
-    memcpy(out, field, n);
-    strcpy(out + n, "…");
-    return out;
-}
-
-static bool check_score(const char *field, double *score, char *fault, size_t size) {
-    char shown[48], with_point[48], *comma;
-    double guess;
-    if (piaa_parse_number(field, score)) {
-        if (fabs(*score) <= score_limit) return true;
-        snprintf(fault, size, "the score %s is out of range", excerpt(field, shown));
-    } else if (field[strspn(field, " \t")] == '\0') {
-        snprintf(fault, size, "there is no score");
-    } else {
-        excerpt(field, shown);
-        strcpy(with_point, shown);
-        comma = strchr(with_point, ',');
-        if (comma) *comma = '.';
-        bool decimal_comma = comma && piaa_parse_number(with_point, &guess);
-        snprintf(fault, size, "the score \"%s\" is not a number%s", shown,
-                 decimal_comma ? " (write a point, not a comma)" : "");
-    }
-    return false;
-}
-
-/* A copy without the blanks around it. */
-static char *trimmed(const char *field, piaa_error *error) {
-    field += strspn(field, " \t");
-    char *copy = piaa_strdup(field, error);
-    for (size_t n = copy ? strlen(copy) : 0; n > 0 && strchr(" \t", copy[n - 1]); n--)
-        copy[n - 1] = '\0';
-    return copy;
-}
-
-static char *absolute_path(const char *folder, const char *field, piaa_error *error) {
-    char *name = trimmed(field, error);
-    char *joined = name ? piaa_path_join(folder, name, error) : NULL;
-    char *absolute = joined ? piaa_path_absolute(joined, error) : NULL;
-    free(name);
-    free(joined);
-    return absolute;
-}
-
 /* The file while it is being read. */
 typedef struct reading {
-    piaa_csv *csv;
+    piaa_sheet sheet;
+    piaa_finder *finder;
     char *folder;
-    int path, score;
     entry *entries;
     size_t count, capacity;
     size_t rows, bad;
-    piaa_error first; /* the first bad row's fault, with file and line */
+    piaa_error first;               /* the first bad row's fault, with file and line */
+    size_t found[PIAA_FOUND_KINDS]; /* names that were matched, by how */
+    size_t matched;                 /* the first that was not exactly the photo's: entry + 1 */
 } reading;
 
-static void note_bad(reading *in, const char *fault) {
-    if (in->bad++ == 0)
-        piaa_error_set(&in->first, PIAA_FORMAT, "%s, line %lld: %s", piaa_csv_where(in->csv),
-                       (long long)piaa_csv_line(in->csv), fault);
+/* ------------------------------------------------------------------------------------------- whose
+ */
+
+static bool list_people(const piaa_names *users, piaa_text *out, piaa_error *error) {
+    enum { SHOWN = 4 };
+    bool ok = true;
+    for (size_t i = 0; ok && i < users->count && i < SHOWN; i++)
+        ok = piaa_text_format(out, error, "%s%.60s", i ? ", " : "", users->items[i]);
+    return ok && (users->count <= SHOWN || piaa_text_format(out, error, ", …"));
 }
 
-static bool take_row(reading *in, piaa_error *error) {
-    char fault[160];
-    const char *path = piaa_csv_field(in->csv, in->path);
-    double score;
-    if (path[strspn(path, " \t")] == '\0') {
-        note_bad(in, "there is no path");
-        return true;
-    }
-    if (!check_score(piaa_csv_field(in->csv, in->score), &score, fault, sizeof fault)) {
-        note_bad(in, fault);
-        return true;
-    }
-    char *absolute = absolute_path(in->folder, path, error);
-    if (!absolute ||
-        !piaa_grow(&in->entries, &in->capacity, in->count + 1, sizeof *in->entries, error)) {
-        free(absolute);
+/* One person's ratings are wanted: either they are all that is there, or `user` says whose. */
+static bool check_people(const piaa_sheet *sheet, const char *user, piaa_error *error) {
+    const char *where = piaa_csv_where(sheet->csv);
+    size_t unused;
+    if (user && sheet->role[PIAA_ROLE_USER] < 0)
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "%s has no column that says who rated, so --user %.80s picks nothing: "
+            "name the column with --user-column",
+            where, user);
+    if (user ? piaa_names_find(&sheet->users, user, &unused) : sheet->users.count < 2) return true;
+    piaa_text people = {0};
+    if (!list_people(&sheet->users, &people, error)) {
+        free(people.data);
         return false;
     }
-    in->entries[in->count] = (entry){.path = absolute,
-                                     .sum = score,
-                                     .line = piaa_csv_line(in->csv),
-                                     .times = 1,
-                                     .order = in->count};
-    in->count++;
-    return true;
+    const char *column = piaa_csv_column_name(sheet->csv, sheet->role[PIAA_ROLE_USER]),
+               *list = people.data ? people.data : "nobody";
+    if (user)
+        piaa_error_set(error, PIAA_USAGE, "%s holds no ratings of %.80s; its column %.80s has %s",
+                       where, user, column, list);
+    else
+        piaa_error_set(error, PIAA_FORMAT,
+                       "%s holds the ratings of %zu people (column %.80s: %s), and a taste is one "
+                       "person's: say whose with --user WHO (--user-column none: all are one's)",
+                       where, sheet->users.count, column, list);
+    free(people.data);
+    return false;
 }
 
-static bool take_rows(reading *in, piaa_error *error) {
+/* -------------------------------------------------------------------------------------------- rows
+ */
+
+static void note_bad(reading *in, const piaa_error *fault) {
+    if (in->bad++ == 0) in->first = *fault;
+}
+
+static bool take_row(reading *in, const piaa_sheet_row *row, piaa_error *error) {
+    entry made = {
+        .sum = row->score, .line = piaa_csv_line(in->sheet.csv), .times = 1, .order = in->count};
+    piaa_found found;
+    if (piaa_grow(&in->entries, &in->capacity, in->count + 1, sizeof *in->entries, error) &&
+        (made.written = piaa_strdup(row->path, error)) &&
+        piaa_finder_on_disk(in->finder, in->folder, row->path, &made.path, &found, error)) {
+        in->entries[in->count++] = made;
+        in->found[found]++;
+        if (found > PIAA_FOUND_EXACTLY && !in->matched) in->matched = in->count;
+        return true;
+    }
+    free(made.written);
+    return false;
+}
+
+static bool take_rows(reading *in, const char *user, piaa_error *error) {
+    piaa_sheet_row row;
+    piaa_sheet_got got;
+    const char *where = piaa_csv_where(in->sheet.csv);
     for (;; in->rows++) {
-        piaa_error here = {0};
-        int row = piaa_csv_next(in->csv, &here);
-        if (row == 0) break;
-        if (row < 0) {
-            if (here.code == PIAA_MEMORY)
-                return piaa_error_set(error, here.code, "%s", here.message);
-            if (in->bad++ == 0) in->first = here;
-        } else if (!take_row(in, error))
+        piaa_error fault = {0};
+        got = piaa_sheet_next(&in->sheet, user, &row, &fault);
+        if (got == PIAA_SHEET_FAILED) return piaa_error_set(error, fault.code, "%s", fault.message);
+        if (got == PIAA_SHEET_END) break;
+        if (got == PIAA_SHEET_FAULT)
+            note_bad(in, &fault);
+        else if (!take_row(in, &row, error))
             return false;
     }
-    const char *where = piaa_csv_where(in->csv);
+    if (in->rows == 0 && in->sheet.unrated)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s: none of its %zu photos has a rating: fill in the column %.80s",
+                              where, in->sheet.unrated,
+                              piaa_csv_column_name(in->sheet.csv, in->sheet.role[PIAA_ROLE_SCORE]));
     if (in->rows == 0)
         return piaa_error_set(error, PIAA_FORMAT,
                               "%s holds no ratings: add one line PHOTO,SCORE for each photo",
@@ -227,6 +159,7 @@ static void merge_duplicates(reading *in, const piaa_hooks *hooks) {
             if (last->times++ == 1) last->second = here->line;
             last->sum += here->sum;
             free(here->path);
+            free(here->written);
         } else
             in->entries[kept++] = *here;
     }
@@ -238,60 +171,180 @@ static void merge_duplicates(reading *in, const piaa_hooks *hooks) {
         if (!first) first = &in->entries[i];
         merged++;
     }
-    if (!first || !hooks || !hooks->warn) return;
-    char line[600], shown[48];
-    snprintf(line, sizeof line,
-             "%.400s: %zu photo%s rated more than once, and the scores averaged (%s on lines %lld "
-             "and %lld%s)",
-             piaa_csv_where(in->csv), merged, merged == 1 ? " is" : "s are",
-             excerpt(piaa_path_name(first->path), shown), (long long)first->line,
-             (long long)first->second, merged > 1 || first->times > 2 ? ", …" : "");
-    hooks->warn(hooks->user, line);
+    if (first)
+        piaa_notices_warn(hooks,
+                          "%.400s: %zu photo%s rated more than once, and the scores averaged (%.*s "
+                          "on lines %lld and %lld%s)",
+                          piaa_csv_where(in->sheet.csv), merged, merged == 1 ? " is" : "s are",
+                          piaa_utf8_shown(piaa_path_name(first->path), 40),
+                          piaa_path_name(first->path), (long long)first->line,
+                          (long long)first->second, merged > 1 || first->times > 2 ? ", …" : "");
+}
+
+/* "FILE: photos were found 3 by another Unicode form of the name …" */
+static bool tell_found(const char *where, const size_t *found, const char *written,
+                       const char *path, const piaa_hooks *hooks, piaa_error *error) {
+    piaa_text how = {0};
+    bool ok = piaa_finder_describe(found, &how, error);
+    if (ok && how.length)
+        piaa_notices_warn(hooks, "%.300s: photos were found, %s (the first: %.120s is %.300s)",
+                          where, how.data, written, path);
+    free(how.data);
+    return ok;
 }
 
 static piaa_ratings *hand_over(reading *in, piaa_error *error) {
     piaa_ratings *ratings = piaa_alloc(1, sizeof *ratings, error);
-    if (!ratings || !(ratings->where = piaa_strdup(piaa_csv_where(in->csv), error)) ||
-        !(ratings->items = piaa_alloc(in->count, sizeof *ratings->items, error))) {
+    if (!ratings || !(ratings->where = piaa_strdup(piaa_csv_where(in->sheet.csv), error)) ||
+        !(ratings->items = piaa_alloc(in->count, sizeof *ratings->items, error)) ||
+        !(ratings->written = piaa_alloc(in->count, sizeof *ratings->written, error))) {
         piaa_ratings_free(ratings);
         return NULL;
     }
-    for (size_t i = 0; i < in->count; i++)
+    for (size_t i = 0; i < in->count; i++) {
         ratings->items[i] =
             (piaa_rating){.path = in->entries[i].path,
                           .score = in->entries[i].sum / (double)in->entries[i].times,
                           .line = in->entries[i].line};
+        ratings->written[i] = in->entries[i].written;
+    }
+    ratings->folder = in->folder;
+    in->folder = NULL;
     ratings->count = in->count;
     in->count = 0;
     return ratings;
 }
 
-piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_error *error) {
+static bool read_all(reading *in, const char *path, const piaa_whose *whose,
+                     const piaa_hooks *hooks, piaa_error *error) {
+    const char *user = whose ? whose->user : NULL;
+    if (!(in->folder = piaa_path_folder(path, error)) || !(in->finder = piaa_finder_new(error)) ||
+        !piaa_sheet_open(&in->sheet, path, whose ? whose->user_column : NULL, error) ||
+        !check_people(&in->sheet, user, error) || !take_rows(in, user, error) ||
+        !piaa_sheet_tell(&in->sheet, hooks, error))
+        return false;
+    const entry *first = in->matched ? &in->entries[in->matched - 1] : NULL;
+    if (first && !tell_found(piaa_csv_where(in->sheet.csv), in->found, first->written, first->path,
+                             hooks, error))
+        return false;
+    merge_duplicates(in, hooks);
+    return true;
+}
+
+piaa_ratings *piaa_ratings_read_of(const char *path, const piaa_whose *whose,
+                                   const piaa_hooks *hooks, piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
-    reading in = {0};
-    piaa_ratings *ratings = NULL;
     if (!path) {
         piaa_error_missing(error, "ratings file");
         return NULL;
     }
-    if ((in.csv = piaa_csv_open(path, error)) && (in.folder = piaa_path_folder(path, error)) &&
-        find_column(in.csv, path_names, &in.path, error) &&
-        find_column(in.csv, score_names, &in.score, error) && take_rows(&in, error)) {
-        merge_duplicates(&in, hooks);
-        ratings = hand_over(&in, error);
+    reading in = {0};
+    piaa_ratings *ratings = read_all(&in, path, whose, hooks, error) ? hand_over(&in, error) : NULL;
+    for (size_t i = 0; in.entries && i < in.count; i++) {
+        free(in.entries[i].path);
+        free(in.entries[i].written);
     }
-    for (size_t i = 0; in.entries && i < in.count; i++) free(in.entries[i].path);
     free(in.entries);
     free(in.folder);
-    piaa_csv_close(in.csv);
+    piaa_finder_free(in.finder);
+    piaa_sheet_close(&in.sheet);
     return ratings;
+}
+
+piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_error *error) {
+    return piaa_ratings_read_of(path, NULL, hooks, error);
+}
+
+/* ------------------------------------------------------------------------------------------- match
+ */
+
+/* What became of the names. */
+typedef struct matching {
+    size_t *photo;     /* [ratings] that the name leads to */
+    piaa_found *found; /* [ratings] */
+    size_t *claims;    /* [photos] ratings that lead there */
+    size_t counts[PIAA_FOUND_KINDS], first, doubtful, first_doubtful;
+} matching;
+
+static bool look_among(piaa_ratings *ratings, piaa_finder *finder, matching *m, piaa_error *error) {
+    for (size_t i = 0; i < ratings->count; i++) {
+        if (!piaa_finder_among(finder, ratings->folder, ratings->written[i], &m->photo[i],
+                               &m->found[i], error))
+            return false;
+        if (m->found[i] > PIAA_FOUND_EXACTLY && piaa_file_exists(ratings->items[i].path))
+            m->found[i] = PIAA_FOUND_NOT; /* it is there, and not among these photos */
+        if (m->found[i] >= PIAA_FOUND_EXACTLY) m->claims[m->photo[i]]++;
+    }
+    return true;
+}
+
+/* Gives the ratings the paths of the photos that nobody else claims. */
+static bool take_matches(piaa_ratings *ratings, const char *const *photos, matching *m,
+                         piaa_error *error) {
+    for (size_t i = 0; i < ratings->count; i++) {
+        if (m->found[i] == PIAA_FOUND_NOT || m->found[i] == PIAA_FOUND_EXACTLY) continue;
+        if (m->found[i] == PIAA_FOUND_SEVERAL || m->claims[m->photo[i]] > 1) {
+            if (!m->doubtful++) m->first_doubtful = i;
+            continue;
+        }
+        char *path = piaa_strdup(photos[m->photo[i]], error);
+        if (!path) return false;
+        free((char *)ratings->items[i].path);
+        ratings->items[i].path = path;
+        if (!m->first) m->first = i + 1;
+        m->counts[m->found[i]]++;
+    }
+    return true;
+}
+
+static bool add_photos(piaa_finder *finder, const char *const *paths, const char *const *names,
+                       size_t count, piaa_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        bool other = names && strcmp(names[i], paths[i]) != 0;
+        if (!piaa_finder_add(finder, paths[i], i, error) ||
+            (other && !piaa_finder_add(finder, names[i], i, error)))
+            return false;
+    }
+    return true;
+}
+
+bool piaa_ratings_match(piaa_ratings *ratings, const char *const *paths, const char *const *names,
+                        size_t count, const piaa_hooks *hooks, piaa_error *error) {
+    if (!ratings) return piaa_error_missing(error, "ratings");
+    matching m = {.photo = piaa_alloc(ratings->count, sizeof *m.photo, error),
+                  .found = piaa_alloc(ratings->count, sizeof *m.found, error),
+                  .claims = piaa_alloc(count, sizeof *m.claims, error)};
+    piaa_finder *finder = piaa_finder_new(error);
+    bool ok = m.photo && m.found && m.claims && finder &&
+              add_photos(finder, paths, names, count, error) &&
+              look_among(ratings, finder, &m, error) && take_matches(ratings, paths, &m, error);
+    const char *where = ratings->where;
+    if (ok && m.first)
+        ok = tell_found(where, m.counts, ratings->written[m.first - 1],
+                        ratings->items[m.first - 1].path, hooks, error);
+    if (ok && m.doubtful)
+        piaa_notices_warn(hooks,
+                          "%.300s: %zu name%s several photos and cannot be used, the first is "
+                          "%.200s: write the folders too",
+                          where, m.doubtful, m.doubtful == 1 ? " fits" : "s fit",
+                          ratings->written[m.first_doubtful]);
+    piaa_finder_free(finder);
+    free(m.photo);
+    free(m.found);
+    free(m.claims);
+    return ok;
 }
 
 void piaa_ratings_free(piaa_ratings *ratings) {
     if (!ratings) return;
-    for (size_t i = 0; i < ratings->count; i++) free((char *)ratings->items[i].path);
+    for (size_t i = 0; i < ratings->count; i++) {
+        free((char *)ratings->items[i].path);
+        free(ratings->written[i]);
+    }
     free(ratings->items);
+    free(ratings->written);
     free(ratings->where);
+    free(ratings->folder);
     free(ratings);
 }
 

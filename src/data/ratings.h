@@ -1,4 +1,4 @@
-/* One person's ratings: a CSV file with a header line that names `path` and `score`. */
+/* One person's ratings, read from a table (data/sheet.h).  The interface is in piaa.h. */
 #ifndef PIAA_DATA_RATINGS_H
 #define PIAA_DATA_RATINGS_H
 

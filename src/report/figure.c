@@ -9,6 +9,7 @@
  */
 #include "report/figure.h"
 
+#include "base/utf8.h"
 #include "base/visible.h"
 #include "report/gnuplot.h"
 

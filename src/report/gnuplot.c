@@ -5,8 +5,7 @@
  * process by SIGPIPE.
  */
 #include "report/gnuplot.h"
-
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,6 @@
 /* The tables as LaTeX, for \input after \usepackage{booktabs}. */
+#include "base/utf8.h"
 #include "report/study.h"
-
-#include "text/unicode.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -84,7 +84,7 @@ static bool add_photo(cJSON *list, size_t rank, const piaa_ranked *photo, const 
            add(item, "low", piaa_report_number(low_of(photo, taste))) &&
            add(item, "high", piaa_report_number(high_of(photo, taste))) &&
            add(item, "rating", piaa_report_number(photo->rated ? photo->rating : NAN)) &&
-           add(item, "path", piaa_report_string(photo->path));
+           add(item, "path", cJSON_CreateString(photo->path));
 }
 
 /* How much the scores are worth. */
@@ -114,18 +114,18 @@ static cJSON *make_json(const piaa_ranking *ranking, const piaa_ranking_context 
     for (size_t i = 0; ok && i < context->unreadable_count; i++) {
         cJSON *item = cJSON_CreateObject();
         ok = item && cJSON_AddItemToArray(unreadable, item) &&
-             add(item, "path", piaa_report_string(context->unreadable[i].path)) &&
-             add(item, "error", piaa_report_string(context->unreadable[i].reason));
+             add(item, "path", cJSON_CreateString(context->unreadable[i].path)) &&
+             add(item, "error", cJSON_CreateString(context->unreadable[i].reason));
     }
-    ok = ok && add(root, "model", piaa_report_string(made->model)) &&
-         add(root, "family", piaa_report_string(made->family)) &&
-         add(root, "fingerprint", piaa_report_string(made->fingerprint)) &&
+    ok = ok && add(root, "model", cJSON_CreateString(made->model)) &&
+         add(root, "family", cJSON_CreateString(made->family)) &&
+         add(root, "fingerprint", cJSON_CreateString(made->fingerprint)) &&
          add(root, "demonstration", cJSON_CreateBool(context->demonstration)) &&
          add(root, "pool", cJSON_CreateString(piaa_pool_name(taste->slot.pool))) &&
          add(root, "layer", piaa_report_number(taste->slot.layer)) &&
-         add(root, "prompt", piaa_report_string(made->prompt)) &&
-         add(root, "preprocessing", piaa_report_string(made->preprocessing)) &&
-         add(root, "dtype", piaa_report_string(made->dtype));
+         add(root, "prompt", cJSON_CreateString(made->prompt)) &&
+         add(root, "preprocessing", cJSON_CreateString(made->preprocessing)) &&
+         add(root, "dtype", cJSON_CreateString(made->dtype));
     if (ok) return root;
     cJSON_Delete(root);
     return NULL;

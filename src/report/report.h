@@ -12,11 +12,7 @@
    left to tell. */
 bool piaa_report_write(FILE *out, const char *text, size_t size, piaa_error *error) PIAA_MUST_USE;
 /* The same of a JSON value, and a newline. */
-bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) PIAA_MUST_USE;
-
-/* JSON knows UTF-8 only and file names need not be: what is not UTF-8 becomes U+FFFD.  NULL where
-   memory is out. */
-cJSON *piaa_report_string(const char *text);
+bool piaa_report_write_json(FILE *out, cJSON *value, piaa_error *error) PIAA_MUST_USE;
 /* The fewest of 15 to 17 digits that read back as the same number, with a point in every locale; ""
    for NaN and infinity. */
 void piaa_report_digits(double value, char out[32]);

@@ -70,14 +70,12 @@ static bool write_file(const char *folder, const char *name, const piaa_text *te
 }
 
 static bool write_json(const char *folder, const char *name, cJSON *root, piaa_error *error) {
-    char *printed = root ? cJSON_Print(root) : NULL;
+    char *printed = piaa_json_print(root, true, error);
     cJSON_Delete(root);
-    if (!printed) return piaa_error_set(error, PIAA_MEMORY, "out of memory writing %s", name);
-    piaa_text text = {0};
-    bool ok = piaa_text_add(&text, printed, strlen(printed), error) &&
-              piaa_text_add(&text, "\n", 1, error) && write_file(folder, name, &text, error);
-    cJSON_free(printed);
-    free(text.data);
+    if (!printed) return false;
+    const piaa_text text = {.data = printed, .length = strlen(printed)};
+    bool ok = write_file(folder, name, &text, error);
+    free(printed);
     return ok;
 }
 
@@ -93,7 +91,7 @@ static bool add(cJSON *object, const char *key, cJSON *value) {
 }
 
 static bool add_text(cJSON *object, const char *key, const char *text) {
-    return add(object, key, piaa_report_string(text ? text : ""));
+    return add(object, key, cJSON_CreateString(text ? text : ""));
 }
 
 static bool add_number(cJSON *object, const char *key, double value) {
@@ -195,7 +193,7 @@ static bool add_correlation(cJSON *root, const piaa_probe *probe) {
           *names = object ? cJSON_AddArrayToObject(object, "names") : NULL;
     bool ok = names != NULL;
     for (size_t i = 0; ok && i < t; i++) {
-        cJSON *name = piaa_report_string(probe->target_names[i]);
+        cJSON *name = cJSON_CreateString(probe->target_names[i]);
         ok = name && cJSON_AddItemToArray(names, name);
     }
     return ok && add_matrix(object, "labels", probe->label_correlation, t, t) &&

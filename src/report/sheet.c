@@ -8,10 +8,10 @@
 #include "report/report.h"
 
 #include "base/file.h"
+#include "base/utf8.h"
 #include "base/visible.h"
 #include "image/image.h"
 #include "image/libvips.h"
-#include "text/unicode.h"
 
 #include <math.h>
 #include <stdlib.h>

@@ -2,7 +2,6 @@
 #include "report/report.h"
 
 #include "base/csv.h"
-#include "text/unicode.h"
 
 #include <errno.h>
 #include <math.h>
@@ -16,24 +15,11 @@ bool piaa_report_write(FILE *out, const char *text, size_t size, piaa_error *err
     return piaa_error_set_errno(error, errno ? errno : EIO, "cannot write the result");
 }
 
-bool piaa_report_write_json(FILE *out, const cJSON *value, piaa_error *error) {
-    char *text = value ? cJSON_Print(value) : NULL;
-    if (!text) return piaa_error_set(error, PIAA_MEMORY, "out of memory while writing JSON");
-    size_t size = strlen(text);
-    text[size] = '\n'; /* in place of the NUL, which the length makes up for */
-    bool ok = piaa_report_write(out, text, size + 1, error);
-    cJSON_free(text);
+bool piaa_report_write_json(FILE *out, cJSON *value, piaa_error *error) {
+    char *text = piaa_json_print(value, true, error);
+    bool ok = text && piaa_report_write(out, text, strlen(text), error);
+    free(text);
     return ok;
-}
-
-cJSON *piaa_report_string(const char *text) {
-    size_t size = strlen(text);
-    if (piaa_utf8_check(text, size) == size) return cJSON_CreateString(text);
-    piaa_text repaired = {0};
-    cJSON *string =
-        piaa_utf8_repair(text, size, &repaired, NULL) ? cJSON_CreateString(repaired.data) : NULL;
-    free(repaired.data);
-    return string;
 }
 
 /* The decimal point of the program's locale, which may be several bytes, becomes a point. */

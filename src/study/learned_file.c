@@ -56,15 +56,12 @@ char *piaa_learned_print(bool (*add)(cJSON *root, const void *thing), const void
     locale_t plain = newlocale(LC_ALL_MASK, "C", (locale_t)0);
     locale_t before = plain != (locale_t)0 ? uselocale(plain) : (locale_t)0;
     cJSON *root = cJSON_CreateObject();
-    char *printed = NULL, *text = NULL;
+    char *text = NULL;
     if (plain != (locale_t)0 && root && add(root, thing))
-        printed = indented ? cJSON_Print(root) : cJSON_PrintUnformatted(root);
-    if (printed)
-        text = piaa_format(error, "%s\n", printed);
+        text = piaa_json_print(root, indented, error);
     else
         piaa_error_set(error, PIAA_MEMORY, "out of memory writing the %s: close other programs",
                        noun);
-    cJSON_free(printed);
     cJSON_Delete(root);
     if (plain != (locale_t)0) {
         uselocale(before);

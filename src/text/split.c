@@ -5,8 +5,7 @@
  * white space.  So \s is spelt out here as Unicode's White_Space (U+0009 to U+000D, U+0085,
  * category Z).  Escapes that might mean different things are refused. */
 #include "text/split.h"
-
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>

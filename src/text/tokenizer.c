@@ -10,11 +10,11 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/utf8.h"
 #include "text/added.h"
 #include "text/merge.h"
 #include "text/normalise.h"
 #include "text/split.h"
-#include "text/unicode.h"
 #include "text/vocabulary.h"
 
 #include <stdio.h>

@@ -13,7 +13,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "text/unicode.h"
+#include "base/utf8.h"
 
 #include <ggml.h>
 #include <math.h>

@@ -16,7 +16,7 @@
 #include "weights/checkpoint_parts.h"
 
 #include "base/memory.h"
-#include "text/unicode.h"
+#include "base/utf8.h"
 #include "text/vocabulary.h"
 
 #include <math.h>

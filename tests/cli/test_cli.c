@@ -614,7 +614,7 @@ static void test_bad_ratings(void **state) {
         {"path,score\nphotos/iaa_pub10_0183.jpg,3\n", "one does not show a taste"},
         {"path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,3\n",
          "have the score 3"},
-        {"path,score\nphotos/iaa_pub10_0183.jpg,nan\nphotos/iaa_pub11_0202.jpg,3\n", "line 2"},
+        {"path,score\nphotos/iaa_pub10_0183.jpg,inf\nphotos/iaa_pub11_0202.jpg,3\n", "line 2"},
         {"path,score\nphotos/iaa_pub10_0183.jpg,3\nphotos/iaa_pub11_0202.jpg,good\n", "line 3"},
         {"path,stars\nphotos/iaa_pub10_0183.jpg,3\n", "no column named score"},
         {"", "header"},

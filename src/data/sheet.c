@@ -1,0 +1,465 @@
+/* Finding out what a table's columns mean, and reading its rows by that.
+ *
+ * A column's meaning is told by its name, compared by its letters and digits alone and without
+ * regard to case ("User ID", "user_id", "userId"); of names in one meaning the earlier kind wins
+ * ("path" over "SourceFile" over "file"), and two of a kind are an error.
+ *
+ * Several people without a column that is known to name them.  If one photo has several rows, a
+ * column that tells these rows apart for every such photo, and whose values come back on other
+ * photos, says who rated: averaging over it would make one person of many.  Text needs one such
+ * pair of rows, as attributes are numbers; whole numbers, which may be an attribute by chance, ten,
+ * or a name that speaks of an id. */
+#include "data/sheet.h"
+
+#include "base/utf8.h"
+#include "data/notices.h"
+#include "data/stars.h"
+
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { NAME_SIZE = 64, PAIRS_OF_NUMBERS = 10, PEOPLE_SHOWN = 3 };
+
+static const double score_limit =
+    1e9; /* beyond it a score is a slip, and its square would strain the regression */
+
+/* -------------------------------------------------------------------------------- names of columns
+ */
+
+/* Kinds one after the other, each with its names between blanks. */
+static const char *const path_kinds[] = {
+    " path ", " sourcefile ", " filepath fullpath imagepath photopath pathname ",
+    " image photo file filename imagefile imagefilename imagename photofile photofilename "
+    "photoname "
+    "img imgname picture picturename imagepair fileurl imageurl url uri ",
+    NULL};
+static const char *const score_kinds[] = {" score ", " rating ", " xmprating xmpxmprating ",
+                                          " exifrating ifd0rating ", NULL};
+static const char *const split_kinds[] = {" split ", NULL};
+/* also followed by id, no, nr, name, code, … */
+static const char *const user_kinds[] = {
+    " user userid ",
+    " participant worker rater annotator subject observer respondent judge reviewer evaluator "
+    "assessor voter ratedby scoredby annotatedby labeledby labelledby reviewedby ",
+    " session ", NULL};
+static const char *const user_endings[] = {"id",   "uid",  "no",   "nr",
+                                           "code", "name", "hash", "number"};
+static const struct {
+    const char *called; /* in messages, and its own name for the column */
+    const char *const *kinds;
+} roles[PIAA_ROLES] = {[PIAA_ROLE_PATH] = {"path", path_kinds},
+                       [PIAA_ROLE_SCORE] = {"score", score_kinds},
+                       [PIAA_ROLE_USER] = {"user", user_kinds},
+                       [PIAA_ROLE_SPLIT] = {"split", split_kinds}};
+
+/* Letters and digits alone, small ones: "XMP-xmp:Rating" is xmpxmprating. */
+static void letters_of(const char *name, char out[NAME_SIZE]) {
+    size_t n = 0;
+    for (; *name && n + 1 < NAME_SIZE; name++)
+        if (isalnum((unsigned char)*name) || (unsigned char)*name >= 0x80)
+            out[n++] = (char)tolower((unsigned char)*name);
+    out[n] = '\0';
+}
+
+static bool is_among(const char *letters, const char *kind) {
+    size_t n = strlen(letters);
+    for (const char *at = n ? strstr(kind, letters) : NULL; at; at = strstr(at + 1, letters))
+        if (at[-1] == ' ' && at[n] == ' ') return true;
+    return false;
+}
+
+static bool is_of_kind(const char *name, const char *kind, piaa_role role) {
+    char letters[NAME_SIZE];
+    letters_of(name, letters);
+    if (is_among(letters, kind)) return true;
+    for (size_t i = 0; role == PIAA_ROLE_USER && i < PIAA_COUNT(user_endings); i++) {
+        size_t n = strlen(letters), m = strlen(user_endings[i]);
+        if (n <= m || strcmp(letters + n - m, user_endings[i]) != 0) continue;
+        char stem[NAME_SIZE];
+        memcpy(stem, letters, n - m);
+        stem[n - m] = '\0';
+        if (is_among(stem, kind)) return true;
+    }
+    return false;
+}
+
+/* Whether a column by its name numbers the rows or names something: an index, an id. */
+static bool is_label_of_rows(const char *name) {
+    char letters[NAME_SIZE];
+    letters_of(name, letters);
+    size_t n = strlen(name);
+    if (!*letters || is_among(letters, " id index rowid uuid guid ") ||
+        strncmp(letters, "unnamed", strlen("unnamed")) == 0)
+        return true;
+    if (n < 3 || strcasecmp(name + n - 2, "id") != 0) return false;
+    return !isalnum((unsigned char)name[n - 3]) ||
+           (islower((unsigned char)name[n - 3]) && name[n - 2] == 'I'); /* image_id, imageId */
+}
+
+bool piaa_sheet_measures(const piaa_sheet *sheet, int column) {
+    const char *name = piaa_csv_column_name(sheet->csv, column);
+    if (sheet->numbers[column] <= sheet->others[column] || is_label_of_rows(name)) return false;
+    for (const char *const *kind = user_kinds; sheet->role[PIAA_ROLE_USER] < 0 && *kind; kind++)
+        if (is_of_kind(name, *kind, PIAA_ROLE_USER)) return false;
+    return true;
+}
+
+static bool list_columns(const piaa_csv *csv, piaa_text *out, piaa_error *error) {
+    for (int c = 0; c < piaa_csv_columns(csv); c++)
+        if (!piaa_text_format(out, error, "%s%s", c ? ", " : "", piaa_csv_column_name(csv, c)))
+            return false;
+    return true;
+}
+
+static bool header_looks_like_data(const piaa_csv *csv) {
+    double number;
+    for (int c = 0; c < piaa_csv_columns(csv); c++)
+        if (piaa_parse_number(piaa_csv_column_name(csv, c), &number)) return true;
+    return false;
+}
+
+static bool no_column(const piaa_csv *csv, const char *name, piaa_error *error) {
+    const char *where = piaa_csv_where(csv);
+    if (header_looks_like_data(csv))
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s has no header: put the line path,score before its first rating",
+                              where);
+    piaa_text names = {0};
+    if (list_columns(csv, &names, error))
+        piaa_error_set(error, PIAA_FORMAT,
+                       "%s has no column named %s (it has %.400s): name the two columns path and "
+                       "score, with commas, semicolons or tabs between",
+                       where, name, names.data);
+    free(names.data);
+    return false;
+}
+
+/* "FILE has 2 columns that could be the path (image and file): …" */
+static bool several_columns(const piaa_csv *csv, piaa_role role, const char *kind, int found,
+                            piaa_error *error) {
+    const char *called = roles[role].called;
+    int shown[2] = {0}, count = 0;
+    for (int c = 0; c < piaa_csv_columns(csv) && count < 2; c++)
+        if (is_of_kind(piaa_csv_column_name(csv, c), kind, role)) shown[count++] = c;
+    return piaa_error_set(
+        error, PIAA_FORMAT,
+        "%s has %d columns that could be the %s (column %d, %.80s, and column %d, %.80s): %s %s",
+        piaa_csv_where(csv), found, called, shown[0] + 1, piaa_csv_column_name(csv, shown[0]),
+        shown[1] + 1, piaa_csv_column_name(csv, shown[1]),
+        role == PIAA_ROLE_USER ? "say which with --user-column, or name only one of them"
+                               : "name only one of them",
+        called);
+}
+
+/* *column is -1 where there is none. */
+static bool find_column(const piaa_csv *csv, piaa_role role, int *column, piaa_error *error) {
+    *column = -1;
+    for (const char *const *kind = roles[role].kinds; *kind; kind++) {
+        int found = 0;
+        for (int c = 0; c < piaa_csv_columns(csv); c++)
+            if (is_of_kind(piaa_csv_column_name(csv, c), *kind, role) && !found++) *column = c;
+        if (found > 1) return several_columns(csv, role, *kind, found, error);
+        if (found) return true;
+    }
+    return true;
+}
+
+static bool find_named_user(piaa_sheet *sheet, const char *name, piaa_error *error) {
+    char wanted[NAME_SIZE], letters[NAME_SIZE];
+    letters_of(name, wanted);
+    sheet->role[PIAA_ROLE_USER] = piaa_csv_column(sheet->csv, name);
+    for (int c = 0; sheet->role[PIAA_ROLE_USER] < 0 && c < piaa_csv_columns(sheet->csv); c++) {
+        letters_of(piaa_csv_column_name(sheet->csv, c), letters);
+        if (*wanted && strcmp(letters, wanted) == 0) sheet->role[PIAA_ROLE_USER] = c;
+    }
+    if (sheet->role[PIAA_ROLE_USER] >= 0 || strcmp(name, "none") == 0) return true;
+    piaa_text names = {0};
+    if (list_columns(sheet->csv, &names, error))
+        piaa_error_set(error, PIAA_USAGE, "%s has no column named %.80s, it has %.400s",
+                       piaa_csv_where(sheet->csv), name, names.data);
+    free(names.data);
+    return false;
+}
+
+static bool find_columns(piaa_sheet *sheet, const char *user_column, piaa_error *error) {
+    for (piaa_role role = 0; role < PIAA_ROLES; role++) {
+        bool named = role == PIAA_ROLE_USER && user_column;
+        if (!(named ? find_named_user(sheet, user_column, error)
+                    : find_column(sheet->csv, role, &sheet->role[role], error)))
+            return false;
+        if (sheet->role[role] < 0 && (role == PIAA_ROLE_PATH || role == PIAA_ROLE_SCORE))
+            return no_column(sheet->csv, roles[role].called, error);
+    }
+    return true;
+}
+
+/* -------------------------------------------------------------------------- looking through the
+ * rows */
+
+/* Goes through all rows; faulty ones are passed over.  0 at the end, -1 where memory is out. */
+static int next_sound_row(piaa_csv *csv, piaa_error *error) {
+    for (;;) {
+        piaa_error fault = {0};
+        int got = piaa_csv_next(csv, &fault);
+        if (got >= 0) return got;
+        if (fault.code != PIAA_MEMORY) continue;
+        piaa_error_set(error, fault.code, "%s", fault.message);
+        return -1;
+    }
+}
+
+/* What kinds of cells there are, and who has rows. */
+static bool count_cells(piaa_sheet *sheet, piaa_error *error) {
+    piaa_csv *csv = sheet->csv;
+    int got, user = sheet->role[PIAA_ROLE_USER];
+    bool whole = true; /* all scores are whole numbers from -1 to 5 */
+    double highest = -1;
+    while ((got = next_sound_row(csv, error)) > 0) {
+        for (int c = 0; c < piaa_csv_columns(csv); c++) {
+            double value;
+            piaa_cell is = piaa_csv_number(csv, c, &value);
+            if (is == PIAA_CELL_NUMBER) sheet->numbers[c]++;
+            if (is == PIAA_CELL_OTHER) sheet->others[c]++;
+            if (c != sheet->role[PIAA_ROLE_SCORE] || is == PIAA_CELL_BLANK) continue;
+            whole = whole && is == PIAA_CELL_NUMBER && value >= -1 && value <= 5 &&
+                    value == floor(value);
+            if (is == PIAA_CELL_NUMBER && value > highest) highest = value;
+            if (is == PIAA_CELL_NUMBER && value == 0) sheet->zeros++;
+            if (is == PIAA_CELL_NUMBER && value == -1) sheet->rejected++;
+        }
+        const char *who = piaa_csv_word(csv, user);
+        size_t number;
+        if (*who && !piaa_names_add(&sheet->users, who, &number, NULL, error)) return false;
+    }
+    piaa_csv_rewind(csv);
+    /* `score` keeps its numbers; `rating` is a photo program's where the file is exiftool's, or has
+       stars beside -1 (from -1 to 1 it is a scale of its own) */
+    const char *score = piaa_csv_column_name(csv, sheet->role[PIAA_ROLE_SCORE]);
+    char path[NAME_SIZE], letters[NAME_SIZE];
+    letters_of(piaa_csv_column_name(csv, sheet->role[PIAA_ROLE_PATH]), path);
+    letters_of(score, letters);
+    sheet->stars = whole && strcmp(letters, "score") != 0 &&
+                   ((sheet->rejected && highest > 1) || strcmp(letters, "rating") != 0 ||
+                    strcmp(path, "sourcefile") == 0);
+    return got == 0;
+}
+
+/* Rows of photos that have several, and what a column says of them. */
+typedef struct repeats {
+    piaa_names paths;
+    size_t *rows, room; /* [photos] */
+    size_t pairs;       /* of rows of the same photo */
+} repeats;
+
+static bool count_repeats(piaa_sheet *sheet, repeats *r, piaa_error *error) {
+    int got;
+    while ((got = next_sound_row(sheet->csv, error)) > 0) {
+        const char *path = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_PATH]);
+        size_t photo;
+        bool fresh;
+        if (!*path) continue;
+        if (!piaa_names_add(&r->paths, path, &photo, &fresh, error) ||
+            !piaa_grow(&r->rows, &r->room, photo + 1, sizeof *r->rows, error))
+            return false;
+        if (fresh) r->rows[photo] = 0;
+        r->pairs += r->rows[photo]++;
+    }
+    piaa_csv_rewind(sheet->csv);
+    return got == 0;
+}
+
+/* Whether the column tells all rows of each photo apart, and has values that come back. */
+static bool tells_apart(piaa_sheet *sheet, const repeats *r, int column, bool *yes,
+                        piaa_error *error) {
+    piaa_names values = {0}, cells = {0};
+    size_t rows = 0;
+    int got = 0;
+    bool ok = true;
+    *yes = true;
+    while (ok && *yes && (got = next_sound_row(sheet->csv, error)) > 0) {
+        const char *path = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_PATH]),
+                   *word = piaa_csv_word(sheet->csv, column);
+        double value;
+        size_t photo, number;
+        bool fresh;
+        if (!*path || !piaa_names_find(&r->paths, path, &photo)) continue;
+        piaa_cell is = piaa_csv_number(sheet->csv, column, &value);
+        if (is == PIAA_CELL_BLANK ? r->rows[photo] > 1
+                                  : is == PIAA_CELL_NUMBER && value != floor(value)) {
+            *yes = false;
+            break;
+        }
+        char *cell = piaa_format(error, "%zu %s", photo, word);
+        ok = cell && piaa_names_add(&values, word, &number, NULL, error) &&
+             piaa_names_add(&cells, cell, &number, &fresh, error);
+        *yes = ok && fresh;
+        rows++;
+        free(cell);
+    }
+    *yes = *yes && values.count > 1 && values.count < rows;
+    piaa_names_free(&values);
+    piaa_names_free(&cells);
+    piaa_csv_rewind(sheet->csv);
+    return ok && got >= 0;
+}
+
+static bool is_known(const piaa_sheet *sheet, int column) {
+    char letters[NAME_SIZE];
+    letters_of(piaa_csv_column_name(sheet->csv, column), letters);
+    for (int role = 0; role < PIAA_ROLES; role++)
+        if (sheet->role[role] == column) return true;
+    return !*letters || is_among(letters, " style genre semantic score rating ");
+}
+
+/* Fails where there are several people and no column is known to name them. */
+static bool look_for_people(piaa_sheet *sheet, piaa_error *error) {
+    repeats r = {0};
+    piaa_text names = {0};
+    bool ok = count_repeats(sheet, &r, error);
+    size_t found = 0;
+    for (int c = 0; ok && r.pairs && c < piaa_csv_columns(sheet->csv); c++) {
+        const char *name = piaa_csv_column_name(sheet->csv, c);
+        bool numbers = sheet->numbers[c] > sheet->others[c], yes;
+        if (is_known(sheet, c) ||
+            (numbers && r.pairs < PAIRS_OF_NUMBERS && !is_label_of_rows(name)))
+            continue;
+        ok = tells_apart(sheet, &r, c, &yes, error) &&
+             (!yes || piaa_text_format(&names, error, "%s%s", found++ ? ", " : "", name));
+    }
+    if (ok && found)
+        ok = piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: the same photos are rated several times, and the column%s %.200s %s these rows "
+            "apart: if that is who rated, add --user-column \"%.80s\"; if all ratings are one "
+            "person's, --user-column none",
+            piaa_csv_where(sheet->csv), found > 1 ? "s" : "", names.data,
+            found > 1 ? "each tell" : "tells", found > 1 ? "NAME" : names.data);
+    piaa_names_free(&r.paths);
+    free(r.rows);
+    free(names.data);
+    return ok;
+}
+
+bool piaa_sheet_open(piaa_sheet *sheet, const char *file, const char *user_column,
+                     piaa_error *error) {
+    *sheet = (piaa_sheet){.csv = piaa_csv_open(file, error)};
+    size_t columns = sheet->csv ? (size_t)piaa_csv_columns(sheet->csv) : 0;
+    if (sheet->csv && (sheet->numbers = piaa_alloc(columns, sizeof(size_t), error)) &&
+        (sheet->others = piaa_alloc(columns, sizeof(size_t), error)) &&
+        find_columns(sheet, user_column, error) && count_cells(sheet, error) &&
+        (sheet->role[PIAA_ROLE_USER] >= 0 || user_column || look_for_people(sheet, error)))
+        return true;
+    piaa_sheet_close(sheet);
+    return false;
+}
+
+void piaa_sheet_close(piaa_sheet *sheet) {
+    piaa_csv_close(sheet->csv);
+    free(sheet->numbers);
+    free(sheet->others);
+    piaa_names_free(&sheet->users);
+    *sheet = (piaa_sheet){0};
+}
+
+/* ---------------------------------------------------------------------------------------- the rows
+ */
+
+static piaa_sheet_got fault(const piaa_sheet *sheet, piaa_error *error, const char *what) {
+    piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: %s", piaa_csv_where(sheet->csv),
+                   (long long)piaa_csv_line(sheet->csv), what);
+    return PIAA_SHEET_FAULT;
+}
+
+/* At most 40 bytes of a field, cut between characters, for a message. */
+static const char *excerpt(const char *field, char out[48]) {
+    int n = piaa_utf8_shown(field, 40);
+    snprintf(out, 48, "%.*s%s", n, field, field[n] ? "…" : "");
+    return out;
+}
+
+/* PIAA_CELL_BLANK: the photo is unrated. */
+static piaa_cell read_score(piaa_sheet *sheet, double *score, char *what, size_t size) {
+    int column = sheet->role[PIAA_ROLE_SCORE];
+    char shown[48];
+    piaa_cell is = piaa_csv_number(sheet->csv, column, score);
+    excerpt(piaa_csv_word(sheet->csv, column), shown);
+    if (is == PIAA_CELL_OTHER)
+        snprintf(what, size, "the score \"%s\" %s", shown, piaa_csv_fault(sheet->csv, column));
+    if (is != PIAA_CELL_NUMBER) return is;
+    if (fabs(*score) > score_limit) {
+        snprintf(what, size, "the score %s is out of range", shown);
+        return PIAA_CELL_OTHER;
+    }
+    return sheet->stars && !piaa_stars_to_score(*score, score) ? PIAA_CELL_BLANK : is;
+}
+
+piaa_sheet_got piaa_sheet_next(piaa_sheet *sheet, const char *user, piaa_sheet_row *row,
+                               piaa_error *error) {
+    for (;;) {
+        int got = piaa_csv_next(sheet->csv, error);
+        if (got == 0) return PIAA_SHEET_END;
+        if (got < 0) return error->code == PIAA_MEMORY ? PIAA_SHEET_FAILED : PIAA_SHEET_FAULT;
+        char what[300];
+        *row = (piaa_sheet_row){.path = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_PATH]),
+                                .user = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_USER])};
+        if (user && strcmp(row->user, user) != 0) continue;
+        piaa_cell is = read_score(sheet, &row->score, what, sizeof what);
+        if (!*row->path) {
+            if (is == PIAA_CELL_BLANK) continue; /* a remark of its own */
+            return fault(sheet, error, "there is no path");
+        }
+        if (is == PIAA_CELL_BLANK) {
+            sheet->unrated++;
+            continue;
+        }
+        if (is == PIAA_CELL_OTHER) return fault(sheet, error, what);
+        if (sheet->role[PIAA_ROLE_USER] >= 0 && !*row->user)
+            return fault(sheet, error, "there is no user");
+        return PIAA_SHEET_RATING;
+    }
+}
+
+/* ------------------------------------------------------------------------------------------
+ * telling */
+
+static bool add_part(piaa_text *line, const char *part, const char *more, piaa_error *error) {
+    return piaa_text_format(line, error, "%s%s%s", line->length ? "; " : "", part, more);
+}
+
+static bool add_stars(const piaa_sheet *sheet, piaa_text *line, piaa_error *error) {
+    if (sheet->stars)
+        return add_part(
+            line,
+            "stars of a photo program, where 0 is unrated and -1 rejected (which counts "
+            "as 0)",
+            "; a column named score keeps its numbers", error);
+    char letters[NAME_SIZE];
+    letters_of(piaa_csv_column_name(sheet->csv, sheet->role[PIAA_ROLE_SCORE]), letters);
+    return !sheet->zeros || strcmp(letters, "score") == 0 ||
+           add_part(line, "0 is a rating like any other: leave the cells of unrated photos empty",
+                    "", error);
+}
+
+bool piaa_sheet_tell(const piaa_sheet *sheet, const piaa_hooks *hooks, piaa_error *error) {
+    piaa_text line = {0};
+    const char *where = piaa_csv_where(sheet->csv);
+    bool ok = piaa_csv_describe(sheet->csv, &line, error);
+    for (piaa_role role = 0; ok && role < PIAA_ROLES; role++) {
+        int column = sheet->role[role];
+        const char *name = piaa_csv_column_name(sheet->csv, column);
+        if (column < 0 || strcasecmp(name, roles[role].called) == 0) continue;
+        ok = piaa_text_format(&line, error, "%sthe column \"%.80s\" is the %s",
+                              line.length ? "; " : "", name, roles[role].called);
+    }
+    ok = ok && add_stars(sheet, &line, error);
+    if (ok && line.length) piaa_notices_warn(hooks, "%.500s: read as %.480s", where, line.data);
+    if (ok && sheet->unrated)
+        piaa_notices_warn(hooks, "%.700s: %zu row%s no rating: unrated photos are left out", where,
+                          sheet->unrated, sheet->unrated == 1 ? " has" : "s have");
+    free(line.data);
+    return ok;
+}
