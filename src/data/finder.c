@@ -117,7 +117,7 @@ static int hex_digit(char c) {
     return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* "file:///home/ann/a%20b.jpg", "file://localhost/…", "file:/…": the path, in place. */
+/* "file:///photos/a%20b.jpg", "file://localhost/…", "file:/…": the path, in place. */
 static void strip_address(char *name) {
     const char *in = name + strlen("file:");
     if (strncmp(in, "//", 2) == 0) in += 2 + strcspn(in + 2, "/\\");
