@@ -676,7 +676,7 @@ static char *make_odd_eval(const char *name, int count, const char *rho, const c
     piaa_text_format(&users, NULL, "method,source,support_set,user_id,spearman,r2,rmse\n");
     piaa_text_format(&predictions, NULL, "method,support_set,user_score,piaa_pred\n");
     piaa_text_format(&scores, NULL, "user_id,score\n");
-    piaa_text_format(&images, NULL, "mean,variance\n");
+    piaa_text_format(&images, NULL, "image_path,mean,variance\n");
     for (int k = 0; k < 6; k++) {
         piaa_text_format(&json, NULL,
                          "%s{\"method\":\"%s\",\"source\":\"lt.%d\",\"support_set\":\"large\","
@@ -701,7 +701,8 @@ static char *make_odd_eval(const char *name, int count, const char *rho, const c
         piaa_text_format(&predictions, NULL, "p,large,%s,%s\n", score, predicted);
         piaa_text_format(&scores, NULL, "u%d,%s\n", u, score);
     }
-    for (int i = 0; i < 3; i++) piaa_text_format(&images, NULL, "%s,%s\n", score, predicted);
+    for (int i = 0; i < 3; i++)
+        piaa_text_format(&images, NULL, "%d.jpg,%s,%s\n", i, score, predicted);
     piaa_text_format(&json, NULL, "]}");
     put(folder, "eval.json", json.data);
     put(folder, "users.csv", users.data);
