@@ -232,32 +232,48 @@ static bool find_ref(const char *home, const char *revision, const char *quant,
 
 /* ----------------------------------------------------------------------- the Hugging Face cache */
 
-static bool has_file(const char *folder, const char *name) {
-    char *path = piaa_path_join(folder, name, NULL);
-    bool found = path && piaa_file_exists(path);
+static bool has_file(const char *folder, const char *name, bool *found, piaa_error *error) {
+    char *path = piaa_path_join(folder, name, error);
+    if (!path) return false;
+    *found = piaa_file_exists(path);
     free(path);
-    return found;
+    return true;
 }
 
-static bool has_shards(const char *folder) {
-    char *path = piaa_path_join(folder, "model.safetensors.index.json", NULL);
-    cJSON *root = path ? piaa_json_read(path, INDEX_LIMIT, NULL) : NULL;
+/* What a file does not hold says nothing of a model; what keeps us from looking is an error. */
+static bool could_look(const piaa_error *why, piaa_error *error) {
+    if (why->code != PIAA_MEMORY && why->code != PIAA_IO) return true;
+    if (error) *error = *why;
+    return false;
+}
+
+static bool has_shards(const char *folder, bool *found, piaa_error *error) {
+    char *path = piaa_path_join(folder, "model.safetensors.index.json", error);
+    if (!path) return false;
+    piaa_error why = {0};
+    cJSON *root = piaa_file_exists(path) ? piaa_json_read(path, INDEX_LIMIT, &why) : NULL;
+    free(path);
+    *found = false;
+    if (!root) return could_look(&why, error);
     const cJSON *map = piaa_json_find(root, "weight_map"), *item;
-    bool found = cJSON_GetArraySize(map) > 0;
+    *found = cJSON_GetArraySize(map) > 0;
     const char *last = "";
+    bool ok = true;
     cJSON_ArrayForEach(item, map) {
-        if (!found || !cJSON_IsString(item)) break;
-        if (strcmp(item->valuestring, last) != 0) found = has_file(folder, item->valuestring);
+        if (!ok || !*found || !cJSON_IsString(item)) break;
+        if (strcmp(item->valuestring, last) != 0)
+            ok = has_file(folder, item->valuestring, found, error);
         last = item->valuestring;
     }
     cJSON_Delete(root);
-    free(path);
-    return found;
+    return ok;
 }
 
-static bool is_complete(const char *folder) {
-    return has_file(folder, "config.json") &&
-           (has_file(folder, "model.safetensors") || has_shards(folder));
+static bool is_complete(const char *folder, bool *complete, piaa_error *error) {
+    if (!has_file(folder, "config.json", complete, error)) return false;
+    if (!*complete) return true;
+    if (!has_file(folder, "model.safetensors", complete, error)) return false;
+    return *complete || has_shards(folder, complete, error);
 }
 
 /* The commit that a revision is at in the Hugging Face cache; "" if it is not there. */
@@ -267,15 +283,17 @@ static bool find_shared_ref(const piaa_hub_name *name, const char *revision, cha
     char *path = root ? piaa_format(error, "%s/models--%s--%s/refs/%s", root, name->owner,
                                     name->name, revision)
                       : NULL;
-    char *text =
-        path && piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, NULL) : NULL;
-    commit[0] = '\0';
-    if (text) text[strcspn(text, "\r\n ")] = '\0';
-    if (text && piaa_hub_is_commit(text)) memcpy(commit, text, 41);
-    free(text);
     free(root);
+    commit[0] = '\0';
+    if (!path) return false;
+    piaa_error why = {0};
+    char *text = piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, &why) : NULL;
     free(path);
-    return path != NULL;
+    if (!text) return could_look(&why, error);
+    text[strcspn(text, "\r\n ")] = '\0';
+    if (piaa_hub_is_commit(text)) memcpy(commit, text, 41);
+    free(text);
+    return true;
 }
 
 /* --------------------------------------------------------------------------------------- locate */
@@ -291,9 +309,17 @@ static void free_offers(offers *list) {
     free(list->items);
 }
 
+/* *stream NULL: there is no such folder, or none for us. */
+static bool open_folder(const char *folder, DIR **stream, piaa_error *error) {
+    *stream = opendir(folder);
+    return *stream || errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
+           piaa_error_set_errno(error, errno, "%s cannot be read", folder);
+}
+
 static bool list_offers(const char *folder, offers *out, piaa_error *error) {
     enum { FILES_MOST = 1000 };
-    DIR *stream = opendir(folder);
+    DIR *stream;
+    if (!open_folder(folder, &stream, error)) return false;
     bool ok = true;
     for (struct dirent *item;
          ok && stream && out->count < FILES_MOST && (item = readdir(stream));) {
@@ -334,9 +360,12 @@ static bool find_pair(const char *folder, const char *quant, place *out, piaa_er
     const piaa_gguf_wish wish = {.quant = quant};
     piaa_gguf_choice choice;
     offers list = {0};
+    piaa_error why = {0};
     bool ok = list_offers(folder, &list, error);
-    if (ok && list.count &&
-        piaa_gguf_choose(list.items, list.count, &wish, folder, &choice, NULL)) {
+    bool chosen =
+        ok && list.count && piaa_gguf_choose(list.items, list.count, &wish, folder, &choice, &why);
+    ok = ok && could_look(&why, error);
+    if (chosen) {
         const piaa_gguf_offer *text = &list.items[choice.text],
                               *vision = &list.items[choice.vision];
         out->path = piaa_format(error, "%s/%s,%s/%s", folder, text->name, folder, vision->name);
@@ -353,10 +382,10 @@ static bool find_shared(const piaa_hub_name *name, const char *version, const ch
     char commit[41];
     snprintf(commit, sizeof commit, "%.40s", version);
     char *folder = piaa_pulled_snapshot(name, commit, error);
-    bool whole = folder && !*quant && is_complete(folder),
-         ok = folder && (whole || find_pair(folder, quant, out, error));
+    bool whole = false, ok = folder && (*quant || is_complete(folder, &whole, error)) &&
+                             (whole || find_pair(folder, quant, out, error));
     out->shared = true;
-    if (!whole) {
+    if (!ok || !whole) {
         free(folder);
         return ok;
     }
@@ -373,8 +402,9 @@ static bool find_version(const piaa_hub_name *name, const char *home, const char
     offers list = {0};
     if (!*version) return true;
     char *folder = piaa_path_join(home, version, error);
-    bool ok = folder && (!*label || list_offers(folder, &list, error)),
-         ours = ok && (*label ? list.count > 0 : has_file(folder, "config.json"));
+    bool ours = false, ok = folder && (*label ? list_offers(folder, &list, error)
+                                              : has_file(folder, "config.json", &ours, error));
+    if (ok && *label) ours = list.count > 0;
     free_offers(&list);
     if (ours)
         *out = (place){folder, folder_bytes(folder), false};
@@ -465,7 +495,8 @@ static bool list_ours(piaa_pulled_list *list, const piaa_hub_name *name, const c
              (!found.path || add_pulled(list, name, r.revision, r.version, found, true, error));
     }
     free(text);
-    DIR *stream = ok ? opendir(home) : NULL;
+    DIR *stream = NULL;
+    ok = ok && open_folder(home, &stream, error);
     for (struct dirent *item; ok && stream && (item = readdir(stream));) {
         if (!piaa_pulled_is_version(item->d_name)) continue;
         char *folder = piaa_path_join(home, item->d_name, error);
@@ -495,8 +526,9 @@ static bool list_shared(piaa_pulled_list *list, const piaa_hub_name *name, piaa_
     if (!ok || !*commit) return ok;
     offers files = {0};
     char *folder = piaa_pulled_snapshot(name, commit, error);
-    ok = folder && list_offers(folder, &files, error);
-    if (ok && is_complete(folder)) {
+    bool whole = false;
+    ok = folder && list_offers(folder, &files, error) && is_complete(folder, &whole, error);
+    if (ok && whole) {
         place found = {0};
         ok = find_shared(name, commit, "", &found, error) &&
              add_shared(list, name, commit, found, error);
@@ -533,8 +565,8 @@ static bool read_all(piaa_pulled_list *list, piaa_error *error) {
     for (int shared = 0; shared <= 1; shared++) {
         char *root = shared ? shared_root(error) : cache_path("piaa/models", error);
         if (!root) return false;
-        bool ok = true;
-        DIR *stream = opendir(root);
+        DIR *stream;
+        bool ok = open_folder(root, &stream, error);
         for (struct dirent *item; ok && stream && (item = readdir(stream));) {
             piaa_hub_name name;
             size_t skip = shared ? sizeof prefix - 1 : 0;
@@ -635,8 +667,9 @@ static bool is_of_label(const ref *line, const ref *what) {
 static bool remove_label(const char *home, const char *quant, bool *left, bool *removed,
                          int64_t *bytes, piaa_error *error) {
     const ref what = {NULL, (char *)(uintptr_t)quant, NULL};
-    bool ok = change_refs(home, is_of_label, &what, NULL, error);
-    DIR *stream = ok ? opendir(home) : NULL;
+    DIR *stream = NULL;
+    bool ok =
+        change_refs(home, is_of_label, &what, NULL, error) && open_folder(home, &stream, error);
     for (struct dirent *item; ok && stream && (item = readdir(stream));) {
         if (!piaa_pulled_is_version(item->d_name)) continue;
         if (answers(label_of(item->d_name), quant) != 0) {
