@@ -10,6 +10,7 @@
 #include "image/libvips.h"
 #include "image/raw.h"
 #include "image/rows.h"
+#include "image/strips.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,22 +21,6 @@ static const int64_t LARGEST_PIXELS = 1000000000;
 bool piaa_image_has_photo_name(const char *name) {
     piaa_kind kind = piaa_kind_of_name(name);
     return kind == PIAA_KIND_BMP || kind == PIAA_KIND_RAW || piaa_vips_has(piaa_kind_loader(kind));
-}
-
-/* Samples other than 8- and 16-bit ones in a plain colour space (float TIFF, CIELAB, …) become sRGB
-   by libvips' own conversion. */
-static VipsImage *with_plain_samples(VipsImage *image) {
-    bool plain = image->Coding == VIPS_CODING_NONE &&
-                 (image->BandFmt == VIPS_FORMAT_UCHAR || image->BandFmt == VIPS_FORMAT_USHORT) &&
-                 image->Type != VIPS_INTERPRETATION_LAB && image->Type != VIPS_INTERPRETATION_XYZ;
-    VipsImage *srgb = NULL, *bytes = NULL;
-    if (plain || vips_colourspace(image, &srgb, VIPS_INTERPRETATION_sRGB, NULL) == 0) {
-        if (plain) return image;
-        if (vips_cast_uchar(srgb, &bytes, NULL) != 0) bytes = NULL;
-    }
-    if (srgb) g_object_unref(srgb);
-    g_object_unref(image);
-    return bytes;
 }
 
 /* --------------------------------------------------------------------------------------- pixels */
@@ -140,82 +125,17 @@ static bool decode(piaa_rows *rows, int orientation, const char *path, piaa_imag
     return true;
 }
 
-/* ------------------------------------------------------------------------------- libvips' readers
- */
-
-typedef struct strips {
-    VipsImage *image;
-    VipsRegion *region;
-    int next; /* row */
-    const char *path;
-} strips;
-
-/* 16-bit samples lose their low byte, as in Pillow. */
-static bool read_strips(piaa_rows *rows, int count, uint8_t *samples, piaa_error *error) {
-    strips *s = rows->decoder;
-    size_t stride = (size_t)rows->width * (size_t)rows->bands;
-    bool wide = s->image->BandFmt == VIPS_FORMAT_USHORT;
-    VipsRect area = {.left = 0, .top = s->next, .width = rows->width, .height = count};
-    if (vips_region_prepare(s->region, &area) != 0)
-        return piaa_vips_failed(error, s->path, "is damaged or cut short",
-                                "copy it again from where it came from");
-    for (int y = 0; y < count; y++, samples += stride) {
-        const uint8_t *row = VIPS_REGION_ADDR(s->region, 0, s->next + y);
-        if (!wide) memcpy(samples, row, stride);
-        for (size_t i = 0; wide && i < stride; i++) {
-            uint16_t sample;
-            memcpy(&sample, row + 2 * i, sizeof sample);
-            samples[i] = (uint8_t)(sample >> 8);
-        }
-    }
-    s->next += count;
-    return true;
-}
-
-static void close_strips(piaa_rows *rows) {
-    strips *s = rows->decoder;
-    if (s->region) g_object_unref(s->region);
-    g_object_unref(s->image);
-    free(s);
-}
-
-/* Gives up `image`. */
-static bool open_strips(VipsImage *image, const char *path, piaa_rows *rows, piaa_error *error) {
-    image = with_plain_samples(image);
-    if (!image)
-        return piaa_vips_failed(error, path, "has colours that cannot be converted",
-                                "save it anew as JPEG or PNG");
-    strips *s = piaa_alloc(1, sizeof *s, error);
-    if (!s) {
-        g_object_unref(image);
-        return false;
-    }
-    *s = (strips){.image = image, .region = vips_region_new(image), .path = path};
-    *rows = (piaa_rows){.width = image->Xsize,
-                        .height = image->Ysize,
-                        .bands = image->Bands,
-                        .inks = image->Type == VIPS_INTERPRETATION_CMYK && image->Bands >= 4,
-                        .read = read_strips,
-                        .close = close_strips,
-                        .decoder = s};
-    if (s->region) return true;
-    close_strips(rows);
-    return piaa_vips_failed(error, path, "cannot be decoded",
-                            "copy it again from where it came from, or save it anew");
-}
-
 /* ---------------------------------------------------------------------------------------- a photo
  */
 
 /* libvips reads everything's metadata, and the pixels of all formats but JPEG. */
 static bool open_rows(const piaa_photo_file *file, piaa_rows *rows, int *orientation,
                       piaa_error *error) {
-    bool jpeg = file->kind == PIAA_KIND_JPEG;
-    if (jpeg && !piaa_jpeg_open(file, rows, error)) return false;
-    VipsImage *image = piaa_vips_open(file, 1, jpeg ? NULL : error);
+    if (file->kind != PIAA_KIND_JPEG) return piaa_strips_open(file, rows, orientation, error);
+    if (!piaa_jpeg_open(file, rows, error)) return false;
+    VipsImage *image = piaa_vips_open(file, 1, NULL);
     *orientation = image ? vips_image_get_orientation(image) : file->orientation;
     if (!*orientation) *orientation = 1;
-    if (!jpeg) return image && open_strips(image, file->path, rows, error);
     if (image) g_object_unref(image);
     return true;
 }

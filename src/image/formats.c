@@ -168,6 +168,23 @@ piaa_kind piaa_kind_of(const unsigned char *bytes, size_t size) {
     return kind_of_brands(bytes, size);
 }
 
+/* Letter, type, and three numbers, between white space and comments. */
+int piaa_pnm_most(const unsigned char *bytes, size_t size) {
+    size_t at = 2;
+    int numbers[3] = {0};
+    if (size < 2 || bytes[1] == '1' || bytes[1] == '4') return 0;
+    for (int i = 0; i < 3; i++) {
+        bool comment = false;
+        while (at < size && (comment || bytes[at] == '#' || strchr(" \t\n\v\f\r", bytes[at]))) {
+            comment = bytes[at] == '#' || (comment && bytes[at] != '\n');
+            at++;
+        }
+        while (at < size && bytes[at] >= '0' && bytes[at] <= '9' && numbers[i] < 100000000)
+            numbers[i] = numbers[i] * 10 + bytes[at++] - '0';
+    }
+    return numbers[2] <= 65535 ? numbers[2] : 0;
+}
+
 /* -------------------------------------------------------------------------------- names, readers
  */
 

@@ -38,6 +38,10 @@ piaa_kind piaa_kind_of(const unsigned char *bytes, size_t size);
 /* What a name promises ("a.JPG", "b.heic", "c.mov"). */
 piaa_kind piaa_kind_of_name(const char *name);
 
+/* The largest sample that a PNM file says there is: 255, 65535, or what else; 0 where it has none
+   (bitmaps) or the header is broken. */
+int piaa_pnm_most(const unsigned char *bytes, size_t size);
+
 /* JPEG to raw. */
 bool piaa_kind_is_photo(piaa_kind kind);
 

@@ -65,6 +65,29 @@ bool piaa_vips_failed(piaa_error *error, const char *path, const char *what, con
     return false;
 }
 
+/* Says of a TIFF file what libvips would not: that its samples are of a kind that is not read. */
+static bool check_tiff(const piaa_photo_file *file, piaa_error *error) {
+    static const char *const formats[] = {"",        "unsigned", "signed", "floating-point",
+                                          "untyped", "complex",  "complex"};
+    piaa_tiff t;
+    if (!piaa_tiff_look(file->bytes, file->size, &t)) return true; /* libvips will say no */
+    const char *advice = "which is not read: save it as JPEG, PNG, or TIFF with 8 or 16 bits";
+    if (t.luma && t.subsampled)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s is a TIFF with subsampled colours and no JPEG compression, %s",
+                              file->path, advice);
+    if (t.photometric > 8)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s is a TIFF in colours of a rare kind (photometric %d), %s",
+                              file->path, t.photometric, advice);
+    bool few = t.bits < 8 && (t.bits & (t.bits - 1)) == 0 && t.samples == 1,
+         whole = t.format <= PIAA_TIFF_SIGNED || t.format == PIAA_TIFF_VOID,
+         read = whole ? few || t.bits == 8 || t.bits == 16 || t.bits == 32
+                      : t.format == PIAA_TIFF_FLOAT && t.bits == 32;
+    return read || piaa_error_set(error, PIAA_UNSUPPORTED, "%s is a TIFF of %d-bit %s samples, %s",
+                                  file->path, t.bits, formats[t.format], advice);
+}
+
 /* The stored picture divided by `shrink` (1, 2, 4, 8) where the decoder can, as JPEG's does.
    Windows bitmaps, and nothing else, are ImageMagick's. */
 static VipsImage *load(const piaa_photo_file *file, const char *loader, int shrink) {
@@ -99,6 +122,7 @@ VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *e
                        file->path);
         return NULL;
     }
+    if (file->kind == PIAA_KIND_TIFF && !check_tiff(file, error)) return NULL;
     VipsImage *image = load(file, loader, file->kind == PIAA_KIND_JPEG ? shrink : 1);
     if (!image)
         piaa_vips_failed(error, file->path, "cannot be decoded",

@@ -38,6 +38,24 @@ static VipsImage *make_small(VipsImage *image, int width, int height) {
     return NULL;
 }
 
+static bool is_plain(const VipsImage *image) {
+    return image->Coding == VIPS_CODING_NONE &&
+           (image->BandFmt == VIPS_FORMAT_UCHAR || image->BandFmt == VIPS_FORMAT_USHORT);
+}
+
+/* Samples that libvips understands otherwise than we do (strips.c).  Gives up `image`. */
+static VipsImage *decode_instead(VipsImage *image, const piaa_photo_file *file, piaa_error *error) {
+    piaa_image whole;
+    g_object_unref(image);
+    if (!piaa_image_decode(file, PIAA_EXIF_APPLY, &whole, error)) return NULL;
+    size_t size = (size_t)whole.width * (size_t)whole.height * CHANNELS;
+    image = vips_image_new_from_memory_copy(whole.rgb, size, whole.width, whole.height, CHANNELS,
+                                            VIPS_FORMAT_UCHAR);
+    piaa_image_free(&whole);
+    if (!image) piaa_vips_failed(error, file->path, "cannot be shown", "copy it again");
+    return image;
+}
+
 static bool copy_out(VipsImage *small, piaa_image *out, piaa_error *error) {
     size_t size = 0;
     uint8_t *pixels = vips_image_write_to_memory(small, &size);
@@ -65,6 +83,7 @@ bool piaa_image_thumbnail(const piaa_photo_file *file, int width, int height, pi
         g_object_unref(image);
         image = piaa_vips_open(file, shrink, error);
     }
+    if (image && !is_plain(image)) image = decode_instead(image, file, error);
     if (!image) return false;
     VipsImage *small = make_small(image, width, height);
     bool ok = small && copy_out(small, out, error);

@@ -31,6 +31,7 @@ enum tag {
     TILE_BYTE_COUNTS = 325,
     SUB_IFDS = 330,
     SAMPLE_FORMAT = 339,
+    SUBSAMPLING = 530,
     CFA_REPEAT_PATTERN = 33421,
     CFA_PATTERN = 33422,
     LEAF_DATA = 34310,
@@ -51,6 +52,7 @@ typedef struct directory {
     int page, subifd;
     uint64_t width, height, samples, bits, format, compression, photometric, orientation;
     bool reduced, mask, camera; /* camera: it names its maker, or DNG's version */
+    bool subsampled;            /* the colours of YCbCr, unless it says 1, 1 */
     bool pattern;               /* of colour filters, or Leaf's description of a sensor */
 } directory;
 
@@ -139,6 +141,9 @@ static void read_entry(const file *f, uint64_t entry, directory *d) {
     case SAMPLES_PER_PIXEL:
         d->samples = value;
         break;
+    case SUBSAMPLING:
+        d->subsampled = value != 1 || value_of_entry(f, entry, 1) != 1;
+        break;
     case SUB_IFDS:
         d->sub_ifds = entry;
         break;
@@ -173,8 +178,13 @@ static bool read_directory(const file *f, uint64_t at, int page, int subifd, dir
     uint64_t count = number_at(f, at, start);
     if (!count || count > (f->size - at - start) / length) return false;
     directory *d = &all->items[all->count++];
-    *d =
-        (directory){.at = at, .page = page, .subifd = subifd, .samples = 1, .bits = 1, .format = 1};
+    *d = (directory){.at = at,
+                     .page = page,
+                     .subifd = subifd,
+                     .samples = 1,
+                     .bits = 1,
+                     .format = 1,
+                     .subsampled = true};
     for (uint64_t i = 0; i < count; i++) read_entry(f, at + start + i * length, d);
     d->next = number_at(f, at + start + count * length, link);
     return true;
@@ -261,7 +271,11 @@ bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out) {
         .subifd = photo->subifd,
         .width = (int64_t)(photo->width & INT32_MAX),
         .height = (int64_t)(photo->height & INT32_MAX),
+        .samples = (int)(photo->samples & INT16_MAX),
         .bits = (int)(photo->bits & INT16_MAX),
+        .photometric = (int)(photo->photometric & UINT16_MAX),
+        .luma = photo->photometric == 6 && photo->compression != 6 && photo->compression != 7,
+        .subsampled = photo->photometric == 6 && photo->subsampled,
         .format = photo->format >= 1 && photo->format <= 6 ? (piaa_tiff_format)photo->format
                                                            : PIAA_TIFF_UNSIGNED,
         .orientation = orientation >= 1 && orientation <= 8 ? (int)orientation : 0,

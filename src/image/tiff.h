@@ -22,8 +22,11 @@ typedef struct piaa_tiff {
     int page;   /* the photo's place among the directories, from 0 */
     int subifd; /* and among those below that one; -1: it is the directory itself */
     int64_t width, height;
-    int bits;                /* of a sample */
+    int samples, bits;       /* of a pixel, of a sample */
     piaa_tiff_format format; /* of a sample */
+    int photometric;         /* 0: white is zero, 1: black is, 2: RGB, … */
+    bool luma;               /* YCbCr that no JPEG decoder turns into RGB */
+    bool subsampled;         /* and of which colours have fewer pixels */
     int orientation;         /* the photo's or else the first directory's, 1 to 8; 0: not said */
 } piaa_tiff;
 
