@@ -14,6 +14,7 @@
 #include <sys/ioctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <time.h>
 
 /* -----------------------------------------------------------------------------------------
  * terminal */
@@ -312,6 +313,57 @@ static void another_fault_stays_a_signal(void **state) {
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 }
 
+/* ----------------------------------------------------------------------------------------- threads
+ */
+
+/* The state of a process as ps shows it, 'S' while it waits; '?' where the system does not say. */
+static char state_of(pid_t process) {
+    char *path = piaa_format(NULL, "/proc/%ld/stat", (long)process),
+         *text = piaa_file_read(path, 4096, NULL, NULL), *end = text ? strrchr(text, ')') : NULL;
+    const char state = end && end[1] ? end[2] : '?';
+    free(text);
+    free(path);
+    return state;
+}
+
+/* OpenBLAS's would start before main: while the program waits for its input it is alone. */
+static void no_thread_starts_unasked(void **state) {
+    PIAA_UNUSED(state);
+    int input[2];
+    assert_int_equal(pipe(input), 0);
+    fflush(NULL);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        dup2(input[0], STDIN_FILENO);
+        close(input[0]);
+        close(input[1]);
+        if (!freopen("/dev/null", "w", stderr)) _exit(97);
+        execl(PIAA_PROGRAM, "piaa", "rank", PIAA_SOURCE "/data/sample/photos", "--ratings", "-",
+              (char *)NULL);
+        _exit(98);
+    }
+    close(input[0]);
+    const struct timespec moment = {.tv_nsec = 5 * 1000000};
+    for (int waited = 0, i = 0; waited < 20 && i < 4000; i++) { /* starting up waits only briefly */
+        nanosleep(&moment, NULL);
+        waited = state_of(child) == 'S' ? waited + 1 : 0;
+    }
+    char *path = piaa_format(NULL, "/proc/%ld/task", (long)child);
+    DIR *folder = opendir(path);
+    int tasks = 0;
+    for (const struct dirent *entry; folder && (entry = readdir(folder));)
+        tasks += entry->d_name[0] != '.';
+    if (folder) closedir(folder);
+    free(path);
+    close(input[1]);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+    if (!folder) skip();
+    assert_int_equal(tasks, 1);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(progress_fits),
@@ -323,6 +375,7 @@ int main(void) {
         cmocka_unit_test(a_file_too_large_is_an_error),
         cmocka_unit_test(a_mapped_file_cut_short),
         cmocka_unit_test(another_fault_stays_a_signal),
+        cmocka_unit_test(no_thread_starts_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
