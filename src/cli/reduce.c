@@ -10,11 +10,12 @@
 
 static bool print_projection(const piaa_projection *projection, piaa_error *error) {
     piaa_text text = {0};
-    bool ok = piaa_text_format(&text, error, "leave-one-out Spearman  attribute\n");
+    bool ok = piaa_text_format(&text, error, "leave-one-out Spearman  images  attribute\n");
     for (int k = 0; ok && k < projection->count; k++) {
         double rho = projection->loo_spearman[k];
         ok = (isfinite(rho) ? piaa_text_format(&text, error, "%22.3f  ", rho)
                             : piaa_text_format(&text, error, "             undefined  ")) &&
+             piaa_text_format(&text, error, "%6lld  ", (long long)projection->known[k]) &&
              piaa_visible_add(&text, projection->names[k], error) &&
              piaa_text_format(&text, error, "\n");
     }

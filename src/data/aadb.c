@@ -4,7 +4,8 @@
  * One text file for each of four lists and each of twelve values, with lines "name value".  The
  * score's file says which images a list has; the other eleven are looked up in it.  The release has
  * two test lists, Test and TestNew, which share photos: a photo has one entry for each list it is
- * on, with that list's values.  Published results are on Test. */
+ * on, with that list's values.  TestNew also has photos of the validation list (127, by the counts
+ * of its authors), which are marked.  Published results are on Test. */
 #include "base/memory.h"
 #include "base/utf8.h"
 #include "base/walk.h"
@@ -121,7 +122,12 @@ static bool take_score(list *in, const char *name, double score, piaa_split spli
     free(key);
     free(file);
     if (ok && fresh) {
+        size_t first; /* the image that the name itself leads to: of the list that has it first */
         set->images[image].split = split;
+        set->images[image].shared = (split == PIAA_SPLIT_TEST || split == PIAA_SPLIT_TEST_NEW) &&
+                                    piaa_dataset_find(set, set->images[image].name, &first) &&
+                                    (set->images[first].split == PIAA_SPLIT_TRAIN ||
+                                     set->images[first].split == PIAA_SPLIT_VALIDATION);
         set->images[image].general = score;
     } else if (ok) {
         set->loss.repeated_images++;

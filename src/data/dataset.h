@@ -22,6 +22,7 @@ typedef struct piaa_data_image {
     piaa_split split;
     double general; /* mean score of all raters (AADB: the score), on the data set's scale; NaN
                        where there is none */
+    bool shared;    /* AADB: a test image that is on the training or the validation list as well */
     bool missing; /* the file is not there; its ratings are kept, so that splits stay the published
                    * ones, and are the caller's to leave out
                    */

@@ -106,11 +106,13 @@ static bool take_rows(reading *in, const char *user, piaa_error *error) {
     piaa_sheet_row row;
     piaa_sheet_got got;
     const char *where = piaa_csv_where(in->sheet.csv);
-    for (;; in->rows++) {
+    for (;;) {
         piaa_error fault = {0};
         got = piaa_sheet_next(&in->sheet, user, &row, &fault);
         if (got == PIAA_SHEET_FAILED) return piaa_error_set(error, fault.code, "%s", fault.message);
         if (got == PIAA_SHEET_END) break;
+        if (got == PIAA_SHEET_UNRATED) continue;
+        in->rows++;
         if (got == PIAA_SHEET_FAULT)
             note_bad(in, &fault);
         else if (!take_row(in, &row, error))

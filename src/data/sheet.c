@@ -414,7 +414,8 @@ piaa_sheet_got piaa_sheet_next(piaa_sheet *sheet, const char *user, piaa_sheet_r
         }
         if (is == PIAA_CELL_BLANK) {
             sheet->unrated++;
-            continue;
+            row->score = NAN;
+            return PIAA_SHEET_UNRATED;
         }
         if (is == PIAA_CELL_OTHER) return fault(sheet, error, what);
         if (sheet->role[PIAA_ROLE_USER] >= 0 && !*row->user)

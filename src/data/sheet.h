@@ -47,12 +47,12 @@ typedef struct piaa_sheet_row {
 typedef enum piaa_sheet_got {
     PIAA_SHEET_END,
     PIAA_SHEET_RATING,
-    PIAA_SHEET_FAULT,  /* the row cannot be used: the error says where and why; go on behind it */
-    PIAA_SHEET_FAILED, /* out of memory */
+    PIAA_SHEET_UNRATED, /* a photo without a score, which is NaN; counted in sheet->unrated */
+    PIAA_SHEET_FAULT,   /* the row cannot be used: the error says where and why; go on behind it */
+    PIAA_SHEET_FAILED,  /* out of memory */
 } piaa_sheet_got;
 
-/* The next rating; photos without one are counted in sheet->unrated and passed over.  `user`: other
-   people's rows are passed over, NULL: none are. */
+/* The next row with a photo.  `user`: other people's rows are passed over, NULL: none are. */
 piaa_sheet_got piaa_sheet_next(piaa_sheet *sheet, const char *user, piaa_sheet_row *row,
                                piaa_error *error) PIAA_MUST_USE;
 

@@ -168,7 +168,9 @@ static bool add_up(table *t, size_t image, double score) {
     for (; t->known < need; t->known++) t->sums[t->known] = t->counts[t->known] = 0;
     for (size_t i = 0; i < width; i++) {
         double value = score;
-        piaa_cell is = i ? piaa_csv_number(csv, t->attribute[i - 1], &value) : PIAA_CELL_NUMBER;
+        piaa_cell is = i              ? piaa_csv_number(csv, t->attribute[i - 1], &value)
+                       : isnan(score) ? PIAA_CELL_BLANK
+                                      : PIAA_CELL_NUMBER;
         if (is == PIAA_CELL_OTHER) {
             build->set->loss.missing_values++;
             piaa_notices_tell(
@@ -197,8 +199,16 @@ static bool take_row(table *t, const piaa_sheet_row *row) {
             return false;
     }
     return add_up(t, image, row->score) &&
-           piaa_build_rating(build, *row->user ? row->user : "user", image, row->score,
-                             piaa_csv_line(t->sheet.csv));
+           (isnan(row->score) || piaa_build_rating(build, *row->user ? row->user : "user", image,
+                                                   row->score, piaa_csv_line(t->sheet.csv)));
+}
+
+/* An unrated photo is of use where something else is known of it. */
+static bool has_attributes(const table *t) {
+    double value;
+    for (size_t i = 0; i < t->attributes; i++)
+        if (piaa_csv_number(t->sheet.csv, t->attribute[i], &value) == PIAA_CELL_NUMBER) return true;
+    return false;
 }
 
 static bool take_rows(table *t) {
@@ -210,8 +220,10 @@ static bool take_rows(table *t) {
         t->build->set->loss.rows++;
         if (got == PIAA_SHEET_FAILED)
             return piaa_error_set(t->build->error, fault.code, "%s", fault.message);
-        if (got == PIAA_SHEET_RATING && !take_row(t, &row)) return false;
-        if (got == PIAA_SHEET_RATING) continue;
+        if (got == PIAA_SHEET_RATING || (got == PIAA_SHEET_UNRATED && has_attributes(t))) {
+            if (!take_row(t, &row)) return false;
+        }
+        if (got != PIAA_SHEET_FAULT) continue;
         t->build->set->loss.bad_rows++;
         piaa_notices_tell(&t->faults, "%s: the row is passed over", fault.message);
     }

@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "linear/metrics.h"
 
+#include <math.h>
 #include <stdlib.h>
 
 bool piaa_agreement_measure(const double *truth, const double *predicted, size_t n, size_t stride,
@@ -25,14 +26,20 @@ bool piaa_agreement_measure(const double *truth, const double *predicted, size_t
 
 bool piaa_agreement_correlate(const double *values, size_t n, size_t columns, double *out,
                               piaa_error *error) {
-    double *lists = piaa_alloc_array(n * columns, sizeof(double), error);
+    double *lists = piaa_alloc_array(2 * n, sizeof(double), error);
     if (!lists) return false;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < columns; j++) lists[j * n + i] = values[i * columns + j];
     for (size_t j = 0; j < columns; j++)
-        for (size_t k = 0; k <= j; k++)
+        for (size_t k = 0; k <= j; k++) {
+            size_t both = 0;
+            for (size_t i = 0; i < n; i++) {
+                double a = values[i * columns + j], b = values[i * columns + k];
+                if (isnan(a) || isnan(b)) continue;
+                lists[both] = a;
+                lists[n + both++] = b;
+            }
             out[j * columns + k] = out[k * columns + j] =
-                piaa_metrics_pearson(lists + j * n, lists + k * n, n);
+                piaa_metrics_pearson(lists, lists + n, both);
+        }
     free(lists);
     return true;
 }

@@ -16,7 +16,7 @@ bool piaa_agreement_measure(const double *truth, const double *predicted, size_t
                             piaa_agreement *out, piaa_error *error) PIAA_MUST_USE;
 
 /* Pearson's correlation of every pair of columns of values [n][columns] into out
-   [columns][columns]; NaN for constant columns. */
+   [columns][columns], over the rows in which neither is NaN; NaN for constant columns. */
 bool piaa_agreement_correlate(const double *values, size_t n, size_t columns, double *out,
                               piaa_error *error) PIAA_MUST_USE;
 

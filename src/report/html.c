@@ -96,9 +96,15 @@ static bool say_probe_counts(piaa_text *out, const piaa_run *run, piaa_error *er
     double vector = piaa_run_value(run, "counts.without_vector"),
            label = piaa_run_value(run, "counts.without_label");
     if (!entry(out, "Images", words, error)) return false;
-    if (!(vector > 0) && !(label > 0)) return true;
-    snprintf(words, sizeof words, "%.0f images without features and %.0f without a label", vector,
-             label);
+    double shared = strcmp(piaa_run_text(run, "config.test_split", ""), "test-new") == 0
+                        ? piaa_run_value(run, "counts.shared")
+                        : 0;
+    if (!(vector > 0) && !(label > 0) && !(shared > 0)) return true;
+    used = snprintf(words, sizeof words, "%.0f images without features and %.0f without a label",
+                    vector, label);
+    if (shared > 0)
+        snprintf(words + used, sizeof words - (size_t)used,
+                 "; %.0f test images that are on the training or validation list too", shared);
     return entry(out, "Left out", words, error);
 }
 

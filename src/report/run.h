@@ -104,6 +104,7 @@ typedef struct piaa_run {
     piaa_run_source *sources;
     char **targets;
     double *figures[PIAA_PARTS][3]; /* [source_count][target_count] Spearman, R2, RMSE */
+    double *known[PIAA_PARTS];      /* [target_count] images that have the target's label */
     int *best;                      /* [target_count]; -1: none */
     double *label_correlation, *prediction_correlation; /* [target_count][target_count] */
     piaa_run_change_read *changes;

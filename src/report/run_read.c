@@ -128,10 +128,12 @@ static bool read_target(reader *in, const cJSON *target, size_t t) {
         const char *name = piaa_json_string(entry, "name");
         if (!name || strcmp(name, run->sources[s].name) != 0)
             return damaged(in, "the attributes do not have the same layers");
-        for (int part = 0; part < PIAA_PARTS; part++)
+        for (int part = 0; part < PIAA_PARTS; part++) {
+            const cJSON *figures = piaa_json_find(entry, part_names[part]);
             for (int f = 0; f < 3; f++)
-                run->figures[part][f][s * run->target_count + t] =
-                    number(piaa_json_find(entry, part_names[part]), figure_names[f]);
+                run->figures[part][f][s * run->target_count + t] = number(figures, figure_names[f]);
+            run->known[part][t] = number(figures, "n");
+        }
         s++;
     }
     run->best[t] = find_source(run, piaa_json_string(target, "best.name"));
@@ -246,10 +248,13 @@ static bool read_probe(reader *in) {
     if (!read_sources(in, cJSON_GetObjectItemCaseSensitive(attributes->child, "per_layer")))
         return false;
     size_t cells = run->source_count * run->target_count;
-    for (int part = 0; part < PIAA_PARTS; part++)
+    for (int part = 0; part < PIAA_PARTS; part++) {
+        if (!(run->known[part] = piaa_alloc(run->target_count, sizeof(double), in->error)))
+            return false;
         for (int f = 0; f < 3; f++)
             if (!(run->figures[part][f] = piaa_alloc(cells, sizeof(double), in->error)))
                 return false;
+    }
     if (!(run->targets = piaa_alloc(run->target_count, sizeof(char *), in->error)) ||
         !(run->best = piaa_alloc(run->target_count, sizeof(int), in->error)))
         return false;
@@ -483,8 +488,10 @@ void piaa_run_close(piaa_run *run) {
     if (!run) return;
     for (size_t i = 0; i < run->source_count; i++) free(run->sources[i].name);
     for (size_t i = 0; run->targets && i < run->target_count; i++) free(run->targets[i]);
-    for (int part = 0; part < PIAA_PARTS; part++)
+    for (int part = 0; part < PIAA_PARTS; part++) {
         for (int f = 0; f < 3; f++) free(run->figures[part][f]);
+        free(run->known[part]);
+    }
     for (size_t i = 0; i < run->change_count; i++) {
         free(run->changes[i].kind);
         free(run->changes[i].size);

@@ -222,7 +222,8 @@ static bool add_change(cJSON *changes, const piaa_run_change *change) {
     return ok;
 }
 
-/* split,image_path,target,source,label,prediction of every target's best source. */
+/* split,image_path,target,source,label,prediction of every target's best source, where there is a
+   label. */
 static bool write_probe_predictions(const char *folder, const piaa_dataset *set,
                                     const piaa_probe *probe, piaa_error *error) {
     piaa_text text = {0};
@@ -231,6 +232,7 @@ static bool write_probe_predictions(const char *folder, const piaa_dataset *set,
         for (size_t i = 0; ok && i < probe->count[part]; i++)
             for (size_t t = 0; ok && t < probe->target_count; t++) {
                 char label[32], predicted[32];
+                if (!isfinite(probe->labels[part][i * probe->target_count + t])) continue;
                 piaa_report_digits(probe->labels[part][i * probe->target_count + t], label);
                 piaa_report_digits(probe->predictions[part][i * probe->target_count + t],
                                    predicted);
@@ -256,12 +258,13 @@ bool piaa_run_write_probe(const char *folder, const piaa_run_about *about, const
     bool ok = root && add_text(config, "train_split", "train") &&
               add_text(config, "val_split",
                        probe->loo_validation ? "train, leave-one-out" : "validation") &&
-              add_text(config, "test_split", "test") &&
+              add_text(config, "test_split", piaa_split_name(probe->test)) &&
               (counts = add_object(root, "counts")) != NULL;
     for (int part = 0; ok && part < PIAA_PARTS; part++)
         ok = add_number(counts, part_names[part], (double)probe->count[part]);
     ok = ok && add_number(counts, "without_vector", (double)probe->without_vector) &&
          add_number(counts, "without_label", (double)probe->without_label) &&
+         add_number(counts, "shared", (double)probe->shared) &&
          (attributes = add_object(root, "attrs")) != NULL;
     for (size_t t = 0; ok && t < probe->target_count; t++) ok = add_target(attributes, probe, t);
     ok = ok && add_correlation(root, probe) && (shifts = add_object(root, "changes")) != NULL;

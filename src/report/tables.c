@@ -112,11 +112,19 @@ static bool has_pool(const piaa_run *run, int pool) {
     return false;
 }
 
+/* Whether targets are known of different numbers of images. */
+static bool has_gaps(const piaa_run *run) {
+    for (int part = 0; part < PIAA_PARTS; part++)
+        for (size_t t = 1; t < run->target_count; t++)
+            if (run->known[part][t] != run->known[part][0]) return true;
+    return false;
+}
+
 static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
     static const int pools[] = {PIAA_V,  PIAA_POOLED, PIAA_PROJECTED,
                                 PIAA_LV, PIAA_LT,     PIAA_LT_TAIL};
     static const char *const names[] = {"V", "pooled", "projected", "LV", "LT", "LT tail"};
-    const char *header[10] = {"Attribute"};
+    const char *header[11] = {"Attribute"};
     int shown[PIAA_COUNT(pools)], columns = 1, count = 0;
     for (size_t p = 0; p < PIAA_COUNT(pools); p++)
         if (has_pool(run, pools[p])) {
@@ -126,16 +134,19 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
     header[columns++] = "Best";
     header[columns++] = "R²";
     header[columns++] = "RMSE";
+    const int figures = columns - 2, gaps = has_gaps(run) ? columns++ : 0;
+    if (gaps) header[gaps] = "Images";
     bool tested = piaa_run_value(run, "counts.test") > 0;
     int part = tested ? PIAA_TEST : PIAA_TRAIN;
     char note[256];
     snprintf(note, sizeof note,
              "Spearman's correlation on the %s images, at the layer that is best on the %s; R² and "
-             "RMSE are of the best layer of all.",
+             "RMSE are of the best layer of all.%s",
              tested ? "test" : "training",
              strstr(piaa_run_text(run, "config.val_split", ""), "leave-one-out")
                  ? "leave-one-out predictions of the training images"
-                 : "validation images");
+                 : "validation images",
+             gaps ? " Images: to learn from, and to judge by." : "");
     piaa_table *table = add_table(tables, run->target_count, header, (size_t)columns,
                                   "Best layer of each pool", note, error);
     bool ok = table != NULL;
@@ -157,16 +168,19 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
                 if (isfinite(rho)) snprintf(cell, sizeof cell, "%.20s (%s)", figure, label);
                 if (c == count) {
                     print_number(run->figures[part][1][at], figure);
-                    ok = set(table, t, (size_t)columns - 2, figure, error);
+                    ok = set(table, t, (size_t)figures, figure, error);
                     print_number(run->figures[part][2][at], figure);
-                    ok = ok && set(table, t, (size_t)columns - 1, figure, error);
+                    ok = ok && set(table, t, (size_t)figures + 1, figure, error);
                 }
             } else if (c == count) {
-                ok = set(table, t, (size_t)columns - 2, cell, error) &&
-                     set(table, t, (size_t)columns - 1, cell, error);
+                ok = set(table, t, (size_t)figures, cell, error) &&
+                     set(table, t, (size_t)figures + 1, cell, error);
             }
             ok = ok && set(table, t, (size_t)c + 1, cell, error);
         }
+        if (!ok || !gaps) continue;
+        snprintf(cell, sizeof cell, "%.0f, %.0f", run->known[PIAA_TRAIN][t], run->known[part][t]);
+        ok = set(table, t, (size_t)gaps, cell, error);
     }
     return ok;
 }

@@ -2,12 +2,15 @@
    images, and who is best. */
 #include "study/probe.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "linear/blas.h"
 #include "linear/ridge.h"
+#include "study/gaps.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,6 +21,7 @@ typedef struct probing {
     const piaa_source *sources;
     const piaa_probe_options *options;
     const size_t *attributes; /* [target_count - 1] of the data set */
+    piaa_gaps gaps;           /* of the training labels */
     double *deviation;        /* [target_count] of the training labels */
     double **predictions;     /* [source_count][PIAA_PARTS] */
 } probing;
@@ -46,10 +50,10 @@ static double label_of(const probing *run, size_t image, size_t target) {
     return run->set->attributes[image * run->set->attribute_count + run->attributes[target - 1]];
 }
 
-static bool has_labels(const probing *run, size_t image) {
+static bool has_a_label(const probing *run, size_t image) {
     for (size_t t = 0; t < run->probe->target_count; t++)
-        if (!isfinite(label_of(run, image, t))) return false;
-    return true;
+        if (isfinite(label_of(run, image, t))) return true;
+    return false;
 }
 
 static bool has_vectors(const probing *run, size_t image, bool test) {
@@ -60,16 +64,33 @@ static bool has_vectors(const probing *run, size_t image, bool test) {
     return true;
 }
 
-static bool list_images(probing *run, piaa_error *error) {
+/* An image that is learned from, or that the layer is chosen by, is no test. */
+static void tell_shared(const probing *run, piaa_split test, const piaa_hooks *hooks) {
+    char line[300];
+    if (!run->probe->shared) return;
+    snprintf(
+        line, sizeof line,
+        "%zu of the test images (%s) are also on the training or the validation list, and are %s",
+        run->probe->shared, piaa_split_name(test),
+        test == PIAA_SPLIT_TEST_NEW ? "left out of the test" : "kept: the published test is so");
+    piaa_hooks_warn(hooks, line);
+}
+
+static bool list_images(probing *run, const piaa_hooks *hooks, piaa_error *error) {
     piaa_probe *probe = run->probe;
     piaa_split test = run->options->test ? run->options->test : PIAA_SPLIT_TEST;
+    probe->test = test;
     const piaa_split wanted[PIAA_PARTS] = {PIAA_SPLIT_TRAIN, PIAA_SPLIT_VALIDATION, test};
     for (int part = 0; part < PIAA_PARTS; part++) {
         if (!(probe->images[part] = piaa_alloc(run->set->image_count, sizeof(size_t), error)))
             return false;
         for (size_t i = 0; i < run->set->image_count; i++) {
             if (run->set->images[i].split != wanted[part]) continue;
-            if (!has_labels(run, i))
+            if (run->set->images[i].shared) {
+                probe->shared++;
+                if (test == PIAA_SPLIT_TEST_NEW) continue;
+            }
+            if (!has_a_label(run, i))
                 probe->without_label++;
             else if (!has_vectors(run, i, part == PIAA_TEST))
                 probe->without_vector++;
@@ -84,65 +105,78 @@ static bool list_images(probing *run, piaa_error *error) {
             for (size_t k = 0; k < t; k++)
                 probe->labels[part][i * t + k] = label_of(run, probe->images[part][i], k);
     }
+    tell_shared(run, test, hooks);
     probe->loo_validation = !probe->count[PIAA_VALIDATION];
-    if (probe->count[PIAA_TRAIN]) return true;
+    if (probe->count[PIAA_TRAIN])
+        return piaa_gaps_find(&run->gaps, probe->labels[PIAA_TRAIN], probe->count[PIAA_TRAIN],
+                              probe->target_count, error);
     return piaa_error_set(error, PIAA_MISMATCH,
-                          "%.300s has no training image with all labels and vectors (%zu lack a "
+                          "%.300s has no training image with a label and a vector (%zu lack a "
                           "vector, %zu a label): nothing to learn from",
                           run->set->folder, probe->without_vector, probe->without_label);
 }
 
 static void measure_deviations(probing *run) {
-    const piaa_probe *probe = run->probe;
-    size_t n = probe->count[PIAA_TRAIN], t = probe->target_count;
-    for (size_t k = 0; k < t; k++) {
-        double sum = 0, squares = 0;
-        for (size_t i = 0; i < n; i++) sum += probe->labels[PIAA_TRAIN][i * t + k];
-        for (size_t i = 0; i < n; i++)
-            squares += pow(probe->labels[PIAA_TRAIN][i * t + k] - sum / (double)n, 2);
-        run->deviation[k] = sqrt(squares / (double)n);
+    for (size_t g = 0; g < run->gaps.count; g++) {
+        const piaa_gap_group *group = &run->gaps.items[g];
+        size_t n = group->n, count = group->target_count;
+        for (size_t k = 0; k < count; k++) {
+            double sum = 0, squares = 0;
+            for (size_t i = 0; i < n; i++) sum += group->y[i * count + k];
+            for (size_t i = 0; i < n; i++)
+                squares += pow(group->y[i * count + k] - sum / (double)n, 2);
+            run->deviation[group->targets[k]] = sqrt(squares / (double)n);
+        }
     }
 }
 
 /* ----------------------------------------------------------------------------------- one source */
 
-static double *predict(const probing *run, const piaa_ridge *model, const piaa_source *source,
-                       int part, piaa_error *error) {
-    const piaa_probe *probe = run->probe;
-    size_t n = probe->count[part], t = probe->target_count;
-    double *out = piaa_alloc_array(n * t, sizeof *out, error);
-    if (out)
-        for (size_t i = 0; i < n; i++)
-            piaa_ridge_predict(model,
-                               source->x + (size_t)source->rows[probe->images[part][i]] *
-                                               (size_t)source->dim,
-                               1, out + i * t);
-    return out;
-}
-
-static bool measure(const probing *run, int part, const double *labels, const double *predicted,
-                    size_t n, piaa_probe_cell *cells, piaa_error *error) {
+/* What a model says of the images of a part: out [count][target_count], its targets' columns. */
+static bool predict(const probing *run, const piaa_ridge *model, const piaa_gap_group *group,
+                    const piaa_source *source, int part, double *out, piaa_error *error) {
     size_t t = run->probe->target_count;
-    for (size_t k = 0; k < t; k++)
-        if (!piaa_agreement_measure(labels + k, predicted + k, n, t, &cells[k].figures[part],
-                                    error))
-            return false;
-    return true;
+    double *row = piaa_alloc(group->target_count, sizeof *row, error);
+    for (size_t i = 0; row && i < run->probe->count[part]; i++) {
+        int64_t at = source->rows[run->probe->images[part][i]];
+        piaa_ridge_predict(model, source->x + (size_t)at * (size_t)source->dim, 1, row);
+        for (size_t k = 0; k < group->target_count; k++) out[i * t + group->targets[k]] = row[k];
+    }
+    free(row);
+    return row != NULL;
 }
 
-static bool measure_shift(const probing *run, const piaa_ridge *model, size_t s,
-                          piaa_probe_cell *cells, piaa_error *error) {
+/* Over the images of which the label is known. */
+static bool measure(const probing *run, int part, size_t target, const double *predicted,
+                    piaa_agreement *out, piaa_error *error) {
+    size_t n = run->probe->count[part], t = run->probe->target_count, kept = 0;
+    const double *labels = run->probe->labels[part] + target;
+    double *lists = piaa_alloc(2 * n, sizeof *lists, error);
+    if (!lists) return false;
+    for (size_t i = 0; i < n; i++) {
+        if (!isfinite(labels[i * t])) continue;
+        lists[kept] = labels[i * t];
+        lists[n + kept++] = predicted[i * t + target];
+    }
+    bool ok = piaa_agreement_measure(lists, lists + n, kept, 1, out, error);
+    free(lists);
+    return ok;
+}
+
+static bool measure_shift(const probing *run, const piaa_ridge *model, const piaa_gap_group *group,
+                          size_t s, piaa_probe_cell *cells, piaa_error *error) {
     const piaa_probe *probe = run->probe;
     size_t n = probe->count[PIAA_TEST], t = probe->target_count;
     const double *original = run->predictions[s * PIAA_PARTS + PIAA_TEST];
-    double *changed = predict(run, model, &run->options->changed[s], PIAA_TEST, error);
-    bool ok = changed;
-    for (size_t k = 0; ok && k < t; k++) {
+    double *changed = piaa_alloc_array(n * t, sizeof *changed, error);
+    bool ok =
+        changed && predict(run, model, group, &run->options->changed[s], PIAA_TEST, changed, error);
+    for (size_t j = 0; ok && j < group->target_count; j++) {
+        size_t k = group->targets[j];
         piaa_probe_shift *shift = &cells[k].shift;
         piaa_agreement both;
         ok = piaa_agreement_measure(original + k, changed + k, n, t, &both, error) &&
-             piaa_agreement_measure(probe->labels[PIAA_TEST] + k, changed + k, n, t,
-                                    &shift->agreement, error);
+             measure(run, PIAA_TEST, k, changed, &shift->agreement, error);
         if (!ok) break;
         double sum = 0;
         for (size_t i = 0; i < n; i++) sum += changed[i * t + k] - original[i * t + k];
@@ -154,38 +188,81 @@ static bool measure_shift(const probing *run, const piaa_ridge *model, size_t s,
     return ok;
 }
 
-static bool probe_source(void *user, size_t s, piaa_error *error) {
-    probing *run = user;
-    piaa_probe *probe = run->probe;
-    const piaa_source *source = &run->sources[s];
+/* Everything that one model says, beside its own figures. */
+static bool judge(const probing *run, const piaa_ridge *model, const piaa_gap_group *group,
+                  size_t s, piaa_error *error) {
+    const piaa_probe *probe = run->probe;
     piaa_probe_cell *cells = probe->cells + s * probe->target_count;
-    size_t n = probe->count[PIAA_TRAIN], t = probe->target_count;
-    int64_t *rows = piaa_alloc_array(n, sizeof *rows, error);
-    for (size_t i = 0; rows && i < n; i++) rows[i] = source->rows[probe->images[PIAA_TRAIN][i]];
+    for (int part = 0; part < PIAA_PARTS; part++) {
+        double *predicted = run->predictions[s * PIAA_PARTS + (size_t)part];
+        if (!predict(run, model, group, &run->sources[s], part, predicted, error)) return false;
+        for (size_t k = 0; k < group->target_count; k++)
+            if (!measure(run, part, group->targets[k], predicted,
+                         &cells[group->targets[k]].figures[part], error))
+                return false;
+    }
+    for (size_t k = 0; k < group->target_count; k++) {
+        piaa_probe_cell *cell = &cells[group->targets[k]];
+        if (probe->loo_validation &&
+            !piaa_agreement_measure(group->y + k, model->loo + k, group->n, group->target_count,
+                                    &cell->figures[PIAA_VALIDATION], error))
+            return false;
+        cell->alpha = model->alphas[k];
+        cell->loo_rmse = model->loo_rmse[k];
+    }
+    return !run->options->changed || measure_shift(run, model, group, s, cells, error);
+}
+
+static bool probe_group(const probing *run, const piaa_gap_group *group, size_t s,
+                        piaa_error *error) {
+    const piaa_probe *probe = run->probe;
+    const piaa_source *source = &run->sources[s];
+    int64_t *rows = piaa_alloc_array(group->n, sizeof *rows, error);
+    for (size_t i = 0; rows && i < group->n; i++)
+        rows[i] = source->rows[probe->images[PIAA_TRAIN][group->rows[i]]];
     piaa_ridge_design *design =
-        rows ? piaa_ridge_design_new_shared(source->x, rows, (int64_t)n, source->dim,
+        rows ? piaa_ridge_design_new_shared(source->x, rows, (int64_t)group->n, source->dim,
                                             run->options->threads / (int)probe->source_count, error)
              : NULL;
     piaa_ridge *model =
-        design ? piaa_ridge_fit(design, probe->labels[PIAA_TRAIN], (int)t, NULL, error) : NULL;
+        design ? piaa_ridge_fit(design, group->y, (int)group->target_count, NULL, error) : NULL;
     piaa_ridge_design_free(design);
     free(rows);
-    bool ok = model;
-    for (int part = 0; ok && part < PIAA_PARTS; part++) {
-        double *predicted = run->predictions[s * PIAA_PARTS + (size_t)part] =
-            predict(run, model, source, part, error);
-        ok = predicted &&
-             measure(run, part, probe->labels[part], predicted, probe->count[part], cells, error);
-    }
-    if (ok && probe->loo_validation)
-        ok = measure(run, PIAA_VALIDATION, probe->labels[PIAA_TRAIN], model->loo, n, cells, error);
-    if (ok && run->options->changed) ok = measure_shift(run, model, s, cells, error);
-    for (size_t k = 0; ok && k < t; k++) {
-        cells[k].alpha = model->alphas[k];
-        cells[k].loo_rmse = model->loo_rmse[k];
-    }
+    bool ok = model && judge(run, model, group, s, error);
     piaa_ridge_free(model);
-    return ok || piaa_error_prefix(error, "%s", source->name);
+    return ok;
+}
+
+/* Of a target that no training image has, everything is undefined. */
+static void leave_undefined(const probing *run, size_t target, size_t s) {
+    const piaa_probe *probe = run->probe;
+    const piaa_agreement none = {.spearman = NAN, .r2 = NAN, .rmse = NAN};
+    piaa_probe_cell *cell = &probe->cells[s * probe->target_count + target];
+    *cell = (piaa_probe_cell){.figures = {none, none, none},
+                              .alpha = NAN,
+                              .loo_rmse = NAN,
+                              .shift = {NAN, NAN, NAN, none}};
+    for (int part = 0; part < PIAA_PARTS; part++)
+        for (size_t i = 0; i < probe->count[part]; i++)
+            run->predictions[s * PIAA_PARTS + (size_t)part][i * probe->target_count + target] = NAN;
+}
+
+static bool probe_source(void *user, size_t s, piaa_error *error) {
+    probing *run = user;
+    const piaa_probe *probe = run->probe;
+    bool ok = true;
+    for (size_t part = 0; ok && part < PIAA_PARTS; part++)
+        ok = (run->predictions[s * PIAA_PARTS + part] = piaa_alloc_array(
+                  probe->count[part] * probe->target_count, sizeof(double), error)) != NULL;
+    for (size_t g = 0; ok && g < run->gaps.count; g++) {
+        const piaa_gap_group *group = &run->gaps.items[g];
+        if (group->n)
+            ok = probe_group(run, group, s, error);
+        else
+            for (size_t k = 0; k < group->target_count; k++)
+                leave_undefined(run, group->targets[k], s);
+    }
+    return ok || piaa_error_prefix(error, "%s", run->sources[s].name);
 }
 
 /* ------------------------------------------------------------------------------------- together */
@@ -264,7 +341,7 @@ piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, 
     bool ok = false;
     if (probe && attributes) {
         probe->source_count = source_count;
-        ok = allocate(&run, attributes, error) && list_images(&run, error);
+        ok = allocate(&run, attributes, error) && list_images(&run, hooks, error);
     }
     if (ok) {
         measure_deviations(&run);
@@ -275,6 +352,7 @@ piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, 
     for (size_t i = 0; run.predictions && i < source_count * PIAA_PARTS; i++)
         free(run.predictions[i]);
     free(run.predictions);
+    piaa_gaps_free(&run.gaps);
     free(run.deviation);
     free(attributes);
     if (ok) return probe;

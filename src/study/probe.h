@@ -38,17 +38,21 @@ typedef struct piaa_probe {
     char **target_names;                           /* "score", then the attributes */
     piaa_probe_cell *cells;                        /* [source_count][target_count] */
     size_t *images[PIAA_PARTS], count[PIAA_PARTS]; /* images of the data set, in its order */
-    size_t without_vector, without_label;          /* images left out of these lists */
+    piaa_split test;                               /* the list that the test images are of */
+    size_t shared; /* test images that are on another list too; of TEST_NEW they are left out */
+    size_t without_vector, without_label; /* images left out of these lists: without a vector, and
+                                             without any label */
     bool loo_validation; /* the validation figures are of leave-one-out predictions of the training
                             images */
     int *best; /* [target_count] source with the best validation Spearman; -1: it is undefined for
                   all */
-    double *labels[PIAA_PARTS];      /* [count][target_count] */
+    double *labels[PIAA_PARTS];      /* [count][target_count]; NaN where there is none */
     double *predictions[PIAA_PARTS]; /* the same from each target's best source (the first where
                                         there is none) */
     double *label_correlation,
         *prediction_correlation; /* [target_count][target_count] Pearson, over the test images
-                                    (training images where there are none); NaN for constant columns
+                                    (training images where there are none) that have both; NaN for
+                                    constant columns
                                   */
 } piaa_probe;
 
@@ -64,10 +68,11 @@ typedef struct piaa_probe_options {
 int piaa_probe_best_of(const piaa_probe *probe, size_t target, piaa_pool pool);
 
 /*
- * Images that any source has no vector of, or that lack a label, are left out of all sources alike,
- * so that figures of layers can be compared.  options and hooks may be NULL; hooks->progress and
- * hooks->stop are called under a lock, possibly from other threads. Fails: no training image, a
- * value that is not finite, stopped (PIAA_STOPPED), memory.
+ * Images that any source has no vector of are left out of all sources alike, so that figures of
+ * layers can be compared.  A target is learned from, and judged on, the images that have its label
+ * (figures[].n of them); one that no training image has is undefined.  options and hooks may be
+ * NULL; hooks->progress and hooks->stop are called under a lock, possibly from other threads.
+ * Fails: no training image, a value that is not finite, stopped (PIAA_STOPPED), memory.
  */
 piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, size_t source_count,
                            const piaa_probe_options *options, const piaa_hooks *hooks,

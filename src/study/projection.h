@@ -17,9 +17,9 @@
  *     images         learned from
  *     alpha
  *     mean, scale    [dim] of the features in those images; scale is 1 for constant columns
- *     attributes     [{name, intercept, average, deviation, loo_spearman, weights [dim]}]; average
- *                    and deviation of the attribute as predicted for those images; loo_spearman
- *                    null where undefined
+ *     attributes     [{name, images, intercept, average, deviation, loo_spearman, weights [dim]}];
+ * average and deviation of the attribute as predicted for those images; loo_spearman null where
+ * undefined
  */
 #ifndef PIAA_STUDY_PROJECTION_H
 #define PIAA_STUDY_PROJECTION_H
@@ -38,6 +38,7 @@ typedef struct piaa_projection {
     double *mean, *scale;          /* [slot.dim] */
     double *weights;               /* [count][slot.dim] per unit of the raw feature */
     double *intercepts;            /* [count] */
+    int64_t *known;                /* [count] images that each attribute is learned from */
     double *averages, *deviations; /* [count] of the predictions over the images learned from */
     double *loo_spearman; /* [count] of leave-one-out predictions with the labels: how far an
                              attribute can be trusted */

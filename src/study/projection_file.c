@@ -17,6 +17,7 @@ static bool add_attribute(cJSON *list, const piaa_projection *p, int k) {
         return false;
     }
     return cJSON_AddStringToObject(item, "name", p->names[k]) &&
+           piaa_learned_add_number(item, "images", (double)p->known[k]) &&
            piaa_learned_add_number(item, "intercept", p->intercepts[k]) &&
            piaa_learned_add_number(item, "average", p->averages[k]) &&
            piaa_learned_add_number(item, "deviation", p->deviations[k]) &&
@@ -60,6 +61,10 @@ static bool get_attribute(const piaa_learned_source *from, piaa_projection *p, i
         !piaa_learned_correlation(from, "loo_spearman", &p->loo_spearman[k], error) ||
         !piaa_learned_numbers(from, "weights", p->weights + (size_t)k * (size_t)p->slot.dim,
                               p->slot.dim, error))
+        return false;
+    p->known[k] = p->images; /* earlier files did not say it */
+    if (piaa_json_find(from->root, "images") &&
+        !piaa_learned_int(from, "images", 2, p->images, &p->known[k], error))
         return false;
     if (!(p->deviations[k] >= 0)) return piaa_learned_broken(from, "deviation", "0 or more", error);
     return (p->names[k] = piaa_strdup(name, error)) != NULL;

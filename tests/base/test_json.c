@@ -112,11 +112,35 @@ static void reading_a_file(void **state) {
     assert_null(piaa_json_read(PIAA_GOLDEN "/qwen3vl/config.json", 10, &error));
 }
 
+/* Python: b"sch\xf6n".decode("utf-8", "replace"), and what json.dumps(ensure_ascii=False) makes. */
+static void what_is_written_is_utf8(void **state) {
+    (void)state;
+    piaa_error error = {0};
+    cJSON *root = cJSON_CreateObject();
+    cJSON *inner = cJSON_AddObjectToObject(root, "sch\xf6n");
+    cJSON_AddStringToObject(inner, "a", "\xff");
+    cJSON_AddStringToObject(inner, "\xe2\x82", "schön");
+    cJSON *list = cJSON_AddArrayToObject(root, "list");
+    cJSON_AddItemToArray(list, cJSON_CreateString("\xc0\xaf"));
+    cJSON_AddItemToArray(list, cJSON_CreateRaw("1.5"));
+    char *text = piaa_json_print(root, false, &error);
+    assert_string_equal(text, "{\"sch�n\":{\"a\":\"�\",\"�\":\"schön\"},"
+                              "\"list\":[\"��\",1.5]}\n");
+    cJSON *again = piaa_json_parse(text, strlen(text), "again", &error);
+    assert_non_null(again);
+    cJSON_Delete(again);
+    free(text);
+    cJSON_Delete(root);
+    assert_null(piaa_json_print(NULL, true, &error));
+    assert_int_equal(error.code, PIAA_MEMORY);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(faults_name_file_and_line), cmocka_unit_test(zero_bytes_are_faults),
         cmocka_unit_test(only_size_bytes_are_read),  cmocka_unit_test(deep_nesting_is_refused),
         cmocka_unit_test(getters_check_types),       cmocka_unit_test(reading_a_file),
+        cmocka_unit_test(what_is_written_is_utf8),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -309,6 +309,114 @@ static void faults_in_tables(void **state) {
     support_remove(folder);
 }
 
+/* A table of UTF-16 with tabs and blanks of every kind, and photos named on a Mac. */
+static void tables_of_other_systems(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder();
+    heard h;
+    put(folder, "Zu\xcc\x88rich.jpg", "");
+    put(folder, "sub/b.JPG", "");
+    put(folder, "r.csv",
+        ";Benutzer;User ID;Image Path;Score;Licht;Farbe;image_id;style;split\r\n"
+        "0;x;ann;Z\xfcrich.jpg;3,5;1,25;N/A;17;;train\r\n"
+        "1;x;bob;sub\\b.jpg;4;;0,5;18;none;TEST\r\n"
+        ";;;;;;;;;\r\n"
+        "2;x;ann;sub\\b.jpg;;2;;18;cubism;-\r\n"
+        "3;x;ann;c.jpg;1;null;1;19\r\n");
+    char *file = support_join(folder, "r.csv");
+    piaa_dataset *set = open_set("csv", file, &h);
+    expect_heard(&h, "r.csv: read as Windows-1252 text, fields between semicolons, commas as");
+    expect_heard(&h, "the column \"Image Path\" is the path; the column \"User ID\" is the user");
+    expect_heard(&h, "1 row has no rating");
+    expect_heard(&h, "1 by another Unicode form of the name, 1 in other case");
+    expect_heard(&h, "the column \"image_id\" numbers the rows or names something");
+    expect_heard(&h, "the column \"\" numbers the rows");
+    assert_int_equal(set->attribute_count, 2);
+    assert_int_equal(set->image_count, 3);
+    assert_int_equal(set->user_count, 2);
+    assert_int_equal(set->rating_count, 3);
+    assert_true(set->images[0].general == 3.5 && !set->images[0].missing);
+    assert_true(attribute_of(set, 0, "Licht") == 1.25 && isnan(attribute_of(set, 0, "Farbe")));
+    assert_true(attribute_of(set, 1, "Licht") == 2); /* of a row without a score */
+    assert_true(attribute_of(set, 1, "Farbe") == 0.5 && set->images[1].general == 4);
+    assert_string_equal(label_of(set, 1, "style"), "cubism");
+    assert_true(isnan(attribute_of(set, 2, "Licht")) && attribute_of(set, 2, "Farbe") == 1);
+    assert_true(set->images[0].split == PIAA_SPLIT_TRAIN &&
+                set->images[1].split == PIAA_SPLIT_TEST);
+    assert_true(set->images[2].missing && !set->pooled && !set->unsplit);
+    piaa_dataset_close(set);
+    hear_nothing_more(&h);
+    free(file);
+    support_remove(folder);
+}
+
+static void people_and_names_in_tables(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder(), *file = support_join(folder, "r.csv"),
+         *spec = piaa_format(NULL, "csv:%s", file);
+    heard h;
+    piaa_error error = {0};
+    put(folder, "r.csv", "path,score,light,Light\na,1,2,3\n");
+    expect_failure(spec, PIAA_FORMAT,
+                   "two columns of one name (column 3, light, and column 4, Light)");
+    put(folder, "r.csv", "rater,worker,path,score\nx,y,a,1\n");
+    expect_failure(spec, PIAA_FORMAT,
+                   "(column 1, rater, and column 2, worker): say which with "
+                   "--user-column");
+    piaa_dataset *set = piaa_dataset_open_by(spec, "worker", NULL, &error);
+    assert_string_equal(set->users[0].id, "y");
+    piaa_dataset_close(set);
+    put(folder, "r.csv", "critic,path,score\nx,a,1\ny,a,3\nx,b,2\n");
+    expect_failure(spec, PIAA_FORMAT, "--user-column \"critic\"");
+    set = piaa_dataset_open_by(spec, "critic", NULL, &error);
+    assert_int_equal(set->user_count, 2);
+    assert_false(set->pooled);
+    piaa_dataset_close(set);
+    set = piaa_dataset_open_by(spec, "none", NULL, &error);
+    assert_int_equal(set->user_count, 1);
+    assert_true(set->pooled && set->unsplit);
+    piaa_dataset_close(set);
+    assert_null(piaa_dataset_open_by("para:" PIAA_SOURCE "/data/para", "x", NULL, &error));
+    assert_int_equal(error.code, PIAA_USAGE);
+    put(folder, "r.csv", "worker_id,path,score,light\n7,a,1,3\n8,a,3,4\n7,b,2,5\n");
+    set = open_set("csv", file, &h);
+    assert_int_equal(set->user_count, 2);
+    assert_int_equal(set->attribute_count, 1);
+    piaa_dataset_close(set);
+    hear_nothing_more(&h);
+    free(spec);
+    free(file);
+    support_remove(folder);
+}
+
+/* Lists as Notepad, PowerShell and an old Mac save them; a test image of two lists is marked. */
+static void aadb_lists_of_other_systems(void **state) {
+    PIAA_UNUSED(state);
+    static const char *const lists[] = {"a.jpg 0.5\nb.jpg 0.25\n",
+                                        "\xef\xbb\xbf"
+                                        "a.jpg 0.5\r\nb.jpg 0.25\r\n",
+                                        "a.jpg 0.5\rb.jpg 0.25\r", "\n\n a.jpg\t0.5 \nb.jpg  0.25"};
+    for (size_t i = 0; i < PIAA_COUNT(lists); i++) {
+        char *folder = support_folder();
+        heard h;
+        put(folder, "datasetImages_originalSize/a.jpg", "");
+        put(folder, "datasetImages_originalSize/b.jpg", "");
+        put(folder, "imgListFiles_label/imgListTrainRegression_score.txt", lists[i]);
+        put(folder, "imgListFiles_label/imgListTestNewRegression_score.txt",
+            "b.jpg 0.75\nc.jpg 1\n");
+        piaa_dataset *set = open_set("aadb", folder, &h);
+        assert_int_equal(set->image_count, 4);
+        assert_int_equal(set->loss.bad_rows, 0);
+        assert_true(set->images[0].general == 0.5 && set->images[1].general == 0.25);
+        assert_false(set->images[0].missing || set->images[1].missing);
+        assert_true(set->images[2].shared && set->images[2].general == 0.75);
+        assert_false(set->images[0].shared || set->images[1].shared || set->images[3].shared);
+        piaa_dataset_close(set);
+        hear_nothing_more(&h);
+        support_remove(folder);
+    }
+}
+
 static void wrong_places(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder(), *spec = piaa_format(NULL, "para:%s", folder);
@@ -351,11 +459,19 @@ static void many_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_aadb),      cmocka_unit_test(reads_para),
-        cmocka_unit_test(reads_lapis),     cmocka_unit_test(reads_ratings_of_the_sample),
-        cmocka_unit_test(faults_in_aadb),  cmocka_unit_test(faults_in_para),
-        cmocka_unit_test(faults_in_lapis), cmocka_unit_test(faults_in_tables),
-        cmocka_unit_test(wrong_places),    cmocka_unit_test(many_names),
+        cmocka_unit_test(reads_aadb),
+        cmocka_unit_test(reads_para),
+        cmocka_unit_test(reads_lapis),
+        cmocka_unit_test(reads_ratings_of_the_sample),
+        cmocka_unit_test(faults_in_aadb),
+        cmocka_unit_test(faults_in_para),
+        cmocka_unit_test(faults_in_lapis),
+        cmocka_unit_test(faults_in_tables),
+        cmocka_unit_test(tables_of_other_systems),
+        cmocka_unit_test(people_and_names_in_tables),
+        cmocka_unit_test(aadb_lists_of_other_systems),
+        cmocka_unit_test(wrong_places),
+        cmocka_unit_test(many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
