@@ -453,8 +453,8 @@ bool piaa_sheet_tell(const piaa_sheet *sheet, const piaa_hooks *hooks, piaa_erro
         int column = sheet->role[role];
         const char *name = piaa_csv_column_name(sheet->csv, column);
         if (column < 0 || strcasecmp(name, roles[role].called) == 0) continue;
-        ok = piaa_text_format(&line, error, "%sthe column \"%.80s\" is the %s",
-                              line.length ? "; " : "", name, roles[role].called);
+        ok = piaa_text_format(&line, error, "%scolumn \"%.80s\" as the %s", line.length ? "; " : "",
+                              name, roles[role].called);
     }
     ok = ok && add_stars(sheet, &line, error);
     if (ok && line.length) piaa_notices_warn(hooks, "%.500s: read as %.480s", where, line.data);

@@ -326,7 +326,7 @@ static void tables_of_other_systems(void **state) {
     char *file = support_join(folder, "r.csv");
     piaa_dataset *set = open_set("csv", file, &h);
     expect_heard(&h, "r.csv: read as Windows-1252 text, fields between semicolons, commas as");
-    expect_heard(&h, "the column \"Image Path\" is the path; the column \"User ID\" is the user");
+    expect_heard(&h, "column \"Image Path\" as the path; column \"User ID\" as the user");
     expect_heard(&h, "1 row has no rating");
     expect_heard(&h, "1 by another Unicode form of the name, 1 in other case");
     expect_heard(&h, "the column \"image_id\" numbers the rows or names something");

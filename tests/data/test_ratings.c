@@ -186,11 +186,11 @@ static void reads_what_programs_save(void **state) {
         double a, b;
         const char *says;
     } cases[] = {
-        {"SourceFile,Rating\na.jpg,4\nc.jpg,\nb.jpg,2\n", 4, 2, "SourceFile\" is the path"},
+        {"SourceFile,Rating\na.jpg,4\nc.jpg,\nb.jpg,2\n", 4, 2, "SourceFile\" as the path"},
         {"SourceFile,Rating\na.jpg,4\nc.jpg,0\nb.jpg,2\n", 4, 2, "0 is unrated"},
         {"SourceFile,Rating\na.jpg,4\nb.jpg,-1\n", 4, 0, "-1 rejected"},
         {"SourceFile,FileName,Directory,XMP:Rating\na.jpg,a.jpg,.,4\nb.jpg,b.jpg,.,2\n", 4, 2,
-         "XMP:Rating\" is the score"},
+         "XMP:Rating\" as the score"},
         {"File Name,rating\na.jpg,4\nc.jpg,0\nb.jpg,-1\n", 4, 0, "-1 rejected"},
         {"path,rating\na.jpg,1\nb.jpg,-1\nc.jpg,0\n", 1, -1, "0 is a rating like any other"},
         {"path,score\na.jpg,4\nb.jpg,-1\nc.jpg,0\n", 4, -1, NULL}, /* keeps its numbers */
