@@ -116,7 +116,8 @@ static bool has_pool(const piaa_run *run, int pool) {
 static bool has_gaps(const piaa_run *run) {
     for (int part = 0; part < PIAA_PARTS; part++)
         for (size_t t = 1; t < run->target_count; t++)
-            if (run->known[part][t] != run->known[part][0]) return true;
+            if (isfinite(run->known[part][t]) && run->known[part][t] != run->known[part][0])
+                return true;
     return false;
 }
 
@@ -179,7 +180,8 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
             ok = ok && set(table, t, (size_t)c + 1, cell, error);
         }
         if (!ok || !gaps) continue;
-        snprintf(cell, sizeof cell, "%.0f, %.0f", run->known[PIAA_TRAIN][t], run->known[part][t]);
+        snprintf(cell, sizeof cell, "%.0f, %.0f", fmax(run->known[PIAA_TRAIN][t], 0),
+                 fmax(run->known[part][t], 0)); /* 0 for NaN */
         ok = set(table, t, (size_t)gaps, cell, error);
     }
     return ok;
