@@ -42,7 +42,7 @@ static const char *const score_kinds[] = {" score ", " rating ", " xmprating xmp
 static const char *const split_kinds[] = {" split ", NULL};
 /* also followed by id, no, nr, name, code, … */
 static const char *const user_kinds[] = {
-    " user userid ",
+    " user uid login account email ",
     " participant worker rater annotator subject observer respondent judge reviewer evaluator "
     "assessor voter ratedby scoredby annotatedby labeledby labelledby reviewedby ",
     " session ", NULL};

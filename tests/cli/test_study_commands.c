@@ -376,6 +376,65 @@ static void losses_are_told(void **state) {
     free(page);
 }
 
+/* A table of the sample's photos: its first photo's name, then whose rows they are, and the rest.
+ */
+static void put_table(const char *header, const char *const *rows) {
+    piaa_text text = {0};
+    DIR *open = opendir(SAMPLE "/photos");
+    assert_non_null(open);
+    assert_true(piaa_text_format(&text, NULL, "%s\n", header));
+    for (struct dirent *entry; *rows && (entry = readdir(open));)
+        if (piaa_path_ends(entry->d_name, ".jpg"))
+            assert_true(
+                piaa_text_format(&text, NULL, SAMPLE "/photos/%s,%s\n", entry->d_name, *rows++));
+    closedir(open);
+    assert_null(*rows); /* there were as many photos */
+    support_write(world, "table.csv", text.data, text.length);
+    free(text.data);
+}
+
+static void tables_say_what_they_lack(void **state) {
+    (void)state;
+    put_table("path,score", (const char *const[]){"1", "2", "3", "4", "5", NULL});
+    expect_refusal(PIAA("probe", "--data", "csv:table.csv", "--out", "none.run", ONE), 1,
+                   "table.csv has no column named split: add one");
+    expect_ok(PIAA("eval", "--data", "csv:table.csv", "--support", "1,2", "--test", "2", "--out",
+                   "one.run", ONE));
+    assert_non_null(strstr(err, "no column says who rated, so all ratings are taken for one"));
+    put_table("path,Rater No.,score",
+              (const char *const[]){"7,1", "7,2", "7,3", "7,4", "7,5", "8,1", "8,2", "8,3", "8,5", "8,4", NULL});
+    expect_ok(PIAA("eval", "--data", "csv:table.csv", "--support", "1,2", "--test", "2", "--out",
+                   "two.run", ONE));
+    assert_null(strstr(err, "no column says who rated"));
+    assert_non_null(strstr(err, "column \"Rater No.\" as the user"));
+}
+
+/* The blank costs "light" one image; the table and the JSON say so, and the page is made. */
+static void blanks_are_counted(void **state) {
+    (void)state;
+    put_table("path,split,light,score",
+              (const char *const[]){"train,1,1", "train,,2", "train,3,3", "train,2,5", "train,5,4",
+                                    "val,1,3", "val,4,1", "val,3,4", "test,N/A,2", "test,2,4",
+                                    "test,5,1", NULL});
+    expect_ok(PIAA("probe", "--data", "csv:table.csv", "--pool", "lt", "--layer", "3", "--out",
+                   "gaps.run", ONE));
+    assert_non_null(strstr(out, "Images"));
+    assert_non_null(strstr(out, "5, 3"));
+    assert_non_null(strstr(out, "4, 2"));
+    cJSON *root = read_json("gaps.run/probe.json");
+    assert_int_equal(number(root, "counts.train"), 5);
+    assert_int_equal(number(root, "counts.without_label"), 0);
+    const cJSON *light = cJSON_GetArrayItem(piaa_json_find(root, "attrs.light.per_layer"), 0),
+                *score = cJSON_GetArrayItem(piaa_json_find(root, "attrs.score.per_layer"), 0);
+    assert_int_equal(number(light, "train.n"), 4);
+    assert_int_equal(number(light, "test.n"), 2);
+    assert_int_equal(number(score, "train.n"), 5);
+    cJSON_Delete(root);
+    expect_ok(PIAA("report", "gaps.run", "--out", "gaps.html"));
+    expect_ok(PIAA("reduce", "--data", "csv:table.csv", "--out", "gaps.json", ONE));
+    assert_non_null(strstr(out, "     4  light"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probe_writes_the_published_keys),
@@ -385,6 +444,8 @@ int main(void) {
         cmocka_unit_test(options_are_checked_first),
         cmocka_unit_test(wrong_folders_are_named),
         cmocka_unit_test(losses_are_told),
+        cmocka_unit_test(tables_say_what_they_lack),
+        cmocka_unit_test(blanks_are_counted),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
