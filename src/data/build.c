@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/walk.h"
 #include "data/finder.h"
 
 #include <math.h>
@@ -153,6 +154,43 @@ static bool mark_repeated(piaa_build *build) {
     return true;
 }
 
+static bool is_any(const char *name) {
+    PIAA_UNUSED(name);
+    return true;
+}
+
+/* Looks for a table's images that are not there among all files below its folder: names are often
+   written without the folders that the photos are in.  Each file is one image's. */
+static bool find_below(piaa_build *build, piaa_finder *finder, size_t *counts) {
+    piaa_dataset *set = build->set;
+    piaa_paths files = {0};
+    size_t *file = piaa_alloc(set->image_count, sizeof *file, build->error), *claims = NULL;
+    piaa_found *found = piaa_alloc(set->image_count, sizeof *found, build->error);
+    bool ok = file && found && piaa_folder_walk(set->folder, is_any, &files, NULL, build->error) &&
+              (claims = piaa_alloc(files.count, sizeof *claims, build->error));
+    for (size_t i = 0; ok && i < files.count; i++)
+        ok = piaa_finder_add(finder, files.items[i], i, build->error);
+    for (size_t i = 0; ok && i < set->image_count; i++) {
+        const piaa_data_image *image = &set->images[i];
+        ok = piaa_finder_among(finder, set->folder, image->missing ? image->name : image->path,
+                               &file[i], &found[i], build->error);
+        if (ok && found[i] >= PIAA_FOUND_EXACTLY) claims[file[i]]++;
+    }
+    for (size_t i = 0; ok && i < set->image_count; i++) {
+        piaa_data_image *image = &set->images[i];
+        if (!image->missing || found[i] < PIAA_FOUND_EXACTLY || claims[file[i]] > 1) continue;
+        ok = piaa_build_text(build, &image->path, files.items[file[i]]);
+        image->missing = false;
+        set->loss.missing_images--;
+        counts[found[i]]++;
+    }
+    free(file);
+    free(found);
+    free(claims);
+    piaa_paths_free(&files);
+    return ok;
+}
+
 /* A file that is not there under its name may be under another spelling of it: names with accents
    change on their way through a Mac. */
 static bool find_files(piaa_build *build) {
@@ -174,6 +212,8 @@ static bool find_files(piaa_build *build) {
         if (!image->missing) ok = piaa_build_text(build, &image->path, path);
         free(path);
     }
+    if (ok && set->loss.missing_images && strcmp(set->kind, "csv") == 0)
+        ok = find_below(build, finder, counts);
     ok = ok && piaa_finder_describe(counts, &how, build->error);
     if (ok && how.length)
         piaa_notices_warn(build->hooks, "%.500s: images were found, %s", set->folder, how.data);

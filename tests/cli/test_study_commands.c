@@ -402,7 +402,8 @@ static void tables_say_what_they_lack(void **state) {
                    "one.run", ONE));
     assert_non_null(strstr(err, "no column says who rated, so all ratings are taken for one"));
     put_table("path,Rater No.,score",
-              (const char *const[]){"7,1", "7,2", "7,3", "7,4", "7,5", "8,1", "8,2", "8,3", "8,5", "8,4", NULL});
+              (const char *const[]){"7,1", "7,2", "7,3", "7,4", "7,5", "8,1", "8,2", "8,3", "8,5",
+                                    "8,4", NULL});
     expect_ok(PIAA("eval", "--data", "csv:table.csv", "--support", "1,2", "--test", "2", "--out",
                    "two.run", ONE));
     assert_null(strstr(err, "no column says who rated"));

@@ -350,6 +350,36 @@ static void tables_of_other_systems(void **state) {
     support_remove(folder);
 }
 
+/* Names without folders, and of another computer; one that fits two files, and two that fit one. */
+static void images_below_the_table(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder();
+    heard h;
+    put(folder, "deep/er/a.jpg", "");
+    put(folder, "deep/b.jpg", "");
+    put(folder, "one/c.jpg", "");
+    put(folder, "two/c.jpg", "");
+    put(folder, "one/d.jpg", "");
+    put(folder, "r.csv",
+        "path,score\na.jpg,1\nC:\\photos\\deep\\B.jpg,2\nc.jpg,3\n/gone/1/d.jpg,1\n"
+        "/gone/2/d.jpg,1\n");
+    char *file = support_join(folder, "r.csv"), *root = piaa_path_absolute(folder, NULL),
+         *a = support_join(root, "deep/er/a.jpg"), *b = support_join(root, "deep/b.jpg");
+    piaa_dataset *set = open_set("csv", file, &h);
+    expect_heard(&h, "images were found, 2 in another folder");
+    assert_string_equal(set->images[0].path, a);
+    assert_string_equal(set->images[1].path, b);
+    assert_int_equal(set->loss.missing_images, 3);
+    for (size_t i = 0; i < set->image_count; i++) assert_int_equal(set->images[i].missing, i > 1);
+    piaa_dataset_close(set);
+    hear_nothing_more(&h);
+    free(a);
+    free(b);
+    free(root);
+    free(file);
+    support_remove(folder);
+}
+
 static void people_and_names_in_tables(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder(), *file = support_join(folder, "r.csv"),
@@ -468,6 +498,7 @@ int main(void) {
         cmocka_unit_test(faults_in_lapis),
         cmocka_unit_test(faults_in_tables),
         cmocka_unit_test(tables_of_other_systems),
+        cmocka_unit_test(images_below_the_table),
         cmocka_unit_test(people_and_names_in_tables),
         cmocka_unit_test(aadb_lists_of_other_systems),
         cmocka_unit_test(wrong_places),
