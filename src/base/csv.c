@@ -426,8 +426,7 @@ const char *piaa_csv_where(const piaa_csv *csv) {
     return csv->where;
 }
 
-/* ------------------------------------------------------------------------------ what it was like
- */
+/* ----------------------------------------------------------------------------- what it was like */
 
 static const char *separator_name(char separator) {
     static const struct {

@@ -38,8 +38,7 @@ struct piaa_finder {
     index_of forms, folds, names; /* of the paths: whole, and folded last parts */
 };
 
-/* ------------------------------------------------------------------------------------------- keys
- */
+/* ----------------------------------------------------------------------------------------- keys */
 
 /* The caller frees it. */
 static char *key_of(const char *name, bool fold, piaa_error *error) {
@@ -108,8 +107,7 @@ void piaa_finder_free(piaa_finder *finder) {
     free(finder);
 }
 
-/* -------------------------------------------------------------------------------------- spellings
- */
+/* ------------------------------------------------------------------------------------ spellings */
 
 static int hex_digit(char c) {
     if (c >= '0' && c <= '9') return c - '0';
@@ -159,8 +157,7 @@ static bool is_foreign(const char *written) {
     return has_drive(written) || strncmp(written, "\\\\", 2) == 0;
 }
 
-/* ------------------------------------------------------------------------------------- on the disk
- */
+/* ---------------------------------------------------------------------------------- on the disk */
 
 static bool list_folder(listing *out, const char *folder, piaa_error *error) {
     DIR *open = opendir(folder);
@@ -274,8 +271,7 @@ bool piaa_finder_on_disk(piaa_finder *finder, const char *folder, const char *wr
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------- among
- */
+/* ---------------------------------------------------------------------------------------- among */
 
 bool piaa_finder_add(piaa_finder *finder, const char *path, size_t photo, piaa_error *error) {
     size_t at = finder->forms.count;

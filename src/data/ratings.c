@@ -38,8 +38,7 @@ typedef struct reading {
     size_t matched;                 /* the first that was not exactly the photo's: entry + 1 */
 } reading;
 
-/* ------------------------------------------------------------------------------------------- whose
- */
+/* ---------------------------------------------------------------------------------------- whose */
 
 static bool list_people(const piaa_names *users, piaa_text *out, piaa_error *error) {
     enum { SHOWN = 4 };
@@ -79,8 +78,7 @@ static bool check_people(const piaa_sheet *sheet, const char *user, piaa_error *
     return false;
 }
 
-/* -------------------------------------------------------------------------------------------- rows
- */
+/* ----------------------------------------------------------------------------------------- rows */
 
 static void note_bad(reading *in, const piaa_error *fault) {
     if (in->bad++ == 0) in->first = *fault;
@@ -257,8 +255,7 @@ piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_
     return piaa_ratings_read_of(path, NULL, hooks, error);
 }
 
-/* ------------------------------------------------------------------------------------------- match
- */
+/* ---------------------------------------------------------------------------------------- match */
 
 /* What became of the names. */
 typedef struct matching {
@@ -339,7 +336,7 @@ bool piaa_ratings_match(piaa_ratings *ratings, const char *const *paths, const c
 
 void piaa_ratings_free(piaa_ratings *ratings) {
     if (!ratings) return;
-    for (size_t i = 0; i < ratings->count; i++) {
+    for (size_t i = 0; ratings->items && ratings->written && i < ratings->count; i++) {
         free((char *)ratings->items[i].path);
         free(ratings->written[i]);
     }

@@ -22,20 +22,19 @@
 #include <string.h>
 #include <strings.h>
 
-enum { NAME_SIZE = 64, PAIRS_OF_NUMBERS = 10, PEOPLE_SHOWN = 3 };
+enum { NAME_SIZE = 64, PAIRS_OF_NUMBERS = 10 };
 
 static const double score_limit =
     1e9; /* beyond it a score is a slip, and its square would strain the regression */
 
-/* -------------------------------------------------------------------------------- names of columns
- */
+/* ----------------------------------------------------------------------------- names of columns */
 
 /* Kinds one after the other, each with its names between blanks. */
 static const char *const path_kinds[] = {
     " path ", " sourcefile ", " filepath fullpath imagepath photopath pathname ",
-    " image photo file filename imagefile imagefilename imagename photofile photofilename "
-    "photoname "
-    "img imgname picture picturename imagepair fileurl imageurl url uri ",
+    (" image photo file filename imagefile imagefilename imagename photofile photofilename "
+     "photoname "
+     "img imgname picture picturename imagepair fileurl imageurl url uri "),
     NULL};
 static const char *const score_kinds[] = {" score ", " rating ", " xmprating xmpxmprating ",
                                           " exifrating ifd0rating ", NULL};
@@ -43,8 +42,8 @@ static const char *const split_kinds[] = {" split ", NULL};
 /* also followed by id, no, nr, name, code, … */
 static const char *const user_kinds[] = {
     " user uid login account email ",
-    " participant worker rater annotator subject observer respondent judge reviewer evaluator "
-    "assessor voter ratedby scoredby annotatedby labeledby labelledby reviewedby ",
+    (" participant worker rater annotator subject observer respondent judge reviewer evaluator "
+     "assessor voter ratedby scoredby annotatedby labeledby labelledby reviewedby "),
     " session ", NULL};
 static const char *const user_endings[] = {"id",   "uid",  "no",   "nr",
                                            "code", "name", "hash", "number"};
@@ -197,8 +196,7 @@ static bool find_columns(piaa_sheet *sheet, const char *user_column, piaa_error 
     return true;
 }
 
-/* -------------------------------------------------------------------------- looking through the
- * rows */
+/* ------------------------------------------------------------------------- looking through rows */
 
 /* Goes through all rows; faulty ones are passed over.  0 at the end, -1 where memory is out. */
 static int next_sound_row(piaa_csv *csv, piaa_error *error) {
@@ -365,8 +363,7 @@ void piaa_sheet_close(piaa_sheet *sheet) {
     *sheet = (piaa_sheet){0};
 }
 
-/* ---------------------------------------------------------------------------------------- the rows
- */
+/* ------------------------------------------------------------------------------------- the rows */
 
 static piaa_sheet_got fault(const piaa_sheet *sheet, piaa_error *error, const char *what) {
     piaa_error_set(error, PIAA_FORMAT, "%s, line %lld: %s", piaa_csv_where(sheet->csv),
@@ -424,8 +421,7 @@ piaa_sheet_got piaa_sheet_next(piaa_sheet *sheet, const char *user, piaa_sheet_r
     }
 }
 
-/* ------------------------------------------------------------------------------------------
- * telling */
+/* -------------------------------------------------------------------------------------- telling */
 
 static bool add_part(piaa_text *line, const char *part, const char *more, piaa_error *error) {
     return piaa_text_format(line, error, "%s%s%s", line->length ? "; " : "", part, more);
