@@ -289,6 +289,8 @@ typedef struct piaa_embed_summary {
     int64_t photos;    /* asked for */
     int64_t computed;  /* went through the model */
     int64_t damaged;   /* of these, such as were read though part of them is lost */
+    int64_t previews;  /* of these, raw files of which the camera's own picture was read, */
+    int64_t developed; /* and those that had none: developed at half size */
     int64_t unchanged; /* were complete */
     int64_t copies;    /* have the content of another photo */
     int64_t failed;    /* could not be read, now or in an earlier run */

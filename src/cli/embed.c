@@ -11,10 +11,12 @@ static void sum_up(piaa_call *call, const piaa_embed_summary *s) {
         const char *what;
     } parts[] = {{s->computed, "read"},
                  {s->damaged, "of them damaged"},
+                 {s->previews, "of them as the raw file's preview"},
+                 {s->developed, "of them developed from the raw file"},
                  {s->unchanged, "unchanged"},
                  {s->copies, "with the content of another"},
                  {s->failed, "unreadable"}};
-    char line[256];
+    char line[512];
     size_t used = (size_t)snprintf(line, sizeof line, "%lld photo%s", (long long)s->photos,
                                    s->photos == 1 ? "" : "s"),
            shown = 0;

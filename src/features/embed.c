@@ -32,7 +32,7 @@ typedef struct prepared {
     piaa_photo file; /* as it was when it was read */
     char hash[65];   /* "": it could not be read */
     bool in_store;   /* its content seems to need nothing more, so that it was not decoded */
-    char damage[PIAA_DAMAGE]; /* of a photo that is read nevertheless */
+    piaa_marks marks;
     piaa_error error;
     bool ready;
 } prepared;
@@ -81,7 +81,7 @@ static prepared prepare_photo(const piaa_extractor *extractor, const char *path,
         hash_bytes(&file, result.hash);
         result.in_store = is_in_store(contents, result.hash);
         if (!result.in_store)
-            result.input = piaa_extractor_prepare(extractor, &file, result.damage, &result.error);
+            result.input = piaa_extractor_prepare(extractor, &file, &result.marks, &result.error);
     }
     piaa_photo_file_free(&file);
     return result;
@@ -181,14 +181,21 @@ static int is_copy(run *r, const piaa_photo *photo, piaa_error *error) {
     return 1;
 }
 
-/* Part of the photo is lost, but it is read: that is said and kept. */
-static void mark_damage(run *r, prepared *ready) {
+/* Part of the photo is lost, or it was made of a raw one: that is counted and kept. */
+static void mark_photo(run *r, prepared *ready) {
+    static const char *const made[] = {[PIAA_RAW_PREVIEW] = "the camera's preview in the raw file",
+                                       [PIAA_RAW_DEVELOPED] =
+                                           "developed from the raw file at half size"};
+    const piaa_marks *marks = &ready->marks;
+    r->summary->previews += marks->raw == PIAA_RAW_PREVIEW;
+    r->summary->developed += marks->raw == PIAA_RAW_DEVELOPED;
+    ready->file.note = made[marks->raw];
+    if (!marks->damage[0]) return;
     char line[1200];
-    if (!ready->damage[0]) return;
-    ready->file.damage = ready->damage;
+    ready->file.damage = marks->damage;
     r->summary->damaged++;
     snprintf(line, sizeof line, "%.900s: %s; it is read all the same", ready->file.path,
-             ready->damage);
+             marks->damage);
     piaa_hooks_warn(r->hooks, line);
 }
 
@@ -217,7 +224,7 @@ static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subs
         return keep_failure(r, ready->file, &why, error);
     }
     r->summary->computed++;
-    mark_damage(r, ready);
+    mark_photo(r, ready);
     return put_vectors(r, &ready->file, j->missing, values, error);
 }
 

@@ -138,11 +138,14 @@ bool piaa_extractor_check(const piaa_extractor *extractor, piaa_error *error) {
 }
 
 piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
-                                         const piaa_photo_file *file, char damage[PIAA_DAMAGE],
+                                         const piaa_photo_file *file, piaa_marks *marks,
                                          piaa_error *error) {
     piaa_image image = {0};
     if (!piaa_image_decode(file, extractor->request.exif, &image, error)) return NULL;
-    if (damage) memcpy(damage, image.damage, sizeof image.damage);
+    if (marks) {
+        memcpy(marks->damage, image.damage, sizeof image.damage);
+        marks->raw = image.raw;
+    }
     piaa_model_input *input = prepare_image(extractor, &image, error);
     if (!input) piaa_error_prefix(error, "%s", file->path);
     piaa_image_free(&image);

@@ -18,11 +18,17 @@ piaa_extractor_identity(const piaa_extractor *extractor); /* for a store of thes
 const piaa_request *
 piaa_extractor_request(const piaa_extractor *extractor); /* with every default filled in */
 
+/* What is worth keeping of how a photo was read. */
+typedef struct piaa_marks {
+    char damage[PIAA_DAMAGE]; /* what is lost of a photo that is read nevertheless; empty */
+    piaa_raw raw;
+} piaa_marks;
+
 /* The two halves of that, for reading ahead: decode and prepare (any thread), then run (one thread,
- * any subset of the extractor's slots; the weights are read anew when the subset changes). `damage`
- * (may be NULL) is empty, or says what is lost of a photo that is read nevertheless. */
+ * any subset of the extractor's slots; the weights are read anew when the subset changes).
+ * `marks` may be NULL. */
 piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
-                                         const piaa_photo_file *file, char damage[PIAA_DAMAGE],
+                                         const piaa_photo_file *file, piaa_marks *marks,
                                          piaa_error *error) PIAA_MUST_USE;
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input,
                         const piaa_slots *subset, float *out, piaa_error *error) PIAA_MUST_USE;

@@ -115,6 +115,7 @@ static told run(void) {
     bool ok = store && write_all(store, &t);
     piaa_store_close(store);
     if (!ok) return t;
+    assert_int_equal(t.error.code, PIAA_OK); /* nothing that failed was called done */
     store = piaa_store_open_read(work, &hooks, &t.error);
     t.read = store != NULL;
     piaa_store_close(store);
