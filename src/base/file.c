@@ -127,6 +127,14 @@ char *piaa_file_read(const char *path, size_t limit, size_t *size, piaa_error *e
     return text.data;
 }
 
+bool piaa_file_is_whole(const void *bytes, size_t size, const char *where, piaa_error *error) {
+    static const char pointer[] = "version https://git-lfs";
+    if (size < sizeof pointer - 1 || memcmp(bytes, pointer, sizeof pointer - 1) != 0) return true;
+    return piaa_error_set(
+        error, PIAA_FORMAT,
+        "%s is a Git LFS pointer, not the file itself: run git lfs pull in its folder", where);
+}
+
 /* Returns 0 or an errno. */
 static int write_all(int fd, const unsigned char *data, size_t size) {
     while (size > 0) {

@@ -24,6 +24,11 @@ void piaa_map_scattered(const void *data, size_t size, bool scattered);
    bytes.  "-" is standard input. */
 char *piaa_file_read(const char *path, size_t limit, size_t *size, piaa_error *error) PIAA_MUST_USE;
 
+/* Whether these first bytes are a file's own, and not what stands in its place in a folder that was
+   cloned without Git LFS; the error says what to do. */
+bool piaa_file_is_whole(const void *bytes, size_t size, const char *where,
+                        piaa_error *error) PIAA_MUST_USE;
+
 /* Writes to a temporary neighbour, flushes it to the disk and renames it over `path`: readers see
    the old or the new file whole. */
 bool piaa_file_write(const char *path, const void *data, size_t size,

@@ -29,6 +29,7 @@ static cJSON *broken(const char *text, size_t size, const char *at, const char *
 }
 
 cJSON *piaa_json_parse(const char *text, size_t size, const char *where, piaa_error *error) {
+    if (!piaa_file_is_whole(text, size, where, error)) return NULL;
     const char *nul = size ? memchr(text, '\0', size) : NULL;
     if (nul)
         return broken(text, size, nul, where, "a zero byte where JSON text is expected", error);

@@ -54,10 +54,18 @@ static bool read_sides(const cJSON *json, const char *key, int64_t *height, int6
            piaa_json_int(object, "width", width);
 }
 
+static bool size_unknown(const char *where, const char *key, piaa_error *error) {
+    return piaa_error_set(error, PIAA_UNSUPPORTED,
+                          "%s: the image processor's \"%s\" should be a whole number of pixels, "
+                          "height and width, or a shortest_edge",
+                          where, key);
+}
+
 bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
                              piaa_error *error) {
     int64_t height = out->height, width = out->width, shortest = out->shortest,
             resample = out->filter == PIAA_BILINEAR ? 2 : 3;
+    int64_t resize_height = height, resize_width = width;
     bool yes = true;
     if (json) {
         if (!piaa_planes_read_three(json, "image_mean", out->mean, where, error) ||
@@ -75,15 +83,22 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
             return piaa_error_set(
                 error, PIAA_UNSUPPORTED,
                 "%s: the image processor cuts photos up (do_pan_and_scan): not supported", where);
+        const cJSON *size = piaa_json_find(json, "size"),
+                    *window = piaa_json_find(json, "crop_size");
         /* A single number is the shorter side where the middle is cut out afterwards. */
-        if (out->crop && piaa_json_int(json, "size", &shortest)) {
+        if ((out->crop && piaa_json_int(json, "size", &shortest)) ||
+            piaa_json_int(json, "size.shortest_edge", &shortest)) {
             height = width = shortest;
         } else if (read_sides(json, "size", &height, &width)) {
             shortest = 0;
-        } else if (piaa_json_int(json, "size.shortest_edge", &shortest)) {
-            height = width = shortest;
+        } else if (size && !cJSON_IsNull(size)) {
+            return size_unknown(where, "size", error);
         }
-        if (out->crop) read_sides(json, "crop_size", &height, &width);
+        resize_height = height;
+        resize_width = width;
+        if (out->crop && !read_sides(json, "crop_size", &height, &width) && window &&
+            !cJSON_IsNull(window))
+            return size_unknown(where, "crop_size", error);
         if (shortest && !out->crop)
             return piaa_error_set(error, PIAA_UNSUPPORTED,
                                   "%s: the image processor gives photos of any shape "
@@ -98,7 +113,8 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
                               "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", where,
                               (long long)resample);
     if (height < 1 || width < 1 || shortest < 0 || height > LARGEST || width > LARGEST ||
-        shortest > LARGEST)
+        shortest > LARGEST || resize_height < 1 || resize_width < 1 || resize_height > LARGEST ||
+        resize_width > LARGEST)
         return piaa_error_set(
             error, PIAA_FORMAT,
             "%s: the image processor's size is %lld x %lld pixels, expected 1 to %d a side", where,
@@ -108,6 +124,8 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
     out->height = (int)height;
     out->width = (int)width;
     out->shortest = (int)shortest;
+    out->resize_height = (int)resize_height;
+    out->resize_width = (int)resize_width;
     return true;
 }
 
@@ -125,6 +143,13 @@ static int begin_of(int size, int wanted) {
     return size >= wanted ? (int)((size - wanted) / 2.0) : -((wanted - size) / 2);
 }
 
+/* The photo's pixel that is at (y, x) of the window; -1 where there is none. */
+static int64_t pixel_at(window w, int height, int width, int y, int x) {
+    const int from_y = y + w.top, from_x = x + w.left;
+    const bool inside = from_y >= 0 && from_y < height && from_x >= 0 && from_x < width;
+    return inside ? (int64_t)from_y * width + from_x : -1;
+}
+
 static void normalise_bytes(const piaa_image *image, window w, const piaa_planes_config *config,
                             float *out) {
     float scale = (float)(1.0 / config->rescale_factor), table[CHANNELS][LEVELS];
@@ -135,56 +160,58 @@ static void normalise_bytes(const piaa_image *image, window w, const piaa_planes
     for (int c = 0; c < CHANNELS; c++)
         for (int y = 0; y < config->height; y++)
             for (int x = 0; x < config->width; x++) {
-                int from_y = y + w.top, from_x = x + w.left;
-                bool inside =
-                    from_y >= 0 && from_y < image->height && from_x >= 0 && from_x < image->width;
-                uint8_t v =
-                    inside ? image->rgb[((size_t)from_y * (size_t)image->width + (size_t)from_x) *
-                                            CHANNELS +
-                                        (size_t)c]
-                           : 0;
-                *out++ = table[c][v];
+                const int64_t at = pixel_at(w, image->height, image->width, y, x);
+                *out++ = table[c][at < 0 ? 0 : image->rgb[at * CHANNELS + c]];
             }
 }
 
 static bool make_from_bytes(const piaa_image *image, const piaa_planes_config *config, int height,
-                            int width, float *out, piaa_error *error) {
+                            int width, window w, float *out, piaa_error *error) {
     piaa_image resized = {0};
     bool same = height == image->height && width == image->width;
     if (!same && !piaa_image_resize(image, width, height, config->filter, &resized, error))
         return false;
-    window w = {begin_of(height, config->height), begin_of(width, config->width)};
     normalise_bytes(same ? image : &resized, w, config, out);
     piaa_image_free(&resized);
     return true;
 }
 
-static bool make_from_floats(const piaa_image *image, const piaa_planes_config *config, float *out,
-                             piaa_error *error) {
-    float *pixels =
-        piaa_image_resize_float(image, config->width, config->height, config->filter, error);
+static bool make_from_floats(const piaa_image *image, const piaa_planes_config *config, int height,
+                             int width, window w, float *out, piaa_error *error) {
+    float *pixels = piaa_image_resize_float(image, width, height, config->filter, error);
     if (!pixels) return false;
-    const size_t plane = (size_t)config->height * (size_t)config->width;
     const float factor = (float)config->rescale_factor;
-    for (size_t c = 0; c < CHANNELS; c++)
-        for (size_t i = 0; i < plane; i++)
-            out[c * plane + i] =
-                (pixels[i * CHANNELS + c] * factor - config->mean[c]) / config->std[c];
+    for (int c = 0; c < CHANNELS; c++)
+        for (int y = 0; y < config->height; y++)
+            for (int x = 0; x < config->width; x++) {
+                const int64_t at = pixel_at(w, height, width, y, x);
+                const float v = at < 0 ? 0 : pixels[at * CHANNELS + c];
+                *out++ = (v * factor - config->mean[c]) / config->std[c];
+            }
     free(pixels);
     return true;
 }
 
+/* The size to which the photo is brought, before the middle is cut out. */
+static void resized_size(const piaa_image *image, const piaa_planes_config *config, int64_t *height,
+                         int64_t *width) {
+    *height = image->height;
+    *width = image->width;
+    if (!config->resize) return;
+    *height = config->resize_height ? config->resize_height : config->height;
+    *width = config->resize_width ? config->resize_width : config->width;
+    if (!config->shortest) return;
+    const int64_t shorter = image->height < image->width ? image->height : image->width,
+                  longer = image->height + image->width - shorter;
+    const int64_t grown = (int64_t)((double)(config->shortest * longer) / (double)shorter);
+    *height = image->height <= image->width ? config->shortest : grown;
+    *width = image->height <= image->width ? grown : config->shortest;
+}
+
 float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *config,
                         piaa_error *error) {
-    int64_t height = config->resize ? config->height : image->height,
-            width = config->resize ? config->width : image->width;
-    if (config->resize && config->shortest) {
-        int64_t shorter = image->height < image->width ? image->height : image->width,
-                longer = image->height + image->width - shorter;
-        int64_t grown = (int64_t)((double)(config->shortest * longer) / (double)shorter);
-        height = image->height <= image->width ? config->shortest : grown;
-        width = image->height <= image->width ? grown : config->shortest;
-    }
+    int64_t height, width;
+    resized_size(image, config, &height, &width);
     if (height > LARGEST_AREA / width) {
         piaa_error_set(
             error, PIAA_UNSUPPORTED,
@@ -192,21 +219,20 @@ float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *confi
             image->width, image->height);
         return NULL;
     }
-    if ((height != config->height || width != config->width) &&
-        (!config->crop || config->floating)) {
+    if ((height != config->height || width != config->width) && !config->crop) {
         piaa_error_set(error, PIAA_UNSUPPORTED,
                        "the model reads photos of %d x %d pixels only, and its image processor "
-                       "does not resize: "
-                       "this one is %d x %d",
+                       "does not resize: this one is %d x %d",
                        config->width, config->height, image->width, image->height);
         return NULL;
     }
     float *out = piaa_alloc_array((size_t)config->height * (size_t)config->width,
                                   CHANNELS * sizeof *out, error);
-    bool ok = out && (config->floating
-                          ? make_from_floats(image, config, out, error)
-                          : make_from_bytes(image, config, (int)height, (int)width, out, error));
-    if (ok) return out;
+    if (!out) return NULL;
+    const window w = {begin_of((int)height, config->height), begin_of((int)width, config->width)};
+    if ((config->floating ? make_from_floats : make_from_bytes)(image, config, (int)height,
+                                                                (int)width, w, out, error))
+        return out;
     free(out);
     return NULL;
 }

@@ -9,9 +9,9 @@
 
 typedef struct piaa_planes_config {
     int height, width; /* of the result */
-    int shortest; /* the shorter side is brought to this length, then the middle cut out; 0: both
-                     sides are, without cutting */
-    bool resize, crop; /* false: the photo is left as it is in that step */
+    int shortest;      /* the shorter side is brought to this length; 0: both sides are to these: */
+    int resize_height, resize_width; /* 0: those of the result */
+    bool resize, crop;               /* false: the photo is left as it is in that step */
     bool floating; /* resized in float32 (DINOv3's processor), else in bytes, rounded and clamped,
                       before all else */
     piaa_filter filter;

@@ -164,6 +164,25 @@ static bool read_vision_config(qwen_config *c, const piaa_checkpoint *checkpoint
            expect_text(&vision, "hidden_act", "gelu_pytorch_tanh", error);
 }
 
+/* min_pixels and max_pixels, where they are given, count before "size"; without a size the image
+   processor's own limits hold. */
+static bool read_limits(piaa_qwen_pixels_config *p, const cJSON *json, const char *folder,
+                        piaa_error *error) {
+    const cJSON *size = piaa_json_find(json, "size");
+    p->min_pixels = 56 * 56;
+    p->max_pixels = 28 * 28 * 1280;
+    if (size && !cJSON_IsNull(size) &&
+        (!piaa_json_int(json, "size.shortest_edge", &p->min_pixels) ||
+         !piaa_json_int(json, "size.longest_edge", &p->max_pixels)))
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: the image processor's \"size\" should hold shortest_edge and "
+                              "longest_edge, whole numbers of pixels",
+                              folder);
+    piaa_json_int(json, "min_pixels", &p->min_pixels);
+    piaa_json_int(json, "max_pixels", &p->max_pixels);
+    return true;
+}
+
 static bool read_image_config(qwen_config *c, const cJSON *json, const char *folder,
                               piaa_error *error) {
     piaa_qwen_pixels_config *p = &c->pixels;
@@ -172,14 +191,22 @@ static bool read_image_config(qwen_config *c, const cJSON *json, const char *fol
     p->filter = PIAA_BICUBIC;
     p->rescale_factor = 1.0 / 255.0;
     for (int i = 0; i < 3; i++) p->mean[i] = p->std[i] = 0.5f;
+    if (!json) return true;
+    /* As the image processor has it where its file says nothing. */
+    memcpy(p->mean, (const float[]){0.48145466f, 0.4578275f, 0.40821073f}, sizeof p->mean);
+    memcpy(p->std, (const float[]){0.26862954f, 0.26130258f, 0.27577711f}, sizeof p->std);
     if (!piaa_planes_read_three(json, "image_mean", p->mean, folder, error) ||
         !piaa_planes_read_three(json, "image_std", p->std, folder, error))
         return false;
-    if (!json) return true;
-    if (!piaa_json_int(json, "size.shortest_edge", &p->min_pixels))
-        piaa_json_int(json, "min_pixels", &p->min_pixels);
-    if (!piaa_json_int(json, "size.longest_edge", &p->max_pixels))
-        piaa_json_int(json, "max_pixels", &p->max_pixels);
+    if (!read_limits(p, json, folder, error)) return false;
+    static const char *const steps[] = {"do_resize", "do_rescale", "do_normalize"};
+    for (size_t i = 0; i < PIAA_COUNT(steps); i++) {
+        bool done = true;
+        if (piaa_json_bool(json, steps[i], &done) && !done)
+            return piaa_error_set(error, PIAA_UNSUPPORTED,
+                                  "%s: the image processor's %s is false, which is not supported",
+                                  folder, steps[i]);
+    }
     int64_t value = 3;
     piaa_json_int(json, "resample", &value);
     if (value != 2 && value != 3)

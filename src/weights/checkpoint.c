@@ -1,256 +1,19 @@
-/* A model folder as users download it from Hugging Face: config.json, the image processor's
- * settings, and safetensors in one file or in shards. Opening it checks that everything listed is
- * there; data stay in the mapped files. A pair of GGUF files is read elsewhere (gguf_model.c) into
- * the same structure. */
+/* A checkpoint: opened by the reader of its form (folder.c, gguf_model.c), and looked up in. */
 #include "weights/checkpoint_parts.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "weights/sha.h"
 
-#include <dirent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONFIG_LIMIT = 16 << 20, INDEX_LIMIT = 100 << 20 };
-
 typedef piaa_checkpoint_entry entry;
-
-/* ------------------------------------------------------------------------------------- one name */
-
-/* Versions of transformers nest the same modules differently. The first prefix that fits is
-   replaced. */
-static const struct {
-    const char *from, *to;
-} spellings[] = {
-    {"language_model.model.", "model.language_model."},
-    {"language_model.lm_head.", "lm_head."},
-    {"visual.", "model.visual."},
-    {"vision_tower.vision_model.", "model.vision_tower."},
-    {"vision_tower.", "model.vision_tower."},
-    {"model.vision_tower.vision_model.", "model.vision_tower."},
-    {"multi_modal_projector.", "model.multi_modal_projector."},
-};
-
-static bool make_canonical(entry *e, piaa_error *error) {
-    for (size_t i = 0; i < PIAA_COUNT(spellings); i++) {
-        size_t n = strlen(spellings[i].from);
-        if (strncmp(e->spelling, spellings[i].from, n) != 0) continue;
-        e->tensor.name = e->canonical =
-            piaa_format(error, "%s%s", spellings[i].to, e->spelling + n);
-        return e->canonical != NULL;
-    }
-    return true;
-}
-
-/* ----------------------------------------------------------------------------------- the folder */
-
-static bool holds_ending(const char *folder, const char *end) {
-    DIR *stream = opendir(folder);
-    bool found = false;
-    for (struct dirent *item; stream && !found && (item = readdir(stream));)
-        found = piaa_path_ends(item->d_name, end);
-    if (stream) closedir(stream);
-    return found;
-}
-
-/* Says what a folder without a needed file is, and what is expected instead. */
-static bool explain(const char *folder, const char *missing, piaa_error *error) {
-    static const char expected[] = "give a Hugging Face model folder with config.json, "
-                                   "preprocessor_config.json and model.safetensors, or "
-                                   "a GGUF file with its mmproj beside it";
-    if (!piaa_file_exists(folder))
-        return piaa_error_set(error, PIAA_IO, "%s does not exist: %s", folder, expected);
-    if (!piaa_file_is_folder(folder))
-        return piaa_error_set(error, PIAA_FORMAT, "%s is a file, not a model folder: %s", folder,
-                              expected);
-    if (strcmp(missing, "config.json") != 0 &&
-        (holds_ending(folder, ".bin") || holds_ending(folder, ".pt") ||
-         holds_ending(folder, ".pth")))
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s holds its weights as PyTorch pickles (.bin) only: fetch the "
-                              "safetensors version or convert it",
-                              folder);
-    return piaa_error_set(error, PIAA_FORMAT, "%s is not a model folder, it has no %s: %s", folder,
-                          missing, expected);
-}
-
-static bool read_config(piaa_checkpoint *c, piaa_error *error) {
-    char *path = piaa_path_join(c->folder, "config.json", error);
-    bool ok = path && (piaa_file_exists(path) || explain(c->folder, "config.json", error));
-    c->where = path;
-    if (ok) c->config_text = piaa_file_read(path, CONFIG_LIMIT, &c->config_size, error);
-    if (c->config_text) c->config = piaa_json_parse(c->config_text, c->config_size, path, error);
-    ok = c->config != NULL;
-    return ok && (cJSON_IsObject(c->config) ||
-                  piaa_error_set(error, PIAA_FORMAT, "%s does not hold a JSON object", path));
-}
-
-/* Newer folders keep the image processor's settings inside processor_config.json, older ones in a
-   file of their own; some have both. */
-static bool read_image_config(piaa_checkpoint *c, piaa_error *error) {
-    static const char *const names[] = {"preprocessor_config.json", "processor_config.json"};
-    for (size_t i = 0; i < PIAA_COUNT(names) && !c->image_config; i++) {
-        char *path = piaa_path_join(c->folder, names[i], error);
-        if (!path) return false;
-        if (piaa_file_exists(path)) {
-            cJSON_Delete(c->processor);
-            c->processor = piaa_json_read(path, CONFIG_LIMIT, error);
-            const cJSON *object = i == 0 || !c->processor
-                                      ? c->processor
-                                      : piaa_json_find(c->processor, "image_processor");
-            bool wrong = c->processor &&
-                         (i == 0 ? !cJSON_IsObject(object) : object && !cJSON_IsObject(object));
-            if (wrong)
-                piaa_error_set(error, PIAA_FORMAT,
-                               "%s does not hold the image processor's settings as a JSON object",
-                               path);
-            if (!c->processor || wrong) {
-                free(path);
-                return false;
-            }
-            c->image_config = object;
-        }
-        free(path);
-    }
-    return true;
-}
-
-/* ------------------------------------------------------------------------------------ the files */
-
-static int compare_strings(const void *a, const void *b) {
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Opens the files in c->file_names. */
-static bool open_files(piaa_checkpoint *c, piaa_error *error) {
-    c->files = piaa_alloc(c->file_count, sizeof(piaa_safetensors *), error);
-    if (!c->files) return false;
-    for (size_t i = 0; i < c->file_count; i++) {
-        char *path = piaa_path_join(c->folder, c->file_names[i], error);
-        if (path && !piaa_file_exists(path))
-            piaa_error_set(
-                error, PIAA_IO,
-                "%s is missing, though model.safetensors.index.json lists it: fetch it again",
-                path);
-        else if (path)
-            c->files[i] = piaa_safetensors_open(path, error);
-        free(path);
-        if (!c->files[i]) return false;
-    }
-    return true;
-}
-
-/* The distinct file names in the index, sorted. A name that leaves the folder is refused: it could
-   point anywhere. */
-static bool list_shards(piaa_checkpoint *c, const cJSON *map, const char *where,
-                        piaa_error *error) {
-    size_t count = 0;
-    const cJSON *item;
-    cJSON_ArrayForEach(item, map) {
-        const char *file = cJSON_IsString(item) ? item->valuestring : "";
-        if (!file[0] || strchr(file, '/') || file[0] == '.')
-            return piaa_error_set(error, PIAA_FORMAT,
-                                  "%s: tensor %.200s is not given a file name in the same folder",
-                                  where, item->string);
-        count++;
-    }
-    if (!count)
-        return piaa_error_set(error, PIAA_FORMAT, "%s has no \"weight_map\" with tensors", where);
-    char **names = piaa_alloc(count, sizeof *names, error);
-    c->file_names = piaa_alloc(count, sizeof *names, error);
-    if (!names || !c->file_names) {
-        free(names);
-        return false;
-    }
-    size_t i = 0;
-    cJSON_ArrayForEach(item, map) names[i++] = item->valuestring;
-    qsort(names, count, sizeof *names, compare_strings);
-    bool ok = true;
-    for (i = 0; i < count && ok; i++) {
-        if (i > 0 && strcmp(names[i - 1], names[i]) == 0) continue;
-        c->file_names[c->file_count] = piaa_strdup(names[i], error);
-        ok = c->file_names[c->file_count] != NULL;
-        c->file_count += ok;
-    }
-    free(names);
-    return ok;
-}
-
-/* What the index promises has to be in the shard it names. (A shard may hold more.) */
-static bool check_listed(const piaa_checkpoint *c, const cJSON *map, piaa_error *error) {
-    const cJSON *item;
-    cJSON_ArrayForEach(item, map) {
-        char *const *name = bsearch(&item->valuestring, c->file_names, c->file_count,
-                                    sizeof *c->file_names, compare_strings);
-        if (!piaa_safetensors_find(c->files[name - c->file_names], item->string))
-            return piaa_error_set(error, PIAA_FORMAT,
-                                  "%s holds no tensor %.200s, though model.safetensors.index.json "
-                                  "lists it there: fetch it again",
-                                  piaa_safetensors_where(c->files[name - c->file_names]),
-                                  item->string);
-    }
-    return true;
-}
-
-static bool open_shards(piaa_checkpoint *c, const char *path, piaa_error *error) {
-    cJSON *root = piaa_json_read(path, INDEX_LIMIT, error);
-    if (!root) return false;
-    const cJSON *map = piaa_json_find(root, "weight_map");
-    bool ok = cJSON_IsObject(map) ||
-              piaa_error_set(error, PIAA_FORMAT, "%s has no \"weight_map\" with tensors", path);
-    ok = ok && list_shards(c, map, path, error) && open_files(c, error) &&
-         check_listed(c, map, error);
-    cJSON_Delete(root);
-    return ok;
-}
-
-static bool open_single(piaa_checkpoint *c, piaa_error *error) {
-    c->file_names = piaa_alloc(1, sizeof *c->file_names, error);
-    if (!c->file_names) return false;
-    c->file_names[0] = piaa_strdup("model.safetensors", error);
-    if (!c->file_names[0]) return false;
-    c->file_count = 1;
-    return open_files(c, error);
-}
-
-static bool open_weights(piaa_checkpoint *c, piaa_error *error) {
-    char *single = piaa_path_join(c->folder, "model.safetensors", error);
-    char *index = single ? piaa_path_join(c->folder, "model.safetensors.index.json", error) : NULL;
-    bool ok = false;
-    if (index && piaa_file_exists(single))
-        ok = open_single(c, error);
-    else if (index && piaa_file_exists(index))
-        ok = open_shards(c, index, error);
-    else if (index)
-        ok = explain(c->folder, "model.safetensors", error);
-    free(single);
-    free(index);
-    return ok;
-}
-
-/* ---------------------------------------------------------------------------------- the tensors */
 
 static int compare_entries(const void *a, const void *b) {
     return strcmp(((const entry *)a)->tensor.name, ((const entry *)b)->tensor.name);
-}
-
-static bool gather_tensors(piaa_checkpoint *c, piaa_error *error) {
-    size_t total = 0;
-    for (size_t i = 0; i < c->file_count; i++) total += piaa_safetensors_count(c->files[i]);
-    c->entries = piaa_alloc(total, sizeof *c->entries, error);
-    if (!c->entries) return false;
-    for (size_t i = 0; i < c->file_count; i++)
-        for (size_t j = 0; j < piaa_safetensors_count(c->files[i]); j++) {
-            entry *e = &c->entries[c->count++];
-            e->tensor = *piaa_safetensors_at(c->files[i], j);
-            e->spelling = e->tensor.name;
-            e->file = c->files[i];
-            if (!make_canonical(e, error)) return false;
-        }
-    return true;
 }
 
 static const char *where_of(const entry *e) {
@@ -287,18 +50,13 @@ static bool open_pair(piaa_checkpoint *c, const char *named, piaa_error *error) 
     return c->vision && piaa_gguf_model_read(c, error);
 }
 
-static bool open_folder(piaa_checkpoint *c, piaa_error *error) {
-    return read_config(c, error) && read_image_config(c, error) && open_weights(c, error) &&
-           gather_tensors(c, error);
-}
-
 piaa_checkpoint *piaa_checkpoint_open_pair(const char *path, const char *vision,
                                            piaa_error *error) {
     piaa_checkpoint *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
     c->folder = piaa_strdup(path, error);
     bool pair = c->folder && (vision || piaa_gguf_pair_is(path));
-    if (c->folder && (pair ? open_pair(c, vision, error) : open_folder(c, error)) &&
+    if (c->folder && (pair ? open_pair(c, vision, error) : piaa_folder_read(c, error)) &&
         sort_tensors(c, error))
         return c;
     piaa_checkpoint_close(c);
@@ -326,6 +84,7 @@ void piaa_checkpoint_close(piaa_checkpoint *c) {
     piaa_gguf_close(c->vision);
     cJSON_Delete(c->config);
     cJSON_Delete(c->processor);
+    cJSON_Delete(c->index);
     cJSON_Delete(c->origins);
     free(c->config_text);
     free(c->where);

@@ -22,6 +22,8 @@ struct piaa_checkpoint {
     cJSON *config, *processor;
     cJSON *origins;            /* of a pair: by key of config, "FILE: KEY" */
     const cJSON *image_config; /* inside processor */
+    cJSON *index;              /* of the shards */
+    const cJSON *weight_map;   /* inside index */
     piaa_safetensors **files;
     char **file_names; /* sorted, without the folder */
     size_t file_count;
@@ -29,6 +31,9 @@ struct piaa_checkpoint {
     piaa_checkpoint_entry *entries; /* sorted by canonical name */
     size_t count;
 };
+
+/* Fills in config, processor and entries (unsorted) from the folder. */
+bool piaa_folder_read(piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;
 
 /* The paths of a GGUF pair, the caller's, from a path as piaa_checkpoint_open takes it; `named`:
  * the vision part, or NULL to look for it. piaa_gguf_pair_is tells whether the path is one; a

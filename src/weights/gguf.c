@@ -409,13 +409,8 @@ static bool read_tensors(piaa_gguf *file, cursor *c, const unsigned char *begin,
 /* ---------------------------------------------------------------------------------------- files */
 
 static bool read_file(piaa_gguf *file, const unsigned char *bytes, size_t size, piaa_error *error) {
-    static const char pointer[] = "version https://git-lfs";
     uint64_t version = 0, tensors = 0, keys = 0;
-    if (size >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0)
-        return piaa_error_set(
-            error, PIAA_FORMAT,
-            "%s is a Git LFS pointer, not the file itself: run git lfs pull in its folder",
-            file->where);
+    if (!piaa_file_is_whole(bytes, size, file->where, error)) return false;
     if (size < 4 || memcmp(bytes, "GGUF", 4) != 0)
         return piaa_error_set(error, PIAA_FORMAT,
                               "%s is not a GGUF file: it does not begin with the letters GGUF",

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Of Qwen3-VL as it is published. */
+enum { LEAST_PIXELS = 65536, MOST_PIXELS = 16777216 };
 enum { MAX_BLOCKS = 511, GEMMA_PATTERN = 6, GEMMA_27B_BLOCKS = 62 };
 
 /* --------------------------------------------------------------------------------- two that fit */
@@ -273,11 +275,10 @@ static void put_qwen3vl(builder *text_file, builder *vision_file, cJSON *text, c
     /* Only some converters note the limits; without them the family's own hold. */
     int64_t least = find_int(vision_file, "image_min_pixels", 0),
             most = find_int(vision_file, "image_max_pixels", 0);
-    if (least > 0 && most > 0) {
-        cJSON *size = put_object(vision_file, image, "size");
-        put_number(vision_file, size, "shortest_edge", (double)least);
-        put_number(vision_file, size, "longest_edge", (double)most);
-    }
+    const bool noted = least > 0 && most > 0;
+    cJSON *size = put_object(vision_file, image, "size");
+    put_number(vision_file, size, "shortest_edge", noted ? (double)least : LEAST_PIXELS);
+    put_number(vision_file, size, "longest_edge", noted ? (double)most : MOST_PIXELS);
 }
 
 static void put_gemma3(builder *text_file, builder *vision_file, cJSON *config, cJSON *text,

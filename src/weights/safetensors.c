@@ -170,12 +170,7 @@ static bool read_header(piaa_safetensors *file, const unsigned char *data, size_
 
 static bool read_file(piaa_safetensors *file, const unsigned char *bytes, size_t size,
                       piaa_error *error) {
-    static const char pointer[] = "version https://git-lfs";
-    if (size >= sizeof pointer - 1 && memcmp(bytes, pointer, sizeof pointer - 1) == 0)
-        return piaa_error_set(
-            error, PIAA_FORMAT,
-            "%s is a Git LFS pointer, not the file itself: run git lfs pull in its folder",
-            file->where);
+    if (!piaa_file_is_whole(bytes, size, file->where, error)) return false;
     uint64_t length = 0;
     for (size_t i = 0; i < LENGTH_SIZE && i < size; i++) length |= (uint64_t)bytes[i] << 8 * i;
     if (size < LENGTH_SIZE || length > size - LENGTH_SIZE)

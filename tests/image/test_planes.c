@@ -50,6 +50,53 @@ static void test_golden(void **state) {
     }
 }
 
+/* Resized to one size, of which a smaller or larger window is taken: the same as the resized photo
+   cut by hand (resizing itself is held against torchvision elsewhere). */
+static void test_resized_then_cut(void **state) {
+    PIAA_UNUSED(state);
+    enum { TALL = 40, WIDE = 60 };
+    static const int windows[][2] = {{32, 32}, {40, 30}, {31, 45}, {44, 60}};
+    for (int floating = 0; floating < 2; floating++)
+        for (size_t i = 0; i < PIAA_COUNT(windows); i++) {
+            piaa_planes_config whole = {.height = TALL,
+                                        .width = WIDE,
+                                        .resize = true,
+                                        .floating = floating,
+                                        .filter = PIAA_BICUBIC,
+                                        .rescale_factor = 1 / 255.0,
+                                        .mean = {0.5f, 0.4f, 0.3f},
+                                        .std = {0.2f, 0.3f, 0.4f}};
+            piaa_planes_config cut = whole;
+            cut.crop = true;
+            cut.resize_height = TALL;
+            cut.resize_width = WIDE;
+            cut.height = windows[i][0];
+            cut.width = windows[i][1];
+            piaa_image image = {0};
+            piaa_error error = {0};
+            assert_true(
+                piaa_image_read(PIAA_GOLDEN "/images/cat.jpg", PIAA_EXIF_IGNORE, &image, &error));
+            float *all = piaa_planes_make(&image, &whole, &error);
+            float *part = all ? piaa_planes_make(&image, &cut, &error) : NULL;
+            if (!part) fail_msg("%s", error.message);
+            const int top = (TALL - cut.height) / 2, left = (WIDE - cut.width) / 2;
+            for (int c = 0; c < 3; c++)
+                for (int y = 0; y < cut.height; y++)
+                    for (int x = 0; x < cut.width; x++) {
+                        const int from = y + top;
+                        const float black = -whole.mean[c] / whole.std[c];
+                        const float expected = from >= 0 && from < TALL
+                                                   ? all[(c * TALL + from) * WIDE + x + left]
+                                                   : black;
+                        assert_true(fabsf(part[(c * cut.height + y) * cut.width + x] - expected) <
+                                    1e-6f);
+                    }
+            free(all);
+            free(part);
+            piaa_image_free(&image);
+        }
+}
+
 static piaa_planes_config read_settings(const char *text, const piaa_planes_config *defaults,
                                         piaa_error *error) {
     piaa_planes_config config = *defaults;
@@ -158,8 +205,8 @@ static void test_patches(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden), cmocka_unit_test(test_settings),
-        cmocka_unit_test(test_small_photo), cmocka_unit_test(test_extreme_shape),
-        cmocka_unit_test(test_patches)};
+        cmocka_unit_test(test_golden),        cmocka_unit_test(test_resized_then_cut),
+        cmocka_unit_test(test_settings),      cmocka_unit_test(test_small_photo),
+        cmocka_unit_test(test_extreme_shape), cmocka_unit_test(test_patches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

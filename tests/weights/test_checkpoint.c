@@ -180,6 +180,13 @@ static void every_spelling(void **state) {
         {"language_model.model.layers.0.x", "model.language_model.layers.0.x"},
         {"model.language_model.layers.1.x", "model.language_model.layers.1.x"},
         {"language_model.lm_head.weight", "lm_head.weight"},
+        {"language_model.layers.2.x", "model.language_model.layers.2.x"}, /* the base class's */
+        {"language_model.embed_tokens.x", "model.language_model.embed_tokens.x"},
+        {"vision_tower.blocks.2.x", "model.visual.blocks.2.x"}, /* MLX's */
+        {"vision_tower.patch_embed.proj.x", "model.visual.patch_embed.proj.x"},
+        {"vision_tower.pos_embed.x", "model.visual.pos_embed.x"},
+        {"vision_tower.merger.x", "model.visual.merger.x"},
+        {"vision_tower.deepstack_merger_list.0.x", "model.visual.deepstack_merger_list.0.x"},
         {"visual.blocks.0.x", "model.visual.blocks.0.x"},
         {"model.visual.blocks.1.x", "model.visual.blocks.1.x"},
         {"vision_tower.vision_model.encoder.a", "model.vision_tower.encoder.a"},
@@ -287,6 +294,166 @@ static void shards(void **state) {
     piaa_checkpoint_close(expected);
 }
 
+static void expect_refusal(const char *folder, piaa_code code, const char *complaint) {
+    piaa_error error = {0};
+    assert_null(piaa_checkpoint_open(folder, &error));
+    if (error.code != code || !strstr(error.message, complaint) || !strstr(error.message, folder))
+        fail_msg("\"%s\" has code %d and should say \"%s\"", error.message, (int)error.code,
+                 complaint);
+}
+
+/* A tensor in two shards is the one that the index names, whichever that is. */
+static void the_index_decides(void **state) {
+    (void)state;
+    static const float values[2] = {1, 2};
+    for (int named = 0; named < 2; named++) {
+        char *folder = support_folder(), *index;
+        support_write(folder, "config.json", "{}", 2);
+        for (int shard = 0; shard < 2; shard++) {
+            copy c = {0};
+            char name[32];
+            copy_tensor(&c, "a",
+                        &(piaa_tensor){.dtype = "F32",
+                                       .dimensions = 1,
+                                       .shape = {1},
+                                       .data = &values[shard],
+                                       .bytes = sizeof(float)});
+            copy_tensor(&c, shard ? "b" : "c",
+                        &(piaa_tensor){.dtype = "F32",
+                                       .dimensions = 1,
+                                       .shape = {1},
+                                       .data = &values[shard],
+                                       .bytes = sizeof(float)});
+            snprintf(name, sizeof name, "s%d.safetensors", shard);
+            copy_write(&c, folder, name);
+        }
+        index = piaa_format(NULL,
+                            "{\"weight_map\": {\"a\": \"s%d.safetensors\", \"b\": "
+                            "\"s1.safetensors\", \"c\": \"s0.safetensors\"}}",
+                            named);
+        support_write(folder, "model.safetensors.index.json", index, strlen(index));
+        piaa_checkpoint *checkpoint = open_good(folder);
+        float value;
+        piaa_tensor_to_float(piaa_checkpoint_tensor(checkpoint, "a"), &value);
+        assert_true(value == values[named]);
+        assert_int_equal(piaa_checkpoint_count(checkpoint), 3);
+        piaa_checkpoint_close(checkpoint);
+        free(index);
+        support_remove(folder);
+    }
+}
+
+/* Settings of the image processor inside processor_config.json count before a file of their own. */
+static void the_newer_settings_count(void **state) {
+    (void)state;
+    char *folder = support_folder();
+    copy c = {0};
+    const float one = 1;
+    copy_tensor(
+        &c, "a",
+        &(piaa_tensor){.dtype = "F32", .dimensions = 1, .shape = {1}, .data = &one, .bytes = 4});
+    copy_write(&c, folder, "model.safetensors");
+    support_write(folder, "config.json", "{}", 2);
+    static const struct {
+        const char *processor, *preprocessor;
+        int64_t expected;
+    } files[] = {{"{\"image_processor\": {\"size\": 5}}", "{\"size\": 7}", 5},
+                 {"{\"image_seq_length\": 4}", "{\"size\": 7}", 7},
+                 {"{\"image_processor\": {\"size\": 5}}", NULL, 5}};
+    for (size_t i = 0; i < PIAA_COUNT(files); i++) {
+        char *old = support_join(folder, "preprocessor_config.json");
+        support_write(folder, "processor_config.json", files[i].processor,
+                      strlen(files[i].processor));
+        if (files[i].preprocessor)
+            support_write(folder, "preprocessor_config.json", files[i].preprocessor,
+                          strlen(files[i].preprocessor));
+        else
+            remove(old);
+        piaa_checkpoint *checkpoint = open_good(folder);
+        int64_t size = 0;
+        assert_true(piaa_json_int(piaa_checkpoint_image_config(checkpoint), "size", &size));
+        assert_int_equal(size, files[i].expected);
+        piaa_checkpoint_close(checkpoint);
+        free(old);
+    }
+    support_remove(folder);
+}
+
+/* Whatever was done to the matrices, config.json says by whom: nobody is told to fetch again. */
+static void quantised_folders_are_named(void **state) {
+    (void)state;
+    static const char *const configs[][2] = {
+        {"{\"quantization_config\": {\"quant_method\": \"awq\"}}", "AWQ"},
+        {"{\"quantization_config\": {\"quant_method\": \"gptq\"}}", "GPTQ"},
+        {"{\"quantization_config\": {\"quant_method\": \"bitsandbytes\"}}", "bitsandbytes"},
+        {"{\"quantization_config\": {\"quant_method\": \"compressed-tensors\"}}",
+         "compressed-tensors"},
+        {"{\"quantization_config\": {\"quant_method\": \"fp8\"}}", "FP8"},
+        {"{\"quantization_config\": {\"quant_method\": \"new\"}}", "quantised with new"},
+        {"{\"quantization_config\": {}}", "an unknown method"},
+        {"{\"text_config\": {\"quantization_config\": {\"quant_method\": \"awq\"}}}", "AWQ"},
+        {"{\"quantization\": {\"group_size\": 64, \"bits\": 4}}", "MLX"}};
+    char *folder = support_folder();
+    for (size_t i = 0; i < PIAA_COUNT(configs); i++) {
+        support_write(folder, "config.json", configs[i][0], strlen(configs[i][0]));
+        expect_refusal(folder, PIAA_UNSUPPORTED, configs[i][1]);
+    }
+    support_remove(folder);
+}
+
+/* A file that stands for another one (Git LFS) is told as such, whichever it is. */
+static void pointers_are_named(void **state) {
+    (void)state;
+    static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
+    static const char *const names[] = {"processor_config.json", "preprocessor_config.json",
+                                        "model.safetensors.index.json", "config.json"};
+    char *folder = support_folder();
+    support_write(folder, "config.json", "{}", 2);
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) {
+        support_write(folder, names[i], pointer, sizeof pointer - 1);
+        expect_refusal(folder, PIAA_FORMAT, "Git LFS pointer");
+        expect_refusal(folder, PIAA_FORMAT, names[i]);
+        support_write(folder, names[i], "{}", 2);
+    }
+    support_remove(folder);
+}
+
+/* MLX's kernels [out, height, width, in] are PyTorch's [out, in, height, width]; one table for both
+   ends of a decoder may have the name of either. */
+static void other_layouts(void **state) {
+    (void)state;
+    char *folder = support_folder();
+    copy c = {0};
+    float values[2 * 1 * 2 * 3], read[2 * 1 * 2 * 3];
+    for (int i = 0; i < 12; i++) values[i] = (float)i;
+    copy_tensor(&c, "vision_tower.vision_model.embeddings.patch_embedding.weight",
+                &(piaa_tensor){.dtype = "F32",
+                               .dimensions = 4,
+                               .shape = {2, 1, 2, 3},
+                               .data = values,
+                               .bytes = sizeof values});
+    copy_tensor(&c, "lm_head.weight",
+                &(piaa_tensor){.dtype = "F32",
+                               .dimensions = 2,
+                               .shape = {4, 3},
+                               .data = values,
+                               .bytes = sizeof values});
+    copy_write(&c, folder, "model.safetensors");
+    support_write(folder, "config.json", "{\"text_config\": {}}", 19);
+    piaa_checkpoint *checkpoint = open_good(folder);
+    piaa_error error = {0};
+    const piaa_tensor *kernel = piaa_checkpoint_need(
+        checkpoint, &error, "model.vision_tower.embeddings.patch_embedding.weight", 4, (int64_t)2,
+        (int64_t)3, (int64_t)1, (int64_t)2);
+    if (!kernel) fail_msg("%s", error.message);
+    piaa_tensor_to_float(kernel, read);
+    static const float expected[12] = {0, 3, 1, 4, 2, 5, 6, 9, 7, 10, 8, 11};
+    assert_memory_equal(read, expected, sizeof expected);
+    assert_non_null(piaa_checkpoint_tensor(checkpoint, "model.language_model.embed_tokens.weight"));
+    piaa_checkpoint_close(checkpoint);
+    support_remove(folder);
+}
+
 static void fingerprints_tell_apart(void **state) {
     (void)state;
     char *folder = support_folder(), one[65], other[65];
@@ -318,14 +485,6 @@ static void fingerprints_tell_apart(void **state) {
     support_remove(folder);
 }
 
-static void expect_refusal(const char *folder, piaa_code code, const char *complaint) {
-    piaa_error error = {0};
-    assert_null(piaa_checkpoint_open(folder, &error));
-    if (error.code != code || !strstr(error.message, complaint) || !strstr(error.message, folder))
-        fail_msg("\"%s\" has code %d and should say \"%s\"", error.message, (int)error.code,
-                 complaint);
-}
-
 static void folders_that_are_no_models(void **state) {
     (void)state;
     char *folder = support_folder();
@@ -347,6 +506,7 @@ static void folders_that_are_no_models(void **state) {
     expect_refusal(folder, PIAA_FORMAT, "cut off");
     support_write(folder, "processor_config.json", "{\"image_processor\": 3}", 22);
     expect_refusal(folder, PIAA_FORMAT, "processor_config.json does not hold");
+    support_write(folder, "processor_config.json", "{}", 2); /* it has nothing to say of images */
     support_write(folder, "preprocessor_config.json", "[]", 2);
     expect_refusal(folder, PIAA_FORMAT, "preprocessor_config.json does not hold");
     support_write(folder, "preprocessor_config.json", "{\n\n,", 4);
@@ -360,10 +520,19 @@ static void folders_that_are_no_models(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(same_values_as_pytorch),  cmocka_unit_test(configuration),
-        cmocka_unit_test(needed_tensors),          cmocka_unit_test(older_spellings),
-        cmocka_unit_test(every_spelling),          cmocka_unit_test(shards),
-        cmocka_unit_test(fingerprints_tell_apart), cmocka_unit_test(folders_that_are_no_models),
+        cmocka_unit_test(same_values_as_pytorch),
+        cmocka_unit_test(configuration),
+        cmocka_unit_test(needed_tensors),
+        cmocka_unit_test(older_spellings),
+        cmocka_unit_test(every_spelling),
+        cmocka_unit_test(the_index_decides),
+        cmocka_unit_test(the_newer_settings_count),
+        cmocka_unit_test(quantised_folders_are_named),
+        cmocka_unit_test(pointers_are_named),
+        cmocka_unit_test(other_layouts),
+        cmocka_unit_test(shards),
+        cmocka_unit_test(fingerprints_tell_apart),
+        cmocka_unit_test(folders_that_are_no_models),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
