@@ -3,6 +3,7 @@
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/signals.h"
+#include "image/chatter.h"
 #include "linear/blas.h"
 #include "report/report.h"
 #include "vlm/device.h"
@@ -177,7 +178,7 @@ static void on_glib(const gchar *domain, GLogLevelFlags level, const gchar *mess
                                "programs, or raise the limit on memory\n";
     PIAA_UNUSED(domain), PIAA_UNUSED(message), PIAA_UNUSED(user);
     if (!(level & G_LOG_FLAG_FATAL)) return;
-    PIAA_UNUSED(write(STDERR_FILENO, line, sizeof line - 1) < 0);
+    PIAA_UNUSED(write(fileno(running->talk.out), line, sizeof line - 1) < 0);
     _exit(EXIT_FAILURE);
 }
 
@@ -191,6 +192,13 @@ int openblas_num_threads_env(void) {
     return 1;
 }
 
+/* `out` leads to standard error whatever decoders are kept from writing there; NULL: they are not.
+ */
+static void begin_talk(piaa_talk *talk, const char *command, FILE *out) {
+    piaa_talk_begin(talk, command);
+    if (out) talk->out = out;
+}
+
 int main(int argc, char **argv) {
     piaa_blas_hold();
     fill_standard_streams();
@@ -202,7 +210,8 @@ int main(int argc, char **argv) {
     piaa_error error = {0};
     const char *const *words = (const char *const *)(argv + 1);
     size_t count = argc > 1 ? (size_t)argc - 1 : 0, used = 0;
-    piaa_talk_begin(&call.talk, NULL);
+    FILE *out = piaa_chatter_catch();
+    begin_talk(&call.talk, NULL, out);
     piaa_signals_begin(&call.talk);
     running = &call;
     piaa_device_on_abort(on_abort);
@@ -219,7 +228,7 @@ int main(int argc, char **argv) {
                             stdout, &error);
     } else {
         const piaa_command *command = find_command(count, words, &used);
-        if (command) piaa_talk_begin(&call.talk, command->name);
+        if (command) begin_talk(&call.talk, command->name, out);
         ok = command ? run_command(&call, command, (int)(count - used), argv + 1 + used, &error)
                      : unknown_command(count, words, &error);
     }

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 static const piaa_talk *volatile talking;
+static volatile int out = STDERR_FILENO;
 
 /* -------------------------------------------------------------------------------------- stopping
  */
@@ -59,7 +60,7 @@ int piaa_signals_stop(void) {
 /* Nothing below allocates or locks: it runs in the middle of anything. */
 static void say(const char *text, size_t size) {
     while (size) {
-        const ssize_t done = write(STDERR_FILENO, text, size);
+        const ssize_t done = write(out, text, size);
         if (done < 0 && errno != EINTR) return;
         if (done > 0) text += done, size -= (size_t)done;
     }
@@ -147,6 +148,7 @@ static void on_lost_file(int number, siginfo_t *info, void *context) {
 
 void piaa_signals_begin(const piaa_talk *talk) {
     talking = talk;
+    out = fileno(talk->out);
     signal(SIGPIPE, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     struct sigaction action = {.sa_flags = SA_SIGINFO | SA_NODEFER};

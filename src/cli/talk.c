@@ -45,10 +45,10 @@ static bool fit(const char *text, int most, char *to, size_t room, size_t *lengt
 }
 
 /* The columns of the terminal; asked again for each line, since windows change their size. */
-static int terminal_width(void) {
+static int terminal_width(const piaa_talk *talk) {
     enum { USUAL = 80, MOST = 1000 };
     struct winsize size;
-    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+    if (ioctl(fileno(talk->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
         return size.ws_col < MOST ? size.ws_col : MOST;
     const char *told = getenv("COLUMNS");
     const long columns = told ? strtol(told, NULL, 10) : 0;
@@ -58,8 +58,8 @@ static int terminal_width(void) {
 /* Spaces instead of an escape sequence, which not every terminal knows.  None beyond the right
    edge, which may have moved. */
 void piaa_talk_clear(piaa_talk *talk) {
-    const int width = terminal_width() - 1;
-    if (talk->drawn) fprintf(stderr, "\r%*s\r", talk->drawn < width ? talk->drawn : width, "");
+    const int width = terminal_width(talk) - 1;
+    if (talk->drawn) fprintf(talk->out, "\r%*s\r", talk->drawn < width ? talk->drawn : width, "");
     talk->drawn = 0;
 }
 
@@ -72,9 +72,9 @@ static void put_line(piaa_talk *talk, const char *what, const char *line) {
                                      *command ? " " : "", command, what ? what : "") &&
                     piaa_visible_add(&whole, line, NULL) && piaa_text_add(&whole, "\n", 1, NULL);
     if (ok)
-        fwrite(whole.data, 1, whole.length, stderr);
+        fwrite(whole.data, 1, whole.length, talk->out);
     else
-        fputs("piaa: out of memory\n", stderr);
+        fputs("piaa: out of memory\n", talk->out);
     free(whole.data);
 }
 
@@ -125,8 +125,9 @@ typedef struct bar {
     bool full;
 } bar;
 
-static bar bar_begin(void) {
-    const int width = terminal_width() - 1; /* the last column makes some terminals begin a line */
+static bar bar_begin(const piaa_talk *talk) {
+    const int width =
+        terminal_width(talk) - 1; /* the last column makes some terminals begin a line */
     return (bar){.most = width > 1 ? width : 1};
 }
 
@@ -162,8 +163,8 @@ static void bar_add_time_left(bar *b, double seconds) {
 static void bar_draw(const bar *b, piaa_talk *talk) {
     const int before = talk->drawn < b->most ? talk->drawn : b->most;
     const int rest = before > b->columns ? before - b->columns : 0;
-    fprintf(stderr, "\r%.*s%*s", (int)b->length, b->text, rest, "");
-    fflush(stderr);
+    fprintf(talk->out, "\r%.*s%*s", (int)b->length, b->text, rest, "");
+    fflush(talk->out);
     talk->drawn = b->columns > 0 ? b->columns : 1;
 }
 
@@ -182,7 +183,7 @@ void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64
         talk->first = done;
     }
     if (!is_time_to_draw(talk, now)) return;
-    bar line = bar_begin();
+    bar line = bar_begin(talk);
     bar_add(&line, "%s", what);
     bar_add(&line, "  %s", piaa_talk_size(done, a));
     if (total > 0)
@@ -211,7 +212,7 @@ static void progress(void *user, const char *what, int64_t done, int64_t total) 
         return;
     }
     if (!is_time_to_draw(talk, now)) return;
-    bar line = bar_begin();
+    bar line = bar_begin(talk);
     bar_add(&line, "%s", what);
     bar_add(&line, "  %lld/%lld", (long long)done, (long long)total);
     if (total > 0) bar_add(&line, "  %lld %%", (long long)(100 * done / total));
@@ -234,6 +235,6 @@ static bool can_draw(void) {
 }
 
 void piaa_talk_begin(piaa_talk *talk, const char *command) {
-    *talk = (piaa_talk){.command = command, .terminal = can_draw()};
+    *talk = (piaa_talk){.command = command, .out = stderr, .terminal = can_draw()};
     talk->hooks = (piaa_hooks){.user = talk, .warn = warn, .progress = progress};
 }

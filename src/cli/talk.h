@@ -5,10 +5,13 @@
 
 #include "base/error.h"
 
+#include <stdio.h>
+
 /* What comes from elsewhere is shown as base/visible.h says. */
 typedef struct piaa_talk {
     const char *command; /* "rank" */
     piaa_hooks hooks;    /* for the library; user is this structure */
+    FILE *out;           /* where it is written: standard error, by whatever name */
     bool terminal;       /* standard error is one on which a bar may be drawn */
     int drawn;           /* columns of the bar that is on the screen; 0: none */
     double began, last;  /* when the bar came up, and was drawn last; seconds */

@@ -7,11 +7,13 @@
 #include "image/image.h"
 
 #include "base/memory.h"
+#include "image/chatter.h"
 #include "image/libvips.h"
 #include "image/raw.h"
 #include "image/rows.h"
 #include "image/strips.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -108,14 +110,18 @@ static bool copy_pixels(piaa_rows *rows, placement turn, uint8_t *out, piaa_erro
     return ok;
 }
 
+static bool within_limit(const piaa_rows *rows, const char *path, piaa_error *error) {
+    return (int64_t)rows->width * rows->height <= LARGEST_PIXELS ||
+           piaa_error_set(
+               error, PIAA_UNSUPPORTED,
+               "%s is %d x %d pixels, more than the limit of 1,000 megapixels: make a smaller copy",
+               path, rows->width, rows->height);
+}
+
 static bool decode(piaa_rows *rows, int orientation, const char *path, piaa_image *out,
                    piaa_error *error) {
     int width = rows->width, height = rows->height;
-    if ((int64_t)width * height > LARGEST_PIXELS)
-        return piaa_error_set(
-            error, PIAA_UNSUPPORTED,
-            "%s is %d x %d pixels, more than the limit of 1,000 megapixels: make a smaller copy",
-            path, width, height);
+    if (!within_limit(rows, path, error)) return false;
     out->rgb = piaa_alloc_array((size_t)width * (size_t)height, CHANNELS, error);
     if (!out->rgb) return piaa_error_prefix(error, "%s, %d x %d pixels", path, width, height);
     out->width = orientation >= 5 ? height : width;
@@ -131,19 +137,75 @@ static bool decode(piaa_rows *rows, int orientation, const char *path, piaa_imag
 /* libvips reads everything's metadata, and the pixels of all formats but JPEG. */
 static bool open_rows(const piaa_photo_file *file, piaa_rows *rows, int *orientation,
                       piaa_error *error) {
+    piaa_error why = {0};
     if (file->kind != PIAA_KIND_JPEG) return piaa_strips_open(file, rows, orientation, error);
     if (!piaa_jpeg_open(file, rows, error)) return false;
-    VipsImage *image = piaa_vips_open(file, 1, NULL);
+    VipsImage *image = piaa_vips_open(file, 1, VIPS_FAIL_ON_NONE, &why);
     *orientation = image ? vips_image_get_orientation(image) : file->orientation;
     if (!*orientation) *orientation = 1;
     if (image) g_object_unref(image);
-    return true;
+    if (image || why.code == PIAA_FORMAT) return true; /* its pixels are what counts */
+    if (error) *error = why;
+    return false;
 }
 
+static uint64_t memory_for(const piaa_rows *rows, const piaa_photo_file *file) {
+    return (uint64_t)rows->width * (uint64_t)rows->height * CHANNELS + rows->memory + file->size;
+}
+
+typedef struct attempt {
+    bool ok, said;           /* said: something was written to standard error */
+    uint64_t memory;         /* that it needed, about */
+    char words[PIAA_DAMAGE]; /* the first line of that, after an attempt alone */
+} attempt;
+
+/* Between the header and the pixels memory may be waited for, and not within a turn. */
+static attempt try_once(const piaa_photo_file *file, piaa_exif exif, bool alone, piaa_image *out,
+                        piaa_error *error) {
+    attempt a = {.memory = file->size};
+    piaa_rows rows = {0};
+    int orientation = 1;
+    piaa_turn turn = piaa_turn_begin(alone);
+    if (alone) vips_error_clear(); /* readers leave remarks behind even where they succeed */
+    a.ok = open_rows(file, &rows, &orientation, error);
+    a.said = piaa_turn_end(turn, a.words, sizeof a.words);
+    if (!a.ok) return a;
+    /* Pillow takes TIFF's orientation tag for a part of the pixels: it is obeyed even where EXIF is
+       not. */
+    if (exif != PIAA_EXIF_APPLY && file->kind != PIAA_KIND_TIFF) orientation = 1;
+    char words[PIAA_DAMAGE];
+    a.memory = memory_for(&rows, file);
+    if (within_limit(&rows, file->path, NULL)) piaa_share_grow(file->share, a.memory);
+    turn = piaa_turn_begin(alone);
+    a.ok = decode(&rows, orientation, file->path, out, error);
+    rows.close(&rows);
+    a.said = piaa_turn_end(turn, words, sizeof words) || a.said;
+    if (!a.words[0]) memcpy(a.words, words, sizeof words);
+    return a;
+}
+
+/* Some decoders say of everything that it is damaged, where it is memory that they lack. */
+static void suspect_memory(const attempt *a, const piaa_photo_file *file, piaa_error *error) {
+    enum { LEAST = 1 << 24 };
+    void *room = malloc((size_t)a->memory + LEAST);
+    if (!room)
+        piaa_error_set(error, PIAA_MEMORY, "%s: there is not enough memory to decode it",
+                       file->path);
+    free(room);
+}
+
+/* A raw file becomes a photo that other decoders read. */
 static bool decode_raw(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
                        piaa_error *error) {
     piaa_photo_file photo;
-    bool ok = piaa_raw_develop(file, &photo, error) && piaa_image_decode(&photo, exif, out, error);
+    int width = 0, height = 0;
+    piaa_turn turn = piaa_turn_begin(false);
+    bool ok = piaa_raw_develop(file, &photo, error);
+    piaa_turn_end(turn, NULL, 0);
+    if (ok && piaa_photo_size(&photo, &width, &height, NULL))
+        piaa_share_grow(file->share,
+                        file->size + photo.size + (uint64_t)width * (uint64_t)height * CHANNELS);
+    ok = ok && piaa_image_decode(&photo, exif, out, error);
     if (ok) out->raw = photo.raw;
     piaa_photo_file_free(&photo);
     return ok;
@@ -151,19 +213,24 @@ static bool decode_raw(const piaa_photo_file *file, piaa_exif exif, piaa_image *
 
 bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
                        piaa_error *error) {
-    piaa_rows rows = {0};
-    int orientation = 1;
+    piaa_error why = {0};
     *out = (piaa_image){0};
     if (file->kind == PIAA_KIND_RAW) return decode_raw(file, exif, out, error);
-    bool ok = open_rows(file, &rows, &orientation, error);
-    /* Pillow takes TIFF's orientation tag for a part of the pixels: it is obeyed even where EXIF is
-       not. */
-    if (exif != PIAA_EXIF_APPLY && file->kind != PIAA_KIND_TIFF) orientation = 1;
-    ok = ok && decode(&rows, orientation, file->path, out, error);
-    if (rows.close) rows.close(&rows);
-    if (!ok) piaa_image_free(out);
+    attempt a = try_once(file, exif, false, out, &why);
+    bool unclear =
+        file->kind != PIAA_KIND_JPEG && why.code != PIAA_UNSUPPORTED && (!a.ok || a.said);
+    if (unclear) { /* whose words these were: once more, with nobody beside it */
+        piaa_image_free(out);
+        piaa_error_clear(&why);
+        a = try_once(file, exif, true, out, &why);
+    }
+    if (!a.ok) piaa_image_free(out);
+    if (!a.ok && why.code == PIAA_FORMAT) suspect_memory(&a, file, &why);
+    if (!a.ok && error) *error = why;
+    if (a.ok && a.words[0] && !out->damage[0])
+        snprintf(out->damage, sizeof out->damage, "its decoder complains (%.150s)", a.words);
     vips_thread_shutdown();
-    return ok;
+    return a.ok;
 }
 
 bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out, piaa_error *error) {

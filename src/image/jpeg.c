@@ -35,6 +35,7 @@ typedef struct decoder {
     struct jpeg_progress_mgr progress;
     jmp_buf escape; /* set anew by each function that calls into libjpeg */
     const piaa_photo_file *file;
+    bool started;
     bool in_data; /* headers are read: what is skipped from now on is picture */
     bool no_end;  /* the file came to its end before its end marker */
     bool lost;
@@ -148,9 +149,21 @@ static void look_at_end(decoder *d) {
     if (setjmp(d->escape) == 0) PIAA_UNUSED(jpeg_finish_decompress(&d->jpeg));
 }
 
+/* Of a progressive picture this reads all scans. */
+static bool start(decoder *d, piaa_error *error) {
+    if (setjmp(d->escape)) return failed(d, error);
+    PIAA_UNUSED(jpeg_start_decompress(&d->jpeg));
+    d->started = true;
+    if (d->lost || !lacks_scans(&d->jpeg)) return true;
+    d->lost = true;
+    snprintf(d->text, sizeof d->text, "the last scans of a progressive JPEG are missing");
+    return !d->no_end || failed(d, error);
+}
+
 static bool read_rows(piaa_rows *rows, int count, uint8_t *samples, piaa_error *error) {
     decoder *d = rows->decoder;
     size_t stride = (size_t)rows->width * (size_t)rows->bands;
+    if (!d->started && !start(d, error)) return false;
     if (setjmp(d->escape)) return failed(d, error);
     for (int y = 0; y < count; y++) {
         JSAMPROW row = samples + (size_t)y * stride;
@@ -170,7 +183,7 @@ static void close_rows(piaa_rows *rows) {
     free(d);
 }
 
-static bool start(decoder *d, piaa_rows *rows, piaa_error *error) {
+static bool read_header(decoder *d, piaa_rows *rows, piaa_error *error) {
     struct jpeg_decompress_struct *jpeg = &d->jpeg;
     if (setjmp(d->escape)) return failed(d, error);
     jpeg_create_decompress(jpeg);
@@ -179,16 +192,14 @@ static bool start(decoder *d, piaa_rows *rows, piaa_error *error) {
     jpeg_mem_src(jpeg, d->file->bytes, d->file->size);
     PIAA_UNUSED(jpeg_read_header(jpeg, TRUE));
     d->in_data = true;
-    PIAA_UNUSED(jpeg_start_decompress(jpeg)); /* reads all scans of a progressive picture */
-    if (!d->lost && lacks_scans(jpeg)) {
-        d->lost = true;
-        snprintf(d->text, sizeof d->text, "the last scans of a progressive JPEG are missing");
-        if (d->no_end) return failed(d, error);
-    }
+    jpeg_calc_output_dimensions(jpeg);
     rows->width = (int)jpeg->output_width;
     rows->height = (int)jpeg->output_height;
-    rows->bands = jpeg->output_components;
+    rows->bands = jpeg->out_color_components;
     rows->inks = jpeg->out_color_space == JCS_CMYK;
+    if (jpeg_has_multiple_scans(jpeg)) /* every coefficient is held, in two bytes */
+        rows->memory = (uint64_t)rows->width * (uint64_t)rows->height *
+                       (uint64_t)jpeg->num_components * sizeof(JCOEF);
     return true;
 }
 
@@ -202,7 +213,7 @@ bool piaa_jpeg_open(const piaa_photo_file *file, piaa_rows *rows, piaa_error *er
     d->errors.emit_message = take_warning;
     d->progress.progress_monitor = count_scans;
     *rows = (piaa_rows){.read = read_rows, .close = close_rows, .decoder = d};
-    if (start(d, rows, error)) return true;
+    if (read_header(d, rows, error)) return true;
     close_rows(rows);
     *rows = (piaa_rows){0};
     return false;

@@ -6,6 +6,7 @@
 #include "image/metadata.h"
 #include "image/tiff.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 
@@ -53,11 +54,26 @@ bool piaa_vips_has(const char *operation) {
     return piaa_vips_start(NULL) && operation && vips_type_find("VipsOperation", operation) != 0;
 }
 
+/* What the system has against it, by the words that it has for that; 0: nothing. */
+static int system_fault(const char *text) {
+    static const int faults[] = {ENOMEM, EIO, EMFILE, ENFILE, ENOSPC, EDQUOT, EAGAIN};
+    if (strstr(text, "vips_tracked: out of memory") || strstr(text, "Insufficient memory"))
+        return ENOMEM;
+    for (size_t i = 0; i < PIAA_COUNT(faults); i++)
+        if (strstr(text, strerror(faults[i]))) return faults[i];
+    return 0;
+}
+
 bool piaa_vips_failed(piaa_error *error, const char *path, const char *what, const char *advice) {
     char *text = vips_error_buffer_copy(), *line = text;
+    int fault = system_fault(text);
     while (*line == '\n' || *line == ' ') line++;
     line[strcspn(line, "\n")] = '\0';
-    if (*line)
+    if (fault == ENOMEM)
+        piaa_error_set(error, PIAA_MEMORY, "%s: there is not enough memory to decode it", path);
+    else if (fault)
+        piaa_error_set_errno(error, fault, "%s: the system failed while it was decoded", path);
+    else if (*line)
         piaa_error_set(error, PIAA_FORMAT, "%s %s (%s): %s", path, what, line, advice);
     else
         piaa_error_set(error, PIAA_FORMAT, "%s %s: %s", path, what, advice);
@@ -90,7 +106,8 @@ static bool check_tiff(const piaa_photo_file *file, piaa_error *error) {
 
 /* The stored picture divided by `shrink` (1, 2, 4, 8) where the decoder can, as JPEG's does.
    Windows bitmaps, and nothing else, are ImageMagick's. */
-static VipsImage *load(const piaa_photo_file *file, const char *loader, int shrink) {
+static VipsImage *load(const piaa_photo_file *file, const char *loader, int shrink,
+                       VipsFailOn fail_on) {
     VipsImage *image = NULL;
     if (file->kind == PIAA_KIND_BMP) {
         if (vips_magickload_buffer(file->bytes, file->size, &image, "access",
@@ -101,19 +118,18 @@ static VipsImage *load(const piaa_photo_file *file, const char *loader, int shri
     VipsSource *source = vips_source_new_from_memory(file->bytes, file->size);
     if (!source) return NULL;
     piaa_tiff tiff;
-    int failed =
-        file->kind == PIAA_KIND_TIFF && piaa_tiff_look(file->bytes, file->size, &tiff)
-            ? vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                        VIPS_FAIL_ON_ERROR, "page", tiff.page, "subifd", tiff.subifd, NULL)
-            : vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL, "fail_on",
-                        VIPS_FAIL_ON_ERROR, shrink > 1 ? "shrink" : NULL, shrink, NULL);
+    int failed = file->kind == PIAA_KIND_TIFF && piaa_tiff_look(file->bytes, file->size, &tiff)
+                     ? vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL,
+                                 "fail_on", fail_on, "page", tiff.page, "subifd", tiff.subifd, NULL)
+                     : vips_call(loader, source, &image, "access", VIPS_ACCESS_SEQUENTIAL,
+                                 "fail_on", fail_on, shrink > 1 ? "shrink" : NULL, shrink, NULL);
     g_object_unref(source);
     return failed ? NULL : image;
 }
 
-VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *error) {
+VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, VipsFailOn fail_on,
+                          piaa_error *error) {
     if (!piaa_vips_start(error)) return NULL;
-    vips_error_clear(); /* readers leave remarks behind even where they succeed */
     const char *loader = piaa_kind_loader(file->kind);
     if (file->kind != PIAA_KIND_BMP && !piaa_vips_has(loader)) {
         piaa_error_set(error, PIAA_UNSUPPORTED,
@@ -123,7 +139,7 @@ VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, piaa_error *e
         return NULL;
     }
     if (file->kind == PIAA_KIND_TIFF && !check_tiff(file, error)) return NULL;
-    VipsImage *image = load(file, loader, file->kind == PIAA_KIND_JPEG ? shrink : 1);
+    VipsImage *image = load(file, loader, file->kind == PIAA_KIND_JPEG ? shrink : 1, fail_on);
     if (!image)
         piaa_vips_failed(error, file->path, "cannot be decoded",
                          "copy it again from where it came from, or save it anew");

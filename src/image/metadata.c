@@ -2,6 +2,7 @@
 #include "image/metadata.h"
 
 #include "base/memory.h"
+#include "image/chatter.h"
 #include "image/png.h"
 #include "image/raw.h"
 #include "image/tiff.h"
@@ -65,10 +66,11 @@ int piaa_photo_orientation(const piaa_photo_file *file, VipsImage *image) {
 bool piaa_photo_xmp(const piaa_photo_file *file, piaa_xmp *out, piaa_error *error) {
     if (file->kind == PIAA_KIND_RAW) return piaa_raw_xmp(file, out, error);
     *out = (piaa_xmp){.rating = NAN};
-    VipsImage *image = piaa_vips_open(file, 1, error);
-    if (!image) return false;
-    bool ok = read_xmp(file, image, out, error);
-    if (!ok) piaa_error_prefix(error, "%s", file->path);
-    g_object_unref(image);
+    piaa_turn turn = piaa_turn_begin(false);
+    VipsImage *image = piaa_vips_open(file, 1, VIPS_FAIL_ON_NONE, error);
+    bool ok = image && read_xmp(file, image, out, error);
+    if (image && !ok) piaa_error_prefix(error, "%s", file->path);
+    if (image) g_object_unref(image);
+    piaa_turn_end(turn, NULL, 0);
     return ok;
 }

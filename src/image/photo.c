@@ -5,6 +5,7 @@
 #include "image/photo.h"
 
 #include "base/memory.h"
+#include "image/chatter.h"
 #include "image/libvips.h"
 #include "image/raw.h"
 #include "image/tiff.h"
@@ -85,6 +86,9 @@ static bool read_open_file(int descriptor, piaa_photo_file *file, piaa_error *er
     bool fits = file->status.st_size <= LARGEST_FILE;
     size_t whole = fits ? (size_t)file->status.st_size : PIAA_KIND_BYTES,
            start = whole < PIAA_KIND_BYTES ? whole : PIAA_KIND_BYTES;
+    file->share = piaa_share_new(error);
+    if (!file->share) return false;
+    piaa_share_grow(file->share, whole);
     file->bytes = piaa_alloc_array(whole, 1, error);
     if (!file->bytes) return piaa_error_prefix(error, "%s", file->path);
     if (!read_up_to(descriptor, file, start, error)) return false;
@@ -134,6 +138,7 @@ piaa_kind piaa_photo_kind(const char *path) {
 void piaa_photo_file_free(piaa_photo_file *file) {
     if (!file) return;
     free(file->bytes);
+    piaa_share_free(file->share);
     *file = (piaa_photo_file){0};
 }
 
@@ -145,10 +150,13 @@ bool piaa_photo_size(const piaa_photo_file *file, int *width, int *height, piaa_
         piaa_photo_file_free(&photo);
         return ok;
     }
-    VipsImage *image = piaa_vips_open(file, 1, error);
-    if (!image) return false;
-    *width = vips_image_get_width(image);
-    *height = vips_image_get_height(image);
-    g_object_unref(image);
-    return true;
+    piaa_turn turn = piaa_turn_begin(false);
+    VipsImage *image = piaa_vips_open(file, 1, VIPS_FAIL_ON_NONE, error);
+    if (image) {
+        *width = vips_image_get_width(image);
+        *height = vips_image_get_height(image);
+        g_object_unref(image);
+    }
+    piaa_turn_end(turn, NULL, 0);
+    return image != NULL;
 }

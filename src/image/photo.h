@@ -4,6 +4,7 @@
 #define PIAA_IMAGE_PHOTO_H
 
 #include "base/error.h"
+#include "image/budget.h"
 #include "image/formats.h"
 
 #include <sys/stat.h>
@@ -20,14 +21,18 @@ typedef struct piaa_photo_file {
     size_t size;
     struct stat status; /* of the file that the bytes come from, before they were read */
     piaa_kind kind;
-    piaa_raw raw;    /* of a file that is not on the disk but made of a raw one */
-    int orientation; /* of such a file, 1 to 8; 0: it says so itself */
+    piaa_raw raw;      /* of a file that is not on the disk but made of a raw one */
+    int orientation;   /* of such a file, 1 to 8; 0: it says so itself */
+    piaa_share *share; /* of the memory for decoding; NULL for bytes that are not from a file */
 } piaa_photo_file;
 
 /* Reads a file whole.  It is read and not mapped, so that another program that shortens the file
  * meanwhile, or a disk that fails, is an error and no signal.  PIAA_IO: the system refused, or the
  * file changed while it was read; another try may work.  PIAA_FORMAT: it is no photo.
- * PIAA_UNSUPPORTED: it is over 4 GiB. */
+ * PIAA_UNSUPPORTED: it is over 4 GiB.
+ *
+ * Until it is freed it holds a share of the memory for decoding, for which others may be waiting: a
+ * thread has one photo open at a time. */
 bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *error) PIAA_MUST_USE;
 void piaa_photo_file_free(piaa_photo_file *file);
 

@@ -7,6 +7,7 @@
 typedef struct piaa_rows {
     int width, height, bands; /* one or two bands are grey, others begin with red, green, blue */
     bool inks;                /* four bands are cyan, magenta, yellow, black; 255 is full ink */
+    uint64_t memory;          /* that the decoder needs beside one strip, in bytes, about */
     /* The next `count` rows into samples[count][width][bands]. */
     bool (*read)(struct piaa_rows *rows, int count, uint8_t *samples, piaa_error *error);
     /* Frees the decoder; what it noticed of the file's damage is in `damage` by the last row. */

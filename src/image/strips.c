@@ -51,7 +51,7 @@ static VipsImage *without_lab(VipsImage *image) {
 }
 
 static bool open_image(strips *s, const piaa_photo_file *file, piaa_error *error) {
-    s->image = piaa_vips_open(file, 1, error);
+    s->image = piaa_vips_open(file, 1, VIPS_FAIL_ON_ERROR, error);
     if (!s->image) return false;
     s->image = without_lab(s->image);
     if (!s->image)
@@ -212,6 +212,27 @@ static bool open_strips(strips *s, const piaa_photo_file *file, piaa_error *erro
     return find_unit(s, file, error);
 }
 
+/* Bytes per pixel that a reader holds of the whole picture at once, about: its own planes, and what
+   it hands to libvips. */
+static uint64_t bytes_per_pixel(const VipsImage *image, piaa_kind kind) {
+    uint64_t samples = VIPS_IMAGE_SIZEOF_PEL(image);
+    switch (kind) {
+    case PIAA_KIND_PNG:
+        return vips_image_get_typeof(image, "interlaced") ? samples : 0;
+    case PIAA_KIND_WEBP:
+    case PIAA_KIND_GIF:
+        return 4 + samples;
+    case PIAA_KIND_HEIF:
+        return 3 + samples;
+    case PIAA_KIND_JP2:
+        return 4 * (uint64_t)image->Bands + samples;
+    case PIAA_KIND_JXL:
+        return 4 * (uint64_t)image->Bands + 2 * samples;
+    default:
+        return 0;
+    }
+}
+
 bool piaa_strips_open(const piaa_photo_file *file, piaa_rows *rows, int *orientation,
                       piaa_error *error) {
     strips *s = piaa_alloc(1, sizeof *s, error);
@@ -226,6 +247,8 @@ bool piaa_strips_open(const piaa_photo_file *file, piaa_rows *rows, int *orienta
     rows->height = s->image->Ysize;
     rows->bands = s->image->Bands;
     rows->inks = s->image->Type == VIPS_INTERPRETATION_CMYK && rows->bands >= 4;
+    rows->memory =
+        bytes_per_pixel(s->image, file->kind) * (uint64_t)rows->width * (uint64_t)rows->height;
     *orientation = vips_image_get_orientation(s->image);
     return true;
 }

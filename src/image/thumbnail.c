@@ -3,6 +3,7 @@
 #include "image/image.h"
 
 #include "base/memory.h"
+#include "image/chatter.h"
 #include "image/libvips.h"
 #include "image/raw.h"
 
@@ -67,30 +68,57 @@ static bool copy_out(VipsImage *small, piaa_image *out, piaa_error *error) {
     return out->rgb != NULL;
 }
 
-bool piaa_image_thumbnail(const piaa_photo_file *file, int width, int height, piaa_image *out,
-                          piaa_error *error) {
-    *out = (piaa_image){0};
-    if (file->kind == PIAA_KIND_RAW) {
-        piaa_photo_file photo;
-        bool ok = piaa_raw_develop(file, &photo, error) &&
-                  piaa_image_thumbnail(&photo, width, height, out, error);
-        piaa_photo_file_free(&photo);
-        return ok;
-    }
-    VipsImage *image = piaa_vips_open(file, 1, error);
+static bool make(const piaa_photo_file *file, int width, int height, piaa_image *out,
+                 piaa_error *error) {
+    VipsImage *image = piaa_vips_open(file, 1, VIPS_FAIL_ON_ERROR, error);
     int shrink = image ? shrink_for(image, width, height) : 1;
     if (image && shrink > 1 && file->kind == PIAA_KIND_JPEG) {
         g_object_unref(image);
-        image = piaa_vips_open(file, shrink, error);
+        image = piaa_vips_open(file, shrink, VIPS_FAIL_ON_ERROR, error);
     }
     if (image && !is_plain(image)) image = decode_instead(image, file, error);
     if (!image) return false;
     VipsImage *small = make_small(image, width, height);
     bool ok = small && copy_out(small, out, error);
     if (small) g_object_unref(small);
-    if (!ok && !piaa_error_pending(error))
-        piaa_vips_failed(error, file->path, "cannot be shown", "copy it again");
-    vips_error_clear();
+    return ok || (!piaa_error_pending(error) &&
+                  piaa_vips_failed(error, file->path, "cannot be shown", "copy it again"));
+}
+
+/* From the pixels that a model is shown: what libvips refuses and the decoder of photos reads, as
+   it does a JPEG without its end marker. */
+static bool make_from_pixels(const piaa_photo_file *file, int width, int height, piaa_image *out,
+                             piaa_error *error) {
+    piaa_image whole;
+    if (!piaa_image_decode(file, PIAA_EXIF_APPLY, &whole, error)) return false;
+    VipsImage *image =
+        vips_image_new_from_memory(whole.rgb, (size_t)whole.width * (size_t)whole.height * CHANNELS,
+                                   whole.width, whole.height, CHANNELS, VIPS_FORMAT_UCHAR);
+    VipsImage *small = image ? make_small(image, width, height) : NULL;
+    bool ok = small && copy_out(small, out, error);
+    if (small) g_object_unref(small);
+    piaa_image_free(&whole);
+    return ok || (!piaa_error_pending(error) &&
+                  piaa_vips_failed(error, file->path, "cannot be shown", "copy it again"));
+}
+
+static bool make_of_raw(const piaa_photo_file *file, int width, int height, piaa_image *out,
+                        piaa_error *error) {
+    piaa_photo_file photo;
+    bool ok = piaa_raw_develop(file, &photo, error) &&
+              piaa_image_thumbnail(&photo, width, height, out, error);
+    piaa_photo_file_free(&photo);
+    return ok;
+}
+
+bool piaa_image_thumbnail(const piaa_photo_file *file, int width, int height, piaa_image *out,
+                          piaa_error *error) {
+    *out = (piaa_image){0};
+    if (file->kind == PIAA_KIND_RAW) return make_of_raw(file, width, height, out, error);
+    piaa_turn turn = piaa_turn_begin(false);
+    bool ok = make(file, width, height, out, NULL);
+    piaa_turn_end(turn, NULL, 0);
+    ok = ok || make_from_pixels(file, width, height, out, error);
     vips_thread_shutdown();
     return ok;
 }

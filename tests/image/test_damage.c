@@ -96,16 +96,26 @@ static void each_jpeg(void (*check)(bytes whole, const piaa_image *image)) {
     }
 }
 
+static void expect_thumbnail(bytes from, bool shown) {
+    piaa_photo_file file = as_file(from);
+    piaa_image small;
+    assert_int_equal(piaa_image_thumbnail(&file, 40, 40, &small, NULL), shown);
+    assert_true(!shown || small.width == 40 || small.height == 40);
+    piaa_image_free(&small);
+}
+
 static void lacks_only_its_end(bytes whole, const piaa_image *image) {
     for (size_t missing = 1; missing <= 2; missing++) {
         bytes cut = copy_of(whole);
         cut.size -= missing;
         expect_whole(cut, image);
+        expect_thumbnail(cut, true);
         free(cut.data);
     }
     bytes cut = copy_of(whole);
     cut.size -= whole.size / 50; /* now picture is missing, too */
     expect_failure(cut);
+    expect_thumbnail(cut, false);
     free(cut.data);
 }
 

@@ -10,6 +10,7 @@
 #include "image/image.h"
 #include "image/libvips.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -133,12 +134,47 @@ static void too_large(void **state) {
     }
 }
 
+/* What libvips hands on of the system's failures may pass; what it says of the file does not. */
+static void failures_that_may_pass(void **state) {
+    (void)state;
+    static const struct {
+        const char *domain, *text;
+        int number;
+        piaa_code code;
+    } said[] = {
+        {"vips_tracked", "out of memory --- size == 197MB", 0, PIAA_MEMORY},
+        {"VipsJpeg", "Insufficient memory (case 4)", 0, PIAA_MEMORY},
+        {"wbuffer_write", "write failed", ENOSPC, PIAA_IO},
+        {"vips_file_open", "unable to open file", EMFILE, PIAA_IO},
+        {"vips_source", "read error", EIO, PIAA_IO},
+        {"pngload", "libpng read error", 0, PIAA_FORMAT},
+        /* of a directory that is said to have so many entries */
+        {"tiff", "Failed to allocate memory (0 elements of 12 bytes each)", 0, PIAA_FORMAT},
+    };
+    assert_true(piaa_vips_start(NULL));
+    for (size_t i = 0; i < sizeof said / sizeof *said; i++) {
+        piaa_error error = {0};
+        vips_error_clear();
+        vips_error("header", "a remark that came first");
+        if (said[i].number)
+            vips_error_system(said[i].number, said[i].domain, "%s", said[i].text);
+        else
+            vips_error(said[i].domain, "%s", said[i].text);
+        assert_false(piaa_vips_failed(&error, "a.png", "is damaged", "copy it again"));
+        assert_int_equal(error.code, said[i].code);
+        assert_int_equal(strstr(error.message, "copy it again") != NULL,
+                         said[i].code == PIAA_FORMAT);
+        assert_string_equal(vips_error_buffer(), "");
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(content_decides),
         cmocka_unit_test(other_readers_are_off),
         cmocka_unit_test(everything_from_the_same_bytes),
         cmocka_unit_test(too_large),
+        cmocka_unit_test(failures_that_may_pass),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
