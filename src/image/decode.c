@@ -8,6 +8,7 @@
 
 #include "base/memory.h"
 #include "image/chatter.h"
+#include "image/damage.h"
 #include "image/libvips.h"
 #include "image/raw.h"
 #include "image/rows.h"
@@ -137,6 +138,7 @@ static bool decode(piaa_rows *rows, int orientation, const char *path, piaa_imag
 /* libvips reads everything's metadata, and the pixels of all formats but JPEG. */
 static bool open_rows(const piaa_photo_file *file, piaa_rows *rows, int *orientation,
                       piaa_error *error) {
+    if (file->kind == PIAA_KIND_BMP) return piaa_bmp_open(file, rows, error);
     piaa_error why = {0};
     if (file->kind != PIAA_KIND_JPEG) return piaa_strips_open(file, rows, orientation, error);
     if (!piaa_jpeg_open(file, rows, error)) return false;
@@ -215,10 +217,11 @@ bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *
                        piaa_error *error) {
     piaa_error why = {0};
     *out = (piaa_image){0};
+    if (!piaa_vips_start(error)) return false;
     if (file->kind == PIAA_KIND_RAW) return decode_raw(file, exif, out, error);
     attempt a = try_once(file, exif, false, out, &why);
-    bool unclear =
-        file->kind != PIAA_KIND_JPEG && why.code != PIAA_UNSUPPORTED && (!a.ok || a.said);
+    bool ours = file->kind == PIAA_KIND_JPEG || file->kind == PIAA_KIND_BMP;
+    bool unclear = !ours && why.code != PIAA_UNSUPPORTED && (!a.ok || a.said);
     if (unclear) { /* whose words these were: once more, with nobody beside it */
         piaa_image_free(out);
         piaa_error_clear(&why);
@@ -227,6 +230,7 @@ bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *
     if (!a.ok) piaa_image_free(out);
     if (!a.ok && why.code == PIAA_FORMAT) suspect_memory(&a, file, &why);
     if (!a.ok && error) *error = why;
+    if (a.ok && !ours) piaa_damage_find(file, (int64_t)out->width * out->height, out->damage);
     if (a.ok && a.words[0] && !out->damage[0])
         snprintf(out->damage, sizeof out->damage, "its decoder complains (%.150s)", a.words);
     vips_thread_shutdown();

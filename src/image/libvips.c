@@ -30,7 +30,6 @@ static void block_readers(void) {
         g_snprintf(name, sizeof name, "VipsForeignLoad%sSource", allowed[i]);
         vips_operation_block_set(name, FALSE);
     }
-    vips_operation_block_set("VipsForeignLoadMagickBuffer", FALSE);
 }
 
 static void start_vips(void) {
@@ -104,17 +103,10 @@ static bool check_tiff(const piaa_photo_file *file, piaa_error *error) {
                                   file->path, t.bits, formats[t.format], advice);
 }
 
-/* The stored picture divided by `shrink` (1, 2, 4, 8) where the decoder can, as JPEG's does.
-   Windows bitmaps, and nothing else, are ImageMagick's. */
+/* The stored picture divided by `shrink` (1, 2, 4, 8) where the decoder can, as JPEG's does. */
 static VipsImage *load(const piaa_photo_file *file, const char *loader, int shrink,
                        VipsFailOn fail_on) {
     VipsImage *image = NULL;
-    if (file->kind == PIAA_KIND_BMP) {
-        if (vips_magickload_buffer(file->bytes, file->size, &image, "access",
-                                   VIPS_ACCESS_SEQUENTIAL, NULL) != 0)
-            return NULL;
-        return image;
-    }
     VipsSource *source = vips_source_new_from_memory(file->bytes, file->size);
     if (!source) return NULL;
     piaa_tiff tiff;
@@ -131,7 +123,7 @@ VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, VipsFailOn fa
                           piaa_error *error) {
     if (!piaa_vips_start(error)) return NULL;
     const char *loader = piaa_kind_loader(file->kind);
-    if (file->kind != PIAA_KIND_BMP && !piaa_vips_has(loader)) {
+    if (!piaa_vips_has(loader)) {
         piaa_error_set(error, PIAA_UNSUPPORTED,
                        "%s is in a format that this libvips does not read: export it as JPEG or "
                        "PNG",

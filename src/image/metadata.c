@@ -66,6 +66,7 @@ int piaa_photo_orientation(const piaa_photo_file *file, VipsImage *image) {
 bool piaa_photo_xmp(const piaa_photo_file *file, piaa_xmp *out, piaa_error *error) {
     if (file->kind == PIAA_KIND_RAW) return piaa_raw_xmp(file, out, error);
     *out = (piaa_xmp){.rating = NAN};
+    if (file->kind == PIAA_KIND_BMP) return true; /* has room for none */
     piaa_turn turn = piaa_turn_begin(false);
     VipsImage *image = piaa_vips_open(file, 1, VIPS_FAIL_ON_NONE, error);
     bool ok = image && read_xmp(file, image, out, error);

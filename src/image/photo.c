@@ -8,6 +8,7 @@
 #include "image/chatter.h"
 #include "image/libvips.h"
 #include "image/raw.h"
+#include "image/rows.h"
 #include "image/tiff.h"
 
 #include <errno.h>
@@ -149,6 +150,14 @@ bool piaa_photo_size(const piaa_photo_file *file, int *width, int *height, piaa_
             piaa_raw_develop(file, &photo, error) && piaa_photo_size(&photo, width, height, error);
         piaa_photo_file_free(&photo);
         return ok;
+    }
+    if (file->kind == PIAA_KIND_BMP) {
+        piaa_rows rows;
+        if (!piaa_bmp_open(file, &rows, error)) return false;
+        *width = rows.width;
+        *height = rows.height;
+        rows.close(&rows);
+        return true;
     }
     piaa_turn turn = piaa_turn_begin(false);
     VipsImage *image = piaa_vips_open(file, 1, VIPS_FAIL_ON_NONE, error);

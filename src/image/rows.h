@@ -19,4 +19,7 @@ typedef struct piaa_rows {
 /* JPEG, with libjpeg; see jpeg.c for what counts as damage and what as failure. */
 bool piaa_jpeg_open(const piaa_photo_file *file, piaa_rows *rows, piaa_error *error) PIAA_MUST_USE;
 
+/* Windows and OS/2 bitmaps, by a reader of our own: the other one is ImageMagick. */
+bool piaa_bmp_open(const piaa_photo_file *file, piaa_rows *rows, piaa_error *error) PIAA_MUST_USE;
+
 #endif
