@@ -30,10 +30,24 @@ static bool parse_changes(const piaa_call *call, bool wanted[PIAA_AUGMENTS], pia
     return true;
 }
 
-static void choose_images(const piaa_dataset *set, piaa_split test, bool *wanted) {
-    for (size_t i = 0; i < set->image_count; i++)
+static bool choose_images(const piaa_dataset *set, piaa_split test, bool *wanted,
+                          piaa_error *error) {
+    bool any = false;
+    for (size_t i = 0; i < set->image_count; i++) {
         wanted[i] = set->images[i].split == PIAA_SPLIT_TRAIN ||
                     set->images[i].split == PIAA_SPLIT_VALIDATION || set->images[i].split == test;
+        any = any || wanted[i];
+    }
+    if (any) return true;
+    return strcmp(set->kind, "csv") == 0
+               ? piaa_error_set(error, PIAA_FORMAT,
+                                "%s has no column named split that says train, validation or test: "
+                                "add one",
+                                set->where)
+               : piaa_error_set(error, PIAA_FORMAT,
+                                "%s says of no image that it is to learn from or to test on: are "
+                                "the data set's lists whole?",
+                                set->folder);
 }
 
 /* One source for every slot that was asked for; `changed`: of changed images. */
@@ -131,15 +145,11 @@ static bool probe_set(piaa_study *study, const bool changes[PIAA_AUGMENTS], cons
     const char *pools = piaa_call_value(call, "pool"), *layers = piaa_call_value(call, "layer"),
                *list = piaa_call_value(call, "test");
     piaa_split test = list && strcmp(list, "test-new") == 0 ? PIAA_SPLIT_TEST_NEW : PIAA_SPLIT_TEST;
-    if (study->set->unsplit)
-        return piaa_error_set(
-            error, PIAA_FORMAT,
-            "%s has no column named split: add one that says train, validation or "
-            "test for each image",
-            study->set->where);
     bool *wanted = piaa_alloc(study->set->image_count, sizeof *wanted, error);
-    if (!wanted) return false;
-    choose_images(study->set, test, wanted);
+    if (!wanted || !choose_images(study->set, test, wanted, error)) {
+        free(wanted);
+        return false;
+    }
     piaa_probe *probe = NULL, *changed[PIAA_AUGMENTS] = {NULL};
     bool ok =
         piaa_study_ask(study, pools ? pools : usual_pools(study), layers ? layers : "all", error) &&

@@ -73,8 +73,7 @@ typedef struct piaa_dataset {
     piaa_data_user *users; /* in order of first appearance among the usable rows */
     size_t user_count;
 
-    bool pooled;  /* csv: no column says who rated, so that all ratings are one person's */
-    bool unsplit; /* csv: there is no column `split` */
+    bool pooled; /* csv: no column says who rated, so that all ratings are one person's */
     piaa_data_loss loss;
     piaa_names image_names,
         user_names; /* a photo in two of AADB's lists is two images; its name leads to the first */

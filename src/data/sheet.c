@@ -234,6 +234,7 @@ static bool count_cells(piaa_sheet *sheet, piaa_error *error) {
         if (*who && !piaa_names_add(&sheet->users, who, &number, NULL, error)) return false;
     }
     piaa_csv_rewind(csv);
+    if (!sheet->users.count) sheet->role[PIAA_ROLE_USER] = -1; /* the column is blank */
     /* `score` keeps its numbers; `rating` is a photo program's where the file is exiftool's, or has
        stars beside -1 (from -1 to 1 it is a scale of its own) */
     const char *score = piaa_csv_column_name(csv, sheet->role[PIAA_ROLE_SCORE]);

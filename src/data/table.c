@@ -272,7 +272,6 @@ static bool read_table(table *t, const char *file, const char *user_column) {
     t->faults = (piaa_notices){build->hooks, build->set->where, "rows that cannot be used", 0};
     if (!find_columns(t) || !take_rows(t) || !tell(t)) return false;
     build->set->pooled = t->sheet.role[PIAA_ROLE_USER] < 0;
-    build->set->unsplit = t->sheet.role[PIAA_ROLE_SPLIT] < 0;
     if (!build->set->rating_count)
         return piaa_error_set(build->error, PIAA_FORMAT,
                               "%s holds no ratings that can be used: it needs rows user,path,score",

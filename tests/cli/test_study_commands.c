@@ -397,7 +397,10 @@ static void tables_say_what_they_lack(void **state) {
     (void)state;
     put_table("path,score", (const char *const[]){"1", "2", "3", "4", "5", NULL});
     expect_refusal(PIAA("probe", "--data", "csv:table.csv", "--out", "none.run", ONE), 1,
-                   "table.csv has no column named split: add one");
+                   "table.csv has no column named split that says train");
+    put_table("path,split,score", (const char *const[]){",1", ",2", ",3", ",4", ",5", NULL});
+    expect_refusal(PIAA("probe", "--data", "csv:table.csv", "--out", "none.run", ONE), 1,
+                   "table.csv has no column named split that says train");
     expect_ok(PIAA("eval", "--data", "csv:table.csv", "--support", "1,2", "--test", "2", "--out",
                    "one.run", ONE));
     assert_non_null(strstr(err, "no column says who rated, so all ratings are taken for one"));

@@ -343,7 +343,7 @@ static void tables_of_other_systems(void **state) {
     assert_true(isnan(attribute_of(set, 2, "Licht")) && attribute_of(set, 2, "Farbe") == 1);
     assert_true(set->images[0].split == PIAA_SPLIT_TRAIN &&
                 set->images[1].split == PIAA_SPLIT_TEST);
-    assert_true(set->images[2].missing && !set->pooled && !set->unsplit);
+    assert_true(set->images[2].missing && !set->pooled);
     piaa_dataset_close(set);
     hear_nothing_more(&h);
     free(file);
@@ -404,7 +404,7 @@ static void people_and_names_in_tables(void **state) {
     piaa_dataset_close(set);
     set = piaa_dataset_open_by(spec, "none", NULL, &error);
     assert_int_equal(set->user_count, 1);
-    assert_true(set->pooled && set->unsplit);
+    assert_true(set->pooled);
     piaa_dataset_close(set);
     assert_null(piaa_dataset_open_by("para:" PIAA_SOURCE "/data/para", "x", NULL, &error));
     assert_int_equal(error.code, PIAA_USAGE);
