@@ -43,7 +43,8 @@ static const char *const split_kinds[] = {" split ", NULL};
 static const char *const user_kinds[] = {
     " user uid login account email ",
     (" participant worker rater annotator subject observer respondent judge reviewer evaluator "
-     "assessor voter ratedby scoredby annotatedby labeledby labelledby reviewedby "),
+     "assessor voter turker prolificpid prolificid ratedby scoredby annotatedby labeledby "
+     "labelledby reviewedby "),
     " session ", NULL};
 static const char *const user_endings[] = {"id",   "uid",  "no",   "nr",
                                            "code", "name", "hash", "number"};

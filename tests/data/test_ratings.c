@@ -267,7 +267,7 @@ static void unknown_people_are_asked_for(void **state) {
         const char *says; /* NULL: read */
     } cases[] = {
         {"who knows,path,score\nx,a,1\ny,a,2\nx,b,3\n", "--user-column \"who knows\""},
-        {"Prolific ID,path,score\n17,a,1\n18,a,2\n17,b,3\n", "--user-column \"Prolific ID\""},
+        {"Contributor ID,path,score\n17,a,1\n18,a,2\n17,b,3\n", "--user-column \"Contributor ID\""},
         {"note,path,score\nx,a,1\ny,a,2\nz,b,3\n", NULL},  /* never comes back: a remark */
         {"day,path,score\nx,a,1\nx,a,2\ny,b,3\n", NULL},   /* does not tell them apart */
         {"light,path,score\n3,a,1\n4,a,2\n3,b,3\n", NULL}, /* numbers, by chance */
