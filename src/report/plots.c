@@ -504,6 +504,12 @@ static void correlation(drawing *d, const char *name, const char *title, const d
     caption(d, "Pearson's correlation of the attributes with each other: %s.", of);
 }
 
+/* How far an attribute's predictions move, at its best layer; NaN where none is the best. */
+static double shift_of(const piaa_run *run, size_t change, size_t target) {
+    if (run->best[target] < 0) return NAN;
+    return run->changes[change].size[(size_t)run->best[target] * run->target_count + target];
+}
+
 /* How far predictions move when the photos are changed, at each attribute's best layer. */
 static void changes(drawing *d) {
     static const struct {
@@ -517,20 +523,17 @@ static void changes(drawing *d) {
     for (size_t c = 0; c < run->change_count; c++) csv(d, ",%s", run->changes[c].kind);
     csv(d, "\n");
     for (size_t t = 0; d->ok && t < run->target_count; t++) {
-        size_t best = run->best[t] < 0 ? 0 : (size_t)run->best[t];
         field(d, run->targets[t]);
-        for (size_t c = 0; c < run->change_count; c++)
-            value(d, run->changes[c].size[best * run->target_count + t]);
+        for (size_t c = 0; c < run->change_count; c++) value(d, shift_of(run, c, t));
         csv(d, "\n");
     }
     double most = 0;
     for (size_t c = 0; d->ok && c < run->change_count; c++) {
         script(d, "$c%zu << EOD\n", c);
         for (size_t t = 0; t < run->target_count; t++) {
-            size_t best = run->best[t] < 0 ? 0 : (size_t)run->best[t];
             double thick = 0.7 / (double)run->change_count,
                    top = (double)t - 0.35 + thick * (double)c;
-            double size = run->changes[c].size[best * run->target_count + t];
+            double size = shift_of(run, c, t);
             if (!isfinite(size)) continue;
             script(d, "%.6g %g 0 %.6g %g %g\n", size, top + thick / 2, size, top + thick * 0.04,
                    top + thick * 0.96);

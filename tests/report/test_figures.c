@@ -23,18 +23,17 @@ static int end(void **state) {
     return 0;
 }
 
-/* ------------------------------------------------------------------------------------- the probe
- */
+/* ------------------------------------------------------------------------------------ the probe */
 
 /* Sources as they stand in the file, which is not the order in which they are shown. */
-static const char *const sources[] = {"lt.2", "v.1", "lt.0", "lt_tail.1"};
+static const char *const sources[] = {"v.1", "lt.2", "lt.0", "lt_tail.1"};
 static const char *const targets[] = {"score", "light", "colour"};
 static const double test_rho[4][3] = {
-    {0.5, 0.3, 0.1}, {0.2, NAN, 0.4}, {0.1, 0.25, -0.15}, {0.35, 0.45, 0.55}};
+    {0.2, NAN, 0.4}, {0.5, 0.3, 0.1}, {0.1, 0.25, -0.15}, {0.35, 0.45, 0.55}};
 /* the best of score is lt.2 (of its pool lt.2), of light lt.0, of colour v.1 */
 static const double validation_rho[4][3] = {
-    {0.9, 0.2, 0.1}, {0.3, NAN, 0.8}, {0.1, 0.7, 0.2}, {0.4, 0.1, 0.6}};
-static const int best[] = {0, 2, 1};
+    {0.3, NAN, 0.8}, {0.9, 0.2, 0.1}, {0.1, 0.7, 0.2}, {0.4, 0.1, 0.6}};
+static const int best[] = {1, 2, 0};
 
 static void number(piaa_text *json, const char *before, double value) {
     if (isnan(value))
@@ -120,13 +119,13 @@ static char *make_probe(void) {
     return folder;
 }
 
-/* -------------------------------------------------------------------------------- the evaluation
- */
+/* ------------------------------------------------------------------------------- the evaluation */
 
 enum { METHODS = 2, SUPPORTS = 2, LAYERS = 3, OUTCOMES = METHODS * SUPPORTS * LAYERS };
 
-static const char *const methods[] = {"linear-hidden", "giaa-target"}, *const supports[] = {
-                                                                           "small", "large"};
+static const char *const methods[] = {"linear-hidden", "giaa-target"};
+static const char *const supports[] = {"small", "large"};
+static const char *const features[] = {"lt.0", "v.1", "lt.2"};
 
 /* Of outcome k, counted as they stand in the file: method, support, layer. */
 static double mean_of(int k) {
@@ -156,12 +155,12 @@ static char *make_eval(void) {
     for (int k = 0; k < OUTCOMES; k++) {
         int m = k / (SUPPORTS * LAYERS), s = k / LAYERS % SUPPORTS, layer = k % LAYERS;
         piaa_text_format(&json, NULL,
-                         "%s{\"method\":\"%s\",\"source\":\"lt.%d\",\"support_set\":\"%s\","
+                         "%s{\"method\":\"%s\",\"source\":\"%s\",\"support_set\":\"%s\","
                          "\"published\":\"p%d\",\"users\":4,\"spearman\":{\"undefined\":%d",
-                         k ? "," : "", methods[m], layer, supports[s], k, k % 3);
+                         k ? "," : "", methods[m], features[layer], supports[s], k, k % 3);
         number(&json, ",\"mean\":", mean_of(k));
         number(&json, ",\"low\":", k == 4 ? NAN : mean_of(k) - 0.1);
-        number(&json, ",\"high\":", k == 4 ? NAN : mean_of(k) + 0.2);
+        number(&json, ",\"high\":", mean_of(k) + 0.2);
         number(&json, "},\"r2\":{\"mean\":", k == 5 ? NAN : -mean_of(k));
         number(&json, ",\"low\":", -1);
         number(&json, ",\"high\":", 0);
@@ -182,7 +181,7 @@ static char *make_eval(void) {
         for (size_t u = 0; u < PIAA_COUNT(people); u++) {
             /* the baseline's people stand in another order */
             size_t p = m ? (u + 3) % PIAA_COUNT(people) : u;
-            piaa_text_format(&users, NULL, "%s,lt.%d,%s,%s%s%s,%s,0,0\n", methods[m], layer,
+            piaa_text_format(&users, NULL, "%s,%s,%s,%s%s%s,%s,0,0\n", methods[m], features[layer],
                              supports[s], strchr(people[p].id, ',') ? "\"" : "", people[p].id,
                              strchr(people[p].id, ',') ? "\"" : "", people[p].spearman[m]);
         }
@@ -203,8 +202,7 @@ static char *make_eval(void) {
     return folder;
 }
 
-/* -------------------------------------------------------------------------------------- pictures
- */
+/* ------------------------------------------------------------------------------------- pictures */
 
 typedef struct mark {
     double left, right, top, bottom; /* of a point: left = right, top = bottom */
@@ -217,17 +215,44 @@ static int hex(const char *two) {
     return (int)strtol((char[]){two[0], two[1], 0}, NULL, 16);
 }
 
+/* Okabe and Ito's colours as on paper. */
+static const char *const palette[] = {"#0072b2", "#d55e00", "#00835f", "#b8578f",
+                                      "#b07a00", "#3a93c9", "#7d7600", "#6b6f75"};
+
+/* Where the picture's part begins and ends. */
+static const char *part_of(const char *svg, int part, const char **stop) {
+    char *name = piaa_format(NULL, "gnuplot_plot_%d\" ", part);
+    const char *at = strstr(svg, name);
+    free(name);
+    if (!at) fail_msg("the picture has no part %d", part);
+    *stop = at;
+    for (int open = 1; open;) { /* groups */
+        *stop += strcspn(*stop, "<") + 1;
+        open += (strncmp(*stop, "g ", 2) == 0) - (strncmp(*stop, "/g>", 3) == 0);
+    }
+    return at;
+}
+
+/* Straight lines in it. */
+static size_t lines_of(const char *svg, int part) {
+    size_t count = 0;
+    const char *stop, *at = part_of(svg, part, &stop);
+    for (; at < stop; at++) count += at[0] == ' ' && at[1] == 'L';
+    return count;
+}
+
+/* The colour that first follows these words. */
+static const char *colour_of(const char *svg, int part, const char *before) {
+    static char colour[8];
+    const char *stop, *at = strstr(part_of(svg, part, &stop), before);
+    snprintf(colour, sizeof colour, "%.7s", at && at < stop ? at + strlen(before) : "");
+    return colour;
+}
+
 /* The points or areas of a picture's part (as gnuplot numbers them, from 1), and of those of its
    legend, which stand last or first. */
 static size_t marks_of(const char *svg, int part, mark *out) {
-    char *name = piaa_format(NULL, "gnuplot_plot_%d\" ", part);
-    const char *at = strstr(svg, name), *stop = at;
-    free(name);
-    if (!at) fail_msg("the picture has no part %d", part);
-    for (int open = 1; open;) { /* groups */
-        stop += strcspn(stop, "<") + 1;
-        open += (strncmp(stop, "g ", 2) == 0) - (strncmp(stop, "/g>", 3) == 0);
-    }
+    const char *stop, *at = part_of(svg, part, &stop);
     size_t count = 0;
     for (; (at = strchr(at, '<')) && at < stop; at++) {
         bool point = strncmp(at, "<use ", 5) == 0;
@@ -270,8 +295,7 @@ static void expect_count(const char *svg, const char *word, size_t expected) {
     if (count != expected) fail_msg("%s: %zu times, not %zu", word, count, expected);
 }
 
-/* ----------------------------------------------------------------------------------------- parts
- */
+/* ---------------------------------------------------------------------------------------- parts */
 
 typedef struct made {
     piaa_run *run;
@@ -330,8 +354,7 @@ static void expect_row(const piaa_table *table, size_t row, const char *expected
     free(text.data);
 }
 
-/* ----------------------------------------------------------------------------------------- tests
- */
+/* ---------------------------------------------------------------------------------------- tests */
 
 static void probes_are_shown_as_they_are(void **state) {
     (void)state;
@@ -360,12 +383,12 @@ static void probes_are_shown_as_they_are(void **state) {
     expect_row(table, 0, "Attribute | V | LT | LT tail | Best | R² | RMSE");
     expect_row(table, 1,
                "overall score | 0.200 (V1) | 0.500 (LT2) | 0.350 (LT tail 1) | 0.500 (LT2) | "
-               "-1.000 | 1.000");
+               "0.000 | 2.000");
     expect_row(table, 2,
                "light | undefined | 0.250 (LT0) | 0.450 (LT tail 1) | 0.250 (LT0) | 1.100 | 3.100");
     expect_row(table, 3,
-               "colour | 0.400 (V1) | -0.150 (LT0) | 0.550 (LT tail 1) | 0.400 (V1) | 0.200 | "
-               "2.200");
+               "colour | 0.400 (V1) | -0.150 (LT0) | 0.550 (LT tail 1) | 0.400 (V1) | -0.800 | "
+               "1.200");
     unmake(&m);
 }
 
@@ -380,6 +403,9 @@ static void curves_of_layers(made *m) {
     double x[11], y[11], place[11], value[11];
     size_t n = 0;
     for (int curve = 0; curve < 3; curve++) {
+        /* only lt.0 and lt.2 are joined, and one line is in the legend */
+        assert_int_equal(lines_of(svg, curve + 1), 2);
+        assert_string_equal(colour_of(svg, curve + 1, " color='"), palette[(curve + 1) % 3]);
         mark marks[MOST_MARKS];
         size_t count = marks_of(svg, curve + 1, marks), own = curve ? 4 : 3;
         assert_int_equal(count, own + 1);
@@ -470,6 +496,12 @@ static void probes_are_drawn_as_they_are(void **state) {
     }
     expect_scale(width, size, 5);
     assert_true(fabs(width[0] / width[2] - 2) < 0.01);
+    static const char *const words[] = {"overall score", "light", "colour", "grey", "warped"};
+    for (size_t i = 0; i < PIAA_COUNT(words); i++) {
+        char *text = piaa_format(NULL, "<text>%s</text>", words[i]);
+        expect_count(svg, text, 1);
+        free(text);
+    }
     unmake(&m);
 }
 
@@ -480,30 +512,30 @@ static void evaluations_are_shown_as_they_are(void **state) {
     expect_csv(&m, "1-methods",
                "method,source,support_set,spearman,low,high\n"
                "linear-hidden,lt.0,small,0.05,-0.05,0.25\n"
-               "linear-hidden,lt.1,small,0.1,0,0.3\n"
+               "linear-hidden,v.1,small,0.1,0,0.3\n"
                "linear-hidden,lt.2,small,0.15,0.05,0.35\n"
                "linear-hidden,lt.0,large,0.2,0.1,0.4\n"
-               "linear-hidden,lt.1,large,0.25,,\n"
+               "linear-hidden,v.1,large,0.25,,0.45\n"
                "linear-hidden,lt.2,large,0.3,0.2,0.5\n"
                "giaa-target,lt.0,small,0.35,0.25,0.55\n"
-               "giaa-target,lt.1,small,0.4,0.3,0.6\n"
+               "giaa-target,v.1,small,0.4,0.3,0.6\n"
                "giaa-target,lt.2,small,0.45,0.35,0.65\n"
                "giaa-target,lt.0,large,0.5,0.4,0.7\n"
-               "giaa-target,lt.1,large,0.55,0.45,0.75\n"
+               "giaa-target,v.1,large,0.55,0.45,0.75\n"
                "giaa-target,lt.2,large,0.6,0.5,0.8\n");
     expect_csv(&m, "1-layers",
                "method,support_set,source,spearman,low,high\n"
+               "linear-hidden,small,v.1,0.1,0,0.3\n"
                "linear-hidden,small,lt.0,0.05,-0.05,0.25\n"
-               "linear-hidden,small,lt.1,0.1,0,0.3\n"
                "linear-hidden,small,lt.2,0.15,0.05,0.35\n"
+               "linear-hidden,large,v.1,0.25,,0.45\n"
                "linear-hidden,large,lt.0,0.2,0.1,0.4\n"
-               "linear-hidden,large,lt.1,0.25,,\n"
                "linear-hidden,large,lt.2,0.3,0.2,0.5\n"
+               "giaa-target,small,v.1,0.4,0.3,0.6\n"
                "giaa-target,small,lt.0,0.35,0.25,0.55\n"
-               "giaa-target,small,lt.1,0.4,0.3,0.6\n"
                "giaa-target,small,lt.2,0.45,0.35,0.65\n"
+               "giaa-target,large,v.1,0.55,0.45,0.75\n"
                "giaa-target,large,lt.0,0.5,0.4,0.7\n"
-               "giaa-target,large,lt.1,0.55,0.45,0.75\n"
                "giaa-target,large,lt.2,0.6,0.5,0.8\n");
     expect_csv(&m, "1-scatter", "true,predicted\n1,1\n2,2\n4,3\n");
     for (int i = 1; i <= 6; i++) {
@@ -514,7 +546,7 @@ static void evaluations_are_shown_as_they_are(void **state) {
                        i < 4 ? "(10 ratings learned from)" : "(100 ratings learned from)");
         free(name);
     }
-    expect_caption(&m, "1-improvement-2", "linear-hidden, LT1 minus that with giaa-target, LT1");
+    expect_caption(&m, "1-improvement-2", "linear-hidden, V1 minus that with giaa-target, V1");
     /* b: 1, 1, 4, whose percentiles lie at 0.2, 0.5, 1, 1.5 and 1.8; d: 2, 3; a: 1 to 5 */
     expect_csv(
         &m, "1-distributions",
@@ -541,7 +573,7 @@ static void tables_of_evaluations(void **state) {
                "linear-hidden | LT0 | 10 | 0.050 [-0.050, 0.250] | 0 | -0.050 [-1.000, 0.000] | "
                "2.050 [1.000, 3.000]");
     expect_row(all, 5,
-               "linear-hidden | LT1 | 100 | 0.250 [undefined] | 1 | -0.250 [-1.000, 0.000] | "
+               "linear-hidden | V1 | 100 | 0.250 [undefined] | 1 | -0.250 [-1.000, 0.000] | "
                "2.250 [1.000, 3.000]");
     expect_row(all, 6,
                "linear-hidden | LT2 | 100 | 0.300 [0.200, 0.500] | 2 | undefined | "
@@ -584,13 +616,19 @@ static void evaluations_are_drawn_as_they_are(void **state) {
     }
     expect_scale(x, value, OUTCOMES);
     expect_scale(y, row, OUTCOMES);
-    expect_count(svg, "<text>linear-hidden, LT1, 10</text>", 1);
+    expect_count(svg, "<text>linear-hidden, V1, 10</text>", 1);
     expect_count(svg, "<text>giaa-target, LT2, 100</text>", 1);
     /* parts: band, curve, band, curve … */
     svg = draw(&m, "1-layers");
     for (int curve = 0; curve < 4; curve++) {
         assert_int_equal(marks_of(svg, 2 * curve + 2, marks), LAYERS + 1);
-        for (int layer = 0; layer < LAYERS; layer++) y[curve * LAYERS + layer] = marks[layer].top;
+        /* v.1 comes first and stands alone; a line joins the others, and one is in the legend */
+        static const int at[] = {1, 0, 2};
+        for (int i = 0; i < LAYERS; i++) y[curve * LAYERS + at[i]] = marks[i].top;
+        assert_int_equal(lines_of(svg, 2 * curve + 2), 2);
+        assert_string_equal(colour_of(svg, 2 * curve + 2, " color='"), palette[curve]);
+        if (curve != 1) /* whose band has one end only */
+            assert_string_equal(colour_of(svg, 2 * curve + 1, "fill = '"), palette[curve]);
     }
     expect_scale(y, value, OUTCOMES);
     expect_count(svg, "<text>linear-hidden, 10 ratings</text>", 1);
@@ -619,8 +657,115 @@ static void evaluations_are_drawn_as_they_are(void **state) {
     unmake(&m);
 }
 
-/* ------------------------------------------------------------------------------------- undefined
- */
+/* Scripts name colours; pictures have those of paper, pages those of the reader's theme. */
+static void colours_are_those_of_the_theme(void **state) {
+    (void)state;
+    static const struct {
+        const char *script, *name, *light, *dark;
+    } colours[] = {
+        {"010101", "ink", "#24292f", "#d8dce0"},   {"020202", "rule", "#dfe2e5", "#363b41"},
+        {"030303", "muted", "#8a9199", "#868d95"}, {"0a0001", "c1", "#0072b2", "#4ea8e0"},
+        {"0a0002", "c2", "#d55e00", "#f08a3c"},    {"0a0003", "c3", "#00835f", "#2cc19a"},
+        {"0a0004", "c4", "#b8578f", "#e394c2"},    {"0a0005", "c5", "#b07a00", "#ecb53a"},
+        {"0a0006", "c6", "#3a93c9", "#9bd6f7"},    {"0a0007", "c7", "#7d7600", "#efe450"},
+        {"0a0008", "c8", "#6b6f75", "#b9bfc6"},    {"123456", NULL, "#123456", NULL}};
+    piaa_error error = {0};
+    piaa_text style = {0};
+    assert_true(piaa_plot_style(&style, &error));
+    const char *dark_part = strstr(style.data, "dark){:root{");
+    assert_non_null(dark_part);
+    for (size_t i = 0; i < PIAA_COUNT(colours); i++) {
+        const char *name = colours[i].name;
+        if (name) {
+            char *light = piaa_format(NULL, "--%s:%s;", name, colours[i].light),
+                 *dark = piaa_format(NULL, "--%s:%s;", name, colours[i].dark);
+            expect_count(style.data, light, 1);
+            expect_count(dark_part, dark, 1);
+            free(light);
+            free(dark);
+        }
+        if (!piaa_gnuplot_found()) continue;
+        piaa_plot plot = {
+            .name = (char *)"1-c", .title = (char *)"<c>", .width = 200, .height = 200};
+        assert_true(piaa_text_format(&plot.script, &error,
+                                     "unset key\nplot '-' using 1:2 with points pt 7 lc rgb '#%s'\n"
+                                     "1 1\n2 2\ne\n",
+                                     colours[i].script));
+        if (!piaa_plot_draw(&plot, &error)) fail_msg("%s", error.message);
+        char *own = piaa_format(NULL, " color='%s'/>", colours[i].light),
+             *page =
+                 name ? piaa_format(NULL, " color='var(--%s)'/>", name) : piaa_strdup(own, NULL);
+        expect_count(plot.page.data, page, 2);
+        expect_count(plot.own.data, own, 2);
+        expect_count(plot.own.data, "<title>&lt;c&gt;</title>", 1);
+        expect_count(plot.own.data, "rgb(", 0);
+        xml_check(plot.page.data);
+        xml_check(plot.own.data);
+        free(page);
+        free(own);
+        free(plot.script.data);
+        free(plot.page.data);
+        free(plot.own.data);
+    }
+    free(style.data);
+}
+
+/* Two figures of a page have no name in common, or the second is drawn with the first one's
+   points. */
+static void names_within_pictures_are_each_pictures_own(void **state) {
+    (void)state;
+    if (!piaa_gnuplot_found()) skip();
+    support_clear(world);
+    assert_int_equal(mkdir(world, 0700), 0);
+    made m = make(make_probe());
+    draw(&m, "1-layers");
+    draw(&m, "1-scatter");
+    const char *other = find(&m, "1-scatter")->page.data;
+    size_t count = 0;
+    for (const char *at = find(&m, "1-layers")->page.data; (at = strstr(at, " id=")); at++) {
+        char *name = piaa_format(NULL, "%.*s", (int)strcspn(at + 5, "\"'") + 6, at);
+        if (!strstr(name, "canvas")) {
+            if (strstr(other, name)) fail_msg("two pictures have%s", name);
+            count++;
+        }
+        free(name);
+    }
+    assert_true(count > 10);
+    unmake(&m);
+}
+
+/* V first, then what is made of it, then the language model's tokens. */
+static void pools_come_in_the_order_of_the_model(void **state) {
+    (void)state;
+    static const char *const pools[] = {"lt_tail.0",   "lt.0",     "lv.0",
+                                        "projected.0", "pooled.0", "v.0"};
+    char *folder = make_folder("pools");
+    piaa_text json = {0};
+    piaa_text_format(&json, NULL,
+                     "{\"format\":\"piaa-probe\",\"version\":1,\"counts\":{\"test\":0},"
+                     "\"attrs\":{\"score\":{\"per_layer\":[");
+    for (int s = 0; s < 6; s++)
+        piaa_text_format(&json, NULL, "%s{\"name\":\"%s\",\"train\":{\"rho\":0.%d}}", s ? "," : "",
+                         pools[s], s + 1);
+    piaa_text_format(&json, NULL, "]}},\"correlation\":{\"labels\":[[1]],\"predictions\":[[1]]}}");
+    put(folder, "probe.json", json.data);
+    put(folder, "predictions.csv", "split,target,label,prediction\n");
+    free(json.data);
+    made m = make(folder);
+    expect_csv(&m, "1-layers",
+               "source,score,mean_of_attributes\nv.0,0.6,\npooled.0,0.5,\n"
+               "projected.0,0.4,\nlv.0,0.3,\nlt.0,0.2,\nlt_tail.0,0.1,\n");
+    expect_caption(&m, "1-layers", "on the training images");
+    expect_row(&m.tables.items[0], 0,
+               "Attribute | V | pooled | projected | LV | LT | LT tail | Best | R² | RMSE");
+    /* without a validation figure none of them is the best */
+    expect_row(&m.tables.items[0], 1,
+               "overall score | undefined | undefined | undefined | undefined | undefined | "
+               "undefined | undefined | undefined | undefined");
+    unmake(&m);
+}
+
+/* ------------------------------------------------------------------------------------ undefined */
 
 /* A probe of one image whose every figure is `rho`, with shifts of size `shift`. */
 static char *make_odd_probe(const char *name, const char *rho, const char *shift,
@@ -826,6 +971,9 @@ int main(void) {
         cmocka_unit_test(evaluations_are_shown_as_they_are),
         cmocka_unit_test(tables_of_evaluations),
         cmocka_unit_test(evaluations_are_drawn_as_they_are),
+        cmocka_unit_test(colours_are_those_of_the_theme),
+        cmocka_unit_test(names_within_pictures_are_each_pictures_own),
+        cmocka_unit_test(pools_come_in_the_order_of_the_model),
         cmocka_unit_test(what_is_undefined_costs_its_figure_alone),
         cmocka_unit_test(what_gnuplot_cannot_draw_costs_its_picture_alone),
     };
