@@ -232,48 +232,46 @@ static bool find_ref(const char *home, const char *revision, const char *quant,
 
 /* ----------------------------------------------------------------------- the Hugging Face cache */
 
-static bool has_file(const char *folder, const char *name, bool *found, piaa_error *error) {
-    char *path = piaa_path_join(folder, name, error);
-    if (!path) return false;
-    *found = piaa_file_exists(path);
-    free(path);
+/* Asks for no memory, so that there is no third answer. */
+static bool has_file(const char *folder, const char *name) {
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return n > 0 && (size_t)n < sizeof path && piaa_file_exists(path);
+}
+
+/* What is wrong with a file of somebody else's makes it none; what is wrong with this machine is an
+   error. */
+static bool is_fault(const piaa_error *own, piaa_error *error) {
+    if (own->code != PIAA_MEMORY && own->code != PIAA_IO) return false;
+    piaa_error_set(error, own->code, "%s", own->message);
     return true;
 }
 
-/* What a file does not hold says nothing of a model; what keeps us from looking is an error. */
-static bool could_look(const piaa_error *why, piaa_error *error) {
-    if (why->code != PIAA_MEMORY && why->code != PIAA_IO) return true;
-    if (error) *error = *why;
-    return false;
-}
-
-static bool has_shards(const char *folder, bool *found, piaa_error *error) {
-    char *path = piaa_path_join(folder, "model.safetensors.index.json", error);
-    if (!path) return false;
-    piaa_error why = {0};
-    cJSON *root = piaa_file_exists(path) ? piaa_json_read(path, INDEX_LIMIT, &why) : NULL;
-    free(path);
-    *found = false;
-    if (!root) return could_look(&why, error);
+static bool find_shards(const char *folder, bool *found_all, piaa_error *error) {
+    static const char name[] = "model.safetensors.index.json";
+    piaa_error own = {0};
+    *found_all = false;
+    if (!has_file(folder, name)) return true;
+    char *path = piaa_path_join(folder, name, &own);
+    cJSON *root = path ? piaa_json_read(path, INDEX_LIMIT, &own) : NULL;
     const cJSON *map = piaa_json_find(root, "weight_map"), *item;
-    *found = cJSON_GetArraySize(map) > 0;
+    bool found = cJSON_GetArraySize(map) > 0;
     const char *last = "";
-    bool ok = true;
     cJSON_ArrayForEach(item, map) {
-        if (!ok || !*found || !cJSON_IsString(item)) break;
-        if (strcmp(item->valuestring, last) != 0)
-            ok = has_file(folder, item->valuestring, found, error);
+        if (!found || !cJSON_IsString(item)) break;
+        if (strcmp(item->valuestring, last) != 0) found = has_file(folder, item->valuestring);
         last = item->valuestring;
     }
     cJSON_Delete(root);
-    return ok;
+    free(path);
+    *found_all = found;
+    return !is_fault(&own, error);
 }
 
-static bool is_complete(const char *folder, bool *complete, piaa_error *error) {
-    if (!has_file(folder, "config.json", complete, error)) return false;
-    if (!*complete) return true;
-    if (!has_file(folder, "model.safetensors", complete, error)) return false;
-    return *complete || has_shards(folder, complete, error);
+static bool find_whole(const char *folder, bool *whole, piaa_error *error) {
+    *whole = has_file(folder, "config.json");
+    if (!*whole || has_file(folder, "model.safetensors")) return true;
+    return find_shards(folder, whole, error);
 }
 
 /* The commit that a revision is at in the Hugging Face cache; "" if it is not there. */
@@ -283,17 +281,17 @@ static bool find_shared_ref(const piaa_hub_name *name, const char *revision, cha
     char *path = root ? piaa_format(error, "%s/models--%s--%s/refs/%s", root, name->owner,
                                     name->name, revision)
                       : NULL;
-    free(root);
+    piaa_error own = {0};
+    char *text =
+        path && piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, &own) : NULL;
     commit[0] = '\0';
-    if (!path) return false;
-    piaa_error why = {0};
-    char *text = piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, &why) : NULL;
-    free(path);
-    if (!text) return could_look(&why, error);
-    text[strcspn(text, "\r\n ")] = '\0';
-    if (piaa_hub_is_commit(text)) memcpy(commit, text, 41);
+    if (text) text[strcspn(text, "\r\n ")] = '\0';
+    if (text && piaa_hub_is_commit(text)) memcpy(commit, text, 41);
+    bool ok = path && !is_fault(&own, error);
     free(text);
-    return true;
+    free(root);
+    free(path);
+    return ok;
 }
 
 /* --------------------------------------------------------------------------------------- locate */
@@ -309,18 +307,17 @@ static void free_offers(offers *list) {
     free(list->items);
 }
 
-/* *stream NULL: there is no such folder, or none for us. */
-static bool open_folder(const char *folder, DIR **stream, piaa_error *error) {
-    *stream = opendir(folder);
-    return *stream || errno == ENOENT || errno == ENOTDIR || errno == EACCES ||
-           piaa_error_set_errno(error, errno, "%s cannot be read", folder);
+/* *out is NULL where there is no such folder, or one that is not ours to read. */
+static bool open_folder(const char *folder, DIR **out, piaa_error *error) {
+    *out = opendir(folder);
+    if (*out || errno == ENOENT || errno == ENOTDIR || errno == EACCES) return true;
+    return piaa_error_set_errno(error, errno, "cannot read the folder %.700s", folder);
 }
 
 static bool list_offers(const char *folder, offers *out, piaa_error *error) {
     enum { FILES_MOST = 1000 };
     DIR *stream;
-    if (!open_folder(folder, &stream, error)) return false;
-    bool ok = true;
+    bool ok = open_folder(folder, &stream, error);
     for (struct dirent *item;
          ok && stream && out->count < FILES_MOST && (item = readdir(stream));) {
         struct stat status;
@@ -343,29 +340,33 @@ typedef struct place {
     bool shared;
 } place;
 
-static int64_t folder_bytes(const char *folder) {
-    DIR *stream = opendir(folder);
-    int64_t sum = 0;
+/* The folder, which is taken whatever comes of it, with its files' bytes. */
+static bool take_folder(char *folder, bool shared, place *out, piaa_error *error) {
+    DIR *stream;
+    *out = (place){folder, 0, shared};
+    if (!open_folder(folder, &stream, error)) {
+        free(folder);
+        out->path = NULL;
+        return false;
+    }
     for (struct dirent *item; stream && (item = readdir(stream));) {
         struct stat status;
         if (fstatat(dirfd(stream), item->d_name, &status, 0) == 0 && S_ISREG(status.st_mode))
-            sum += status.st_size;
+            out->bytes += status.st_size;
     }
     if (stream) closedir(stream);
-    return sum;
+    return true;
 }
 
 /* Among other GGUF files of a folder, the two that make the model: "TEXT.gguf,MMPROJ.gguf". */
 static bool find_pair(const char *folder, const char *quant, place *out, piaa_error *error) {
     const piaa_gguf_wish wish = {.quant = quant};
     piaa_gguf_choice choice;
+    piaa_error own = {0};
     offers list = {0};
-    piaa_error why = {0};
     bool ok = list_offers(folder, &list, error);
-    bool chosen =
-        ok && list.count && piaa_gguf_choose(list.items, list.count, &wish, folder, &choice, &why);
-    ok = ok && could_look(&why, error);
-    if (chosen) {
+    if (ok && list.count &&
+        piaa_gguf_choose(list.items, list.count, &wish, folder, &choice, &own)) {
         const piaa_gguf_offer *text = &list.items[choice.text],
                               *vision = &list.items[choice.vision];
         out->path = piaa_format(error, "%s/%s,%s/%s", folder, text->name, folder, vision->name);
@@ -373,7 +374,7 @@ static bool find_pair(const char *folder, const char *quant, place *out, piaa_er
         ok = out->path != NULL;
     }
     free_offers(&list);
-    return ok;
+    return ok && !is_fault(&own, error);
 }
 
 /* A commit in the Hugging Face cache: the snapshot's folder, or two of its GGUF files. */
@@ -382,16 +383,15 @@ static bool find_shared(const piaa_hub_name *name, const char *version, const ch
     char commit[41];
     snprintf(commit, sizeof commit, "%.40s", version);
     char *folder = piaa_pulled_snapshot(name, commit, error);
-    bool whole = false, ok = folder && (*quant || is_complete(folder, &whole, error)) &&
-                             (whole || find_pair(folder, quant, out, error));
+    bool whole = false;
+    bool ok = folder && (*quant || find_whole(folder, &whole, error)) &&
+              (whole || find_pair(folder, quant, out, error));
     out->shared = true;
-    if (!ok || !whole) {
+    if (!whole) {
         free(folder);
         return ok;
     }
-    out->path = folder;
-    out->bytes = folder_bytes(folder);
-    return true;
+    return take_folder(folder, true, out, error);
 }
 
 /* What a line of refs stands for, ours or shared.  Of ours a look at what is there is enough:
@@ -402,15 +402,12 @@ static bool find_version(const piaa_hub_name *name, const char *home, const char
     offers list = {0};
     if (!*version) return true;
     char *folder = piaa_path_join(home, version, error);
-    bool ours = false, ok = folder && (*label ? list_offers(folder, &list, error)
-                                              : has_file(folder, "config.json", &ours, error));
-    if (ok && *label) ours = list.count > 0;
+    bool ok = folder && (!*label || list_offers(folder, &list, error)),
+         ours = ok && (*label ? list.count > 0 : has_file(folder, "config.json"));
     free_offers(&list);
-    if (ours)
-        *out = (place){folder, folder_bytes(folder), false};
-    else
-        free(folder);
-    return ok && (ours || find_shared(name, version, label, out, error));
+    if (ours) return take_folder(folder, false, out, error);
+    free(folder);
+    return ok && find_shared(name, version, label, out, error);
 }
 
 static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error) {
@@ -500,11 +497,12 @@ static bool list_ours(piaa_pulled_list *list, const piaa_hub_name *name, const c
     for (struct dirent *item; ok && stream && (item = readdir(stream));) {
         if (!piaa_pulled_is_version(item->d_name)) continue;
         char *folder = piaa_path_join(home, item->d_name, error);
+        place found;
         if (folder && is_listed(list, folder))
             free(folder);
         else
-            ok = folder && add_pulled(list, name, "", item->d_name,
-                                      (place){folder, folder_bytes(folder), false}, false, error);
+            ok = folder && take_folder(folder, false, &found, error) &&
+                 add_pulled(list, name, "", item->d_name, found, false, error);
     }
     if (stream) closedir(stream);
     return ok;
@@ -527,7 +525,7 @@ static bool list_shared(piaa_pulled_list *list, const piaa_hub_name *name, piaa_
     offers files = {0};
     char *folder = piaa_pulled_snapshot(name, commit, error);
     bool whole = false;
-    ok = folder && list_offers(folder, &files, error) && is_complete(folder, &whole, error);
+    ok = folder && list_offers(folder, &files, error) && find_whole(folder, &whole, error);
     if (ok && whole) {
         place found = {0};
         ok = find_shared(name, commit, "", &found, error) &&
@@ -667,9 +665,9 @@ static bool is_of_label(const ref *line, const ref *what) {
 static bool remove_label(const char *home, const char *quant, bool *left, bool *removed,
                          int64_t *bytes, piaa_error *error) {
     const ref what = {NULL, (char *)(uintptr_t)quant, NULL};
+    bool ok = change_refs(home, is_of_label, &what, NULL, error);
     DIR *stream = NULL;
-    bool ok =
-        change_refs(home, is_of_label, &what, NULL, error) && open_folder(home, &stream, error);
+    ok = ok && open_folder(home, &stream, error);
     for (struct dirent *item; ok && stream && (item = readdir(stream));) {
         if (!piaa_pulled_is_version(item->d_name)) continue;
         if (answers(label_of(item->d_name), quant) != 0) {
