@@ -235,6 +235,12 @@ bool piaa_file_exists(const char *path) {
     return stat(path, &status) == 0;
 }
 
+bool piaa_file_exists_in(const char *folder, const char *name) {
+    char path[4096];
+    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
+    return n > 0 && (size_t)n < sizeof path && piaa_file_exists(path);
+}
+
 bool piaa_file_is_folder(const char *path) {
     struct stat status;
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);

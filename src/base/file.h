@@ -35,6 +35,8 @@ bool piaa_file_write(const char *path, const void *data, size_t size,
                      piaa_error *error) PIAA_MUST_USE;
 
 bool piaa_file_exists(const char *path);
+/* The same of a name in a folder.  Asks for no memory, so that there is no third answer. */
+bool piaa_file_exists_in(const char *folder, const char *name);
 bool piaa_file_is_folder(const char *path);
 /* The system says that nothing has this name, as opposed to what it cannot look at now. */
 bool piaa_file_is_gone(const char *path);

@@ -443,17 +443,10 @@ static bool read_eval(reader *in) {
 
 /* ----------------------------------------------------------------------------------------- open */
 
-static bool holds(const char *folder, const char *name) {
-    char *path = piaa_path_join(folder, name, NULL);
-    bool there = path && piaa_file_exists(path);
-    free(path);
-    return there;
-}
-
 static bool read_root(reader *in) {
     piaa_run *run = in->run;
-    run->eval = holds(run->folder, "eval.json");
-    if (!run->eval && !holds(run->folder, "probe.json"))
+    run->eval = piaa_file_exists_in(run->folder, "eval.json");
+    if (!run->eval && !piaa_file_exists_in(run->folder, "probe.json"))
         return piaa_error_set(in->error, PIAA_USAGE,
                               "%.700s is not a run: it holds neither probe.json nor eval.json; "
                               "give a folder that piaa probe or piaa eval "

@@ -28,13 +28,6 @@ static const char *published_pool(piaa_pool pool) {
 
 /* ----------------------------------------------------------------------------------- the folder */
 
-static bool holds(const char *folder, const char *name) {
-    char *path = piaa_path_join(folder, name, NULL);
-    bool there = path && piaa_file_exists(path);
-    free(path);
-    return there;
-}
-
 static bool is_empty(const char *folder) {
     DIR *list = opendir(folder);
     bool empty = list != NULL;
@@ -52,11 +45,13 @@ bool piaa_run_prepare(const char *folder, bool eval, piaa_error *error) {
     if (!piaa_file_is_folder(folder))
         return piaa_error_set(error, PIAA_USAGE, "%.700s is a file: name a folder for the run",
                               folder);
-    if (holds(folder, other))
+    if (piaa_file_exists_in(folder, other))
         return piaa_error_set(error, PIAA_USAGE,
                               "%.700s holds another kind of run (%s): name another folder", folder,
                               other);
-    if (holds(folder, own) || holds(folder, "changed") || is_empty(folder)) return true;
+    if (piaa_file_exists_in(folder, own) || piaa_file_exists_in(folder, "changed") ||
+        is_empty(folder))
+        return true;
     return piaa_error_set(error, PIAA_USAGE,
                           "%.700s holds files that are not a run's: name a new folder", folder);
 }

@@ -232,13 +232,6 @@ static bool find_ref(const char *home, const char *revision, const char *quant,
 
 /* ----------------------------------------------------------------------- the Hugging Face cache */
 
-/* Asks for no memory, so that there is no third answer. */
-static bool has_file(const char *folder, const char *name) {
-    char path[4096];
-    int n = snprintf(path, sizeof path, "%s/%s", folder, name);
-    return n > 0 && (size_t)n < sizeof path && piaa_file_exists(path);
-}
-
 /* What is wrong with a file of somebody else's makes it none; what is wrong with this machine is an
    error. */
 static bool is_fault(const piaa_error *own, piaa_error *error) {
@@ -251,7 +244,7 @@ static bool find_shards(const char *folder, bool *found_all, piaa_error *error) 
     static const char name[] = "model.safetensors.index.json";
     piaa_error own = {0};
     *found_all = false;
-    if (!has_file(folder, name)) return true;
+    if (!piaa_file_exists_in(folder, name)) return true;
     char *path = piaa_path_join(folder, name, &own);
     cJSON *root = path ? piaa_json_read(path, INDEX_LIMIT, &own) : NULL;
     const cJSON *map = piaa_json_find(root, "weight_map"), *item;
@@ -259,7 +252,8 @@ static bool find_shards(const char *folder, bool *found_all, piaa_error *error) 
     const char *last = "";
     cJSON_ArrayForEach(item, map) {
         if (!found || !cJSON_IsString(item)) break;
-        if (strcmp(item->valuestring, last) != 0) found = has_file(folder, item->valuestring);
+        if (strcmp(item->valuestring, last) != 0)
+            found = piaa_file_exists_in(folder, item->valuestring);
         last = item->valuestring;
     }
     cJSON_Delete(root);
@@ -269,8 +263,8 @@ static bool find_shards(const char *folder, bool *found_all, piaa_error *error) 
 }
 
 static bool find_whole(const char *folder, bool *whole, piaa_error *error) {
-    *whole = has_file(folder, "config.json");
-    if (!*whole || has_file(folder, "model.safetensors")) return true;
+    *whole = piaa_file_exists_in(folder, "config.json");
+    if (!*whole || piaa_file_exists_in(folder, "model.safetensors")) return true;
     return find_shards(folder, whole, error);
 }
 
@@ -403,7 +397,7 @@ static bool find_version(const piaa_hub_name *name, const char *home, const char
     if (!*version) return true;
     char *folder = piaa_path_join(home, version, error);
     bool ok = folder && (!*label || list_offers(folder, &list, error)),
-         ours = ok && (*label ? list.count > 0 : has_file(folder, "config.json"));
+         ours = ok && (*label ? list.count > 0 : piaa_file_exists_in(folder, "config.json"));
     free_offers(&list);
     if (ours) return take_folder(folder, false, out, error);
     free(folder);
