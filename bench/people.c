@@ -53,7 +53,10 @@ static double coin(piaa_random *random) {
 /* Poisson's with mean 1, less 1: 0, 1, 2 … of something, skewed. */
 static double counts(piaa_random *random) {
     double product = uniform(random), count = 0;
-    for (; product > exp(-1); product *= uniform(random)) count++;
+    while (product > exp(-1)) {
+        product *= uniform(random);
+        count++;
+    }
     return count - 1;
 }
 
