@@ -19,7 +19,8 @@ static int set_up(void **state) {
         assert_int_equal(mkdir(folders[i], 0700), 0);
     }
     put(folders[0], "probe.json",
-        "{\"format\":\"piaa-probe\",\"version\":1,\"config\":{\"dataset\":\"aadb\",\"loss\":\"a<b\"},"
+        "{\"format\":\"piaa-probe\",\"version\":1,\"config\":{\"dataset\":\"aadb\","
+        "\"loss\":\"a<b\"},"
         "\"counts\":{\"train\":2,\"val\":0,\"test\":1},\"attrs\":{"
         "\"score\":{\"per_layer\":[{\"name\":\"lt.0\",\"test\":{\"rho\":0.5}},"
         "{\"name\":\"v.1\",\"test\":{\"rho\":0.25}}],\"best\":{\"name\":\"v.1\"}},"
@@ -32,15 +33,19 @@ static int set_up(void **state) {
         "\"c\":[{\"size\":1},{\"size\":2}]}}}");
     put(folders[0], "predictions.csv", "split,target,label,prediction\ntest,score,1,2\n");
     put(folders[1], "eval.json",
-        "{\"format\":\"piaa-eval\",\"version\":1,\"config\":{\"baseline\":\"m\",\"small\":1,\"large\":2,"
+        "{\"format\":\"piaa-eval\",\"version\":1,\"config\":{\"baseline\":\"m\",\"small\":1,"
+        "\"large\":2,"
         "\"test\":1},\"counts\":{\"users\":2},\"outcomes\":["
-        "{\"method\":\"m\",\"source\":\"lt.0\",\"support_set\":\"large\",\"published\":\"p\",\"users\":2},"
-        "{\"method\":\"n\",\"source\":\"lt.0\",\"support_set\":\"large\",\"published\":\"q\",\"users\":2,"
+        "{\"method\":\"m\",\"source\":\"lt.0\",\"support_set\":\"large\","
+        "\"published\":\"p\",\"users\":2},"
+        "{\"method\":\"n\",\"source\":\"lt.0\",\"support_set\":\"large\","
+        "\"published\":\"q\",\"users\":2,"
         "\"spearman\":{\"mean\":0.5,\"low\":0.25,\"high\":1},"
         "\"comparison\":{\"users\":2,\"p\":0.5,\"p_holm\":0.5}}]}");
-    put(folders[1], "users.csv", "method,source,support_set,user_id,spearman,r2,rmse\n"
-                                 "m,lt.0,large,a,0.5,0,0\nm,lt.0,large,b,,0,0\n"
-                                 "n,lt.0,large,a,0.75,0,0\nn,lt.0,large,b,0.5,0,0\n");
+    put(folders[1], "users.csv",
+        "method,source,support_set,user_id,spearman,r2,rmse\n"
+        "m,lt.0,large,a,0.5,0,0\nm,lt.0,large,b,,0,0\n"
+        "n,lt.0,large,a,0.75,0,0\nn,lt.0,large,b,0.5,0,0\n");
     put(folders[1], "predictions.csv", "method,support_set,user_score,piaa_pred\nq,large,1,2\n");
     put(folders[1], "scores.csv", "user_id,score\na,1\nb,2\nb,3\n");
     put(folders[1], "images.csv", "mean,variance\n1,1\n2,2\n3,3\n");
