@@ -598,6 +598,75 @@ static void tables_of_evaluations(void **state) {
     unmake(&m);
 }
 
+/* Words that the text has exactly once. */
+static void expect_once(const char *text, const char *words) {
+    const char *first = strstr(text, words);
+    if (!first) fail_msg("\"%s\" is not there", words);
+    if (strstr(first + 1, words)) fail_msg("\"%s\" is there twice", words);
+}
+
+/* The page and the LaTeX file say what the tables and the runs say. */
+static void pages_hold_the_tables(void **state) {
+    (void)state;
+    support_clear(world);
+    assert_int_equal(mkdir(world, 0700), 0);
+    made probe = make(make_probe()), eval = make(make_eval());
+    const piaa_study_part parts[] = {{probe.run, probe.plots, probe.tables},
+                                     {eval.run, eval.plots, eval.tables}};
+    static const char *const page_has[] = {
+        "<li><a href=\"#run-1\">Probing: AADB</a> <span class=\"small\">probe</span></li>",
+        "<li><a href=\"#run-2\">Personal protocol: PARA</a> <span class=\"small\">eval</span></li>",
+        "<section id=\"run-1\">\n<h2>Probing: AADB</h2>",
+        "<section id=\"run-2\">\n<h2>Personal protocol: PARA</h2>",
+        "<dt>Images</dt><dd>10 to learn from, 5 to choose the layer, 4 to test</dd>",
+        "<dd>V 1, LT 0 to 2, LT tail 1</dd>",
+        "<dd>V 1, LT 0 to 2</dd>",
+        "<dt>People</dt><dd>4 (1 have too few ratings, 2 were not drawn), seed 42</dd>",
+        "<dt>Ties</dt><dd>3 people were drawn from among equals",
+        "<dt>Ratings</dt><dd>10 or 100 to learn from, 50 to test, of each person</dd>",
+        "<tr><th>Attribute</th><th>V</th><th>LT</th><th>LT tail</th><th>Best</th><th>R²</th>"
+        "<th>RMSE</th></tr>",
+        "<tr><td>light</td><td>undefined</td><td>0.250 (LT0)</td><td>0.450 (LT tail 1)</td>"
+        "<td>0.250 (LT0)</td><td>1.100</td><td>3.100</td></tr>",
+        "<tr><td>linear-hidden</td><td>V1</td><td>100</td><td>0.250 [undefined]</td><td>1</td>"
+        "<td>-0.250 [-1.000, 0.000]</td><td>2.250 [1.000, 3.000]</td></tr>",
+        "<tr><td>linear-hidden</td><td>LT0</td><td>10</td><td>-0.300 [-0.400, 0.100]</td>"
+        "<td>1 of 4</td><td>&lt; 0.001</td><td>0.002</td></tr>",
+        "<a href=\"r-figures/1-heat.csv\">CSV</a>",
+        "<b>Attributes and layers</b>The same figures as a map"};
+    static const char *const latex_has[] = {
+        "\\caption{Probing: AADB. Best layer of each pool.",
+        "\\begin{tabular}{lrrrrrr}\n\\toprule\nAttribute & V & LT & LT tail & Best & R$^2$ & RMSE "
+        "\\\\\n\\midrule\noverall score & 0.200 (V1) & 0.500 (LT2) & 0.350 (LT tail 1) & "
+        "0.500 (LT2) & 0.000 & 2.000 \\\\\nlight & ",
+        "colour & 0.400 (V1) & $-$0.150 (LT0) & 0.550 (LT tail 1) & 0.400 (V1) & $-$0.800 & 1.200 "
+        "\\\\\n\\bottomrule\n",
+        "linear-hidden & LT0 & 10 & $-$0.300 [$-$0.400, 0.100] & 1 of 4 & $<$ 0.001 & 0.002 "
+        "\\\\\n"};
+    piaa_error error = {0};
+    piaa_text page = {0}, latex = {0}, alone = {0}, printed = {0};
+    assert_true(piaa_study_html(parts, 2, "r-figures", true, &page, &error) &&
+                piaa_study_html(parts + 1, 1, "r-figures", true, &alone, &error) &&
+                piaa_study_latex(parts, 2, &latex, &error) &&
+                piaa_tables_print(&eval.tables, &printed, &error));
+    xml_check(page.data);
+    for (size_t i = 0; i < PIAA_COUNT(page_has); i++) expect_once(page.data, page_has[i]);
+    for (size_t i = 0; i < PIAA_COUNT(latex_has); i++) expect_once(latex.data, latex_has[i]);
+    expect_count(latex.data, "\\begin{table}", 3);
+    expect_count(page.data, "<table>", 3);
+    expect_count(page.data, "<tr>", 4 + 13 + 7);
+    expect_count(page.data, "<figure>", 6 + 11);
+    assert_null(strstr(alone.data, "<li>"));
+    assert_memory_equal(printed.data, "Methods. ", 9);
+    expect_once(printed.data, "\n\nAgainst the baseline. ");
+    free(page.data);
+    free(alone.data);
+    free(latex.data);
+    free(printed.data);
+    unmake(&probe);
+    unmake(&eval);
+}
+
 static void evaluations_are_drawn_as_they_are(void **state) {
     (void)state;
     if (!piaa_gnuplot_found()) skip();
@@ -763,6 +832,55 @@ static void pools_come_in_the_order_of_the_model(void **state) {
                "overall score | undefined | undefined | undefined | undefined | undefined | "
                "undefined | undefined | undefined | undefined");
     unmake(&m);
+}
+
+/* A run may have been made by anybody. */
+static void names_of_layers_are_checked(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *label; /* NULL: refused */
+    } cases[] = {{"lt.1", "LT1"},
+                 {"lt.99999", "LT99999"},
+                 {"lt_tail.0", "LT tail 0"},
+                 {"v.2", "V2"},
+                 {"pooled.0", "pooled"},
+                 {"lt.1+v.2", "LT1+V2"},
+                 {"lt", NULL},
+                 {"lt.", NULL},
+                 {"lt.x", NULL},
+                 {"lt.-1", NULL},
+                 {"lt.100000", NULL},
+                 {"lt.1x", NULL},
+                 {"nope.1", NULL},
+                 {".1", NULL},
+                 {"", NULL},
+                 {"a_very_long_name_of_a_pool.1", NULL}};
+    char *folder = make_folder("names");
+    put(folder, "predictions.csv", "split,target,label,prediction\n");
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        piaa_error error = {0};
+        char *json = piaa_format(NULL,
+                                 "{\"format\":\"piaa-probe\",\"version\":1,\"attrs\":{\"score\":{"
+                                 "\"per_layer\":[{\"name\":\"%s\"}],\"best\":{\"name\":\"%s\"}}},"
+                                 "\"correlation\":{\"labels\":[[1]],\"predictions\":[[1]]}}",
+                                 cases[i].name, cases[i].name),
+             label[64];
+        put(folder, "probe.json", json);
+        piaa_run *run = piaa_run_open(folder, &error);
+        if (cases[i].label) {
+            if (!run) fail_msg("%s", error.message);
+            const piaa_run_source *source = &run->sources[0];
+            piaa_run_source_label(source->pool, source->layer, source->name, label);
+            assert_string_equal(label, cases[i].label);
+            assert_int_equal(run->best[0], 0);
+        } else {
+            if (run) fail_msg("\"%s\" is taken for a layer", cases[i].name);
+            assert_non_null(strstr(error.message, "a layer has a name that is not known"));
+        }
+        piaa_run_close(run);
+        free(json);
+    }
+    free(folder);
 }
 
 /* ------------------------------------------------------------------------------------ undefined */
@@ -970,10 +1088,12 @@ int main(void) {
         cmocka_unit_test(probes_are_drawn_as_they_are),
         cmocka_unit_test(evaluations_are_shown_as_they_are),
         cmocka_unit_test(tables_of_evaluations),
+        cmocka_unit_test(pages_hold_the_tables),
         cmocka_unit_test(evaluations_are_drawn_as_they_are),
         cmocka_unit_test(colours_are_those_of_the_theme),
         cmocka_unit_test(names_within_pictures_are_each_pictures_own),
         cmocka_unit_test(pools_come_in_the_order_of_the_model),
+        cmocka_unit_test(names_of_layers_are_checked),
         cmocka_unit_test(what_is_undefined_costs_its_figure_alone),
         cmocka_unit_test(what_gnuplot_cannot_draw_costs_its_picture_alone),
     };

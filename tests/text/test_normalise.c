@@ -54,6 +54,8 @@ static void text_is_normalised_as_by_tokenizers(void **state) {
     expect(REPLACE("a", "b"), "", "");
     expect(REPLACE("\u0301", "'"), "e\u0301", "e'");
     expect(SEQUENCE(""), "abc", "abc");
+    expect(SEQUENCE(REPLACE("q", "r") AND NFC AND REPLACE("a", "b")), "a",
+           "b"); /* two do nothing */
     /* each step works on what the one before left */
     expect(SEQUENCE(NFC AND REPLACE("\u00e9", "E") AND REPLACE("E", "e\u0301")
                         AND NFC AND REPLACE("\u00e9\u00e9", "2")),
