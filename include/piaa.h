@@ -226,6 +226,14 @@ typedef enum piaa_dtype {
    code ignores it). */
 typedef enum piaa_exif { PIAA_EXIF_APPLY, PIAA_EXIF_IGNORE } piaa_exif;
 
+/* What is put behind the transparent parts of a photo.  NONE: nothing, so that the model sees the
+   colours that are hidden there, as in the published code and in Pillow. */
+typedef enum piaa_background {
+    PIAA_BACKGROUND_NONE,
+    PIAA_BACKGROUND_WHITE,
+    PIAA_BACKGROUND_BLACK
+} piaa_background;
+
 /* Whom the image's tokens attend to in a decoder that was trained with both (Gemma 3): each other,
  * or only those before them, as in the published code, which loses the marks that say which tokens
  * are the image's.  Other models ignore it. */
@@ -259,6 +267,7 @@ typedef struct piaa_request {
     int threads;
     piaa_image_attention image_attention;
     const char *device;
+    piaa_background background;
 } piaa_request;
 
 /* A model and a request.  The weights that the request needs, and no others, are read at the first

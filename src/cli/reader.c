@@ -28,6 +28,7 @@ const piaa_option piaa_reader_options[] = {
     PIAA_OPTION_IMAGE_ATTENTION,
     {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply",
      "apply ignore"},
+    PIAA_OPTION_BACKGROUND,
     PIAA_OPTION_DEVICE,
     PIAA_OPTION_THREADS,
     {0},
@@ -36,13 +37,16 @@ const piaa_option piaa_reader_options[] = {
 bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) {
     int64_t threads = 0;
     const char *dtype = piaa_call_value(call, "dtype"), *exif = piaa_call_value(call, "exif");
-    const char *image_attention = piaa_call_value(call, "image-attention");
+    const char *image_attention = piaa_call_value(call, "image-attention"),
+               *background = piaa_call_value(call, "background");
     *out = (piaa_request){.prompt = piaa_call_value(call, "prompt"),
                           .pools = piaa_call_value(call, "pool"),
                           .layers = piaa_call_value(call, "layer"),
                           .device = piaa_call_value(call, "device"),
                           .exif = exif && strcmp(exif, "ignore") == 0 ? PIAA_EXIF_IGNORE
                                                                       : PIAA_EXIF_APPLY};
+    if (background && strcmp(background, "white") == 0) out->background = PIAA_BACKGROUND_WHITE;
+    if (background && strcmp(background, "black") == 0) out->background = PIAA_BACKGROUND_BLACK;
     if (image_attention && strcmp(image_attention, "causal") == 0)
         out->image_attention = PIAA_IMAGE_CAUSAL;
     if (dtype && !piaa_dtype_parse(dtype, &out->dtype))
@@ -54,8 +58,8 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
     return true;
 }
 
-/* "4096 to 26624 pixels, EXIF rotation applied[, image tokens causal]" is read back into its
-   parts. */
+/* "4096 to 26624 pixels, EXIF rotation applied[, image tokens causal][, on white]" is read back
+   into its parts. */
 bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity,
                               const piaa_slot *slot, piaa_request *out, char layer[16],
                               piaa_error *error) {
@@ -77,6 +81,10 @@ bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identi
                         : PIAA_EXIF_APPLY;
     if (known && !piaa_call_has(call, "image-attention") && strstr(rest, ", image tokens causal"))
         out->image_attention = PIAA_IMAGE_CAUSAL;
+    if (known && !piaa_call_has(call, "background"))
+        out->background = strstr(rest, ", on white")   ? PIAA_BACKGROUND_WHITE
+                          : strstr(rest, ", on black") ? PIAA_BACKGROUND_BLACK
+                                                       : PIAA_BACKGROUND_NONE;
     return true;
 }
 

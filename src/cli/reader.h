@@ -7,7 +7,14 @@
 #include "cli/options.h"
 #include "features/embed.h"
 
-/* A row of every table whose command asks a model through piaa_reader_request. */
+/* Rows of every table whose command asks a model through piaa_reader_request. */
+#define PIAA_OPTION_BACKGROUND                                                                     \
+    {                                                                                              \
+        "background", "COLOUR",                                                                    \
+            "what is put behind the transparent parts of photos; with none the model sees the "    \
+            "colours hidden there, as in the published code",                                      \
+            "none", "none white black"                                                             \
+    }
 #define PIAA_OPTION_IMAGE_ATTENTION                                                                \
     {                                                                                              \
         "image-attention", "WHOM",                                                                 \

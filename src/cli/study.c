@@ -23,6 +23,7 @@ const piaa_option piaa_study_options[] = {
     {"exif", "WHAT",
      "whether photos are turned upright as their EXIF data say; the published code ignores them",
      "apply", "apply ignore"},
+    PIAA_OPTION_BACKGROUND,
     PIAA_OPTION_DEVICE,
     PIAA_OPTION_THREADS,
     {"store", "STORE", "folder where the images' features are kept", "one in ~/.cache/piaa/stores",

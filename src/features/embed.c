@@ -124,6 +124,7 @@ typedef struct run {
     piaa_extractor *extractor;
     const piaa_hooks *hooks;
     piaa_embed_summary *summary;
+    int64_t hidden;          /* photos with colours where they are transparent */
     const piaa_slots *slots; /* the extractor's */
     piaa_contents contents;  /* in the store as the run began */
     bool *missing;           /* scratch, by slot */
@@ -189,6 +190,7 @@ static void mark_photo(run *r, prepared *ready) {
     const piaa_marks *marks = &ready->marks;
     r->summary->previews += marks->raw == PIAA_RAW_PREVIEW;
     r->summary->developed += marks->raw == PIAA_RAW_DEVELOPED;
+    r->hidden += marks->hidden;
     ready->file.note = made[marks->raw];
     if (!marks->damage[0]) return;
     char line[1200];
@@ -196,6 +198,17 @@ static void mark_photo(run *r, prepared *ready) {
     r->summary->damaged++;
     snprintf(line, sizeof line, "%.900s: %s; it is read all the same", ready->file.path,
              marks->damage);
+    piaa_hooks_warn(r->hooks, line);
+}
+
+/* One line a run, and no more. */
+static void tell_hidden(const run *r) {
+    char line[200];
+    if (!r->hidden) return;
+    snprintf(line, sizeof line,
+             "%lld photo%s transparent parts, and the model sees the colours hidden there: "
+             "--background white or black puts one behind",
+             (long long)r->hidden, r->hidden == 1 ? " has" : "s have");
     piaa_hooks_warn(r->hooks, line);
 }
 
@@ -386,6 +399,7 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
     free(flags);
     free(r.missing);
     free(r.contents.items);
+    tell_hidden(&r);
     r.summary->seconds = piaa_seconds_now() - start;
     /* The store is brought to the disk whether or not the run came to its end; the first error is
        the one that is told. */

@@ -20,6 +20,10 @@ struct piaa_extractor {
     piaa_slots session_slots;
 };
 
+/* As stores and tastes write it behind the other preprocessing; they were made before there was a
+   choice, and nothing is written where nothing is put behind. */
+static const char *const backgrounds[] = {"", ", on white", ", on black"};
+
 static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
                          piaa_error *error) {
     const piaa_model_info *info = piaa_model_get_info(extractor->model);
@@ -51,10 +55,11 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     r->prompt = extractor->prompt;
     r->pools = r->layers = NULL; /* the slots say it */
     extractor->preprocessing = piaa_format(
-        error, "%lld to %lld pixels, EXIF rotation %s%s",
+        error, "%lld to %lld pixels, EXIF rotation %s%s%s",
         (long long)(info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels),
         (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored",
-        r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "");
+        r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "",
+        backgrounds[r->background]);
     if (!extractor->preprocessing) return false;
     extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
                                           .model = info->folder,
@@ -141,10 +146,13 @@ piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
                                          const piaa_photo_file *file, piaa_marks *marks,
                                          piaa_error *error) {
     piaa_image image = {0};
-    if (!piaa_image_decode(file, extractor->request.exif, &image, error)) return NULL;
+    if (!piaa_image_decode(file, extractor->request.exif, extractor->request.background, &image,
+                           error))
+        return NULL;
     if (marks) {
         memcpy(marks->damage, image.damage, sizeof image.damage);
         marks->raw = image.raw;
+        marks->hidden = image.hidden;
     }
     piaa_model_input *input = prepare_image(extractor, &image, error);
     if (!input) piaa_error_prefix(error, "%s", file->path);

@@ -9,7 +9,7 @@
 #define PIAA_FEATURES_EXTRACTOR_H
 
 #include "features/store.h"
-#include "image/photo.h"
+#include "image/image.h"
 #include "vlm/vlm.h"
 
 const piaa_model *piaa_extractor_model(const piaa_extractor *extractor);
@@ -22,6 +22,7 @@ piaa_extractor_request(const piaa_extractor *extractor); /* with every default f
 typedef struct piaa_marks {
     char damage[PIAA_DAMAGE]; /* what is lost of a photo that is read nevertheless; empty */
     piaa_raw raw;
+    bool hidden; /* the model sees colours that people do not, under transparent parts */
 } piaa_marks;
 
 /* The two halves of that, for reading ahead: decode and prepare (any thread), then run (one thread,

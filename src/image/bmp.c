@@ -2,7 +2,8 @@
  * coded, and colours of 16, 24 and 32 bits, with masks or without.  What is called alpha is
  * dropped.
  *
- *     14 bytes    "BM", the file's size, 4 bytes of nothing, where the pixels begin
+ *     14 bytes    "BM", the file's size, 4 bytes of nothing, where the pixels begin; the clipboard
+ *                 has no such header, and some programs write ".dib" files without it
  *     12 bytes    OS/2: its own size, then width, height, planes and bits in 2 bytes each
  *     40 to 124   Windows: its own size, width, height (negative: from the top), planes, bits,
  *                 compression, …, at 32 the number of colours; three masks at 40, or behind it
@@ -104,18 +105,19 @@ static void read_palette(bitmap *b, size_t at, size_t count, size_t entry) {
 static bool read_header(bitmap *b, piaa_error *error) {
     const unsigned char *bytes = b->file->bytes;
     const size_t file_size = b->file->size;
+    const size_t head = file_size > 2 && memcmp(bytes, "BM", 2) == 0 ? FILE_HEADER : 0;
     if (file_size < FILE_HEADER + CORE) return cut_short(b, error);
-    const size_t size = number(bytes + FILE_HEADER, 4);
+    const size_t size = number(bytes + head, 4);
     if (size != CORE && size < INFO) return unsupported(b, error);
-    if (file_size - FILE_HEADER < size) return cut_short(b, error);
-    const unsigned char *info = bytes + FILE_HEADER;
+    if (file_size - head < size) return cut_short(b, error);
+    const unsigned char *info = bytes + head;
     read_sizes(b, info, size);
     if (b->width <= 0 || b->height <= 0 || !is_known(b)) return unsupported(b, error);
 
-    size_t palette = FILE_HEADER + size;
+    size_t palette = head + size;
     const unsigned char *masks = NULL;
     if (b->compression == MASKS) { /* part of later headers, which say the same in the same place */
-        if (file_size < FILE_HEADER + WITH_MASKS) return cut_short(b, error);
+        if (file_size < head + WITH_MASKS) return cut_short(b, error);
         masks = info + INFO;
         if (size == INFO) palette += WITH_MASKS - INFO;
     }
@@ -124,8 +126,8 @@ static bool read_header(bitmap *b, piaa_error *error) {
     const size_t most = b->bits <= 8 ? (size_t)1 << b->bits : 0,
                  colours = told && told < most ? told : most;
     read_palette(b, palette, colours, entry);
-    b->start = number(bytes + 10, 4);
-    if (b->start == FILE_HEADER + size) b->start = palette + entry * colours; /* as some forget */
+    b->start = head ? number(bytes + 10, 4) : size;
+    if (b->start == head + size) b->start = palette + entry * colours; /* as some forget */
     b->stride = ((size_t)b->width * (size_t)b->bits + 31) / 32 * 4;
     return b->start <= file_size || cut_short(b, error);
 }

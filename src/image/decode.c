@@ -53,6 +53,21 @@ static void to_rgb(const uint8_t *in, int bands, bool cmyk, int count, uint8_t *
     }
 }
 
+/* Puts the background behind `count` pixels that are RGB already, and counts those of which nothing
+   is seen. */
+static int64_t put_background(const uint8_t *in, const piaa_rows *rows, piaa_background background,
+                              int count, uint8_t *rgb) {
+    const uint8_t behind = background == PIAA_BACKGROUND_WHITE ? 255 : 0;
+    int64_t unseen = 0;
+    for (int x = 0; x < count; x++, in += rows->bands, rgb += CHANNELS) {
+        unsigned alpha = in[rows->alpha], rest = scale_byte(behind, 255 - alpha);
+        unseen += alpha == 0;
+        for (int c = 0; background != PIAA_BACKGROUND_NONE && c < CHANNELS; c++)
+            rgb[c] = (uint8_t)(scale_byte(rgb[c], alpha) + rest);
+    }
+    return unseen;
+}
+
 /* Where pixel (x, y) of the file goes in the upright photo: origin + x across + y down, counted in
    pixels. */
 typedef struct placement {
@@ -93,7 +108,8 @@ static void place_strip(const uint8_t *strip, int width, int top, int rows, plac
                    strip + ((size_t)y * (size_t)width + (size_t)x) * CHANNELS, CHANNELS);
 }
 
-static bool copy_pixels(piaa_rows *rows, placement turn, uint8_t *out, piaa_error *error) {
+static bool copy_pixels(piaa_rows *rows, placement turn, piaa_background background, uint8_t *out,
+                        int64_t *unseen, piaa_error *error) {
     int width = rows->width, bands = rows->bands;
     size_t stride = (size_t)width * (size_t)bands;
     uint8_t *samples = piaa_alloc_array(stride, STRIP_ROWS, error);
@@ -104,6 +120,7 @@ static bool copy_pixels(piaa_rows *rows, placement turn, uint8_t *out, piaa_erro
         ok = rows->read(rows, count, samples, error);
         if (!ok) break;
         to_rgb(samples, bands, rows->inks, width * count, strip);
+        if (rows->alpha) *unseen += put_background(samples, rows, background, width * count, strip);
         place_strip(strip, width, top, count, turn, out);
     }
     free(strip);
@@ -119,15 +136,19 @@ static bool within_limit(const piaa_rows *rows, const char *path, piaa_error *er
                path, rows->width, rows->height);
 }
 
-static bool decode(piaa_rows *rows, int orientation, const char *path, piaa_image *out,
-                   piaa_error *error) {
+static bool decode(piaa_rows *rows, int orientation, piaa_background background, const char *path,
+                   piaa_image *out, piaa_error *error) {
     int width = rows->width, height = rows->height;
     if (!within_limit(rows, path, error)) return false;
     out->rgb = piaa_alloc_array((size_t)width * (size_t)height, CHANNELS, error);
     if (!out->rgb) return piaa_error_prefix(error, "%s, %d x %d pixels", path, width, height);
     out->width = orientation >= 5 ? height : width;
     out->height = orientation >= 5 ? width : height;
-    if (!copy_pixels(rows, upright(orientation, width, height), out->rgb, error)) return false;
+    int64_t unseen = 0;
+    if (!copy_pixels(rows, upright(orientation, width, height), background, out->rgb, &unseen,
+                     error))
+        return false;
+    out->hidden = background == PIAA_BACKGROUND_NONE && unseen > (int64_t)width * height / 100;
     memcpy(out->damage, rows->damage, sizeof out->damage);
     return true;
 }
@@ -162,8 +183,8 @@ typedef struct attempt {
 } attempt;
 
 /* Between the header and the pixels memory may be waited for, and not within a turn. */
-static attempt try_once(const piaa_photo_file *file, piaa_exif exif, bool alone, piaa_image *out,
-                        piaa_error *error) {
+static attempt try_once(const piaa_photo_file *file, piaa_exif exif, piaa_background background,
+                        bool alone, piaa_image *out, piaa_error *error) {
     attempt a = {.memory = file->size};
     piaa_rows rows = {0};
     int orientation = 1;
@@ -179,7 +200,7 @@ static attempt try_once(const piaa_photo_file *file, piaa_exif exif, bool alone,
     a.memory = memory_for(&rows, file);
     if (within_limit(&rows, file->path, NULL)) piaa_share_grow(file->share, a.memory);
     turn = piaa_turn_begin(alone);
-    a.ok = decode(&rows, orientation, file->path, out, error);
+    a.ok = decode(&rows, orientation, background, file->path, out, error);
     rows.close(&rows);
     a.said = piaa_turn_end(turn, words, sizeof words) || a.said;
     if (!a.words[0]) memcpy(a.words, words, sizeof words);
@@ -197,8 +218,8 @@ static void suspect_memory(const attempt *a, const piaa_photo_file *file, piaa_e
 }
 
 /* A raw file becomes a photo that other decoders read. */
-static bool decode_raw(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
-                       piaa_error *error) {
+static bool decode_raw(const piaa_photo_file *file, piaa_exif exif, piaa_background background,
+                       piaa_image *out, piaa_error *error) {
     piaa_photo_file photo;
     int width = 0, height = 0;
     piaa_turn turn = piaa_turn_begin(false);
@@ -207,25 +228,25 @@ static bool decode_raw(const piaa_photo_file *file, piaa_exif exif, piaa_image *
     if (ok && piaa_photo_size(&photo, &width, &height, NULL))
         piaa_share_grow(file->share,
                         file->size + photo.size + (uint64_t)width * (uint64_t)height * CHANNELS);
-    ok = ok && piaa_image_decode(&photo, exif, out, error);
+    ok = ok && piaa_image_decode(&photo, exif, background, out, error);
     if (ok) out->raw = photo.raw;
     piaa_photo_file_free(&photo);
     return ok;
 }
 
-bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *out,
-                       piaa_error *error) {
+bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_background background,
+                       piaa_image *out, piaa_error *error) {
     piaa_error why = {0};
     *out = (piaa_image){0};
     if (!piaa_vips_start(error)) return false;
-    if (file->kind == PIAA_KIND_RAW) return decode_raw(file, exif, out, error);
-    attempt a = try_once(file, exif, false, out, &why);
+    if (file->kind == PIAA_KIND_RAW) return decode_raw(file, exif, background, out, error);
+    attempt a = try_once(file, exif, background, false, out, &why);
     bool ours = file->kind == PIAA_KIND_JPEG || file->kind == PIAA_KIND_BMP;
     bool unclear = !ours && why.code != PIAA_UNSUPPORTED && (!a.ok || a.said);
     if (unclear) { /* whose words these were: once more, with nobody beside it */
         piaa_image_free(out);
         piaa_error_clear(&why);
-        a = try_once(file, exif, true, out, &why);
+        a = try_once(file, exif, background, true, out, &why);
     }
     if (!a.ok) piaa_image_free(out);
     if (!a.ok && why.code == PIAA_FORMAT) suspect_memory(&a, file, &why);
@@ -240,8 +261,8 @@ bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_image *
 bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out, piaa_error *error) {
     piaa_photo_file file;
     *out = (piaa_image){0};
-    bool ok =
-        piaa_photo_file_read(&file, path, error) && piaa_image_decode(&file, exif, out, error);
+    bool ok = piaa_photo_file_read(&file, path, error) &&
+              piaa_image_decode(&file, exif, PIAA_BACKGROUND_NONE, out, error);
     piaa_photo_file_free(&file);
     return ok;
 }

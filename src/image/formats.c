@@ -156,13 +156,21 @@ static bool is_bmp(const unsigned char *bytes, size_t size) {
            !bytes[15] && !bytes[16] && !bytes[17];
 }
 
+/* The same without its first 14 bytes: the header's length, one plane, bits of a pixel, and one of
+   the plain compressions. */
+static bool is_dib(const unsigned char *bytes, size_t size) {
+    return size > 40 && memcmp(bytes, "\x28\0\0\0", 4) == 0 && memcmp(bytes + 12, "\1", 2) == 0 &&
+           bytes[14] && strchr("\1\4\x08\x10\x18\x20", bytes[14]) && bytes[15] == 0 &&
+           bytes[16] <= 3 && memcmp(bytes + 17, "\0\0", 3) == 0;
+}
+
 piaa_kind piaa_kind_of(const unsigned char *bytes, size_t size) {
     for (size_t i = 0; i < PIAA_COUNT(signatures); i++) {
         size_t at = signatures[i].at, length = signatures[i].size;
         if (at + length <= size && memcmp(bytes + at, signatures[i].bytes, length) == 0)
             return signatures[i].kind;
     }
-    if (is_bmp(bytes, size)) return PIAA_KIND_BMP;
+    if (is_bmp(bytes, size) || is_dib(bytes, size)) return PIAA_KIND_BMP;
     if (is_pnm(bytes, size, "123456")) return PIAA_KIND_PNM;
     if (is_pnm(bytes, size, "Ff")) return PIAA_KIND_HDR;
     return kind_of_brands(bytes, size);

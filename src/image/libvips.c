@@ -3,6 +3,7 @@
  * and its error text is emptied after every failure. */
 #include "image/libvips.h"
 
+#include "image/jxl.h"
 #include "image/metadata.h"
 #include "image/tiff.h"
 
@@ -131,6 +132,13 @@ VipsImage *piaa_vips_open(const piaa_photo_file *file, int shrink, VipsFailOn fa
         return NULL;
     }
     if (file->kind == PIAA_KIND_TIFF && !check_tiff(file, error)) return NULL;
+    if (file->kind == PIAA_KIND_JXL && piaa_jxl_is_animated(file->bytes, file->size)) {
+        piaa_error_set(error, PIAA_UNSUPPORTED,
+                       "%s is an animated JPEG XL picture, of which not the first frame would be "
+                       "read but the last: save one as JPEG or PNG",
+                       file->path);
+        return NULL;
+    }
     VipsImage *image = load(file, loader, file->kind == PIAA_KIND_JPEG ? shrink : 1, fail_on);
     if (!image)
         piaa_vips_failed(error, file->path, "cannot be decoded",

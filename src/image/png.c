@@ -51,7 +51,8 @@ static bool read_text(const char *name, span s, piaa_text *out, piaa_error *erro
     size_t flags = international ? 2 : compressed ? 1 : 0;
     if (s.size < flags) return true;
     s = behind(s, flags);
-    if (international && (!skip_string(&s) || !skip_string(&s))) return true; /* two languages */
+    for (int languages = 0; international && languages < 2; languages++)
+        if (!skip_string(&s)) return true;
     return compressed ? inflate_text(s, out, error) : piaa_text_add(out, s.bytes, s.size, error);
 }
 
@@ -64,7 +65,8 @@ static int hex_digit(char c) {
 /* "\nexif\n      32\n4578…": a name, a length, and bytes in hexadecimal, lines broken anywhere.
    Written over the text itself. */
 static void read_dump(piaa_text *text) {
-    const char *at = text->data ? text->data : "", *end = at + text->length;
+    if (!text->length) return;
+    const char *at = text->data, *end = at + text->length;
     at += strspn(at, " \t\r\n");
     at += strcspn(at, "\r\n");
     at += strspn(at, " \t\r\n");

@@ -41,11 +41,13 @@ static bool failed(const reader *r, int code, piaa_error *error) {
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s is a raw photo that takes more than 2 GiB: export it as JPEG",
                               r->path);
-    return piaa_error_set(
-        error, PIAA_FORMAT,
-        "%s is a raw photo that cannot be decoded (%s): copy it again from where "
-        "it came from, or export it as JPEG or TIFF",
-        r->path, code == LIBRAW_DATA_ERROR ? "damaged or cut short" : libraw_strerror(code));
+    return piaa_error_set(error, PIAA_FORMAT,
+                          "%s is a raw photo that cannot be decoded (%s): copy it again from where "
+                          "it came from, or export it as JPEG or TIFF",
+                          r->path,
+                          code == LIBRAW_DATA_ERROR
+                              ? "damaged, cut short, or of an unknown compression"
+                              : libraw_strerror(code));
 }
 
 /* libraw's turns, a bit each for mirroring columns, mirroring rows and swapping the two, or

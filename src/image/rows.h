@@ -6,6 +6,7 @@
 
 typedef struct piaa_rows {
     int width, height, bands; /* one or two bands are grey, others begin with red, green, blue */
+    int alpha;                /* the band that is alpha; 0: none is */
     bool inks;                /* four bands are cyan, magenta, yellow, black; 255 is full ink */
     uint64_t memory;          /* that the decoder needs beside one strip, in bytes, about */
     /* The next `count` rows into samples[count][width][bands]. */

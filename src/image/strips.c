@@ -12,6 +12,7 @@
 #include "image/tiff.h"
 
 #include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +26,7 @@ typedef struct strips {
     const char *path;
     double unit;        /* white; 0: bytes, and 16-bit samples that lose their low byte */
     bool white_is_zero; /* and libvips has not turned it, as it does for unsigned integers */
-    bool luma;
+    bool luma, spare;   /* spare: a fourth band that is not alpha */
 } strips;
 
 static void close_strips(strips *s) {
@@ -158,7 +159,7 @@ static bool find_unit(strips *s, const piaa_photo_file *file, piaa_error *error)
 
 static uint8_t to_byte(double value) {
     if (!(value > 0)) return 0; /* NaN too */
-    return value >= 255 ? 255 : (uint8_t)(value + 0.5);
+    return value >= 255 ? 255 : (uint8_t)lround(value);
 }
 
 static void row_to_bytes(const strips *s, const void *row, size_t count, uint8_t *out) {
@@ -207,6 +208,7 @@ static bool open_strips(strips *s, const piaa_photo_file *file, piaa_error *erro
     if (!open_image(s, file, error)) return false;
     if (file->kind == PIAA_KIND_TIFF && piaa_tiff_look(file->bytes, file->size, &tiff)) {
         s->luma = tiff.luma && s->image->Bands >= 3;
+        s->spare = !tiff.alpha;
         s->white_is_zero = tiff.photometric == 0 && !vips_band_format_isuint(s->image->BandFmt);
     }
     return find_unit(s, file, error);
@@ -249,6 +251,8 @@ bool piaa_strips_open(const piaa_photo_file *file, piaa_rows *rows, int *orienta
     rows->inks = s->image->Type == VIPS_INTERPRETATION_CMYK && rows->bands >= 4;
     rows->memory =
         bytes_per_pixel(s->image, file->kind) * (uint64_t)rows->width * (uint64_t)rows->height;
+    bool more = rows->bands == 2 || rows->bands > 3 + rows->inks;
+    rows->alpha = more && !s->spare ? rows->bands - 1 : 0;
     *orientation = vips_image_get_orientation(s->image);
     return true;
 }

@@ -39,22 +39,10 @@ static VipsImage *make_small(VipsImage *image, int width, int height) {
     return NULL;
 }
 
+/* Other samples libvips understands otherwise than we do (strips.c). */
 static bool is_plain(const VipsImage *image) {
     return image->Coding == VIPS_CODING_NONE &&
            (image->BandFmt == VIPS_FORMAT_UCHAR || image->BandFmt == VIPS_FORMAT_USHORT);
-}
-
-/* Samples that libvips understands otherwise than we do (strips.c).  Gives up `image`. */
-static VipsImage *decode_instead(VipsImage *image, const piaa_photo_file *file, piaa_error *error) {
-    piaa_image whole;
-    g_object_unref(image);
-    if (!piaa_image_decode(file, PIAA_EXIF_APPLY, &whole, error)) return NULL;
-    size_t size = (size_t)whole.width * (size_t)whole.height * CHANNELS;
-    image = vips_image_new_from_memory_copy(whole.rgb, size, whole.width, whole.height, CHANNELS,
-                                            VIPS_FORMAT_UCHAR);
-    piaa_image_free(&whole);
-    if (!image) piaa_vips_failed(error, file->path, "cannot be shown", "copy it again");
-    return image;
 }
 
 static bool copy_out(VipsImage *small, piaa_image *out, piaa_error *error) {
@@ -76,8 +64,11 @@ static bool make(const piaa_photo_file *file, int width, int height, piaa_image 
         g_object_unref(image);
         image = piaa_vips_open(file, shrink, VIPS_FAIL_ON_ERROR, error);
     }
-    if (image && !is_plain(image)) image = decode_instead(image, file, error);
     if (!image) return false;
+    if (!is_plain(image)) {
+        g_object_unref(image);
+        return false;
+    }
     VipsImage *small = make_small(image, width, height);
     bool ok = small && copy_out(small, out, error);
     if (small) g_object_unref(small);
@@ -85,12 +76,13 @@ static bool make(const piaa_photo_file *file, int width, int height, piaa_image 
                   piaa_vips_failed(error, file->path, "cannot be shown", "copy it again"));
 }
 
-/* From the pixels that a model is shown: what libvips refuses and the decoder of photos reads, as
-   it does a JPEG without its end marker. */
+/* From the pixels that a model is shown: what libvips refuses, or understands otherwise, and
+   the decoder of photos reads, as it does a JPEG without its end marker. */
 static bool make_from_pixels(const piaa_photo_file *file, int width, int height, piaa_image *out,
                              piaa_error *error) {
     piaa_image whole;
-    if (!piaa_image_decode(file, PIAA_EXIF_APPLY, &whole, error)) return false;
+    if (!piaa_image_decode(file, PIAA_EXIF_APPLY, PIAA_BACKGROUND_BLACK, &whole, error))
+        return false;
     VipsImage *image =
         vips_image_new_from_memory(whole.rgb, (size_t)whole.width * (size_t)whole.height * CHANNELS,
                                    whole.width, whole.height, CHANNELS, VIPS_FORMAT_UCHAR);

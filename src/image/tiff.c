@@ -30,6 +30,7 @@ enum tag {
     TILE_OFFSETS = 324,
     TILE_BYTE_COUNTS = 325,
     SUB_IFDS = 330,
+    EXTRA_SAMPLES = 338,
     SAMPLE_FORMAT = 339,
     SUBSAMPLING = 530,
     CFA_REPEAT_PATTERN = 33421,
@@ -52,8 +53,9 @@ typedef struct directory {
     int page, subifd;
     uint64_t width, height, samples, bits, format, compression, photometric, orientation;
     bool reduced, mask, camera; /* camera: it names its maker, or DNG's version */
-    bool subsampled;            /* the colours of YCbCr, unless it says 1, 1 */
-    bool pattern;               /* of colour filters, or Leaf's description of a sensor */
+    bool alpha;
+    bool subsampled; /* the colours of YCbCr, unless it says 1, 1 */
+    bool pattern;    /* of colour filters, or Leaf's description of a sensor */
 } directory;
 
 typedef struct directories {
@@ -140,6 +142,9 @@ static void read_entry(const file *f, uint64_t entry, directory *d) {
         break;
     case SAMPLES_PER_PIXEL:
         d->samples = value;
+        break;
+    case EXTRA_SAMPLES:
+        d->alpha = value == 1 || value == 2; /* 0: not specified */
         break;
     case SUBSAMPLING:
         d->subsampled = value != 1 || value_of_entry(f, entry, 1) != 1;
@@ -273,6 +278,7 @@ bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out) {
         .height = (int64_t)(photo->height & INT32_MAX),
         .samples = (int)(photo->samples & INT16_MAX),
         .bits = (int)(photo->bits & INT16_MAX),
+        .alpha = photo->alpha,
         .photometric = (int)(photo->photometric & UINT16_MAX),
         .luma = photo->photometric == 6 && photo->compression != 6 && photo->compression != 7,
         .subsampled = photo->photometric == 6 && photo->subsampled,

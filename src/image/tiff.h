@@ -24,6 +24,7 @@ typedef struct piaa_tiff {
     int64_t width, height;
     int samples, bits;       /* of a pixel, of a sample */
     piaa_tiff_format format; /* of a sample */
+    bool alpha;              /* the samples behind the colours are that */
     int photometric;         /* 0: white is zero, 1: black is, 2: RGB, … */
     bool luma;               /* YCbCr that no JPEG decoder turns into RGB */
     bool subsampled;         /* and of which colours have fewer pixels */

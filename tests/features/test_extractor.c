@@ -23,6 +23,12 @@ static void test_identity(void **state) {
           "3136 to 3136 pixels, EXIF rotation applied");
     check(PIAA_GOLDEN "/gemma3", &causal, PIAA_BASE_PROMPT,
           "3136 to 3136 pixels, EXIF rotation ignored, image tokens causal");
+    const piaa_request white = {.background = PIAA_BACKGROUND_WHITE},
+                       black = {.background = PIAA_BACKGROUND_BLACK};
+    check(PIAA_GOLDEN "/gemma3", &white, PIAA_BASE_PROMPT,
+          "3136 to 3136 pixels, EXIF rotation applied, on white");
+    check(PIAA_GOLDEN "/gemma3", &black, PIAA_BASE_PROMPT,
+          "3136 to 3136 pixels, EXIF rotation applied, on black");
     /* Where it makes no difference it is not said, so that a store takes photos from both. */
     check(PIAA_GOLDEN "/qwen3vl", &causal, PIAA_BASE_PROMPT,
           "4096 to 65536 pixels, EXIF rotation ignored");

@@ -44,7 +44,7 @@ static bool decode(const bitmap *b, piaa_image *image, piaa_error *error) {
                             .size = b->size,
                             .kind = piaa_kind_of(b->bytes, b->size)};
     assert_int_equal(file.kind, PIAA_KIND_BMP);
-    return piaa_image_decode(&file, PIAA_EXIF_APPLY, image, error);
+    return piaa_image_decode(&file, PIAA_EXIF_APPLY, PIAA_BACKGROUND_NONE, image, error);
 }
 
 static void expect(const bitmap *b, const unsigned char rgb[PIXELS][3]) {

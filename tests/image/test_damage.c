@@ -51,7 +51,8 @@ static piaa_image decode(bytes from) {
     piaa_photo_file file = as_file(from);
     piaa_error error = {0};
     piaa_image image;
-    if (!piaa_image_decode(&file, PIAA_EXIF_APPLY, &image, &error)) fail_msg("%s", error.message);
+    if (!piaa_image_decode(&file, PIAA_EXIF_APPLY, PIAA_BACKGROUND_NONE, &image, &error))
+        fail_msg("%s", error.message);
     return image;
 }
 
@@ -74,7 +75,7 @@ static void expect_failure(bytes from) {
     piaa_photo_file file = as_file(from);
     piaa_error error = {0};
     piaa_image image;
-    assert_false(piaa_image_decode(&file, PIAA_EXIF_APPLY, &image, &error));
+    assert_false(piaa_image_decode(&file, PIAA_EXIF_APPLY, PIAA_BACKGROUND_NONE, &image, &error));
     assert_int_equal(error.code, PIAA_FORMAT);
     assert_non_null(strstr(error.message, "damaged or cut short"));
 }

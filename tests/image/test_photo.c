@@ -107,7 +107,7 @@ static void everything_from_the_same_bytes(void **state) {
     piaa_image image, small;
     assert_true(piaa_photo_size(&file, &width, &height, &error));
     assert_true(width == 2 && height == 1);
-    assert_true(piaa_image_decode(&file, PIAA_EXIF_APPLY, &image, &error));
+    assert_true(piaa_image_decode(&file, PIAA_EXIF_APPLY, PIAA_BACKGROUND_NONE, &image, &error));
     assert_memory_equal(image.rgb, "\1\2\3\4\5\6", 6);
     assert_true(piaa_image_thumbnail(&file, 2, 2, &small, &error));
     assert_true(small.width == 2 && small.height == 1);

@@ -8,90 +8,12 @@
 
 #include <cmocka.h>
 
+#include "image/dng_maker.h"
 #include "image/image.h"
 #include "image/raw.h"
 #include "image/temporary.h"
-#include "image/tiff_maker.h"
-
-enum { WIDTH = 96, HEIGHT = 64, SENSOR = WIDTH * HEIGHT };
-
-/* Red, green, blue and white light on the quarters, row by row. */
-static const int lights[4][3] = {
-    {60000, 3000, 3000}, {3000, 60000, 3000}, {3000, 3000, 60000}, {60000, 60000, 60000}};
 
 static tiff_maker maker;
-
-/* What channel `c` of 3, red to blue, sees at (x, y). */
-static int light_at(int x, int y, int c) {
-    return lights[(y >= HEIGHT / 2) * 2 + (x >= WIDTH / 2)][c];
-}
-
-/* The sensor's data: a Bayer pattern that begins with red, or all three channels. */
-static uint64_t add_sensor(bool linear) {
-    static uint16_t samples[SENSOR * 3];
-    size_t count = 0;
-    for (int y = 0; y < HEIGHT; y++)
-        for (int x = 0; x < WIDTH; x++)
-            for (int c = 0; c < (linear ? 3 : 1); c++)
-                samples[count++] = (uint16_t)light_at(x, y, linear ? c : (x & 1) + (y & 1));
-    return tiff_data(&maker, samples, count * 2); /* in this machine's order, which is little */
-}
-
-typedef struct kind {
-    bool linear;
-    int orientation;
-    const void *preview; /* a JPEG */
-    size_t preview_size;
-    int preview_width, preview_height;
-} kind;
-
-static void make_dng(const kind *k) {
-    tiff_begin(&maker, false, false);
-    uint64_t one = tiff_rational(&maker, 1, 1), none = tiff_rational(&maker, 0, 1);
-    uint64_t sensor = add_sensor(k->linear), samples = k->linear ? 3 : 1;
-    const uint64_t bits[] = {16, 16, 16}, two[] = {2, 2}, pattern[] = {0, 1, 1, 2},
-                   version[] = {1, 4, 0, 0}, name[] = {'T', 'e', 's', 't', 0},
-                   neutral[] = {one, one, one},
-                   matrix[] = {one, none, none, none, one, none, none, none, one};
-    const tiff_entry raw[] = {
-        {254, LONG, 0, 0, NULL},       {256, LONG, WIDTH, 0, NULL},
-        {257, LONG, HEIGHT, 0, NULL},  {258, SHORT, 0, samples, bits},
-        {259, SHORT, 1, 0, NULL},      {262, SHORT, k->linear ? 34892 : 32803, 0, NULL},
-        {273, LONG, sensor, 0, NULL},  {277, SHORT, samples, 0, NULL},
-        {278, LONG, HEIGHT, 0, NULL},  {279, LONG, SENSOR * 2 * samples, 0, NULL},
-        {284, SHORT, 1, 0, NULL},      {33421, SHORT, 0, 2, two},
-        {33422, BYTE, 0, 4, pattern},  {50714, SHORT, 0, 0, NULL},
-        {50717, LONG, 65535, 0, NULL},
-    };
-    uint64_t below[] = {(maker.size + 1) & ~(size_t)1};
-    tiff_directory(&maker, 0, raw, sizeof raw / sizeof *raw);
-    static const unsigned char grey[4 * 4 * 3] = {128};
-    uint64_t shown = k->preview ? tiff_data(&maker, k->preview, k->preview_size)
-                                : tiff_data(&maker, grey, sizeof grey);
-    const uint64_t eight[] = {8, 8, 8};
-    const tiff_entry first[] = {
-        {254, LONG, 1, 0, NULL},
-        {256, LONG, k->preview ? (uint64_t)k->preview_width : 4, 0, NULL},
-        {257, LONG, k->preview ? (uint64_t)k->preview_height : 4, 0, NULL},
-        {258, SHORT, 0, 3, eight},
-        {259, SHORT, k->preview ? 7 : 1, 0, NULL},
-        {262, SHORT, k->preview ? 6 : 2, 0, NULL},
-        {271, ASCII, 0, 5, name},
-        {272, ASCII, 0, 5, name},
-        {273, LONG, shown, 0, NULL},
-        {274, SHORT, (uint64_t)k->orientation, 0, NULL},
-        {277, SHORT, 3, 0, NULL},
-        {278, LONG, k->preview ? (uint64_t)k->preview_height : 4, 0, NULL},
-        {279, LONG, k->preview ? k->preview_size : sizeof grey, 0, NULL},
-        {330, LONG, below[0], 1, below},
-        {50706, BYTE, 0, 4, version},
-        {50708, ASCII, 0, 5, name},
-        {50721, SRATIONAL, 0, 9, matrix},
-        {50728, RATIONAL, 0, 3, neutral},
-        {50778, SHORT, 21, 0, NULL},
-    };
-    tiff_directory(&maker, tiff_first(&maker), first, sizeof first / sizeof *first);
-}
 
 static piaa_image read_dng(const char *name, piaa_exif exif) {
     const char *path = write_file(name, maker.bytes, maker.size);
@@ -129,11 +51,11 @@ static void developed_at_half_size(void **state) {
     } turns[] = {{1, "rgbw"}, {3, "wbgr"}, {6, "brwg"}, {8, "gwrb"}};
     for (size_t i = 0; i < sizeof turns / sizeof *turns; i++) {
         bool swap = turns[i].orientation >= 5;
-        make_dng(&(kind){.orientation = turns[i].orientation});
+        make_dng(&maker, &(dng){.orientation = turns[i].orientation});
         piaa_image image = read_dng("half.dng", PIAA_EXIF_APPLY);
         assert_int_equal(image.raw, PIAA_RAW_DEVELOPED);
-        assert_int_equal(image.width, (swap ? HEIGHT : WIDTH) / 2);
-        assert_int_equal(image.height, (swap ? WIDTH : HEIGHT) / 2);
+        assert_int_equal(image.width, (swap ? DNG_HEIGHT : DNG_WIDTH) / 2);
+        assert_int_equal(image.height, (swap ? DNG_WIDTH : DNG_HEIGHT) / 2);
         expect_quarters(&image, turns[i].quarters);
         piaa_image_free(&image);
         image = read_dng("half.dng", PIAA_EXIF_IGNORE);
@@ -146,18 +68,18 @@ static void developed_at_half_size(void **state) {
 static void content_decides(void **state) {
     (void)state;
     static const char *const names[] = {"a.tif", "a.jpg", "a.NEF", "a.raw", "a"};
-    make_dng(&(kind){.orientation = 1});
+    make_dng(&maker, &(dng){.orientation = 1});
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         piaa_image image = read_dng(names[i], PIAA_EXIF_APPLY);
         assert_int_equal(image.raw, PIAA_RAW_DEVELOPED);
-        assert_int_equal(image.width, WIDTH / 2);
+        assert_int_equal(image.width, DNG_WIDTH / 2);
         piaa_image_free(&image);
     }
 }
 
 static void linear_light(void **state) {
     (void)state;
-    make_dng(&(kind){.linear = true, .orientation = 1});
+    make_dng(&maker, &(dng){.linear = true, .orientation = 1});
     piaa_image image = read_dng("linear.dng", PIAA_EXIF_APPLY);
     assert_int_equal(image.raw, PIAA_RAW_DEVELOPED);
     expect_quarters(&image, "rgbw");
@@ -183,12 +105,12 @@ static void preview_is_the_photo(void **state) {
     size_t size = read_golden("coffee_420.jpg", jpeg, sizeof jpeg);
     assert_true(
         piaa_image_read(PIAA_GOLDEN "/images/coffee_420.jpg", PIAA_EXIF_APPLY, &plain, NULL));
-    kind k = {.orientation = 3,
-              .preview = jpeg,
-              .preview_size = size,
-              .preview_width = plain.width,
-              .preview_height = plain.height};
-    make_dng(&k);
+    dng k = {.orientation = 3,
+             .preview = jpeg,
+             .preview_size = size,
+             .preview_width = plain.width,
+             .preview_height = plain.height};
+    make_dng(&maker, &k);
     turned = read_dng("preview.dng", PIAA_EXIF_APPLY);
     assert_int_equal(turned.raw, PIAA_RAW_PREVIEW);
     assert_int_equal(turned.width, plain.width);
@@ -205,7 +127,7 @@ static void preview_is_the_photo(void **state) {
 
 static void size_and_thumbnail(void **state) {
     (void)state;
-    make_dng(&(kind){.orientation = 6});
+    make_dng(&maker, &(dng){.orientation = 6});
     const char *path = write_file("a.dng", maker.bytes, maker.size);
     piaa_photo_file file;
     piaa_image small;
@@ -214,8 +136,8 @@ static void size_and_thumbnail(void **state) {
     unlink(path);
     assert_int_equal(file.kind, PIAA_KIND_RAW);
     assert_true(piaa_photo_size(&file, &width, &height, NULL));
-    assert_int_equal(width, WIDTH / 2);
-    assert_int_equal(height, HEIGHT / 2);
+    assert_int_equal(width, DNG_WIDTH / 2);
+    assert_int_equal(height, DNG_HEIGHT / 2);
     assert_true(piaa_image_thumbnail(&file, 16, 16, &small, NULL));
     assert_true(small.height == 16 && small.width < 16);
     expect_quarters(&small, "brwg");
@@ -226,7 +148,7 @@ static void size_and_thumbnail(void **state) {
 /* Cut anywhere, a raw file is an error in one line, never its thumbnail. */
 static void cut_short(void **state) {
     (void)state;
-    make_dng(&(kind){.orientation = 1});
+    make_dng(&maker, &(dng){.orientation = 1});
     static const double kept[] = {0.02, 0.2, 0.5, 0.9, 0.98};
     for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
         const char *path = write_file("a.dng", maker.bytes, (size_t)(kept[i] * (double)maker.size));

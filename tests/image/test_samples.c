@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "image/image.h"
+#include "image/jxl.h"
 #include "image/temporary.h"
 #include "image/tiff_maker.h"
 
@@ -193,6 +194,45 @@ static void thumbnail_of_floats(void **state) {
     piaa_photo_file_free(&file);
 }
 
+/* A Windows bitmap as in a .bmp file and, without the first 14 bytes, as in some .dib files: blue,
+   green, red, from the bottom row, rows of whole words. */
+static void bitmaps(void **state) {
+    (void)state;
+    static const unsigned char bmp[] = {'B', 'M', 62, 0, 0, 0, 0, 0, 0, 0, 54, 0, 0,  0, 40, 0,
+                                        0,   0,   2,  0, 0, 0, 1, 0, 0, 0, 1,  0, 24, 0, 0,  0,
+                                        0,   0,   8,  0, 0, 0, 0, 0, 0, 0, 0,  0, 0,  0, 0,  0,
+                                        0,   0,   0,  0, 0, 0, 3, 2, 1, 6, 5,  4, 0,  0};
+    for (int cut = 0; cut <= 14; cut += 14) {
+        piaa_image image;
+        piaa_error error = {0};
+        if (!read_bytes("a.dib", bmp + cut, sizeof bmp - (size_t)cut, &image, &error))
+            fail_msg("%s", error.message);
+        assert_int_equal(image.width, 2);
+        assert_memory_equal(image.rgb, ((uint8_t[]){1, 2, 3, 4, 5, 6}), 6);
+        piaa_image_free(&image);
+    }
+}
+
+/* Eight pixels square, once with one frame and once with two, as libjxl writes them; in a box too.
+ */
+static void animated_jxl(void **state) {
+    (void)state;
+    static const char still[] = "\xff\x0a\x41\x40\x24\x08\x04\x01",
+                      animated[] = "\xff\x0a\x41\x04\x4d\x00\x20\x26",
+                      boxed[] = "\0\0\0\x0cJXL \r\n\x87\n\0\0\0\x14"
+                                "ftypjxl \0\0\0\0jxl "
+                                "\0\0\0\0jxlc\xff\x0a\x41\x04\x4d\x00";
+    assert_false(piaa_jxl_is_animated((const unsigned char *)still, sizeof still - 1));
+    assert_true(piaa_jxl_is_animated((const unsigned char *)animated, sizeof animated - 1));
+    assert_true(piaa_jxl_is_animated((const unsigned char *)boxed, sizeof boxed - 1));
+    for (size_t size = 0; size < 5; size++)
+        assert_false(piaa_jxl_is_animated((const unsigned char *)animated, size));
+    piaa_image image;
+    piaa_error error = {0};
+    assert_false(read_bytes("a.jxl", animated, sizeof animated - 1, &image, &error));
+    if (piaa_image_has_photo_name("a.jxl")) assert_non_null(strstr(error.message, "animated"));
+}
+
 static void pnm_of_every_depth(void **state) {
     (void)state;
     static const struct {
@@ -220,8 +260,12 @@ static void pnm_of_every_depth(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_kind),           cmocka_unit_test(highlights),
-        cmocka_unit_test(luma_and_differences), cmocka_unit_test(thumbnail_of_floats),
+        cmocka_unit_test(every_kind),
+        cmocka_unit_test(highlights),
+        cmocka_unit_test(luma_and_differences),
+        cmocka_unit_test(thumbnail_of_floats),
+        cmocka_unit_test(bitmaps),
+        cmocka_unit_test(animated_jxl),
         cmocka_unit_test(pnm_of_every_depth),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);

@@ -27,6 +27,7 @@ static tiff_maker maker;
 /* Appends the picture; with SubIFDs where `below` has some. */
 static size_t add(size_t link, const picture *p, const uint64_t *below, size_t count) {
     tiff_entry entries[16];
+    static const uint64_t two[] = {2, 2}, version[] = {1, 4, 0, 0};
     size_t n = 0;
     if (p->subfile >= 0) entries[n++] = (tiff_entry){254, LONG, (uint64_t)p->subfile, 0, NULL};
     if (p->old_subfile >= 0)
@@ -37,8 +38,8 @@ static size_t add(size_t link, const picture *p, const uint64_t *below, size_t c
     entries[n++] = (tiff_entry){262, SHORT, (uint64_t)p->photometric, 0, NULL};
     if (p->make) entries[n++] = (tiff_entry){271, ASCII, 'X', 0, NULL};
     if (count) entries[n++] = (tiff_entry){330, maker.wide ? LONG8 : LONG, below[0], count, below};
-    if (p->pattern) entries[n++] = (tiff_entry){33421, SHORT, 0, 2, (const uint64_t[]){2, 2}};
-    if (p->dng) entries[n++] = (tiff_entry){50706, BYTE, 0, 4, (const uint64_t[]){1, 4, 0, 0}};
+    if (p->pattern) entries[n++] = (tiff_entry){33421, SHORT, 0, 2, two};
+    if (p->dng) entries[n++] = (tiff_entry){50706, BYTE, 0, 4, version};
     return tiff_directory(&maker, link, entries, n);
 }
 
