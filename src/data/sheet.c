@@ -344,14 +344,36 @@ static bool look_for_people(piaa_sheet *sheet, piaa_error *error) {
     return ok;
 }
 
+/* A column of text or ids whose values come back is worth a word, even where no photo has two rows.
+ */
+static bool find_possible_people(piaa_sheet *sheet, piaa_error *error) {
+    bool ok = true;
+    for (int c = 0; ok && sheet->people < 0 && c < piaa_csv_columns(sheet->csv); c++) {
+        size_t filled = sheet->numbers[c] + sheet->others[c], number;
+        if (is_known(sheet, c) || piaa_sheet_measures(sheet, c) || filled < 4) continue;
+        piaa_names values = {0};
+        int got;
+        while (ok && (got = next_sound_row(sheet->csv, error)) != 0) {
+            const char *word = piaa_csv_word(sheet->csv, c);
+            ok = got > 0 &&
+                 (piaa_cell_is_blank(word) || piaa_names_add(&values, word, &number, NULL, error));
+        }
+        if (values.count > 1 && values.count * 2 <= filled) sheet->people = c;
+        piaa_names_free(&values);
+        piaa_csv_rewind(sheet->csv);
+    }
+    return ok;
+}
+
 bool piaa_sheet_open(piaa_sheet *sheet, const char *file, const char *user_column,
                      piaa_error *error) {
-    *sheet = (piaa_sheet){.csv = piaa_csv_open(file, error)};
+    *sheet = (piaa_sheet){.csv = piaa_csv_open(file, error), .people = -1};
     size_t columns = sheet->csv ? (size_t)piaa_csv_columns(sheet->csv) : 0;
     if (sheet->csv && (sheet->numbers = piaa_alloc(columns, sizeof(size_t), error)) &&
         (sheet->others = piaa_alloc(columns, sizeof(size_t), error)) &&
         find_columns(sheet, user_column, error) && count_cells(sheet, error) &&
-        (sheet->role[PIAA_ROLE_USER] >= 0 || user_column || look_for_people(sheet, error)))
+        (sheet->role[PIAA_ROLE_USER] >= 0 || user_column ||
+         (look_for_people(sheet, error) && find_possible_people(sheet, error))))
         return true;
     piaa_sheet_close(sheet);
     return false;
@@ -455,6 +477,12 @@ bool piaa_sheet_tell(const piaa_sheet *sheet, const piaa_hooks *hooks, piaa_erro
                               name, roles[role].called);
     }
     ok = ok && add_stars(sheet, &line, error);
+    if (ok && sheet->people >= 0)
+        ok = piaa_text_format(&line, error,
+                              "%sone person's ratings (should the column \"%.60s\" say who rated, "
+                              "add --user-column)",
+                              line.length ? "; " : "",
+                              piaa_csv_column_name(sheet->csv, sheet->people));
     if (ok && line.length) piaa_notices_warn(hooks, "%.500s: read as %.480s", where, line.data);
     if (ok && sheet->unrated)
         piaa_notices_warn(hooks, "%.700s: %zu row%s no rating: unrated photos are left out", where,

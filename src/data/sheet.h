@@ -19,13 +19,15 @@ typedef enum piaa_role {
 
 typedef struct piaa_sheet {
     piaa_csv *csv;
-    int role[PIAA_ROLES];     /* columns; -1 where there is none; path and score are always there */
+    int role[PIAA_ROLES]; /* columns; -1 where there is none, or where that of users is blank; path
+                             and score are always there */
     size_t *numbers, *others; /* [columns] cells that are numbers, and that are neither these nor
                                  blank */
     piaa_names users;         /* who has rows, where a column says so; in order of appearance */
-    bool stars;               /* scores are stars of photo programs: 0 is unrated, -1 rejected */
-    size_t zeros, rejected;   /* such scores */
-    size_t unrated;           /* rows without a score, as far as they were read */
+    int people; /* a column that may say who rated, though nothing shows it; -1: none is */
+    bool stars; /* scores are stars of photo programs: 0 is unrated, -1 rejected */
+    size_t zeros, rejected; /* such scores */
+    size_t unrated;         /* rows without a score, as far as they were read */
 } piaa_sheet;
 
 /* `user_column`: the column that says who rated ("none": no column does; NULL: it is looked for).

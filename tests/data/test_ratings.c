@@ -196,6 +196,9 @@ static void reads_what_programs_save(void **state) {
         {"path,score\na.jpg,4\nb.jpg,-1\nc.jpg,0\n", 4, -1, NULL}, /* keeps its numbers */
         {"path,score,note\na.jpg,4,x\nb.jpg,2.5\n", 4, 2.5, NULL},
         {"rater,path,score\n,a.jpg,4\n,b.jpg,2.5\n", 4, 2.5, NULL}, /* nobody filled it in */
+        {"Name,path,score\nx,a.jpg,4\nx,c.jpg,1\ny,b.jpg,2.5\ny,d.jpg,1\n", 4, 2.5,
+         "one person's ratings (should the column \"Name\""},
+        {"note,path,score\nx,a.jpg,4\ny,c.jpg,1\nz,b.jpg,2.5\n,d.jpg,1\n", 4, 2.5, NULL},
         {"path,score\na.jpg,4,\nb.jpg,2.5,,\n", 4, 2.5, NULL},
         {"path,score\r\na.jpg,4\r\n,\r\nb.jpg,2.5\r\n, \r\n,\r\n", 4, 2.5, NULL},
         {"path;score\na.jpg;4\nb.jpg;2,5\n", 4, 2.5, "semicolons, commas as decimal signs"},
