@@ -4,8 +4,6 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "weights/gguf_write.h"
-#include "weights/pulled.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -48,18 +46,15 @@ static bool run(piaa_call *call, piaa_error *error) {
         return piaa_error_set(
             error, PIAA_USAGE,
             "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q6_K, q5_K, q4_K", name);
-    char *found = piaa_model_locate(call->operands[0], error);
-    piaa_checkpoint *checkpoint =
-        found ? piaa_checkpoint_open_pair(found, piaa_call_value(call, "mmproj"), error) : NULL;
-    char *vision = checkpoint ? vision_path(out, error) : NULL;
+    piaa_model *model = piaa_reader_model(call, call->operands[0], error);
+    char *vision = model ? vision_path(out, error) : NULL;
     piaa_talk_catch_stop(&call->talk);
     piaa_hooks hooks = call->talk.hooks;
     hooks.progress = show_progress;
-    bool ok = vision && piaa_gguf_convert(checkpoint, out, vision, kind, &hooks, error) &&
+    bool ok = vision && piaa_model_convert(model, out, vision, kind, &hooks, error) &&
               say_sizes(call, out, vision);
     free(vision);
-    piaa_checkpoint_close(checkpoint);
-    free(found);
+    piaa_model_close(model);
     return ok;
 }
 

@@ -129,6 +129,18 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
     return true;
 }
 
+const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_planes_config *b) {
+    if (a->height != b->height || a->width != b->width || a->shortest != b->shortest ||
+        a->resize_height != b->resize_height || a->resize_width != b->resize_width)
+        return "size";
+    if (a->resize != b->resize) return "do_resize";
+    if (a->crop != b->crop) return "do_center_crop";
+    if (a->filter != b->filter) return "resample";
+    if ((float)a->rescale_factor != (float)b->rescale_factor) return "rescale_factor";
+    if (memcmp(a->mean, b->mean, sizeof a->mean) != 0) return "image_mean";
+    return memcmp(a->std, b->std, sizeof a->std) != 0 ? "image_std" : NULL;
+}
+
 /* --------------------------------------------------------------------------------------- planes */
 
 /* What a resized photo's pixel (y, x) is in the result's window: where the window begins in it

@@ -24,6 +24,9 @@ typedef struct piaa_planes_config {
 bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
                              piaa_error *error) PIAA_MUST_USE;
 
+/* The first setting of the image processor in which two differ; NULL: none. */
+const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_planes_config *b);
+
 /* Three finite numbers of it at `key`, one per channel; `out` stays as it is where there are
    none. */
 bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where,

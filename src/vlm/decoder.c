@@ -49,6 +49,24 @@ bool piaa_decoder_configure(piaa_decoder *d, const piaa_config *config,
     return d->embeddings != NULL;
 }
 
+const char *piaa_decoder_difference(const piaa_decoder *a, const piaa_decoder *b) {
+    if (a->hidden != b->hidden || a->layers != b->layers || a->intermediate != b->intermediate)
+        return "hidden_size, num_hidden_layers or intermediate_size";
+    for (int i = 0; i < PIAA_DECODER_KINDS; i++) {
+        const piaa_decoder_kind *one = &a->kind[i], *other = &b->kind[i];
+        if (one->heads != other->heads || one->kv_heads != other->kv_heads)
+            return "num_attention_heads or num_key_value_heads";
+        if (one->window != other->window) return "sliding_window";
+        if (!piaa_rotary_same(&one->rotary, &other->rotary)) return "rope_parameters";
+    }
+    if (memcmp(a->kind_of, b->kind_of, (size_t)a->layers) != 0) return "layer_types";
+    if (a->eps != b->eps) return "rms_norm_eps";
+    if (a->scale != b->scale) return "query_pre_attn_scalar";
+    if (a->cap != b->cap) return "final_logit_softcapping";
+    if (a->activation != b->activation) return "hidden_act";
+    return a->tied == b->tied ? NULL : "tie_word_embeddings";
+}
+
 void piaa_decoder_inform(const piaa_decoder *decoder, piaa_model_info *info) {
     const piaa_decoder_kind *kind = &decoder->kind[decoder->kind_of[0]];
     info->layout.decoder_layers = decoder->layers;

@@ -60,6 +60,8 @@ typedef struct piaa_decoder_defaults {
    embeddings.  The other members are the family's. */
 bool piaa_decoder_configure(piaa_decoder *decoder, const piaa_config *config,
                             const piaa_decoder_defaults *defaults, piaa_error *error) PIAA_MUST_USE;
+/* The first setting in which two decoders differ beside their weights (piaa_family.difference). */
+const char *piaa_decoder_difference(const piaa_decoder *a, const piaa_decoder *b);
 void piaa_decoder_inform(const piaa_decoder *decoder, piaa_model_info *info);
 
 /* ---------------------------------------------------------------------------------------- input */

@@ -29,6 +29,9 @@ typedef struct piaa_family {
     void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
                   piaa_model_info *info, piaa_error *error);
     void (*close)(void *config);
+    /* The first setting in which two configurations would compute otherwise from equal weights, as
+       config.json calls it; NULL: none.  The function NULL: models without a GGUF form. */
+    const char *(*difference)(const void *config, const void *other);
     void *(*prepare)(const void *config, const piaa_tokenizer *tokenizer, const piaa_image *image,
                      const float *patches, int grid_h, int grid_w, const piaa_ask *ask,
                      piaa_error *error);

@@ -138,6 +138,14 @@ static void gemma_close(void *config) {
     free(c);
 }
 
+static const char *gemma_difference(const void *config, const void *other) {
+    const gemma_config *a = config, *b = other;
+    const char *found = piaa_decoder_difference(&a->decoder, &b->decoder);
+    if (!found) found = piaa_vit_difference(&a->vit, &b->vit);
+    if (!found && a->side != b->side) found = "mm_tokens_per_image";
+    return found;
+}
+
 static void *gemma_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
                         piaa_model_info *info, piaa_error *error) {
     PIAA_UNUSED(tokenizer);
@@ -267,6 +275,7 @@ const piaa_family piaa_family_gemma3 = {
     .name = "Gemma 3",
     .open = gemma_open,
     .close = gemma_close,
+    .difference = gemma_difference,
     .prepare = gemma_prepare,
     .input_free = gemma_input_free,
     .input_count = gemma_input_count,

@@ -252,6 +252,24 @@ static void qwen_close(void *config) {
     free(c);
 }
 
+static const char *qwen_difference(const void *config, const void *other) {
+    const qwen_config *a = config, *b = other;
+    const piaa_qwen_pixels_config *p = &a->pixels, *q = &b->pixels;
+    const char *found = piaa_decoder_difference(&a->decoder, &b->decoder);
+    if (!found) found = piaa_vit_difference(&a->vit, &b->vit);
+    if (found) return found;
+    if (a->grid_side != b->grid_side) return "num_position_embeddings";
+    if (a->deepstack_count != b->deepstack_count ||
+        memcmp(a->deepstack, b->deepstack, sizeof a->deepstack) != 0)
+        return "deepstack_visual_indexes";
+    if (p->merge_size != q->merge_size) return "spatial_merge_size";
+    if (p->min_pixels != q->min_pixels || p->max_pixels != q->max_pixels) return "size";
+    if (p->filter != q->filter) return "resample";
+    if ((float)p->rescale_factor != (float)q->rescale_factor) return "rescale_factor";
+    if (memcmp(p->mean, q->mean, sizeof p->mean) != 0) return "image_mean";
+    return memcmp(p->std, q->std, sizeof p->std) != 0 ? "image_std" : NULL;
+}
+
 static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
                        piaa_model_info *info, piaa_error *error) {
     PIAA_UNUSED(tokenizer);
@@ -498,6 +516,7 @@ const piaa_family piaa_family_qwen3vl = {
     .name = "Qwen3-VL",
     .open = qwen_open,
     .close = qwen_close,
+    .difference = qwen_difference,
     .prepare = qwen_prepare,
     .input_free = qwen_input_free,
     .input_count = qwen_input_count,

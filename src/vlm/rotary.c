@@ -118,6 +118,17 @@ bool piaa_rotary_read(piaa_rotary *r, const piaa_config *config, const char *obj
     return r->scaling != PIAA_ROTARY_LLAMA3 || read_llama3(r, &scaling, error);
 }
 
+/* Members that a kind of scaling does not read are 0 in both. */
+bool piaa_rotary_same(const piaa_rotary *a, const piaa_rotary *b) {
+    for (int i = 0; i < PIAA_ROTARY_AXES; i++)
+        if (a->section[i] != b->section[i]) return false;
+    return a->dim == b->dim && a->base == b->base && a->scaling == b->scaling &&
+           a->factor == b->factor && a->trained == b->trained && a->magnitude == b->magnitude &&
+           a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow &&
+           a->truncate == b->truncate && a->low == b->low && a->high == b->high &&
+           a->interleaved == b->interleaved;
+}
+
 /* ---------------------------------------------------------------------------------- frequencies */
 
 /* The pair that turns so many times within the positions of training. */

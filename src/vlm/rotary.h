@@ -46,6 +46,8 @@ bool piaa_rotary_read(piaa_rotary *rotary, const piaa_config *config, const char
                       const char *old_base, const char *old_scaling, double default_base,
                       piaa_error *error) PIAA_MUST_USE;
 
+bool piaa_rotary_same(const piaa_rotary *a, const piaa_rotary *b);
+
 /* [count][dim], the caller's: of each token the cosines of all pairs, then their sines.
  * positions: [3][n], time, row and column; places: which of the n tokens, NULL for all. */
 float *piaa_rotary_table(const piaa_rotary *rotary, const int32_t *positions, int n,

@@ -135,6 +135,16 @@ const char *piaa_vit_prefix(const piaa_checkpoint *checkpoint, const char *const
     return prefixes[0];
 }
 
+const char *piaa_vit_difference(const piaa_vit *a, const piaa_vit *b) {
+    if (a->width != b->width || a->blocks != b->blocks || a->intermediate != b->intermediate)
+        return "hidden_size, num_hidden_layers or intermediate_size";
+    if (a->heads != b->heads) return "num_attention_heads";
+    if (a->patch != b->patch || a->frames != b->frames) return "patch_size";
+    if (a->eps != b->eps) return "layer_norm_eps";
+    if (a->activation != b->activation) return "hidden_act";
+    return piaa_planes_difference(&a->pixels, &b->pixels);
+}
+
 void piaa_vit_inform(const piaa_vit *vit, piaa_model_info *info) {
     info->layout.vision_blocks = vit->blocks;
     info->layout.vision_size = vit->width;

@@ -78,6 +78,8 @@ void piaa_vit_close(piaa_vit *vit);
 /* The prefix with which the file has the tensor; the first one if it has none of them. */
 const char *piaa_vit_prefix(const piaa_checkpoint *checkpoint, const char *const *prefixes,
                             size_t count, const char *name);
+/* The first setting in which two encoders differ beside their weights (piaa_family.difference). */
+const char *piaa_vit_difference(const piaa_vit *a, const piaa_vit *b);
 void piaa_vit_inform(const piaa_vit *vit, piaa_model_info *info);
 
 /* Patch rows from a photo, or copied where the caller has them already. */

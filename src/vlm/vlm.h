@@ -15,6 +15,7 @@
 #include "text/tokenizer.h"
 #include "vlm/slots.h"
 #include "weights/checkpoint.h"
+#include "weights/gguf_write.h"
 
 typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
@@ -29,6 +30,12 @@ const piaa_tokenizer *
 piaa_model_tokenizer(const piaa_model *model); /* NULL for a model without a decoder */
 bool piaa_model_is_demonstration(
     const char *fingerprint); /* for stores and tastes, which outlive the model */
+
+/* Writes the model as a pair of GGUF files (piaa_gguf_convert).  PIAA_UNSUPPORTED, and nothing is
+ * written, where they cannot say what the model computes; the error names the setting. */
+bool piaa_model_convert(piaa_model *model, const char *text_path, const char *vision_path,
+                        piaa_gguf_kind kind, const piaa_hooks *hooks,
+                        piaa_error *error) PIAA_MUST_USE;
 
 /* prompt: NULL for the study's own; without a decoder there is none to read it.  max_pixels: 0 for
  * the image processor's limit, else a lower or higher one.  generate: open the assistant's turn

@@ -187,10 +187,10 @@ static void put_qwen(piaa_gguf_meta *meta, const piaa_checkpoint *c, int64_t blo
         piaa_gguf_put_bytes(meta, marked, 1);
     }
     int64_t least = 0, most = 0;
-    if (!piaa_json_int(c->image_config, "size.shortest_edge", &least))
-        piaa_json_int(c->image_config, "min_pixels", &least);
-    if (!piaa_json_int(c->image_config, "size.longest_edge", &most))
-        piaa_json_int(c->image_config, "max_pixels", &most);
+    if (!piaa_json_int(c->image_config, "min_pixels", &least))
+        piaa_json_int(c->image_config, "size.shortest_edge", &least);
+    if (!piaa_json_int(c->image_config, "max_pixels", &most))
+        piaa_json_int(c->image_config, "size.longest_edge", &most);
     if (least > 0 && most > 0 && most <= UINT32_MAX) {
         piaa_gguf_put_u32(meta, "clip.vision", "image_min_pixels", least);
         piaa_gguf_put_u32(meta, "clip.vision", "image_max_pixels", most);

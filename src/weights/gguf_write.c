@@ -212,6 +212,7 @@ static bool make_head(const piaa_gguf_meta *meta, const plan *p, piaa_gguf_meta 
 typedef struct output {
     FILE *stream;
     const char *path; /* in messages */
+    char *part;       /* until the file is whole */
     const piaa_hooks *hooks;
     int64_t done, total;
     piaa_error *error;
@@ -282,31 +283,55 @@ static bool write_data(output *out, const piaa_checkpoint *c, const plan *p) {
     return true;
 }
 
-/* One file, under another name until it is whole and on the disk. */
-static bool write_file(output *out, const piaa_checkpoint *c, const piaa_gguf_meta *meta,
-                       const plan *p) {
+static bool cannot_write(output *out) {
+    return piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
+}
+
+/* The file under another name, its head written and the room for its data a hole. */
+static bool begin_file(output *out, const piaa_gguf_meta *meta, const plan *p) {
     piaa_gguf_meta head = {.error = out->error};
-    char *part = piaa_format(out->error, "%s.part", out->path);
-    bool ok = part && make_head(meta, p, &head);
-    if (ok) out->stream = fopen(part, "wb");
-    if (ok && !out->stream)
-        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
-    bool made = ok;
-    ok = ok && write_bytes(out, head.text.data, head.text.length) && write_data(out, c, p);
-    if (ok && (fflush(out->stream) != 0 || fsync(fileno(out->stream)) != 0))
-        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
-    if (made && fclose(out->stream) != 0 && ok)
-        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
-    if (ok && rename(part, out->path) != 0)
-        ok = piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
-    if (!ok && made) remove(part);
+    uint64_t data = 0;
+    for (size_t i = 0; i < p->count; i++) data += padded(p->items[i].bytes);
+    out->part = piaa_format(out->error, "%s.part", out->path);
+    bool ok = out->part && make_head(meta, p, &head);
+    if (ok && !(out->stream = fopen(out->part, "wb"))) ok = cannot_write(out);
+    ok = ok && write_bytes(out, head.text.data, head.text.length);
+    if (ok && (fflush(out->stream) != 0 ||
+               ftruncate(fileno(out->stream), (off_t)(head.text.length + data)) != 0))
+        ok = cannot_write(out);
     free(head.text.data);
-    free(part);
     return ok;
 }
 
+/* The data, and the file's own name once they are on the disk. */
+static bool fill_file(output *out, const piaa_checkpoint *c, const plan *p) {
+    if (!write_data(out, c, p)) return false;
+    if (fflush(out->stream) != 0 || fsync(fileno(out->stream)) != 0) return cannot_write(out);
+    const bool closed = fclose(out->stream) == 0;
+    out->stream = NULL;
+    if (!closed || rename(out->part, out->path) != 0) return cannot_write(out);
+    free(out->part);
+    out->part = NULL;
+    return true;
+}
+
+/* What has not got its own name by now never will. */
+static void end_file(output *out) {
+    if (out->stream) fclose(out->stream);
+    if (out->part) remove(out->part);
+    free(out->part);
+}
+
+static int64_t bytes_to_read(const plan *p) {
+    int64_t bytes = 0;
+    for (size_t i = 0; i < p->count; i++)
+        if (p->items[i].half != 0) bytes += (int64_t)p->items[i].from->bytes;
+    return bytes;
+}
+
 bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const char *vision_path,
-                       piaa_gguf_kind kind, const piaa_hooks *hooks, piaa_error *error) {
+                       piaa_gguf_kind kind, const piaa_gguf_check *check, const piaa_hooks *hooks,
+                       piaa_error *error) {
     if (!c) return piaa_error_missing(error, "model");
     const whole model = find_whole(c);
     const char *type = piaa_json_string(c->config, "model_type");
@@ -315,24 +340,28 @@ bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const ch
             error, PIAA_UNSUPPORTED,
             "%s is a \"%.60s\" model, which cannot be written as GGUF: qwen3_vl and gemma3 can",
             c->folder, type ? type : "");
-    output out = {.hooks = hooks, .error = error};
-    piaa_gguf_meta text = {.error = error}, vision = {.error = error};
+    output text = {.path = text_path, .hooks = hooks, .error = error},
+           vision = {.path = vision_path, .hooks = hooks, .error = error};
+    piaa_gguf_meta text_meta = {.error = error}, vision_meta = {.error = error};
     plan text_plan = {0}, vision_plan = {0};
-    bool ok = piaa_gguf_put_text_model(&text, c, model.family, kinds[kind].text_number) &&
-              piaa_gguf_put_vision_part(&vision, c, model.family, kinds[kind].vision_number) &&
+    bool ok = piaa_gguf_put_text_model(&text_meta, c, model.family, kinds[kind].text_number) &&
+              piaa_gguf_put_vision_part(&vision_meta, c, model.family, kinds[kind].vision_number) &&
               make_plan(&text_plan, c, &model, kind, false, error) &&
-              make_plan(&vision_plan, c, &model, kind, true, error);
-    const plan *plans[] = {&text_plan, &vision_plan};
-    for (size_t i = 0; i < 2; i++)
-        for (size_t k = 0; k < plans[i]->count; k++)
-            if (plans[i]->items[k].half != 0) out.total += (int64_t)plans[i]->items[k].from->bytes;
-    out.path = vision_path;
-    ok = ok && write_file(&out, c, &vision, &vision_plan);
-    out.path = text_path;
-    ok = ok && write_file(&out, c, &text, &text_plan);
+              make_plan(&vision_plan, c, &model, kind, true, error) &&
+              begin_file(&vision, &vision_meta, &vision_plan) &&
+              begin_file(&text, &text_meta, &text_plan);
+    if (ok && check) ok = check->same(check->user, text.part, vision.part, error);
+    if (ok) {
+        text.total = vision.total = bytes_to_read(&vision_plan) + bytes_to_read(&text_plan);
+        ok = fill_file(&vision, c, &vision_plan);
+        text.done = vision.done;
+        ok = ok && fill_file(&text, c, &text_plan);
+    }
+    end_file(&text);
+    end_file(&vision);
     plan_free(&text_plan);
     plan_free(&vision_plan);
-    free(text.text.data);
-    free(vision.text.data);
+    free(text_meta.text.data);
+    free(vision_meta.text.data);
     return ok;
 }

@@ -29,11 +29,18 @@ bool piaa_gguf_kind_parse(
 enum ggml_type piaa_gguf_type(const piaa_checkpoint *checkpoint, const piaa_tensor *tensor,
                               piaa_gguf_kind kind);
 
+/* Asked before the weights are written, of files that hold everything else: whether they say the
+   same model.  false: nothing is written, and the error says why. */
+typedef struct piaa_gguf_check {
+    bool (*same)(void *user, const char *text_path, const char *vision_path, piaa_error *error);
+    void *user;
+} piaa_gguf_check;
+
 /* Writes both files, each complete under another name first.  `checkpoint` may be a GGUF pair
- * itself.  hooks (may be NULL) sees bytes of weights read, and may stop it.  Peak memory: the
- * metadata and 64 rows of one matrix. */
+ * itself.  check may be NULL.  hooks (may be NULL) sees bytes of weights read, and may stop it.
+ * Peak memory: the metadata and 64 rows of one matrix. */
 bool piaa_gguf_convert(const piaa_checkpoint *checkpoint, const char *text_path,
-                       const char *vision_path, piaa_gguf_kind kind, const piaa_hooks *hooks,
-                       piaa_error *error) PIAA_MUST_USE;
+                       const char *vision_path, piaa_gguf_kind kind, const piaa_gguf_check *check,
+                       const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -2,7 +2,7 @@
    converted from, and against ours. */
 #include "fixture.h"
 
-#include "vlm/vlm.h"
+#include "vlm/model.h"
 #include "weights/gguf_write.h"
 
 #include <gguf.h>
@@ -44,7 +44,7 @@ static void convert(const char *from, const char *folder, const char *name) {
     char *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "mmproj.gguf");
     piaa_checkpoint *checkpoint = piaa_checkpoint_open(from, &error);
     assert_true(checkpoint && piaa_gguf_kind_parse(name, &kind));
-    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error))
+    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, NULL, &error))
         fail_msg("%s", error.message);
     piaa_checkpoint_close(checkpoint);
     free(text);
@@ -383,8 +383,90 @@ static void names_of_keys(void **state) {
     support_remove(folder);
 }
 
+/* ------------------------------------------------------------- what GGUF files cannot say */
+
+static void set_number(cJSON *config, const char *object, const char *key, double value) {
+    cJSON_DeleteItemFromObject(fixture_at(config, object), key);
+    cJSON_AddNumberToObject(fixture_at(config, object), key, value);
+}
+static void edit_scalar(cJSON *config) {
+    set_number(config, "text_config", "query_pre_attn_scalar", 77);
+}
+static void edit_layer_types(cJSON *config) {
+    cJSON *types = fixture_at(config, "text_config.layer_types");
+    cJSON_AddItemToArray(types, cJSON_DetachItemFromArray(types, 0));
+    cJSON_ReplaceItemInArray(types, 0, cJSON_CreateString("full_attention"));
+}
+static void edit_linear_window(cJSON *config) {
+    cJSON *kind = fixture_at(config, "text_config.rope_parameters.sliding_attention");
+    cJSON_ReplaceItemInObject(kind, "rope_type", cJSON_CreateString("linear"));
+    cJSON_AddNumberToObject(kind, "factor", 2);
+}
+static void edit_yarn(cJSON *config) {
+    cJSON *rope = fixture_at(config, "text_config.rope_parameters");
+    cJSON_ReplaceItemInObject(rope, "rope_type", cJSON_CreateString("yarn"));
+    cJSON_AddNumberToObject(rope, "factor", 4);
+}
+static void edit_cap(cJSON *config) {
+    set_number(config, "text_config", "final_logit_softcapping", 30);
+}
+static void edit_window(cJSON *config) {
+    set_number(config, "text_config", "sliding_window", 5);
+}
+static void edit_base(cJSON *config) {
+    set_number(config, "text_config.rope_parameters", "rope_theta", 12345);
+}
+static void edit_epsilon(cJSON *config) {
+    set_number(config, "text_config", "rms_norm_eps", 3e-5);
+}
+
+/* Whatever is set: the files say it, or there are none and the setting is named. */
+static void another_model_is_never_written(void **state) {
+    PIAA_UNUSED(state);
+    static const struct {
+        const char *from, *refused; /* NULL: it can be said */
+        void (*edit)(cJSON *config);
+    } rows[] = {{"gemma3", "query_pre_attn_scalar", edit_scalar},
+                {"gemma3", "layer_types", edit_layer_types},
+                {"gemma3", "rope_parameters", edit_linear_window},
+                {"gemma3", NULL, edit_cap},
+                {"gemma3", NULL, edit_window},
+                {"gemma3", NULL, edit_epsilon},
+                {"qwen3vl", "rope_parameters", edit_yarn},
+                {"qwen3vl", NULL, edit_base},
+                {"qwen3vl", NULL, edit_epsilon}};
+    for (size_t i = 0; i < PIAA_COUNT(rows); i++) {
+        piaa_error error = {0};
+        char *from = support_join(PIAA_GOLDEN, rows[i].from),
+             *folder = fixture_respelt(from, rows[i].edit, NULL, 0),
+             *text = support_join(folder, "text.gguf"),
+             *vision = support_join(folder, "mmproj-text.gguf");
+        piaa_model *model = piaa_model_open(folder, &error);
+        if (!model) fail_msg("%s", error.message);
+        const bool written =
+            piaa_model_convert(model, text, vision, PIAA_GGUF_KIND_BF16, NULL, &error);
+        if (written == (rows[i].refused != NULL)) fail_msg("row %zu: %s", i, error.message);
+        if (written) {
+            piaa_model *back = piaa_model_open(text, &error);
+            if (!back) fail_msg("%s", error.message);
+            assert_null(model->family->difference(model->config, back->config));
+            piaa_model_close(back);
+        } else {
+            assert_int_equal(error.code, PIAA_UNSUPPORTED);
+            if (!strstr(error.message, rows[i].refused)) fail_msg("%s", error.message);
+            assert_false(piaa_file_exists(text) || piaa_file_exists(vision));
+        }
+        piaa_model_close(model);
+        support_remove(folder);
+        free(text);
+        free(vision);
+        free(from);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(names_of_keys),
+                                       cmocka_unit_test(another_model_is_never_written),
                                        cmocka_unit_test(same_features),
                                        cmocka_unit_test(same_features_as_the_rounded_folder),
                                        cmocka_unit_test(same_features_as_converted),

@@ -30,7 +30,7 @@ static void convert(const char *from, const char *folder, const char *kind_name)
     char *text = support_join(folder, "text.gguf"), *vision = support_join(folder, "mmproj.gguf");
     piaa_checkpoint *checkpoint = open_good(from);
     assert_true(piaa_gguf_kind_parse(kind_name, &kind));
-    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, &error))
+    if (!piaa_gguf_convert(checkpoint, text, vision, kind, NULL, NULL, &error))
         fail_msg("%s", error.message);
     piaa_checkpoint_close(checkpoint);
     free(text);
@@ -263,18 +263,19 @@ static void failures(void **state) {
     piaa_checkpoint *checkpoint = open_good(PIAA_GOLDEN "/qwen3vl");
     piaa_error error = {0};
     assert_false(piaa_gguf_convert(checkpoint, "/nowhere/text.gguf", vision, PIAA_GGUF_KIND_F32,
-                                   NULL, &error));
+                                   NULL, NULL, &error));
     assert_int_equal(error.code, PIAA_IO);
     assert_non_null(strstr(error.message, "cannot write /nowhere/text.gguf"));
     remove(vision);
     error = (piaa_error){0};
     piaa_hooks hooks = {.stop = stop_at_once};
-    assert_false(piaa_gguf_convert(checkpoint, text, vision, PIAA_GGUF_KIND_F32, &hooks, &error));
+    assert_false(
+        piaa_gguf_convert(checkpoint, text, vision, PIAA_GGUF_KIND_F32, NULL, &hooks, &error));
     assert_int_equal(error.code, PIAA_STOPPED);
     assert_int_equal(rmdir(folder), 0); /* nothing is left behind */
     piaa_checkpoint_close(checkpoint);
     error = (piaa_error){0};
-    assert_false(piaa_gguf_convert(NULL, text, vision, PIAA_GGUF_KIND_F32, NULL, &error));
+    assert_false(piaa_gguf_convert(NULL, text, vision, PIAA_GGUF_KIND_F32, NULL, NULL, &error));
     free(text);
     free(vision);
     free(folder);
