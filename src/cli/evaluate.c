@@ -149,6 +149,7 @@ static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
                  .projection = piaa_call_value(call, "projection"),
                  .attributes = piaa_call_value(call, "attributes")};
     a->options.label = piaa_call_value(call, "label");
+    a->options.groups = piaa_call_has(call, "groups");
     if (!parse_methods(call, a, error) || !parse_support(call, a, error) ||
         !parse_subset(call, a, error) || !parse_pairs(call, a, error) ||
         !piaa_call_exclude(call, "projection", "attributes", error))
@@ -299,6 +300,20 @@ static bool open_sources(eval_work *w, piaa_error *error) {
     return true;
 }
 
+static void tell_copies(piaa_call *call, const piaa_copies *copies, bool kept_apart) {
+    if (!copies->pairs) return;
+    piaa_talk_note(&call->talk,
+                   "%zu pair%s of near copies %s split between a person's support and test (%zu "
+                   "people): %s.",
+                   copies->pairs, copies->pairs == 1 ? "" : "s",
+                   kept_apart           ? "would be"
+                   : copies->pairs == 1 ? "is"
+                                        : "are",
+                   copies->people,
+                   kept_apart ? "they are left out of the support"
+                              : "--groups keeps them on one side");
+}
+
 static bool work(eval_work *w, const char *folder, piaa_error *error) {
     piaa_study *study = w->study;
     if (!(w->protocol =
@@ -325,7 +340,9 @@ static bool work(eval_work *w, const char *folder, piaa_error *error) {
                           .personal = w->personal,
                           .sources = w->sources,
                           .baseline = w->a->baseline,
-                          .comparisons = w->comparisons};
+                          .comparisons = w->comparisons,
+                          .groups = options.groups};
+    tell_copies(study->call, &w->personal->copies, options.groups);
     return piaa_run_write_eval(folder, &about, &eval, error) &&
            piaa_study_print(study, folder, error);
 }
@@ -388,6 +405,11 @@ static const piaa_option protocol_options[] = {
     {"images", "WHICH", "hard: those on which scores differ most", "all", "all hard"},
     {"hard-percent", "N", "how many of the images are hard, in percent", "10", NULL},
     {"seed", "N", "of the draws", "42", NULL},
+    {"groups", NULL,
+     "near copies of an image are learned from or tested, never both: those of test images, and "
+     "all "
+     "but one of several, are left out of the support",
+     NULL, NULL},
     {"baseline", "METHOD",
      "the method that the others are tested against, of the same features; METHOD@lt.15: of those",
      NULL, NULL},

@@ -40,6 +40,7 @@ typedef struct piaa_run_eval {
     const char *baseline;               /* as given; NULL: none */
     const piaa_comparison *comparisons; /* [personal->count] of Spearman with its baseline; `users`
                                            0: none.  NULL where baseline is */
+    bool groups;                        /* near copies were kept on one side */
 } piaa_run_eval;
 
 /* Makes the folder if it is not there.  Refuses one that holds files but no run, or another kind of

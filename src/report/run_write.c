@@ -446,12 +446,15 @@ bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const 
         add_text(config, "intervals", many ? "bootstrap" : "Student's and Hall's") &&
         add_text(config, "p_values", many ? "paired bootstrap" : "sign-flip") &&
         (!eval->baseline || add_text(config, "baseline", eval->baseline)) &&
+        add(config, "groups", cJSON_CreateBool(eval->groups)) &&
         (counts = add_object(root, "counts")) != NULL &&
         add_number(counts, "users", (double)protocol->count) &&
         add_number(counts, "below", (double)protocol->below) &&
         add_number(counts, "not_drawn", (double)protocol->not_drawn) &&
         add_number(counts, "tied", (double)protocol->tied) &&
         add_number(counts, "hard_images", (double)protocol->hard_images) &&
+        add_number(counts, "near_copies", (double)eval->personal->copies.pairs) &&
+        add_number(counts, "near_copies_of", (double)eval->personal->copies.people) &&
         (list = cJSON_AddArrayToObject(root, "outcomes")) != NULL;
     for (size_t i = 0; ok && i < eval->personal->count; i++) ok = add_outcome(list, eval, i);
     if (!ok) {

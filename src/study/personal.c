@@ -53,8 +53,7 @@ typedef struct lesson {
     size_t *images; /* [n] */
     double *scores; /* [n] */
     int64_t n;
-    size_t missing; /* support images without a vector */
-    size_t *test;   /* [tests] ratings of the data set */
+    size_t *test; /* [tests] ratings of the data set */
     size_t tests;
 } lesson;
 
@@ -62,6 +61,13 @@ static piaa_outcome *outcome_of(const personal_run *run, bool large, piaa_method
                                 size_t source) {
     return run->personal->outcomes
         [run->places[((size_t)large * PIAA_METHODS + (size_t)method) * run->source_count + source]];
+}
+
+/* Which ratings of a person's support are near copies. */
+static const bool *extras_of(const personal_run *run, size_t user, bool large) {
+    const piaa_protocol_options *sizes = &run->protocol->options;
+    return run->personal->copies.extra + user * (sizes->small + sizes->large) +
+           (large ? sizes->small : 0);
 }
 
 static const float *vector_of(const lesson *l, size_t image) {
@@ -226,15 +232,12 @@ static bool learn_all(lesson *l, piaa_error *error) {
     const piaa_protocol_user *who = &l->run->protocol->users[l->user];
     const size_t *ratings = l->large ? who->large : who->small;
     size_t support = l->large ? sizes->large : sizes->small;
+    const bool *extra = extras_of(l->run, l->user, l->large);
     l->n = 0;
-    l->missing = 0;
     l->tests = 0;
     for (size_t i = 0; i < support; i++) {
         const piaa_data_rating *rating = &l->run->set->ratings[ratings[i]];
-        if (l->source->rows[rating->image] < 0) {
-            l->missing++;
-            continue;
-        }
+        if (l->source->rows[rating->image] < 0 || (l->run->options->groups && extra[i])) continue;
         l->rows[l->n] = l->source->rows[rating->image];
         l->images[l->n] = rating->image;
         l->scores[l->n++] = rating->score;
@@ -276,8 +279,12 @@ static bool finish_outcome(void *user, size_t i, piaa_error *error) {
     piaa_outcome *outcome = run->personal->outcomes[i];
     const piaa_protocol_options *sizes = &run->protocol->options;
     size_t support = run->personal->kinds[i].large ? sizes->large : sizes->small;
-    for (size_t u = 0; u < outcome->user_count; u++)
+    for (size_t u = 0; u < outcome->user_count; u++) {
+        const bool *extra = extras_of(run, u, run->personal->kinds[i].large);
         outcome->support_left_out += support - outcome->users[u].support;
+        for (size_t k = 0; run->options->groups && k < support; k++)
+            outcome->support_left_out -= extra[k];
+    }
     return piaa_outcome_finish(outcome, run->options->draws, run->options->seed, error);
 }
 
@@ -359,6 +366,9 @@ piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *p
     run.supports[1] = options->large || !options->small;
     bool ok = check(&run, error) && (run.personal = piaa_alloc(1, sizeof *run.personal, error)) &&
               place(&run, error) &&
+              piaa_copies_find(set, protocol, &sources[0], run.supports[0], run.supports[1],
+                               piaa_blas_callers(options->threads), hooks, &run.personal->copies,
+                               error) &&
               piaa_parallel_run(source_count * protocol->count, piaa_blas_callers(options->threads),
                                 learn_person, &run, "learning tastes", hooks, error) &&
               piaa_parallel_run(run.personal->count, options->threads, finish_outcome, &run,
@@ -375,5 +385,6 @@ void piaa_personal_free(piaa_personal *personal) {
         piaa_outcome_free(personal->outcomes[i]);
     free(personal->outcomes);
     free(personal->kinds);
+    piaa_copies_free(&personal->copies);
     free(personal);
 }

@@ -8,6 +8,10 @@
  *   style out       Linear-Hidden without the support images of the test image's own style, style
  *                   by style: taste across styles
  *
+ * Near copies of an image in a person's support and test let the test be learned from.  They are
+ * counted, by the first source's features, and with `groups` kept on one side: support images that
+ * are near copies of test images are left out, and of several in the support all but the first.
+ *
  * Features of several sources are independent of each other, and so are people: every (source,
  * person) is one job.  Linear-Hidden and the GIAA target share one factorisation where all support
  * images have a mean score.
@@ -16,6 +20,7 @@
 #define PIAA_STUDY_PERSONAL_H
 
 #include "data/protocol.h"
+#include "study/copies.h"
 #include "study/outcome.h"
 #include "study/projection.h"
 #include "study/source.h"
@@ -35,6 +40,7 @@ bool piaa_method_parse(const char *name, piaa_method *out);
 typedef struct piaa_personal_options {
     bool methods[PIAA_METHODS];
     bool small, large;                         /* which supports; neither: large */
+    bool groups;                               /* near copies stay on one side */
     const piaa_projection *const *projections; /* [source_count], for Reduce */
     const char *label;                         /* for style out; NULL: "style" */
     const char *model;                         /* model_id in the CSV; NULL: "" */
@@ -48,6 +54,7 @@ typedef struct piaa_personal_options {
 typedef struct piaa_personal {
     piaa_outcome **outcomes;
     size_t count;
+    piaa_copies copies;
     struct {
         piaa_method method;
         size_t source;
@@ -56,7 +63,8 @@ typedef struct piaa_personal {
 } piaa_personal;
 
 /*
- * Images that have no vector are left out of support and test and counted in the outcomes.  A
+ * Images that have no vector are left out of support and test and counted in the outcomes; near
+ * copies that `groups` leaves out are not counted there.  A
  * person with one support image gets its score as every prediction; with none, no prediction.
  * hooks may be NULL; progress and stop are called under a lock from several threads. Fails: nothing
  * asked for, a projection that does not belong to its source, a label that the data set lacks, a

@@ -6,6 +6,7 @@
 
 #include "base/csv.h"
 #include "base/json.h"
+#include "base/walk.h"
 
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -103,6 +104,10 @@ static cJSON *read_json(const char *name) {
     if (!root) fail_msg("%s", error.message);
     free(path);
     return root;
+}
+
+static bool is_jpeg(const char *name) {
+    return strstr(name, ".jpg");
 }
 
 static double number(const cJSON *object, const char *key) {
@@ -206,6 +211,85 @@ static void eval_predicts_what_was_published(void **state) {
                    "linear-hidden@lt.3", "--out", "pair.run", ONE));
     assert_non_null(strstr(out, "LT3+V3"));
     assert_non_null(strstr(out, "Against the baseline"));
+}
+
+enum { SCENES = 20, RATERS = 6, TESTED = 14 };
+
+/* twice/00.jpg and twice/00b.jpg, the same to the byte, and so on; each person rates both alike,
+   and not by what they show. */
+static void make_twins(void) {
+    char *folder = at("twice");
+    assert_int_equal(mkdir(folder, 0700), 0);
+    piaa_paths names = {0};
+    assert_true(piaa_folder_walk(SAMPLE "/photos", is_jpeg, &names, NULL, NULL) &&
+                names.count >= SCENES);
+    piaa_text csv = {0};
+    assert_true(piaa_text_format(&csv, NULL, "user,path,score\n"));
+    uint32_t seed = 1;
+    for (int i = 0; i < SCENES; i++) {
+        size_t size;
+        char *bytes = piaa_file_read(names.items[i], 1 << 24, &size, NULL), name[2][16];
+        assert_non_null(bytes);
+        for (int k = 0; k < 2; k++) {
+            snprintf(name[k], sizeof name[k], "%02d%s.jpg", i, k ? "b" : "");
+            support_write(folder, name[k], bytes, size);
+        }
+        for (int who = 0; who < RATERS; who++) {
+            seed = seed * 1664525 + 1013904223;
+            for (int k = 0; k < 2; k++)
+                assert_true(piaa_text_format(&csv, NULL, "p%d,%s,%d\n", who, name[k],
+                                             1 + (int)(seed >> 24) % 5));
+        }
+        free(bytes);
+    }
+    support_write(folder, "all.csv", csv.data, csv.length);
+    free(csv.data);
+    piaa_paths_free(&names);
+    free(folder);
+}
+
+/* Tests of a person's image whose twin is not tested, and so learned from. */
+static int split_twins(const char *file) {
+    char *text = slurp(file), tested[RATERS][2 * SCENES] = {0};
+    piaa_csv *csv = piaa_csv_parse(text, strlen(text), file, NULL);
+    while (piaa_csv_next(csv, NULL) == 1) {
+        const char *path = piaa_csv_field(csv, piaa_csv_column(csv, "image_path")),
+                   *name = strrchr(path, '/') ? strrchr(path, '/') + 1 : path,
+                   *who = piaa_csv_field(csv, piaa_csv_column(csv, "user_id"));
+        tested[who[1] - '0'][2 * atoi(name) + (name[2] == 'b')] = 1;
+    }
+    int split = 0;
+    for (int who = 0; who < RATERS; who++)
+        for (int i = 0; i < SCENES; i++) split += tested[who][2 * i] != tested[who][2 * i + 1];
+    piaa_csv_close(csv);
+    free(text);
+    return split;
+}
+
+/* Copies in support and test give away ratings that nothing else tells; on one side they do not. */
+static void copies_are_kept_apart(void **state) {
+    (void)state;
+    make_twins();
+    expect_ok(PIAA("eval", "--data", "csv:twice/all.csv", "--support", "26", "--test", "14",
+                   "--out", "twins.run", ONE));
+    cJSON *root = read_json("twins.run/eval.json");
+    int split = split_twins("twins.run/predictions.csv");
+    char said[80];
+    snprintf(said, sizeof said, "%d pairs of near copies are split between a person's", split);
+    assert_non_null(strstr(err, said));
+    assert_int_equal(number(root, "counts.near_copies"), split);
+    assert_int_equal(number(root, "counts.near_copies_of"), RATERS);
+    const cJSON *outcome = cJSON_GetArrayItem(piaa_json_find(root, "outcomes"), 0);
+    assert_true(number(outcome, "spearman.mean") > 0.4);
+    cJSON_Delete(root);
+    expect_ok(PIAA("eval", "--data", "csv:twice/all.csv", "--support", "26", "--test", "14",
+                   "--out", "apart.run", "--groups", ONE));
+    root = read_json("apart.run/eval.json");
+    outcome = cJSON_GetArrayItem(piaa_json_find(root, "outcomes"), 0);
+    assert_true(fabs(number(outcome, "spearman.mean")) < 0.25);
+    assert_int_equal(number(outcome, "support_left_out"), 0);
+    assert_int_equal(split_twins("apart.run/predictions.csv"), split); /* the test is the same */
+    cJSON_Delete(root);
 }
 
 static void the_report_is_a_page(void **state) {
@@ -443,6 +527,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probe_writes_the_published_keys),
         cmocka_unit_test(eval_predicts_what_was_published),
+        cmocka_unit_test(copies_are_kept_apart),
         cmocka_unit_test(the_report_is_a_page),
         cmocka_unit_test(explain_adds_up),
         cmocka_unit_test(options_are_checked_first),
