@@ -172,14 +172,14 @@ void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
     bool few = taste->ratings < FEW_RATINGS;
     if (verdict == PIAA_NOT_LEARNED) {
         snprintf(subject, sizeof subject,
-                 few ? "only %lld rated photos, from which nothing was learned"
-                     : "nothing was learned from the %lld ratings",
+                 few ? "only %lld rated photos, which do not show that anything was learned"
+                     : "the %lld ratings do not show that anything was learned",
                  (long long)taste->ratings);
         if (!isnan(taste->loo_spearman))
             snprintf(rank, sizeof rank, ", their rank correlation is %.2f", taste->loo_spearman);
         snprintf(line, sizeof line,
                  "%s: photos left out are missed by %.2f, by always guessing the mean %.2f%s; take "
-                 "the order as noise (%s)",
+                 "the order as noise for now (%s)",
                  subject, taste->loo_rmse, taste->mean_rmse, rank, help);
     } else if (few) {
         snprintf(line, sizeof line,

@@ -185,7 +185,7 @@ static void little_to_learn_from_is_said(void **state) {
     taste = piaa_taste_fit_rows(&identity, &e->slot, e->x, NULL, y, 10, &hooks, &error);
     assert_int_equal(h.lines, 2); /* these ratings mean nothing */
     assert_true(piaa_taste_verdict(taste) == PIAA_NOT_LEARNED);
-    assert_non_null(strstr(h.last, "nothing was learned from the 10 ratings"));
+    assert_non_null(strstr(h.last, "the 10 ratings do not show that anything was learned"));
     assert_non_null(strstr(h.last, "by always guessing the mean"));
     assert_non_null(strstr(h.last, "40 ratings may help"));
     piaa_taste_free(taste);
