@@ -32,7 +32,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 256 /* standardised at a time */, SAMPLE = 100000 /* pairs that are sorted */ };
+enum {
+    COLUMNS = 256,   /* standardised at a time */
+    STRIP = 1 << 24, /* distances that are held at a time */
+    SAMPLE = 450,    /* photos whose distances are sorted */
+    STEPS = 60,      /* thresholds that are tried: the last one is 2e-5 of the first */
+};
 
 /* Squared distances are small differences of large numbers: below this share of the squared length
    of a row they are 0. */
@@ -61,57 +66,135 @@ static void measure_columns(piaa_near *near, const float *x, const int64_t *rows
     }
 }
 
-/* Squared distances into the upper triangle of s [n][n]. */
-static void measure_pairs(const piaa_near *near, const float *x, const int64_t *rows, double *z,
-                          double *s) {
-    size_t n = (size_t)near->rows;
-    for (int first = 0; first < near->dim; first += COLUMNS) {
-        int width = near->dim - first < COLUMNS ? near->dim - first : COLUMNS;
-        for (size_t i = 0; i < n; i++) {
-            const float *row = row_of(x, rows, (int64_t)i, near->dim) + first;
-            const double *mean = near->mean + first, *inverse = near->inverse + first;
-            for (int j = 0; j < width; j++)
-                z[i * (size_t)width + (size_t)j] = ((double)row[j] - mean[j]) * inverse[j];
-        }
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int)n, width, 1, z, width, first > 0,
-                    s, (int)n);
+/* Distances, a strip of rows at a time: all pairs at once unless the photos are very many. */
+typedef struct strips {
+    const piaa_near *near;
+    const float *x;
+    const int64_t *rows;
+    size_t n, height; /* rows of a strip */
+    double *z;        /* [n][COLUMNS] */
+    double *s;        /* [height][n] */
+    double *length;   /* [n] squared */
+    size_t held;      /* first row of the strip in s; n: none */
+} strips;
+
+static void free_strips(strips *w) {
+    free(w->z);
+    free(w->s);
+    free(w->length);
+}
+
+/* Standardised columns from `column` on of the rows from `first` on, in z. */
+static int standardise(const strips *w, size_t first, int column) {
+    const piaa_near *near = w->near;
+    int width = near->dim - column < COLUMNS ? near->dim - column : COLUMNS;
+    const double *mean = near->mean + column, *inverse = near->inverse + column;
+    double *z = w->z;
+    for (size_t i = first; i < w->n; i++, z += width) {
+        const float *row = row_of(w->x, w->rows, (int64_t)i, near->dim) + column;
+        for (int j = 0; j < width; j++) z[j] = ((double)row[j] - mean[j]) * inverse[j];
     }
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = i + 1; j < n; j++)
-            s[i * n + j] = fmax(0, s[i * n + i] + s[j * n + j] - 2 * s[i * n + j]);
+    return width;
+}
+
+static bool make_strips(strips *w, piaa_error *error) {
+    w->height = STRIP / w->n < 1 ? 1 : STRIP / w->n < w->n ? STRIP / w->n : w->n;
+    w->held = w->n;
+    if (!(w->z = piaa_alloc_array(w->n * COLUMNS, sizeof *w->z, error)) ||
+        !(w->s = piaa_alloc_array(w->height * w->n, sizeof *w->s, error)) ||
+        !(w->length = piaa_alloc(w->n, sizeof *w->length, error)))
+        return false;
+    for (int column = 0; column < w->near->dim; column += COLUMNS) {
+        int width = standardise(w, 0, column);
+        for (size_t i = 0; i < w->n; i++)
+            for (int j = 0; j < width; j++) {
+                double value = w->z[i * (size_t)width + (size_t)j];
+                w->length[i] += value * value;
+            }
+    }
+    return true;
+}
+
+/* Makes s[i - first][j] the squared distance of rows i and j > i, for the rows of one strip; how
+   many those are. */
+static size_t fill(strips *w, size_t first) {
+    size_t n = w->n, height = n - first < w->height ? n - first : w->height,
+           rest = n - first - height;
+    if (w->held == first) return height;
+    w->held = first;
+    double *corner = w->s + first;
+    for (int column = 0; column < w->near->dim; column += COLUMNS) {
+        int width = standardise(w, first, column);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int)height, width, 1, w->z, width,
+                    column > 0, corner, (int)n);
+        if (rest)
+            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)height, (int)rest, width, 1,
+                        w->z, width, w->z + height * (size_t)width, width, column > 0,
+                        corner + height, (int)n);
+    }
+    for (size_t i = first; i < first + height; i++)
+        for (size_t j = i + 1; j < n; j++) {
+            double *pair = &w->s[(i - first) * n + j];
+            *pair = fmax(0, w->length[i] + w->length[j] - 2 * *pair);
+        }
+    return height;
 }
 
 static int ascending(const void *a, const void *b) {
     return (*(const double *)a > *(const double *)b) - (*(const double *)a < *(const double *)b);
 }
 
-/* The upper quartile of the squared distances, of every step-th pair where there are many. */
-static bool typical_square(const double *s, size_t n, double *out, piaa_error *error) {
-    size_t pairs = n * (n - 1) / 2, step = pairs / SAMPLE + 1, taken = 0, at = 0;
-    double *some = piaa_alloc_array(pairs / step + 1, sizeof *some, error);
-    if (!some) return false;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = i + 1; j < n; j++)
-            if (at++ % step == 0) some[taken++] = s[i * n + j];
-    qsort(some, taken, sizeof *some, ascending);
-    *out = taken ? some[taken * 3 / 4] : 0;
-    free(some);
+/* The upper quartile of the squared distances between all rows of one strip. */
+static bool upper_quartile(strips *w, double *out, piaa_error *error) {
+    double *sorted = piaa_alloc_array(w->n * w->n, sizeof *sorted, error);
+    size_t taken = 0;
+    if (!sorted) return false;
+    fill(w, 0);
+    for (size_t i = 0; i < w->n; i++)
+        for (size_t j = i + 1; j < w->n; j++) sorted[taken++] = w->s[i * w->n + j];
+    qsort(sorted, taken, sizeof *sorted, ascending);
+    *out = taken ? sorted[taken * 3 / 4] : 0;
+    free(sorted);
     return true;
 }
 
+/* `typical`, squared: of photos spread over all where there are many. */
+static bool typical_square(strips *w, double *out, piaa_error *error) {
+    if (w->n <= SAMPLE) return upper_quartile(w, out, error);
+    int64_t rows[SAMPLE];
+    for (size_t i = 0; i < SAMPLE; i++) {
+        size_t at = i * w->n / SAMPLE;
+        rows[i] = w->rows ? w->rows[at] : (int64_t)at;
+    }
+    strips some = {.near = w->near, .x = w->x, .rows = rows, .n = SAMPLE};
+    bool ok = make_strips(&some, error) && upper_quartile(&some, out, error);
+    free_strips(&some);
+    return ok;
+}
+
 /* Step 2 of the rule: the square of t. */
-static double threshold(const double *s, size_t n, double typical) {
-    double square = 0.3 * 0.3 * typical, least = 0;
-    for (size_t i = 0; i < n; i++) least += smallest * s[i * n + i] / (double)n;
-    for (; square > least; square *= 25.0 / 36) {
-        double twice = 0, four_times = 0;
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = i + 1; j < n; j++) {
-                double pair = s[i * n + j];
-                twice += pair > square && pair <= 4 * square;
-                four_times += pair > square && pair <= 16 * square;
+static double threshold(strips *w, double typical) {
+    /* Pairs up to the k-th threshold, up to twice it, and up to four times; those up to all
+       thresholds are in the last place. */
+    double within[3][STEPS + 1] = {{0}}, least = 0, square = 0.3 * 0.3 * typical;
+    const double step = log(25.0 / 36), scale = log(square);
+    for (size_t i = 0; i < w->n; i++) least += smallest * w->length[i] / (double)w->n;
+    for (size_t first = 0, height; first < w->n; first += height) {
+        height = fill(w, first);
+        for (size_t i = first; i < first + height; i++)
+            for (size_t j = i + 1; j < w->n; j++) {
+                double pair = w->s[(i - first) * w->n + j];
+                if (pair > 16 * square) continue;
+                double place = (log(pair) - scale) / step; /* thresholds that it is within */
+                for (int k = 0; k < 3; k++, place -= log(4) / step)
+                    if (place >= 0) within[k][(int)fmin(place, STEPS)]++;
             }
-        if (twice * twice * 50 <= four_times * (double)n) return square;
+    }
+    for (int k = 0; k < 3; k++)
+        for (int i = STEPS; i-- > 0;) within[k][i] += within[k][i + 1];
+    for (int i = 0; i < STEPS && square > least; i++, square *= 25.0 / 36) {
+        double twice = within[1][i] - within[0][i], four_times = within[2][i] - within[0][i];
+        if (twice * twice * 50 <= four_times * (double)w->n) return square;
     }
     return least;
 }
@@ -121,16 +204,19 @@ static int64_t first_of(int64_t *group, int64_t i) {
     return i;
 }
 
-static void link_pairs(piaa_near *near, const double *s) {
-    size_t n = (size_t)near->rows;
-    for (size_t i = 0; i < n; i++) near->group[i] = (int64_t)i;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = i + 1; j < n; j++) {
-            if (s[i * n + j] > near->square) continue;
-            int64_t a = first_of(near->group, (int64_t)i), b = first_of(near->group, (int64_t)j);
-            near->group[a > b ? a : b] = a < b ? a : b;
-        }
-    for (size_t i = 0; i < n; i++) {
+static void link_pairs(piaa_near *near, strips *w) {
+    for (size_t i = 0; i < w->n; i++) near->group[i] = (int64_t)i;
+    for (size_t first = 0, height; first < w->n; first += height) {
+        height = fill(w, first);
+        for (size_t i = first; i < first + height; i++)
+            for (size_t j = i + 1; j < w->n; j++) {
+                if (w->s[(i - first) * w->n + j] > near->square) continue;
+                int64_t a = first_of(near->group, (int64_t)i),
+                        b = first_of(near->group, (int64_t)j);
+                near->group[a > b ? a : b] = a < b ? a : b;
+            }
+    }
+    for (size_t i = 0; i < w->n; i++) {
         near->group[i] = first_of(near->group, (int64_t)i);
         near->groups += near->group[i] == (int64_t)i;
     }
@@ -140,25 +226,21 @@ piaa_near *piaa_near_find(const float *x, const int64_t *rows, int64_t n, int di
                           piaa_error *error) {
     piaa_near *near = piaa_alloc(1, sizeof *near, error);
     if (!near) return NULL;
-    size_t count = (size_t)n, d = (size_t)dim;
     near->rows = n;
     near->dim = dim;
-    double *s = piaa_alloc_array(count * count, sizeof *s, error),
-           *z = s ? piaa_alloc_array(count * COLUMNS, sizeof *z, error) : NULL, typical = 0;
-    bool ok = z && (near->group = piaa_alloc(count, sizeof *near->group, error)) &&
-              (near->mean = piaa_alloc(d, sizeof(double), error)) &&
-              (near->inverse = piaa_alloc(d, sizeof(double), error)) && piaa_blas_room(1, error);
+    strips w = {.near = near, .x = x, .rows = rows, .n = (size_t)n};
+    double typical;
+    bool ok = (near->group = piaa_alloc(w.n, sizeof *near->group, error)) &&
+              (near->mean = piaa_alloc((size_t)dim, sizeof(double), error)) &&
+              (near->inverse = piaa_alloc((size_t)dim, sizeof(double), error)) &&
+              piaa_blas_room(1, error);
+    if (ok) measure_columns(near, x, rows);
+    ok = ok && make_strips(&w, error) && typical_square(&w, &typical, error);
     if (ok) {
-        measure_columns(near, x, rows);
-        measure_pairs(near, x, rows, z, s);
-        ok = typical_square(s, count, &typical, error);
+        near->square = threshold(&w, typical);
+        link_pairs(near, &w);
     }
-    if (ok) {
-        near->square = threshold(s, count, typical);
-        link_pairs(near, s);
-    }
-    free(s);
-    free(z);
+    free_strips(&w);
     if (ok) return near;
     piaa_near_free(near);
     return NULL;

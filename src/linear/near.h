@@ -18,7 +18,7 @@ typedef struct piaa_near {
 
 /*
  * Finds the near copies among `rows` (the first n where NULL) of x [*, dim]; the rule is in near.c.
- * Needs n x n numbers meanwhile.  Errors: memory.
+ * Holds n x n numbers meanwhile, 128 MiB of them at most.  Errors: memory.
  */
 piaa_near *piaa_near_find(const float *x, const int64_t *rows, int64_t n, int dim,
                           piaa_error *error) PIAA_MUST_USE;

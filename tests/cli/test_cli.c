@@ -377,7 +377,7 @@ static void test_copies(void **state) {
     assert_true(number(photo_of(after, "/copy.jpg"), "rating") == ratings[3]);
     assert_true(cJSON_IsNull(cJSON_GetObjectItem(photo_of(after, "/again.jpg"), "rating")));
     assert_true(fabs(number(photo_of(after, "/6.jpg"), "score") -
-                     number(photo_of(after, "/again.jpg"), "score")) < 0.1);
+                     number(photo_of(after, "/again.jpg"), "score")) < 1e-9);
     cJSON_Delete(after);
 
     assert_true(piaa_text_format(&csv, NULL, "copy.jpg,5\nrated.jpg,1\nagain.jpg,5\n"));

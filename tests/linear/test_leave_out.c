@@ -273,12 +273,30 @@ static void crowds_are_no_copies(void **state) {
     piaa_near_free(near);
 }
 
+/* So many that their distances are not held at once: copies stand far from what they are copies of.
+ */
+static void copies_among_very_many(void **state) {
+    PIAA_UNUSED(state);
+    enum { MANY = 5000, COPIES = 50, WIDE = 24 };
+    float *x = malloc(sizeof(float) * (MANY + COPIES) * WIDE);
+    uint64_t seed = 4;
+    for (int i = 0; i < MANY * WIDE; i++) x[i] = (float)noise(&seed);
+    for (int i = 0; i < COPIES * WIDE; i++)
+        x[MANY * WIDE + i] = x[i / WIDE * 60 * WIDE + i % WIDE] + (float)(0.01 * noise(&seed));
+    piaa_near *near = piaa_near_find(x, NULL, MANY + COPIES, WIDE, NULL);
+    assert_non_null(near);
+    assert_int_equal(near->groups, MANY);
+    for (int i = 0; i < COPIES; i++) assert_int_equal(near->group[MANY + i], 60 * i);
+    piaa_near_free(near);
+    free(x);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equals_scikit_learn),   cmocka_unit_test(features_without_meaning),
         cmocka_unit_test(without_is_a_refit),    cmocka_unit_test(copies_tell_nothing),
         cmocka_unit_test(meaning_is_not_chance), cmocka_unit_test(near_copies_are_found),
-        cmocka_unit_test(crowds_are_no_copies),
+        cmocka_unit_test(crowds_are_no_copies),  cmocka_unit_test(copies_among_very_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
