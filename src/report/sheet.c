@@ -184,9 +184,13 @@ static void put_photo(page *sheet, const char *path, int left, int top) {
 /* ----------------------------------------------------------------------------------------- page */
 
 static void put_heading(page *sheet, size_t count, const piaa_ranking_context *context) {
-    char line[640], error[64] = "";
+    static const char *const doubts[] = {[PIAA_LEARNED] = "",
+                                         [PIAA_MAY_BE_CHANCE] = ", which may be chance",
+                                         [PIAA_NOT_LEARNED] = ", no better than guessing"};
+    char line[640], error[96] = "";
     if (isfinite(context->taste->loo_rmse))
-        snprintf(error, sizeof error, ", typical error ± %.2f", context->taste->loo_rmse);
+        snprintf(error, sizeof error, ", typical error ± %.2f%s", context->taste->loo_rmse,
+                 doubts[piaa_taste_verdict(context->taste)]);
     put_text(
         sheet,
         "<span font='sans bold 30' foreground='#1f1e1b'>Best first, by one person’s taste</span>",
