@@ -157,6 +157,70 @@ static void test_json(void **state) {
     free(text);
 }
 
+/* Three ratings are too few for an interval; where there is one it lies around each score. */
+static void test_intervals(void **state) {
+    world *w = *state;
+    piaa_taste taste = *w->taste;
+    piaa_ranking_context context = {.taste = &taste};
+    size_t size;
+    assert_true(isnan(taste.interval));
+    for (int known = 0; known < 2; known++) {
+        char *text = print(w, &context, PIAA_CSV, &size);
+        piaa_csv *csv = piaa_csv_parse(text, size, "out", NULL);
+        for (size_t row = 0; piaa_csv_next(csv, NULL) == 1; row++) {
+            const char *low = piaa_csv_field(csv, piaa_csv_column(csv, "low")),
+                       *high = piaa_csv_field(csv, piaa_csv_column(csv, "high"));
+            double ends[2];
+            assert_true(known || (!*low && !*high));
+            if (!known) continue;
+            assert_true(piaa_parse_number(low, &ends[0]) && piaa_parse_number(high, &ends[1]));
+            assert_true(ends[0] == piaa_ranking_at(w->ranking, row)->score - 0.75);
+            assert_true(ends[1] == piaa_ranking_at(w->ranking, row)->score + 0.75);
+        }
+        piaa_csv_close(csv);
+        free(text);
+        text = print(w, &context, PIAA_JSON, &size);
+        cJSON *root = piaa_json_parse(text, size, "out", NULL);
+        const cJSON *photo = cJSON_GetArrayItem(piaa_json_find(root, "photos"), 0);
+        double low, level;
+        assert_true(piaa_json_number(photo, "low", &low) == (known == 1));
+        assert_true(!known || low == piaa_ranking_at(w->ranking, 0)->score - 0.75);
+        assert_true(piaa_json_number(root, "interval_level", &level) && level == 0.9);
+        cJSON_Delete(root);
+        free(text);
+        taste.interval = 0.75;
+    }
+}
+
+/* What a program reads of how much the scores are worth. */
+static void test_verdicts(void **state) {
+    world *w = *state;
+    static const struct {
+        double rmse, of_mean, correlation, chance;
+        const char *verdict;
+    } cases[] = {{0.5, 1, 0.6, 0.01, "learned"},      {1.1, 1, -0.3, 0.8, "not learned"},
+                 {0.9, 1, -0.1, 0.3, "not learned"},  {1, 1, 0.2, 0.3, "not learned"},
+                 {0.9, 1, 0.2, 0.3, "may be chance"}, {0.9, 1, 0.2, NAN, "learned"},
+                 {1.1, 1, 0.2, NAN, "not learned"},   {0.9, NAN, 0.2, NAN, "learned"},
+                 {0.9, 1, NAN, 1, "not learned"}};
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        piaa_taste taste = *w->taste;
+        taste.loo_rmse = cases[i].rmse, taste.mean_rmse = cases[i].of_mean;
+        taste.loo_spearman = cases[i].correlation, taste.chance = cases[i].chance;
+        piaa_ranking_context context = {.taste = &taste};
+        size_t size;
+        char *text = print(w, &context, PIAA_JSON, &size);
+        cJSON *root = piaa_json_parse(text, size, "out", NULL);
+        double value;
+        assert_string_equal(piaa_json_string(root, "verdict"), cases[i].verdict);
+        assert_true(piaa_json_number(root, "chance", &value) == !isnan(cases[i].chance));
+        assert_true(piaa_json_number(root, "plus_minus_of_mean", &value) ==
+                    !isnan(cases[i].of_mean));
+        cJSON_Delete(root);
+        free(text);
+    }
+}
+
 static void test_table(void **state) {
     world *w = *state;
     piaa_ranking_context context = {.taste = w->taste, .folder = w->folder};
@@ -228,8 +292,9 @@ static void test_sheet(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_csv),   cmocka_unit_test(test_json),
-        cmocka_unit_test(test_table), cmocka_unit_test(test_full_disk),
+        cmocka_unit_test(test_csv),       cmocka_unit_test(test_json),
+        cmocka_unit_test(test_intervals), cmocka_unit_test(test_verdicts),
+        cmocka_unit_test(test_table),     cmocka_unit_test(test_full_disk),
         cmocka_unit_test(test_sheet),
     };
     return cmocka_run_group_tests(tests, begin, end);
