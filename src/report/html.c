@@ -82,16 +82,15 @@ static void say_features(const piaa_run *run, char out[512]) {
 
 static bool say_probe_counts(piaa_text *out, const piaa_run *run, piaa_error *error) {
     char words[320];
-    double validation = piaa_run_value(run, "counts.val"),
-           test = piaa_run_value(run, "counts.test");
+    double test = piaa_run_value(run, "counts.test");
     int used =
-        snprintf(words, sizeof words, "%.0f to learn from", piaa_run_value(run, "counts.train"));
+        snprintf(words, sizeof words, "%s to learn from", piaa_run_count(run, "counts.train").text);
     if (strstr(piaa_run_text(run, "config.val_split", ""), "leave-one-out"))
         used += snprintf(words + used, sizeof words - (size_t)used,
                          ", which also choose the layer by leave-one-out predictions");
     else
-        used += snprintf(words + used, sizeof words - (size_t)used, ", %.0f to choose the layer",
-                         validation);
+        used += snprintf(words + used, sizeof words - (size_t)used, ", %s to choose the layer",
+                         piaa_run_count(run, "counts.val").text);
     if (test > 0) snprintf(words + used, sizeof words - (size_t)used, ", %.0f to test", test);
     double vector = piaa_run_value(run, "counts.without_vector"),
            label = piaa_run_value(run, "counts.without_label");
@@ -112,11 +111,11 @@ static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
     char words[320];
     const char *hard = piaa_run_text(run, "config.users", "all"),
                *images = piaa_run_text(run, "config.images_subset", "all");
-    snprintf(words, sizeof words,
-             "%.0f%s (%.0f have too few ratings, %.0f were not drawn), seed %.0f",
-             piaa_run_value(run, "counts.users"), strcmp(hard, "hard") == 0 ? " hard users" : "",
-             piaa_run_value(run, "counts.below"), piaa_run_value(run, "counts.not_drawn"),
-             piaa_run_value(run, "config.seed"));
+    snprintf(words, sizeof words, "%s%s (%s have too few ratings, %s were not drawn), seed %s",
+             piaa_run_count(run, "counts.users").text,
+             strcmp(hard, "hard") == 0 ? " hard users" : "",
+             piaa_run_count(run, "counts.below").text, piaa_run_count(run, "counts.not_drawn").text,
+             piaa_run_count(run, "config.seed").text);
     if (!entry(out, "People", words, error)) return false;
     if (piaa_run_value(run, "counts.tied") > 0) {
         snprintf(words, sizeof words,
@@ -132,14 +131,15 @@ static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
         else
             large = true;
     }
-    snprintf(words, sizeof words, "%.0f to learn from",
-             piaa_run_value(run, large ? "config.large" : "config.small"));
+    snprintf(words, sizeof words, "%s to learn from",
+             piaa_run_count(run, large ? "config.large" : "config.small").text);
     if (small && large)
-        snprintf(words, sizeof words, "%.0f or %.0f to learn from",
-                 piaa_run_value(run, "config.small"), piaa_run_value(run, "config.large"));
+        snprintf(words, sizeof words, "%s or %s to learn from",
+                 piaa_run_count(run, "config.small").text,
+                 piaa_run_count(run, "config.large").text);
     size_t used = strlen(words);
-    snprintf(words + used, sizeof words - used, ", %.0f to test, of each person%s",
-             piaa_run_value(run, "config.test"),
+    snprintf(words + used, sizeof words - used, ", %s to test, of each person%s",
+             piaa_run_count(run, "config.test").text,
              strcmp(images, "hard") == 0 ? "; of hard images only" : "");
     if (!entry(out, "Ratings", words, error)) return false;
     double left = 0;
@@ -164,10 +164,10 @@ static bool what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error)
     char words[640], features[512];
     bool demonstration = false;
     piaa_json_bool(run->root, "config.demonstration", &demonstration);
-    snprintf(words, sizeof words, "%.80s, in the folder %.200s: %.0f images",
+    snprintf(words, sizeof words, "%.80s, in the folder %.200s: %s images",
              piaa_run_text(run, "config.dataset", ""),
              last_name(piaa_run_text(run, "config.dataset_dir", "")),
-             piaa_run_value(run, "config.images"));
+             piaa_run_count(run, "config.images").text);
     bool ok = put(out, "<h3>What was run</h3>\n<dl>\n", error) &&
               entry(out, "Data", words, error) &&
               (run->eval ? say_eval_counts : say_probe_counts)(out, run, error);

@@ -599,8 +599,8 @@ static bool has_two_supports(const piaa_run *run) {
     return false;
 }
 
-static double support_size(const piaa_run *run, const char *support) {
-    return piaa_run_value(run, strcmp(support, "small") == 0 ? "config.small" : "config.large");
+static piaa_run_words support_size(const piaa_run *run, const char *support) {
+    return piaa_run_count(run, strcmp(support, "small") == 0 ? "config.small" : "config.large");
 }
 
 static void methods(drawing *d) {
@@ -645,8 +645,8 @@ static void methods(drawing *d) {
         char label[160];
         outcome_label(&run->outcomes[i], label);
         if (both)
-            snprintf(label + strlen(label), sizeof label - strlen(label), ", %.0f",
-                     support_size(run, run->outcomes[i].support));
+            snprintf(label + strlen(label), sizeof label - strlen(label), ", %s",
+                     support_size(run, run->outcomes[i].support).text);
         script(d, "%s", i ? "," : "");
         quoted_tic(d, label);
         script(d, " %zu", i);
@@ -720,8 +720,8 @@ static void personal_layers(drawing *d) {
             char label[96];
             int used = snprintf(label, sizeof label, "%s", run->outcomes[first[c]].method);
             if (both)
-                snprintf(label + used, sizeof label - (size_t)used, ", %.0f ratings",
-                         support_size(run, run->outcomes[first[c]].support));
+                snprintf(label + used, sizeof label - (size_t)used, ", %s ratings",
+                         support_size(run, run->outcomes[first[c]].support).text);
             script(d,
                    "%s$c%zu using 1:3:4 with filledcurves lc rgb '#0a000%zu' notitle, $c%zu using "
                    "1:2 with linespoints lw 2 pt 7 ps 0.4 lc "
@@ -819,9 +819,9 @@ static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_ou
            "$2 : NaN) with boxes lc rgb '#0a0002'\n",
            (double)count + 0.7);
     caption(d,
-            "Each person's correlation with %s minus that with %s (%.0f ratings learned from): "
+            "Each person's correlation with %s minus that with %s (%s ratings learned from): "
             "better for %zu of %zu people, worse for %zu.",
-            label, against, support_size(run, o->support), better, count, worse);
+            label, against, support_size(run, o->support).text, better, count, worse);
     free(gains);
 }
 

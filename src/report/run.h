@@ -135,6 +135,11 @@ void piaa_run_close(piaa_run *run);
 const char *piaa_run_text(const piaa_run *run, const char *key,
                           const char *fallback);             /* of the JSON, dotted */
 double piaa_run_value(const piaa_run *run, const char *key); /* NaN if it is absent */
+/* The same as text for people: "40", "undefined". */
+typedef struct piaa_run_words {
+    char text[32];
+} piaa_run_words;
+piaa_run_words piaa_run_count(const piaa_run *run, const char *key);
 
 /* "LT3", "LT tail 3", "V5"; several side by side as they are named. */
 void piaa_run_source_label(piaa_pool pool, int layer, const char *name, char out[64]);

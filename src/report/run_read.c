@@ -93,6 +93,13 @@ double piaa_run_value(const piaa_run *run, const char *key) {
     return number(run->root, key);
 }
 
+piaa_run_words piaa_run_count(const piaa_run *run, const char *key) {
+    piaa_run_words words = {"undefined"};
+    double value = piaa_run_value(run, key);
+    if (isfinite(value)) snprintf(words.text, sizeof words.text, "%.0f", value);
+    return words;
+}
+
 /* ---------------------------------------------------------------------------------------- probe */
 
 static bool read_sources(reader *in, const cJSON *list) {

@@ -193,9 +193,9 @@ static bool name_outcome(piaa_table *table, size_t row, const piaa_run *run,
                          const piaa_run_outcome *o, piaa_error *error) {
     char source[64], ratings[CELL];
     piaa_run_source_label(o->pool, o->layer, o->source, source);
-    snprintf(
-        ratings, sizeof ratings, "%.0f",
-        piaa_run_value(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large"));
+    snprintf(ratings, sizeof ratings, "%s",
+             piaa_run_count(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large")
+                 .text);
     return set(table, row, 0, o->method, error) && set(table, row, 1, source, error) &&
            set(table, row, 2, ratings, error);
 }
@@ -210,10 +210,10 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
     for (size_t i = 0; i < run->outcome_count; i++)
         missing = missing || !isfinite(run->outcomes[i].spearman.low);
     snprintf(note, sizeof note,
-             "Means over %.0f people with 95 %% intervals (%.40s)%s. An undefined correlation "
+             "Means over %s people with 95 %% intervals (%.40s)%s. An undefined correlation "
              "(constant scores or predictions) counts as 0 in the mean; the column says for how "
              "many people.",
-             piaa_run_value(run, "counts.users"),
+             piaa_run_count(run, "counts.users").text,
              piaa_run_text(run, "config.intervals", "bootstrap"),
              missing ? ", which fewer than three people, or people who do not differ, do not allow"
                      : "");

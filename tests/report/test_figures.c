@@ -891,7 +891,7 @@ static char *make_odd_probe(const char *name, const char *rho, const char *shift
     char *folder = make_folder(name);
     piaa_text json = {0};
     piaa_text_format(&json, NULL,
-                     "{\"format\":\"piaa-probe\",\"version\":1,\"config\":{\"images\":1},"
+                     "{\"format\":\"piaa-probe\",\"version\":1,\"config\":{},"
                      "\"counts\":{\"train\":1,\"val\":0,\"test\":1},\"attrs\":{");
     for (int t = 0; t < 3; t++) {
         piaa_text_format(&json, NULL, "%s\"%s\":{\"per_layer\":[", t ? "," : "", targets[t]);
@@ -932,7 +932,7 @@ static char *make_odd_eval(const char *name, int count, const char *rho, const c
     bool none = strcmp(rho, "null") == 0;
     piaa_text json = {0}, users = {0}, predictions = {0}, scores = {0}, images = {0};
     piaa_text_format(&json, NULL,
-                     "{\"format\":\"piaa-eval\",\"version\":1,\"config\":{\"images\":3,\"small\":1,"
+                     "{\"format\":\"piaa-eval\",\"version\":1,\"config\":{\"small\":1,"
                      "\"large\":1,\"test\":1,\"seed\":1,\"baseline\":\"giaa-target\"},\"counts\":{"
                      "\"users\":%d,\"below\":0,\"not_drawn\":0},\"outcomes\":[",
                      count);
