@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/walk.h"
 #include "image/image.h"
+#include "image/photo.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -13,16 +14,19 @@
 #include <string.h>
 #include <sys/stat.h>
 
-/* What a walk passes over, in the order in which it is told. */
-typedef enum kind { HIDDEN, RESOURCE_FORK, DEAD_LINK, OTHER, SYSTEM_FOLDER, KINDS } kind;
+/* What a walk passes over: kinds of files, and these. */
+enum { HIDDEN = PIAA_KINDS, RESOURCE_FORK, DEAD_LINK, SYSTEM_FOLDER, KINDS };
 
-static const char *const kind_names[KINDS][2] = {
-    [HIDDEN] = {"hidden file", "hidden files"},
-    [RESOURCE_FORK] = {"macOS side file (._*)", "macOS side files (._*)"},
-    [DEAD_LINK] = {"link that leads nowhere", "links that lead nowhere"},
-    [OTHER] = {"other file", "other files"},
-    [SYSTEM_FOLDER] = {"system folder", "system folders"},
-};
+static const char *noun(int kind, bool plural) {
+    static const char *const own[][2] = {
+        [HIDDEN - PIAA_KINDS] = {"hidden photo", "hidden photos"},
+        [RESOURCE_FORK - PIAA_KINDS] = {"macOS side file (._*)", "macOS side files (._*)"},
+        [DEAD_LINK - PIAA_KINDS] = {"link that leads nowhere", "links that lead nowhere"},
+        [SYSTEM_FOLDER - PIAA_KINDS] = {"system folder", "system folders"},
+    };
+    return kind < PIAA_KINDS ? piaa_kind_noun((piaa_kind)kind, plural)
+                             : own[kind - PIAA_KINDS][plural];
+}
 
 typedef struct found {
     char *path, *name;
@@ -138,26 +142,32 @@ static bool enter(void *user, const char *path, const char *name) {
 
 static bool meet(void *user, const piaa_walk_entry *entry, piaa_error *error) {
     collecting *c = user;
-    bool photo = piaa_image_has_photo_name(entry->name);
-    if (photo && entry->name[0] != '.' && entry->kind == PIAA_WALK_FILE)
+    bool named = piaa_kind_is_photo(piaa_kind_of_name(entry->name));
+    if (entry->name[0] == '.') {
+        if (named) c->passed[entry->name[1] == '_' ? RESOURCE_FORK : HIDDEN]++;
+        return true;
+    }
+    if (entry->kind == PIAA_WALK_DEAD_LINK) {
+        c->passed[named ? DEAD_LINK : PIAA_KIND_NONE]++;
+        return true;
+    }
+    piaa_kind kind = entry->kind == PIAA_WALK_FILE ? piaa_photo_kind(entry->path) : PIAA_KIND_NONE;
+    if (piaa_image_reads(kind))
         return add(c, piaa_strdup(entry->real, error), piaa_strdup(entry->path, error), error);
-    if (photo && entry->name[0] == '.')
-        c->passed[entry->name[1] == '_' ? RESOURCE_FORK : HIDDEN]++;
-    else if (photo && entry->kind == PIAA_WALK_DEAD_LINK)
-        c->passed[DEAD_LINK]++;
-    else if (entry->name[0] != '.')
-        c->passed[OTHER]++;
+    c->passed[kind]++;
     return true;
 }
 
-/* "4 hidden files, 1 other file". */
+/* "31 raw files, 4 videos, 1 other file": files of no known kind come last. */
 static void tell_passed(const collecting *c, char *out, size_t size) {
     size_t used = 0;
     *out = '\0';
-    for (int k = 0; k < KINDS && used < size; k++)
-        if (c->passed[k])
+    for (int i = 1; i <= KINDS && used < size; i++) {
+        int kind = i % KINDS;
+        if (c->passed[kind])
             used += (size_t)snprintf(out + used, size - used, "%s%zu %s", used ? ", " : "",
-                                     c->passed[k], kind_names[k][c->passed[k] != 1]);
+                                     c->passed[kind], noun(kind, c->passed[kind] != 1));
+    }
 }
 
 /* ---------------------------------------------------------------------------------------- names */
@@ -206,10 +216,9 @@ static bool found_none(const char *const *names, size_t count, const char *passe
                        piaa_error *error) {
     const char *but = *passed ? "; passed over: " : "";
     if (count == 1)
-        return piaa_error_set(
-            error, PIAA_USAGE,
-            "%s holds no photos (JPEG, PNG, WebP, TIFF, HEIF, … by the name's ending)%s%s",
-            names[0], but, passed);
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%s holds no photos (JPEG, PNG, WebP, TIFF, HEIF, raw, …)%s%s",
+                              names[0], but, passed);
     if (!count) return piaa_error_set(error, PIAA_USAGE, "no photos were given");
     return piaa_error_set(error, PIAA_USAGE, "none of the %zu folders holds a photo%s%s", count,
                           but, passed);

@@ -13,13 +13,14 @@
 typedef struct piaa_photos {
     piaa_paths paths; /* absolute, links followed; in byte order, each once */
     piaa_paths names; /* names.items[i]: paths.items[i] as it was found, absolute */
-    char passed[256]; /* of a walk, what was not taken: "4 hidden files, 1 other file"; else "" */
+    char passed[256]; /* of a walk, what was not taken: "4 videos, 1 other file"; else "" */
 } piaa_photos;
 
-/* Files as they are; folders all the way down by the names of photo formats, without hidden files
- * and what systems and programs keep in folders of their own (trash, thumbnails).  A photo that was
- * found several times has the name without a link if there is one, else the first in byte order.  A
- * name that does not exist is an error; so is finding no photo at all. */
+/* Files as they are; folders all the way down, those files whose name or, where that says nothing,
+ * content is a photo's, without hidden ones and what systems and programs keep in folders of their
+ * own (trash, thumbnails).  A photo that was found several times has the name without a link if
+ * there is one, else the first in byte order.  A name that does not exist is an error; so is
+ * finding no photo at all. */
 bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
                          piaa_photos *out, piaa_error *error) PIAA_MUST_USE;
 /* Adds one file by a name that is absolute, last. */

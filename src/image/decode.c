@@ -21,9 +21,12 @@
 enum { CHANNELS = 3, STRIP_ROWS = 32 };
 static const int64_t LARGEST_PIXELS = 1000000000;
 
-bool piaa_image_has_photo_name(const char *name) {
-    piaa_kind kind = piaa_kind_of_name(name);
+bool piaa_image_reads(piaa_kind kind) {
     return kind == PIAA_KIND_BMP || kind == PIAA_KIND_RAW || piaa_vips_has(piaa_kind_loader(kind));
+}
+
+bool piaa_image_has_photo_name(const char *name) {
+    return piaa_image_reads(piaa_kind_of_name(name));
 }
 
 /* --------------------------------------------------------------------------------------- pixels */

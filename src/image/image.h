@@ -30,6 +30,9 @@ void piaa_image_free(piaa_image *image);
 bool piaa_image_thumbnail(const piaa_photo_file *file, int width, int height, piaa_image *out,
                           piaa_error *error) PIAA_MUST_USE;
 
+/* Whether this build reads photos of this kind. */
+bool piaa_image_reads(piaa_kind kind);
+
 /* True for names with the ending of a photo format that this build reads (".jpg", ".HEIC", …). */
 bool piaa_image_has_photo_name(const char *name);
 

@@ -160,12 +160,34 @@ static void system_folders(void **state) {
     for (size_t i = 0; i < PIAA_COUNT(folders); i++) make_folder(folder, folders[i]);
     for (size_t i = 0; i < PIAA_COUNT(photos_in); i++) support_write(folder, photos_in[i], "x", 1);
     piaa_photos photos = collect_one(folder, ".");
-    assert_string_equal(photos.passed, "1 hidden file, 1 macOS side file (._*), 2 other files, "
-                                       "12 system folders");
+    assert_string_equal(
+        photos.passed, "1 hidden photo, 1 macOS side file (._*), 12 system folders, 2 other files");
     expect(&photos, folder, expected, PIAA_COUNT(expected));
     photos = collect_one(folder, "@eaDir"); /* who names one means it */
     assert_int_equal(photos.paths.count, 1);
     piaa_photos_free(&photos);
+    support_remove(folder);
+}
+
+/* By the name's ending, and by the content where that says nothing. */
+static void kinds_are_told(void **state) {
+    (void)state;
+    static const unsigned char jpeg[] = {0xff, 0xd8, 0xff, 0xe0, 0, 16, 'J', 'F', 'I', 'F'};
+    static const char *const others[] = {"a.mov",       "b.MP4",    "c.xmp",  "d.jpg.xmp",
+                                         "e.THM",       "f.psd",    "g.jpg~", "h.jpg_original",
+                                         "ratings.csv", "Thumbs.db"};
+    static const char *const expected[][2] = {
+        {"IMG_0001", "IMG_0001"}, {"i.nef", "i.nef"}, {"j.HIF", "j.HIF"}, {"k.mpo", "k.mpo"}};
+    char *folder = real_folder();
+    for (size_t i = 0; i < PIAA_COUNT(others); i++) support_write(folder, others[i], "x", 1);
+    support_write(folder, "IMG_0001", jpeg, sizeof jpeg);
+    support_write(folder, "i.nef", "x", 1);
+    support_write(folder, "j.HIF", "x", 1);
+    support_write(folder, "k.mpo", jpeg, sizeof jpeg);
+    piaa_photos photos = collect_one(folder, ".");
+    assert_string_equal(photos.passed, "2 videos, 4 sidecars, 2 backups and unfinished files, "
+                                       "1 picture in another format, 1 other file");
+    expect(&photos, folder, expected, PIAA_COUNT(expected));
     support_remove(folder);
 }
 
@@ -188,9 +210,8 @@ static void nothing_there(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(photos_that_are_links),
-        cmocka_unit_test(folders_that_are_links),
-        cmocka_unit_test(system_folders),
+        cmocka_unit_test(photos_that_are_links), cmocka_unit_test(folders_that_are_links),
+        cmocka_unit_test(system_folders),        cmocka_unit_test(kinds_are_told),
         cmocka_unit_test(nothing_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
