@@ -486,8 +486,8 @@ PIAA_API piaa_verdict piaa_taste_verdict(const piaa_taste *taste);
 PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count,
                                  double *out);
 
-/* Written whole or not at all.  Loading believes nothing: every key, type, length and number is
-   checked. */
+/* Written whole or not at all, and over no file but a taste.  Loading believes nothing: every key,
+   type, length and number is checked. */
 PIAA_API bool piaa_taste_save(const piaa_taste *taste, const char *path, piaa_error *error);
 PIAA_API piaa_taste *piaa_taste_load(const char *path, piaa_error *error);
 

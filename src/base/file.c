@@ -246,6 +246,12 @@ bool piaa_file_is_folder(const char *path) {
     return stat(path, &status) == 0 && S_ISDIR(status.st_mode);
 }
 
+bool piaa_file_is_same(const char *path, const char *other) {
+    struct stat a, b;
+    return stat(path, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
 bool piaa_file_is_gone(const char *path) {
     struct stat status;
     return stat(path, &status) != 0 && (errno == ENOENT || errno == ENOTDIR);

@@ -4,6 +4,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "weights/checkpoint_parts.h"
+#include "weights/gguf_write.h"
+#include "weights/pulled.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +21,23 @@ static char *vision_path(const char *text, piaa_error *error) {
                         : NULL;
     free(folder);
     return path;
+}
+
+/* Neither of the files to write may be one of the pair that is read, wherever its other part was
+   found. */
+static bool check_apart(const char *model, const char *mmproj, const char *const written[2],
+                        piaa_error *error) {
+    char *read[2] = {NULL, NULL};
+    if (!piaa_gguf_pair_is(model)) return true;
+    bool ok = piaa_gguf_pair_find(model, mmproj, &read[0], &read[1], error);
+    for (int i = 0; ok && i < 4; i++)
+        if (piaa_file_is_same(read[i / 2], written[i % 2]))
+            ok = piaa_error_set(error, PIAA_USAGE,
+                                "%s belongs to the model that is read: name another file to write",
+                                written[i % 2]);
+    free(read[0]);
+    free(read[1]);
+    return ok;
 }
 
 static bool say_sizes(piaa_call *call, const char *text, const char *vision) {
@@ -46,14 +66,22 @@ static bool run(piaa_call *call, piaa_error *error) {
         return piaa_error_set(
             error, PIAA_USAGE,
             "--dtype cannot be \"%s\": name one of f32, f16, bf16, q8_0, q6_K, q5_K, q4_K", name);
-    piaa_model *model = piaa_reader_model(call, call->operands[0], error);
-    char *vision = model ? vision_path(out, error) : NULL;
+    char *vision = vision_path(out, error);
+    char *found = vision && piaa_call_output(call, out, &piaa_gguf_output, error) &&
+                          piaa_call_output(call, vision, &piaa_gguf_output, error)
+                      ? piaa_model_locate(call->operands[0], error)
+                      : NULL;
+    piaa_model *model = found && check_apart(found, piaa_call_value(call, "mmproj"),
+                                             (const char *const[]){out, vision}, error)
+                            ? piaa_reader_model(call, call->operands[0], error)
+                            : NULL;
     piaa_talk_catch_stop(&call->talk);
     piaa_hooks hooks = call->talk.hooks;
     hooks.progress = show_progress;
-    bool ok = vision && piaa_model_convert(model, out, vision, kind, &hooks, error) &&
+    bool ok = model && piaa_model_convert(model, out, vision, kind, &hooks, error) &&
               say_sizes(call, out, vision);
     free(vision);
+    free(found);
     piaa_model_close(model);
     return ok;
 }

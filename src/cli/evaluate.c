@@ -366,7 +366,8 @@ static bool run(piaa_call *call, piaa_error *error) {
     bool ok = parse(call, &a, error) && piaa_call_need(call, "data", error) &&
               piaa_call_need(call, "out", error);
     eval_work w = {.study = &study, .a = &a};
-    ok = ok && piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error);
+    ok = ok && piaa_run_check(folder, true, error) &&
+         piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error);
     if (ok && study.set->pooled)
         piaa_talk_warn(&call->talk,
                        "%s: no column says who rated, so all ratings are taken for one person's: "

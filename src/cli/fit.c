@@ -94,6 +94,9 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) ||
         !piaa_call_need(call, "out", error))
         return false;
+    const char *to = piaa_call_value(call, "out");
+    if (strcmp(to, "-") != 0 && !piaa_call_output(call, to, &piaa_taste_output, error))
+        return false;
     piaa_ratings *ratings = piaa_reader_ratings(call, piaa_call_value(call, "ratings"), error);
     piaa_store *store =
         ratings ? piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error)
@@ -101,7 +104,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     int slot = store && match(call, ratings, store, error) ? choose_slot(call, store, error) : -1;
     piaa_taste *taste =
         slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
-    bool ok = taste && save(taste, piaa_call_value(call, "out"), error);
+    bool ok = taste && save(taste, to, error);
     if (ok) piaa_reader_tell_demonstration(call, taste->identity.fingerprint);
     if (ok) sum_up(call, taste);
     piaa_taste_free(taste);

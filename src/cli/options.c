@@ -1,12 +1,14 @@
 /* Parses a command line by the command's table. */
 #include "cli/options.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const piaa_option *piaa_command_option(const piaa_command *command, size_t place) {
     for (size_t g = 0; g < PIAA_GROUPS && command->groups[g].title; g++)
@@ -208,4 +210,23 @@ bool piaa_call_exclude(const piaa_call *call, const char *one, const char *other
     if (!piaa_call_has(call, one) || !piaa_call_has(call, other)) return true;
     return piaa_error_set(error, PIAA_USAGE, "--%s and --%s do not go together: give one of them",
                           one, other);
+}
+
+bool piaa_call_output(const piaa_call *call, const char *path, const piaa_output_kind *kind,
+                      piaa_error *error) {
+    const char *read = NULL;
+    struct stat status;
+    if (stat(path, &status) == 0 && !S_ISREG(status.st_mode))
+        return piaa_output_check(path, kind, error); /* a terminal may be read and written */
+    for (size_t i = 0; i < call->operand_count; i++)
+        if (call->operands[i] != path && piaa_file_is_same(call->operands[i], path))
+            read = call->operands[i];
+    for (size_t i = 0; piaa_command_option(call->command, i); i++)
+        if (call->values[i] && call->values[i] != path && piaa_file_is_same(call->values[i], path))
+            read = call->values[i];
+    if (read)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%s would be written over %s, which is read: name another file", path,
+                              read);
+    return piaa_output_check(path, kind, error);
 }

@@ -5,7 +5,7 @@
 #ifndef PIAA_CLI_OPTIONS_H
 #define PIAA_CLI_OPTIONS_H
 
-#include "base/error.h"
+#include "base/output.h"
 #include "cli/talk.h"
 
 typedef struct piaa_call piaa_call;
@@ -67,6 +67,12 @@ bool piaa_call_need(const piaa_call *call, const char *name, piaa_error *error) 
 /* PIAA_USAGE if both were given. */
 bool piaa_call_exclude(const piaa_call *call, const char *one, const char *other,
                        piaa_error *error) PIAA_MUST_USE;
+
+/* Before any work: PIAA_USAGE where the file that `path` (one of the call's values or operands)
+ * names is also read, as an operand or another option's value, or is not one of this kind that
+ * piaa wrote. */
+bool piaa_call_output(const piaa_call *call, const char *path, const piaa_output_kind *kind,
+                      piaa_error *error) PIAA_MUST_USE;
 
 /* The option at a place counted through all groups of the command; NULL after the last. */
 const piaa_option *piaa_command_option(const piaa_command *command, size_t place);

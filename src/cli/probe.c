@@ -171,7 +171,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     const char *folder = piaa_call_value(call, "out");
     piaa_study study = {0};
     bool ok = piaa_call_need(call, "data", error) && piaa_call_need(call, "out", error) &&
-              parse_changes(call, changes, error) &&
+              parse_changes(call, changes, error) && piaa_run_check(folder, false, error) &&
               piaa_study_open(&study, call, PIAA_STUDY_PROBING, error) &&
               probe_set(&study, changes, folder, error);
     piaa_study_close(&study);

@@ -48,9 +48,11 @@ static bool reduce(piaa_study *study, const char *to, piaa_error *error) {
 
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_study study = {0};
-    bool ok = piaa_call_need(call, "data", error) && piaa_call_need(call, "out", error) &&
-              piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) &&
-              reduce(&study, piaa_call_value(call, "out"), error);
+    bool ok =
+        piaa_call_need(call, "data", error) && piaa_call_need(call, "out", error) &&
+        piaa_call_output(call, piaa_call_value(call, "out"), &piaa_projection_output, error) &&
+        piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) &&
+        reduce(&study, piaa_call_value(call, "out"), error);
     piaa_study_close(&study);
     return ok;
 }

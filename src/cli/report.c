@@ -4,7 +4,9 @@
 
 static bool run(piaa_call *call, piaa_error *error) {
     const char *path = piaa_call_value(call, "out");
-    if (!piaa_call_need(call, "out", error) || !piaa_study_check(path, error)) return false;
+    if (!piaa_call_need(call, "out", error) || !piaa_study_check(path, error) ||
+        !piaa_call_output(call, path, &piaa_study_page, error))
+        return false;
     bool ok = piaa_study_write(call->operands, call->operand_count, path, &call->talk.hooks, error);
     piaa_talk_clear(&call->talk);
     if (ok)

@@ -25,7 +25,8 @@ bool piaa_show_check(const piaa_call *call, piaa_error *error) {
     int64_t top;
     const char *sheet = piaa_call_value(call, "sheet");
     return piaa_call_exclude(call, "json", "csv", error) && read_top(call, &top, error) &&
-           (!sheet || piaa_sheet_check(sheet, error));
+           (!sheet || (piaa_sheet_check(sheet, error) &&
+                       piaa_call_output(call, sheet, &piaa_sheet_output, error)));
 }
 
 size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size) {

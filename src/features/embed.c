@@ -80,7 +80,10 @@ static prepared prepare_photo(const piaa_extractor *extractor, const char *path,
         result.file = piaa_photo_of_file(path, &file.status);
         hash_bytes(&file, result.hash);
         result.in_store = is_in_store(contents, result.hash);
-        if (!result.in_store)
+        if (piaa_photo_is_sheet(&file))
+            piaa_error_set(&result.error, PIAA_FORMAT,
+                           "%s is a contact sheet that piaa drew, and is left out", path);
+        else if (!result.in_store)
             result.input = piaa_extractor_prepare(extractor, &file, &result.marks, &result.error);
     }
     piaa_photo_file_free(&file);

@@ -5,6 +5,7 @@
 #include "image/photo.h"
 
 #include "base/memory.h"
+#include "base/output.h"
 #include "image/chatter.h"
 #include "image/libvips.h"
 #include "image/raw.h"
@@ -134,6 +135,13 @@ piaa_kind piaa_photo_kind(const char *path) {
     bool read = read_up_to(descriptor, &file, sizeof start, NULL);
     close(descriptor);
     return read ? piaa_kind_of(start, file.size) : named;
+}
+
+bool piaa_photo_is_sheet(const piaa_photo_file *file) {
+    enum { REACH = 1 << 16 }; /* metadata stand before the pixels, or behind them */
+    size_t reach = file->size < REACH ? file->size : REACH;
+    return piaa_bytes_hold(file->bytes, reach, PIAA_SHEET_MARK) ||
+           piaa_bytes_hold(file->bytes + file->size - reach, reach, PIAA_SHEET_MARK);
 }
 
 void piaa_photo_file_free(piaa_photo_file *file) {

@@ -14,6 +14,10 @@ enum { PIAA_DAMAGE = 200 }; /* room for a line that says what is lost of a photo
 /* How a photo was made of a raw one (raw.h). */
 typedef enum piaa_raw { PIAA_RAW_NO, PIAA_RAW_PREVIEW, PIAA_RAW_DEVELOPED } piaa_raw;
 
+/* Stands in the metadata of the contact sheets that piaa draws, so that they are not taken for
+   photos. */
+#define PIAA_SHEET_MARK "piaa contact sheet"
+
 /* Freed with piaa_photo_file_free.  Start from {0}. */
 typedef struct piaa_photo_file {
     const char *path; /* the caller's, who keeps it as long */
@@ -35,6 +39,9 @@ typedef struct piaa_photo_file {
  * thread has one photo open at a time. */
 bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *error) PIAA_MUST_USE;
 void piaa_photo_file_free(piaa_photo_file *file);
+
+/* Whether piaa drew it: the mark is in its first or last 64 KiB. */
+bool piaa_photo_is_sheet(const piaa_photo_file *file);
 
 /* What a file of a folder is: what its name's ending promises or, where that says nothing, what its
  * content says.  A photo with a wrong ending of the table counts as what that says; opening it goes

@@ -304,6 +304,7 @@ bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *fig
     bool ok =
         put(out,
             "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+            "<meta name=\"generator\" content=\"piaa report\"/>\n"
             "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>What "
             "the model's layers know, and "
             "people's tastes</title>\n<style>\n",

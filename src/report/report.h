@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "base/output.h"
 #include "study/rank.h"
 
 #include <stdio.h>
@@ -63,8 +64,9 @@ bool piaa_ranking_write(const piaa_ranking *ranking, const piaa_ranking_context 
  */
 bool piaa_sheet_write(const piaa_ranking *ranking, const piaa_ranking_context *context,
                       const char *path, piaa_error *error) PIAA_MUST_USE;
-/* PIAA_USAGE for an ending that piaa_sheet_write does not know: to be asked before hours of
-   work. */
+/* PIAA_USAGE for an ending that piaa_sheet_write does not know, and for a file there that is not a
+   contact sheet: to be asked before hours of work. */
+extern const piaa_output_kind piaa_sheet_output;
 bool piaa_sheet_check(const char *path, piaa_error *error) PIAA_MUST_USE;
 
 /* `path` without `folder` and its slash where it lies below it. */

@@ -43,8 +43,9 @@ typedef struct piaa_run_eval {
     bool groups;                        /* near copies were kept on one side */
 } piaa_run_eval;
 
-/* Makes the folder if it is not there.  Refuses one that holds files but no run, or another kind of
-   run. */
+/* Refuses a folder that holds files but no run, or another kind of run: to be asked before hours of
+   work.  prepare also makes it if it is not there. */
+bool piaa_run_check(const char *folder, bool eval, piaa_error *error) PIAA_MUST_USE;
 bool piaa_run_prepare(const char *folder, bool eval, piaa_error *error) PIAA_MUST_USE;
 
 /* Each file is written whole or not at all, the JSON last. */

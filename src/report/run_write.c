@@ -3,6 +3,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/output.h"
 #include "linear/people.h"
 #include "report/report.h"
 
@@ -28,20 +29,30 @@ static const char *published_pool(piaa_pool pool) {
 
 /* ----------------------------------------------------------------------------------- the folder */
 
-static bool is_empty(const char *folder) {
+static const piaa_output_kind kinds[] = {{"a probe's results", "\"piaa-probe\""},
+                                         {"an evaluation's results", "\"piaa-eval\""}};
+
+/* Nothing, or the changed images of a probe that did not come to its end. */
+static bool is_begun(const char *folder) {
     DIR *list = opendir(folder);
-    bool empty = list != NULL;
+    bool begun = list != NULL;
     for (struct dirent *entry; list && (entry = readdir(list));)
-        empty = empty && entry->d_name[0] == '.';
+        begun = begun && (entry->d_name[0] == '.' || strcmp(entry->d_name, "changed") == 0);
     if (list) closedir(list);
-    return empty;
+    return begun;
 }
 
-bool piaa_run_prepare(const char *folder, bool eval, piaa_error *error) {
+/* A folder with this file is a run if the file is one of ours. */
+static bool check_own(const char *folder, const char *name, bool eval, piaa_error *error) {
+    char *path = piaa_path_join(folder, name, error);
+    bool ok = path && piaa_output_check(path, &kinds[eval], error);
+    free(path);
+    return ok;
+}
+
+bool piaa_run_check(const char *folder, bool eval, piaa_error *error) {
     const char *own = eval ? "eval.json" : "probe.json", *other = eval ? "probe.json" : "eval.json";
-    if (mkdir(folder, 0777) == 0) return true;
-    if (errno != EEXIST)
-        return piaa_error_set_errno(error, errno, "cannot make the folder %.700s", folder);
+    if (!piaa_file_exists(folder)) return true;
     if (!piaa_file_is_folder(folder))
         return piaa_error_set(error, PIAA_USAGE, "%.700s is a file: name a folder for the run",
                               folder);
@@ -49,11 +60,17 @@ bool piaa_run_prepare(const char *folder, bool eval, piaa_error *error) {
         return piaa_error_set(error, PIAA_USAGE,
                               "%.700s holds another kind of run (%s): name another folder", folder,
                               other);
-    if (piaa_file_exists_in(folder, own) || piaa_file_exists_in(folder, "changed") ||
-        is_empty(folder))
-        return true;
+    if (piaa_file_exists_in(folder, own)) return check_own(folder, own, eval, error);
+    if (is_begun(folder)) return true;
     return piaa_error_set(error, PIAA_USAGE,
                           "%.700s holds files that are not a run's: name a new folder", folder);
+}
+
+bool piaa_run_prepare(const char *folder, bool eval, piaa_error *error) {
+    if (mkdir(folder, 0777) == 0) return true;
+    if (errno != EEXIST)
+        return piaa_error_set_errno(error, errno, "cannot make the folder %.700s", folder);
+    return piaa_run_check(folder, eval, error);
 }
 
 static bool write_file(const char *folder, const char *name, const piaa_text *text,

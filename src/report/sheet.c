@@ -252,11 +252,39 @@ static const char *encoder(const char *path) {
     return NULL;
 }
 
+const piaa_output_kind piaa_sheet_output = {"a contact sheet", PIAA_SHEET_MARK};
+
 bool piaa_sheet_check(const char *path, piaa_error *error) {
-    if (encoder(path)) return true;
+    if (encoder(path)) return piaa_output_check(path, &piaa_sheet_output, error);
     return piaa_error_set(error, PIAA_USAGE,
                           "the contact sheet %s needs a name that ends in .jpg, .png or .webp",
                           path);
+}
+
+/* The mark as XMP, where any program may read it. */
+static const char packet[] =
+    "<?xpacket begin=\"\xef\xbb\xbf\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>"
+    "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">"
+    "<rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">"
+    "<rdf:Description rdf:about=\"\" xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\" "
+    "xmp:CreatorTool=\"" PIAA_SHEET_MARK "\"/></rdf:RDF></x:xmpmeta><?xpacket end=\"w\"?>";
+
+/* libvips compresses the packet in a PNG file, which gets the mark as a chunk of plain text too:
+   length, type, key, text, and the CRC of all but the length. */
+static const char png_chunk[] = "\0\0\0\x1btEXtSoftware\0" PIAA_SHEET_MARK "\x96\x95\x38\xa6";
+enum { PNG_CHUNK_AT = 33 }; /* behind the signature and IHDR */
+
+static bool write_encoded(const char *path, const unsigned char *bytes, size_t size,
+                          piaa_error *error) {
+    if (!piaa_path_ends(encoder(path), ".png"))
+        return piaa_output_write(path, &piaa_sheet_output, bytes, size, error);
+    piaa_text marked = {0};
+    bool ok = piaa_text_add(&marked, bytes, PNG_CHUNK_AT, error) &&
+              piaa_text_add(&marked, png_chunk, sizeof png_chunk - 1, error) &&
+              piaa_text_add(&marked, bytes + PNG_CHUNK_AT, size - PNG_CHUNK_AT, error) &&
+              piaa_output_write(path, &piaa_sheet_output, marked.data, marked.length, error);
+    free(marked.data);
+    return ok;
 }
 
 static bool save(const page *sheet, const char *path, piaa_error *error) {
@@ -266,9 +294,10 @@ static bool save(const page *sheet, const char *path, piaa_error *error) {
     VipsImage *image = NULL;
     void *bytes = NULL;
     size_t size = 0;
-    bool ok = memory &&
-              vips_copy(memory, &image, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
-              vips_image_write_to_buffer(image, encoder(path), &bytes, &size, NULL) == 0;
+    bool ok =
+        memory && vips_copy(memory, &image, "interpretation", VIPS_INTERPRETATION_sRGB, NULL) == 0;
+    if (ok) vips_image_set_blob_copy(image, VIPS_META_XMP_NAME, packet, sizeof packet - 1);
+    ok = ok && vips_image_write_to_buffer(image, encoder(path), &bytes, &size, NULL) == 0;
     if (image) g_object_unref(image);
     if (memory) g_object_unref(memory);
     if (!ok) {
@@ -277,7 +306,7 @@ static bool save(const page *sheet, const char *path, piaa_error *error) {
         vips_error_clear();
         return false;
     }
-    ok = piaa_file_write(path, bytes, size, error);
+    ok = write_encoded(path, bytes, size, error);
     g_free(bytes);
     return ok;
 }

@@ -3,6 +3,7 @@
 #ifndef PIAA_REPORT_STUDY_H
 #define PIAA_REPORT_STUDY_H
 
+#include "base/output.h"
 #include "report/figure.h"
 
 /* A table of text: plain UTF-8, which each format writes in its own way. */
@@ -45,7 +46,8 @@ bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out
  */
 bool piaa_study_write(const char *const *folders, size_t count, const char *path,
                       const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
-/* PIAA_USAGE for another ending: to be asked before hours of work. */
+/* PIAA_USAGE for another ending, and where one of those files would replace something else. */
+extern const piaa_output_kind piaa_study_page;
 bool piaa_study_check(const char *path, piaa_error *error) PIAA_MUST_USE;
 
 #endif

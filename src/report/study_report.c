@@ -5,6 +5,7 @@
 #include "data/notices.h"
 #include "report/gnuplot.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,40 @@
 
 static const char ending[] = ".html";
 
+const piaa_output_kind piaa_study_page = {"a report", "content=\"piaa report\""};
+static const piaa_output_kind latex_tables = {"a report's tables", "% Made by piaa report."};
+
+/* "x.html": x + suffix. */
+static char *beside(const char *path, const char *suffix, piaa_error *error) {
+    return piaa_format(error, "%.*s%s", (int)(strlen(path) - (sizeof ending - 1)), path, suffix);
+}
+
+/* Figures go into a folder that holds nothing else, or stands beside its page. */
+static bool check_figures(const char *path, const char *folder, piaa_error *error) {
+    DIR *list = piaa_file_exists(path) ? NULL : opendir(folder);
+    bool own = list || !piaa_file_exists(folder) || piaa_file_is_folder(folder);
+    for (struct dirent *entry; list && (entry = readdir(list));)
+        own = own && (entry->d_name[0] == '.' || piaa_path_ends(entry->d_name, ".svg") ||
+                      piaa_path_ends(entry->d_name, ".csv"));
+    if (list) closedir(list);
+    if (own) return true;
+    return piaa_error_set(error, PIAA_USAGE,
+                          "%.700s, where the figures would go, holds other things: name another "
+                          "file for the report",
+                          folder);
+}
+
 bool piaa_study_check(const char *path, piaa_error *error) {
-    size_t n = strlen(path);
-    if (n > sizeof ending - 1 && strcmp(path + n - (sizeof ending - 1), ending) == 0) return true;
-    return piaa_error_set(error, PIAA_USAGE, "%.700s does not end in .html: reports are HTML pages",
-                          path);
+    if (!piaa_path_ends(path, ending) || strlen(path) == sizeof ending - 1)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%.700s does not end in .html: reports are HTML pages", path);
+    char *figures = beside(path, "-figures", error), *tables = beside(path, ".tex", error);
+    bool ok = figures && tables && piaa_output_check(path, &piaa_study_page, error) &&
+              piaa_output_check(tables, &latex_tables, error) &&
+              check_figures(path, figures, error);
+    free(figures);
+    free(tables);
+    return ok;
 }
 
 static bool write_in(const char *folder, const char *name, const char *suffix,
@@ -72,8 +102,8 @@ static bool write_files(piaa_study_part *parts, size_t count, const char *path, 
     piaa_text page = {0}, latex = {0};
     bool ok = piaa_study_html(parts, count, piaa_path_name(folder), drawn, &page, error) &&
               piaa_study_latex(parts, count, &latex, error) &&
-              piaa_file_write(tables, latex.data, latex.length, error) &&
-              piaa_file_write(path, page.data, page.length, error);
+              piaa_output_write(tables, &latex_tables, latex.data, latex.length, error) &&
+              piaa_output_write(path, &piaa_study_page, page.data, page.length, error);
     free(page.data);
     free(latex.data);
     return ok;
@@ -83,9 +113,7 @@ bool piaa_study_write(const char *const *folders, size_t count, const char *path
                       const piaa_hooks *hooks, piaa_error *error) {
     if (!piaa_study_check(path, error)) return false;
     piaa_study_part *parts = piaa_alloc(count, sizeof *parts, error);
-    int stem = (int)(strlen(path) - (sizeof ending - 1));
-    char *figures = piaa_format(error, "%.*s-figures", stem, path),
-         *tables = piaa_format(error, "%.*s.tex", stem, path);
+    char *figures = beside(path, "-figures", error), *tables = beside(path, ".tex", error);
     bool ok = parts && figures && tables, drawn = piaa_gnuplot_found();
     for (size_t i = 0; ok && i < count; i++) ok = make_part(&parts[i], folders[i], i + 1, error);
     if (ok && !drawn && hooks && hooks->warn)

@@ -24,6 +24,7 @@
 #ifndef PIAA_STUDY_PROJECTION_H
 #define PIAA_STUDY_PROJECTION_H
 
+#include "base/output.h"
 #include "study/source.h"
 
 typedef struct piaa_projection {
@@ -58,8 +59,10 @@ void piaa_projection_free(piaa_projection *projection);
 void piaa_projection_apply(const piaa_projection *projection, const float *x, int64_t rows,
                            double *out);
 
-/* Written whole or not at all.  Loading believes nothing: every key, type, length and number is
-   checked. */
+extern const piaa_output_kind piaa_projection_output;
+
+/* Written whole or not at all, and over no file but a projection.  Loading believes nothing: every
+   key, type, length and number is checked. */
 bool piaa_projection_save(const piaa_projection *projection, const char *path,
                           piaa_error *error) PIAA_MUST_USE;
 piaa_projection *piaa_projection_load(const char *path, piaa_error *error) PIAA_MUST_USE;

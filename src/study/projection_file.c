@@ -10,6 +10,8 @@
 enum { VERSION = 1, LARGEST_COUNT = 4096, LARGEST_FILE = 1 << 28 };
 static const char format_name[] = "piaa-projection";
 
+const piaa_output_kind piaa_projection_output = {"a projection", "\"piaa-projection\""};
+
 static bool add_attribute(cJSON *list, const piaa_projection *p, int k) {
     cJSON *item = cJSON_CreateObject();
     if (!item || !cJSON_AddItemToArray(list, item)) {
@@ -46,7 +48,7 @@ char *piaa_projection_to_json(const piaa_projection *p, piaa_error *error) {
 bool piaa_projection_save(const piaa_projection *p, const char *path, piaa_error *error) {
     if (!p) return piaa_error_missing(error, "projection");
     char *text = piaa_projection_to_json(p, error);
-    bool ok = text && piaa_file_write(path, text, strlen(text), error);
+    bool ok = text && piaa_output_write(path, &piaa_projection_output, text, strlen(text), error);
     free(text);
     return ok;
 }

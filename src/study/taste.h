@@ -26,7 +26,7 @@
 #ifndef PIAA_STUDY_TASTE_H
 #define PIAA_STUDY_TASTE_H
 
-#include "base/error.h"
+#include "base/output.h"
 #include "features/store.h" /* piaa_identity */
 
 /*
@@ -42,6 +42,8 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
 /* Tells hooks->warn if the taste learned nothing, or maybe nothing, or from fewer than 10 ratings,
    and how many might help. */
 void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks);
+
+extern const piaa_output_kind piaa_taste_output;
 
 /* The file's text, to be freed by the caller, and a taste from such a text (`where` names it in
    messages). */

@@ -12,6 +12,8 @@
 enum { VERSION = 1, LARGEST_FILE = 1 << 27 };
 static const char format_name[] = "piaa-taste";
 
+const piaa_output_kind piaa_taste_output = {"a taste", "\"piaa-taste\""};
+
 static bool add_all(cJSON *root, const void *thing) {
     const piaa_taste *taste = thing;
     cJSON *part;
@@ -42,7 +44,7 @@ char *piaa_taste_to_json(const piaa_taste *taste, piaa_error *error) {
 bool piaa_taste_save(const piaa_taste *taste, const char *path, piaa_error *error) {
     if (!taste) return piaa_error_missing(error, "taste");
     char *text = piaa_taste_to_json(taste, error);
-    bool ok = text && piaa_file_write(path, text, strlen(text), error);
+    bool ok = text && piaa_output_write(path, &piaa_taste_output, text, strlen(text), error);
     free(text);
     return ok;
 }

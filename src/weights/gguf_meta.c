@@ -98,6 +98,7 @@ static void put_general(piaa_gguf_meta *meta, const piaa_checkpoint *c, const ch
     piaa_gguf_put_string(meta, "general", "name", *name ? name : "model");
     piaa_gguf_put_u32(meta, "general", "file_type", file_type);
     piaa_gguf_put_u32(meta, "general", "quantization_version", 2);
+    piaa_gguf_put_string(meta, "general", "quantized_by", PIAA_GGUF_MARK);
 }
 
 bool piaa_gguf_put_text_model(piaa_gguf_meta *meta, const piaa_checkpoint *c,

@@ -28,6 +28,9 @@ void piaa_gguf_put_bool(piaa_gguf_meta *meta, const char *prefix, const char *ke
 void piaa_gguf_put_array(piaa_gguf_meta *meta, const char *prefix, const char *key, uint32_t type,
                          uint64_t count); /* elements follow */
 
+/* The value of general.quantized_by, which tells the pairs that piaa wrote. */
+#define PIAA_GGUF_MARK "piaa model convert"
+
 /* All keys of the text model (its tokenizer's too) and of the vision part. `file_type`: llama.cpp's
    number for the mixture of types. */
 bool piaa_gguf_put_text_model(piaa_gguf_meta *meta, const piaa_checkpoint *checkpoint,

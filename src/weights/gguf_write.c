@@ -283,6 +283,12 @@ static bool write_data(output *out, const piaa_checkpoint *c, const plan *p) {
     return true;
 }
 
+const piaa_output_kind piaa_gguf_output = {"a GGUF file", PIAA_GGUF_MARK};
+
+static bool check_free(const char *path, piaa_error *error) {
+    return !piaa_file_exists(path) || piaa_output_check(path, &piaa_gguf_output, error);
+}
+
 static bool cannot_write(output *out) {
     return piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
 }
@@ -292,8 +298,13 @@ static bool begin_file(output *out, const piaa_gguf_meta *meta, const plan *p) {
     piaa_gguf_meta head = {.error = out->error};
     uint64_t data = 0;
     for (size_t i = 0; i < p->count; i++) data += padded(p->items[i].bytes);
-    out->part = piaa_format(out->error, "%s.part", out->path);
-    bool ok = out->part && make_head(meta, p, &head);
+    char *part = piaa_format(out->error, "%s.part", out->path);
+    if (!part || !check_free(out->path, out->error) || !check_free(part, out->error)) {
+        free(part);
+        return false;
+    }
+    out->part = part;
+    bool ok = make_head(meta, p, &head);
     if (ok && !(out->stream = fopen(out->part, "wb"))) ok = cannot_write(out);
     ok = ok && write_bytes(out, head.text.data, head.text.length);
     if (ok && (fflush(out->stream) != 0 ||

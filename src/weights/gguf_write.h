@@ -3,6 +3,7 @@
 #ifndef PIAA_WEIGHTS_GGUF_WRITE_H
 #define PIAA_WEIGHTS_GGUF_WRITE_H
 
+#include "base/output.h"
 #include "weights/checkpoint.h"
 #include "weights/mixture.h"
 
@@ -36,7 +37,9 @@ typedef struct piaa_gguf_check {
     void *user;
 } piaa_gguf_check;
 
-/* Writes both files, each complete under another name first.  `checkpoint` may be a GGUF pair
+extern const piaa_output_kind piaa_gguf_output;
+
+/* Writes both files, over nothing but such files, each complete under another name first.  `checkpoint` may be a GGUF pair
  * itself.  check may be NULL.  hooks (may be NULL) sees bytes of weights read, and may stop it.
  * Peak memory: the metadata and 64 rows of one matrix. */
 bool piaa_gguf_convert(const piaa_checkpoint *checkpoint, const char *text_path,

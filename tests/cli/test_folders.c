@@ -134,11 +134,121 @@ static void deleted_working_folder(void **state) {
     free(ratings);
 }
 
+/* Every command that writes a file, over things of the user's: nothing changes, and one line says
+   so before any work. */
+static void outputs_over_other_things(void **state) {
+    (void)state;
+    static const char *const precious[] = {"lib/p0.jpg",         "best.jpg",
+                                           "ratings.csv",        "notes.html",
+                                           "notes.tex",          "my.gguf",
+                                           "mmproj-out.gguf",    "taste.json",
+                                           "eval.run/eval.json", "probe.run/changed/p.jpg"};
+    make_folder("lib");
+    make_folder("eval.run");
+    make_folder("probe.run");
+    make_folder("probe.run/changed");
+    make_folder("notes2-figures");
+    char *before[PIAA_COUNT(precious)], *link_to = at("link.jpg"), *photo = at("lib/p0.jpg"),
+                                        *hard = at("hard.jpg");
+    for (int i = 0; i < 3; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "lib/p%d.jpg", i);
+        put_sample(i, name);
+    }
+    put_sample(3, "best.jpg");
+    put_sample(3, "notes2-figures/a.jpg");
+    put("ratings.csv", "path,score\nlib/p0.jpg,4\nlib/p1.jpg,2\n");
+    put("notes.html", "<html>mine</html>");
+    put("notes.tex", "% mine");
+    put("my.gguf", "GGUF of somebody");
+    put("mmproj-out.gguf", "GGUF of somebody");
+    put("taste.json", "{\"mine\": true}");
+    put("eval.run/eval.json", "{\"mine\": true}");
+    put_sample(4, "probe.run/changed/p.jpg");
+    put("probe.run/p.csv", "x");
+    assert_int_equal(symlink(photo, link_to) | link(photo, hard), 0);
+    for (size_t i = 0; i < PIAA_COUNT(precious); i++) before[i] = slurp(precious[i], NULL);
+
+    static const char *const sheets[] = {"best.jpg", "lib/p0.jpg", "./lib/../lib/p0.jpg",
+                                         "link.jpg", "hard.jpg"};
+    for (size_t i = 0; i < PIAA_COUNT(sheets); i++)
+        expect_refusal(PIAA("rank", "lib", "--ratings", "ratings.csv", "--sheet", sheets[i], ONE),
+                       2, "is there already and is not a contact sheet");
+    expect_refusal(PIAA("rank", "lib/p0.jpg", "lib/p1.jpg", "--ratings", "ratings.csv", "--sheet",
+                        "lib/p0.jpg", ONE),
+                   2, "is not a contact sheet");
+    expect_refusal(PIAA("embed", "lib", "--out", "lib", ONE), 2, "neither a store nor empty");
+    expect_refusal(PIAA("embed", "lib", "--out", "best.jpg", ONE), 2, "is a file");
+    expect_ok(PIAA("embed", "lib", "--out", "store", ONE));
+    static const char *const tastes[] = {"taste.json", "best.jpg", "hard.jpg"};
+    for (size_t i = 0; i < PIAA_COUNT(tastes); i++)
+        expect_refusal(
+            PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", tastes[i]), 2,
+            "is not a taste");
+    expect_refusal(
+        PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "ratings.csv"), 2,
+        "which is read");
+    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "own.json"));
+    expect_ok(PIAA("fit", "--store", "store", "--ratings", "ratings.csv", "--out", "own.json"));
+    expect_refusal(
+        PIAA("predict", "--taste", "own.json", "--store", "store", "--sheet", "best.jpg"), 2,
+        "is not a contact sheet");
+    expect_refusal(PIAA("reduce", "--data", "csv:ratings.csv", "--out", "own.json"), 2,
+                   "is not a projection");
+    expect_refusal(PIAA("reduce", "--data", "csv:ratings.csv", "--out", "best.jpg"), 2,
+                   "is not a projection");
+    expect_refusal(PIAA("report", "run", "--out", "notes.html"), 2, "is not a report");
+    expect_refusal(PIAA("report", "run", "--out", "notes2.html"), 2, "holds other things");
+    put("notes.html.txt", "");
+    char *page = at("notes.html"), *moved = at("moved.html");
+    assert_int_equal(rename(page, moved), 0);
+    expect_refusal(PIAA("report", "run", "--out", "notes.html"), 2, "is not a report's tables");
+    assert_int_equal(rename(moved, page), 0);
+    expect_refusal(PIAA("model", "convert", "model", "my.gguf"), 2, "is not a GGUF file");
+    expect_refusal(PIAA("model", "convert", "model", "out.gguf"), 2, "is not a GGUF file");
+    expect_refusal(PIAA("eval", "--data", "csv:ratings.csv", "--out", "eval.run"), 2,
+                   "is not an evaluation's results");
+    expect_refusal(PIAA("eval", "--data", "csv:ratings.csv", "--out", "lib"), 2, "not a run's");
+    expect_refusal(PIAA("probe", "--data", "csv:ratings.csv", "--out", "probe.run"), 2,
+                   "not a run's");
+    expect_refusal(PIAA("probe", "--data", "csv:ratings.csv", "--out", "best.jpg"), 2, "is a file");
+    for (size_t i = 0; i < PIAA_COUNT(precious); i++) {
+        char *now = slurp(precious[i], NULL);
+        assert_string_equal(now, before[i]);
+        free(now);
+        free(before[i]);
+    }
+    free(link_to);
+    free(photo);
+    free(hard);
+    free(page);
+    free(moved);
+}
+
+/* A sheet is drawn over an older one, and is no photo where it lies among photos. */
+static void sheets_are_no_photos(void **state) {
+    (void)state;
+    static const char *const names[] = {"lib/s.jpg", "lib/s.png", "lib/s.webp"};
+    static const char *const photos[] = {"lib/p0.jpg", "lib/p1.jpg", "lib/p2.jpg"};
+    make_folder("lib");
+    for (int i = 0; i < 3; i++) put_sample(i, photos[i]);
+    put("ratings.csv", "path,score\nlib/p0.jpg,4\nlib/p1.jpg,2\n");
+    for (int round = 0; round < 2; round++)
+        for (size_t i = 0; i < PIAA_COUNT(names); i++) {
+            expect_ok(
+                PIAA("rank", "lib", "--ratings", "ratings.csv", "--csv", "--sheet", names[i], ONE));
+            expect_photos(photos, PIAA_COUNT(photos));
+            if (round == 0 && i) assert_non_null(strstr(err, "contact sheet that piaa drew"));
+        }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(linked_photos, program_begin, program_end),
         cmocka_unit_test_setup_teardown(photos_that_are_gone, program_begin, program_end),
         cmocka_unit_test_setup_teardown(deleted_working_folder, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(outputs_over_other_things, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(sheets_are_no_photos, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
