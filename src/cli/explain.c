@@ -224,19 +224,20 @@ static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *tast
                     const piaa_projection *projection, piaa_error *error) {
     piaa_photos photos = {0};
     piaa_paths own = {0}, read = {0};
-    const char *file = piaa_call_value(call, "ratings");
-    piaa_ratings *ratings = file ? piaa_reader_ratings(call, file, error) : NULL;
+    bool rated = piaa_call_has(call, "ratings");
+    piaa_ratings *ratings = NULL;
     explaining e = {.call = call, .reader = reader, .taste = taste, .photos = &photos};
-    bool ok =
-        (!file || ratings) && piaa_reader_collect(call, &photos, error) &&
-        (!file ||
-         (piaa_reader_match(call, ratings, &photos, error) && add_rated(ratings, &own, error))) &&
-        piaa_paths_add_all(&read, &photos.paths, error) && piaa_paths_add_all(&read, &own, error);
+    bool ok = piaa_reader_collect(call, &photos, error) &&
+              (!rated || ((ratings = piaa_reader_ratings(call, &photos, error)) &&
+                          add_rated(ratings, &own, error))) &&
+              piaa_paths_add_all(&read, &photos.paths, error) &&
+              piaa_paths_add_all(&read, &own, error);
     piaa_paths_merge(&read);
     ok = ok && piaa_reader_open_store(reader, call, piaa_call_value(call, "store"), error) &&
          piaa_reader_embed(reader, call, &read, NULL, error);
     e.slot = ok ? piaa_store_find_slot(reader->store, taste->slot.pool, taste->slot.layer) : -1;
-    piaa_explanation *about = ok ? learn(&e, projection, file ? &own : &photos.paths, error) : NULL;
+    piaa_explanation *about =
+        ok ? learn(&e, projection, rated ? &own : &photos.paths, error) : NULL;
     e.about = about;
     if (about && piaa_taste_verdict(taste) != PIAA_LEARNED)
         piaa_taste_doubt(taste, &call->talk.hooks);
@@ -277,7 +278,9 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"taste", "FILE", "the taste that piaa fit wrote", NULL, NULL},
     {"projection", "FILE", "the attributes that piaa reduce wrote", NULL, NULL},
-    {"ratings", "FILE", "the table of the person's ratings, whose photos the average is taken over",
+    {"ratings", "FILE",
+     "the table of the person's ratings, whose photos the average is taken over; xmp: the stars in "
+     "the PHOTOS and their sidecars",
      "the PHOTOS themselves", NULL},
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,

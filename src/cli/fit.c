@@ -80,14 +80,15 @@ static void sum_up(piaa_call *call, const piaa_taste *taste) {
 }
 
 /* The photos of the store are what the ratings' names can mean. */
-static bool match(piaa_call *call, piaa_ratings *ratings, const piaa_store *store,
-                  piaa_error *error) {
-    size_t count = piaa_store_photos(store);
-    const char **paths = piaa_alloc(count, sizeof *paths, error);
-    for (size_t i = 0; paths && i < count; i++) paths[i] = piaa_store_photo(store, i)->path;
-    bool ok = paths && piaa_ratings_match(ratings, paths, NULL, count, &call->talk.hooks, error);
-    free(paths);
-    return ok;
+static piaa_ratings *read_ratings(piaa_call *call, const piaa_store *store, piaa_error *error) {
+    piaa_photos photos = {0};
+    bool ok = true;
+    for (size_t i = 0; ok && i < piaa_store_photos(store); i++)
+        ok = piaa_paths_add(&photos.paths, piaa_store_photo(store, i)->path, error) &&
+             piaa_paths_add(&photos.names, piaa_store_photo(store, i)->path, error);
+    piaa_ratings *ratings = ok ? piaa_reader_ratings(call, &photos, error) : NULL;
+    piaa_photos_free(&photos);
+    return ratings;
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
@@ -97,11 +98,10 @@ static bool run(piaa_call *call, piaa_error *error) {
     const char *to = piaa_call_value(call, "out");
     if (strcmp(to, "-") != 0 && !piaa_call_output(call, to, &piaa_taste_output, error))
         return false;
-    piaa_ratings *ratings = piaa_reader_ratings(call, piaa_call_value(call, "ratings"), error);
     piaa_store *store =
-        ratings ? piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error)
-                : NULL;
-    int slot = store && match(call, ratings, store, error) ? choose_slot(call, store, error) : -1;
+        piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
+    piaa_ratings *ratings = store ? read_ratings(call, store, error) : NULL;
+    int slot = ratings ? choose_slot(call, store, error) : -1;
     piaa_taste *taste =
         slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
     bool ok = taste && save(taste, to, error);
@@ -117,7 +117,8 @@ static const piaa_option options[] = {
     {"store", "STORE", "the feature store with the rated photos", NULL, NULL},
     {"ratings", "FILE",
      "the table to learn from: a header with path,score, paths relative to the file; also what "
-     "spreadsheets and exiftool -csv save (docs/ratings.md)",
+     "spreadsheets and exiftool -csv save (docs/ratings.md); xmp: the stars in the photos "
+     "themselves and in their sidecars",
      NULL, NULL},
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,

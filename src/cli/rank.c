@@ -77,9 +77,9 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_photos photos = {0};
     piaa_paths read = {0}; /* and the rated ones, wherever they are */
     piaa_reader reader = {0};
-    piaa_ratings *ratings = piaa_reader_ratings(call, piaa_call_value(call, "ratings"), error);
-    bool ok = ratings && piaa_reader_collect(call, &photos, error) &&
-              piaa_reader_match(call, ratings, &photos, error) &&
+    piaa_ratings *ratings = NULL;
+    bool ok = piaa_reader_collect(call, &photos, error) &&
+              (ratings = piaa_reader_ratings(call, &photos, error)) &&
               piaa_paths_add_all(&read, &photos.paths, error) && add_rated(ratings, &read, error);
     piaa_paths_merge(&read);
     ok = ok && piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
@@ -97,7 +97,8 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"ratings", "FILE",
      "the table to learn from: a header with path,score, paths relative to the file; also what "
-     "spreadsheets and exiftool -csv save (docs/ratings.md); - is standard input",
+     "spreadsheets and exiftool -csv save (docs/ratings.md); - is standard input; xmp: the stars "
+     "in the photos themselves and in their sidecars",
      NULL, NULL},
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,
@@ -112,6 +113,7 @@ const piaa_command piaa_command_rank = {
     .summary = "Rank photos by one person's taste, learned from ratings of some of them",
     .example =
         "piaa rank holiday --ratings ratings.csv\n"
+        "piaa rank holiday --ratings xmp\n"
         "piaa rank holiday --ratings ratings.csv --model Qwen3-VL-4B-Instruct --sheet best.jpg\n",
     .operands = "PHOTOS…",
     .least = 1,

@@ -2,6 +2,7 @@
 #include "cli/reader.h"
 
 #include "base/memory.h"
+#include "data/photo_ratings.h"
 #include "image/photo.h"
 #include "weights/checkpoint_parts.h"
 #include "weights/sha.h"
@@ -314,15 +315,34 @@ bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *p
     return ok && piaa_store_refresh(reader->store, error) && tell_gone(reader, call, error);
 }
 
-piaa_ratings *piaa_reader_ratings(piaa_call *call, const char *file, piaa_error *error) {
-    const piaa_whose whose = {.user = piaa_call_value(call, "user"),
-                              .user_column = piaa_call_value(call, "user-column")};
-    return piaa_ratings_read_of(file, &whose, &call->talk.hooks, error);
+/* A word about what the photos said, once it is known. */
+static piaa_ratings *read_stars(piaa_call *call, const piaa_photos *photos, piaa_error *error) {
+    piaa_stars_found found;
+    piaa_talk_catch_stop(&call->talk);
+    piaa_ratings *ratings = piaa_ratings_of_photos(
+        (const char *const *)photos->paths.items, (const char *const *)photos->names.items,
+        photos->paths.count, &call->talk.hooks, &found, error);
+    piaa_talk_clear(&call->talk);
+    char rejected[64] = "";
+    if (found.rejected)
+        snprintf(rejected, sizeof rejected, " (%zu of them rejected, which counts as 0)",
+                 found.rejected);
+    if (ratings)
+        piaa_talk_note(&call->talk, "Stars in the photos' XMP: %zu rated%s, %zu unrated.",
+                       found.rated, rejected, found.unrated);
+    return ratings;
 }
 
-bool piaa_reader_match(piaa_call *call, piaa_ratings *ratings, const piaa_photos *photos,
-                       piaa_error *error) {
-    return piaa_ratings_match(ratings, (const char *const *)photos->paths.items,
-                              (const char *const *)photos->names.items, photos->paths.count,
-                              &call->talk.hooks, error);
+piaa_ratings *piaa_reader_ratings(piaa_call *call, const piaa_photos *photos, piaa_error *error) {
+    const char *from = piaa_call_value(call, "ratings");
+    if (strcmp(from, "xmp") == 0) return read_stars(call, photos, error);
+    const piaa_whose whose = {.user = piaa_call_value(call, "user"),
+                              .user_column = piaa_call_value(call, "user-column")};
+    piaa_ratings *ratings = piaa_ratings_read_of(from, &whose, &call->talk.hooks, error);
+    if (ratings && piaa_ratings_match(ratings, (const char *const *)photos->paths.items,
+                                      (const char *const *)photos->names.items, photos->paths.count,
+                                      &call->talk.hooks, error))
+        return ratings;
+    piaa_ratings_free(ratings);
+    return NULL;
 }

@@ -128,12 +128,9 @@ bool piaa_reader_collect(piaa_call *call, piaa_photos *photos, piaa_error *error
 bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,
                        piaa_embed_summary *summary, piaa_error *error) PIAA_MUST_USE;
 
-/* The ratings in `file`, those that --user and --user-column say. */
-piaa_ratings *piaa_reader_ratings(piaa_call *call, const char *file,
+/* The ratings that --ratings names, of these photos: a table, its names led to the photos where
+   they fit one, or with "xmp" the photos' own stars. */
+piaa_ratings *piaa_reader_ratings(piaa_call *call, const piaa_photos *photos,
                                   piaa_error *error) PIAA_MUST_USE;
-
-/* Leads the ratings' names to the photos where they fit one. */
-bool piaa_reader_match(piaa_call *call, piaa_ratings *ratings, const piaa_photos *photos,
-                       piaa_error *error) PIAA_MUST_USE;
 
 #endif

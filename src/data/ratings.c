@@ -215,6 +215,25 @@ static piaa_ratings *hand_over(reading *in, piaa_error *error) {
     return ratings;
 }
 
+piaa_ratings *piaa_ratings_from(const char *where, const piaa_rating *items, size_t count,
+                                piaa_error *error) {
+    piaa_ratings *ratings = piaa_alloc(1, sizeof *ratings, error);
+    bool ok = ratings && (ratings->where = piaa_strdup(where, error)) &&
+              (ratings->folder = piaa_strdup("/", error)) &&
+              (ratings->items = piaa_alloc(count, sizeof *ratings->items, error)) &&
+              (ratings->written = piaa_alloc(count, sizeof *ratings->written, error));
+    for (size_t i = 0; ok && i < count; i++) {
+        ratings->items[i] = items[i];
+        ratings->items[i].path = piaa_strdup(items[i].path, error);
+        ratings->written[i] = piaa_strdup(items[i].path, error);
+        ratings->count++;
+        ok = ratings->items[i].path && ratings->written[i];
+    }
+    if (ok) return ratings;
+    piaa_ratings_free(ratings);
+    return NULL;
+}
+
 static bool read_all(reading *in, const char *path, const piaa_whose *whose,
                      const piaa_hooks *hooks, piaa_error *error) {
     const char *user = whose ? whose->user : NULL;

@@ -4,4 +4,8 @@
 
 #include "base/error.h"
 
+/* Ratings that were not read from a table; paths are copied.  `where` is for messages. */
+piaa_ratings *piaa_ratings_from(const char *where, const piaa_rating *items, size_t count,
+                                piaa_error *error) PIAA_MUST_USE;
+
 #endif

@@ -242,6 +242,43 @@ static void sheets_are_no_photos(void **state) {
         }
 }
 
+/* Stars in sidecars instead of a table: rank, fit and explain learn from the same photos. */
+static void stars_in_the_photos(void **state) {
+    (void)state;
+    static const char *const photos[] = {"lib/p0.jpg", "lib/p1.jpg", "lib/p2.jpg", "lib/p3.jpg"};
+    make_folder("lib");
+    for (int i = 0; i < 4; i++) put_sample(i, photos[i]);
+    static const char sidecar[] =
+        "<rdf:RDF xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><rdf:Description "
+        "xmlns:xmp='http://ns.adobe.com/xap/1.0/' xmp:Rating='%d'/></rdf:RDF>";
+    static const int stars[] = {4, 2, -1};
+    for (int i = 0; i < 3; i++) {
+        char name[32], text[256];
+        snprintf(name, sizeof name, i ? "lib/p%d.xmp" : "lib/p%d.jpg.xmp", i);
+        snprintf(text, sizeof text, sidecar, stars[i]);
+        put(name, text);
+    }
+    expect_ok(PIAA("rank", "lib", "--ratings", "xmp", "--csv", ONE));
+    expect_photos(photos, PIAA_COUNT(photos));
+    expect_ratings(3);
+    assert_non_null(strstr(err, "3 rated (1 of them rejected, which counts as 0), 1 unrated"));
+    char *ranked = piaa_strdup(out, NULL);
+    put("table.csv", "path,score\nlib/p0.jpg,4\nlib/p1.jpg,2\nlib/p2.jpg,0\n");
+    expect_ok(PIAA("rank", "lib", "--ratings", "table.csv", "--csv", ONE));
+    assert_string_equal(out, ranked); /* the same as by a table */
+    free(ranked);
+    expect_ok(PIAA("embed", "lib", "--out", "store", ONE));
+    expect_ok(PIAA("fit", "--store", "store", "--ratings", "xmp", "--out", "t.json"));
+    assert_non_null(strstr(err, "Learned from 3 ratings"));
+    put("set.csv", "path,score,light\nlib/p0.jpg,4,1\nlib/p1.jpg,3,2\nlib/p2.jpg,2,5\n"
+                   "lib/p3.jpg,5,1\n");
+    expect_ok(PIAA("reduce", "--data", "csv:set.csv", "--out", "p.json", ONE));
+    expect_ok(PIAA("explain", "lib", "--taste", "t.json", "--projection", "p.json", "--ratings",
+                   "xmp", "--csv", ONE));
+    expect_photos(photos, PIAA_COUNT(photos));
+    expect_refusal(PIAA("rank", "lib/p3.jpg", "--ratings", "xmp", ONE), 1, "has stars");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(linked_photos, program_begin, program_end),
@@ -249,6 +286,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(deleted_working_folder, program_begin, program_end),
         cmocka_unit_test_setup_teardown(outputs_over_other_things, program_begin, program_end),
         cmocka_unit_test_setup_teardown(sheets_are_no_photos, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(stars_in_the_photos, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
