@@ -286,6 +286,7 @@ static const piaa_option options[] = {
     PIAA_OPTION_USER_COLUMN,
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
+    PIAA_OPTION_AGAIN,
     {0},
 };
 

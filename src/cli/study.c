@@ -28,6 +28,7 @@ const piaa_option piaa_study_options[] = {
     PIAA_OPTION_THREADS,
     {"store", "STORE", "folder where the images' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
+    PIAA_OPTION_AGAIN,
     {0},
 };
 
