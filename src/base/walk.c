@@ -79,14 +79,11 @@ static void drop(place *p) {
     *p = (place){0};
 }
 
-/* Takes over the place, unless the folder is on the list already. */
+/* Takes the place over (*p is then empty), unless the folder is on the list already. */
 static bool add_folder(walk *w, place *p) {
     if (!make_room(w)) return false;
     seen_folder *slot = look(w->seen, w->seen_size, p->device, p->inode);
-    if (slot->used) {
-        drop(p);
-        return true;
-    }
+    if (slot->used) return true;
     if (!piaa_grow(&w->folders.items, &w->folders.capacity, w->folders.count + 1, sizeof *p,
                    w->error))
         return false;
@@ -114,12 +111,9 @@ static bool add_linked(walk *w) {
 
 /* ------------------------------------------------------------------------------------- entries */
 
-/* Takes over the place where it succeeds. */
+/* May take the place over. */
 static bool meet_folder(walk *w, place *p, const char *name, bool link) {
-    if (!w->walker->enter(w->walker->user, p->path, name)) {
-        drop(p);
-        return true;
-    }
+    if (!w->walker->enter(w->walker->user, p->path, name)) return true;
     if (!link) return add_folder(w, p);
     if (!piaa_grow(&w->linked.items, &w->linked.capacity, w->linked.count + 1, sizeof *p, w->error))
         return false;
