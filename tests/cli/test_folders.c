@@ -242,6 +242,25 @@ static void sheets_are_no_photos(void **state) {
         }
 }
 
+/* A pair of GGUF files is written over an older one, but never over the one that is read. */
+static void pairs_over_themselves(void **state) {
+    (void)state;
+    static const char *const model = PIAA_SOURCE "/tests/golden/qwen3vl";
+    expect_ok(PIAA("model", "convert", model, "a.gguf", "--dtype", "f16"));
+    expect_ok(PIAA("model", "convert", model, "a.gguf", "--dtype", "f16"));
+    make_folder("b");
+    expect_ok(PIAA("model", "convert", model, "b/b.gguf", "--dtype", "f16"));
+    char *from = at("a.gguf"), *hard = at("hard.gguf");
+    assert_int_equal(link(from, hard), 0);
+    expect_refusal(PIAA("model", "convert", "a.gguf", "a.gguf"), 2, "which is read");
+    expect_refusal(PIAA("model", "convert", "a.gguf", "hard.gguf"), 2, "which is read");
+    expect_refusal(PIAA("model", "convert", "a.gguf", "mmproj-a.gguf"), 2, "belongs to the model");
+    expect_refusal(PIAA("model", "convert", "b", "b/b.gguf"), 2, "belongs to the model");
+    expect_ok(PIAA("model", "convert", "a.gguf", "b/b.gguf", "--dtype", "f16"));
+    free(from);
+    free(hard);
+}
+
 /* Stars in sidecars instead of a table: rank, fit and explain learn from the same photos. */
 static void stars_in_the_photos(void **state) {
     (void)state;
@@ -287,6 +306,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(outputs_over_other_things, program_begin, program_end),
         cmocka_unit_test_setup_teardown(sheets_are_no_photos, program_begin, program_end),
         cmocka_unit_test_setup_teardown(stars_in_the_photos, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(pairs_over_themselves, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
