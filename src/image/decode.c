@@ -13,6 +13,7 @@
 #include "image/raw.h"
 #include "image/rows.h"
 #include "image/strips.h"
+#include "image/tiff.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,6 +180,15 @@ static uint64_t memory_for(const piaa_rows *rows, const piaa_photo_file *file) {
     return (uint64_t)rows->width * (uint64_t)rows->height * CHANNELS + rows->memory + file->size;
 }
 
+/* Pillow takes TIFF's orientation tag for a part of the pixels: it is obeyed even where EXIF is
+   not. */
+static int turn_of_pixels(const piaa_photo_file *file) {
+    piaa_tiff tiff;
+    bool told = file->kind == PIAA_KIND_TIFF && piaa_tiff_look(file->bytes, file->size, &tiff) &&
+                tiff.orientation;
+    return told ? tiff.orientation : 1;
+}
+
 typedef struct attempt {
     bool ok, said;           /* said: something was written to standard error */
     uint64_t memory;         /* that it needed, about */
@@ -196,9 +206,7 @@ static attempt try_once(const piaa_photo_file *file, piaa_exif exif, piaa_backgr
     a.ok = open_rows(file, &rows, &orientation, error);
     a.said = piaa_turn_end(turn, a.words, sizeof a.words);
     if (!a.ok) return a;
-    /* Pillow takes TIFF's orientation tag for a part of the pixels: it is obeyed even where EXIF is
-       not. */
-    if (exif != PIAA_EXIF_APPLY && file->kind != PIAA_KIND_TIFF) orientation = 1;
+    if (exif != PIAA_EXIF_APPLY) orientation = turn_of_pixels(file);
     char words[PIAA_DAMAGE];
     a.memory = memory_for(&rows, file);
     if (within_limit(&rows, file->path, NULL)) piaa_share_grow(file->share, a.memory);

@@ -14,6 +14,7 @@
 #include "image/metadata.h"
 #include "image/png.h"
 #include "image/temporary.h"
+#include "image/tiff_maker.h"
 
 #include <zlib.h>
 
@@ -278,6 +279,43 @@ static void exif_before_xmp(void **state) {
     expect("EXIF that does not say, XMP 3", png.data, png.length, 3);
 }
 
+/* TIFF's tag is a part of the pixels, as in Pillow; XMP is not. */
+static void tiff_where_exif_is_ignored(void **state) {
+    (void)state;
+    static tiff_maker maker;
+    static const struct {
+        int tag; /* 0: none */
+        bool xmp;
+        int applied, ignored;
+    } rows[] = {{0, false, 1, 1}, {6, false, 6, 6}, {0, true, 6, 1}, {3, true, 3, 3}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t pixels[WIDTH * HEIGHT];
+        uint64_t packet[sizeof xmp6];
+        for (int k = 0; k < WIDTH * HEIGHT; k++) pixels[k] = k % WIDTH < WIDTH / 2 ? 10 : 240;
+        for (size_t k = 0; k < sizeof xmp6; k++) packet[k] = (unsigned char)xmp6[k];
+        tiff_begin(&maker, false, false);
+        uint64_t at = tiff_data(&maker, pixels, sizeof pixels);
+        tiff_entry entries[12] = {{256, LONG, WIDTH, 0, NULL}, {257, LONG, HEIGHT, 0, NULL},
+                                  {258, SHORT, 8, 0, NULL},    {259, SHORT, 1, 0, NULL},
+                                  {262, SHORT, 1, 0, NULL},    {273, LONG, at, 0, NULL}};
+        size_t n = 6;
+        if (rows[i].tag) entries[n++] = (tiff_entry){274, SHORT, (uint64_t)rows[i].tag, 0, NULL};
+        entries[n++] = (tiff_entry){277, SHORT, 1, 0, NULL};
+        entries[n++] = (tiff_entry){278, LONG, HEIGHT, 0, NULL};
+        entries[n++] = (tiff_entry){279, LONG, sizeof pixels, 0, NULL};
+        if (rows[i].xmp) entries[n++] = (tiff_entry){700, BYTE, 0, sizeof xmp6 - 1, packet};
+        tiff_directory(&maker, tiff_first(&maker), entries, n);
+        expect("TIFF", maker.bytes, maker.size, rows[i].applied);
+        const char *path = write_file("a.tif", maker.bytes, maker.size);
+        piaa_image image;
+        assert_true(piaa_image_read(path, PIAA_EXIF_IGNORE, &image, NULL));
+        unlink(path);
+        int seen = image.height > image.width ? 6 : image.rgb[0] < 128 ? 1 : 3;
+        assert_int_equal(seen, rows[i].ignored);
+        piaa_image_free(&image);
+    }
+}
+
 /* What is broken says nothing. */
 static void broken_metadata(void **state) {
     (void)state;
@@ -353,10 +391,15 @@ static int free_png(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(photos_of_libvips),        cmocka_unit_test(segments_of_jpeg),
-        cmocka_unit_test(heif_is_not_turned_twice), cmocka_unit_test(every_form_of_png),
-        cmocka_unit_test(exif_before_xmp),          cmocka_unit_test(broken_metadata),
-        cmocka_unit_test(texts_have_bounds),        cmocka_unit_test(rating_inside),
+        cmocka_unit_test(photos_of_libvips),
+        cmocka_unit_test(segments_of_jpeg),
+        cmocka_unit_test(heif_is_not_turned_twice),
+        cmocka_unit_test(every_form_of_png),
+        cmocka_unit_test(tiff_where_exif_is_ignored),
+        cmocka_unit_test(exif_before_xmp),
+        cmocka_unit_test(broken_metadata),
+        cmocka_unit_test(texts_have_bounds),
+        cmocka_unit_test(rating_inside),
     };
     return cmocka_run_group_tests(tests, make_folder, free_png);
 }
