@@ -392,9 +392,9 @@ static bool find_shared(const piaa_hub_name *name, const char *version, const ch
    nobody takes files away one by one. */
 static bool find_version(const piaa_hub_name *name, const char *home, const char *version,
                          place *out, piaa_error *error) {
+    if (!*version) return true;
     const char *label = label_of(version);
     offers list = {0};
-    if (!*version) return true;
     char *folder = piaa_path_join(home, version, error);
     bool ok = folder && (!*label || list_offers(folder, &list, error)),
          ours = ok && (*label ? list.count > 0 : piaa_file_exists_in(folder, "config.json"));
