@@ -52,16 +52,18 @@ static void leave(j_common_ptr jpeg) {
     longjmp(d->escape, 1);
 }
 
-/* Whether the `count` bytes before the reader's place in the file are padding. */
+/* Whether the `count` bytes before the reader's place in the file are padding: one byte over and
+   over, and something else before them, for a blank stretch of the file is decoded to the end of
+   the picture and then left over, too. */
 static bool is_padding(const decoder *d, int count) {
+    enum { BEFORE = 8 };
     const unsigned char *start = d->file->bytes, *end = d->jpeg.src->next_input_byte;
     if (end < start || end > start + d->file->size) end = start + d->file->size;
-    if (count <= 0 || count >= SECTOR || count > end - start || d->no_end) return false;
-    const unsigned char first = end[-1];
-    if (first != 0x00 && first != 0xff) return false;
-    for (int i = 2; i <= count; i++)
-        if (end[-i] != first) return false;
-    return true;
+    if (count <= 0 || count >= SECTOR || count + BEFORE > end - start || d->no_end) return false;
+    const unsigned char padding = end[-1];
+    int same = 1;
+    while (same < count + BEFORE && end[-same - 1] == padding) same++;
+    return (padding == 0x00 || padding == 0xff) && same >= count && same < count + BEFORE;
 }
 
 static bool is_harmless(const decoder *d) {

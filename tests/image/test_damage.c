@@ -170,6 +170,12 @@ static void lost_half(bytes whole, const piaa_image *image) {
     memset(tail.data + half, 0, whole.size - half);
     expect_failure(tail);
     free(tail.data);
+    for (size_t from = half; from + 600 < whole.size; from += whole.size / 16) {
+        bytes closed_blank = copy_of(whole); /* up to the end marker */
+        memset(closed_blank.data + from, 0, whole.size - 2 - from);
+        expect_damage(closed_blank, "part of the picture is lost");
+        free(closed_blank.data);
+    }
 }
 
 static void half_of_a_jpeg_is_lost(void **state) {
@@ -270,6 +276,7 @@ static const struct {
               {".webp[lossless]", false},
               {".heic", false},
               {".avif[speed=9]", false},
+              {".jpg[Q=95]", false},
               {".jxl", true},
               {".png", true}};
 
