@@ -195,6 +195,19 @@ typedef struct attempt {
     char words[PIAA_DAMAGE]; /* the first line of that, after an attempt alone */
 } attempt;
 
+/* Whether so many bytes could be had now. */
+static bool has_memory(uint64_t bytes) {
+    enum { LEAST = 1 << 24 };
+    void *room = bytes < SIZE_MAX - LEAST ? malloc((size_t)bytes + LEAST) : NULL;
+    free(room);
+    return room != NULL;
+}
+
+static bool lacks_memory(const piaa_photo_file *file, piaa_error *error) {
+    return piaa_error_set(error, PIAA_MEMORY, "%s: there is not enough memory to decode it",
+                          file->path);
+}
+
 /* Between the header and the pixels memory may be waited for, and not within a turn. */
 static attempt try_once(const piaa_photo_file *file, piaa_exif exif, piaa_background background,
                         bool alone, piaa_image *out, piaa_error *error) {
@@ -210,22 +223,17 @@ static attempt try_once(const piaa_photo_file *file, piaa_exif exif, piaa_backgr
     char words[PIAA_DAMAGE];
     a.memory = memory_for(&rows, file);
     if (within_limit(&rows, file->path, NULL)) piaa_share_grow(file->share, a.memory);
+    if (file->kind == PIAA_KIND_JXL && !has_memory(a.memory)) {
+        rows.close(&rows);
+        a.ok = lacks_memory(file, error); /* libjxl would end the process */
+        return a;
+    }
     turn = piaa_turn_begin(alone);
     a.ok = decode(&rows, orientation, background, file->path, out, error);
     rows.close(&rows);
     a.said = piaa_turn_end(turn, words, sizeof words) || a.said;
     if (!a.words[0]) memcpy(a.words, words, sizeof words);
     return a;
-}
-
-/* Some decoders say of everything that it is damaged, where it is memory that they lack. */
-static void suspect_memory(const attempt *a, const piaa_photo_file *file, piaa_error *error) {
-    enum { LEAST = 1 << 24 };
-    void *room = malloc((size_t)a->memory + LEAST);
-    if (!room)
-        piaa_error_set(error, PIAA_MEMORY, "%s: there is not enough memory to decode it",
-                       file->path);
-    free(room);
 }
 
 /* A raw file becomes a photo that other decoders read. */
@@ -260,7 +268,8 @@ bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_backgro
         a = try_once(file, exif, background, true, out, &why);
     }
     if (!a.ok) piaa_image_free(out);
-    if (!a.ok && why.code == PIAA_FORMAT) suspect_memory(&a, file, &why);
+    /* Some decoders say of everything that it is damaged, where it is memory that they lack. */
+    if (!a.ok && why.code == PIAA_FORMAT && !has_memory(a.memory)) lacks_memory(file, &why);
     if (!a.ok && error) *error = why;
     if (a.ok && !ours) piaa_damage_find(file, (int64_t)out->width * out->height, out->damage);
     if (a.ok && a.words[0] && !out->damage[0])

@@ -229,7 +229,7 @@ static uint64_t bytes_per_pixel(const VipsImage *image, piaa_kind kind) {
     case PIAA_KIND_JP2:
         return 4 * (uint64_t)image->Bands + samples;
     case PIAA_KIND_JXL:
-        return 4 * (uint64_t)image->Bands + 2 * samples;
+        return 2 * samples;
     default:
         return 0;
     }
