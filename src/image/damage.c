@@ -239,7 +239,7 @@ static void find_in_gif(part p, char damage[PIAA_DAMAGE]) {
     const unsigned flags = (unsigned)take(&p, 1, false);
     cut(&p, 2);
     skip_palette(&p, flags);
-    for (unsigned what; (what = (unsigned)take(&p, 1, false)) == 0x21;) {
+    while (take(&p, 1, false) == 0x21) { /* remarks */
         take(&p, 1, false);
         skip_blocks(&p);
         if (p.ended) return;
@@ -247,10 +247,10 @@ static void find_in_gif(part p, char damage[PIAA_DAMAGE]) {
     cut(&p, 4); /* what else begins here is a picture, or the decoder has refused it */
     const int64_t width = (int64_t)take(&p, 2, false), height = (int64_t)take(&p, 2, false);
     skip_palette(&p, (unsigned)take(&p, 1, false));
-    const int64_t pixels = p.ended ? 0 : count_pixels(p);
-    if (pixels < width * height)
+    const int64_t there = p.ended ? 0 : count_pixels(p), wanted = width * height;
+    if (there < wanted)
         snprintf(damage, PIAA_DAMAGE, "part of the picture is lost (%lld of %lld pixels are there)",
-                 (long long)pixels, (long long)(width * height));
+                 (long long)there, (long long)wanted);
 }
 
 /* ----------------------------------------------------------------------------------------- a file

@@ -218,6 +218,7 @@ static attempt try_once(const piaa_photo_file *file, piaa_exif exif, piaa_backgr
     if (alone) vips_error_clear(); /* readers leave remarks behind even where they succeed */
     a.ok = open_rows(file, &rows, &orientation, error);
     a.said = piaa_turn_end(turn, a.words, sizeof a.words);
+    if (!a.ok && rows.close) rows.close(&rows);
     if (!a.ok) return a;
     if (exif != PIAA_EXIF_APPLY) orientation = turn_of_pixels(file);
     char words[PIAA_DAMAGE];
@@ -230,6 +231,7 @@ static attempt try_once(const piaa_photo_file *file, piaa_exif exif, piaa_backgr
     }
     turn = piaa_turn_begin(alone);
     a.ok = decode(&rows, orientation, background, file->path, out, error);
+    if (!a.ok) piaa_image_free(out);
     rows.close(&rows);
     a.said = piaa_turn_end(turn, words, sizeof words) || a.said;
     if (!a.words[0]) memcpy(a.words, words, sizeof words);
@@ -263,11 +265,10 @@ bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_backgro
     bool ours = file->kind == PIAA_KIND_JPEG || file->kind == PIAA_KIND_BMP;
     bool unclear = !ours && why.code != PIAA_UNSUPPORTED && (!a.ok || a.said);
     if (unclear) { /* whose words these were: once more, with nobody beside it */
-        piaa_image_free(out);
+        if (a.ok) piaa_image_free(out);
         piaa_error_clear(&why);
         a = try_once(file, exif, background, true, out, &why);
     }
-    if (!a.ok) piaa_image_free(out);
     /* Some decoders say of everything that it is damaged, where it is memory that they lack. */
     if (!a.ok && why.code == PIAA_FORMAT && !has_memory(a.memory)) lacks_memory(file, &why);
     if (!a.ok && error) *error = why;
@@ -290,5 +291,5 @@ bool piaa_image_read(const char *path, piaa_exif exif, piaa_image *out, piaa_err
 void piaa_image_free(piaa_image *image) {
     if (!image) return;
     free(image->rgb);
-    *image = (piaa_image){0};
+    memset(image, 0, sizeof *image);
 }
