@@ -51,16 +51,14 @@ extern "C" {
 
 typedef enum piaa_code {
     PIAA_OK = 0,
-    PIAA_USAGE,  /* the caller asked for something that makes no sense (exit code 2 on the command
-                    line) */
-    PIAA_IO,     /* the operating system said no: missing file, full disk, no permission */
-    PIAA_FORMAT, /* a file does not hold what its kind promises */
+    PIAA_USAGE,       /* what was asked for makes no sense (exit code 2 on the command line) */
+    PIAA_IO,          /* the operating system said no: missing file, full disk, no permission */
+    PIAA_FORMAT,      /* a file does not hold what its kind promises */
     PIAA_UNSUPPORTED, /* well formed, but not something that piaa can do */
     PIAA_MISMATCH, /* two things do not belong together: a store and a model, ratings and photos */
     PIAA_BUSY,     /* another process is writing there */
     PIAA_MEMORY,   /* out of memory */
-    PIAA_STOPPED,  /* the caller's stop hook asked to end early; everything finished so far is kept
-                    */
+    PIAA_STOPPED,  /* the stop hook asked to end early; everything finished so far is kept */
 } piaa_code;
 
 typedef struct piaa_error {
@@ -72,9 +70,9 @@ typedef struct piaa_error {
 typedef struct piaa_hooks {
     void *user;
     void (*warn)(void *user, const char *line); /* one bad photo, a duplicate rating, … */
-    void (*progress)(void *user, const char *what, int64_t done,
-                     int64_t total); /* total 0: unknown */
-    bool (*stop)(void *user);        /* true: end after the photo in hand */
+    /* total 0: unknown. */
+    void (*progress)(void *user, const char *what, int64_t done, int64_t total);
+    bool (*stop)(void *user); /* true: end after the photo in hand */
 } piaa_hooks;
 
 PIAA_API const char *piaa_version(void); /* "0.1.0" */
@@ -102,8 +100,8 @@ typedef struct piaa_model_info {
     const char *dtype;  /* of most weights, as the file spells it */
     piaa_layout layout;
     int heads, kv_heads, head_dim, intermediate, vocabulary;
-    int vision_heads, vision_intermediate, patch,
-        merge; /* one image token is merge x merge patches of patch x patch pixels */
+    int vision_heads, vision_intermediate;
+    int patch, merge; /* one image token is merge x merge patches of patch x patch pixels */
     int64_t parameters, bytes;      /* of all tensors in the folder */
     int64_t min_pixels, max_pixels; /* the image processor's limits */
     bool image_attention;           /* piaa_request.image_attention makes a difference */
@@ -190,8 +188,8 @@ typedef enum piaa_pool {
     PIAA_POOLS
 } piaa_pool;
 
-PIAA_API const char *
-piaa_pool_name(piaa_pool pool); /* "lt", "lt_tail", "lv", "v", "pooled", "projected" */
+/* "lt", "lt_tail", "lv", "v", "pooled", "projected" */
+PIAA_API const char *piaa_pool_name(piaa_pool pool);
 
 /* One pooled vector per photo: the pool, the layer (for V the vision block, from 0), and its
    length. */
@@ -278,10 +276,10 @@ typedef struct piaa_extractor piaa_extractor;
 PIAA_API piaa_extractor *piaa_extractor_new(piaa_model *model, const piaa_request *request,
                                             piaa_error *error);
 PIAA_API void piaa_extractor_free(piaa_extractor *extractor);
-PIAA_API const piaa_slots *
-piaa_extractor_slots(const piaa_extractor *extractor); /* by pool, then by layer */
-PIAA_API size_t
-piaa_extractor_values(const piaa_extractor *extractor); /* floats per photo, all slots together */
+/* By pool, then by layer. */
+PIAA_API const piaa_slots *piaa_extractor_slots(const piaa_extractor *extractor);
+/* Floats per photo, all slots together. */
+PIAA_API size_t piaa_extractor_values(const piaa_extractor *extractor);
 
 /* One photo file: out[piaa_extractor_values()], the slots' vectors one after the other. */
 PIAA_API bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out,
@@ -361,17 +359,17 @@ PIAA_API const char *piaa_store_path(const piaa_store *store);
 PIAA_API const char *piaa_store_meta(const piaa_store *store, const char *key);
 /* All matrices, in the order in which they were added; `slot` below is an index into this list. */
 PIAA_API const piaa_slots *piaa_store_slots(const piaa_store *store);
-PIAA_API int piaa_store_find_slot(const piaa_store *store, piaa_pool pool,
-                                  int layer); /* -1 if absent */
+/* -1 if absent. */
+PIAA_API int piaa_store_find_slot(const piaa_store *store, piaa_pool pool, int layer);
 PIAA_API piaa_store_counts piaa_store_count(const piaa_store *store);
-PIAA_API int64_t piaa_store_filled(const piaa_store *store,
-                                   int slot); /* rows of this slot that hold a vector */
+/* Rows of this slot that hold a vector. */
+PIAA_API int64_t piaa_store_filled(const piaa_store *store, int slot);
 
 /* Photos in byte order of their paths. */
 PIAA_API size_t piaa_store_photos(const piaa_store *store);
 PIAA_API const piaa_photo *piaa_store_photo(const piaa_store *store, size_t index);
-PIAA_API const piaa_photo *piaa_store_find(const piaa_store *store,
-                                           const char *path); /* NULL if absent */
+/* NULL if absent. */
+PIAA_API const piaa_photo *piaa_store_find(const piaa_store *store, const char *path);
 
 /* The slot's vector in a row (`dim` floats), NULL where there is none (row -1 too).  Mapped, not
    read, until it is touched. */
@@ -440,8 +438,8 @@ PIAA_API bool piaa_ratings_match(piaa_ratings *ratings, const char *const *paths
 PIAA_API void piaa_ratings_free(piaa_ratings *ratings);
 
 PIAA_API size_t piaa_ratings_count(const piaa_ratings *ratings); /* photos, not rows; 0 for NULL */
-PIAA_API const piaa_rating *piaa_ratings_at(const piaa_ratings *ratings,
-                                            size_t index); /* in order of first appearance */
+/* In order of first appearance. */
+PIAA_API const piaa_rating *piaa_ratings_at(const piaa_ratings *ratings, size_t index);
 PIAA_API const char *piaa_ratings_where(const piaa_ratings *ratings); /* the file, for messages */
 
 #define PIAA_TASTE_LEVEL 0.9
@@ -450,10 +448,10 @@ PIAA_API const char *piaa_ratings_where(const piaa_ratings *ratings); /* the fil
  * where the score comes from.
  *     score = intercept + sum over j of weights[j] * (x[j] - mean[j]) */
 typedef struct piaa_taste {
-    piaa_identity
-        identity;   /* what made the features; its strings belong to the taste and are never NULL */
-    piaa_slot slot; /* which of them it reads */
-    char made[32];  /* UTC, ISO 8601 */
+    /* What made the features; its strings belong to the taste and are never NULL. */
+    piaa_identity identity;
+    piaa_slot slot;         /* which of them it reads */
+    char made[32];          /* UTC, ISO 8601 */
     int64_t ratings;        /* photos learned from; copies of one, byte for byte, count once */
     int64_t groups;         /* the same with near copies of each other counted once */
     double lowest, highest; /* score seen */

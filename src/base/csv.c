@@ -20,8 +20,7 @@
 #include <strings.h>
 
 enum {
-    FIELD_LIMIT =
-        128 * 1024, /* a quoted field that goes on for longer has lost its closing quote */
+    FIELD_LIMIT = 128 * 1024, /* a longer quoted field has lost its closing quote */
     FILE_LIMIT = 1 << 30,
     JUDGED_BY = 100, /* rows that the separator is found by */
 };

@@ -27,11 +27,11 @@ int piaa_csv_next(piaa_csv *csv, piaa_error *error);
 void piaa_csv_rewind(piaa_csv *csv); /* piaa_csv_next gives the first row again */
 
 /* Cells of the current row; "" and PIAA_CELL_BLANK where there is no such column. */
-const char *piaa_csv_field(const piaa_csv *csv,
-                           int column);               /* as it stands, NUL-terminated, never NULL */
+/* As it stands, NUL-terminated, never NULL. */
+const char *piaa_csv_field(const piaa_csv *csv, int column);
 const char *piaa_csv_word(piaa_csv *csv, int column); /* without blanks around it */
-piaa_cell piaa_csv_number(piaa_csv *csv, int column,
-                          double *value);              /* base/cell.h says what counts */
+/* base/cell.h says what counts. */
+piaa_cell piaa_csv_number(piaa_csv *csv, int column, double *value);
 const char *piaa_csv_fault(piaa_csv *csv, int column); /* of a PIAA_CELL_OTHER: "is not a number" */
 
 int64_t piaa_csv_line(const piaa_csv *csv); /* line on which the current row began, from 1 */

@@ -26,8 +26,8 @@ static int open_retry(const char *path, int flags, mode_t mode) {
 
 bool piaa_map_open(piaa_map *map, const char *path, piaa_error *error) {
     *map = (piaa_map){0};
-    int fd = open_retry(path, O_RDONLY | O_NONBLOCK,
-                        0); /* non-blocking, so that a pipe is refused instead of waited for */
+    /* Non-blocking, so that a pipe is refused instead of waited for. */
+    int fd = open_retry(path, O_RDONLY | O_NONBLOCK, 0);
     if (fd < 0) return piaa_error_set_errno(error, errno, "%s cannot be opened", path);
     struct stat status;
     bool ok = true;
@@ -138,9 +138,8 @@ bool piaa_file_is_whole(const void *bytes, size_t size, const char *where, piaa_
 /* Returns 0 or an errno. */
 static int write_all(int fd, const unsigned char *data, size_t size) {
     while (size > 0) {
-        size_t part = size < ((size_t)1 << 30)
-                          ? size
-                          : (size_t)1 << 30; /* some systems refuse more than 2 GB at once */
+        /* Some systems refuse more than 2 GB at once. */
+        size_t part = size < ((size_t)1 << 30) ? size : (size_t)1 << 30;
         ssize_t done = write(fd, data, part);
         if (done < 0 && errno == EINTR) continue;
         if (done < 0) return errno;
@@ -222,8 +221,8 @@ bool piaa_file_write(const char *path, const void *data, size_t size, piaa_error
     if (exists && S_ISDIR(status.st_mode))
         return piaa_error_set_errno(error, EISDIR, "%s cannot be written", path);
     if (exists && !S_ISREG(status.st_mode)) return write_device(path, data, size, error);
-    char *target = exists ? realpath(path, NULL)
-                          : NULL; /* a link stays a link: what it points to is replaced */
+    /* A link stays a link: what it points to is replaced. */
+    char *target = exists ? realpath(path, NULL) : NULL;
     bool ok =
         replace_file(target ? target : path, exists ? &status : NULL, path, data, size, error);
     free(target);

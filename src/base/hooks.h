@@ -5,8 +5,8 @@
 
 #include "piaa.h"
 
-void piaa_hooks_warn(const piaa_hooks *hooks,
-                     const char *line); /* nothing where there is no warn hook */
-double piaa_seconds_now(void);          /* of a clock that only goes forward */
+/* Nothing where there is no warn hook. */
+void piaa_hooks_warn(const piaa_hooks *hooks, const char *line);
+double piaa_seconds_now(void); /* of a clock that only goes forward */
 
 #endif

@@ -8,17 +8,17 @@
 
 /* Zeros and NULLs stand for the values in brackets. */
 typedef struct piaa_http_options {
-    const char
-        *token;   /* bearer token [none]: sent to the scheme, host and port of the address given and
-                   * to no other that it redirects   to; over plain http to this machine alone */
+    /* Bearer token [none]: sent to the scheme, host and port of the address given and to no other
+       that it redirects to; over plain http to this machine alone. */
+    const char *token;
     int tries;    /* in a row that bring less than 1 MB [6] */
     double pause; /* seconds before the second try, doubled for each later one up to 30 [1] */
-    double
-        patience;   /* the longest wait, in seconds, that a server's Retry-After is granted [300] */
+    /* The longest wait, in seconds, that a server's Retry-After is granted [300] */
+    double patience;
     double connect; /* seconds for a connection to come about [30] */
     double stall;   /* seconds of less than 1 kB/s after which a connection counts as broken [30] */
-    const piaa_hooks
-        *hooks; /* stop ends waits and transfers; warn hears of waits of 5 s and more [none] */
+    /* Stop ends waits and transfers; warn hears of waits of 5 s and more [none] */
+    const piaa_hooks *hooks;
 } piaa_http_options;
 
 /* Where the bytes go.  piaa_http_get keeps `length`. */
@@ -27,9 +27,8 @@ typedef struct piaa_http_sink {
     uint64_t length; /* bytes that it holds; the server is asked for those after them */
     uint64_t size;   /* bytes that there have to be in the end; PIAA_HTTP_UNKNOWN */
     bool (*add)(void *user, const void *data, size_t count, piaa_error *error);
-    bool (*restart)(
-        void *user,
-        piaa_error *error); /* empties it, where the server cannot go on from `length` */
+    /* Empties it, where the server cannot go on from `length`. */
+    bool (*restart)(void *user, piaa_error *error);
 } piaa_http_sink;
 
 #define PIAA_HTTP_UNKNOWN UINT64_MAX

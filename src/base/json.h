@@ -28,8 +28,8 @@ const cJSON *piaa_json_find(const cJSON *object, const char *dotted);
 bool piaa_json_int(const cJSON *object, const char *dotted, int64_t *out);
 bool piaa_json_number(const cJSON *object, const char *dotted, double *out);
 bool piaa_json_bool(const cJSON *object, const char *dotted, bool *out);
-const char *piaa_json_string(const cJSON *object,
-                             const char *dotted); /* NULL if absent; belongs to the object */
+/* NULL if absent; belongs to the object. */
+const char *piaa_json_string(const cJSON *object, const char *dotted);
 /* At most `capacity` integers; returns how many, -1 if absent, not an array of integers, or too
    long. */
 int piaa_json_ints(const cJSON *object, const char *dotted, int64_t *out, int capacity);

@@ -63,8 +63,8 @@ static double next_number(const char **text) {
 
 /* The quota of one cgroup, in processors; infinite where there is none. */
 static double quota_at(const char *folder, bool two) {
-    char *allowed =
-        read_file(folder, two ? "cpu.max" : "cpu.cfs_quota_us"); /* "max" and -1: none */
+    /* "max" and -1: none. */
+    char *allowed = read_file(folder, two ? "cpu.max" : "cpu.cfs_quota_us");
     char *of = two ? NULL : read_file(folder, "cpu.cfs_period_us");
     const char *rest = allowed ? allowed : "", *second = of ? of : "";
     const double quota = next_number(&rest), period = next_number(two ? &rest : &second);

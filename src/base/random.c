@@ -69,8 +69,8 @@ uint32_t piaa_random_word(piaa_random *random) {
 }
 
 double piaa_random_unit(piaa_random *random) {
-    uint32_t high = piaa_random_word(random) >> 5,
-             low = piaa_random_word(random) >> 6; /* 27 and 26 bits */
+    /* 27 and 26 bits. */
+    uint32_t high = piaa_random_word(random) >> 5, low = piaa_random_word(random) >> 6;
     return (high * 67108864.0 + low) / 9007199254740992.0;
 }
 

@@ -1,7 +1,6 @@
 /* Random numbers that other people's experiments can be repeated with: the Mersenne Twister
  * MT19937, seeded and used as CPython's random.Random does it, or as NumPy's RandomState (and
- * pandas on top of it) does.  One generator, two ways to seed it, two ways to draw.
- */
+ * pandas on top of it) does.  One generator, two ways to seed it, two ways to draw. */
 #ifndef PIAA_BASE_RANDOM_H
 #define PIAA_BASE_RANDOM_H
 
@@ -13,10 +12,10 @@ typedef struct piaa_random {
     int next; /* the word of `state` that is tempered next; 624: a new block is due */
 } piaa_random;
 
-void piaa_random_seed_python(piaa_random *random,
-                             int64_t seed); /* random.Random(seed): the sign is ignored */
-void piaa_random_seed_numpy(piaa_random *random,
-                            uint32_t seed); /* numpy.random.RandomState(seed) */
+/* random.Random(seed): the sign is ignored. */
+void piaa_random_seed_python(piaa_random *random, int64_t seed);
+/* numpy.random.RandomState(seed). */
+void piaa_random_seed_numpy(piaa_random *random, uint32_t seed);
 
 uint32_t piaa_random_word(piaa_random *random); /* 32 uniform bits */
 double piaa_random_unit(piaa_random *random);   /* [0, 1) in steps of 2^-53: random.random() and
@@ -25,9 +24,8 @@ double piaa_random_unit(piaa_random *random);   /* [0, 1) in steps of 2^-53: ran
 /* ---- as CPython draws */
 
 uint64_t piaa_random_bits(piaa_random *random, int bits); /* getrandbits, 1 to 64 bits */
-uint64_t
-piaa_random_below(piaa_random *random,
-                  uint64_t bound); /* randrange(bound): 0 to bound - 1; 0 for a bound of 0 */
+/* randrange(bound): 0 to bound - 1; 0 for a bound of 0. */
+uint64_t piaa_random_below(piaa_random *random, uint64_t bound);
 void piaa_random_shuffle(piaa_random *random, size_t *items, size_t count); /* random.shuffle */
 
 /* random.sample(range(population), count): positions without repetition, in the order drawn, into
@@ -37,9 +35,8 @@ bool piaa_random_sample(piaa_random *random, size_t population, size_t count, si
 
 /* ---- as NumPy draws */
 
-uint64_t piaa_random_interval(
-    piaa_random *random,
-    uint64_t most); /* 0 to most, both included; RandomState.randint(0, most + 1) */
+/* 0 to most, both included; RandomState.randint(0, most + 1). */
+uint64_t piaa_random_interval(piaa_random *random, uint64_t most);
 
 /* RandomState.permutation(count) into out[count].  DataFrame.sample(frac=1, random_state=seed)
    takes its rows in this order. */

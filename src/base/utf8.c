@@ -12,9 +12,8 @@ static size_t step(const unsigned char *p, size_t left, bool *good) {
     if (first < 0x80 || !*good) return 1;
     size_t length = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
     unsigned char low = first == 0xE0 ? 0xA0 : first == 0xF0 ? 0x90 : 0x80; /* no overlong forms */
-    unsigned char high = first == 0xED   ? 0x9F
-                         : first == 0xF4 ? 0x8F
-                                         : 0xBF; /* no surrogates, nothing above U+10FFFF */
+    /* No surrogates, nothing above U+10FFFF. */
+    unsigned char high = first == 0xED ? 0x9F : first == 0xF4 ? 0x8F : 0xBF;
     for (size_t i = 1; i < length; i++) {
         if (i >= left || p[i] < low || p[i] > high) {
             *good = false;

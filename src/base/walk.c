@@ -207,8 +207,7 @@ bool piaa_folder_visit(const char *folder, const piaa_walker *walker, const piaa
     return ok;
 }
 
-/* ----------------------------------------------------------------------------- files of one kind
- */
+/* ---------------------------------------------------------------------------- files of one kind */
 
 typedef struct keeping {
     bool (*keep)(const char *name);

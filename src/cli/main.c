@@ -192,8 +192,7 @@ int openblas_num_threads_env(void) {
     return 1;
 }
 
-/* `out` leads to standard error whatever decoders are kept from writing there; NULL: they are not.
- */
+/* `out` leads to standard error, to which decoders are kept from writing; NULL: they are not. */
 static void begin_talk(piaa_talk *talk, const char *command, FILE *out) {
     piaa_talk_begin(talk, command);
     if (out) talk->out = out;
@@ -202,9 +201,8 @@ static void begin_talk(piaa_talk *talk, const char *command, FILE *out) {
 int main(int argc, char **argv) {
     piaa_blas_hold();
     fill_standard_streams();
-    setenv(
-        "NVIDIA_TF32_OVERRIDE", "0",
-        0); /* float32 asked for means float32, not the 19 bits that cuBLAS makes of it unasked */
+    /* float32 asked for means float32, not the 19 bits that cuBLAS makes of it unasked. */
+    setenv("NVIDIA_TF32_OVERRIDE", "0", 0);
     setenv("VIPS_WARNING", "0", 0); /* libvips would print what piaa reports itself */
     piaa_call call = {0};
     piaa_error error = {0};

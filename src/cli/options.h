@@ -15,8 +15,8 @@ typedef struct piaa_option {
     const char *name;     /* without the dashes */
     const char *argument; /* what help calls its value: "FILE", "DIR", "N"; NULL for a switch */
     const char *help;     /* what it does, without a full stop */
-    const char
-        *fallback;       /* what holds where it is not given, for help; NULL: goes without saying */
+    /* What holds where it is not given, for help; NULL: goes without saying. */
+    const char *fallback;
     const char *choices; /* the values that there are, "apply ignore"; NULL: any */
 } piaa_option;
 
@@ -56,8 +56,8 @@ bool piaa_call_parse(piaa_call *call, const piaa_command *command, int count, ch
 void piaa_call_free(piaa_call *call);
 
 /* By names that the command's table holds. */
-const char *piaa_call_value(const piaa_call *call,
-                            const char *name); /* NULL: not given; "" for a switch */
+/* NULL: not given; "" for a switch. */
+const char *piaa_call_value(const piaa_call *call, const char *name);
 bool piaa_call_has(const piaa_call *call, const char *name);
 /* A whole number within bounds; *out is left as it is where the option was not given. */
 bool piaa_call_integer(const piaa_call *call, const char *name, int64_t least, int64_t most,

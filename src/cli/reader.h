@@ -1,6 +1,5 @@
 /* What rank, embed, predict and bench have in common: a model, an extractor made from the options,
- * and a store that is brought up to date.
- */
+ * and a store that is brought up to date. */
 #ifndef PIAA_CLI_READER_H
 #define PIAA_CLI_READER_H
 

@@ -15,8 +15,7 @@
 static const piaa_talk *volatile talking;
 static volatile int out = STDERR_FILENO;
 
-/* -------------------------------------------------------------------------------------- stopping
- */
+/* ------------------------------------------------------------------------------------- stopping */
 
 static const int stopping[] = {SIGINT, SIGTERM, SIGHUP};
 
@@ -54,8 +53,7 @@ int piaa_signals_stop(void) {
     return stop;
 }
 
-/* ---------------------------------------------------------------------------------- mapped files
- */
+/* --------------------------------------------------------------------------------- mapped files */
 
 /* Nothing below allocates or locks: it runs in the middle of anything. */
 static void say(const char *text, size_t size) {

@@ -6,8 +6,8 @@
 #include "cli/reader.h"
 #include "report/run.h"
 
-extern const piaa_option
-    piaa_study_options[]; /* model, mmproj, prompt, max-pixels, dtype, exif, threads, store */
+/* model, mmproj, prompt, max-pixels, dtype, exif, threads, store. */
+extern const piaa_option piaa_study_options[];
 
 typedef enum piaa_study_kind { PIAA_STUDY_PROBING, PIAA_STUDY_PERSONAL } piaa_study_kind;
 

@@ -126,8 +126,8 @@ typedef struct bar {
 } bar;
 
 static bar bar_begin(const piaa_talk *talk) {
-    const int width =
-        terminal_width(talk) - 1; /* the last column makes some terminals begin a line */
+    /* The last column makes some terminals begin a line. */
+    const int width = terminal_width(talk) - 1;
     return (bar){.most = width > 1 ? width : 1};
 }
 

@@ -129,8 +129,8 @@ static bool hang_ratings(piaa_build *build) {
 static bool mark_repeated(piaa_build *build) {
     piaa_dataset *set = build->set;
     piaa_notices told = {build->hooks, set->where, "repeated ratings", 0};
-    size_t *seen = piaa_alloc(set->image_count, sizeof *seen,
-                              build->error); /* by image: the latest rating of it, + 1 */
+    /* By image: the latest rating of it, + 1. */
+    size_t *seen = piaa_alloc(set->image_count, sizeof *seen, build->error);
     if (!seen) return false;
     for (size_t u = 0; u < set->user_count; u++) {
         const piaa_data_user *user = &set->users[u];

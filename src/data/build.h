@@ -29,8 +29,8 @@ bool piaa_build_columns(piaa_build *build, const char *const *attributes, size_t
    absolute).  fresh may be NULL. */
 bool piaa_build_image(piaa_build *build, const char *key, const char *name, size_t *image,
                       bool *fresh);
-bool piaa_build_text(piaa_build *build, const char **member,
-                     const char *text); /* replaces an image's id */
+/* Replaces an image's id. */
+bool piaa_build_text(piaa_build *build, const char **member, const char *text);
 bool piaa_build_label(piaa_build *build, size_t image, size_t label, const char *text);
 bool piaa_build_rating(piaa_build *build, const char *user, size_t image, double score,
                        int64_t line);
@@ -52,9 +52,9 @@ typedef struct piaa_rows {
 int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const char *consequence);
 void piaa_rows_close(piaa_rows *rows);
 int piaa_rows_next(piaa_rows *rows); /* 1 a row, 0 the end, -1 out of memory */
-void piaa_rows_fault(piaa_rows *rows, const char *format, ...)
-    PIAA_PRINTF(2, 3); /* the row in hand is no good: "FILE, line N: …" */
-bool piaa_rows_column(const piaa_rows *rows, const char *name,
-                      int *column); /* an error where it is missing */
+/* The row in hand is no good: "FILE, line N: …" */
+void piaa_rows_fault(piaa_rows *rows, const char *format, ...) PIAA_PRINTF(2, 3);
+/* An error where it is missing. */
+bool piaa_rows_column(const piaa_rows *rows, const char *name, int *column);
 
 #endif

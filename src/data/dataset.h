@@ -23,9 +23,9 @@ typedef struct piaa_data_image {
     double general; /* mean score of all raters (AADB: the score), on the data set's scale; NaN
                        where there is none */
     bool shared;    /* AADB: a test image that is on the training or the validation list as well */
-    bool missing; /* the file is not there; its ratings are kept, so that splits stay the published
-                   * ones, and are the caller's to leave out
-                   */
+    /* The file is not there; its ratings are kept, so that splits stay the published ones, and are
+       the caller's to leave out. */
+    bool missing;
 } piaa_data_image;
 
 typedef struct piaa_data_rating {
@@ -75,8 +75,8 @@ typedef struct piaa_dataset {
 
     bool pooled; /* csv: no column says who rated, so that all ratings are one person's */
     piaa_data_loss loss;
-    piaa_names image_names,
-        user_names; /* a photo in two of AADB's lists is two images; its name leads to the first */
+    piaa_names image_names; /* a photo in two of AADB's lists is two; its name leads to the first */
+    piaa_names user_names;
 } piaa_dataset;
 
 /*
@@ -103,12 +103,11 @@ piaa_dataset *piaa_dataset_open_by(const char *spec, const char *user_column,
                                    const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 void piaa_dataset_close(piaa_dataset *set);
 
-bool piaa_dataset_find(const piaa_dataset *set, const char *name,
-                       size_t *image); /* by image.name; csv: by path */
-bool piaa_dataset_attribute(const piaa_dataset *set, const char *name,
-                            size_t *attribute); /* by name, any case */
-bool piaa_dataset_label(const piaa_dataset *set, const char *name,
-                        size_t *label);        /* by name, any case */
+/* By image.name; csv: by path. */
+bool piaa_dataset_find(const piaa_dataset *set, const char *name, size_t *image);
+/* By name, any case. */
+bool piaa_dataset_attribute(const piaa_dataset *set, const char *name, size_t *attribute);
+bool piaa_dataset_label(const piaa_dataset *set, const char *name, size_t *label);
 const char *piaa_split_name(piaa_split split); /* "train", …, "" for none */
 
 /* The loss as one sentence for a report ("2 of 650 images are missing; …"), "" where nothing was

@@ -11,10 +11,10 @@ typedef struct piaa_notices {
     size_t count;
 } piaa_notices;
 
-void piaa_notices_tell(piaa_notices *notices, const char *format, ...)
-    PIAA_PRINTF(2, 3);                        /* "WHERE…": the caller writes the whole line */
+/* "WHERE…": the caller writes the whole line. */
+void piaa_notices_tell(piaa_notices *notices, const char *format, ...) PIAA_PRINTF(2, 3);
 void piaa_notices_end(piaa_notices *notices); /* "WHERE: KIND: 12 more", if any */
-void piaa_notices_warn(const piaa_hooks *hooks, const char *format, ...)
-    PIAA_PRINTF(2, 3); /* a single line */
+/* A single line. */
+void piaa_notices_warn(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3);
 
 #endif

@@ -31,8 +31,7 @@ static void note_broken(reading *r, const piaa_error *why) {
     if (r->broken++ == 0) r->first_broken = *why;
 }
 
-/* --------------------------------------------------------------------------------------- sources
- */
+/* -------------------------------------------------------------------------------------- sources */
 
 static double read_packet(reading *r, const char *path) {
     piaa_error why = {0};
@@ -81,8 +80,7 @@ static double look_inside(reading *r, const char *path, bool known) {
     return xmp.rating;
 }
 
-/* ---------------------------------------------------------------------------------------- photos
- */
+/* --------------------------------------------------------------------------------------- photos */
 
 static void take_photo(reading *r, const char *path, const char *name) {
     double stars[SOURCES] = {NAN, NAN, NAN};

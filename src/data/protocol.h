@@ -26,8 +26,8 @@ piaa_protocol_options piaa_protocol_defaults(void); /* the published settings, s
 
 typedef struct piaa_protocol_user {
     size_t user; /* of the data set */
-    const size_t *small, *large,
-        *test;        /* ratings of the data set, in the order drawn; as many as the options say */
+    /* Ratings of the data set, in the order drawn; as many as the options say. */
+    const size_t *small, *large, *test;
     double agreement; /* hard users: Spearman with the mean scores; else NaN */
 } piaa_protocol_user;
 
@@ -49,10 +49,9 @@ typedef struct piaa_protocol {
  * Users who rated at least small + large + test images, sampled where there are more than
  * options->users, each with shuffled ratings, of which the first `small`, the next `large` and the
  * next `test` are taken: the published splits for the same seed, to the last image, where no one is
- * `tied`.  Ratings of
- * missing images take part, so that a missing file changes nothing else; leave them out where they
- * are used (image.missing).  Of an image that a person rated more than once only the rating drawn
- * first is used, so that none is learnt from and predicted.
+ * `tied`.  Ratings of missing images take part, so that a missing file changes nothing else; leave
+ * them out where they are used (image.missing).  Of an image that a person rated more than once
+ * only the rating drawn first is used, so that none is learnt from and predicted.
  *
  * Who is left out is told to hooks->warn in one line, and how many are tied in another.  options
  * may be NULL.  Fails (PIAA_MISMATCH) where nobody is left.

@@ -24,8 +24,8 @@
 
 enum { NAME_SIZE = 64, PAIRS_OF_NUMBERS = 10 };
 
-static const double score_limit =
-    1e9; /* beyond it a score is a slip, and its square would strain the regression */
+/* Beyond it a score is a slip, and its square would strain the regression. */
+static const double score_limit = 1e9;
 
 /* ----------------------------------------------------------------------------- names of columns */
 
@@ -344,8 +344,8 @@ static bool look_for_people(piaa_sheet *sheet, piaa_error *error) {
     return ok;
 }
 
-/* A column of text or ids whose values come back is worth a word, even where no photo has two rows.
- */
+/* A column of text or ids whose values come back is worth a word, even where no photo has two
+   rows. */
 static bool find_possible_people(piaa_sheet *sheet, piaa_error *error) {
     bool ok = true;
     for (int c = 0; ok && sheet->people < 0 && c < piaa_csv_columns(sheet->csv); c++) {

@@ -638,8 +638,8 @@ static bool is_integer_within(sqlite3_stmt *s, int column, int64_t least, int64_
 static const char *column_text(sqlite3_stmt *s, int column, bool or_blob) {
     int type = sqlite3_column_type(s, column);
     if (type != SQLITE_TEXT && !(or_blob && type == SQLITE_BLOB)) return NULL;
-    const char *text =
-        (const char *)sqlite3_column_text(s, column); /* of a blob: its bytes and a NUL */
+    /* Of a blob: its bytes and a NUL. */
+    const char *text = (const char *)sqlite3_column_text(s, column);
     return text && strlen(text) == (size_t)sqlite3_column_bytes(s, column) ? text : NULL;
 }
 

@@ -1,6 +1,5 @@
 /* What the store asks of the disk: whole writes, folders that keep their names, one writer at a
- * time, and one plain line when it is full.
- */
+ * time, and one plain line when it is full. */
 #ifndef PIAA_FEATURES_DISK_H
 #define PIAA_FEATURES_DISK_H
 

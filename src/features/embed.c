@@ -277,8 +277,8 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
         started++;
     if (ok && !started)
         ok = piaa_error_set(error, PIAA_MEMORY, "no thread could be started to read photos");
-    ok = ok &&
-         piaa_extractor_load(r->extractor, &subset, error); /* while the first photos are decoded */
+    /* While the first photos are decoded. */
+    ok = ok && piaa_extractor_load(r->extractor, &subset, error);
     if (ok && piaa_extractor_note(r->extractor))
         piaa_hooks_warn(r->hooks, piaa_extractor_note(r->extractor));
     for (size_t i = 0; ok && i < count; i++) {

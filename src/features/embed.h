@@ -1,6 +1,5 @@
 /* Folders of photos into a store: only what is new, changed or missing goes through the model, and
- * the next photos are decoded meanwhile.
- */
+ * the next photos are decoded meanwhile. */
 #ifndef PIAA_FEATURES_EMBED_H
 #define PIAA_FEATURES_EMBED_H
 

@@ -40,8 +40,8 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
         return piaa_error_set(error, PIAA_USAGE,
                               "a limit of %lld pixels is out of range: give %lld to %lld",
                               (long long)r->max_pixels, (long long)tile * tile, 1LL << 28);
-    const bool reads = info->layout.hidden_size >
-                       0; /* without a decoder no prompt makes a difference, and none in a store */
+    /* Without a decoder no prompt makes a difference, and none in a store. */
+    const bool reads = info->layout.hidden_size > 0;
     extractor->prompt = piaa_strdup(!reads ? "" : r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
     if (!info->image_attention) r->image_attention = PIAA_IMAGE_BOTH_WAYS;
     r->dtype = piaa_model_dtype(extractor->model, r->dtype);
@@ -170,8 +170,8 @@ static bool same_slots(const piaa_slots *a, const piaa_slots *b) {
 
 static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, piaa_error *error) {
     if (extractor->session && same_slots(slots, &extractor->session_slots)) return true;
-    piaa_session_free(
-        extractor->session); /* first, so that two sets of weights are never in memory */
+    /* First, so that two sets of weights are never in memory. */
+    piaa_session_free(extractor->session);
     piaa_slots_free(&extractor->session_slots);
     extractor->session = NULL;
     extractor->session_slots =

@@ -13,10 +13,10 @@
 #include "vlm/vlm.h"
 
 const piaa_model *piaa_extractor_model(const piaa_extractor *extractor);
-const piaa_identity *
-piaa_extractor_identity(const piaa_extractor *extractor); /* for a store of these features */
-const piaa_request *
-piaa_extractor_request(const piaa_extractor *extractor); /* with every default filled in */
+/* For a store of these features. */
+const piaa_identity *piaa_extractor_identity(const piaa_extractor *extractor);
+/* With every default filled in. */
+const piaa_request *piaa_extractor_request(const piaa_extractor *extractor);
 
 /* What is worth keeping of how a photo was read. */
 typedef struct piaa_marks {

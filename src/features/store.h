@@ -108,8 +108,7 @@ bool piaa_store_retry(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
 bool piaa_store_forget(piaa_store *store, const char *path, piaa_error *error) PIAA_MUST_USE;
 
 /* Waits until the disk has everything, and makes all matrices equally long (NaN where a vector was
- * never asked for).  The store stays open.
- */
+ * never asked for).  The store stays open. */
 bool piaa_store_finish(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -102,8 +102,7 @@ int piaa_store_find_slot(const piaa_store *store, piaa_pool pool, int layer) {
 /* ------------------------------------------------------------------------------------- identity */
 
 /* One value of the identity; how: what to call it in a message, NULL where a difference does not
- * matter; mend: the way to make them equal.
- */
+ * matter; mend: the way to make them equal. */
 typedef struct identity_line {
     const char *key, *value, *how, *mend;
 } identity_line;

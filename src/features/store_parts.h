@@ -70,8 +70,8 @@ bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog,
                           piaa_error *error) PIAA_MUST_USE;
 bool piaa_store_load_slots(piaa_store *store, piaa_catalog *catalog,
                            piaa_error *error) PIAA_MUST_USE;
-bool piaa_store_append_slot(piaa_store *store, piaa_slot slot,
-                            piaa_error *error) PIAA_MUST_USE; /* not in the catalogue */
+/* Not in the catalogue. */
+bool piaa_store_append_slot(piaa_store *store, piaa_slot slot, piaa_error *error) PIAA_MUST_USE;
 bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity,
                                piaa_error *error) PIAA_MUST_USE;
 bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity,

@@ -44,8 +44,7 @@ static bool cut_short(const bitmap *b, piaa_error *error) {
         b->file->path);
 }
 
-/* ---------------------------------------------------------------------------------------- header
- */
+/* --------------------------------------------------------------------------------------- header */
 
 static bool unsupported(const bitmap *b, piaa_error *error) {
     return piaa_error_set(error, PIAA_UNSUPPORTED,
@@ -132,8 +131,7 @@ static bool read_header(bitmap *b, piaa_error *error) {
     return b->start <= file_size || cut_short(b, error);
 }
 
-/* ------------------------------------------------------------------------------------------ runs
- */
+/* ----------------------------------------------------------------------------------------- runs */
 
 /* Pairs of a count and a colour; a count of 0 begins what is none: 0 the end of a row, 1 the end, 2
    a step to the right and up, others so many colours one by one, filled up to an even number of
@@ -173,8 +171,7 @@ static bool read_runs(bitmap *b, piaa_error *error) {
     return y >= height || (y + 1 == height && x >= width) || cut_short(b, error);
 }
 
-/* ------------------------------------------------------------------------------------------ rows
- */
+/* ----------------------------------------------------------------------------------------- rows */
 
 /* The bits of the mask as 0 to 255. */
 static uint8_t masked(uint32_t pixel, uint32_t mask) {

@@ -61,8 +61,7 @@ static bool is_blank(part p, size_t run) {
     return has_run_of(p, 0x00, run) || has_run_of(p, 0xff, run);
 }
 
-/* ------------------------------------------------------------------------------------------ WebP
- */
+/* ----------------------------------------------------------------------------------------- WebP */
 
 static bool webp_is_blank(part p, int64_t pixels) {
     const size_t lossy = LONGEST_RUN + (size_t)(pixels / WEBP_PIXELS_PER_ZERO);
@@ -170,8 +169,7 @@ static bool heif_is_blank(part whole) {
     return false;
 }
 
-/* ------------------------------------------------------------------------------------------- GIF
- */
+/* ------------------------------------------------------------------------------------------ GIF */
 
 /* Codes of 3 to 12 bits, lowest bit first, in blocks of up to 255 bytes. */
 typedef struct codes {
@@ -253,8 +251,7 @@ static void find_in_gif(part p, char damage[PIAA_DAMAGE]) {
                  (long long)there, (long long)wanted);
 }
 
-/* ----------------------------------------------------------------------------------------- a file
- */
+/* --------------------------------------------------------------------------------------- a file */
 
 void piaa_damage_find(const piaa_photo_file *file, int64_t pixels, char damage[PIAA_DAMAGE]) {
     const part whole = {file->bytes, file->bytes + file->size, false};

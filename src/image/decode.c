@@ -2,8 +2,8 @@
  *
  * Decoders (libjpeg, and libvips' readers) hand over samples in one to five bands, strip by strip
  * from the top; the conversion to RGB and the turning happen here while a strip is copied to its
- * place.  Nothing but the result and one strip is held in memory (some
- * formats, interlaced PNG and HEIF among them, are decoded whole inside their own libraries). */
+ * place.  Nothing but the result and one strip is held in memory (some formats, interlaced PNG and
+ * HEIF among them, are decoded whole inside their own libraries). */
 #include "image/image.h"
 
 #include "base/memory.h"
@@ -81,8 +81,8 @@ typedef struct placement {
 /* EXIF's eight orientations: 5 to 8 swap the sides; then the mirrored axes run backwards. */
 static placement upright(int orientation, int64_t width, int64_t height) {
     bool swap = orientation >= 5;
-    bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 ||
-                  orientation == 8; /* the file's x axis ends up reversed */
+    /* The file's x axis ends up reversed. */
+    bool flip_x = orientation == 2 || orientation == 3 || orientation == 7 || orientation == 8;
     bool flip_y = orientation == 3 || orientation == 4 || orientation == 6 || orientation == 7;
     placement turn = {.across = swap ? height : 1, .down = swap ? 1 : width};
     if (flip_x) {
@@ -157,8 +157,7 @@ static bool decode(piaa_rows *rows, int orientation, piaa_background background,
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------- a photo
- */
+/* -------------------------------------------------------------------------------------- a photo */
 
 /* libvips reads everything's metadata, and the pixels of all formats but JPEG. */
 static bool open_rows(const piaa_photo_file *file, piaa_rows *rows, int *orientation,

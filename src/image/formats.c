@@ -193,8 +193,7 @@ int piaa_pnm_most(const unsigned char *bytes, size_t size) {
     return numbers[2] <= 65535 ? numbers[2] : 0;
 }
 
-/* -------------------------------------------------------------------------------- names, readers
- */
+/* ------------------------------------------------------------------------------- names, readers */
 
 bool piaa_kind_is_photo(piaa_kind kind) {
     return kind >= PIAA_KIND_JPEG && kind <= PIAA_KIND_RAW;

@@ -14,10 +14,9 @@ typedef struct piaa_image {
 } piaa_image;
 
 /* Decodes a photo to 8-bit RGB, equal to Pillow's Image.open(path).convert("RGB") (alpha dropped
- * unless there is a background,
- * CMYK converted by Pillow's rule, no colour management), then turned upright if asked.  A
- * truncated or damaged file is an error.  Of a raw photo it is the camera's preview, or the
- * sensor's data at half size (raw.h). */
+ * unless there is a background, CMYK converted by Pillow's rule, no colour management), then turned
+ * upright if asked.  A truncated or damaged file is an error.  Of a raw photo it is the camera's
+ * preview, or the sensor's data at half size (raw.h). */
 bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_background background,
                        piaa_image *out, piaa_error *error) PIAA_MUST_USE;
 /* The same of a file that is read for this alone, without a background. */

@@ -10,8 +10,7 @@
  *
  *     the end marker is missing, every block is there     read
  *     the file ends before its last block                 an error: it is cut short
- *     anything else of this kind                          read, with a note of the damage
- */
+ *     anything else of this kind                          read, with a note of the damage */
 #include "image/rows.h"
 
 #include "base/memory.h"
@@ -43,8 +42,7 @@ typedef struct decoder {
     char text[JMSG_LENGTH_MAX];
 } decoder;
 
-/* ----------------------------------------------------------------------------- what libjpeg says
- */
+/* ---------------------------------------------------------------------------- what libjpeg says */
 
 static void leave(j_common_ptr jpeg) {
     decoder *d = jpeg->client_data;
@@ -122,8 +120,7 @@ static bool failed(const decoder *d, piaa_error *error) {
     }
 }
 
-/* -------------------------------------------------------------------------------------- decoding
- */
+/* ------------------------------------------------------------------------------------- decoding */
 
 /* Scans that a progressive picture still lacks after its last one. */
 static bool lacks_scans(const struct jpeg_decompress_struct *jpeg) {
@@ -145,8 +142,7 @@ static void describe(const decoder *d, piaa_rows *rows) {
                  d->text);
 }
 
-/* What follows the last row is read only to see what is left over, so that errors there are none.
- */
+/* What follows the last row is read to see what is left over alone: errors there are none. */
 static void look_at_end(decoder *d) {
     if (setjmp(d->escape) == 0) PIAA_UNUSED(jpeg_finish_decompress(&d->jpeg));
 }

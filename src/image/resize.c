@@ -86,10 +86,8 @@ static double *axis_make_exact(resample_axis *axis, int in, int out, piaa_filter
            support = (filter == PIAA_BICUBIC ? 2 : 1) * (scale >= 1 ? scale : 1);
     axis->out = out;
     axis->taps = (int)ceil(support) * 2 + 1;
-    size_t all =
-        (size_t)out *
-        (size_t)
-            axis->taps; /* no overflow: taps is at most about 4 in / out + 5, and both are ints */
+    /* No overflow: taps is at most about 4 in / out + 5, and both are ints. */
+    size_t all = (size_t)out * (size_t)axis->taps;
     double *exact = NULL;
     bool ok = (axis->first = piaa_alloc((size_t)out, sizeof *axis->first, error)) != NULL &&
               (axis->count = piaa_alloc((size_t)out, sizeof *axis->count, error)) != NULL &&
@@ -182,8 +180,8 @@ typedef struct row_source {
     const resample_axis *across; /* NULL: width unchanged */
     uint8_t *strip, *ring;
     const uint8_t **columns; /* of the strip */
-    int ring_rows,
-        made; /* rows 0 … made - 1 were made; the last ring_rows of them are in the ring */
+    /* Rows 0 … made - 1 were made; the last ring_rows of them are in the ring. */
+    int ring_rows, made;
     size_t row_bytes;
 } row_source;
 

@@ -11,8 +11,7 @@
 
 enum { CHANNELS = 3 };
 
-/* By how much the decoder may shrink so that twice the size asked for is left to a better filter.
- */
+/* How far the decoder may shrink so that twice the size asked for is left to a better filter. */
 static int shrink_for(const VipsImage *header, int width, int height) {
     double across = (double)header->Xsize / width, down = (double)header->Ysize / height,
            most = across > down ? across : down;

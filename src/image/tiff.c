@@ -3,8 +3,8 @@
  * A TIFF file is a chain of directories, each a list of tagged values that describes one picture,
  * and each possibly with directories of its own below it (SubIFDs).  Nothing says that the first
  * picture is the photo.  Scanners and cameras begin with a thumbnail, and a raw file is TIFF to the
- * letter: a thumbnail that every TIFF reader understands, and below it sensor data that none does.
- */
+ * letter: a thumbnail that every TIFF reader understands, and below it sensor data that none
+ * does. */
 #include "image/tiff.h"
 
 #include "base/portability.h"

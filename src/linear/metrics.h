@@ -20,10 +20,10 @@ bool piaa_metrics_spearman(const double *a, const double *b, size_t n, double *o
  * pairs. */
 double piaa_metrics_r2(const double *truth, const double *predicted, size_t n);
 
-double piaa_metrics_rmse(const double *truth, const double *predicted,
-                         size_t n); /* root of the mean squared error */
-double piaa_metrics_mae(const double *truth, const double *predicted,
-                        size_t n); /* mean absolute error */
+/* Root of the mean squared error. */
+double piaa_metrics_rmse(const double *truth, const double *predicted, size_t n);
+/* Mean absolute error. */
+double piaa_metrics_mae(const double *truth, const double *predicted, size_t n);
 
 /* Ranks from 1, ties averaged (scipy.stats.rankdata); values without NaN. */
 bool piaa_metrics_ranks(const double *values, size_t n, double *ranks,

@@ -32,8 +32,8 @@ typedef struct piaa_ridge_design piaa_ridge_design;
  *
  * Memory, in float64: n <= dim: n x dim and n x n; n > dim: dim x dim, and 12 MiB for each thread.
  *
- * Errors: no rows, no columns, a value that is not
- * finite (row and column, from 0, are named), memory.
+ * Errors: no rows, no columns, a value that is not finite (row and column, from 0, are named),
+ * memory.
  */
 piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim,
                                          piaa_error *error) PIAA_MUST_USE;

@@ -133,8 +133,8 @@ typedef struct piaa_run {
 piaa_run *piaa_run_open(const char *folder, piaa_error *error) PIAA_MUST_USE;
 void piaa_run_close(piaa_run *run);
 
-const char *piaa_run_text(const piaa_run *run, const char *key,
-                          const char *fallback);             /* of the JSON, dotted */
+/* Of the JSON, dotted. */
+const char *piaa_run_text(const piaa_run *run, const char *key, const char *fallback);
 double piaa_run_value(const piaa_run *run, const char *key); /* NaN if it is absent */
 /* The same as text for people: "40", "undefined". */
 typedef struct piaa_run_words {

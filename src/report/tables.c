@@ -180,8 +180,9 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
             ok = ok && set(table, t, (size_t)c + 1, cell, error);
         }
         if (!ok || !gaps) continue;
+        /* 0 for NaN. */
         snprintf(cell, sizeof cell, "%.0f, %.0f", fmax(run->known[PIAA_TRAIN][t], 0),
-                 fmax(run->known[part][t], 0)); /* 0 for NaN */
+                 fmax(run->known[part][t], 0));
         ok = set(table, t, (size_t)gaps, cell, error);
     }
     return ok;

@@ -26,8 +26,8 @@ typedef struct search {
 typedef struct album {
     int64_t *rows; /* [count] of the source's matrix */
     size_t *place; /* [count] in the support lists; of test images: none */
-    int64_t count, tests,
-        small;   /* how many there are; the first tests; the small ones after them */
+    /* How many there are; the first tests; the small ones after them. */
+    int64_t count, tests, small;
     bool *taken; /* [count] groups that stand on one side already */
 } album;
 

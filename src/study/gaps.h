@@ -12,8 +12,8 @@ typedef struct piaa_gap_group {
 } piaa_gap_group;
 
 typedef struct piaa_gaps {
-    piaa_gap_group
-        *items; /* in the order of their first targets; n is 0 where a target has no label */
+    /* In the order of their first targets; n is 0 where a target has no label. */
+    piaa_gap_group *items;
     size_t count;
 } piaa_gaps;
 

@@ -10,8 +10,8 @@
 #include "study/taste_parts.h"
 
 /* Writing: false where memory ran out. */
-bool piaa_learned_add_number(cJSON *object, const char *key,
-                             double value); /* null where it is not finite */
+/* Null where it is not finite. */
+bool piaa_learned_add_number(cJSON *object, const char *key, double value);
 bool piaa_learned_add_numbers(cJSON *object, const char *key, const double *values, int count);
 bool piaa_learned_add_head(cJSON *root, const char *format, int version, const char *made,
                            const piaa_identity *identity, const piaa_slot *slot);
@@ -38,14 +38,16 @@ bool piaa_learned_number(const piaa_learned_source *from, const char *key, doubl
                          piaa_error *error);
 bool piaa_learned_positive(const piaa_learned_source *from, const char *key, double *out,
                            piaa_error *error);
+/* NaN for null. */
 bool piaa_learned_correlation(const piaa_learned_source *from, const char *key, double *out,
-                              piaa_error *error); /* NaN for null */
+                              piaa_error *error);
 bool piaa_learned_string(const piaa_learned_source *from, const char *key, const char **out,
                          piaa_error *error);
 bool piaa_learned_numbers(const piaa_learned_source *from, const char *key, double *out, int count,
                           piaa_error *error);
+/* All positive. */
 bool piaa_learned_scales(const piaa_learned_source *from, const char *key, double *out, int count,
-                         piaa_error *error); /* all positive */
+                         piaa_error *error);
 /* Format, version, features and the date; the identity's strings stay the JSON's. */
 bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity, piaa_slot *slot,
                        char made[32], piaa_error *error);

@@ -44,8 +44,8 @@ typedef struct piaa_outcome {
     piaa_outcome_row *rows;
     size_t row_count;
     size_t without; /* people with no prediction at all: not in the means */
-    size_t test_left_out,
-        support_left_out; /* images without a vector or a score, over all people */
+    /* Images without a vector or a score, over all people. */
+    size_t test_left_out, support_left_out;
     piaa_outcome_mean spearman, r2, rmse;
 } piaa_outcome;
 

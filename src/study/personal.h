@@ -33,8 +33,8 @@ typedef enum piaa_method {
     PIAA_METHODS
 } piaa_method;
 
-const char *
-piaa_method_name(piaa_method method); /* "linear-hidden", "giaa-target", "reduce", "style-out" */
+/* "linear-hidden", "giaa-target", "reduce", "style-out" */
+const char *piaa_method_name(piaa_method method);
 bool piaa_method_parse(const char *name, piaa_method *out);
 
 typedef struct piaa_personal_options {
@@ -64,11 +64,11 @@ typedef struct piaa_personal {
 
 /*
  * Images that have no vector are left out of support and test and counted in the outcomes; near
- * copies that `groups` leaves out are not counted there.  A
- * person with one support image gets its score as every prediction; with none, no prediction.
- * hooks may be NULL; progress and stop are called under a lock from several threads. Fails: nothing
- * asked for, a projection that does not belong to its source, a label that the data set lacks, a
- * value that is not finite, stopped, memory.
+ * copies that `groups` leaves out are not counted there.  A person with one support image gets its
+ * score as every prediction; with none, no prediction. hooks may be NULL; progress and stop are
+ * called under a lock from several threads. Fails: nothing asked for, a projection that does not
+ * belong to its source, a label that the data set lacks, a value that is not finite, stopped,
+ * memory.
  */
 piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *protocol,
                                  const piaa_source *sources, size_t source_count,

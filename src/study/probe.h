@@ -49,11 +49,9 @@ typedef struct piaa_probe {
     double *labels[PIAA_PARTS];      /* [count][target_count]; NaN where there is none */
     double *predictions[PIAA_PARTS]; /* the same from each target's best source (the first where
                                         there is none) */
-    double *label_correlation,
-        *prediction_correlation; /* [target_count][target_count] Pearson, over the test images
-                                    (training images where there are none) that have both; NaN for
-                                    constant columns
-                                  */
+    /* [target_count][target_count] Pearson, over the test images (training images where there
+       are none) that have both; NaN for constant columns. */
+    double *label_correlation, *prediction_correlation;
 } piaa_probe;
 
 typedef struct piaa_probe_options {

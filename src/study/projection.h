@@ -48,8 +48,7 @@ typedef struct piaa_projection {
 /* Learns from the source's training images (all images where the set has no splits).  Images that
  * lack a vector or an attribute are left out and told to hooks->warn.  The source has one part.
  * On `threads` threads.  Fails: no attributes, fewer than two images, a value that is not finite,
- * memory.
- */
+ * memory. */
 piaa_projection *piaa_projection_learn(const piaa_dataset *set, const piaa_source *source,
                                        const piaa_identity *identity, int threads,
                                        const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
@@ -66,8 +65,8 @@ extern const piaa_output_kind piaa_projection_output;
 bool piaa_projection_save(const piaa_projection *projection, const char *path,
                           piaa_error *error) PIAA_MUST_USE;
 piaa_projection *piaa_projection_load(const char *path, piaa_error *error) PIAA_MUST_USE;
-char *piaa_projection_to_json(const piaa_projection *projection,
-                              piaa_error *error) PIAA_MUST_USE; /* freed by the caller */
+/* Freed by the caller. */
+char *piaa_projection_to_json(const piaa_projection *projection, piaa_error *error) PIAA_MUST_USE;
 piaa_projection *piaa_projection_parse(const char *text, size_t size, const char *where,
                                        piaa_error *error) PIAA_MUST_USE;
 

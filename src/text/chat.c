@@ -9,8 +9,8 @@
 
 typedef struct form {
     const char *family, *before, *image, *after, *end, *answer;
-    const char *
-        needed[5]; /* tokens, beside the image's, without which the tokenizer is another family's */
+    /* Tokens, beside the image's, without which the tokenizer is another family's. */
+    const char *needed[5];
     const char *reserved[2]; /* tokens that a prompt must not contain: they would be taken for image
                                 or video rows */
     bool trim;               /* white space around the prompt is dropped */

@@ -15,13 +15,13 @@ typedef struct piaa_pairs {
     int bits; /* log2 of their number */
 } piaa_pairs;
 
-bool piaa_pairs_init(piaa_pairs *pairs, size_t count,
-                     piaa_error *error) PIAA_MUST_USE; /* room for `count` pairs */
+/* Room for `count` pairs. */
+bool piaa_pairs_init(piaa_pairs *pairs, size_t count, piaa_error *error) PIAA_MUST_USE;
 void piaa_pairs_free(piaa_pairs *pairs);
-void piaa_pairs_put(piaa_pairs *pairs, int32_t left, int32_t right, int32_t rank,
-                    int32_t result); /* a later put counts */
-const piaa_pair *piaa_pairs_find(const piaa_pairs *pairs, int32_t left,
-                                 int32_t right); /* NULL if absent */
+/* A later put counts. */
+void piaa_pairs_put(piaa_pairs *pairs, int32_t left, int32_t right, int32_t rank, int32_t result);
+/* NULL if absent. */
+const piaa_pair *piaa_pairs_find(const piaa_pairs *pairs, int32_t left, int32_t right);
 
 /* Working memory that is kept from word to word; start from {0}. */
 typedef struct piaa_merger {

@@ -26,8 +26,8 @@ static const char GPT2[] =
 
 typedef struct step {
     pcre2_code *regex;
-    bool
-        merge; /* MergedWithPrevious: what lies before a match belongs to it; else both are words */
+    /* MergedWithPrevious: what lies before a match belongs to it; else both are words. */
+    bool merge;
 } step;
 
 struct piaa_splitter {
@@ -115,9 +115,8 @@ static bool add_regex(piaa_splitter *splitter, const char *pattern, bool literal
             "the pre-tokenizer's pattern \"%.*s\" can match nothing, which is not supported",
             piaa_utf8_shown(pattern, SHOWN), pattern);
     }
-    pcre2_jit_compile(
-        regex,
-        PCRE2_JIT_COMPLETE); /* where there is no JIT the interpreter does the same, slower */
+    /* Where there is no JIT the interpreter does the same, slower. */
+    pcre2_jit_compile(regex, PCRE2_JIT_COMPLETE);
     splitter->steps[splitter->count++] = (step){regex, merge};
     return true;
 }
@@ -202,8 +201,8 @@ piaa_split_memory *piaa_split_memory_new(piaa_error *error) {
     for (size_t i = 0; i < MAX_STEPS; i++)
         ok = (memory->match[i] = pcre2_match_data_create(1, NULL)) && ok;
     memory->context = pcre2_match_context_create(NULL);
-    memory->stack = pcre2_jit_stack_create(JIT_STACK_START, JIT_STACK_MAX,
-                                           NULL); /* NULL without a JIT: not needed then */
+    /* NULL without a JIT: not needed then. */
+    memory->stack = pcre2_jit_stack_create(JIT_STACK_START, JIT_STACK_MAX, NULL);
     if (!ok || !memory->context) {
         piaa_split_memory_free(memory);
         piaa_error_set(error, PIAA_MEMORY, "out of memory for matching regular expressions");

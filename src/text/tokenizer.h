@@ -38,10 +38,10 @@ void piaa_ids_free(piaa_ids *ids);
 char *piaa_tokenizer_decode(const piaa_tokenizer *tokenizer, const int32_t *ids, size_t count,
                             size_t *size, piaa_error *error) PIAA_MUST_USE;
 
-int32_t piaa_tokenizer_find(const piaa_tokenizer *tokenizer,
-                            const char *token); /* id of a token by its content, -1 if absent */
-const char *piaa_tokenizer_piece(const piaa_tokenizer *tokenizer,
-                                 int32_t id); /* as written in the vocabulary; NULL if no such id */
+/* Id of a token by its content, -1 if absent. */
+int32_t piaa_tokenizer_find(const piaa_tokenizer *tokenizer, const char *token);
+/* As written in the vocabulary; NULL if no such id. */
+const char *piaa_tokenizer_piece(const piaa_tokenizer *tokenizer, int32_t id);
 int32_t piaa_tokenizer_size(const piaa_tokenizer *tokenizer); /* highest id + 1 */
 
 #endif

@@ -25,8 +25,8 @@ void piaa_vocabulary_free(piaa_vocabulary *vocabulary);
 const char *piaa_vocabulary_add(piaa_vocabulary *vocabulary, const char *token, size_t length,
                                 int32_t id) PIAA_MUST_USE;
 
-int32_t piaa_vocabulary_find(const piaa_vocabulary *vocabulary, const char *token,
-                             size_t length); /* -1 if absent */
+/* -1 if absent. */
+int32_t piaa_vocabulary_find(const piaa_vocabulary *vocabulary, const char *token, size_t length);
 /* NUL-terminated and the vocabulary's; NULL if there is no such id. */
 const char *piaa_vocabulary_token(const piaa_vocabulary *vocabulary, int32_t id, size_t *length);
 

@@ -94,8 +94,7 @@ bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder
                              int columns, const piaa_ask *ask, piaa_error *error) PIAA_MUST_USE;
 void piaa_decoder_input_free(piaa_decoder_input *in);
 
-/* ------------------------------------------------------------------------------ weights and graph
- */
+/* ---------------------------------------------------------------------------- weights and graph */
 
 typedef struct piaa_decoder_block {
     const piaa_matrix *q, *kv, *o, *gate_up, *down;

@@ -33,8 +33,8 @@ typedef struct piaa_graph {
     const piaa_kernels *kernels; /* our own for attention and norms; NULL: ggml's operations only */
     bool narrow;                 /* matrix products take bfloat16 */
     bool half;                   /* ggml's attention may round keys and values to 16 bits */
-    ggml_backend_dev_t
-        device;   /* where it will run, for blocks that have more than one form; NULL: the CPU */
+    /* Where it will run, for blocks that have more than one form; NULL: the CPU. */
+    ggml_backend_dev_t device;
     double flops; /* counted while building */
     struct {
         struct ggml_tensor *tensor;
@@ -44,8 +44,8 @@ typedef struct piaa_graph {
     piaa_graph_output *outputs;
     size_t output_count, output_capacity;
     piaa_node *kernel_nodes; /* a list; freed with piaa_graph_free_nodes */
-    unsigned char
-        *scratch;     /* PIAA_SCRATCH bytes for each thread, if there are kernels; the session's */
+    /* PIAA_SCRATCH bytes for each thread, if there are kernels; the session's. */
+    unsigned char *scratch;
     piaa_error error; /* the first one of building: a graph that has one is not run */
 } piaa_graph;
 
@@ -82,8 +82,8 @@ typedef struct piaa_attention {
     float eps;
     struct ggml_tensor *q_rotary, *k_rotary; /* cosines and sines, f32 [dim, n] (kernels.h); without
                                                 kernels positions, i32 [4 n], */
-    int rotary_mode, rotary_dims,
-        sections[4]; /* and ggml's words for the same, if the mode is not 0 */
+    /* ggml's words for the same, if the mode is not 0. */
+    int rotary_mode, rotary_dims, sections[4];
     float rotary_base;
     bool causal;
     /* causal, with kernels: the first key that each query sees, i32 (NULL: 0), and the last (NULL:
@@ -92,9 +92,8 @@ typedef struct piaa_attention {
     struct ggml_tensor *mask; /* causal, without kernels: f16 [keys, queries] */
 } piaa_attention;
 
-struct ggml_tensor *
-piaa_graph_attention(piaa_graph *graph,
-                     const piaa_attention *attention); /* [dim * heads, queries] */
+/* [dim * heads, queries] */
+struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *attention);
 
 /* The same three as nodes of our kernels (nodes.c), x made ready for a matrix in codes, and what
  * follows W x where that product is ggml's; graph.c chooses. */

@@ -28,9 +28,8 @@
 enum {
     PIAA_PANEL = 64,           /* rows of a packed panel */
     PIAA_SCRATCH = 128 * 1024, /* bytes that each thread lends to the kernels, 64-byte aligned */
-    PIAA_PAIRED =
-        32, /* of which, in a paired matrix, so many of the first half and as many of the second */
-    PIAA_MAX_HEAD_DIM = 256, /* of attention */
+    PIAA_PAIRED = 32,          /* of a panel's, in a paired matrix: 32 of each half */
+    PIAA_MAX_HEAD_DIM = 256,   /* of attention */
 };
 
 /* The last two are gated units: the matrix is paired, rows are f gates and f values, and out =
@@ -62,8 +61,9 @@ typedef struct piaa_codes {
 } piaa_codes;
 
 enum {
+    /* Values: a panel of codes is a row of groups, and x is rounded in such groups. */
     PIAA_GROUP = 32
-}; /* values: a panel of codes is a row of groups, and x is rounded in such groups */
+};
 
 /* Of a panel for rows of `columns` values, a multiple of 32: 64 codes a value, scales and offsets
    in 16 bits. */

@@ -314,8 +314,7 @@ static void qwen_input_count(const void *input, int *tokens, int *image_tokens) 
 }
 
 /* Where target position `index` of `size` falls on the trained axis of `side`, corners aligned: the
- * lower tap, and the upper one's weight.
- */
+ * lower tap, and the upper one's weight. */
 static void axis_taps(int index, int size, int side, int taps[2], float weights[2]) {
     float source = (float)index * (float)(side - 1) / (float)(size > 1 ? size - 1 : 1);
     float floor_value = floorf(source);

@@ -146,8 +146,8 @@ static bool greet(int handle, const char *name, piaa_error *error) {
 static bool try_server(const piaa_remote_address *address, const char *name, piaa_error *error) {
     char port[8];
     snprintf(port, sizeof port, "%d", address->port);
-    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM},
-                    *list = NULL; /* ggml knows no other family */
+    /* ggml knows no other family. */
+    struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *list = NULL;
     const int fault = getaddrinfo(address->host, port, &hints, &list);
     if (fault)
         return piaa_error_set(error, PIAA_IO, "%s: the host cannot be found (%s)", name,
@@ -184,8 +184,8 @@ static ggml_backend_reg_t connect_to(const char *name, piaa_remote_address *addr
     void *found = entry("ggml_backend_rpc_add_server", error);
     add_server add;
     if (!found) return NULL;
-    memcpy(&add, &found,
-           sizeof add); /* the way from data to code that POSIX grants and C does not spell */
+    /* The way from data to code that POSIX grants and C does not spell. */
+    memcpy(&add, &found, sizeof add);
     char endpoint[300];
     snprintf(endpoint, sizeof endpoint, "%s:%d", address->host, address->port);
     ggml_backend_reg_t server = add(endpoint);

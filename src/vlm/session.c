@@ -20,8 +20,8 @@ struct piaa_session {
     char *note;
     ggml_backend_t cpu;
     ggml_backend_t device; /* NULL: the CPU alone */
-    ggml_backend_sched_t
-        scheduler; /* gives the CPU what the device cannot do, and copies between the two */
+    /* Gives the CPU what the device cannot do, and copies between the two. */
+    ggml_backend_sched_t scheduler;
     piaa_resident *resident;
     void *weights; /* the family's structure */
     piaa_graph graph;

@@ -20,16 +20,16 @@
 typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
 
-const char *piaa_dtype_name(
-    piaa_dtype dtype); /* "auto", "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K", "file" */
+/* "auto", "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K", "file" */
+const char *piaa_dtype_name(piaa_dtype dtype);
 bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 
 /* What AUTO means for this model; others stay as they are. */
 piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype);
-const piaa_tokenizer *
-piaa_model_tokenizer(const piaa_model *model); /* NULL for a model without a decoder */
-bool piaa_model_is_demonstration(
-    const char *fingerprint); /* for stores and tastes, which outlive the model */
+/* NULL for a model without a decoder. */
+const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
+/* For stores and tastes, which outlive the model. */
+bool piaa_model_is_demonstration(const char *fingerprint);
 
 /* Writes the model as a pair of GGUF files (piaa_gguf_convert).  PIAA_UNSUPPORTED, and nothing is
  * written, where they cannot say what the model computes; the error names the setting. */
@@ -59,9 +59,8 @@ piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const floa
                                              int grid_h, int grid_w, const piaa_ask *ask,
                                              piaa_error *error) PIAA_MUST_USE;
 void piaa_model_input_free(piaa_model_input *input);
-int piaa_model_input_tokens(
-    const piaa_model_input
-        *input); /* of the decoder, image tokens included; without one, of the encoder */
+/* Of the decoder, image tokens included; without one, of the encoder. */
+int piaa_model_input_tokens(const piaa_model_input *input);
 int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, the image's */
 
 typedef struct piaa_session_options {

@@ -40,8 +40,7 @@ typedef struct piaa_checkpoint piaa_checkpoint;
  * data are mapped, not read. */
 piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) PIAA_MUST_USE;
 /* The same of a GGUF text model, or a folder that holds one, with `vision` as its vision part
- * wherever that is; NULL: piaa_checkpoint_open.
- */
+ * wherever that is; NULL: piaa_checkpoint_open. */
 piaa_checkpoint *piaa_checkpoint_open_pair(const char *path, const char *vision,
                                            piaa_error *error) PIAA_MUST_USE;
 void piaa_checkpoint_close(piaa_checkpoint *checkpoint);
@@ -51,25 +50,25 @@ const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint);
 /* Its tokenizer: from tokenizer.json, or from the GGUF file's metadata.  The caller's. */
 piaa_tokenizer *piaa_checkpoint_tokenizer(const piaa_checkpoint *checkpoint,
                                           piaa_error *error) PIAA_MUST_USE;
-const cJSON *
-piaa_checkpoint_config(const piaa_checkpoint *checkpoint); /* config.json, or what stands for it */
+/* config.json, or what stands for it. */
+const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);
 /* Where a value of the configuration is from, for messages: the file, and under which key; `out` is
    returned. */
 enum { PIAA_CHECKPOINT_ORIGIN = 640 };
-const char *piaa_checkpoint_where(
-    const piaa_checkpoint *checkpoint); /* "FOLDER/config.json", or the text model's GGUF file */
+/* "FOLDER/config.json", or the text model's GGUF file. */
+const char *piaa_checkpoint_where(const piaa_checkpoint *checkpoint);
 const char *piaa_checkpoint_origin(const piaa_checkpoint *checkpoint, const char *key,
                                    char out[PIAA_CHECKPOINT_ORIGIN]);
-const cJSON *piaa_checkpoint_image_config(
-    const piaa_checkpoint *checkpoint); /* the image processor's object; NULL if there is none */
+/* The image processor's object; NULL if there is none. */
+const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *checkpoint);
 
 /* A tensor by canonical name, whichever way the file spells it:
  * "model.language_model.layers.0.mlp.up_proj.weight", "model.visual.blocks.0.attn.qkv.weight",
  * "lm_head.weight".  NULL if absent (no error set). */
 const piaa_tensor *piaa_checkpoint_tensor(const piaa_checkpoint *checkpoint, const char *name);
 size_t piaa_checkpoint_count(const piaa_checkpoint *checkpoint);
-const piaa_tensor *piaa_checkpoint_at(const piaa_checkpoint *checkpoint,
-                                      size_t index); /* sorted by name */
+/* Sorted by name. */
+const piaa_tensor *piaa_checkpoint_at(const piaa_checkpoint *checkpoint, size_t index);
 
 /* The same, but it has to be there, of a readable type and of this shape (`dimensions` lengths
  * follow as int64_t); the error names the file, the tensor, and both shapes. */

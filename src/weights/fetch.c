@@ -4,8 +4,7 @@
  * are; from then on only that commit is asked for, so that a repository that changes meanwhile does
  * no harm.  A file grows as FILE.part and is hashed as it comes; what an earlier run left of it is
  * hashed first.  Only a file with the right checksum loses the ".part", and only a whole revision
- * enters `refs`.
- */
+ * enters `refs`. */
 #include "weights/fetch.h"
 
 #include "base/file.h"

@@ -16,17 +16,18 @@ typedef struct piaa_gguf_meta {
     piaa_error *error;
 } piaa_gguf_meta;
 
-void piaa_gguf_put_bytes(piaa_gguf_meta *meta, uint64_t value,
-                         size_t bytes); /* little-endian, no key */
-void piaa_gguf_put_text(piaa_gguf_meta *meta, const char *text,
-                        size_t size); /* length and bytes, no key */
+/* Little-endian, no key. */
+void piaa_gguf_put_bytes(piaa_gguf_meta *meta, uint64_t value, size_t bytes);
+/* Length and bytes, no key. */
+void piaa_gguf_put_text(piaa_gguf_meta *meta, const char *text, size_t size);
 void piaa_gguf_put_string(piaa_gguf_meta *meta, const char *prefix, const char *key,
                           const char *value);
 void piaa_gguf_put_u32(piaa_gguf_meta *meta, const char *prefix, const char *key, int64_t value);
 void piaa_gguf_put_f32(piaa_gguf_meta *meta, const char *prefix, const char *key, double value);
 void piaa_gguf_put_bool(piaa_gguf_meta *meta, const char *prefix, const char *key, bool value);
+/* Elements follow. */
 void piaa_gguf_put_array(piaa_gguf_meta *meta, const char *prefix, const char *key, uint32_t type,
-                         uint64_t count); /* elements follow */
+                         uint64_t count);
 
 /* The value of general.quantized_by, which tells the pairs that piaa wrote. */
 #define PIAA_GGUF_MARK "piaa model convert"

@@ -21,9 +21,8 @@ typedef enum piaa_gguf_kind {
     PIAA_GGUF_KIND_Q4_K
 } piaa_gguf_kind;
 
-bool piaa_gguf_kind_parse(
-    const char *name,
-    piaa_gguf_kind *out); /* "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K" */
+/* "f32", "f16", "bf16", "q8_0", "q6_K", "q5_K", "q4_K" */
+bool piaa_gguf_kind_parse(const char *name, piaa_gguf_kind *out);
 
 /* What a tensor of the checkpoint (by its canonical name) becomes in such a pair.  For models that
  * have no GGUF form: `kind` for every matrix, and the same rule for its rows. */

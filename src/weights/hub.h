@@ -8,9 +8,9 @@
 typedef struct piaa_hub_name {
     char owner[97], name[97];
     char revision[201]; /* "main" where none was given */
-    char
-        quant[PIAA_GGUF_LABEL]; /* which of a repository's GGUF files; "" where that was not said */
-    bool given;                 /* a revision was */
+    /* Which of a repository's GGUF files; "" where that was not said. */
+    char quant[PIAA_GGUF_LABEL];
+    bool given; /* a revision was */
 } piaa_hub_name;
 
 /* A short name ("qwen3-vl-4b") or OWNER/NAME, either with @REVISION and :QUANT; the hub's address

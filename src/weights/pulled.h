@@ -30,12 +30,13 @@ void piaa_pulled_clear(piaa_pulled *pulled); /* frees what it holds */
 enum { PIAA_PULLED_VERSION = 41 + PIAA_GGUF_LABEL };
 bool piaa_pulled_is_version(const char *text);
 
-char *piaa_pulled_home(const piaa_hub_name *name,
-                       piaa_error *error) PIAA_MUST_USE; /* .../OWNER--NAME; need not exist */
+/* .../OWNER--NAME; need not exist. */
+char *piaa_pulled_home(const piaa_hub_name *name, piaa_error *error) PIAA_MUST_USE;
+/* The Hugging Face cache's. */
 char *piaa_pulled_snapshot(const piaa_hub_name *name, const char *commit,
-                           piaa_error *error) PIAA_MUST_USE; /* the Hugging Face cache's */
-char *piaa_pulled_token_file(piaa_error *error)
-    PIAA_MUST_USE; /* where Hugging Face's tools keep a token; need not exist */
+                           piaa_error *error) PIAA_MUST_USE;
+/* Where Hugging Face's tools keep a token; need not exist. */
+char *piaa_pulled_token_file(piaa_error *error) PIAA_MUST_USE;
 
 /* Makes the home and locks it; a descriptor for piaa_pulled_unlock, or -1 (PIAA_BUSY: somebody else
    holds it). */

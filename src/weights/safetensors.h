@@ -8,8 +8,8 @@
 
 typedef struct piaa_safetensors piaa_safetensors;
 
-piaa_safetensors *piaa_safetensors_open(const char *path,
-                                        piaa_error *error) PIAA_MUST_USE; /* mapped */
+/* Mapped. */
+piaa_safetensors *piaa_safetensors_open(const char *path, piaa_error *error) PIAA_MUST_USE;
 /* Over bytes that the caller keeps alive (fuzzing, tests). */
 piaa_safetensors *piaa_safetensors_parse(const void *bytes, size_t size, const char *where,
                                          piaa_error *error) PIAA_MUST_USE;
@@ -20,9 +20,9 @@ const char *piaa_safetensors_where(const piaa_safetensors *file); /* the path, f
 void piaa_safetensors_forget(const piaa_safetensors *file, const piaa_tensor *tensor);
 
 size_t piaa_safetensors_count(const piaa_safetensors *file);
-const piaa_tensor *piaa_safetensors_at(const piaa_safetensors *file,
-                                       size_t index); /* in the order of the data */
-const piaa_tensor *piaa_safetensors_find(const piaa_safetensors *file,
-                                         const char *name); /* exact name; NULL if absent */
+/* In the order of the data. */
+const piaa_tensor *piaa_safetensors_at(const piaa_safetensors *file, size_t index);
+/* Exact name; NULL if absent. */
+const piaa_tensor *piaa_safetensors_find(const piaa_safetensors *file, const char *name);
 
 #endif

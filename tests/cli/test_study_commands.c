@@ -460,8 +460,8 @@ static void losses_are_told(void **state) {
     free(page);
 }
 
-/* A table of the sample's photos: its first photo's name, then whose rows they are, and the rest.
- */
+/* A table of the sample's photos: its first photo's name, then whose rows they are, and the
+   rest. */
 static void put_table(const char *header, const char *const *rows) {
     piaa_text text = {0};
     DIR *open = opendir(SAMPLE "/photos");

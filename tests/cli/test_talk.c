@@ -313,8 +313,7 @@ static void another_fault_stays_a_signal(void **state) {
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGBUS);
 }
 
-/* ----------------------------------------------------------------------------------------- threads
- */
+/* -------------------------------------------------------------------------------------- threads */
 
 /* The state of a process as ps shows it, 'S' while it waits; '?' where the system does not say. */
 static char state_of(pid_t process) {

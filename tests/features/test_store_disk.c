@@ -343,8 +343,7 @@ static void test_group(void **state) {
     piaa_store_close(store);
 }
 
-/* ------------------------------------------------------------------------------- names of folders
- */
+/* ----------------------------------------------------------------------------- names of folders */
 
 /* A folder's name is a folder's name, whatever SQLite could take it for. */
 static void test_names(void **state) {
@@ -373,8 +372,7 @@ static void test_names(void **state) {
     free(before);
 }
 
-/* ------------------------------------------------------------------- file systems without mapping
- */
+/* ----------------------------------------------------------------- file systems without mapping */
 
 static char *journal_mode(const char *path) {
     static char mode[32];

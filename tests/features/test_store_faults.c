@@ -226,8 +226,7 @@ static void test_catalogue(void **state) {
         }
 }
 
-/* ------------------------------------------------------------------------------ what was not told
- */
+/* ---------------------------------------------------------------------------- what was not told */
 
 /* A disk that could not take a batch may say later that it has all: the batch stays in doubt, and
    what of it is wrong is found. */

@@ -3,8 +3,7 @@
  * reach a family.)
  *
  * The first byte chooses the pair; then changes, three bytes each: which key, which of its numbers
- * if it is a list, and what becomes of it.
- */
+ * if it is a list, and what becomes of it. */
 #include "run_model.h"
 
 #include "base/file.h"

@@ -1,5 +1,5 @@
-/* Windows and OS/2 bitmaps, written here byte by byte; what comes out is what Pillow makes of them.
- */
+/* Windows and OS/2 bitmaps, written here byte by byte; what comes out is what Pillow makes of
+   them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

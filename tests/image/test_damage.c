@@ -80,8 +80,7 @@ static void expect_failure(bytes from) {
     assert_non_null(strstr(error.message, "damaged or cut short"));
 }
 
-/* ------------------------------------------------------------------------------------------ JPEG
- */
+/* ----------------------------------------------------------------------------------------- JPEG */
 
 static const char *const jpegs[] = {"cat.jpg", "coffee_420.jpg", "cat_cmyk.jpg",
                                     "rocket_progressive.jpg"};
@@ -238,8 +237,7 @@ static void flipped_bits(void **state) {
     free(whole.data);
 }
 
-/* ----------------------------------------------------------------------------------------- others
- */
+/* --------------------------------------------------------------------------------------- others */
 
 /* A photo as libvips writes it, whose savers nobody here wrote; no bytes where it has none. */
 static bytes saved(VipsImage *image, const char *ending) {

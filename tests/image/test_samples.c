@@ -213,8 +213,8 @@ static void bitmaps(void **state) {
     }
 }
 
-/* Eight pixels square, once with one frame and once with two, as libjxl writes them; in a box too.
- */
+/* Eight pixels square, once with one frame and once with two, as libjxl writes them; in a box
+   too. */
 static void animated_jxl(void **state) {
     (void)state;
     static const char still[] = "\xff\x0a\x41\x40\x24\x08\x04\x01",

@@ -27,8 +27,7 @@ static void side_by_side(void *(*work)(void *), void *argument) {
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
 }
 
-/* ---------------------------------------------------------------------------------------- memory
- */
+/* --------------------------------------------------------------------------------------- memory */
 
 typedef struct load {
     uint64_t each; /* bytes */
@@ -72,8 +71,7 @@ static void small_photos_do_not_wait(void **state) {
     piaa_share_free(NULL);
 }
 
-/* ----------------------------------------------------------------------------------------- turns
- */
+/* ---------------------------------------------------------------------------------------- turns */
 
 typedef struct room {
     atomic_int inside, alone;
@@ -102,8 +100,7 @@ static void nobody_beside_one_who_is_alone(void **state) {
     assert_false(atomic_load(&r.broken));
 }
 
-/* --------------------------------------------------------------------------------------- chatter
- */
+/* -------------------------------------------------------------------------------------- chatter */
 
 static int errors_before; /* standard error of the test program */
 static FILE *errors;      /* a file in its place */

@@ -273,8 +273,8 @@ static void crowds_are_no_copies(void **state) {
     piaa_near_free(near);
 }
 
-/* So many that their distances are not held at once: copies stand far from what they are copies of.
- */
+/* So many that their distances are not held at once: copies stand far from what they are copies
+   of. */
 static void copies_among_very_many(void **state) {
     PIAA_UNUSED(state);
     enum { MANY = 5000, COPIES = 50, WIDE = 24 };

@@ -34,11 +34,10 @@ static void fail_each(bool (*work)(void *made, bool first, piaa_error *error), v
     }
 }
 
-/* -------------------------------------------------------------------------------------- outcomes
- */
+/* ------------------------------------------------------------------------------------- outcomes */
 
-/* Two methods for `people`: the second leaves out somebody, and predicts one constant for another.
- */
+/* Two methods for `people`: the second leaves out somebody, and predicts one constant for
+   another. */
 static piaa_outcome *make_outcome(size_t people, bool second, piaa_error *error) {
     piaa_outcome *out =
         piaa_outcome_new(second ? "b" : "a", "demo", "large", people, TESTS + 1, error);
@@ -95,8 +94,7 @@ static void comparisons_are_right_or_failed(void **state) {
         fail_each(compare, &(figures){.people = people[i]});
 }
 
-/* ----------------------------------------------------------------------------------------- draws
- */
+/* ---------------------------------------------------------------------------------------- draws */
 
 typedef struct draw {
     piaa_protocol_options options;

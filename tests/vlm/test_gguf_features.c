@@ -327,8 +327,7 @@ static int requantise(const char *from, const char *to, enum ggml_type type) {
 }
 
 /* Files hold more types than we write: each of ggml's that can be read at all also runs, blocks as
- * they are, near their values in float32.
- */
+ * they are, near their values in float32. */
 static void every_type(void **state) {
     PIAA_UNUSED(state);
     char *folder = support_folder(), *from = support_folder();

@@ -99,8 +99,7 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* ---------------------------------------------------------------------------------------- places
- */
+/* --------------------------------------------------------------------------------------- places */
 
 /* `folder`, a path below the world; "" for none. */
 static void expect_at(const char *name, const char *folder) {
@@ -233,8 +232,7 @@ static void versions_are_commits_with_a_label(void **state) {
     assert_false(piaa_pulled_is_version(large));
 }
 
-/* ------------------------------------------------------------------------------------------ list
- */
+/* ----------------------------------------------------------------------------------------- list */
 
 static const char *const listed[] = {"a/g:Q4_K_M main " ONE " 13 whole",
                                      "a/g:Q8_0 main " ONE " 9 whole",
@@ -271,8 +269,7 @@ static void everything_is_listed(void **state) {
     assert_null(piaa_pulled_list_read(&error));
 }
 
-/* -------------------------------------------------------------------------------- notes, removal
- */
+/* ------------------------------------------------------------------------------- notes, removal */
 
 static void notes_replace_their_like(void **state) {
     (void)state;
@@ -382,8 +379,7 @@ static void removal_cut_short_leaves_nothing_whole(void **state) {
     expect_at("a/g", "piaa/models/a--g/" ONE "-Q4_K_M");
 }
 
-/* ---------------------------------------------------------------------------------------- faults
- */
+/* --------------------------------------------------------------------------------------- faults */
 
 /* Each call tried with the first, the second … allocation or file failing, until none is left to
    fail. */

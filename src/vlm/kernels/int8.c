@@ -113,8 +113,9 @@ static inline void round_slice(const float *x, int64_t groups, bool powers, roun
     if (powers) {
         const __m512 every = _mm512_castps256_ps512(largest);
         const __m256 top = _mm256_set1_ps(_mm512_mask_reduce_max_ps(0xFF, every));
-        const __m256 power = _mm256_min_ps(_mm256_getexp_ps(_mm256_div_ps(top, largest)),
-                                           _mm256_set1_ps(SHIFT)); /* SHIFT for 0 / 0 */
+        /* SHIFT for 0 / 0. */
+        const __m256 power =
+            _mm256_min_ps(_mm256_getexp_ps(_mm256_div_ps(top, largest)), _mm256_set1_ps(SHIFT));
         const __m256 inverse = _mm256_maskz_div_ps(
             _mm256_cmp_ps_mask(top, _mm256_setzero_ps(), _CMP_NEQ_UQ), full, top);
         _mm256_storeu_ps(factor, _mm256_scalef_ps(inverse, power));
