@@ -113,8 +113,8 @@ static void odd_headers(void **state) {
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), 'more': 1}",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), } x",
         "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), ",
-        "{'descr': 'a very long name of a type that does not exist', 'fortran_order': False, "
-        "'shape': (2, 3), }",
+        ("{'descr': 'a very long name of a type that does not exist', 'fortran_order': False, "
+         "'shape': (2, 3), }"),
         "",
     };
     for (size_t i = 0; i < PIAA_COUNT(bad); i++)

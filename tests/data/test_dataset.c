@@ -423,8 +423,8 @@ static void people_and_names_in_tables(void **state) {
 static void aadb_lists_of_other_systems(void **state) {
     PIAA_UNUSED(state);
     static const char *const lists[] = {"a.jpg 0.5\nb.jpg 0.25\n",
-                                        "\xef\xbb\xbf"
-                                        "a.jpg 0.5\r\nb.jpg 0.25\r\n",
+                                        ("\xef\xbb\xbf"
+                                         "a.jpg 0.5\r\nb.jpg 0.25\r\n"),
                                         "a.jpg 0.5\rb.jpg 0.25\r", "\n\n a.jpg\t0.5 \nb.jpg  0.25"};
     for (size_t i = 0; i < PIAA_COUNT(lists); i++) {
         char *folder = support_folder();
