@@ -253,8 +253,8 @@ PIAA_API size_t piaa_devices(piaa_device *out, size_t room);
  * default layer (15/36 of the decoder's depth, rounded), the model's own size limit, orientation
  * applied, weights AUTO, one thread per core, image tokens attending both ways, the device "auto",
  * which is the first GPU if there is one and else the CPU.  A model without a decoder reads no
- * prompt, and its default is the pool V at its last layer.  "rpc://HOST:PORT" is a device that piaa
- * serve lends there: should it go away, ggml ends the process. */
+ * prompt, and its default is the pool V at its last layer.  "rpc://HOST:PORT" is a device of
+ * another machine, lent by `piaa lend` there: should it go away, ggml ends the process. */
 typedef struct piaa_request {
     const char *prompt;
     const char *pools;  /* "lt,lt_tail,lv,v,pooled,projected" */

@@ -116,7 +116,7 @@ const piaa_command piaa_command_devices = {
     .groups = {{"Options", options}},
     .notes = "(auto) marks the one that is used where --device is not given: the first GPU, or the "
              "CPU where there is none. With the address "
-             "of a piaa serve it lists the devices that are lent there. JSON and CSV give memory "
+             "of a piaa lend it lists the devices that are lent there. JSON and CSV give memory "
              "in bytes.",
     .run = run,
 };

@@ -52,7 +52,7 @@ static const piaa_command *const commands[] = {
     &piaa_command_model_pull,    &piaa_command_model_list, &piaa_command_model_rm,
     &piaa_command_model_convert, &piaa_command_probe,      &piaa_command_eval,
     &piaa_command_reduce,        &piaa_command_explain,    &piaa_command_report,
-    &piaa_command_devices,       &piaa_command_serve,      &command_help,
+    &piaa_command_devices,       &piaa_command_lend,       &command_help,
     &command_completion,         &piaa_command_bench,      NULL,
 };
 
@@ -70,12 +70,20 @@ static bool run_completion(piaa_call *call, piaa_error *error) {
 
 /* -------------------------------------------------------------------------- finding the command */
 
-/* The command that the first word, or the first two, name; *used: how many.  NULL if there is
-   none. */
+static bool is_former(const char *word, const piaa_command *command) {
+    return command->former && strcmp(word, command->former) == 0;
+}
+
+/* The command that the first word, or the first two, name (or its former name); *used: how many.
+   NULL if there is none. */
 static const piaa_command *find_command(size_t count, const char *const *words, size_t *used) {
     for (size_t i = 0; commands[i]; i++) {
         const char *name = commands[i]->name;
         size_t first = strcspn(name, " ");
+        if (count && is_former(words[0], commands[i])) {
+            *used = 1;
+            return commands[i];
+        }
         if (!count || strlen(words[0]) != first || strncmp(words[0], name, first) != 0) continue;
         *used = name[first] ? 2 : 1;
         if (!name[first] || (count > 1 && strcmp(words[1], name + first + 1) == 0))
@@ -156,7 +164,7 @@ static void on_abort(const char *message) {
         PIAA_UNUSED(piaa_error_set(&error, PIAA_IO,
                                    "the server at %.200s went away in the middle of the work: "
                                    "everything stored is kept, and the same "
-                                   "command goes on once piaa serve runs there again",
+                                   "command goes on once piaa lend runs there again",
                                    device ? device : "the other end"));
     else if (strstr(message, "!= NULL") || strstr(message, "fatal error")) /* of an allocation */
         PIAA_UNUSED(piaa_error_set(&error, PIAA_MEMORY,
@@ -227,6 +235,9 @@ int main(int argc, char **argv) {
     } else {
         const piaa_command *command = find_command(count, words, &used);
         if (command) begin_talk(&call.talk, command->name, out);
+        if (command && is_former(words[0], command))
+            piaa_talk_note(&call.talk, "piaa %s is called piaa %s now.", command->former,
+                           command->name);
         ok = command ? run_command(&call, command, (int)(count - used), argv + 1 + used, &error)
                      : unknown_command(count, words, &error);
     }

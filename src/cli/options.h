@@ -29,6 +29,7 @@ enum { PIAA_GROUPS = 4, PIAA_OPTIONS_MOST = 32 };
 
 typedef struct piaa_command {
     const char *name;                      /* "rank", "store info" */
+    const char *former;                    /* one word that it was called before; NULL */
     const char *summary;                   /* one sentence without a full stop */
     const char *example;                   /* command lines, each ended by a newline */
     const char *operands;                  /* "PHOTOS…"; "" if there are none */

@@ -86,7 +86,7 @@ static bool no_such_device(const char *name, piaa_error *error) {
     }
     return piaa_error_set(error, PIAA_USAGE,
                           "there is no device %.60s%s; devices: %s, and rpc://HOST:PORT for one "
-                          "that piaa serve lends",
+                          "of another machine (piaa lend)",
                           name, why, known);
 }
 

@@ -129,10 +129,10 @@ static bool greet(int handle, const char *name, piaa_error *error) {
         if (errno == ETIMEDOUT)
             return piaa_error_set(
                 error, PIAA_BUSY,
-                "%s does not answer: its server is busy with another client, or is no piaa serve",
+                "%s does not answer: its server is busy with another client, or is no piaa lend",
                 name);
         return piaa_error_set(error, PIAA_IO,
-                              "%s is not a server of ggml devices: start piaa serve there", name);
+                              "%s is not a server of ggml devices: start piaa lend there", name);
     }
     const unsigned char *version = answer + 8;
     return (version[0] == RPC_PROTO_MAJOR_VERSION && version[1] <= RPC_PROTO_MINOR_VERSION) ||
@@ -157,7 +157,7 @@ static bool try_server(const piaa_remote_address *address, const char *name, pia
     freeaddrinfo(list);
     if (handle < 0)
         return piaa_error_set(error, PIAA_IO,
-                              "nobody serves a device at %s (%s): start piaa serve there", name,
+                              "nobody lends a device at %s (%s): start piaa lend there", name,
                               strerror(why));
     const bool ok = greet(handle, name, error);
     close(handle);
@@ -215,7 +215,7 @@ bool piaa_remote_devices(const char *name, piaa_device *out, size_t room, size_t
         piaa_device_describe(ggml_backend_reg_dev_get(server, i), &out[i]);
         snprintf(out[i].name, sizeof out[i].name, "%s%s:%d/%zu", scheme, address.host, address.port,
                  i);
-        snprintf(out[i].description, sizeof out[i].description, "lent by piaa serve");
+        snprintf(out[i].description, sizeof out[i].description, "lent by piaa there");
     }
     return true;
 }
@@ -260,12 +260,11 @@ bool piaa_remote_serve(const char *listen_at, const char *names, int threads,
         snprintf(name, sizeof name, "%.*s", (int)strcspn(at, ","), at);
         if (piaa_remote_is(name))
             return piaa_error_set(error, PIAA_USAGE,
-                                  "%s is another machine's device: serve one of this machine",
-                                  name);
+                                  "%s is another machine's device: lend one of this machine", name);
         ggml_backend_dev_t device = piaa_device_find(name, error);
         if (!device) return false;
         if (count == DEVICES)
-            return piaa_error_set(error, PIAA_USAGE, "at most %d devices can be served", DEVICES);
+            return piaa_error_set(error, PIAA_USAGE, "at most %d devices can be lent", DEVICES);
         devices[count++] = device;
     }
     void *found = entry("ggml_backend_rpc_start_server", error);

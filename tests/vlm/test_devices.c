@@ -273,7 +273,7 @@ static void test_strangers(void **state) {
     PIAA_UNUSED(state);
     char name[96];
     snprintf(name, sizeof name, "rpc://127.0.0.1:%d", server_free_port());
-    refused(name, PIAA_IO, "nobody serves a device");
+    refused(name, PIAA_IO, "nobody lends a device");
     meet_stranger("HTTP/1.1 400 Bad Request\r\n\r\n", 28, PIAA_IO,
                   "is not a server of ggml devices");
     meet_stranger("", 0, PIAA_IO, "is not a server of ggml devices");

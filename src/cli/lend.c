@@ -1,4 +1,4 @@
-/* piaa serve: lend this machine's devices to another. */
+/* piaa lend: lend this machine's devices to another. */
 #include "base/processors.h"
 #include "cli/commands.h"
 #include "vlm/remote.h"
@@ -24,7 +24,7 @@ static void on_ready(void *user, const char *endpoint) {
                        "is no password and no encryption",
                        endpoint);
     piaa_talk_note(talk,
-                   "Serving at %s until Ctrl-C; on the other machine: --device rpc://HOST:PORT.",
+                   "Lending at %s until Ctrl-C; on the other machine: --device rpc://HOST:PORT.",
                    endpoint);
 }
 
@@ -54,12 +54,12 @@ static const piaa_option options[] = {
     {0},
 };
 
-const piaa_command piaa_command_serve = {
-    .name = "serve",
+const piaa_command piaa_command_lend = {
+    .name = "lend",
+    .former = "serve",
     .summary = "Lend this machine's GPU or CPU to piaa on another machine",
-    .example =
-        "piaa serve\nssh -N -L 50052:127.0.0.1:50052 studio   # on the other machine, then:\n"
-        "piaa embed holiday --out holiday.store --device rpc://127.0.0.1:50052\n",
+    .example = "piaa lend\nssh -N -L 50052:127.0.0.1:50052 studio   # on the other machine, then:\n"
+               "piaa embed holiday --out holiday.store --device rpc://127.0.0.1:50052\n",
     .operands = "",
     .groups = {{"Options", options}},
     .notes = "Photos, model files and stores stay on the machine that asks; weights and "

@@ -1,4 +1,4 @@
-/* piaa devices, piaa serve, and --device rpc://…, with the built program on both sides: what comes
+/* piaa devices, piaa lend, and --device rpc://…, with the built program on both sides: what comes
  * back is what the CPU gives, and a server that is killed half-way costs no more than the photo in
  * hand. */
 #include "support.h"
@@ -100,14 +100,14 @@ static lender lend(int port) {
     lender l = {.port = port};
     snprintf(l.listen, sizeof l.listen, "127.0.0.1:%d", port);
     snprintf(l.device, sizeof l.device, "rpc://127.0.0.1:%d", port);
-    l.child = start(WORDS("serve", "--listen", l.listen, "--device", "cpu", ONE), "serve");
+    l.child = start(WORDS("lend", "--listen", l.listen, "--device", "cpu", ONE), "lend");
     server_wait(l.child, port);
     return l;
 }
 
 static void end(const lender *l) {
     kill(l->child, SIGINT);
-    expect_ok(finish(l->child, "serve"));
+    expect_ok(finish(l->child, "lend"));
 }
 
 /* ---------------------------------------------------------------------------------------- tests */
@@ -139,7 +139,7 @@ static void test_refusals(void **state) {
     snprintf(nobody, sizeof nobody, "rpc://127.0.0.1:%d", server_free_port());
     char *photos = piaa_format(NULL, "%s/data/sample/photos", PIAA_SOURCE);
     expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", nobody), 1,
-                   "piaa embed: ", "nobody serves a device");
+                   "piaa embed: ", "nobody lends a device");
     expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "rpc://127.0.0.1:65536"),
                    2, "piaa embed: ", "from 1 to 65535");
     expect_refusal(PIAA("embed", photos, "--out", "x.store", "--device", "abacus"), 2,
@@ -148,16 +148,23 @@ static void test_refusals(void **state) {
                    "piaa embed: ", "no device cuda77");
     expect_refusal(PIAA("rank", photos, "--ratings", "/dev/null", "--device"), 2,
                    "piaa rank: ", "--device needs a value");
-    expect_refusal(PIAA("serve", "--listen", "127.0.0.1:x"), 2,
-                   "piaa serve: ", "no address to listen at");
-    expect_refusal(PIAA("serve", "--device", "abacus"), 2, "piaa serve: ", "no device abacus");
+    expect_refusal(PIAA("lend", "--listen", "127.0.0.1:x"), 2,
+                   "piaa lend: ", "no address to listen at");
+    expect_refusal(PIAA("lend", "--device", "abacus"), 2, "piaa lend: ", "no device abacus");
     lender l = lend(server_free_port());
-    expect_refusal(PIAA("serve", "--listen", l.listen, "--device", "cpu"), 1,
-                   "piaa serve: ", "another server does already");
+    expect_refusal(PIAA("lend", "--listen", l.listen, "--device", "cpu"), 1,
+                   "piaa lend: ", "another server does already");
     end(&l);
-    assert_non_null(strstr(err, "Serving at 127.0.0.1:"));
+    assert_non_null(strstr(err, "Lending at 127.0.0.1:"));
     assert_non_null(strstr(err, "Stopped.\n"));
     assert_string_equal(out, "");
+    /* Its former name still does, and says so. */
+    assert_int_equal(PIAA("serve", "--device", "abacus"), 2);
+    assert_int_equal(strncmp(err, "piaa serve is called piaa lend now.\npiaa lend: ", 47), 0);
+    expect_ok(PIAA("help", "serve"));
+    assert_non_null(strstr(out, "Usage: piaa lend "));
+    expect_ok(PIAA("help"));
+    assert_null(strstr(out, "serve"));
     free(photos);
 }
 
