@@ -5,7 +5,7 @@ foreach(room IN LISTS rooms)
   list(APPEND objects "$<TARGET_OBJECTS:${room}>")
 endforeach()
 add_library(libpiaa SHARED ${objects})
-set_target_properties(libpiaa PROPERTIES OUTPUT_NAME piaa LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+set_target_properties(libpiaa PROPERTIES OUTPUT_NAME piaa LINKER_LANGUAGE CXX VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR}) # before 1.0 each minor version has sizes of its own
 target_link_libraries(libpiaa PRIVATE ${rooms})
 target_include_directories(libpiaa INTERFACE "$<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>" "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 if(NOT APPLE)

@@ -26,9 +26,20 @@
  *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_load, *_pull, piaa_embed or
  *              piaa_rank belongs to the caller, who ends it with the matching *_close or *_free;
  *              both accept NULL.  Pointers that a getter returns belong to the handle.
- *   Threads    A handle is used by one thread at a time; different handles are independent.  There
- *              is no global state.
+ *   Threads    A handle is used by one thread at a time; different handles are independent.
+ *   Process    Three things are the process's and not a handle's.  libvips is started at the first
+ *              photo file, and set for whoever else uses it: one thread for each image, no cache of
+ *              operations, no messages, and no readers but those of photos' formats.  OpenBLAS
+ *              starts a thread for each core when it is loaded, unless OPENBLAS_NUM_THREADS says
+ *              otherwise.  Photo files that are decoded at the same time share 256 MiB for it and
+ *              wait for each other.  docs/machines.md has more.
  *   Numbers    Pooled vectors are float32; the regression is float64 inside.
+ *   Versions   A structure that the caller fills in begins as {0}, or is written with the names of
+ *              its members; 0 and NULL ask for what was done before there was such a member.  New
+ *              members, and new values of enumerations, come at the end.  So programs that compile
+ *              go on compiling.  Before 1.0 sizes may grow with every minor version, and programs
+ *              have to be compiled anew: the shared library is called libpiaa.so.0.2 for that, and
+ *              one that does not fit is not loaded.
  */
 #ifndef PIAA_H
 #define PIAA_H
@@ -75,7 +86,10 @@ typedef struct piaa_hooks {
     bool (*stop)(void *user); /* true: end after the photo in hand */
 } piaa_hooks;
 
-PIAA_API const char *piaa_version(void); /* "0.1.0" */
+/* Of this header, for #if: major * 10000 + minor * 100 + patch. */
+#define PIAA_VERSION_NUM 200
+/* Of the library that runs: "0.2.0". */
+PIAA_API const char *piaa_version(void);
 
 /* --------------------------------------------------------------------------------------- models */
 
@@ -285,6 +299,14 @@ PIAA_API size_t piaa_extractor_values(const piaa_extractor *extractor);
 PIAA_API bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out,
                                   piaa_error *error);
 
+/* The same of pixels in memory: `height` rows of `width` pixels of 3 bytes, red, green and blue
+ * (sRGB), the top row first; a row begins `stride` bytes after the one before it (0: 3 * width).
+ * They are taken as they are: turned upright, and without a transparency that a background could
+ * show through.  The same pixels from a file without loss give the same vectors to the last bit.
+ * They are copied, and the caller's again when the call returns. */
+PIAA_API bool piaa_extractor_read_pixels(piaa_extractor *extractor, const uint8_t *rgb, int width,
+                                         int height, size_t stride, float *out, piaa_error *error);
+
 /* ------------------------------------------------------------------------------------ the store */
 
 /* A folder with catalog.sqlite and one <pool>.<layer>.npy per matrix ([photos, dim] float32, C
@@ -480,7 +502,17 @@ PIAA_API void piaa_taste_free(piaa_taste *taste);
 typedef enum piaa_verdict { PIAA_LEARNED, PIAA_MAY_BE_CHANCE, PIAA_NOT_LEARNED } piaa_verdict;
 PIAA_API piaa_verdict piaa_taste_verdict(const piaa_taste *taste);
 
-/* Scores out [count] of x [count][slot.dim]; a photo's score does not depend on the others. */
+/* Learns a taste from plain arrays: photo i has the features x[i][0..dim-1] and the score y[i].
+ * Such a taste does not know what made its features (its identity is empty and its slot has no more
+ * than the length), so that it scores arrays, but no store: for one, use piaa_taste_learn.  Equal
+ * or nearly equal rows count as copies of one photo wherever errors are measured; what is
+ * doubtful is told to hooks->warn (hooks may be NULL).  Errors: fewer than 2 photos, scores that
+ * are all equal (PIAA_USAGE); a number that is not finite (PIAA_FORMAT). */
+PIAA_API piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
+                                    const piaa_hooks *hooks, piaa_error *error);
+
+/* Scores out [count] of x [count][slot.dim]; a photo's score does not depend on the others.  NaN
+   without a taste (the NULL of a call that failed). */
 PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count,
                                  double *out);
 

@@ -200,15 +200,58 @@ bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input
            piaa_session_run(extractor->session, input, out, error);
 }
 
+/* Frees the input; it may be NULL, for which the error is set already. */
+static bool run_once(piaa_extractor *extractor, piaa_model_input *input, float *out,
+                     piaa_error *error) {
+    bool ok = input && piaa_extractor_run(extractor, input, NULL, out, error);
+    piaa_model_input_free(input);
+    return ok;
+}
+
 bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out,
                          piaa_error *error) {
     if (!extractor) return piaa_error_missing(error, "extractor");
+    if (piaa_error_pending(error)) return false;
     piaa_photo_file file;
     piaa_model_input *input = piaa_photo_file_read(&file, path, error)
                                   ? piaa_extractor_prepare(extractor, &file, NULL, error)
                                   : NULL;
     piaa_photo_file_free(&file);
-    bool ok = input && piaa_extractor_run(extractor, input, NULL, out, error);
-    piaa_model_input_free(input);
-    return ok;
+    return run_once(extractor, input, out, error);
+}
+
+static bool copy_pixels(const uint8_t *rgb, int width, int height, size_t stride, piaa_image *out,
+                        piaa_error *error) {
+    if (!rgb) return piaa_error_missing(error, "picture");
+    if (width < 1 || height < 1 || (int64_t)width * height > PIAA_LARGEST_PIXELS)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "a picture of %d x %d pixels: both sides have to be at least 1, and "
+                              "1,000 megapixels are the most",
+                              width, height);
+    const size_t row = (size_t)width * 3;
+    if (!stride) stride = row;
+    if (stride < row)
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "rows of %d pixels take %zu bytes, and the next one begins after %zu: "
+            "the stride is in bytes",
+            width, row, stride);
+    out->rgb = piaa_alloc_array((size_t)height, row, error);
+    if (!out->rgb) return false;
+    out->width = width;
+    out->height = height;
+    for (size_t y = 0; y < (size_t)height; y++) memcpy(out->rgb + y * row, rgb + y * stride, row);
+    return true;
+}
+
+bool piaa_extractor_read_pixels(piaa_extractor *extractor, const uint8_t *rgb, int width,
+                                int height, size_t stride, float *out, piaa_error *error) {
+    if (!extractor) return piaa_error_missing(error, "extractor");
+    if (piaa_error_pending(error)) return false;
+    piaa_image image = {0};
+    piaa_model_input *input = copy_pixels(rgb, width, height, stride, &image, error)
+                                  ? prepare_image(extractor, &image, error)
+                                  : NULL;
+    piaa_image_free(&image);
+    return run_once(extractor, input, out, error);
 }

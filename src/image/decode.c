@@ -20,7 +20,6 @@
 #include <string.h>
 
 enum { CHANNELS = 3, STRIP_ROWS = 32 };
-static const int64_t LARGEST_PIXELS = 1000000000;
 
 bool piaa_image_reads(piaa_kind kind) {
     return kind == PIAA_KIND_BMP || kind == PIAA_KIND_RAW || piaa_vips_has(piaa_kind_loader(kind));
@@ -133,7 +132,7 @@ static bool copy_pixels(piaa_rows *rows, placement turn, piaa_background backgro
 }
 
 static bool within_limit(const piaa_rows *rows, const char *path, piaa_error *error) {
-    return (int64_t)rows->width * rows->height <= LARGEST_PIXELS ||
+    return (int64_t)rows->width * rows->height <= PIAA_LARGEST_PIXELS ||
            piaa_error_set(
                error, PIAA_UNSUPPORTED,
                "%s is %d x %d pixels, more than the limit of 1,000 megapixels: make a smaller copy",

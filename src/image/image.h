@@ -4,6 +4,8 @@
 
 #include "image/photo.h"
 
+enum { PIAA_LARGEST_PIXELS = 1000000000 };
+
 /* rgb: [height][width][3], owned; freed with piaa_image_free.  Start from {0}. */
 typedef struct piaa_image {
     int width, height;

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LARGEST_DIM = 1 << 20, LARGEST_LAYER = 1 << 20, DATE_SIZE = 32 };
+enum { LARGEST_LAYER = 1 << 20, DATE_SIZE = 32 };
 
 /* -------------------------------------------------------------------------------------- writing */
 
@@ -166,7 +166,7 @@ bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity,
     }
     if (!piaa_learned_string(from, "features.pool", &text, error) ||
         !piaa_learned_int(from, "features.layer", 0, LARGEST_LAYER, &layer, error) ||
-        !piaa_learned_int(from, "features.dim", 1, LARGEST_DIM, &dim, error))
+        !piaa_learned_int(from, "features.dim", 1, PIAA_TASTE_LARGEST_DIM, &dim, error))
         return false;
     if (!piaa_pool_parse(text, &slot->pool))
         return piaa_learned_broken(from, "features.pool", "the name of a pool", error);

@@ -239,9 +239,30 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
     return taste;
 }
 
+piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
+                           const piaa_hooks *hooks, piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
+    if ((!x || !y) && n > 0) {
+        piaa_error_missing(error, x ? "score" : "vector");
+        return NULL;
+    }
+    if (dim < 1 || dim > PIAA_TASTE_LARGEST_DIM) {
+        piaa_error_set(error, PIAA_USAGE, "vectors of %d numbers: 1 to %d can be learned from", dim,
+                       PIAA_TASTE_LARGEST_DIM);
+        return NULL;
+    }
+    const piaa_identity unknown = {.library = piaa_version()};
+    const piaa_slot slot = {.dim = dim};
+    return piaa_taste_fit_rows(&unknown, &slot, x, NULL, y, n, hooks, error);
+}
+
 /* -------------------------------------------------------------------------------------- scoring */
 
 void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count, double *out) {
+    if (!taste) {
+        for (int64_t i = 0; i < count; i++) out[i] = NAN;
+        return;
+    }
     size_t dim = (size_t)taste->slot.dim;
     for (size_t i = 0; i < (size_t)count; i++)
         out[i] = taste->intercept +
@@ -257,6 +278,10 @@ static bool differs(const char *what, const char *own, const char *other, piaa_e
 
 bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot,
                      piaa_error *error) {
+    if (!*taste->identity.fingerprint && identity->fingerprint && *identity->fingerprint)
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "the taste was learned from plain arrays, and does not know which "
+                              "model made them: it scores arrays alone");
     for (size_t i = 0; i < PIAA_TASTE_TEXTS; i++) {
         const piaa_taste_text *text = &piaa_taste_texts[i];
         const char *own = piaa_taste_text_get(&taste->identity, i),

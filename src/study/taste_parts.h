@@ -11,7 +11,7 @@ typedef struct piaa_taste_text {
     const char *key, *called;
 } piaa_taste_text;
 
-enum { PIAA_TASTE_TEXTS = 7 };
+enum { PIAA_TASTE_TEXTS = 7, PIAA_TASTE_LARGEST_DIM = 1 << 20 };
 extern const piaa_taste_text piaa_taste_texts[PIAA_TASTE_TEXTS];
 
 const char *piaa_taste_text_get(const piaa_identity *identity, size_t index); /* "" for NULL */

@@ -79,6 +79,18 @@ static void learns_what_scikit_learn_learns(void **state) {
     assert_int_equal(strlen(taste->made), 20);
     assert_string_equal(taste->identity.prompt, identity.prompt);
     piaa_taste_free(taste);
+
+    /* From plain arrays the same, but for what made them; that it does not know. */
+    piaa_error error = {0};
+    taste = piaa_taste_fit(e->x, e->y, e->n, e->slot.dim, NULL, &error);
+    if (!taste) fail_msg("%s", error.message);
+    piaa_taste_predict(taste, e->x_test, e->tests, out);
+    for (int64_t i = 0; i < e->tests; i++)
+        assert_true(fabs(out[i] - e->prediction[i]) < 1e-9 * fabs(e->prediction[i]));
+    assert_false(piaa_taste_fits(taste, &identity, &e->slot, &error));
+    assert_int_equal(error.code, PIAA_MISMATCH);
+    assert_non_null(strstr(error.message, "from plain arrays"));
+    piaa_taste_free(taste);
     free(out);
 }
 
