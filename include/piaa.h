@@ -23,7 +23,7 @@
  *              error already there, fails too and leaves the first error in place, so that a chain
  *              like the one above needs one check, at its end.  Set the error to {0} before going
  *              on after one that was dealt with.
- *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_load, *_pull, piaa_embed or
+ *   Ownership  A handle from *_open, *_new, *_read, *_learn, *_fit, *_load, *_pull, piaa_embed or
  *              piaa_rank belongs to the caller, who ends it with the matching *_close or *_free;
  *              both accept NULL.  Pointers that a getter returns belong to the handle.
  *   Threads    A handle is used by one thread at a time; different handles are independent.
