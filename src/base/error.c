@@ -21,11 +21,15 @@ static void drop_broken_tail(char *text, size_t size) {
     if (back < n && ((unsigned char)text[n - 1 - back] & 0xc0) == 0xc0) text[n - 1 - back] = '\0';
 }
 
+void piaa_error_tidy(char *text, size_t size) {
+    keep_one_line(text);
+    drop_broken_tail(text, size);
+}
+
 static void set_text(piaa_error *error, piaa_code code, const char *format, va_list arguments) {
     error->code = code;
     vsnprintf(error->message, sizeof error->message, format, arguments);
-    keep_one_line(error->message);
-    drop_broken_tail(error->message, sizeof error->message);
+    piaa_error_tidy(error->message, sizeof error->message);
 }
 
 bool piaa_error_set(piaa_error *error, piaa_code code, const char *format, ...) {

@@ -26,6 +26,10 @@ bool piaa_error_missing(piaa_error *error, const char *noun);
    nothing, so that the first error stays. */
 bool piaa_error_pending(const piaa_error *error);
 
+/* What is done to every message: of text that snprintf wrote into `size` bytes, control characters
+   become spaces and a UTF-8 sequence that the end cut goes. */
+void piaa_error_tidy(char *text, size_t size);
+
 /* Forgets an error that was dealt with. */
 void piaa_error_clear(piaa_error *error);
 

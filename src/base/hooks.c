@@ -1,10 +1,26 @@
 /* Talking to the caller's hooks, and the clock. */
 #include "base/hooks.h"
 
+#include "base/error.h"
+
+#include <stdio.h>
 #include <time.h>
 
-void piaa_hooks_warn(const piaa_hooks *hooks, const char *line) {
-    if (hooks && hooks->warn) hooks->warn(hooks->user, line);
+enum { LINE = 10 * 1024 }; /* two paths, and what is said of them */
+
+void piaa_hooks_warn_list(const piaa_hooks *hooks, const char *format, va_list arguments) {
+    char line[LINE];
+    if (!hooks || !hooks->warn) return;
+    vsnprintf(line, sizeof line, format, arguments);
+    piaa_error_tidy(line, sizeof line);
+    hooks->warn(hooks->user, line);
+}
+
+void piaa_hooks_warn(const piaa_hooks *hooks, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    piaa_hooks_warn_list(hooks, format, arguments);
+    va_end(arguments);
 }
 
 double piaa_seconds_now(void) {

@@ -3,10 +3,15 @@
 #ifndef PIAA_BASE_HOOKS_H
 #define PIAA_BASE_HOOKS_H
 
+#include "base/portability.h"
 #include "piaa.h"
 
-/* Nothing where there is no warn hook. */
-void piaa_hooks_warn(const piaa_hooks *hooks, const char *line);
+#include <stdarg.h>
+
+/* A single line, as in errors (base/error.h); nothing where there is no warn hook. */
+void piaa_hooks_warn(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3);
+void piaa_hooks_warn_list(const piaa_hooks *hooks, const char *format, va_list arguments)
+    PIAA_PRINTF(2, 0);
 double piaa_seconds_now(void); /* of a clock that only goes forward */
 
 #endif

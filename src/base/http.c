@@ -432,11 +432,8 @@ static bool sleep_for(const piaa_http *http, double seconds, piaa_error *error) 
 }
 
 static void note_wait(const piaa_http *http, const char *why, double seconds) {
-    const piaa_hooks *hooks = http->options.hooks;
-    char line[1200];
-    if (seconds < NOTE_WAIT || !hooks || !hooks->warn) return;
-    snprintf(line, sizeof line, "%s; the next try is in %.0f s", why, seconds);
-    hooks->warn(hooks->user, line);
+    if (seconds >= NOTE_WAIT)
+        piaa_hooks_warn(http->options.hooks, "%s; the next try is in %.0f s", why, seconds);
 }
 
 bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_http_answer *answer,

@@ -6,6 +6,7 @@
  * list instead of recursion, so that depth costs no stack and only one folder is open at a time. */
 #include "base/walk.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 
 #include <dirent.h>
@@ -44,10 +45,9 @@ typedef struct walk {
 } walk;
 
 static void warn(const walk *w, int number, const char *path) {
-    if (!w->hooks || !w->hooks->warn) return;
-    piaa_error line;
-    piaa_error_set_errno(&line, number, "%s cannot be read and is left out", path);
-    w->hooks->warn(w->hooks->user, line.message);
+    piaa_error why;
+    piaa_error_set_errno(&why, number, "%s cannot be read and is left out", path);
+    piaa_hooks_warn(w->hooks, "%s", why.message);
 }
 
 /* ----------------------------------------------------------------------------------- each once */

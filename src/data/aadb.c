@@ -50,7 +50,7 @@ static int list_open(list *in, piaa_build *build, const char *name, const char *
     free(relative);
     if (!in->path) return -1;
     if (!piaa_file_exists(in->path)) {
-        piaa_notices_warn(build->hooks, "%.700s is not there: %s", in->path, consequence);
+        piaa_hooks_warn(build->hooks, "%.700s is not there: %s", in->path, consequence);
         build->set->loss.missing_files++;
         return 0;
     }
@@ -64,8 +64,8 @@ static int list_open(list *in, piaa_build *build, const char *name, const char *
     free(bytes);
     in->next = in->text = text.data;
     if (ok && encoding != PIAA_ENCODING_UTF8)
-        piaa_notices_warn(build->hooks, "%.700s: read as %s text", in->path,
-                          piaa_encoding_name(encoding));
+        piaa_hooks_warn(build->hooks, "%.700s: read as %s text", in->path,
+                        piaa_encoding_name(encoding));
     return ok ? 1 : -1;
 }
 
@@ -181,8 +181,8 @@ static void count_missing(piaa_build *build, const char *path, piaa_split split,
     }
     set->loss.missing_values += missing;
     if (missing)
-        piaa_notices_warn(build->hooks, "%.500s: %zu image%s no value, the first is %.200s", path,
-                          missing, missing == 1 ? " has" : "s have", piaa_path_name(first));
+        piaa_hooks_warn(build->hooks, "%.500s: %zu image%s no value, the first is %.200s", path,
+                        missing, missing == 1 ? " has" : "s have", piaa_path_name(first));
 }
 
 static bool read_attribute(piaa_build *build, size_t which, size_t attribute) {

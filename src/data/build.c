@@ -216,7 +216,7 @@ static bool find_files(piaa_build *build) {
         ok = find_below(build, finder, counts);
     ok = ok && piaa_finder_describe(counts, &how, build->error);
     if (ok && how.length)
-        piaa_notices_warn(build->hooks, "%.500s: images were found, %s", set->folder, how.data);
+        piaa_hooks_warn(build->hooks, "%.500s: images were found, %s", set->folder, how.data);
     free(how.data);
     piaa_finder_free(finder);
     return ok;
@@ -226,10 +226,10 @@ static void tell_missing(piaa_build *build) {
     piaa_dataset *set = build->set;
     piaa_notices told = {build->hooks, set->folder, "images that are not there", 0};
     if (set->image_count && set->loss.missing_images == set->image_count) {
-        piaa_notices_warn(build->hooks,
-                          "%.400s: none of the %zu images is there (the first should be %.400s): "
-                          "only the ratings can be used",
-                          set->folder, set->image_count, set->images[0].name);
+        piaa_hooks_warn(build->hooks,
+                        "%.400s: none of the %zu images is there (the first should be %.400s): "
+                        "only the ratings can be used",
+                        set->folder, set->image_count, set->images[0].name);
         return;
     }
     for (size_t i = 0; i < set->image_count; i++)
@@ -261,7 +261,7 @@ int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const c
         rows->csv = piaa_csv_open(path, build->error);
         opened = rows->csv ? 1 : -1;
     } else {
-        piaa_notices_warn(build->hooks, "%.700s is not there: %s", path, consequence);
+        piaa_hooks_warn(build->hooks, "%.700s is not there: %s", path, consequence);
         build->set->loss.missing_files++;
     }
     free(path);
@@ -271,8 +271,8 @@ int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const c
     piaa_text how = {0};
     bool ok = piaa_csv_describe(rows->csv, &how, build->error);
     if (ok && how.length)
-        piaa_notices_warn(build->hooks, "%.600s: read as %.300s", piaa_csv_where(rows->csv),
-                          how.data);
+        piaa_hooks_warn(build->hooks, "%.600s: read as %.300s", piaa_csv_where(rows->csv),
+                        how.data);
     free(how.data);
     return ok ? opened : -1;
 }

@@ -2,7 +2,7 @@
 #ifndef PIAA_DATA_NOTICES_H
 #define PIAA_DATA_NOTICES_H
 
-#include "base/error.h"
+#include "base/hooks.h"
 
 typedef struct piaa_notices {
     const piaa_hooks *hooks; /* may be NULL */
@@ -14,7 +14,5 @@ typedef struct piaa_notices {
 /* "WHERE…": the caller writes the whole line. */
 void piaa_notices_tell(piaa_notices *notices, const char *format, ...) PIAA_PRINTF(2, 3);
 void piaa_notices_end(piaa_notices *notices); /* "WHERE: KIND: 12 more", if any */
-/* A single line. */
-void piaa_notices_warn(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3);
 
 #endif

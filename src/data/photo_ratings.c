@@ -2,8 +2,8 @@
 #include "data/photo_ratings.h"
 
 #include "base/file.h"
+#include "base/hooks.h"
 #include "base/memory.h"
-#include "data/notices.h"
 #include "data/ratings.h"
 #include "data/stars.h"
 #include "image/metadata.h"
@@ -111,15 +111,15 @@ static void take_photo(reading *r, const char *path, const char *name) {
 
 static void tell(const reading *r) {
     if (r->differ)
-        piaa_notices_warn(r->hooks,
-                          "%zu photo%s stars in several places that differ (the first, %.500s: %g "
-                          "and %g): IMG.EXT.xmp counts before IMG.xmp, and that before the photo "
-                          "itself",
-                          r->differ, r->differ == 1 ? " has" : "s have", r->first_differs,
-                          r->differs[0], r->differs[1]);
+        piaa_hooks_warn(r->hooks,
+                        "%zu photo%s stars in several places that differ (the first, %.500s: %g "
+                        "and %g): IMG.EXT.xmp counts before IMG.xmp, and that before the photo "
+                        "itself",
+                        r->differ, r->differ == 1 ? " has" : "s have", r->first_differs,
+                        r->differs[0], r->differs[1]);
     if (r->broken)
-        piaa_notices_warn(r->hooks, "stars could not be read in %zu place%s, the first: %.700s",
-                          r->broken, r->broken == 1 ? "" : "s", r->first_broken.message);
+        piaa_hooks_warn(r->hooks, "stars could not be read in %zu place%s, the first: %.700s",
+                        r->broken, r->broken == 1 ? "" : "s", r->first_broken.message);
 }
 
 static bool read_all(reading *r, const char *const *paths, const char *const *names, size_t count,

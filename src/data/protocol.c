@@ -18,9 +18,9 @@
  * summed as pandas sums it (Welford) so that images at the threshold fall on the same side. */
 #include "data/protocol.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "base/random.h"
-#include "data/notices.h"
 #include "linear/metrics.h"
 
 #include <math.h>
@@ -177,11 +177,11 @@ static bool find_candidates(making *m) {
             m->hard ? "take a larger share of images or smaller supports"
                     : "take smaller supports");
     if (m->below)
-        piaa_notices_warn(m->hooks,
-                          "%.500s: %zu of %zu people have rated fewer than %zu%s images and are "
-                          "left out (%.80s has %zu%s)",
-                          set->where, m->below, set->user_count, m->need, hard,
-                          set->users[worst].id, worst_count, m->below > 1 ? ", …" : "");
+        piaa_hooks_warn(m->hooks,
+                        "%.500s: %zu of %zu people have rated fewer than %zu%s images and are "
+                        "left out (%.80s has %zu%s)",
+                        set->where, m->below, set->user_count, m->need, hard, set->users[worst].id,
+                        worst_count, m->below > 1 ? ", …" : "");
     qsort(m->candidates, m->count, sizeof *m->candidates, by_count);
     return true;
 }
@@ -205,10 +205,10 @@ static size_t count_tied(const making *m, const bool *taken) {
 
 static void say_tied(const making *m, const char *equal, const char *published) {
     if (m->tied)
-        piaa_notices_warn(m->hooks,
-                          "%.500s: %zu of the %zu people drawn have equal %s with others who were "
-                          "not drawn: %s",
-                          m->set->where, m->tied, m->options.users, equal, published);
+        piaa_hooks_warn(m->hooks,
+                        "%.500s: %zu of the %zu people drawn have equal %s with others who were "
+                        "not drawn: %s",
+                        m->set->where, m->tied, m->options.users, equal, published);
 }
 
 /* ----------------------------------------------------------------------------------- hard users */
@@ -245,10 +245,10 @@ static bool take_hard_users(making *m) {
     free(general);
     if (!ok) return false;
     if (kept < m->count)
-        piaa_notices_warn(m->hooks,
-                          "%.500s: %zu people are left out because their agreement with the mean "
-                          "scores is undefined",
-                          m->set->where, m->count - kept);
+        piaa_hooks_warn(m->hooks,
+                        "%.500s: %zu people are left out because their agreement with the mean "
+                        "scores is undefined",
+                        m->set->where, m->count - kept);
     m->below += m->count - kept;
     m->count = kept;
     if (!kept)
@@ -349,10 +349,10 @@ static piaa_protocol *deal(making *m) {
         size_t *own = made->order + made->count * m->need, taken;
         ok = shuffle_ratings(m, c, seen, own, &taken);
         if (ok && taken < m->need) {
-            piaa_notices_warn(
-                m->hooks,
-                "%.500s: %.80s is left out: %zu rows, but only %zu different images of %zu",
-                m->set->where, c->id, c->count, taken, m->need);
+            piaa_hooks_warn(m->hooks,
+                            "%.500s: %.80s is left out: %zu rows, but only %zu different images "
+                            "of %zu",
+                            m->set->where, c->id, c->count, taken, m->need);
             made->below++;
         } else if (ok)
             made->users[made->count++] =

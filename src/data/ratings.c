@@ -3,9 +3,9 @@
 #include "data/ratings.h"
 
 #include "base/file.h"
+#include "base/hooks.h"
 #include "base/utf8.h"
 #include "data/finder.h"
-#include "data/notices.h"
 #include "data/sheet.h"
 
 #include <stdlib.h>
@@ -172,13 +172,13 @@ static void merge_duplicates(reading *in, const piaa_hooks *hooks) {
         merged++;
     }
     if (first)
-        piaa_notices_warn(hooks,
-                          "%.400s: %zu photo%s rated more than once, and the scores averaged (%.*s "
-                          "on lines %lld and %lld%s)",
-                          piaa_csv_where(in->sheet.csv), merged, merged == 1 ? " is" : "s are",
-                          piaa_utf8_shown(piaa_path_name(first->path), 40),
-                          piaa_path_name(first->path), (long long)first->line,
-                          (long long)first->second, merged > 1 || first->times > 2 ? ", …" : "");
+        piaa_hooks_warn(hooks,
+                        "%.400s: %zu photo%s rated more than once, and the scores averaged (%.*s "
+                        "on lines %lld and %lld%s)",
+                        piaa_csv_where(in->sheet.csv), merged, merged == 1 ? " is" : "s are",
+                        piaa_utf8_shown(piaa_path_name(first->path), 40),
+                        piaa_path_name(first->path), (long long)first->line,
+                        (long long)first->second, merged > 1 || first->times > 2 ? ", …" : "");
 }
 
 /* "FILE: photos were found 3 by another Unicode form of the name …" */
@@ -187,8 +187,8 @@ static bool tell_found(const char *where, const size_t *found, const char *writt
     piaa_text how = {0};
     bool ok = piaa_finder_describe(found, &how, error);
     if (ok && how.length)
-        piaa_notices_warn(hooks, "%.300s: photos were found, %s (the first: %.120s is %.300s)",
-                          where, how.data, written, path);
+        piaa_hooks_warn(hooks, "%.300s: photos were found, %s (the first: %.120s is %.300s)", where,
+                        how.data, written, path);
     free(how.data);
     return ok;
 }
@@ -341,11 +341,11 @@ bool piaa_ratings_match(piaa_ratings *ratings, const char *const *paths, const c
         ok = tell_found(where, m.counts, ratings->written[m.first - 1],
                         ratings->items[m.first - 1].path, hooks, error);
     if (ok && m.doubtful)
-        piaa_notices_warn(hooks,
-                          "%.300s: %zu name%s several photos and cannot be used, the first is "
-                          "%.200s: write the folders too",
-                          where, m.doubtful, m.doubtful == 1 ? " fits" : "s fit",
-                          ratings->written[m.first_doubtful]);
+        piaa_hooks_warn(hooks,
+                        "%.300s: %zu name%s several photos and cannot be used, the first is "
+                        "%.200s: write the folders too",
+                        where, m.doubtful, m.doubtful == 1 ? " fits" : "s fit",
+                        ratings->written[m.first_doubtful]);
     piaa_finder_free(finder);
     free(m.photo);
     free(m.found);

@@ -11,8 +11,8 @@
  * or a name that speaks of an id. */
 #include "data/sheet.h"
 
+#include "base/hooks.h"
 #include "base/utf8.h"
-#include "data/notices.h"
 #include "data/stars.h"
 
 #include <ctype.h>
@@ -483,10 +483,10 @@ bool piaa_sheet_tell(const piaa_sheet *sheet, const piaa_hooks *hooks, piaa_erro
                               "add --user-column)",
                               line.length ? "; " : "",
                               piaa_csv_column_name(sheet->csv, sheet->people));
-    if (ok && line.length) piaa_notices_warn(hooks, "%.500s: read as %.480s", where, line.data);
+    if (ok && line.length) piaa_hooks_warn(hooks, "%.500s: read as %.480s", where, line.data);
     if (ok && sheet->unrated)
-        piaa_notices_warn(hooks, "%.700s: %zu row%s no rating: unrated photos are left out", where,
-                          sheet->unrated, sheet->unrated == 1 ? " has" : "s have");
+        piaa_hooks_warn(hooks, "%.700s: %zu row%s no rating: unrated photos are left out", where,
+                        sheet->unrated, sheet->unrated == 1 ? " has" : "s have");
     free(line.data);
     return ok;
 }

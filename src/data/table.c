@@ -59,9 +59,9 @@ static void tell_unused(const table *t, int column) {
     const char *name = piaa_csv_column_name(t->sheet.csv, column);
     bool numbers = t->sheet.numbers[column] > t->sheet.others[column];
     if (!*name && !t->sheet.numbers[column] && !t->sheet.others[column]) return; /* after commas */
-    piaa_notices_warn(t->build->hooks, "%.600s: the column \"%.100s\" %s and is not used",
-                      piaa_csv_where(t->sheet.csv), name,
-                      numbers ? "numbers the rows or names something" : "holds no numbers");
+    piaa_hooks_warn(t->build->hooks, "%.600s: the column \"%.100s\" %s and is not used",
+                    piaa_csv_where(t->sheet.csv), name,
+                    numbers ? "numbers the rows or names something" : "holds no numbers");
 }
 
 static bool sort_columns(table *t, const char **names, const char **labels) {
@@ -254,8 +254,7 @@ static bool tell(table *t) {
     bool ok = piaa_sheet_tell(&t->sheet, build->hooks, build->error) &&
               piaa_finder_describe(t->found, &how, build->error);
     if (ok && how.length)
-        piaa_notices_warn(build->hooks, "%.500s: images were found, %s", build->set->where,
-                          how.data);
+        piaa_hooks_warn(build->hooks, "%.500s: images were found, %s", build->set->where, how.data);
     free(how.data);
     return ok;
 }

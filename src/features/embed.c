@@ -15,7 +15,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -148,7 +147,7 @@ static bool asked_to_stop(const run *r) {
 static bool keep_failure(run *r, piaa_photo photo, const piaa_error *why, piaa_error *error) {
     if (why->code == PIAA_IO || why->code == PIAA_MEMORY) photo.mtime_ns = photo.ctime_ns = 0;
     r->summary->failed++;
-    piaa_hooks_warn(r->hooks, why->message);
+    piaa_hooks_warn(r->hooks, "%s", why->message);
     return piaa_store_put_failure(r->store, &photo, why->message, error);
 }
 
@@ -196,23 +195,19 @@ static void mark_photo(run *r, prepared *ready) {
     r->hidden += marks->hidden;
     ready->file.note = made[marks->raw];
     if (!marks->damage[0]) return;
-    char line[1200];
     ready->file.damage = marks->damage;
     r->summary->damaged++;
-    snprintf(line, sizeof line, "%.900s: %s; it is read all the same", ready->file.path,
-             marks->damage);
-    piaa_hooks_warn(r->hooks, line);
+    piaa_hooks_warn(r->hooks, "%.900s: %s; it is read all the same", ready->file.path,
+                    marks->damage);
 }
 
 /* One line a run, and no more. */
 static void tell_hidden(const run *r) {
-    char line[200];
     if (!r->hidden) return;
-    snprintf(line, sizeof line,
-             "%lld photo%s transparent parts, and the model sees the colours hidden there: "
-             "--background white or black puts one behind",
-             (long long)r->hidden, r->hidden == 1 ? " has" : "s have");
-    piaa_hooks_warn(r->hooks, line);
+    piaa_hooks_warn(r->hooks,
+                    "%lld photo%s transparent parts, and the model sees the colours hidden there: "
+                    "--background white or black puts one behind",
+                    (long long)r->hidden, r->hidden == 1 ? " has" : "s have");
 }
 
 /* true: go on with the next photo. */
@@ -280,7 +275,7 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
     /* While the first photos are decoded. */
     ok = ok && piaa_extractor_load(r->extractor, &subset, error);
     if (ok && piaa_extractor_note(r->extractor))
-        piaa_hooks_warn(r->hooks, piaa_extractor_note(r->extractor));
+        piaa_hooks_warn(r->hooks, "%s", piaa_extractor_note(r->extractor));
     for (size_t i = 0; ok && i < count; i++) {
         if (asked_to_stop(r)) {
             ok = piaa_error_set(error, PIAA_STOPPED,
@@ -346,13 +341,11 @@ static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_coun
     if (!piaa_store_date(r->store, undated, undated_count, error)) return false;
     r->summary->failed += failed_before;
     if (failed_before) {
-        char line[1200];
-        snprintf(line, sizeof line,
-                 "%lld photo%s could not be read in an earlier run and %s not changed since: piaa "
-                 "store list %s --failed shows why, --again tries anew",
-                 (long long)failed_before, failed_before == 1 ? "" : "s",
-                 failed_before == 1 ? "has" : "have", piaa_store_path(r->store));
-        piaa_hooks_warn(r->hooks, line);
+        piaa_hooks_warn(r->hooks,
+                        "%lld photo%s could not be read in an earlier run and %s not changed "
+                        "since: piaa store list %s --failed shows why, --again tries anew",
+                        (long long)failed_before, failed_before == 1 ? "" : "s",
+                        failed_before == 1 ? "has" : "have", piaa_store_path(r->store));
     }
     return true;
 }
@@ -424,11 +417,7 @@ piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *
     piaa_photos found = {0};
     piaa_store *store = NULL;
     bool ok = piaa_photos_collect(photos, count, hooks, &found, error);
-    if (ok && *found.passed) {
-        char line[300];
-        snprintf(line, sizeof line, "passed over: %s", found.passed);
-        piaa_hooks_warn(hooks, line);
-    }
+    if (ok && *found.passed) piaa_hooks_warn(hooks, "passed over: %s", found.passed);
     if (ok)
         store = piaa_store_open_write(path, piaa_extractor_identity(extractor),
                                       piaa_extractor_slots(extractor), hooks, error);

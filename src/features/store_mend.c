@@ -29,24 +29,21 @@ uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
 
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count) {
     const piaa_slot *s = &store->slots.items[slot];
-    char *line = piaa_format(
-        NULL, "%s/%s.%d.npy is damaged: %lld vector%s that the catalogue promises %s missing; %s",
-        store->folder, piaa_pool_name(s->pool), s->layer, (long long)count, count == 1 ? "" : "s",
-        count == 1 ? "is" : "are",
-        store->writing ? "they are computed anew when their photos come up"
-                       : "run piaa embed on the photos again to compute them anew");
-    if (line) piaa_hooks_warn(&store->hooks, line);
-    free(line);
+    piaa_hooks_warn(&store->hooks,
+                    "%s/%s.%d.npy is damaged: %lld vector%s that the catalogue promises %s "
+                    "missing; %s",
+                    store->folder, piaa_pool_name(s->pool), s->layer, (long long)count,
+                    count == 1 ? "" : "s", count == 1 ? "is" : "are",
+                    store->writing ? "they are computed anew when their photos come up"
+                                   : "run piaa embed on the photos again to compute them anew");
 }
 
 void piaa_store_warn_unsure(const piaa_store *store, int64_t count) {
-    char *line = piaa_format(
-        NULL, "%s: %lld row%s did not reach the disk before the last run was cut off; %s",
-        store->folder, (long long)count, count == 1 ? "" : "s",
-        store->writing ? "they are computed anew when their photos come up"
-                       : "run piaa embed on the photos again to compute them anew");
-    if (line) piaa_hooks_warn(&store->hooks, line);
-    free(line);
+    piaa_hooks_warn(&store->hooks,
+                    "%s: %lld row%s did not reach the disk before the last run was cut off; %s",
+                    store->folder, (long long)count, count == 1 ? "" : "s",
+                    store->writing ? "they are computed anew when their photos come up"
+                                   : "run piaa embed on the photos again to compute them anew");
 }
 
 /* -------------------------------------------------------------------------------------- mending */

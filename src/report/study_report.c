@@ -2,7 +2,7 @@
 #include "report/study.h"
 
 #include "base/file.h"
-#include "data/notices.h"
+#include "base/hooks.h"
 #include "report/gnuplot.h"
 
 #include <dirent.h>
@@ -73,8 +73,7 @@ static bool draw(piaa_plot *plot, const piaa_hooks *hooks, piaa_error *error) {
     plot->caption = piaa_format(error, "%s It could not be drawn.", words);
     free(words);
     if (!plot->caption) return false;
-    piaa_notices_warn(hooks, "%.700s, %.80s: the report has its data alone", own.message,
-                      plot->name);
+    piaa_hooks_warn(hooks, "%.700s, %.80s: the report has its data alone", own.message, plot->name);
     return true;
 }
 
@@ -116,9 +115,9 @@ bool piaa_study_write(const char *const *folders, size_t count, const char *path
     char *figures = beside(path, "-figures", error), *tables = beside(path, ".tex", error);
     bool ok = parts && figures && tables, drawn = piaa_gnuplot_found();
     for (size_t i = 0; ok && i < count; i++) ok = make_part(&parts[i], folders[i], i + 1, error);
-    if (ok && !drawn && hooks && hooks->warn)
-        hooks->warn(hooks->user, "gnuplot is not there: the report has no figures, only their data "
-                                 "(Debian: gnuplot-nox)");
+    if (ok && !drawn)
+        piaa_hooks_warn(hooks, "gnuplot is not there: the report has no figures, only their data "
+                               "(Debian: gnuplot-nox)");
     ok = ok && write_files(parts, count, path, figures, tables, drawn, hooks, error);
     for (size_t i = 0; parts && i < count; i++) {
         piaa_plots_free(&parts[i].plots);

@@ -53,7 +53,7 @@ bool piaa_changed_make(const piaa_dataset *set, piaa_split split, piaa_augment k
     for (size_t i = 0; ok && i < c.count; i++) {
         if (!c.faults[i].code) continue;
         bad++;
-        piaa_hooks_warn(hooks, c.faults[i].message);
+        piaa_hooks_warn(hooks, "%s", c.faults[i].message);
     }
     if (made) *made = c.count - bad;
     free(c.images);

@@ -10,7 +10,6 @@
 #include "study/gaps.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,14 +65,13 @@ static bool has_vectors(const probing *run, size_t image, bool test) {
 
 /* An image that is learned from, or that the layer is chosen by, is no test. */
 static void tell_shared(const probing *run, piaa_split test, const piaa_hooks *hooks) {
-    char line[300];
     if (!run->probe->shared) return;
-    snprintf(
-        line, sizeof line,
-        "%zu of the test images (%s) are also on the training or the validation list, and are %s",
-        run->probe->shared, piaa_split_name(test),
-        test == PIAA_SPLIT_TEST_NEW ? "left out of the test" : "kept: the published test is so");
-    piaa_hooks_warn(hooks, line);
+    piaa_hooks_warn(hooks,
+                    "%zu of the test images (%s) are also on the training or the validation list, "
+                    "and are %s",
+                    run->probe->shared, piaa_split_name(test),
+                    test == PIAA_SPLIT_TEST_NEW ? "left out of the test"
+                                                : "kept: the published test is so");
 }
 
 static bool list_images(probing *run, const piaa_hooks *hooks, piaa_error *error) {

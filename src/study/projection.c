@@ -9,8 +9,6 @@
 #include "study/taste_parts.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -67,17 +65,6 @@ void piaa_projection_apply(const piaa_projection *p, const float *x, int64_t row
 
 /* ------------------------------------------------------------------------------------- learning */
 
-static void tell(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3);
-
-static void tell(const piaa_hooks *hooks, const char *format, ...) {
-    char line[200];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    piaa_hooks_warn(hooks, line);
-}
-
 /* What is learned from: rows of the source and their attributes [n][count], without "score"; NaN
    where there is none. */
 typedef struct lesson {
@@ -125,8 +112,8 @@ static bool choose_attributes(lesson *l, const piaa_dataset *set, const piaa_sou
         if (known[a] >= 2)
             l->attributes[l->count++] = a;
         else if (with_vector >= 2)
-            tell(hooks, "the attribute %.80s is known of %zu images and left out",
-                 set->attribute_names[a], known[a]);
+            piaa_hooks_warn(hooks, "the attribute %.80s is known of %zu images and left out",
+                            set->attribute_names[a], known[a]);
     }
     free(known);
     if (l->count) return true;
@@ -310,9 +297,10 @@ piaa_projection *piaa_projection_learn(const piaa_dataset *set, const piaa_sourc
         p = NULL;
     }
     if (p && l.left_out)
-        tell(hooks,
-             "the projection is learned from %lld images; %zu lack a vector or all attributes",
-             (long long)l.n, l.left_out);
+        piaa_hooks_warn(hooks,
+                        "the projection is learned from %lld images; %zu lack a vector or all "
+                        "attributes",
+                        (long long)l.n, l.left_out);
     free_lesson(&l);
     return p;
 }

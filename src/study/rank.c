@@ -7,7 +7,6 @@
 #include "linear/near.h"
 #include "study/source.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,30 +79,25 @@ static bool find_rated(const piaa_store *store, int slot, const piaa_ratings *ra
 /* What is worth a line about the ratings that were found. */
 static void tell_rated(const rated_rows *rated, const piaa_ratings *ratings,
                        const piaa_hooks *hooks) {
-    char line[2200];
     size_t all = piaa_ratings_count(ratings);
     if (rated->missing) {
-        snprintf(line, sizeof line,
-                 "%zu of %zu rated photos could not be used, the first is %.1000s", rated->missing,
-                 all, piaa_ratings_at(ratings, rated->first_missing)->path);
-        piaa_hooks_warn(hooks, line);
+        piaa_hooks_warn(hooks, "%zu of %zu rated photos could not be used, the first is %.1000s",
+                        rated->missing, all, piaa_ratings_at(ratings, rated->first_missing)->path);
     }
     if (rated->copies) {
-        snprintf(
-            line, sizeof line,
-            "%zu of %zu rated photos are copies of others, byte for byte: each photo counts once",
-            rated->copies, all);
-        piaa_hooks_warn(hooks, line);
+        piaa_hooks_warn(hooks,
+                        "%zu of %zu rated photos are copies of others, byte for byte: each photo "
+                        "counts once",
+                        rated->copies, all);
     }
     if (rated->unlike) {
         const piaa_rating *one = piaa_ratings_at(ratings, rated->one),
                           *other = piaa_ratings_at(ratings, rated->other);
-        snprintf(line, sizeof line,
-                 "%zu of these copies %s rated differently, the first is %.1000s (%g, and %.1000s "
-                 "%g): the mean counts",
-                 rated->unlike, rated->unlike == 1 ? "is" : "are", other->path, other->score,
-                 one->path, one->score);
-        piaa_hooks_warn(hooks, line);
+        piaa_hooks_warn(hooks,
+                        "%zu of these copies %s rated differently, the first is %.1000s (%g, and "
+                        "%.1000s %g): the mean counts",
+                        rated->unlike, rated->unlike == 1 ? "is" : "are", other->path, other->score,
+                        one->path, one->score);
     }
 }
 

@@ -164,7 +164,7 @@ piaa_verdict piaa_taste_verdict(const piaa_taste *taste) {
 }
 
 void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
-    char line[400], subject[100], rank[60] = "";
+    char subject[100], rank[60] = "";
     const char *help = taste->ratings < 20    ? "40 ratings may help"
                        : taste->ratings < 100 ? "100 ratings may help"
                                               : "another model, pool or layer may help";
@@ -177,42 +177,37 @@ void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
                  (long long)taste->ratings);
         if (!isnan(taste->loo_spearman))
             snprintf(rank, sizeof rank, ", their rank correlation is %.2f", taste->loo_spearman);
-        snprintf(line, sizeof line,
-                 "%s: photos left out are missed by %.2f, by always guessing the mean %.2f%s; take "
-                 "the order as noise for now (%s)",
-                 subject, taste->loo_rmse, taste->mean_rmse, rank, help);
+        piaa_hooks_warn(hooks,
+                        "%s: photos left out are missed by %.2f, by always guessing the mean "
+                        "%.2f%s; take the order as noise for now (%s)",
+                        subject, taste->loo_rmse, taste->mean_rmse, rank, help);
     } else if (few) {
-        snprintf(line, sizeof line,
-                 "learned from only %lld rated photos: expect rough scores; %d or more are better, "
-                 "100 better still",
-                 (long long)taste->ratings, FEW_RATINGS);
+        piaa_hooks_warn(hooks,
+                        "learned from only %lld rated photos: expect rough scores; %d or more are "
+                        "better, 100 better still",
+                        (long long)taste->ratings, FEW_RATINGS);
     } else if (verdict == PIAA_MAY_BE_CHANCE) {
-        snprintf(line, sizeof line,
-                 "what was learned may be chance: dealt out to the photos at random, the ratings "
-                 "are predicted as well in %.0f of 100 tries (%s)",
-                 100 * taste->chance, help);
-    } else {
-        return;
+        piaa_hooks_warn(hooks,
+                        "what was learned may be chance: dealt out to the photos at random, the "
+                        "ratings are predicted as well in %.0f of 100 tries (%s)",
+                        100 * taste->chance, help);
     }
-    piaa_hooks_warn(hooks, line);
 }
 
 static void tell(const piaa_taste *taste, const piaa_hooks *hooks) {
-    char line[200];
     if (isnan(taste->loo_spearman)) {
-        snprintf(line, sizeof line,
-                 "the features tell none of the rated photos apart, so every photo gets the mean "
-                 "score, %.2f: choose another %s",
-                 taste->intercept, taste->slot.layer == 0 ? "layer" : "layer or pool");
-        piaa_hooks_warn(hooks, line);
+        piaa_hooks_warn(hooks,
+                        "the features tell none of the rated photos apart, so every photo gets "
+                        "the mean score, %.2f: choose another %s",
+                        taste->intercept, taste->slot.layer == 0 ? "layer" : "layer or pool");
         return;
     }
     if (taste->groups < taste->ratings) {
-        snprintf(line, sizeof line,
-                 "near copies (saved again, cropped, taken in a burst) make %lld different photos "
-                 "of the %lld rated ones: errors are measured leaving out copies together",
-                 (long long)taste->groups, (long long)taste->ratings);
-        piaa_hooks_warn(hooks, line);
+        piaa_hooks_warn(hooks,
+                        "near copies (saved again, cropped, taken in a burst) make %lld different "
+                        "photos of the %lld rated ones: errors are measured leaving out copies "
+                        "together",
+                        (long long)taste->groups, (long long)taste->ratings);
     }
     piaa_taste_doubt(taste, hooks);
 }

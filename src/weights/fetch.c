@@ -8,13 +8,13 @@
 #include "weights/fetch.h"
 
 #include "base/file.h"
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "weights/sha.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,18 +41,6 @@ typedef struct pull {
 } pull;
 
 /* ---------------------------------------------------------------------------------- small parts */
-
-static void warn(const pull *p, const char *format, ...) PIAA_PRINTF(2, 3);
-
-static void warn(const pull *p, const char *format, ...) {
-    char line[1200];
-    va_list arguments;
-    if (!p->hooks->warn) return;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    p->hooks->warn(p->hooks->user, line);
-}
 
 static void show(const pull *p, const char *what) {
     if (p->hooks->progress) p->hooks->progress(p->hooks->user, what, p->done, p->total);
@@ -188,8 +176,9 @@ static bool find_token(pull *p, piaa_error *error) {
         if (!ok) return false;
     }
     if (p->token && !piaa_http_is_private(p->endpoint)) {
-        warn(p, "the token is not sent to %s, because the connection is not encrypted",
-             p->endpoint);
+        piaa_hooks_warn(p->hooks,
+                        "the token is not sent to %s, because the connection is not encrypted",
+                        p->endpoint);
         free(p->token);
         p->token = NULL;
     }
@@ -550,8 +539,10 @@ static bool summarise(pull *p, piaa_pulled *out, piaa_error *error) {
         out->unchecked += !file->sha256[0] && !file->sha1[0];
     }
     if (out->unchecked)
-        warn(p, "%s names no checksum for %zu of the %zu files: their size alone was checked",
-             p->endpoint, out->unchecked, out->files);
+        piaa_hooks_warn(p->hooks,
+                        "%s names no checksum for %zu of the %zu files: their size alone was "
+                        "checked",
+                        p->endpoint, out->unchecked, out->files);
     out->complete = true;
     out->name =
         piaa_format(error, "%s%s%s", p->repository, *p->list.label ? ":" : "", p->list.label);

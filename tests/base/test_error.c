@@ -1,7 +1,8 @@
-/* Error messages: one line, whole characters, first error kept. */
+/* Errors and warnings: one line, whole characters, first error kept. */
 #include "support.h"
 
 #include "base/error.h"
+#include "base/hooks.h"
 
 #include <errno.h>
 
@@ -63,6 +64,20 @@ static void null_error_is_allowed(void **state) {
     piaa_error_clear(NULL);
 }
 
+static void keep(void *user, const char *line) {
+    snprintf(user, 40, "%s", line);
+}
+
+static void warning_is_one_line(void **state) {
+    (void)state;
+    char heard[40] = "";
+    piaa_hooks_warn(&(piaa_hooks){.user = heard, .warn = keep}, "a%cb%s", '\n', "\t\x7f");
+    assert_string_equal(heard, "a b  ");
+    piaa_hooks_warn(&(piaa_hooks){.user = heard}, "nobody hears");
+    piaa_hooks_warn(NULL, "nobody hears");
+    assert_string_equal(heard, "a b  ");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(message_is_one_line),
@@ -70,6 +85,7 @@ int main(void) {
         cmocka_unit_test(long_messages_end_in_a_whole_character),
         cmocka_unit_test(missing_handle_keeps_the_first_error),
         cmocka_unit_test(null_error_is_allowed),
+        cmocka_unit_test(warning_is_one_line),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
