@@ -1,6 +1,11 @@
-# The short commands.  Each first installs what is missing on this machine (scripts/setup), then configures and builds with CMake
-# and Ninja in build/<preset>; `cmake --preset release` and the rest work as well (CMakePresets.json).
+# The short commands.  They configure and build with CMake and Ninja in build/<preset>; `cmake --preset release` and the rest work
+# as well (CMakePresets.json).
 #
+# What only builds (make, make install, make cuda) installs nothing: where packages are missing it names them and the command for
+# them, which is `make deps`.  What runs something as well (make demo, make test, and the checks below them) does `make deps` first,
+# with the tool that it needs itself, and says in one line what it installs (scripts/setup).
+#
+#   make deps         install what building needs and this machine lacks
 #   make              build/release/src/cli/piaa and the library       make asan      the tests under the sanitizers
 #   make demo         rank the sample photos by the sample ratings     make fuzz      each fuzz target for FUZZ_SECONDS (60)
 #   make test         build, and run every test                        make valgrind  one end-to-end run under valgrind
@@ -20,44 +25,48 @@ FIT ?=
 CUDA_ARCHITECTURES ?=
 EXTRACT ?=
 piaa = build/release/src/cli/piaa
-sources = $(shell find src include tests bench -name '*.[ch]')
+sources = $(shell find src include tests bench examples -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised install format check tidy clean setup
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised install format check tidy clean deps present
 .DEFAULT_GOAL := all
 
 all: release
 
-setup:
+deps:
 	@scripts/setup
+
+present:
+	@scripts/setup --check
 
 # $(call build,PRESET[,OPTIONS]): configure once (Ninja does it again when a CMake file changes), then build.
 build = @{ test -f build/$(1)/build.ninja || cmake --preset $(1); } && cmake --build build/$(1) --parallel $(JOBS) $(2)
 
-release: setup
+release: present
 	$(call build,release)
 
 clang:
 	@scripts/setup clang
 	$(call build,clang)
 
-cuda: setup
+cuda: present
 	@command -v nvcc >/dev/null || test -x /usr/local/cuda/bin/nvcc || { echo "nvcc is not installed: get NVIDIA's CUDA toolkit" >&2; exit 1; }
 	@test -f build/cuda/build.ninja || cmake --preset cuda $(if $(CUDA_ARCHITECTURES),-DCMAKE_CUDA_ARCHITECTURES=$(CUDA_ARCHITECTURES))
 	@cmake --build build/cuda --parallel $(JOBS) --target piaa
 
-demo: setup
+demo: deps
 	$(call build,release,--target piaa)
 	$(piaa) rank data/sample/photos --ratings data/sample/ratings.csv --sheet build/demo.jpg
 
-study: setup
+study: deps
 	$(call build,release,--target piaa)
 	@scripts/study $(piaa) build/study
 
-test: release
+test: deps
+	$(call build,release)
 	$(ctest) --test-dir build/release
 
-asan: setup
+asan: deps
 	$(call build,asan)
 	$(ctest) --test-dir build/asan
 
@@ -73,17 +82,19 @@ valgrind:
 bench: bench-fit
 	@bench/extract.sh $(EXTRACT)
 
-bench-families: release
+bench-families: deps
+	$(call build,release)
 	@bench/extract.sh --model families $(EXTRACT)
 
-bench-fit: release
+bench-fit:
 	@scripts/setup venv
+	$(call build,release)
 	@cmake build/release -DPIAA_BENCH=ON >/dev/null && cmake --build build/release --parallel $(JOBS) --target bench_fit
 	@$$(bench/venv.sh build/bench/fit numpy scipy scikit-learn) bench/fit.py build/release/bench/bench_fit $(FIT)
 
-quantised: setup
-	$(call build,release,--target piaa)
+quantised:
 	@scripts/setup venv
+	$(call build,release,--target piaa)
 	@$$(bench/venv.sh build/bench/quantised numpy gguf) bench/quantised.py $(piaa) build/quantised
 
 install: release
