@@ -3,9 +3,8 @@
  * model, and every bad input that people give: exit codes, one plain line on standard error,
  * nothing but data on standard output, and nothing lost that was done before.
  */
-#include "support.h"
+#include "program.h"
 
-#include "base/csv.h"
 #include "base/json.h"
 #include "base/walk.h"
 #include "features/store.h"
@@ -17,96 +16,9 @@
 #include <sys/wait.h>
 #include <time.h>
 
-/* -------------------------------------------------------------------------- running the program */
-
-static char
-    *world; /* a folder for all tests: photos/ (8 of the sample), ratings.csv (5 of them), cache/ */
-
-/* What the last run printed. */
-static char *out, *err;
-static size_t out_size;
-
-static const char *const sample[] = {"iaa_pub10_0183", "iaa_pub11_0202", "iaa_pub11_0219",
-                                     "iaa_pub12_0221", "iaa_pub12_0232", "iaa_pub10_0197",
-                                     "iaa_pub10_0199", "iaa_pub11_0218"};
+/* The world of all tests: photos/ (8 of the sample), ratings.csv (5 of them), cache/. */
 enum { PHOTOS = 8, RATED = 5 };
 static const double scores[RATED] = {4, 4.5, 2.5, 2.5, 3};
-
-static char *at(const char *name) {
-    return support_join(world, name);
-}
-
-static char *slurp(const char *name, size_t *size) {
-    char *path = at(name);
-    piaa_error error = {0};
-    char *text = piaa_file_read(path, (size_t)1 << 30, size, &error);
-    if (!text) fail_msg("%s", error.message);
-    free(path);
-    return text;
-}
-
-/* Starts the program in the world folder; words ends with NULL; stdout goes to `to` (NULL: the file
-   "out"). */
-static pid_t start(const char *const *words, const char *to) {
-    char *input = at("in"), *output = to ? piaa_strdup(to, NULL) : at("out"), *errors = at("err"),
-         *cache = at("cache");
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        setenv("XDG_CACHE_HOME", cache, 1);
-        unsetenv("PIAA_MODEL");
-        signal(SIGINT, SIG_DFL); /* which a test runner in the background has ignored */
-        int from = open(input, O_RDONLY), into = open(output, O_WRONLY | O_CREAT | O_TRUNC, 0600),
-            faults = open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        if (from < 0 || into < 0 || faults < 0 || chdir(world) != 0) _exit(99);
-        dup2(from, 0);
-        dup2(into, 1);
-        dup2(faults, 2);
-        execv(PIAA_PROGRAM, (char *const *)words);
-        _exit(98);
-    }
-    free(input);
-    free(output);
-    free(errors);
-    free(cache);
-    return child;
-}
-
-static int finish(pid_t child, bool read_out) {
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    free(out);
-    free(err);
-    out = read_out ? slurp("out", &out_size) : NULL;
-    size_t size;
-    err = slurp("err", &size);
-    if (!WIFEXITED(status)) fail_msg("piaa was ended by signal %d: %s", WTERMSIG(status), err);
-    return WEXITSTATUS(status);
-}
-
-#define WORDS(...) ((const char *const[]){"piaa", __VA_ARGS__, NULL})
-#define PIAA(...) finish(start(WORDS(__VA_ARGS__), NULL), true)
-
-/* One thread: more of them wait for each other where other programs keep the machine busy. */
-#define ONE "--threads", "1"
-
-static void expect_ok(int code) {
-    if (code != 0) fail_msg("exit code %d: %s", code, err);
-}
-
-/* Exit code, exactly one line on standard error that begins with `who` and holds `part`, nothing on
-   standard output. */
-static void expect_refusal(int code, int expected, const char *who, const char *part) {
-    if (code != expected) fail_msg("exit code %d instead of %d: %s", code, expected, err);
-    assert_int_equal(out_size, 0);
-    const char *line = err;
-    if (strncmp(line, "This is the demonstration model", 31) == 0) line += strcspn(line, "\n") + 1;
-    size_t size = strlen(line);
-    if (strncmp(line, who, strlen(who)) != 0 || !strstr(line, part) ||
-        strchr(line, '\n') != line + size - 1)
-        fail_msg("expected one line \"%s… %s …\", got: %s", who, part, err);
-}
 
 static cJSON *parse_out(void) {
     piaa_error error = {0};
@@ -121,10 +33,6 @@ static double number(const cJSON *object, const char *key) {
     return value;
 }
 
-static void put(const char *name, const char *text) {
-    support_write(world, name, text, strlen(text));
-}
-
 static void copy(const char *from, const char *to, double part) {
     piaa_error error = {0};
     size_t size;
@@ -135,29 +43,19 @@ static void copy(const char *from, const char *to, double part) {
 }
 
 static void copy_sample(int index, const char *to, double part) {
-    char *from = piaa_format(NULL, "%s/data/sample/photos/%s.jpg", PIAA_SOURCE, sample[index]);
+    char *from = piaa_format(NULL, "%s/data/sample/photos/%s.jpg", PIAA_SOURCE, sample_name(index));
     copy(from, to, part);
     free(from);
 }
 
-static void make_folder(const char *name) {
-    char *path = at(name);
-    assert_int_equal(mkdir(path, 0700), 0);
-    free(path);
-}
-
 static int set_up(void **state) {
-    (void)state;
-    char *made = support_folder();
-    world = piaa_path_absolute(made, NULL);
-    free(made);
-    make_folder("cache");
+    program_begin(state);
     make_folder("photos");
     put("in", "");
     piaa_text csv = {0};
     assert_true(piaa_text_format(&csv, NULL, "score,who,path\n")); /* any order, more columns */
     for (int i = 0; i < PHOTOS; i++) {
-        char *name = piaa_format(NULL, "photos/%s.jpg", sample[i]);
+        char *name = piaa_format(NULL, "photos/%s.jpg", sample_name(i));
         copy_sample(i, name, 1);
         if (i < RATED) assert_true(piaa_text_format(&csv, NULL, "%g,me,%s\n", scores[i], name));
         free(name);
@@ -167,19 +65,11 @@ static int set_up(void **state) {
     return 0;
 }
 
-static int tear_down(void **state) {
-    (void)state;
-    support_remove(world);
-    free(out);
-    free(err);
-    return 0;
-}
-
 /* ------------------------------------------------------------------------------- help and names */
 
 static void test_help(void **state) {
     (void)state;
-    assert_int_equal(finish(start((const char *const[]){"piaa", NULL}, NULL), true), 2);
+    assert_int_equal(program_run((program_way){0}, (const char *const[]){"piaa", NULL}), 2);
     assert_int_equal(out_size, 0);
     assert_non_null(strstr(err, "Commands\n"));
     expect_ok(PIAA("--version"));
@@ -264,7 +154,7 @@ static void test_rank(void **state) {
         assert_int_equal(number(photo, "rank"), i + 1);
         const char *name = piaa_path_name(piaa_json_string(photo, "path"));
         for (int r = 0; r < RATED; r++)
-            if (strncmp(name, sample[r], strlen(sample[r])) == 0) {
+            if (strncmp(name, sample_name(r), strlen(sample_name(r))) == 0) {
                 assert_true(number(photo, "rating") == scores[r]);
                 rated++;
             }
@@ -765,13 +655,12 @@ static void test_pair(void **state) {
 static void test_output(void **state) {
     (void)state;
     if (access("/dev/full", W_OK) == 0) {
-        assert_int_equal(
-            finish(start(WORDS("rank", "photos", "--ratings", "ratings.csv", ONE), "/dev/full"),
-                   false),
-            1);
+        assert_int_equal(program_run((program_way){.to = "/dev/full"},
+                                     WORDS("rank", "photos", "--ratings", "ratings.csv", ONE)),
+                         1);
         assert_non_null(
             strstr(err, "piaa rank: cannot write the result: No space left on device\n"));
-        assert_int_equal(finish(start(WORDS("help"), "/dev/full"), false), 1);
+        assert_int_equal(program_run((program_way){.to = "/dev/full"}, WORDS("help")), 1);
     }
     /* a reader that goes away is nobody's fault */
     int ends[2];
@@ -779,7 +668,7 @@ static void test_output(void **state) {
     close(ends[0]);
     char *path = piaa_format(NULL, "/dev/fd/%d", ends[1]);
     if (access(path, W_OK) == 0) {
-        assert_int_equal(finish(start(WORDS("help", "--man"), path), false), 0);
+        assert_int_equal(program_run((program_way){.to = path}, WORDS("help", "--man")), 0);
         assert_string_equal(err, "");
     }
     free(path);
@@ -818,13 +707,13 @@ static void test_stop(void **state) {
          *first = at("stopped.store/lt.8.npy");
     const char *const *words =
         WORDS("embed", all, "--out", "stopped.store", "--pool", "lt,lv,v", "--layer", "all", ONE);
-    pid_t child = start(words, NULL);
+    pid_t child = program_start((program_way){0}, words);
     struct stat status = {0};
     while (waitpid(child, NULL, WNOHANG) == 0 &&
            (stat(first, &status) != 0 || status.st_size < 1000))
         wait_a_little();
     kill(child, SIGINT);
-    assert_int_equal(finish(child, true), 130);
+    assert_int_equal(program_finish((program_way){0}, child), 130);
     assert_int_equal(out_size, 0);
     assert_non_null(strstr(err, "piaa embed: stopped after "));
     assert_non_null(strstr(err, "run the same command again"));
@@ -832,7 +721,7 @@ static void test_stop(void **state) {
     int64_t done = piaa_store_count(store).rows;
     piaa_store_close(store);
     assert_true(done >= 1 && done < 60);
-    expect_ok(finish(start(words, NULL), true));
+    expect_ok(program_run((program_way){0}, words));
     char *unchanged = piaa_format(NULL, " %lld unchanged;", (long long)done);
     assert_non_null(strstr(err, unchanged));
     expect_ok(
@@ -866,5 +755,5 @@ int main(void) {
         cmocka_unit_test(test_bad_models),  cmocka_unit_test(test_pair),
         cmocka_unit_test(test_output),      cmocka_unit_test(test_stop),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, program_end);
 }

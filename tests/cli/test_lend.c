@@ -1,92 +1,13 @@
 /* piaa devices, piaa lend, and --device rpc://…, with the built program on both sides: what comes
  * back is what the CPU gives, and a server that is killed half-way costs no more than the photo in
  * hand. */
-#include "support.h"
+#include "program.h"
 
 #include "base/json.h"
 #include "features/store.h"
 #include "vlm/server.h"
 
-#include <fcntl.h>
-
-static char *world; /* a folder for all tests */
-
-/* What the last run printed. */
-static char *out, *err;
-
-static char *at(const char *name) {
-    return support_join(world, name);
-}
-
-static char *slurp(const char *name) {
-    char *path = at(name);
-    piaa_error error = {0};
-    size_t size;
-    char *text = piaa_file_read(path, (size_t)1 << 30, &size, &error);
-    if (!text) fail_msg("%s", error.message);
-    free(path);
-    return text;
-}
-
-/* Starts the program with its standard streams in the files NAME.out and NAME.err. */
-static pid_t start(const char *const *words, const char *name) {
-    char *cache = at("cache"), *into = piaa_format(NULL, "%s/%s.out", world, name),
-         *faults = piaa_format(NULL, "%s/%s.err", world, name);
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        setenv("XDG_CACHE_HOME", cache, 1);
-        unsetenv("PIAA_MODEL");
-        signal(SIGINT, SIG_DFL); /* which a test runner in the background has ignored */
-        int output = open(into, O_WRONLY | O_CREAT | O_TRUNC, 0600),
-            errors = open(faults, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        if (output < 0 || errors < 0 || chdir(world) != 0) _exit(99);
-        dup2(output, 1);
-        dup2(errors, 2);
-        execv(PIAA_PROGRAM, (char *const *)words);
-        _exit(98);
-    }
-    free(cache);
-    free(into);
-    free(faults);
-    return child;
-}
-
-static int finish(pid_t child, const char *name) {
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    free(out);
-    free(err);
-    char *file = piaa_format(NULL, "%s.out", name);
-    out = slurp(file);
-    free(file);
-    file = piaa_format(NULL, "%s.err", name);
-    err = slurp(file);
-    free(file);
-    if (!WIFEXITED(status)) fail_msg("piaa was ended by signal %d: %s", WTERMSIG(status), err);
-    return WEXITSTATUS(status);
-}
-
-#define WORDS(...) ((const char *const[]){"piaa", __VA_ARGS__, NULL})
-#define PIAA(...) finish(start(WORDS(__VA_ARGS__), "run"), "run")
-#define ONE "--threads", "1"
-
-static void expect_ok(int code) {
-    if (code != 0) fail_msg("exit code %d: %s", code, err);
-}
-
-/* Exit code, and exactly one line on standard error (the demonstration model's note aside) that
-   begins with `who` and holds `part`. */
-static void expect_refusal(int code, int expected, const char *who, const char *part) {
-    if (code != expected) fail_msg("exit code %d instead of %d: %s", code, expected, err);
-    assert_string_equal(out, "");
-    const char *line = err;
-    if (strncmp(line, "This is the demonstration model", 31) == 0) line += strcspn(line, "\n") + 1;
-    if (strncmp(line, who, strlen(who)) != 0 || !strstr(line, part) ||
-        strchr(line, '\n') != line + strlen(line) - 1)
-        fail_msg("expected one line \"%s… %s …\", got: %s", who, part, err);
-}
+static const program_way lending = {.name = "lend"}, running = {.name = "run"};
 
 /* --------------------------------------------------------------------------------------- server */
 
@@ -100,14 +21,14 @@ static lender lend(int port) {
     lender l = {.port = port};
     snprintf(l.listen, sizeof l.listen, "127.0.0.1:%d", port);
     snprintf(l.device, sizeof l.device, "rpc://127.0.0.1:%d", port);
-    l.child = start(WORDS("lend", "--listen", l.listen, "--device", "cpu", ONE), "lend");
+    l.child = program_start(lending, WORDS("lend", "--listen", l.listen, "--device", "cpu", ONE));
     server_wait(l.child, port);
     return l;
 }
 
 static void end(const lender *l) {
     kill(l->child, SIGINT);
-    expect_ok(finish(l->child, "lend"));
+    expect_ok(program_finish(lending, l->child));
 }
 
 /* ---------------------------------------------------------------------------------------- tests */
@@ -211,32 +132,33 @@ static void test_embed(void **state) {
 #define EMBED(STORE, DEVICE)                                                                       \
     WORDS("embed", all, "--out", STORE, "--pool", "lt,lv,v", "--layer", "all", "--device", DEVICE, \
           ONE)
-    expect_ok(finish(start(EMBED("cpu.store", "cpu"), "run"), "run"));
-    expect_ok(finish(start(EMBED("whole.store", l.device), "run"), "run"));
+    expect_ok(program_run(running, EMBED("cpu.store", "cpu")));
+    expect_ok(program_run(running, EMBED("whole.store", l.device)));
     double e = distance("whole.store", "cpu.store");
     print_message("remote against here: relative error %.2g\n", e);
     assert_true(e <= 1e-4);
 
-    pid_t child = start(EMBED("lost.store", l.device), "run");
+    pid_t child = program_start(running, EMBED("lost.store", l.device));
     struct stat status = {0};
     while (waitpid(child, NULL, WNOHANG) == 0 &&
            (stat(first, &status) != 0 || status.st_size < 1000))
         server_pause(2);
     kill(l.child, SIGKILL);
     waitpid(l.child, NULL, 0);
-    expect_refusal(finish(child, "run"), 1, "piaa embed: ", "went away in the middle of the work");
+    expect_refusal(program_finish(running, child), 1,
+                   "piaa embed: ", "went away in the middle of the work");
     assert_non_null(strstr(err, l.device));
     piaa_store *store = open_store("lost.store");
     const int64_t done = piaa_store_count(store).rows;
     piaa_store_close(store);
     assert_true(done >= 1 && done < 60);
     l = lend(l.port);
-    expect_ok(finish(start(EMBED("lost.store", l.device), "run"), "run"));
+    expect_ok(program_run(running, EMBED("lost.store", l.device)));
     char *unchanged = piaa_format(NULL, " %lld unchanged;", (long long)done);
     assert_non_null(strstr(err, unchanged));
     assert_true(distance("lost.store", "whole.store") == 0);
     /* A store of one device goes on with another. */
-    expect_ok(finish(start(EMBED("lost.store", "cpu"), "run"), "run"));
+    expect_ok(program_run(running, EMBED("lost.store", "cpu")));
     assert_non_null(strstr(err, "60 unchanged"));
     end(&l);
     free(unchanged);
@@ -244,23 +166,9 @@ static void test_embed(void **state) {
     free(all);
 }
 
-static int set_up(void **state) {
-    (void)state;
-    world = support_folder();
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    free(out);
-    free(err);
-    support_remove(world);
-    return 0;
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_devices),
                                        cmocka_unit_test(test_refusals),
                                        cmocka_unit_test(test_embed)};
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, program_begin, program_end);
 }

@@ -2,100 +2,14 @@
  * probe, reduce, eval, explain and report as a user runs them, from image files to the page: the
  * published predictions come out, and what people do wrong is one clear line.
  */
+#include "program.h"
 #include "report/xml_check.h"
 
-#include "base/csv.h"
 #include "base/json.h"
 #include "base/walk.h"
 
-#include <fcntl.h>
-#include <sys/wait.h>
-
-static char *world; /* a folder for all tests, with cache/ */
-static char *out, *err;
-static size_t out_size;
-
 #define SAMPLE PIAA_SOURCE "/data/sample"
 #define PARA "para:" PIAA_SOURCE "/data/para"
-
-static char *at(const char *name) {
-    return support_join(world, name);
-}
-
-static char *slurp(const char *name) {
-    size_t size;
-    char *path = at(name);
-    piaa_error error = {0};
-    char *text = piaa_file_read(path, (size_t)1 << 30, &size, &error);
-    if (!text) fail_msg("%s", error.message);
-    if (strcmp(name, "out") == 0) out_size = size;
-    free(path);
-    return text;
-}
-
-static int run(const char *const *words) {
-    fflush(NULL);
-    pid_t child = fork();
-    assert_true(child >= 0);
-    if (child == 0) {
-        char *cache = at("cache");
-        if (chdir(world) != 0) _exit(99);
-        setenv("XDG_CACHE_HOME", cache, 1);
-        unsetenv("PIAA_MODEL");
-        int into = open("out", O_WRONLY | O_CREAT | O_TRUNC, 0600),
-            faults = open("err", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-        if (into < 0 || faults < 0) _exit(99);
-        dup2(into, 1);
-        dup2(faults, 2);
-        execv(PIAA_PROGRAM, (char *const *)words);
-        _exit(98);
-    }
-    int status;
-    assert_int_equal(waitpid(child, &status, 0), child);
-    free(out);
-    free(err);
-    out = slurp("out");
-    err = slurp("err");
-    if (!WIFEXITED(status)) fail_msg("piaa was ended by signal %d: %s", WTERMSIG(status), err);
-    return WEXITSTATUS(status);
-}
-
-#define PIAA(...) run((const char *const[]){"piaa", __VA_ARGS__, NULL})
-/* One thread: more of them wait for each other where other programs keep the machine busy. */
-#define ONE "--threads", "1"
-
-static void expect_ok(int code) {
-    if (code != 0) fail_msg("exit code %d: %s", code, err);
-}
-
-/* One line after what is told of the model, with this part; nothing on standard output. */
-static void expect_refusal(int code, int expected, const char *part) {
-    if (code != expected) fail_msg("exit code %d instead of %d: %s", code, expected, err);
-    assert_int_equal(out_size, 0);
-    const char *line = err;
-    if (strncmp(line, "This is the demonstration model", 31) == 0) line += strcspn(line, "\n") + 1;
-    if (!strstr(line, part) || strchr(line, '\n') != line + strlen(line) - 1)
-        fail_msg("expected one line with \"%s\", got: %s", part, line);
-}
-
-static int set_up(void **state) {
-    (void)state;
-    char *made = support_folder();
-    world = piaa_path_absolute(made, NULL);
-    free(made);
-    char *cache = at("cache");
-    assert_int_equal(mkdir(cache, 0700), 0);
-    free(cache);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    (void)state;
-    support_remove(world);
-    free(out);
-    free(err);
-    return 0;
-}
 
 static cJSON *read_json(const char *name) {
     char *path = at(name);
@@ -250,7 +164,7 @@ static void make_twins(void) {
 
 /* Tests of a person's image whose twin is not tested, and so learned from. */
 static int split_twins(const char *file) {
-    char *text = slurp(file), tested[RATERS][2 * SCENES] = {0};
+    char *text = slurp(file, NULL), tested[RATERS][2 * SCENES] = {0};
     piaa_csv *csv = piaa_csv_parse(text, strlen(text), file, NULL);
     while (piaa_csv_next(csv, NULL) == 1) {
         const char *path = piaa_csv_field(csv, piaa_csv_column(csv, "image_path")),
@@ -296,7 +210,7 @@ static void the_report_is_a_page(void **state) {
     (void)state;
     expect_ok(PIAA("report", "probe.run", "eval.run", "pair.run", "--out", "report.html"));
     assert_int_equal(out_size, 0);
-    char *page = slurp("report.html"), *tables = slurp("report.tex");
+    char *page = slurp("report.html", NULL), *tables = slurp("report.tex", NULL);
     xml_check(page);
     assert_non_null(strstr(page, "demonstration model"));
     assert_non_null(strstr(page, "0.564 ["));
@@ -310,9 +224,9 @@ static void the_report_is_a_page(void **state) {
     bool drawn = !strstr(page, "gnuplot was not there");
     for (size_t i = 0; i < PIAA_COUNT(figures); i++) {
         char *csv_name = piaa_format(NULL, "report-figures/%s.csv", figures[i]),
-             *csv = slurp(csv_name);
+             *csv = slurp(csv_name, NULL);
         char *svg_name = piaa_format(NULL, "report-figures/%s.svg", figures[i]),
-             *svg = drawn ? slurp(svg_name) : NULL;
+             *svg = drawn ? slurp(svg_name, NULL) : NULL;
         piaa_csv *rows = piaa_csv_parse(csv, strlen(csv), csv_name, NULL);
         assert_non_null(rows);
         assert_int_equal(piaa_csv_next(rows, NULL), 1);
@@ -363,51 +277,51 @@ static void explain_adds_up(void **state) {
 
 static void options_are_checked_first(void **state) {
     (void)state;
-    expect_refusal(PIAA("probe", "--out", "x.run"), 2, "--data SET is missing");
-    expect_refusal(PIAA("probe", "--data", PARA), 2, "--out RUN is missing");
-    expect_refusal(PIAA("probe", "--data", PARA, "--augment", "blur", "--out", "x.run"), 2,
+    expect_refusal(PIAA("probe", "--out", "x.run"), 2, "piaa", "--data SET is missing");
+    expect_refusal(PIAA("probe", "--data", PARA), 2, "piaa", "--out RUN is missing");
+    expect_refusal(PIAA("probe", "--data", PARA, "--augment", "blur", "--out", "x.run"), 2, "piaa",
                    "--augment cannot be \"blur\"");
-    expect_refusal(PIAA("probe", "--data", PARA, "--layer", "9", "--out", "x.run"), 2,
+    expect_refusal(PIAA("probe", "--data", PARA, "--layer", "9", "--out", "x.run"), 2, "piaa",
                    "layers 0 to 8");
     expect_refusal(PIAA("eval", "--data", PARA, "--method", "linear-hiden", "--out", "x.run"), 2,
-                   "did you mean linear-hidden");
-    expect_refusal(PIAA("eval", "--data", PARA, "--method", "reduce", "--out", "x.run"), 2,
+                   "piaa", "did you mean linear-hidden");
+    expect_refusal(PIAA("eval", "--data", PARA, "--method", "reduce", "--out", "x.run"), 2, "piaa",
                    "--projection FILE");
-    expect_refusal(PIAA("eval", "--data", PARA, "--support", "100,10", "--out", "x.run"), 2,
+    expect_refusal(PIAA("eval", "--data", PARA, "--support", "100,10", "--out", "x.run"), 2, "piaa",
                    "smaller number first");
-    expect_refusal(PIAA("eval", "--data", PARA, "--support", "ten", "--out", "x.run"), 2,
+    expect_refusal(PIAA("eval", "--data", PARA, "--support", "ten", "--out", "x.run"), 2, "piaa",
                    "--support cannot be \"ten\"");
-    expect_refusal(PIAA("eval", "--data", PARA, "--pair", "lt3+v5", "--out", "x.run"), 2,
+    expect_refusal(PIAA("eval", "--data", PARA, "--pair", "lt3+v5", "--out", "x.run"), 2, "piaa",
                    "lt.3+v.5");
     expect_refusal(
         PIAA("eval", "--data", PARA, "--users", "hard", "--images", "hard", "--out", "x.run"), 2,
-        "do not go together");
+        "piaa", "do not go together");
     expect_refusal(PIAA("eval", "--data", PARA, "--baseline", "reduce", "--out", "x.run", ONE), 2,
-                   "none of the methods");
-    expect_refusal(PIAA("report", "eval.run", "--out", "report.pdf"), 2, ".html");
-    expect_refusal(PIAA("report", "--out", "report.html"), 2, "missing");
-    expect_refusal(PIAA("explain", SAMPLE "/photos", "--taste", "t.json"), 2,
+                   "piaa", "none of the methods");
+    expect_refusal(PIAA("report", "eval.run", "--out", "report.pdf"), 2, "piaa", ".html");
+    expect_refusal(PIAA("report", "--out", "report.html"), 2, "piaa", "missing");
+    expect_refusal(PIAA("explain", SAMPLE "/photos", "--taste", "t.json"), 2, "piaa",
                    "--projection FILE is missing");
 }
 
 static void wrong_folders_are_named(void **state) {
     (void)state;
     expect_refusal(PIAA("probe", "--data", "aadb:" PIAA_SOURCE "/data/para", "--out", "x.run"), 1,
-                   "it looks like para:");
-    expect_refusal(PIAA("probe", "--data", PIAA_SOURCE "/data/para", "--out", "x.run"), 2,
+                   "piaa", "it looks like para:");
+    expect_refusal(PIAA("probe", "--data", PIAA_SOURCE "/data/para", "--out", "x.run"), 2, "piaa",
                    "write para:");
     expect_refusal(PIAA("eval", "--data", "aadb:" PIAA_SOURCE "/data/aadb", "--out", "x.run"), 1,
-                   "no personal ratings");
-    expect_refusal(PIAA("eval", "--data", PARA, "--out", "probe.run"), 2,
+                   "piaa", "no personal ratings");
+    expect_refusal(PIAA("eval", "--data", PARA, "--out", "probe.run"), 2, "piaa",
                    "holds another kind of run");
-    expect_refusal(PIAA("probe", "--data", PARA, "--out", "cache"), 2, "not a run's");
-    expect_refusal(PIAA("report", "cache", "--out", "x.html"), 2, "is not a run");
-    expect_refusal(PIAA("report", "nowhere", "--out", "x.html"), 2, "is not a run");
-    char *whole = slurp("eval.run/eval.json");
+    expect_refusal(PIAA("probe", "--data", PARA, "--out", "cache"), 2, "piaa", "not a run's");
+    expect_refusal(PIAA("report", "cache", "--out", "x.html"), 2, "piaa", "is not a run");
+    expect_refusal(PIAA("report", "nowhere", "--out", "x.html"), 2, "piaa", "is not a run");
+    char *whole = slurp("eval.run/eval.json", NULL);
     char *folder = at("half.run");
     assert_int_equal(mkdir(folder, 0700), 0);
     support_write(folder, "eval.json", whole, strlen(whole) / 2);
-    expect_refusal(PIAA("report", "eval.run", "half.run", "--out", "x.html"), 1,
+    expect_refusal(PIAA("report", "eval.run", "half.run", "--out", "x.html"), 1, "piaa",
                    "half.run/eval.json");
     char *page = at("x.html");
     assert_false(piaa_file_exists(page));
@@ -417,7 +331,7 @@ static void wrong_folders_are_named(void **state) {
     /* attributes of another layer */
     expect_refusal(PIAA("eval", "--data", PARA, "--method", "reduce", "--projection",
                         "projection.json", "--layer", "2", "--out", "y.run", ONE),
-                   1, "layer");
+                   1, "piaa", "layer");
 }
 
 /* A table of one's own with a missing file, a broken picture and a row that is no rating: the run
@@ -453,7 +367,7 @@ static void losses_are_told(void **state) {
                      4); /* two images of two people */
     cJSON_Delete(root);
     expect_ok(PIAA("report", "own.run", "--out", "own.html"));
-    char *page = slurp("own.html");
+    char *page = slurp("own.html", NULL);
     xml_check(page);
     assert_non_null(strstr(page, "1 row could not be used; 1 image file is missing"));
     assert_non_null(strstr(page, "; 1 image file could not be read"));
@@ -480,10 +394,10 @@ static void put_table(const char *header, const char *const *rows) {
 static void tables_say_what_they_lack(void **state) {
     (void)state;
     put_table("path,score", (const char *const[]){"1", "2", "3", "4", "5", NULL});
-    expect_refusal(PIAA("probe", "--data", "csv:table.csv", "--out", "none.run", ONE), 1,
+    expect_refusal(PIAA("probe", "--data", "csv:table.csv", "--out", "none.run", ONE), 1, "piaa",
                    "table.csv has no column named split that says train");
     put_table("path,split,score", (const char *const[]){",1", ",2", ",3", ",4", ",5", NULL});
-    expect_refusal(PIAA("probe", "--data", "csv:table.csv", "--out", "none.run", ONE), 1,
+    expect_refusal(PIAA("probe", "--data", "csv:table.csv", "--out", "none.run", ONE), 1, "piaa",
                    "table.csv has no column named split that says train");
     expect_ok(PIAA("eval", "--data", "csv:table.csv", "--support", "1,2", "--test", "2", "--out",
                    "one.run", ONE));
@@ -536,5 +450,5 @@ int main(void) {
         cmocka_unit_test(tables_say_what_they_lack),
         cmocka_unit_test(blanks_are_counted),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, program_begin, program_end);
 }

@@ -9,34 +9,12 @@
 
 #include "image/image.h"
 #include "image/libvips.h"
+#include "image/temporary.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-static char folder[] = "/tmp/piaa-test-XXXXXX";
-
-static int make_folder(void **state) {
-    (void)state;
-    return mkdtemp(folder) ? 0 : -1;
-}
-
-static int remove_folder(void **state) {
-    (void)state;
-    return rmdir(folder);
-}
-
-/* A file in the test's folder; the name is valid until the next call. */
-static const char *write_file(const char *name, const void *bytes, size_t size) {
-    static char path[512];
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(bytes, 1, size, file), size);
-    assert_int_equal(fclose(file), 0);
-    return path;
-}
 
 #define START(text) text, sizeof(text) - 1
 

@@ -12,11 +12,11 @@ static inline bool xml_is_name(char c) {
            c == ':' || c == '_';
 }
 
-static inline size_t xml_name(const char *at, char out[XML_NAME]) {
+static inline size_t xml_name(const char *at, char name[XML_NAME]) {
     size_t n = 0;
     while (xml_is_name(at[n]) && n + 1 < XML_NAME) n++;
-    memcpy(out, at, n);
-    out[n] = '\0';
+    memcpy(name, at, n);
+    name[n] = '\0';
     return n;
 }
 
