@@ -191,14 +191,19 @@ static bool begin(walk *w, const char *folder) {
     return ok;
 }
 
+static bool read_folders(walk *w) {
+    for (size_t next = 0; next < w->folders.count;) {
+        while (next < w->folders.count)
+            if (!read_folder(w, next++)) return false;
+        if (!add_linked(w)) return false;
+    }
+    return true;
+}
+
 bool piaa_folder_visit(const char *folder, const piaa_walker *walker, const piaa_hooks *hooks,
                        piaa_error *error) {
     walk w = {.walker = walker, .hooks = hooks, .error = error};
-    bool ok = begin(&w, folder);
-    for (size_t next = 0; ok && next < w.folders.count;) {
-        while (ok && next < w.folders.count) ok = read_folder(&w, next++);
-        ok = ok && add_linked(&w);
-    }
+    bool ok = begin(&w, folder) && read_folders(&w);
     for (size_t i = 0; i < w.folders.count; i++) drop(&w.folders.items[i]);
     for (size_t i = 0; i < w.linked.count; i++) drop(&w.linked.items[i]);
     free(w.folders.items);
@@ -232,8 +237,8 @@ static bool keep_file(void *user, const piaa_walk_entry *entry, piaa_error *erro
 bool piaa_folder_walk(const char *folder, bool (*keep)(const char *name), piaa_paths *out,
                       const piaa_hooks *hooks, piaa_error *error) {
     keeping k = {.keep = keep, .hooks = hooks};
-    bool ok = piaa_folder_visit(
-        folder, &(piaa_walker){.user = &k, .enter = enter_shown, .meet = keep_file}, hooks, error);
+    const piaa_walker walker = {.user = &k, .enter = enter_shown, .meet = keep_file};
+    bool ok = piaa_folder_visit(folder, &walker, hooks, error);
     piaa_paths_merge(&k.found);
     ok = ok && piaa_paths_add_all(out, &k.found, error);
     piaa_paths_free(&k.found);

@@ -210,28 +210,39 @@ static bool find_entry(piaa_finder *finder, const char *folder, const char *part
     return true;
 }
 
+/* Adds a part to `here` as it is written, or as its only other form there; *there: it was found. */
+static bool step(piaa_finder *finder, piaa_text *here, const char *part, bool *there,
+                 piaa_found *found, piaa_error *error) {
+    const size_t folder = here->length;
+    const char *entry;
+    if (!piaa_text_format(here, error, "/%s", part)) return false;
+    *there = piaa_file_exists(here->data);
+    if (*there) return true;
+    here->length = folder;
+    here->data[folder] = '\0';
+    if (!find_entry(finder, folder ? here->data : "/", part, &entry, found, error)) return false;
+    *there = entry;
+    return !entry || piaa_text_format(here, error, "/%s", entry);
+}
+
+static bool walk_parts(piaa_finder *finder, char *path, piaa_text *here, bool *there,
+                       piaa_found *found, piaa_error *error) {
+    char *rest;
+    *there = true;
+    for (char *part = strtok_r(path, "/", &rest); *there && part; part = strtok_r(NULL, "/", &rest))
+        if (!step(finder, here, part, there, found, error)) return false;
+    return true;
+}
+
 /* Walks an absolute path part by part; *out stays NULL where a part is not there. */
 static bool walk(piaa_finder *finder, const char *path, char **out, piaa_found *found,
                  piaa_error *error) {
     piaa_text here = {0};
-    bool ok = true, there = true;
+    char *parts = piaa_strdup(path, error);
+    bool there = false;
     *found = PIAA_FOUND_EXACTLY;
-    for (const char *part = path + strspn(path, "/"); ok && there && *part;) {
-        size_t n = strcspn(part, "/"), folder = here.length;
-        ok = piaa_text_format(&here, error, "/%.*s", (int)n, part);
-        if (ok && !piaa_file_exists(here.data)) {
-            const char *entry;
-            char *name = piaa_format(error, "%.*s", (int)n, part);
-            here.length = folder;
-            here.data[folder] = '\0';
-            ok = name && find_entry(finder, folder ? here.data : "/", name, &entry, found, error);
-            there = ok && entry;
-            ok = ok && (!there || piaa_text_format(&here, error, "/%s", entry));
-            free(name);
-        }
-        part += n;
-        part += strspn(part, "/");
-    }
+    bool ok = parts && walk_parts(finder, parts, &here, &there, found, error);
+    free(parts);
     *out = ok && there && here.length ? here.data : NULL;
     if (!*out) free(here.data);
     if (ok && !*out && *found != PIAA_FOUND_SEVERAL) *found = PIAA_FOUND_NOT;

@@ -465,24 +465,29 @@ static bool add_stars(const piaa_sheet *sheet, piaa_text *line, piaa_error *erro
                     "", error);
 }
 
-bool piaa_sheet_tell(const piaa_sheet *sheet, const piaa_hooks *hooks, piaa_error *error) {
-    piaa_text line = {0};
-    const char *where = piaa_csv_where(sheet->csv);
-    bool ok = piaa_csv_describe(sheet->csv, &line, error);
-    for (piaa_role role = 0; ok && role < PIAA_ROLES; role++) {
+static bool describe(const piaa_sheet *sheet, piaa_text *line, piaa_error *error) {
+    if (!piaa_csv_describe(sheet->csv, line, error)) return false;
+    for (piaa_role role = 0; role < PIAA_ROLES; role++) {
         int column = sheet->role[role];
         const char *name = piaa_csv_column_name(sheet->csv, column);
         if (column < 0 || strcasecmp(name, roles[role].called) == 0) continue;
-        ok = piaa_text_format(&line, error, "%scolumn \"%.80s\" as the %s", line.length ? "; " : "",
-                              name, roles[role].called);
+        if (!piaa_text_format(line, error, "%scolumn \"%.80s\" as the %s", line->length ? "; " : "",
+                              name, roles[role].called))
+            return false;
     }
-    ok = ok && add_stars(sheet, &line, error);
-    if (ok && sheet->people >= 0)
-        ok = piaa_text_format(&line, error,
-                              "%sone person's ratings (should the column \"%.60s\" say who rated, "
-                              "add --user-column)",
-                              line.length ? "; " : "",
-                              piaa_csv_column_name(sheet->csv, sheet->people));
+    if (!add_stars(sheet, line, error)) return false;
+    return sheet->people < 0 ||
+           piaa_text_format(line, error,
+                            "%sone person's ratings (should the column \"%.60s\" say who rated, "
+                            "add --user-column)",
+                            line->length ? "; " : "",
+                            piaa_csv_column_name(sheet->csv, sheet->people));
+}
+
+bool piaa_sheet_tell(const piaa_sheet *sheet, const piaa_hooks *hooks, piaa_error *error) {
+    piaa_text line = {0};
+    const char *where = piaa_csv_where(sheet->csv);
+    bool ok = describe(sheet, &line, error);
     if (ok && line.length) piaa_hooks_warn(hooks, "%.500s: read as %.480s", where, line.data);
     if (ok && sheet->unrated)
         piaa_hooks_warn(hooks, "%.700s: %zu row%s no rating: unrated photos are left out", where,

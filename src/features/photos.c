@@ -224,15 +224,20 @@ static bool found_none(const char *const *names, size_t count, const char *passe
                           but, passed);
 }
 
+static bool collect(collecting *c, const char *const *names, size_t count, const piaa_hooks *hooks,
+                    piaa_photos *out, piaa_error *error) {
+    for (size_t i = 0; i < count; i++)
+        if (!take_name(c, names[i], hooks, error)) return false;
+    tell_passed(c, out->passed, sizeof out->passed);
+    return hand_over(c, out, error) &&
+           (out->paths.count || found_none(names, count, out->passed, error));
+}
+
 bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
                          piaa_photos *out, piaa_error *error) {
     collecting c = {0};
     *out = (piaa_photos){0};
-    bool ok = true;
-    for (size_t i = 0; ok && i < count; i++) ok = take_name(&c, names[i], hooks, error);
-    tell_passed(&c, out->passed, sizeof out->passed);
-    ok = ok && hand_over(&c, out, error) &&
-         (out->paths.count || found_none(names, count, out->passed, error));
+    bool ok = collect(&c, names, count, hooks, out, error);
     for (size_t i = 0; i < c.count; i++) {
         free(c.items[i].path);
         free(c.items[i].name);

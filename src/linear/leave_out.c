@@ -61,6 +61,8 @@ typedef struct leaving {
     double *block, *other; /* [largest][largest] */
     double *cross;         /* [largest][n] */
     double *right;         /* [n] */
+    double *squares;       /* [ALPHAS][groups] of the errors of groups left out */
+    double *sums;          /* [ALPHAS][groups] of the others' squares when a group is not there */
 } leaving;
 
 static size_t size_of(const leaving *l, size_t g) {
@@ -153,8 +155,8 @@ static bool leave_rows(leaving *l, const double *y, piaa_error *error) {
     return ok;
 }
 
-/* (1): squares [ALPHAS][groups]. */
-static bool leave_groups(leaving *l, double *squares, piaa_error *error) {
+/* (1), into l->squares. */
+static bool leave_groups(leaving *l, piaa_error *error) {
     for (size_t g = 0; g < l->groups; g++) {
         size_t m = size_of(l, g), first = l->start[g];
         if (m > 1 && !l->whole &&
@@ -170,7 +172,7 @@ static bool leave_groups(leaving *l, double *squares, piaa_error *error) {
                 forward(l->block, m, e, 1);
                 backward(l->block, m, e, 1);
             }
-            squares[a * l->groups + g] = mean_square(e, m);
+            l->squares[a * l->groups + g] = mean_square(e, m);
         }
     }
     return true;
@@ -205,9 +207,8 @@ static double leave_seconds(const leaving *l, const double *s, size_t g) {
     return sum;
 }
 
-/* (2): sums [ALPHAS][groups] of the others' squared errors when a group is not there.  `residual`
-   [n] of the alpha in hand. */
-static void leave_pairs(leaving *l, size_t a, const double *residual, double *sums) {
+/* (2), into l->sums.  `residual` [n] of the alpha in hand. */
+static void leave_pairs(leaving *l, size_t a, const double *residual) {
     size_t n = l->n;
     const double *s = l->s + a * n * n;
     for (size_t g = 0; g < l->groups; g++) {
@@ -221,7 +222,7 @@ static void leave_pairs(leaving *l, size_t a, const double *residual, double *su
         memcpy(l->right, residual, n * sizeof *residual);
         for (size_t k = 0; k < m; k++)
             for (size_t i = 0; i < n; i++) l->right[i] -= l->cross[k * n + i] * l->other[k];
-        double *sum = &sums[a * l->groups + g];
+        double *sum = &l->sums[a * l->groups + g];
         if (l->largest == 1) {
             *sum = leave_seconds(l, s, g);
             continue;
@@ -317,29 +318,27 @@ static double error_of_mean(const leaving *l) {
     return sqrt(squares / (double)l->groups);
 }
 
-/* squares and sums [ALPHAS][groups]. */
-static bool measure(leaving *l, const double *y, double *squares, double *sums, piaa_left_out *left,
-                    piaa_error *error) {
+static bool measure(leaving *l, const double *y, piaa_left_out *left, piaa_error *error) {
     if (!leave_rows(l, y, error)) return false;
     bool nested = l->whole && l->groups > 2;
     double *residual = l->right + l->n;
     for (size_t a = 0; nested && a < ALPHAS; a++) {
         for (size_t i = 0; i < l->n; i++)
             residual[i] = l->errors[a * l->n + i] * l->s[a * l->n * l->n + i * (l->n + 1)];
-        leave_pairs(l, a, residual, sums);
+        leave_pairs(l, a, residual);
     }
-    if (!leave_groups(l, squares, error)) return false;
+    if (!leave_groups(l, error)) return false;
     double total[ALPHAS] = {0};
     for (size_t a = 0; a < ALPHAS; a++)
-        for (size_t g = 0; g < l->groups; g++) total[a] += squares[a * l->groups + g];
+        for (size_t g = 0; g < l->groups; g++) total[a] += l->squares[a * l->groups + g];
     size_t best = least_of(total, 1, 1e-12);
     left->alpha = piaa_ridge_alphas[best];
     left->groups = (int64_t)l->groups;
     for (size_t i = 0; i < l->n; i++)
         left->predicted[l->rows[i]] = l->y[i] - l->errors[best * l->n + i];
     for (size_t g = 0; g < l->groups; g++) {
-        size_t own = nested ? least_of(sums + g, l->groups, 1e-9) : best;
-        left->errors[g] = sqrt(squares[own * l->groups + g]);
+        size_t own = nested ? least_of(l->sums + g, l->groups, 1e-9) : best;
+        left->errors[g] = sqrt(l->squares[own * l->groups + g]);
     }
     left->rmse = sqrt(mean_square(left->errors, l->groups));
     left->rmse_of_mean = error_of_mean(l);
@@ -356,6 +355,8 @@ static void free_leaving(leaving *l) {
     free(l->errors);
     free(l->block);
     free(l->cross);
+    free(l->squares);
+    free(l->sums);
 }
 
 static bool make_leaving(leaving *l, const double *y, const int64_t *group, piaa_error *error) {
@@ -371,7 +372,9 @@ static bool make_leaving(leaving *l, const double *y, const int64_t *group, piaa
     if (!(l->s = piaa_alloc_array(ALPHAS * side * side, sizeof *l->s, error)) ||
         !(l->errors = piaa_alloc_array(ALPHAS * n, sizeof *l->errors, error)) ||
         !(l->block = piaa_alloc_array(2 * l->largest * l->largest, sizeof *l->block, error)) ||
-        !(l->cross = piaa_alloc_array((l->largest + 2) * n, sizeof *l->cross, error)))
+        !(l->cross = piaa_alloc_array((l->largest + 2) * n, sizeof *l->cross, error)) ||
+        !(l->squares = piaa_alloc_array(ALPHAS * l->groups, sizeof *l->squares, error)) ||
+        !(l->sums = piaa_alloc_array(ALPHAS * l->groups, sizeof *l->sums, error)))
         return false;
     l->other = l->block + l->largest * l->largest;
     l->right = l->cross + l->largest * n;
@@ -380,19 +383,15 @@ static bool make_leaving(leaving *l, const double *y, const int64_t *group, piaa
 
 piaa_left_out *piaa_leave_out(piaa_ridge_design *design, const double *y, int64_t rows,
                               const int64_t *group, piaa_error *error) {
-    leaving l = {.design = design, .n = (size_t)rows};
     piaa_left_out *left = piaa_alloc(1, sizeof *left, error);
-    double *squares = NULL, *sums = NULL;
-    bool ok = left && make_leaving(&l, y, group, error) &&
+    if (!left) return NULL;
+    left->rows = rows;
+    leaving l = {.design = design, .n = (size_t)rows};
+    bool ok = make_leaving(&l, y, group, error) &&
               (left->predicted = piaa_alloc_array(l.n, sizeof(double), error)) &&
               (left->errors = piaa_alloc_array(l.groups, sizeof(double), error)) &&
-              (squares = piaa_alloc_array(ALPHAS * l.groups, sizeof *squares, error)) &&
-              (sums = piaa_alloc_array(ALPHAS * l.groups, sizeof *sums, error)) &&
-              measure(&l, y, squares, sums, left, error);
-    if (ok) left->rows = rows;
+              measure(&l, y, left, error);
     free_leaving(&l);
-    free(squares);
-    free(sums);
     if (ok) return left;
     piaa_left_out_free(left);
     return NULL;

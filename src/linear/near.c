@@ -222,6 +222,20 @@ static void link_pairs(piaa_near *near, strips *w) {
     }
 }
 
+static bool find(piaa_near *near, strips *w, piaa_error *error) {
+    double typical;
+    if (!(near->group = piaa_alloc(w->n, sizeof *near->group, error)) ||
+        !(near->mean = piaa_alloc((size_t)near->dim, sizeof *near->mean, error)) ||
+        !(near->inverse = piaa_alloc((size_t)near->dim, sizeof *near->inverse, error)) ||
+        !piaa_blas_room(1, error))
+        return false;
+    measure_columns(near, w->x, w->rows);
+    if (!make_strips(w, error) || !typical_square(w, &typical, error)) return false;
+    near->square = threshold(w, typical);
+    link_pairs(near, w);
+    return true;
+}
+
 piaa_near *piaa_near_find(const float *x, const int64_t *rows, int64_t n, int dim,
                           piaa_error *error) {
     piaa_near *near = piaa_alloc(1, sizeof *near, error);
@@ -229,17 +243,7 @@ piaa_near *piaa_near_find(const float *x, const int64_t *rows, int64_t n, int di
     near->rows = n;
     near->dim = dim;
     strips w = {.near = near, .x = x, .rows = rows, .n = (size_t)n};
-    double typical;
-    bool ok = (near->group = piaa_alloc(w.n, sizeof *near->group, error)) &&
-              (near->mean = piaa_alloc((size_t)dim, sizeof(double), error)) &&
-              (near->inverse = piaa_alloc((size_t)dim, sizeof(double), error)) &&
-              piaa_blas_room(1, error);
-    if (ok) measure_columns(near, x, rows);
-    ok = ok && make_strips(&w, error) && typical_square(&w, &typical, error);
-    if (ok) {
-        near->square = threshold(&w, typical);
-        link_pairs(near, &w);
-    }
+    bool ok = find(near, &w, error);
     free_strips(&w);
     if (ok) return near;
     piaa_near_free(near);
