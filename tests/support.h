@@ -68,6 +68,18 @@ static inline void support_write(const char *folder, const char *name, const voi
     free(path);
 }
 
+static inline void support_make_folder(const char *folder, const char *name) {
+    char *path = support_join(folder, name);
+    assert_int_equal(mkdir(path, 0700), 0);
+    free(path);
+}
+
+static inline void support_make_link(const char *folder, const char *name, const char *target) {
+    char *path = support_join(folder, name);
+    assert_int_equal(symlink(target, path), 0);
+    free(path);
+}
+
 /* |a - b| / |b| in the Euclidean norm, b the reference; infinite where a is not a number. */
 static inline double support_relative_error(const float *a, const float *b, size_t count) {
     double difference = 0, norm = 0;

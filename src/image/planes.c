@@ -129,6 +129,10 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
     return true;
 }
 
+static bool same_channels(const float *a, const float *b) {
+    return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
+}
+
 const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_planes_config *b) {
     if (a->height != b->height || a->width != b->width || a->shortest != b->shortest ||
         a->resize_height != b->resize_height || a->resize_width != b->resize_width)
@@ -137,8 +141,8 @@ const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_plane
     if (a->crop != b->crop) return "do_center_crop";
     if (a->filter != b->filter) return "resample";
     if ((float)a->rescale_factor != (float)b->rescale_factor) return "rescale_factor";
-    if (memcmp(a->mean, b->mean, sizeof a->mean) != 0) return "image_mean";
-    return memcmp(a->std, b->std, sizeof a->std) != 0 ? "image_std" : NULL;
+    if (!same_channels(a->mean, b->mean)) return "image_mean";
+    return same_channels(a->std, b->std) ? NULL : "image_std";
 }
 
 /* --------------------------------------------------------------------------------------- planes */

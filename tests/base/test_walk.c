@@ -19,18 +19,6 @@ static void keep_warning(void *user, const char *line) {
     snprintf(w->last, sizeof w->last, "%s", line);
 }
 
-static void make_folder(const char *folder, const char *name) {
-    char *path = support_join(folder, name);
-    assert_int_equal(mkdir(path, 0700), 0);
-    free(path);
-}
-
-static void make_link(const char *folder, const char *name, const char *target) {
-    char *path = support_join(folder, name);
-    assert_int_equal(symlink(target, path), 0);
-    free(path);
-}
-
 static void walking(void **state) {
     (void)state;
     static const char *const expected[] = {"B.jpg",        "a.jpg",   "a/x.jpg",     "a/y/z.jpg",
@@ -40,15 +28,15 @@ static void walking(void **state) {
     const char *const files[] = {"B.jpg",     "a.jpg",        "a/x.jpg",
                                  "a/y/z.jpg", "\xc3\xa9.jpg", ".secret.jpg",
                                  "note",      "a/y/text",     ".hidden/deep.jpg"};
-    for (size_t i = 0; i < PIAA_COUNT(folders); i++) make_folder(folder, folders[i]);
+    for (size_t i = 0; i < PIAA_COUNT(folders); i++) support_make_folder(folder, folders[i]);
     for (size_t i = 0; i < PIAA_COUNT(files); i++) support_write(folder, files[i], "x", 1);
-    make_link(folder, "one.jpg", "a/x.jpg");
-    make_link(folder, "b/linked.jpg", "../note");
-    make_link(folder, "a/y/up", "../.."); /* a loop */
-    make_link(folder, "a/self", ".");
-    make_link(folder, "knot", "knot");
-    make_link(folder, "gone", "not there");
-    make_link(folder, "gone.jpg", "not there"); /* the only one worth a warning */
+    support_make_link(folder, "one.jpg", "a/x.jpg");
+    support_make_link(folder, "b/linked.jpg", "../note");
+    support_make_link(folder, "a/y/up", "../.."); /* a loop */
+    support_make_link(folder, "a/self", ".");
+    support_make_link(folder, "knot", "knot");
+    support_make_link(folder, "gone", "not there");
+    support_make_link(folder, "gone.jpg", "not there"); /* the only one worth a warning */
     warnings told = {0};
     piaa_hooks hooks = {.user = &told, .warn = keep_warning};
     piaa_paths found = {0};
@@ -131,14 +119,14 @@ static void folders_that_link_to_each_other(void **state) {
     char *folder = support_folder(), name[16], target[16];
     for (int i = 0; i < FOLDERS; i++) {
         snprintf(name, sizeof name, "%d", i);
-        make_folder(folder, name);
+        support_make_folder(folder, name);
         snprintf(name, sizeof name, "%d/p%d.jpg", i, i);
         support_write(folder, name, "x", 1);
         for (int j = 0; j < FOLDERS; j++) {
             if (i == j) continue;
             snprintf(name, sizeof name, "%d/to%d", i, j);
             snprintf(target, sizeof target, "../%d", j);
-            make_link(folder, name, target);
+            support_make_link(folder, name, target);
         }
     }
     piaa_error error = {0};
@@ -177,9 +165,9 @@ static void many_folders(void **state) {
     char *folder = support_folder(), name[32];
     for (int i = 0; i < FOLDERS; i++) {
         snprintf(name, sizeof name, "%d", i);
-        make_folder(folder, name);
+        support_make_folder(folder, name);
         snprintf(name, sizeof name, "%d/self", i);
-        make_link(folder, name, ".");
+        support_make_link(folder, name, ".");
         snprintf(name, sizeof name, "%d/p.jpg", i);
         support_write(folder, name, "x", 1);
     }

@@ -3,18 +3,6 @@
 
 #include "support.h"
 
-static void make_folder(const char *folder, const char *name) {
-    char *path = support_join(folder, name);
-    assert_int_equal(mkdir(path, 0700), 0);
-    free(path);
-}
-
-static void make_link(const char *folder, const char *name, const char *target) {
-    char *path = support_join(folder, name);
-    assert_int_equal(symlink(target, path), 0);
-    free(path);
-}
-
 /* A folder whose own name holds no link. */
 static char *real_folder(void) {
     char *made = support_folder(), *path = piaa_path_absolute(made, NULL);
@@ -60,13 +48,14 @@ static void photos_that_are_links(void **state) {
     (void)state;
     char *folder = real_folder();
     const char *const folders[] = {"annex", "annex/.git", "annex/2024"};
-    for (size_t i = 0; i < PIAA_COUNT(folders); i++) make_folder(folder, folders[i]);
+    for (size_t i = 0; i < PIAA_COUNT(folders); i++) support_make_folder(folder, folders[i]);
     support_write(folder, "annex/.git/SHA256E-s1--a", "1", 1);
     support_write(folder, "annex/.git/SHA256E-s1--b", "2", 1);
-    make_link(folder, "annex/2024/z.jpg", "../.git/SHA256E-s1--a");
-    make_link(folder, "annex/2024/y.jpg", "../.git/SHA256E-s1--b");
-    make_link(folder, "annex/2024/x.jpg", "../.git/SHA256E-s1--a"); /* one photo, two names */
-    make_link(folder, "annex/2024/elsewhere.jpg", "../.git/SHA256E-s1--c");
+    support_make_link(folder, "annex/2024/z.jpg", "../.git/SHA256E-s1--a");
+    support_make_link(folder, "annex/2024/y.jpg", "../.git/SHA256E-s1--b");
+    support_make_link(folder, "annex/2024/x.jpg",
+                      "../.git/SHA256E-s1--a"); /* one photo, two names */
+    support_make_link(folder, "annex/2024/elsewhere.jpg", "../.git/SHA256E-s1--c");
     static const char *const both[][2] = {{"annex/.git/SHA256E-s1--a", "annex/2024/x.jpg"},
                                           {"annex/.git/SHA256E-s1--b", "annex/2024/y.jpg"}};
     piaa_photos photos = collect_one(folder, "annex");
@@ -81,13 +70,13 @@ static void photos_that_are_links(void **state) {
 static void folders_that_are_links(void **state) {
     (void)state;
     char *folder = real_folder();
-    make_folder(folder, "disk");
-    make_folder(folder, "album");
+    support_make_folder(folder, "disk");
+    support_make_folder(folder, "album");
     support_write(folder, "disk/a.jpg", "1", 1);
     support_write(folder, "album/b.jpg", "2", 1);
-    make_link(folder, "album/2024", "../disk");
-    make_link(folder, "album/2025", "2024");
-    make_link(folder, "way", "album");
+    support_make_link(folder, "album/2024", "../disk");
+    support_make_link(folder, "album/2025", "2024");
+    support_make_link(folder, "way", "album");
     static const char *const inside[][2] = {{"album/b.jpg", "album/b.jpg"},
                                             {"disk/a.jpg", "album/2024/a.jpg"}};
     piaa_photos photos = collect_one(folder, "album");
@@ -157,7 +146,7 @@ static void system_folders(void **state) {
         {"changed/l.jpg", "changed/l.jpg"},
         {"recycled things/k.jpg", "recycled things/k.jpg"}};
     char *folder = real_folder();
-    for (size_t i = 0; i < PIAA_COUNT(folders); i++) make_folder(folder, folders[i]);
+    for (size_t i = 0; i < PIAA_COUNT(folders); i++) support_make_folder(folder, folders[i]);
     for (size_t i = 0; i < PIAA_COUNT(photos_in); i++) support_write(folder, photos_in[i], "x", 1);
     piaa_photos photos = collect_one(folder, ".");
     assert_string_equal(
