@@ -18,8 +18,8 @@ void piaa_random_seed_python(piaa_random *random, int64_t seed);
 void piaa_random_seed_numpy(piaa_random *random, uint32_t seed);
 
 uint32_t piaa_random_word(piaa_random *random); /* 32 uniform bits */
-double piaa_random_unit(piaa_random *random);   /* [0, 1) in steps of 2^-53: random.random() and
-                                                   RandomState.random_sample() alike */
+/* [0, 1) in steps of 2^-53: random.random() and RandomState.random_sample() alike. */
+double piaa_random_unit(piaa_random *random);
 
 /* ---- as CPython draws */
 

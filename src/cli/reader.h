@@ -74,8 +74,8 @@
 #define PIAA_OPTION_AGAIN                                                                          \
     { "again", NULL, "try again the photos that could not be read before", NULL, NULL }
 
-extern const piaa_option piaa_reader_options[]; /* model, mmproj, pool, layer, prompt, max-pixels,
-                                                   dtype, image-attention, exif, threads */
+/* model, mmproj, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
+extern const piaa_option piaa_reader_options[];
 
 typedef struct piaa_reader {
     piaa_model *model;

@@ -81,7 +81,7 @@ typedef struct piaa_attention {
     struct ggml_tensor *q_norm, *k_norm; /* [dim] or NULL */
     float eps;
     struct ggml_tensor *q_rotary, *k_rotary; /* cosines and sines, f32 [dim, n] (kernels.h); without
-                                                kernels positions, i32 [4 n], */
+                                                kernels positions, i32 [4 n] */
     /* ggml's words for the same, if the mode is not 0. */
     int rotary_mode, rotary_dims, sections[4];
     float rotary_base;

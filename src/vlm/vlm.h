@@ -80,8 +80,8 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots,
 void piaa_session_free(piaa_session *session);
 piaa_dtype piaa_session_dtype(const piaa_session *session); /* what AUTO became */
 size_t piaa_session_weight_bytes(const piaa_session *session);
-const char *piaa_session_device(const piaa_session *session); /* "cpu", "cuda0": what "auto" became;
-                                                                 the address of a remote one */
+/* "cpu", "cuda0": what "auto" became; the address of a remote one. */
+const char *piaa_session_device(const piaa_session *session);
 /* What is not as it was asked for ("cuda0 cannot multiply q4_K: …"); NULL. */
 const char *piaa_session_note(const piaa_session *session);
 

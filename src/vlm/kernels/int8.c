@@ -71,8 +71,8 @@ _Static_assert(sizeof(scratch_room) <= PIAA_SCRATCH, "PIAA_SCRATCH is too small"
 typedef struct rounded {
     int8_t q[DEPTH];
     int32_t start[GROUPS]; /* -128 sum q */
-    float scale[GROUPS]; /* s of each group; or, where they are powers of 2 apart, of the last power
-                          */
+    /* s of each group; or, where they are powers of 2 apart, of the last power. */
+    float scale[GROUPS];
     int32_t shift[GROUPS]; /* and these */
 } rounded;
 
