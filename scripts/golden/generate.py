@@ -111,7 +111,7 @@ def randomise(m):
     g = torch.Generator().manual_seed(A.seed + 1)
     for n, p in m.named_parameters():
         r = torch.randn(p.shape, generator=g)
-        if p.dim() == 1 and ("norm" in n or "layer_scale" in n or "lambda" in n) and not n.endswith("bias"):
+        if p.dim() == 1 and ("norm" in n or "ln_q" in n or "layer_scale" in n or "lambda" in n) and not n.endswith("bias"):
             p.data = (1.0 if float(p.data.float().mean()) > .5 else 0.0) + 0.2 * r
         elif p.dim() == 1:
             p.data = 0.1 * r
@@ -142,6 +142,32 @@ def hook(mods, run):
 def load(n):
     return Image.open(os.path.join(A.out, "images", n)).convert("RGB")
 
+def qwen_golden(m, pr, names, d):
+    out = {}
+    for n in names:
+        for pn, prompt in PROMPTS.items():
+            if pn != "base" and n != "cat.jpg": continue
+            x = pr.apply_chat_template([{"role": "user", "content": [{"type": "image", "image": load(n)}, {"type": "text", "text": prompt}]}],
+                                       tokenize=True, add_generation_prompt=False, return_dict=True, return_tensors="pt")
+            with torch.inference_mode():
+                r, v = hook(m.model.visual.blocks, lambda: m(**x, output_hidden_states=True, use_cache=False))
+            vis = x["input_ids"][0] == m.config.image_token_id
+            k = f"{n}|{pn}|"
+            o = dict(pools(r.hidden_states, ~vis, vis), v=torch.stack([t.mean(0) for t in v]), input_ids=x["input_ids"][0].int(), grid=x["image_grid_thw"][0].int(), logits=r.logits[0, -1])
+            if n == "cat.jpg" and pn == "base":
+                o["pixel_values"] = x["pixel_values"]
+                o["hidden"] = torch.stack([t[0] for t in r.hidden_states])
+                o["vision"] = torch.stack(v)
+            out.update({k + a: b.contiguous().clone() for a, b in o.items()})
+        if n in ("cat.jpg", "coffee_420.jpg"):
+            x = pr.apply_chat_template([{"role": "user", "content": [{"type": "image", "image": load(n)}, {"type": "text", "text": PROMPTS["base"]}]}],
+                                       tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt")
+            with torch.inference_mode():
+                g = m.generate(**x, max_new_tokens=16, do_sample=False)
+            out[f"{n}|generate|input_ids"] = x["input_ids"][0].int()
+            out[f"{n}|generate|new_ids"] = g[0, x["input_ids"].shape[1]:].int().clone()
+    save_file(out, os.path.join(d, "golden.safetensors"))
+
 def qwen(names):
     d = os.path.join(A.out, "qwen3vl"); os.makedirs(d, exist_ok=True)
     tok = qwen_tokenizer(d); i = tok.convert_tokens_to_ids
@@ -163,31 +189,53 @@ def qwen(names):
     pr = tf.Qwen3VLProcessor(image_processor=ip, tokenizer=tok, video_processor=vp, chat_template=QWEN_TEMPLATE)
     pr.save_pretrained(d)
     json.dump(ip.to_dict(), open(os.path.join(d, "preprocessor_config.json"), "w"), indent=1, default=str)
-    out = {}
-    for n in names:
-        for pn, prompt in PROMPTS.items():
-            if pn != "base" and n != "cat.jpg": continue
-            x = pr.apply_chat_template([{"role": "user", "content": [{"type": "image", "image": load(n)}, {"type": "text", "text": prompt}]}],
-                                       tokenize=True, add_generation_prompt=False, return_dict=True, return_tensors="pt")
-            with torch.inference_mode():
-                r, v = hook(m.model.visual.blocks, lambda: m(**x, output_hidden_states=True, use_cache=False))
-            vis = x["input_ids"][0] == cfg.image_token_id
-            k = f"{n}|{pn}|"
-            o = dict(pools(r.hidden_states, ~vis, vis), v=torch.stack([t.mean(0) for t in v]), input_ids=x["input_ids"][0].int(), grid=x["image_grid_thw"][0].int(), logits=r.logits[0, -1])
-            if n == "cat.jpg" and pn == "base":
-                o["pixel_values"] = x["pixel_values"]
-                o["hidden"] = torch.stack([t[0] for t in r.hidden_states])
-                o["vision"] = torch.stack(v)
-            out.update({k + a: b.contiguous().clone() for a, b in o.items()})
-        if n in ("cat.jpg", "coffee_420.jpg"):
-            x = pr.apply_chat_template([{"role": "user", "content": [{"type": "image", "image": load(n)}, {"type": "text", "text": PROMPTS["base"]}]}],
-                                       tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt")
-            with torch.inference_mode():
-                g = m.generate(**x, max_new_tokens=16, do_sample=False)
-            out[f"{n}|generate|input_ids"] = x["input_ids"][0].int()
-            out[f"{n}|generate|new_ids"] = g[0, x["input_ids"].shape[1]:].int().clone()
-    save_file(out, os.path.join(d, "golden.safetensors"))
-    return m, pr
+    qwen_golden(m, pr, names, d)
+
+# As Qwen2.5-VL-3B-Instruct, 7B and 72B publish it in chat_template.json, without the videos.
+QWEN25_TEMPLATE = ("{% set image_count = namespace(value=0) %}{% for message in messages %}{% if loop.first and message['role'] != 'system' %}<|im_start|>system\n"
+    "You are a helpful assistant.<|im_end|>\n{% endif %}<|im_start|>{{ message['role'] }}\n{% if message['content'] is string %}{{ message['content'] }}<|im_end|>\n{% else %}"
+    "{% for content in message['content'] %}{% if content['type'] == 'image' or 'image' in content or 'image_url' in content %}{% set image_count.value = image_count.value + 1 %}"
+    "{% if add_vision_id %}Picture {{ image_count.value }}: {% endif %}<|vision_start|><|image_pad|><|vision_end|>{% elif 'text' in content %}{{ content['text'] }}{% endif %}{% endfor %}"
+    "<|im_end|>\n{% endif %}{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}")
+
+def qwen25(names):
+    d = os.path.join(A.out, "qwen25vl"); os.makedirs(d, exist_ok=True)
+    tok = qwen_tokenizer(d); i = tok.convert_tokens_to_ids
+    H = 64 if W else 48
+    cfg = tf.Qwen2_5_VLConfig(
+        text_config=dict(hidden_size=H, num_hidden_layers=4 if W else 3, num_attention_heads=4 if W else 3, num_key_value_heads=2 if W else 1, intermediate_size=80,
+                         vocab_size=len(tok), rms_norm_eps=1e-6, max_position_embeddings=4096, tie_word_embeddings=W,
+                         rope_parameters=dict(rope_type="default", rope_theta=1e6, mrope_section=[4, 2, 2] if W else [2, 3, 3])),
+        vision_config=dict(depth=4 if W else 3, hidden_size=48 if W else 32, num_heads=3 if W else 2, intermediate_size=76, patch_size=8, temporal_patch_size=2, spatial_merge_size=2,
+                           window_size=32 if W else 48, fullatt_block_indexes=[0, 2] if W else [1], out_hidden_size=H),
+        image_token_id=i("<|image_pad|>"), video_token_id=i("<|video_pad|>"), vision_start_token_id=i("<|vision_start|>"), vision_end_token_id=i("<|vision_end|>"),
+        tie_word_embeddings=W)
+    m = randomise(tf.Qwen2_5_VLForConditionalGeneration(cfg))
+    m.generation_config = tf.GenerationConfig(eos_token_id=[i("<|im_end|>"), i("<|endoftext|>")], pad_token_id=i("<|endoftext|>"), do_sample=False)
+    save(m, d)
+    if not W:   # the published checkpoints' spelling; --wide keeps the newer one
+        from safetensors.torch import load_file
+        f = os.path.join(d, "model.safetensors")
+        t = {k.replace("model.visual.", "visual.").replace("model.language_model.", "model."): v for k, v in load_file(f).items()}
+        save_file(t, f, metadata={"format": "pt"})
+        f = os.path.join(d, "config.json")
+        c = json.load(open(f)); text = c.pop("text_config"); v = c["vision_config"]
+        rope = text.pop("rope_parameters")
+        for k in ("model_type", "layer_types", "dtype", "pad_token_id"): text.pop(k, None)
+        v.pop("rope_parameters", None); v["model_type"] = "qwen2_5_vl"
+        v["in_chans"] = v.pop("in_channels"); v["spatial_patch_size"] = v["patch_size"]
+        c.update(text, rope_theta=rope["rope_theta"], rope_scaling=dict(type="mrope", mrope_section=rope["mrope_section"]), tie_word_embeddings=W, sliding_window=32768)
+        json.dump(c, open(f, "w"), indent=2, sort_keys=True)
+    ip = tf.Qwen2VLImageProcessor(patch_size=8, temporal_patch_size=2, merge_size=2, size=dict(shortest_edge=32 * 32, longest_edge=8192))
+    vp = tf.Qwen2VLVideoProcessor(patch_size=8, temporal_patch_size=2, merge_size=2)
+    pr = tf.Qwen2_5_VLProcessor(image_processor=ip, tokenizer=tok, video_processor=vp, chat_template=QWEN25_TEMPLATE)
+    pr.save_pretrained(d)
+    c = ip.to_dict()
+    if not W:
+        os.remove(os.path.join(d, "processor_config.json"))
+        size = c.pop("size"); c.update(min_pixels=size["shortest_edge"], max_pixels=size["longest_edge"])
+    json.dump(c, open(os.path.join(d, "preprocessor_config.json"), "w"), indent=1, default=str)
+    qwen_golden(m, pr, names, d)
 
 def gemma(names):
     d = os.path.join(A.out, "gemma3"); os.makedirs(d, exist_ok=True)
@@ -355,7 +403,7 @@ def tokens():
 
 names = images()
 ridge(); preprocessing(names); tokens()
-qwen(names)
+qwen(names); qwen25(names)
 if have("gemma3", ".chat_template.jinja"): gemma(names)
 vision_only(names)
 shutil.rmtree(os.path.join(A.out, "__pycache__"), ignore_errors=True)

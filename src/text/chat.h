@@ -4,7 +4,11 @@
 
 #include "text/tokenizer.h"
 
-typedef enum piaa_chat_form { PIAA_CHAT_QWEN3VL, PIAA_CHAT_GEMMA3 } piaa_chat_form;
+typedef enum piaa_chat_form {
+    PIAA_CHAT_QWEN3VL,
+    PIAA_CHAT_QWEN25VL,
+    PIAA_CHAT_GEMMA3
+} piaa_chat_form;
 
 typedef struct piaa_chat_tokens {
     piaa_ids ids;

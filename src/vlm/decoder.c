@@ -32,7 +32,7 @@ bool piaa_decoder_configure(piaa_decoder *d, const piaa_config *config,
                          &d->intermediate, error) ||
         !piaa_config_int(config, "vocab_size", defaults->vocabulary, 1, 1 << 24, &vocabulary,
                          error) ||
-        !piaa_config_positive(config, "rms_norm_eps", 1e-6, &d->eps, error))
+        !piaa_config_positive(config, "rms_norm_eps", d->eps > 0 ? d->eps : 1e-6, &d->eps, error))
         return false;
     if (kind->heads % kind->kv_heads || dim % 2)
         return piaa_error_set(
@@ -144,20 +144,6 @@ static int rotary_mode(const piaa_rotary *rotary) {
     return rotary->interleaved ? GGML_ROPE_TYPE_IMROPE : GGML_ROPE_TYPE_MROPE;
 }
 
-/* Row i sees keys first..last of `keys`, as ggml's attention takes it: [rows][keys]. */
-static ggml_fp16_t *make_mask(const piaa_decoder_rows *rows, int kind, int keys,
-                              piaa_error *error) {
-    const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
-    const int32_t *firsts = rows->first[kind];
-    ggml_fp16_t *mask = piaa_alloc_array((size_t)rows->count * (size_t)keys, sizeof *mask, error);
-    for (int i = 0; mask && i < rows->count; i++) {
-        const int first = firsts ? firsts[i] : 0, last = rows->last ? rows->last[i] : i;
-        for (int k = 0; k < keys; k++)
-            mask[(size_t)i * (size_t)keys + (size_t)k] = k >= first && k <= last ? seen : hidden;
-    }
-    return mask;
-}
-
 static struct ggml_tensor *add_ints(piaa_graph *graph, int count, const int32_t *data) {
     return data ? piaa_graph_input(graph, GGML_TYPE_I32, count, 1, data) : NULL;
 }
@@ -177,7 +163,9 @@ static void add_rows(const piaa_decoder *d, piaa_graph *graph, piaa_decoder_rows
             out->first[kind] = add_ints(graph, rows->count, rows->first[kind]);
             continue;
         }
-        if (!rows->mask[kind]) rows->mask[kind] = make_mask(rows, kind, tokens, &graph->error);
+        if (!rows->mask[kind])
+            rows->mask[kind] =
+                piaa_graph_mask(rows->first[kind], rows->last, rows->count, tokens, &graph->error);
         if (rows->mask[kind])
             out->mask[kind] =
                 piaa_graph_input(graph, GGML_TYPE_F16, tokens, rows->count, rows->mask[kind]);

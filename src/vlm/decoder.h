@@ -57,7 +57,7 @@ typedef struct piaa_decoder_defaults {
 } piaa_decoder_defaults;
 
 /* Sizes by the keys that all decoders have, every kind of block with the same heads, and then the
-   embeddings.  The other members are the family's. */
+   embeddings.  The other members are the family's; `eps` may hold its default. */
 bool piaa_decoder_configure(piaa_decoder *decoder, const piaa_config *config,
                             const piaa_decoder_defaults *defaults, piaa_error *error) PIAA_MUST_USE;
 /* The first setting in which two decoders differ beside their weights (piaa_family.difference). */

@@ -45,7 +45,7 @@ typedef struct piaa_family {
                   piaa_graph *graph);
 } piaa_family;
 
-extern const piaa_family piaa_family_qwen3vl, piaa_family_gemma3, piaa_family_dinov3,
-    piaa_family_clip, piaa_family_siglip;
+extern const piaa_family piaa_family_qwen3vl, piaa_family_qwen25vl, piaa_family_gemma3,
+    piaa_family_dinov3, piaa_family_clip, piaa_family_siglip;
 
 #endif

@@ -142,11 +142,25 @@ static struct ggml_tensor *attention(const piaa_graph *graph, struct ggml_tensor
                : attention_in_parts(c, q, k, v, mask, scale);
 }
 
+ggml_fp16_t *piaa_graph_mask(const int32_t *first, const int32_t *last, int queries, int keys,
+                             piaa_error *error) {
+    const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
+    ggml_fp16_t *mask = piaa_alloc_array((size_t)queries * (size_t)keys, sizeof *mask, error);
+    for (int i = 0; mask && i < queries; i++) {
+        const int from = first ? first[i] : 0, to = last ? last[i] : i;
+        for (int k = 0; k < keys; k++)
+            mask[(size_t)i * (size_t)keys + (size_t)k] = k >= from && k <= to ? seen : hidden;
+    }
+    return mask;
+}
+
 struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *a) {
     struct ggml_context *c = graph->context;
     /* In causal attention over all tokens half of the scores are never needed. */
-    double pairs = (double)a->q->ne[1] * (double)a->kv->ne[1] *
-                   (a->causal && a->q->ne[1] == a->kv->ne[1] ? 0.5 : 1.0);
+    double pairs = a->pairs;
+    if (pairs == 0)
+        pairs = (double)a->q->ne[1] * (double)a->kv->ne[1] *
+                (a->causal && a->q->ne[1] == a->kv->ne[1] ? 0.5 : 1.0);
     graph->flops += 4.0 * a->dim * a->heads * pairs;
     if (graph->kernels) return piaa_node_attention(graph, a);
     struct ggml_tensor *q = heads(c, a, a->q, a->q_first, a->heads, a->q_norm, a->q_rotary);

@@ -86,11 +86,18 @@ typedef struct piaa_attention {
     int rotary_mode, rotary_dims, sections[4];
     float rotary_base;
     bool causal;
+    double pairs; /* of a query and a key that it sees, for the count of operations; 0: all of them,
+                     or half where it is causal */
     /* causal, with kernels: the first key that each query sees, i32 (NULL: 0), and the last (NULL:
        its own place, all in order) */
     struct ggml_tensor *first, *last;
     struct ggml_tensor *mask; /* causal, without kernels: f16 [keys, queries] */
 } piaa_attention;
+
+/* [queries][keys] for `mask`: query i sees keys first[i]..last[i] (NULL: as above); the caller's.
+ */
+ggml_fp16_t *piaa_graph_mask(const int32_t *first, const int32_t *last, int queries, int keys,
+                             piaa_error *error) PIAA_MUST_USE;
 
 /* [dim * heads, queries] */
 struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *attention);

@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const piaa_family *const families[] = {&piaa_family_qwen3vl, &piaa_family_gemma3,
-                                              &piaa_family_dinov3, &piaa_family_clip,
-                                              &piaa_family_siglip};
+static const piaa_family *const families[] = {&piaa_family_qwen3vl,  &piaa_family_gemma3,
+                                              &piaa_family_qwen25vl, &piaa_family_dinov3,
+                                              &piaa_family_clip,     &piaa_family_siglip};
 
 static const char *const dtype_names[] = {"auto", "f32",  "f16",  "bf16", "q8_0",
                                           "q6_K", "q5_K", "q4_K", "file"};

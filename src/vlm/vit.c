@@ -99,6 +99,15 @@ void piaa_vit_grid_free(piaa_vit_grid *grid) {
     free(grid->added);
     free(grid->rotary);
     free(grid->positions);
+    free(grid->first);
+    free(grid->last);
+    free(grid->mask);
+}
+
+void piaa_vit_grid_mask(piaa_vit_grid *grid, piaa_graph *graph) {
+    if (!graph->kernels && grid->first && !grid->mask)
+        grid->mask =
+            piaa_graph_mask(grid->first, grid->last, grid->tokens, grid->tokens, &graph->error);
 }
 
 bool piaa_vit_positions(piaa_vit *vit, const char *name, piaa_error *error) {
@@ -267,12 +276,12 @@ static void declare_block(const piaa_vit *vit, piaa_resident *r, int i, piaa_vit
     char block[128], room[MAX_NAMES];
     snprintf(block, sizeof block, "%s%s%d.", vit->prefix, vit->layer, i);
     b->norm1_w = vector(r, block, n->norm1, ".weight", d);
-    b->norm1_b = vector(r, block, n->norm1, ".bias", d);
+    if (!vit->rms) b->norm1_b = vector(r, block, n->norm1, ".bias", d);
     declare_qkv(vit, r, block, b);
     b->out = matrix(r, block, n->out, d, d);
     if (vit->out_bias) b->out_b = vector(r, block, n->out, ".bias", d);
     b->norm2_w = vector(r, block, n->norm2, ".weight", d);
-    b->norm2_b = vector(r, block, n->norm2, ".bias", d);
+    if (!vit->rms) b->norm2_b = vector(r, block, n->norm2, ".bias", d);
     b->fc1 = n->gate ? piaa_resident_paired(r, block, join(up, 2, ".weight", room), f, d)
                      : matrix(r, block, n->fc1, f, d);
     if (vit->mlp_bias)
@@ -320,11 +329,36 @@ static struct ggml_tensor *close_branch(piaa_graph *graph, const piaa_matrix *w,
     return ggml_add(graph->context, residual, ggml_mul(graph->context, y, scale));
 }
 
+static struct ggml_tensor *norm(const piaa_vit *vit, piaa_graph *graph, struct ggml_tensor *x,
+                                struct ggml_tensor *w, struct ggml_tensor *b) {
+    return vit->rms ? piaa_graph_rms_norm(graph, x, w, vit->eps, true)
+                    : piaa_graph_layer_norm(graph, x, w, b, vit->eps, true);
+}
+
+/* Whom the tokens of a block see; all zero: all of them. */
+typedef struct windows {
+    struct ggml_tensor *first, *last, *mask;
+    double pairs;
+} windows;
+
+static windows add_windows(const piaa_vit_grid *grid, piaa_graph *graph) {
+    const int n = grid->tokens;
+    windows w = {0};
+    for (int i = 0; i < n; i++) w.pairs += grid->last[i] - grid->first[i] + 1;
+    if (graph->kernels) {
+        w.first = piaa_graph_input(graph, GGML_TYPE_I32, n, 1, grid->first);
+        w.last = piaa_graph_input(graph, GGML_TYPE_I32, n, 1, grid->last);
+    } else if (grid->mask) {
+        w.mask = piaa_graph_input(graph, GGML_TYPE_F16, n, n, grid->mask);
+    }
+    return w;
+}
+
 static struct ggml_tensor *build_block(const piaa_vit *vit, const piaa_vit_block *b,
                                        piaa_graph *graph, struct ggml_tensor *x,
-                                       struct ggml_tensor *rotary, int mode) {
+                                       struct ggml_tensor *rotary, int mode, const windows *w) {
     const int dim = vit->width / vit->heads;
-    struct ggml_tensor *y = piaa_graph_layer_norm(graph, x, b->norm1_w, b->norm1_b, vit->eps, true);
+    struct ggml_tensor *y = norm(vit, graph, x, b->norm1_w, b->norm1_b);
     struct ggml_tensor *qkv = piaa_graph_linear(graph, b->qkv, b->qkv_b, y, PIAA_LINEAR, NULL);
     piaa_attention attention = {.q = qkv,
                                 .kv = qkv,
@@ -338,10 +372,15 @@ static struct ggml_tensor *build_block(const piaa_vit *vit, const piaa_vit_block
                                 .rotary_mode = mode,
                                 .rotary_dims = dim / 2,
                                 .sections = {dim / 4, dim / 4, 0, 0},
-                                .rotary_base = 10000.0f};
+                                .rotary_base = 10000.0f,
+                                .causal = w->pairs > 0,
+                                .pairs = w->pairs,
+                                .first = w->first,
+                                .last = w->last,
+                                .mask = w->mask};
     x = close_branch(graph, b->out, b->out_b, b->scale1, piaa_graph_attention(graph, &attention),
                      x);
-    y = piaa_graph_layer_norm(graph, x, b->norm2_w, b->norm2_b, vit->eps, true);
+    y = norm(vit, graph, x, b->norm2_w, b->norm2_b);
     y = piaa_graph_linear(graph, b->fc1, b->fc1_b, y, vit->activation, NULL);
     return close_branch(graph, b->fc2, b->fc2_b, b->scale2, y, x);
 }
@@ -360,6 +399,7 @@ struct ggml_tensor *piaa_vit_run(const piaa_vit *vit, const piaa_vit_weights *we
     else if (grid->rotary)
         rotary =
             piaa_graph_input(graph, GGML_TYPE_F32, vit->width / vit->heads, tokens, grid->rotary);
+    const windows all = {0}, some = grid->first ? add_windows(grid, graph) : all;
     for (int i = 0; i <= plan->vision_blocks; i++) { /* state i is what block i reads */
         const int layer = states ? i : i - 1;
         if (layer >= 0 && plan->pool_vision[layer])
@@ -367,7 +407,8 @@ struct ggml_tensor *piaa_vit_run(const piaa_vit *vit, const piaa_vit_weights *we
         if (layer >= 0 && plan->hidden) piaa_graph_keep(graph, x, true, layer);
         if (hook && i > 0) hook->after(hook->user, graph, i - 1, x);
         if (i < plan->vision_blocks)
-            x = build_block(vit, &weights->block[i], graph, x, rotary, mode);
+            x = build_block(vit, &weights->block[i], graph, x, rotary, mode,
+                            vit->windowed[i] ? &some : &all);
     }
     return x;
 }

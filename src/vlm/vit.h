@@ -5,8 +5,11 @@
  *     x = x + s1 * out(attention(norm1(x))),   x = x + s2 * mlp(norm2(x)),
  *
  * where s1 and s2 are layer scales or absent.  SigLIP (alone and in Gemma 3), CLIP and DINOv3 are
- * this, and so is Qwen3-VL's; they differ in the names of their tensors, in how they know positions
- * (added, or rotary), and in what they make of the blocks' outputs.
+ * this, and so are Qwen2.5-VL's and Qwen3-VL's; they differ in the names of their tensors, in how
+ * they know positions (added, or rotary), and in what they make of the blocks' outputs.
+ *
+ * Patches may see each other within windows only.  Then they come window by window, so that those
+ * of a window are an unbroken run.
  *
  * What belongs to a photo (its grid of patches, and what follows from that) is a piaa_vit_grid: of
  * a model that reads every photo at one size there is one, made when the model is opened; others
@@ -35,6 +38,8 @@ typedef struct piaa_vit_grid {
     float *rotary;      /* [tokens][size of a head]: cosines and sines (kernels.h); NULL: none */
     int32_t *positions; /* [4][tokens], row, column, 0, 0, for devices that rotate themselves; NULL:
                            the table serves there too */
+    int32_t *first, *last; /* [tokens]: of the window of each; NULL: there are no windows */
+    ggml_fp16_t *mask;     /* [tokens][tokens], the same where ggml's attention asks */
 } piaa_vit_grid;
 
 /* The pool and the numbers; the rest is the family's to add.  Freed in any case. */
@@ -53,8 +58,10 @@ typedef struct piaa_vit {
     float eps;
     piaa_activation activation;
     bool patch_bias, q_bias, k_bias, v_bias, out_bias, mlp_bias;
-    int before;   /* tokens before the patches: class, registers */
-    float *first; /* [before][width]: those, their positions added */
+    bool rms;                           /* norms are RMS norms, without biases */
+    bool windowed[PIAA_VIT_MAX_BLOCKS]; /* blocks whose tokens see their windows alone */
+    int before;                         /* tokens before the patches: class, registers */
+    float *first;                       /* [before][width]: those, their positions added */
     /* Of models that read every photo at one size. */
     piaa_planes_config pixels;
     piaa_vit_grid grid;
@@ -86,6 +93,9 @@ void piaa_vit_inform(const piaa_vit *vit, piaa_model_info *info);
 float *piaa_vit_patches(const piaa_vit *vit, const piaa_image *image, const float *patches,
                         int grid_h, int grid_w, const piaa_ask *ask,
                         piaa_error *error) PIAA_MUST_USE;
+
+/* Makes the grid's mask if the graph will ask for it; once piaa_graph_limit has been called. */
+void piaa_vit_grid_mask(piaa_vit_grid *grid, piaa_graph *graph);
 
 typedef struct piaa_vit_block {
     const piaa_matrix *qkv, *out, *fc1, *fc2;

@@ -35,6 +35,9 @@ static const struct {
     {"vision_tower.deepstack_merger_list.", "model.visual.deepstack_merger_list."},
     {"vision_tower.", "model.vision_tower."},
     {"model.vision_tower.vision_model.", "model.vision_tower."},
+    {"model.embed_tokens.", "model.language_model.embed_tokens."},
+    {"model.layers.", "model.language_model.layers."},
+    {"model.norm.", "model.language_model.norm."},
     {"multi_modal_projector.", "model.multi_modal_projector."},
 };
 
