@@ -34,6 +34,19 @@ def qwen(hidden, blocks, heads, inner, tied, large_vision):
     return tf.Qwen3VLForConditionalGeneration, tf.Qwen3VLConfig, config, image
 
 
+def qwen25(hidden, blocks, heads, kv_heads, inner, tied, vocabulary, vision_inner):
+    config = dict(  # flat, as published
+        model_type="qwen2_5_vl", tie_word_embeddings=tied, hidden_size=hidden, num_hidden_layers=blocks, num_attention_heads=heads,
+        num_key_value_heads=kv_heads, intermediate_size=inner, vocab_size=vocabulary, hidden_act="silu", rms_norm_eps=1e-6,
+        max_position_embeddings=128000, rope_theta=1000000.0, use_sliding_window=False, sliding_window=32768, max_window_layers=blocks,
+        rope_scaling=dict(type="mrope", mrope_section=[16, 24, 24]),
+        vision_config=dict(model_type="qwen2_5_vl", hidden_size=1280, depth=32, num_heads=16, intermediate_size=vision_inner, hidden_act="silu",
+                           out_hidden_size=hidden, patch_size=14, spatial_merge_size=2, spatial_patch_size=14, temporal_patch_size=2, in_chans=3,
+                           window_size=112, fullatt_block_indexes=[7, 15, 23, 31], tokens_per_second=2))
+    image = dict(CLIP, min_pixels=3136, max_pixels=12845056, patch_size=14, temporal_patch_size=2, merge_size=2)
+    return tf.Qwen2_5_VLForConditionalGeneration, tf.Qwen2_5_VLConfig, config, image
+
+
 def gemma(hidden, blocks, heads, kv_heads, head_dim, inner, scalar):
     config = dict(
         model_type="gemma3", mm_tokens_per_image=256,
@@ -77,6 +90,10 @@ MODELS = {
     "Qwen3-VL-4B": qwen(2560, 36, 32, 9728, True, False),
     "Qwen3-VL-8B": qwen(4096, 36, 32, 12288, False, True),
     "Qwen3-VL-32B": qwen(5120, 64, 64, 25600, False, True),
+    "Qwen2.5-VL-3B": qwen25(2048, 36, 16, 2, 11008, True, 151936, 3420),
+    "Qwen2.5-VL-7B": qwen25(3584, 28, 28, 4, 18944, False, 152064, 3420),
+    "Qwen2.5-VL-32B": qwen25(5120, 64, 40, 8, 27648, False, 152064, 3456),
+    "Qwen2.5-VL-72B": qwen25(8192, 80, 64, 8, 29568, False, 152064, 3456),
     "Gemma 3 4B": gemma(2560, 34, 8, 4, 256, 10240, 256),
     "Gemma 3 12B": gemma(3840, 48, 16, 8, 256, 15360, 256),
     "Gemma 3 27B": gemma(5376, 62, 32, 16, 128, 21504, 168),
@@ -96,12 +113,12 @@ MODELS = {
 
 
 def tensors(model, tied):
-    """{name with #: [blocks, shape...]}; of several numbers in a name the first is the block's."""
+    """{name with #: [blocks, shape...]}; of several numbers in a name the first is the block's (of "mlp.0" none is)."""
     found = {}
     for name, tensor in model.state_dict().items():
         if (tied and name == "lm_head.weight") or name.endswith("position_ids"):
             continue
-        row = found.setdefault(re.sub(r"\.\d+\.", ".#.", name, count=1), [0, *tensor.shape])
+        row = found.setdefault(re.sub(r"(?<!mlp)\.\d+\.", ".#.", name, count=1), [0, *tensor.shape])
         assert row[1:] == list(tensor.shape), name
         row[0] += 1
     return found

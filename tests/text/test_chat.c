@@ -10,17 +10,17 @@ static const char *const prompts[][2] = {
                 "\u548c \u8272\u5f69! (1\u20135)\n\n  Score:"},
 };
 
-static piaa_tokenizer *open_golden(void) {
+static piaa_tokenizer *open_golden(const char *folder) {
     piaa_error error = {0};
-    piaa_tokenizer *t = piaa_tokenizer_open(PIAA_GOLDEN "/qwen3vl", &error);
+    piaa_tokenizer *t = piaa_tokenizer_open(folder, &error);
     if (!t) fail_msg("%s", error.message);
     return t;
 }
 
-static void golden_ids(void **state) {
-    PIAA_UNUSED(state);
-    piaa_tokenizer *t = open_golden();
-    piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/qwen3vl/golden.safetensors");
+static void check_golden_ids(const char *folder, piaa_chat_form form) {
+    char *path = support_join(folder, "golden.safetensors");
+    piaa_tokenizer *t = open_golden(folder);
+    piaa_safetensors *golden = support_golden(path);
     int compared = 0;
     for (size_t n = 0; n < piaa_safetensors_count(golden); n++) {
         const char *name = piaa_safetensors_at(golden, n)->name, *bar = strchr(name, '|'),
@@ -41,8 +41,7 @@ static void golden_ids(void **state) {
         size_t image_tokens = (size_t)grid[1] * (size_t)grid[2] / 4;
         piaa_chat_tokens tokens;
         piaa_error error = {0};
-        if (!piaa_chat_encode(t, PIAA_CHAT_QWEN3VL, prompt, image_tokens, generate, &tokens,
-                              &error))
+        if (!piaa_chat_encode(t, form, prompt, image_tokens, generate, &tokens, &error))
             fail_msg("%s: %s", name, error.message);
         assert_int_equal(tokens.ids.count, count);
         assert_memory_equal(tokens.ids.items, ids, count * sizeof *ids);
@@ -60,11 +59,18 @@ static void golden_ids(void **state) {
     assert_true(compared >= 14);
     piaa_safetensors_close(golden);
     piaa_tokenizer_close(t);
+    free(path);
+}
+
+static void golden_ids(void **state) {
+    PIAA_UNUSED(state);
+    check_golden_ids(PIAA_GOLDEN "/qwen3vl", PIAA_CHAT_QWEN3VL);
+    check_golden_ids(PIAA_GOLDEN "/qwen25vl", PIAA_CHAT_QWEN25VL);
 }
 
 static void refused(void **state) {
     PIAA_UNUSED(state);
-    piaa_tokenizer *t = open_golden();
+    piaa_tokenizer *t = open_golden(PIAA_GOLDEN "/qwen3vl");
     piaa_chat_tokens tokens;
     const struct {
         const char *prompt;

@@ -28,6 +28,7 @@ static const struct {
     const char *folder, *pools, *key;
     bool decoder;
 } models[] = {{"qwen3vl", "lt,lt_tail,lv,v", "cat.jpg|base", true},
+              {"qwen25vl", "lt,lt_tail,lv,v", "cat.jpg|base", true},
               {"gemma3", "lt,lt_tail,lv,v", "cat.jpg|base", true},
               {"dinov3", "v,pooled", "cat.jpg", false},
               {"dinov3_gated", "v,pooled", "cat.jpg", false},
@@ -37,7 +38,7 @@ static const struct {
 static piaa_model_input *prepare(const fixture *f, const piaa_safetensors *golden, size_t m) {
     char key[96];
     snprintf(key, sizeof key, "%s|pixel_values", models[m].key);
-    if (m > 0) return fixture_planes(f, golden, key, NULL);
+    if (m > 1) return fixture_planes(f, golden, key, NULL);
     piaa_error error = {0};
     const int32_t *grid = support_tensor(golden, "cat.jpg|base|grid")->data;
     piaa_model_input *input = piaa_model_prepare_patches(

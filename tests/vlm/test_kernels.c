@@ -399,6 +399,7 @@ typedef struct shape {
     int heads, kv_heads, dim;
     bool causal, norm, rotary, rows;
     int64_t window; /* 0: no first key */
+    int64_t run;    /* 0, or the keys of a run, whose queries all see all of it */
 } shape;
 
 static void prepared(const float *x, int dim, const float *norm, const float *rotary, double *out) {
@@ -424,10 +425,16 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
     for (int64_t i = 0; late && i < s->keys; i++)
         for (int d = 0; i > late && i % 97 == 0 && d < s->kv_heads * s->dim; d++)
             kv[i * kv_row + d] *= 100;
-    int32_t *last = s->rows ? need((size_t)s->queries, sizeof *last) : NULL;
-    for (int64_t i = 0; last && i < s->queries; i++) last[i] = (int32_t)(i * s->keys / s->queries);
-    int32_t *first = s->window ? need((size_t)s->queries, sizeof *first) : NULL;
-    for (int64_t i = 0; first && i < s->queries; i++) {
+    int32_t *last = s->rows || s->run ? need((size_t)s->queries, sizeof *last) : NULL;
+    int32_t *first = s->window || s->run ? need((size_t)s->queries, sizeof *first) : NULL;
+    for (int64_t i = 0; s->run && i < s->queries; i++) {
+        const int64_t begin = i / s->run * s->run, end = begin + s->run;
+        first[i] = (int32_t)begin;
+        last[i] = (int32_t)(end < s->keys ? end : s->keys) - 1;
+    }
+    for (int64_t i = 0; s->rows && i < s->queries; i++)
+        last[i] = (int32_t)(i * s->keys / s->queries);
+    for (int64_t i = 0; s->window && i < s->queries; i++) {
         int64_t seen = last ? last[i] : i;
         first[i] = (int32_t)(seen >= s->window ? seen - s->window + 1 : 0);
     }
@@ -500,29 +507,33 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
 
 static void test_attention(void **unused) {
     PIAA_UNUSED(unused);
-    static const shape shapes[] = {{1, 1, 1, 1, 16, false, false, false, false, 0},
-                                   {1, 1, 2, 1, 32, true, true, true, false, 0},
-                                   {5, 5, 3, 3, 16, false, false, true, false, 0},
-                                   {49, 49, 2, 2, 72, false, false, true, false, 0},
-                                   {64, 64, 4, 2, 64, true, true, true, false, 0},
-                                   {65, 65, 4, 2, 128, true, true, true, false, 0},
-                                   {97, 97, 2, 2, 80, false, false, true, false, 0},
-                                   {131, 131, 6, 2, 32, true, true, true, false, 0},
-                                   {257, 257, 1, 1, 64, false, false, true, false, 0},
-                                   {300, 300, 2, 1, 48, true, false, true, false, 0},
-                                   {600, 600, 1, 1, 16, true, false, false, false, 0},
-                                   {15, 211, 4, 2, 128, true, true, true, true, 0},
-                                   {7, 513, 2, 1, 20, true, true, true, true, 0},
-                                   {3, 70, 2, 2, 256, false, true, true, false, 0},
-                                   {52, 52, 1, 1, 6, false, false, true, false, 0},
-                                   {300, 300, 2, 1, 48, true, false, true, false, 1},
-                                   {700, 700, 1, 1, 16, true, true, true, false, 40},
-                                   {9, 900, 2, 1, 32, true, true, true, true, 300},
-                                   {600, 600, 1, 1, 16, true, false, false, false, 512}};
+    static const shape shapes[] = {{1, 1, 1, 1, 16, false, false, false, false, 0, 0},
+                                   {1, 1, 2, 1, 32, true, true, true, false, 0, 0},
+                                   {5, 5, 3, 3, 16, false, false, true, false, 0, 0},
+                                   {49, 49, 2, 2, 72, false, false, true, false, 0, 0},
+                                   {64, 64, 4, 2, 64, true, true, true, false, 0, 0},
+                                   {65, 65, 4, 2, 128, true, true, true, false, 0, 0},
+                                   {97, 97, 2, 2, 80, false, false, true, false, 0, 0},
+                                   {131, 131, 6, 2, 32, true, true, true, false, 0, 0},
+                                   {257, 257, 1, 1, 64, false, false, true, false, 0, 0},
+                                   {300, 300, 2, 1, 48, true, false, true, false, 0, 0},
+                                   {600, 600, 1, 1, 16, true, false, false, false, 0, 0},
+                                   {15, 211, 4, 2, 128, true, true, true, true, 0, 0},
+                                   {7, 513, 2, 1, 20, true, true, true, true, 0, 0},
+                                   {3, 70, 2, 2, 256, false, true, true, false, 0, 0},
+                                   {52, 52, 1, 1, 6, false, false, true, false, 0, 0},
+                                   {300, 300, 2, 1, 48, true, false, true, false, 1, 0},
+                                   {700, 700, 1, 1, 16, true, true, true, false, 40, 0},
+                                   {9, 900, 2, 1, 32, true, true, true, true, 300, 0},
+                                   {600, 600, 1, 1, 16, true, false, false, false, 512, 0},
+                                   {600, 600, 2, 2, 80, true, false, true, false, 0, 64},
+                                   {700, 700, 1, 1, 16, true, false, true, false, 0, 36},
+                                   {530, 530, 1, 1, 16, true, false, false, false, 0, 4},
+                                   {900, 900, 1, 1, 64, true, false, true, false, 0, 400}};
     for (int half = 0; half < 2; half++)
         for (size_t i = 0; piaa_kernels_find(half) && i < PIAA_COUNT(shapes); i++)
             check_attention(piaa_kernels_find(half), &shapes[i], 0);
-    static const shape long_one = {48, 1100, 2, 2, 72, false, false, true, false, 0};
+    static const shape long_one = {48, 1100, 2, 2, 72, false, false, true, false, 0, 0};
     for (int half = 0; half < 2; half++)
         if (piaa_kernels_find(half)) check_attention(piaa_kernels_find(half), &long_one, 600);
 }

@@ -102,7 +102,7 @@ static void published_sizes(void **state) {
         piaa_model_close(model);
         support_remove(folder);
     }
-    assert_int_equal(count, 19);
+    assert_int_equal(count, 23);
     cJSON_Delete(models);
 }
 
