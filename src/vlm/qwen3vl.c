@@ -135,8 +135,11 @@ static const char *qwen_difference(const void *config, const void *other) {
     if (p->min_pixels != q->min_pixels || p->max_pixels != q->max_pixels) return "size";
     if (p->filter != q->filter) return "resample";
     if ((float)p->rescale_factor != (float)q->rescale_factor) return "rescale_factor";
-    if (memcmp(p->mean, q->mean, sizeof p->mean) != 0) return "image_mean";
-    return memcmp(p->std, q->std, sizeof p->std) != 0 ? "image_std" : NULL;
+    for (int i = 0; i < 3; i++) {
+        if (p->mean[i] != q->mean[i]) return "image_mean";
+        if (p->std[i] != q->std[i]) return "image_std";
+    }
+    return NULL;
 }
 
 static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
