@@ -7,12 +7,18 @@
  * lossless WebP; lossy WebP, whose coder writes 0 for what it expects, has one for about 10,000
  * pixels.
  *
+ * Two files that were run together, as file systems in trouble do, show the second one's head in
+ * the middle of the first one's picture.
+ *
  * In a GIF a zero ends the picture's data, so that the pixels are counted that the codes before it
  * stand for.
  *
- * PNG has checksums, JPEG XL refuses what does not fit, JPEG is looked after where it is decoded;
- * pictures that are not compressed may well hold zeros. */
+ * PNG has checksums, JPEG XL refuses what does not fit, JPEG is looked after where it is decoded,
+ * packed pieces of TIFF in packed.c; pictures that are not compressed may well hold zeros. */
 #include "image/damage.h"
+
+#include "image/packed.h"
+#include "image/tiff.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -56,14 +62,56 @@ static bool has_run_of(part p, unsigned char byte, size_t run) {
     return false;
 }
 
+/* What is wrong with a coded picture. */
+typedef enum loss { NOTHING, BLANK, JOINED, PACKED } loss;
+
 /* A lost sector reads as zeros, an erased block of flash memory as ones. */
 static bool is_blank(part p, size_t run) {
     return has_run_of(p, 0x00, run) || has_run_of(p, 0xff, run);
 }
 
+enum { HEAD = 16 };
+
+static bool matches(const unsigned char *at, const char *head, size_t size) {
+    return memcmp(at, head, size) == 0;
+}
+
+/* Whether a photo's file begins at `at`, where HEAD bytes are: seven of them or more are known, so
+   that none of them is there by chance; or the bytes are those that this very file begins with. */
+static bool is_head(const unsigned char *at, const unsigned char *own) {
+    switch (*at) {
+    case 0xff:
+        return matches(at, "\xff\xd8\xff", 3) &&
+               (matches(at + 6, "JFIF\0", 5) || matches(at + 6, "Exif\0\0", 6));
+    case 0x89:
+        return matches(at, "\x89PNG\r\n\x1a\n", 8);
+    case 'R':
+        if (matches(at, "RIFF", 4) && matches(at + 8, "WEBPVP8", 7)) return true;
+        break;
+    case 0:
+        if (matches(at, "\0\0\0", 3) && matches(at + 4, "ftyp", 4)) return true;
+        break;
+    default:
+        break;
+    }
+    return memcmp(at, own, HEAD) == 0;
+}
+
+static bool has_head(part p, part whole) {
+    if (whole.end - whole.at < HEAD) return false;
+    for (const unsigned char *at = p.at; p.end - at >= HEAD; at++)
+        if (at != whole.at && is_head(at, whole.at)) return true;
+    return false;
+}
+
+static loss find_loss(part p, size_t run, part whole) {
+    return is_blank(p, run) ? BLANK : has_head(p, whole) ? JOINED : NOTHING;
+}
+
 /* ----------------------------------------------------------------------------------------- WebP */
 
-static bool webp_is_blank(part p, int64_t pixels) {
+static loss find_in_webp(part whole, int64_t pixels) {
+    part p = whole;
     const size_t lossy = LONGEST_RUN + (size_t)(pixels / WEBP_PIXELS_PER_ZERO);
     cut(&p, 12); /* RIFF, size, WEBP */
     while (p.at < p.end) {
@@ -71,11 +119,13 @@ static bool webp_is_blank(part p, int64_t pixels) {
         const uint64_t size = take(&p, 4, false);
         part data = cut(&p, size + size % 2);
         if (p.ended || name.ended) break;
-        if (memcmp(name.at, "VP8L", 4) == 0 && is_blank(data, LONGEST_RUN)) return true;
-        const bool frame = memcmp(name.at, "VP8 ", 4) == 0 || memcmp(name.at, "ANMF", 4) == 0;
-        if (frame && is_blank(data, lossy)) return true;
+        const bool lossless = memcmp(name.at, "VP8L", 4) == 0,
+                   frame = memcmp(name.at, "VP8 ", 4) == 0 || memcmp(name.at, "ANMF", 4) == 0;
+        const loss found =
+            lossless || frame ? find_loss(data, lossless ? LONGEST_RUN : lossy, whole) : NOTHING;
+        if (found) return found;
     }
-    return false;
+    return NOTHING;
 }
 
 /* ----------------------------------------------------------------------------- boxes: HEIF, JP2 */
@@ -101,10 +151,15 @@ static bool find_box(part p, const char *wanted, part *content) {
     return false;
 }
 
-static bool jp2_is_blank(part p) {
+/* Of files run together the decoder says so itself. */
+static loss find_in_jp2(part p) {
     part stream = p;
-    if (p.end - p.at >= 2 && p.at[0] == 0xff) return is_blank(p, LONGEST_RUN); /* without boxes */
-    return find_box(p, "jp2c", &stream) && is_blank(stream, LONGEST_RUN);
+    const bool boxes = p.end - p.at < 2 || p.at[0] != 0xff;
+    const unsigned char *end = p.end;
+    while (end - p.at > 2 && end[-1] == 0) end--; /* zeros behind the end marker do no harm */
+    if (!boxes && end[-2] == 0xff && end[-1] == 0xd9) stream.end = end;
+    if (boxes && !find_box(p, "jp2c", &stream)) return NOTHING;
+    return is_blank(stream, LONGEST_RUN) ? BLANK : NOTHING;
 }
 
 /* Whether an item holds a coded picture, and not EXIF data, which may be padded with zeros. */
@@ -130,8 +185,8 @@ static bool is_picture(part items, uint64_t id) {
 
 /* One item of the box "iloc": pieces, each at a place of the file.  `left` bytes are still to be
    looked at, so that pieces which lie over each other cannot keep us for ever. */
-static bool item_is_blank(part *places, unsigned version, unsigned sizes, part items, part whole,
-                          uint64_t *left) {
+static loss find_in_item(part *places, unsigned version, unsigned sizes, part items, part whole,
+                         uint64_t *left) {
     const unsigned offset_size = sizes >> 12, length_size = sizes >> 8 & 15,
                    index_size = version ? sizes & 15 : 0;
     const uint64_t id = take(places, version < 2 ? 2 : 4, true),
@@ -148,25 +203,27 @@ static bool item_is_blank(part *places, unsigned version, unsigned sizes, part i
         cut(&rest, base + offset);
         if (length > *left) length = *left;
         *left -= length;
-        if (is_blank(cut(&rest, length), LONGEST_RUN)) return true;
+        const loss found = find_loss(cut(&rest, length), LONGEST_RUN, whole);
+        if (found) return found;
     }
-    return false;
+    return NOTHING;
 }
 
-static bool heif_is_blank(part whole) {
+static loss find_in_heif(part whole) {
     enum { MOST_ITEMS = 4096 }; /* a photo of tiles has about fifty */
     part meta, items, places;
-    if (!find_box(whole, "meta", &meta)) return false;
+    if (!find_box(whole, "meta", &meta)) return NOTHING;
     cut(&meta, 4);
-    if (!find_box(meta, "iinf", &items) || !find_box(meta, "iloc", &places)) return false;
+    if (!find_box(meta, "iinf", &items) || !find_box(meta, "iloc", &places)) return NOTHING;
     const unsigned version = (unsigned)take(&places, 1, true);
     cut(&places, 3);
     const unsigned sizes = (unsigned)take(&places, 2, true);
     const uint64_t count = take(&places, version < 2 ? 2 : 4, true);
     uint64_t left = (uint64_t)(whole.end - whole.at);
-    for (uint64_t i = 0; i < count && i < MOST_ITEMS && !places.ended; i++)
-        if (item_is_blank(&places, version, sizes, items, whole, &left)) return true;
-    return false;
+    loss found = NOTHING;
+    for (uint64_t i = 0; i < count && i < MOST_ITEMS && !places.ended && !found; i++)
+        found = find_in_item(&places, version, sizes, items, whole, &left);
+    return found;
 }
 
 /* ------------------------------------------------------------------------------------------ GIF */
@@ -251,29 +308,82 @@ static void find_in_gif(part p, char damage[PIAA_DAMAGE]) {
                  (long long)there, (long long)wanted);
 }
 
+/* ------------------------------------------------------------------------------ TIFF, BMP, PNM */
+
+/* A file on the way through its pieces. */
+typedef struct search {
+    part whole;
+    loss found;
+} search;
+
+static bool look_at_piece(void *user, const piaa_tiff_piece *piece) {
+    search *s = user;
+    const part p = {piece->bytes, piece->bytes + piece->size, false};
+    if (piaa_packed_is_damaged(piece))
+        s->found = PACKED;
+    else if (piece->compression == 1 && has_head(p, s->whole))
+        s->found = JOINED;
+    return s->found != NOTHING;
+}
+
+static loss find_in_tiff(part whole) {
+    search s = {whole, NOTHING};
+    piaa_tiff_visit(whole.at, (size_t)(whole.end - whole.at), look_at_piece, &s);
+    return s.found;
+}
+
+/* The file's first `size` bytes are of one picture. */
+static loss find_in_pixels(part whole, uint64_t size) {
+    part rest = whole;
+    return has_head(cut(&rest, size), whole) ? JOINED : NOTHING;
+}
+
+static loss find_in_bmp(part whole) {
+    part p = whole;
+    cut(&p, 2);
+    return find_in_pixels(whole, take(&p, 4, false));
+}
+
+/* What follows the picture may be another one. */
+static loss find_in_pnm(part whole, int64_t pixels) {
+    const char kind = whole.end - whole.at > 1 ? (char)whole.at[1] : '\0';
+    const uint64_t samples = kind == '6' ? 3 : kind == '5' ? 1 : 0;
+    return find_in_pixels(whole, samples * (uint64_t)pixels);
+}
+
 /* --------------------------------------------------------------------------------------- a file */
 
 void piaa_damage_find(const piaa_photo_file *file, int64_t pixels, char damage[PIAA_DAMAGE]) {
+    static const char *const causes[] = {NULL, "blank bytes stand in its place",
+                                         "another file begins in the middle of it",
+                                         "its packed data are damaged"};
     const part whole = {file->bytes, file->bytes + file->size, false};
-    bool blank = false;
+    loss found = NOTHING;
     damage[0] = '\0';
     switch (file->kind) {
     case PIAA_KIND_GIF:
         find_in_gif(whole, damage);
         return;
     case PIAA_KIND_WEBP:
-        blank = webp_is_blank(whole, pixels);
+        found = find_in_webp(whole, pixels);
         break;
     case PIAA_KIND_JP2:
-        blank = jp2_is_blank(whole);
+        found = find_in_jp2(whole);
         break;
     case PIAA_KIND_HEIF:
-        blank = heif_is_blank(whole);
+        found = find_in_heif(whole);
+        break;
+    case PIAA_KIND_TIFF:
+        found = find_in_tiff(whole);
+        break;
+    case PIAA_KIND_BMP:
+        found = find_in_bmp(whole);
+        break;
+    case PIAA_KIND_PNM:
+        found = find_in_pnm(whole, pixels);
         break;
     default:
         break;
     }
-    if (blank)
-        snprintf(damage, PIAA_DAMAGE,
-                 "part of the picture is lost (blank bytes stand in its place)");
+    if (found) snprintf(damage, PIAA_DAMAGE, "part of the picture is lost (%s)", causes[found]);
 }

@@ -270,7 +270,8 @@ bool piaa_image_decode(const piaa_photo_file *file, piaa_exif exif, piaa_backgro
     /* Some decoders say of everything that it is damaged, where it is memory that they lack. */
     if (!a.ok && why.code == PIAA_FORMAT && !has_memory(a.memory)) lacks_memory(file, &why);
     if (!a.ok && error) *error = why;
-    if (a.ok && !ours) piaa_damage_find(file, (int64_t)out->width * out->height, out->damage);
+    if (a.ok && !out->damage[0])
+        piaa_damage_find(file, (int64_t)out->width * out->height, out->damage);
     if (a.ok && a.words[0] && !out->damage[0])
         snprintf(out->damage, sizeof out->damage, "its decoder complains (%.150s)", a.words);
     vips_thread_shutdown();

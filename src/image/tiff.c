@@ -32,6 +32,7 @@ enum tag {
     SUB_IFDS = 330,
     EXTRA_SAMPLES = 338,
     SAMPLE_FORMAT = 339,
+    JPEG_TABLES = 347,
     SUBSAMPLING = 530,
     CFA_REPEAT_PATTERN = 33421,
     CFA_PATTERN = 33422,
@@ -50,6 +51,7 @@ typedef struct file {
 typedef struct directory {
     uint64_t at, next;                  /* offsets */
     uint64_t sub_ifds, offsets, counts; /* of these entries, 0: none */
+    uint64_t tables;
     int page, subifd;
     uint64_t width, height, samples, bits, format, compression, photometric, orientation;
     bool reduced, mask, camera; /* camera: it names its maker, or DNG's version */
@@ -162,6 +164,9 @@ static void read_entry(const file *f, uint64_t entry, directory *d) {
     case STRIP_BYTE_COUNTS:
     case TILE_BYTE_COUNTS:
         d->counts = entry;
+        break;
+    case JPEG_TABLES:
+        d->tables = entry;
         break;
     case CFA_REPEAT_PATTERN:
     case CFA_PATTERN:
@@ -287,6 +292,36 @@ bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out) {
         .orientation = orientation >= 1 && orientation <= 8 ? (int)orientation : 0,
     };
     return true;
+}
+
+/* The bytes of an entry that holds more of them than fit into it. */
+static const unsigned char *bytes_of_entry(const file *f, uint64_t entry, size_t *size) {
+    uint64_t room = f->wide ? 8 : 4, count = entry ? count_of_entry(f, entry) : 0,
+             at = entry ? number_at(f, entry + 4 + room, (unsigned)room) : 0;
+    bool held = count > room && at <= f->size && count <= f->size - at;
+    *size = held ? (size_t)count : 0;
+    return held ? f->bytes + at : NULL;
+}
+
+bool piaa_tiff_visit(const unsigned char *bytes, size_t size,
+                     bool (*visit)(void *user, const piaa_tiff_piece *piece), void *user) {
+    file f = {.bytes = bytes, .size = size};
+    directories all = {.count = 0};
+    if (!read_header(&f) || !read_directories(&f, &all)) return false;
+    const directory *d = find_photo(&all);
+    uint64_t count = d->offsets && d->counts ? count_of_entry(&f, d->offsets) : 0, left = f.size;
+    piaa_tiff_piece piece = {.compression = (int)(d->compression & UINT16_MAX)};
+    piece.tables = bytes_of_entry(&f, d->tables, &piece.tables_size);
+    for (uint64_t i = 0; i < count && left; i++) {
+        uint64_t at = value_of_entry(&f, d->offsets, i), length = value_of_entry(&f, d->counts, i);
+        if (at > f.size || length > f.size - at) continue;
+        if (length > left) length = left; /* pieces may lie over each other: not for ever */
+        left -= length;
+        piece.bytes = f.bytes + at;
+        piece.size = (size_t)length;
+        if (visit(user, &piece)) return true;
+    }
+    return false;
 }
 
 static bool is_cut(const file *f, const directory *d) {

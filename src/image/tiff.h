@@ -38,6 +38,20 @@ typedef struct piaa_tiff {
  * at.  TIFF 6.0; TIFF/EP (ISO 12234-2); Adobe's DNG 1.7. */
 bool piaa_tiff_look(const unsigned char *bytes, size_t size, piaa_tiff *out);
 
+/* A piece of the photo (a strip of rows, or a tile) as it lies in the file, perhaps packed. */
+typedef struct piaa_tiff_piece {
+    int compression;             /* 1: none, 7: JPEG, 8: deflate, … */
+    const unsigned char *tables; /* that all pieces' JPEG streams share, a stream of their own */
+    size_t tables_size;
+    const unsigned char *bytes;
+    size_t size;
+} piaa_tiff_piece;
+
+/* Shows `visit` the photo's pieces in turn, until it says true; whether it did.  Those that reach
+ * beyond the end of the file are left out. */
+bool piaa_tiff_visit(const unsigned char *bytes, size_t size,
+                     bool (*visit)(void *user, const piaa_tiff_piece *piece), void *user);
+
 /* True where pixels of one of the pictures would lie beyond the end of the file.  Understands the
  * raw files of Olympus and Panasonic too, which are TIFF but for the header. */
 bool piaa_tiff_is_cut(const unsigned char *bytes, size_t size);

@@ -337,6 +337,172 @@ static void flat_pictures_are_not_suspected(void **state) {
     piaa_image_free(&black);
 }
 
+/* ----------------------------------------------------------------------- files in other files */
+
+/* The first half of a file, and then all of it, as a file system in trouble joins them. */
+static bytes joined_with_itself(bytes whole) {
+    bytes joined = copy_of(whole);
+    memcpy(joined.data + whole.size / 2, whole.data, whole.size);
+    joined.size += whole.size / 2;
+    return joined;
+}
+
+/* As many bytes as before, with the start of another file in the middle. */
+static bytes written_over(bytes whole, bytes other) {
+    bytes over = copy_of(whole);
+    size_t at = whole.size / 2, room = whole.size / 16;
+    memcpy(over.data + at, other.data, other.size < room ? other.size : room);
+    return over;
+}
+
+/* Refused, or read with a word. */
+static void expect_other_file(bytes damaged, bool may_be_refused) {
+    piaa_photo_file file = as_file(damaged);
+    piaa_image image;
+    bool read = piaa_image_decode(&file, PIAA_EXIF_APPLY, PIAA_BACKGROUND_NONE, &image, NULL);
+    assert_true(read ? strstr(image.damage, "another file begins") != NULL : may_be_refused);
+    piaa_image_free(&image);
+    free(damaged.data);
+}
+
+/* A bitmap of 24 bits, whose rows of a multiple of four pixels need no padding (wingdi.h). */
+static bytes bitmap_of(const piaa_image *image) {
+    enum { HEADERS = 54 };
+    const size_t width = (size_t)image->width & ~(size_t)3, height = (size_t)image->height;
+    bytes out = {calloc(1, HEADERS + width * height * 3), HEADERS + width * height * 3};
+    assert_non_null(out.data);
+    memcpy(out.data, "BM", 2);
+    const size_t fields[][2] = {{2, out.size}, {10, HEADERS}, {14, 40}, {18, width},
+                                {22, height},  {26, 1},       {28, 24}};
+    for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+        for (unsigned b = 0; b < (fields[i][0] < 26 ? 4 : 2); b++)
+            out.data[fields[i][0] + b] = (unsigned char)(fields[i][1] >> 8 * b);
+    for (size_t y = 0; y < height; y++)
+        for (size_t x = 0; x < 3 * width; x++)
+            out.data[HEADERS + 3 * width * y + x] =
+                image->rgb[3 * (size_t)image->width * (height - 1 - y) + x];
+    return out;
+}
+
+/* Of formats without checksums, whose decoders go on. */
+static void files_run_together(void **state) {
+    static const char *const endings[] = {".ppm", ".webp[Q=80]", ".heic", ".avif[speed=9]"};
+    (void)state;
+    bytes photo = read_golden("cat.jpg"), png = read_golden("cat_gray.png"),
+          webp = read_golden("rocket.webp");
+    piaa_image image = decode(photo);
+    VipsImage *picture = in_memory(&image);
+    for (size_t i = 0; i <= sizeof endings / sizeof *endings; i++) {
+        bytes whole = i ? saved(picture, endings[i - 1]) : bitmap_of(&image);
+        if (!whole.data) continue;
+        expect_other_file(joined_with_itself(whole), true);
+        expect_other_file(written_over(whole, photo), true);
+        expect_other_file(written_over(whole, png), true);
+        expect_other_file(written_over(whole, webp), true);
+        free(whole.data);
+    }
+    bytes tiff = saved(picture, ".tif");
+    expect_other_file(written_over(tiff, photo), false);
+    expect_other_file(written_over(tiff, png), false);
+    expect_other_file(written_over(tiff, webp), false);
+    free(tiff.data);
+    g_object_unref(picture);
+    piaa_image_free(&image);
+    free(photo.data);
+    free(png.data);
+    free(webp.data);
+}
+
+/* Two pictures one behind the other are no damage to the first, nor is what a file ends with. */
+static void files_with_more_behind_them(void **state) {
+    static const char *const endings[] = {".ppm", ".webp[Q=80]", ".heic",
+                                          ".tif", ".jp2",        ".tif[compression=jpeg]"};
+    enum { ZEROS = 600 };
+    (void)state;
+    bytes photo = read_golden("cat.jpg");
+    piaa_image image = decode(photo);
+    VipsImage *picture = in_memory(&image);
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        bytes whole = saved(picture, endings[i]);
+        if (!whole.data) continue;
+        piaa_image alone = decode(whole);
+        bytes followed = copy_of(whole);
+        memcpy(followed.data + whole.size, whole.data, whole.size);
+        followed.size += whole.size;
+        expect_whole(followed, &alone);
+        memset(followed.data + whole.size, 0, ZEROS);
+        followed.size = whole.size + ZEROS;
+        expect_whole(followed, &alone);
+        piaa_image_free(&alone);
+        free(followed.data);
+        free(whole.data);
+    }
+    g_object_unref(picture);
+    piaa_image_free(&image);
+    free(photo.data);
+}
+
+/* ------------------------------------------------------------------------------- packed in TIFF */
+
+/* What becomes of a file: refused, read with a word, or read as if nothing were wrong. */
+typedef struct fates {
+    size_t refused, told, silent, same;
+} fates;
+
+static void count_fate(bytes damaged, const piaa_image *whole, fates *f) {
+    piaa_photo_file file = as_file(damaged);
+    piaa_image got;
+    if (!piaa_image_decode(&file, PIAA_EXIF_APPLY, PIAA_BACKGROUND_NONE, &got, NULL))
+        f->refused++;
+    else if (got.damage[0])
+        f->told++;
+    else if (memcmp(got.rgb, whole->rgb, (size_t)got.width * (size_t)got.height * 3) != 0)
+        f->silent++;
+    else
+        f->same++;
+    piaa_image_free(&got);
+}
+
+static fates fates_of(VipsImage *picture, const char *ending, size_t stretch) {
+    enum { AROUND = 2000 }; /* where directories may lie */
+    bytes whole = saved(picture, ending);
+    assert_non_null(whole.data);
+    piaa_image image = decode(whole);
+    assert_string_equal(image.damage, "");
+    fates f = {0};
+    for (size_t at = AROUND; at + AROUND < whole.size; at += whole.size / 12) {
+        bytes damaged = copy_of(whole);
+        for (size_t i = 0; i < stretch; i++) damaged.data[at + i] ^= 0x55;
+        count_fate(damaged, &image, &f);
+        memset(damaged.data + at, 0xff, stretch);
+        count_fate(damaged, &image, &f);
+        free(damaged.data);
+    }
+    piaa_image_free(&image);
+    free(whole.data);
+    return f;
+}
+
+/* Deflate ends with a checksum, which nothing escapes; of a JPEG stream as much is told as of a
+   JPEG file. */
+static void packed_pieces(void **state) {
+    (void)state;
+    bytes photo = read_golden("cat.jpg");
+    piaa_image image = decode(photo);
+    VipsImage *picture = in_memory(&image);
+    const fates byte = fates_of(picture, ".tif[compression=deflate]", 1),
+                sector = fates_of(picture, ".tif[compression=deflate,predictor=horizontal]", 512),
+                jpeg = fates_of(picture, ".tif[compression=jpeg,Q=90]", 512),
+                tiles = fates_of(picture, ".tif[compression=jpeg,Q=90,tile]", 512);
+    assert_true(byte.silent == 0 && byte.told > 0);
+    assert_int_equal(sector.silent, 0);
+    assert_true(jpeg.silent == 0 && jpeg.told > 0);
+    assert_true(tiles.told > 8 * tiles.silent);
+    g_object_unref(picture);
+    piaa_image_free(&image);
+    free(photo.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jpegs_without_end),
@@ -347,6 +513,9 @@ int main(void) {
         cmocka_unit_test(flipped_bits),
         cmocka_unit_test(blank_parts),
         cmocka_unit_test(flat_pictures_are_not_suspected),
+        cmocka_unit_test(files_run_together),
+        cmocka_unit_test(files_with_more_behind_them),
+        cmocka_unit_test(packed_pieces),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
