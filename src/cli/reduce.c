@@ -40,8 +40,9 @@ static bool reduce(piaa_study *study, const char *to, piaa_error *error) {
     bool ok = projection && piaa_projection_save(projection, to, error) &&
               print_projection(projection, error);
     if (ok)
-        piaa_talk_note(&study->call->talk, "%d attributes learned from %lld images; %s holds them.",
-                       projection->count, (long long)projection->images, to);
+        piaa_talk_note(&study->call->talk, "%d attribute%s learned from %lld images; %s holds %s.",
+                       projection->count, projection->count == 1 ? "" : "s",
+                       (long long)projection->images, to, projection->count == 1 ? "it" : "them");
     piaa_projection_free(projection);
     return ok;
 }

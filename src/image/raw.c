@@ -45,7 +45,8 @@ static bool failed(const reader *r, int code, piaa_error *error) {
                           "%s is a raw photo that cannot be decoded (%s): copy it again from where "
                           "it came from, or export it as JPEG or TIFF",
                           r->path,
-                          code == LIBRAW_DATA_ERROR
+                          code == LIBRAW_DATA_ERROR ||
+                                  code == LIBRAW_IO_ERROR /* of memory: its end */
                               ? "damaged, cut short, or of an unknown compression"
                               : libraw_strerror(code));
 }

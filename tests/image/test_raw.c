@@ -159,6 +159,12 @@ static void cut_short(void **state) {
         assert_non_null(strstr(error.message, path));
         assert_null(strchr(error.message, '\n'));
     }
+    piaa_error error = {0};
+    piaa_image image;
+    const char *start = write_file("b.nef", "II", 2);
+    assert_false(piaa_image_read(start, PIAA_EXIF_APPLY, &image, &error));
+    assert_non_null(strstr(error.message, "cut short")); /* and no disk is blamed */
+    unlink(start);
 }
 
 /* A thumbnail that TIFF readers see, and below it a sensor that nobody knows. */
