@@ -34,6 +34,7 @@ struct piaa_csv {
     size_t first;            /* where the first row behind the header begins, and its line */
     int64_t first_line;
     char separator;
+    bool title;    /* a line above the header was passed over */
     piaa_text row; /* the current row's fields, one behind the other */
     char **fields;
     size_t count, capacity;
@@ -277,10 +278,57 @@ static bool keep_header(piaa_csv *csv, piaa_error *error) {
     return true;
 }
 
+static bool is_separator(char c) {
+    return c == ',' || c == ';' || c == '\t' || c == '|';
+}
+
+static bool is_filler(char c) {
+    return is_blank(c) || is_separator(c) || c == '"';
+}
+
+/* Passes over lines of nothing but separators, blanks and empty quotes: cleared rows above the
+   table. */
+static void skip_blank_rows(piaa_csv *csv) {
+    for (;;) {
+        skip_blank_lines(csv);
+        size_t end = line_end(csv, csv->next), at = csv->next;
+        while (at < end && is_filler(csv->text.data[at])) at++;
+        if (at < end || csv->next >= csv->size) return;
+        go_to_line_after(csv, csv->next);
+    }
+}
+
+/* Whether a separator stands between two things on the line, outside of quotes. */
+static bool is_cut(const piaa_csv *csv, size_t at) {
+    size_t end = line_end(csv, at);
+    bool quoted = false;
+    while (end > at && is_filler(csv->text.data[end - 1])) end--;
+    for (; at < end; at++) {
+        if (csv->text.data[at] == '"') quoted = !quoted;
+        if (!quoted && is_separator(csv->text.data[at])) return true;
+    }
+    return false;
+}
+
+/* Numbers writes a table's name above it: a first line that nothing cuts, where the next one that
+   is not blank is cut. */
+static void skip_title(piaa_csv *csv) {
+    size_t at = csv->next;
+    int64_t line = csv->next_line;
+    if (at >= csv->size || is_cut(csv, at)) return;
+    go_to_line_after(csv, at);
+    skip_blank_rows(csv);
+    csv->title = csv->next < csv->size && is_cut(csv, csv->next);
+    if (csv->title) return;
+    csv->next = at;
+    csv->next_line = line;
+}
+
 static bool read_header(piaa_csv *csv, piaa_error *error) {
-    skip_blank_lines(csv);
+    skip_blank_rows(csv);
     bool told = take_sep_line(csv);
-    skip_blank_lines(csv);
+    skip_blank_rows(csv);
+    skip_title(csv);
     if (csv->next >= csv->size)
         return piaa_error_set(error, PIAA_FORMAT, "%s is empty: a header line is expected",
                               csv->where);
@@ -454,6 +502,7 @@ bool piaa_csv_describe(const piaa_csv *csv, piaa_text *out, piaa_error *error) {
     return (csv->encoding == PIAA_ENCODING_UTF8 ||
             also(out, piaa_encoding_name(csv->encoding), " text", error)) &&
            (csv->separator == ',' || also(out, "fields between ", name ? name : sign, error)) &&
+           (!csv->title || also(out, "a table below its title", "", error)) &&
            (!commas || also(out, "commas as decimal signs", "", error)) &&
            (!percents || also(out, "percentages as their numbers", "", error)) &&
            (!stars || also(out, "stars as their number", "", error));

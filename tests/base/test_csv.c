@@ -202,6 +202,11 @@ static void every_dress_is_read(void **state) {
         {"note;path;score\na, b;Zürich 5€.jpg;3.5\nc, d, e;b.jpg;4.25\n",
          "fields between semicolons"},
         {"path,score,tags;more\nZürich 5€.jpg,3.5,x;y\nb.jpg,4.25,z\n", ""},
+        {"\r\n,\r\n \"\",\"\"\r\npath,score\r\nZürich 5€.jpg,3.5\r\nb.jpg,4.25\r\n", ""},
+        {";;\nsep=;\n;;\npath;score\nZürich 5€.jpg;3.5\nb.jpg;4.25\n", "fields between semicolons"},
+        {"Table 1,\npath,score\nZürich 5€.jpg,3.5\nb.jpg,4.25\n", "a table below its title"},
+        {"\"Ratings, May\";\n\npath;score\nZürich 5€.jpg;3.5\nb.jpg;4.25\n",
+         "fields between semicolons, a table below its title"},
     };
     for (size_t i = 0; i < PIAA_COUNT(dresses); i++)
         check_dress(dresses[i][0], strlen(dresses[i][0]), dresses[i][1]);
