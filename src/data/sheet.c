@@ -22,7 +22,7 @@
 #include <string.h>
 #include <strings.h>
 
-enum { NAME_SIZE = 64, PAIRS_OF_NUMBERS = 10 };
+enum { NAME_SIZE = 64, PAIRS_OF_NUMBERS = 10, PATHS_OF_NAMES = 3 /* in path_kinds */ };
 
 /* Beyond it a score is a slip, and its square would strain the regression. */
 static const double score_limit = 1e9;
@@ -36,8 +36,12 @@ static const char *const path_kinds[] = {
      "photoname "
      "img imgname picture picturename imagepair fileurl imageurl url uri "),
     NULL};
-static const char *const score_kinds[] = {" score ", " rating ", " xmprating xmpxmprating ",
-                                          " exifrating ifd0rating ", NULL};
+/* of the photo that another column names */
+static const char folder_names[] =
+    " directory folder dir directoryname foldername folderpath filedirectory systemdirectory ";
+static const char *const score_kinds[] = {
+    " score ",      " rating ", " xmprating xmpxmprating ", " exifrating ifd0rating ",
+    " starrating ", NULL};
 static const char *const split_kinds[] = {" split ", NULL};
 /* also followed by id, no, nr, name, code, … */
 static const char *const user_kinds[] = {
@@ -45,6 +49,9 @@ static const char *const user_kinds[] = {
     (" participant worker rater annotator subject observer respondent judge reviewer evaluator "
      "assessor voter turker prolificpid prolificid ratedby scoredby annotatedby labeledby "
      "labelledby reviewedby "),
+    (" coder scorer grader labeler labeller tester viewer juror subj sub ppt ppn pid vp vpn "
+     "personid mturk mturkworker workeridmturk participantpublic participantprivate emailaddress "
+     "yourname "),
     " session ", NULL};
 static const char *const user_endings[] = {"id",   "uid",  "no",   "nr",
                                            "code", "name", "hash", "number"};
@@ -211,6 +218,75 @@ static int next_sound_row(piaa_csv *csv, piaa_error *error) {
     }
 }
 
+static bool holds_folder(const char *path) {
+    return strpbrk(path, "/\\") != NULL;
+}
+
+/* Whether a path ends like a file: in a point and at most five letters and digits, a letter among
+   them ("2020.05.01" is a folder). */
+static bool has_ending(const char *path) {
+    const char *end = strrchr(path, '.');
+    if (!end || holds_folder(end) || !end[1] || strlen(end) > 6) return false;
+    bool letter = false;
+    while (*++end) {
+        if (!isalnum((unsigned char)*end)) return false;
+        letter = letter || isalpha((unsigned char)*end);
+    }
+    return letter;
+}
+
+/* Whether `path` holds folders alone, and `file` the names of files in them. */
+static bool are_folders(piaa_sheet *sheet, int path, int file, bool *yes, piaa_error *error) {
+    int got = 0;
+    size_t rows = 0;
+    *yes = true;
+    while (*yes && (got = next_sound_row(sheet->csv, error)) > 0) {
+        const char *folder = piaa_csv_word(sheet->csv, path),
+                   *name = piaa_csv_word(sheet->csv, file);
+        if (!*folder && !*name) continue;
+        *yes = *folder && !has_ending(folder) && has_ending(name) && !holds_folder(name);
+        rows++;
+    }
+    *yes = *yes && rows;
+    piaa_csv_rewind(sheet->csv);
+    return got >= 0;
+}
+
+/* Photo programs write a photo's folder and its name in two columns: Directory and FileName, or
+   path and filename. */
+static bool find_folder(piaa_sheet *sheet, piaa_error *error) {
+    int path = sheet->role[PIAA_ROLE_PATH];
+    bool whole = false; /* the column's name is that of a whole path */
+    for (int kind = 0; kind < PATHS_OF_NAMES; kind++)
+        whole = whole || is_of_kind(piaa_csv_column_name(sheet->csv, path), path_kinds[kind],
+                                    PIAA_ROLE_PATH);
+    for (int c = 0; c < piaa_csv_columns(sheet->csv) && sheet->folder < 0; c++) {
+        char letters[NAME_SIZE];
+        const char *name = piaa_csv_column_name(sheet->csv, c);
+        letters_of(name, letters);
+        if (!whole && is_among(letters, folder_names)) sheet->folder = c;
+        if (!whole || !is_of_kind(name, path_kinds[PATHS_OF_NAMES], PIAA_ROLE_PATH)) continue;
+        bool yes;
+        if (!are_folders(sheet, path, c, &yes, error)) return false;
+        if (!yes) continue;
+        sheet->folder = path;
+        sheet->role[PIAA_ROLE_PATH] = c;
+    }
+    return true;
+}
+
+/* The photo of the row in hand, with its folder where another column has that; good until the next
+   call.  NULL where memory is out. */
+static const char *photo_of_row(piaa_sheet *sheet, piaa_error *error) {
+    const char *name = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_PATH]),
+               *folder = piaa_csv_word(sheet->csv, sheet->folder);
+    if (!*name || piaa_cell_is_blank(folder) || holds_folder(name)) return name;
+    bool closed = strchr("/\\", folder[strlen(folder) - 1]) != NULL;
+    sheet->joined.length = 0;
+    bool ok = piaa_text_format(&sheet->joined, error, "%s%s%s", folder, closed ? "" : "/", name);
+    return ok ? sheet->joined.data : NULL;
+}
+
 /* What kinds of cells there are, and who has rows. */
 static bool count_cells(piaa_sheet *sheet, piaa_error *error) {
     piaa_csv *csv = sheet->csv;
@@ -237,14 +313,15 @@ static bool count_cells(piaa_sheet *sheet, piaa_error *error) {
     piaa_csv_rewind(csv);
     if (!sheet->users.count) sheet->role[PIAA_ROLE_USER] = -1; /* the column is blank */
     /* `score` keeps its numbers; `rating` is a photo program's where the file is exiftool's, or has
-       stars beside -1 (from -1 to 1 it is a scale of its own) */
+       the photos' folders and names apart, or stars beside -1 (from -1 to 1 it is a scale of its
+       own) */
     const char *score = piaa_csv_column_name(csv, sheet->role[PIAA_ROLE_SCORE]);
     char path[NAME_SIZE], letters[NAME_SIZE];
     letters_of(piaa_csv_column_name(csv, sheet->role[PIAA_ROLE_PATH]), path);
     letters_of(score, letters);
     sheet->stars = whole && strcmp(letters, "score") != 0 &&
                    ((sheet->rejected && highest > 1) || strcmp(letters, "rating") != 0 ||
-                    strcmp(path, "sourcefile") == 0);
+                    strcmp(path, "sourcefile") == 0 || sheet->folder >= 0);
     return got == 0;
 }
 
@@ -258,9 +335,10 @@ typedef struct repeats {
 static bool count_repeats(piaa_sheet *sheet, repeats *r, piaa_error *error) {
     int got;
     while ((got = next_sound_row(sheet->csv, error)) > 0) {
-        const char *path = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_PATH]);
+        const char *path = photo_of_row(sheet, error);
         size_t photo;
         bool fresh;
+        if (!path) return false;
         if (!*path) continue;
         if (!piaa_names_add(&r->paths, path, &photo, &fresh, error) ||
             !piaa_grow(&r->rows, &r->room, photo + 1, sizeof *r->rows, error))
@@ -281,12 +359,12 @@ static bool tells_apart(piaa_sheet *sheet, const repeats *r, int column, bool *y
     bool ok = true;
     *yes = true;
     while (ok && *yes && (got = next_sound_row(sheet->csv, error)) > 0) {
-        const char *path = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_PATH]),
-                   *word = piaa_csv_word(sheet->csv, column);
+        const char *path = photo_of_row(sheet, error), *word = piaa_csv_word(sheet->csv, column);
         double value;
         size_t photo, number;
         bool fresh;
-        if (!*path || !piaa_names_find(&r->paths, path, &photo)) continue;
+        ok = path != NULL;
+        if (!ok || !*path || !piaa_names_find(&r->paths, path, &photo)) continue;
         piaa_cell is = piaa_csv_number(sheet->csv, column, &value);
         if (is == PIAA_CELL_BLANK ? r->rows[photo] > 1
                                   : is == PIAA_CELL_NUMBER && value != floor(value)) {
@@ -312,7 +390,10 @@ static bool is_known(const piaa_sheet *sheet, int column) {
     letters_of(piaa_csv_column_name(sheet->csv, column), letters);
     for (int role = 0; role < PIAA_ROLES; role++)
         if (sheet->role[role] == column) return true;
-    return !*letters || is_among(letters, " style genre semantic score rating ");
+    for (int kind = 0; kind <= PATHS_OF_NAMES; kind++)
+        if (is_among(letters, path_kinds[kind])) return true;
+    return !*letters || is_among(letters, folder_names) ||
+           is_among(letters, " style genre semantic score rating ");
 }
 
 /* Fails where there are several people and no column is known to name them. */
@@ -348,6 +429,9 @@ static bool look_for_people(piaa_sheet *sheet, piaa_error *error) {
    rows. */
 static bool find_possible_people(piaa_sheet *sheet, piaa_error *error) {
     bool ok = true;
+    if (is_of_kind(piaa_csv_column_name(sheet->csv, sheet->role[PIAA_ROLE_PATH]), " sourcefile ",
+                   PIAA_ROLE_PATH))
+        return true; /* exiftool's columns are of the photo, whose people are not those who rated */
     for (int c = 0; ok && sheet->people < 0 && c < piaa_csv_columns(sheet->csv); c++) {
         size_t filled = sheet->numbers[c] + sheet->others[c], number;
         if (is_known(sheet, c) || piaa_sheet_measures(sheet, c) || filled < 4) continue;
@@ -367,11 +451,12 @@ static bool find_possible_people(piaa_sheet *sheet, piaa_error *error) {
 
 bool piaa_sheet_open(piaa_sheet *sheet, const char *file, const char *user_column,
                      piaa_error *error) {
-    *sheet = (piaa_sheet){.csv = piaa_csv_open(file, error), .people = -1};
+    *sheet = (piaa_sheet){.csv = piaa_csv_open(file, error), .people = -1, .folder = -1};
     size_t columns = sheet->csv ? (size_t)piaa_csv_columns(sheet->csv) : 0;
     if (sheet->csv && (sheet->numbers = piaa_alloc(columns, sizeof(size_t), error)) &&
         (sheet->others = piaa_alloc(columns, sizeof(size_t), error)) &&
-        find_columns(sheet, user_column, error) && count_cells(sheet, error) &&
+        find_columns(sheet, user_column, error) && find_folder(sheet, error) &&
+        count_cells(sheet, error) &&
         (sheet->role[PIAA_ROLE_USER] >= 0 || user_column ||
          (look_for_people(sheet, error) && find_possible_people(sheet, error))))
         return true;
@@ -383,6 +468,7 @@ void piaa_sheet_close(piaa_sheet *sheet) {
     piaa_csv_close(sheet->csv);
     free(sheet->numbers);
     free(sheet->others);
+    free(sheet->joined.data);
     piaa_names_free(&sheet->users);
     *sheet = (piaa_sheet){0};
 }
@@ -425,8 +511,9 @@ piaa_sheet_got piaa_sheet_next(piaa_sheet *sheet, const char *user, piaa_sheet_r
         if (got == 0) return PIAA_SHEET_END;
         if (got < 0) return error->code == PIAA_MEMORY ? PIAA_SHEET_FAILED : PIAA_SHEET_FAULT;
         char what[300];
-        *row = (piaa_sheet_row){.path = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_PATH]),
+        *row = (piaa_sheet_row){.path = photo_of_row(sheet, error),
                                 .user = piaa_csv_word(sheet->csv, sheet->role[PIAA_ROLE_USER])};
+        if (!row->path) return PIAA_SHEET_FAILED;
         if (user && strcmp(row->user, user) != 0) continue;
         piaa_cell is = read_score(sheet, &row->score, what, sizeof what);
         if (!*row->path) {
@@ -467,9 +554,15 @@ static bool add_stars(const piaa_sheet *sheet, piaa_text *line, piaa_error *erro
 
 static bool describe(const piaa_sheet *sheet, piaa_text *line, piaa_error *error) {
     if (!piaa_csv_describe(sheet->csv, line, error)) return false;
+    if (sheet->folder >= 0 &&
+        !piaa_text_format(line, error, "%sthe columns \"%.80s\" and \"%.80s\" as the path",
+                          line->length ? "; " : "", piaa_csv_column_name(sheet->csv, sheet->folder),
+                          piaa_csv_column_name(sheet->csv, sheet->role[PIAA_ROLE_PATH])))
+        return false;
     for (piaa_role role = 0; role < PIAA_ROLES; role++) {
         int column = sheet->role[role];
         const char *name = piaa_csv_column_name(sheet->csv, column);
+        if (role == PIAA_ROLE_PATH && sheet->folder >= 0) continue;
         if (column < 0 || strcasecmp(name, roles[role].called) == 0) continue;
         if (!piaa_text_format(line, error, "%scolumn \"%.80s\" as the %s", line->length ? "; " : "",
                               name, roles[role].called))

@@ -21,6 +21,8 @@ typedef struct piaa_sheet {
     piaa_csv *csv;
     int role[PIAA_ROLES]; /* columns; -1 where there is none, or where that of users is blank; path
                              and score are always there */
+    int folder; /* the column of the folder that the photo named by the path's is in; -1: none */
+    piaa_text joined;         /* both, of the row in hand */
     size_t *numbers, *others; /* [columns] cells that are numbers, and that are neither these nor
                                  blank */
     piaa_names users;         /* who has rows, where a column says so; in order of appearance */

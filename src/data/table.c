@@ -15,6 +15,9 @@
 #include <string.h>
 #include <strings.h>
 
+static const double value_limit =
+    1e30; /* beyond it an attribute is a slip, and its square would strain the regression */
+
 static const char *const label_names[] = {"style", "genre", "semantic"};
 
 typedef struct table {
@@ -68,7 +71,7 @@ static bool sort_columns(table *t, const char **names, const char **labels) {
     const piaa_sheet *sheet = &t->sheet;
     for (int c = 0; c < piaa_csv_columns(sheet->csv); c++) {
         const char *name = piaa_csv_column_name(sheet->csv, c);
-        bool taken = false;
+        bool taken = sheet->folder == c;
         for (int role = 0; role < PIAA_ROLES; role++) taken = taken || sheet->role[role] == c;
         if (taken) continue;
         if (is_label(name)) {
@@ -145,16 +148,17 @@ static bool read_split(table *t, piaa_data_image *image) {
     if (strcasecmp(name, "val") == 0 || strcasecmp(name, "validation") == 0)
         split = PIAA_SPLIT_VALIDATION;
     if (strcasecmp(name, "test") == 0) split = PIAA_SPLIT_TEST;
-    if (!piaa_cell_is_blank(name) && split == PIAA_SPLIT_NONE) {
+    if (piaa_cell_is_blank(name)) return true;
+    if (split == PIAA_SPLIT_NONE) {
         tell_fault(t, "the split \"%.40s\" is none of train, validation and test", name);
         return false;
     }
-    if (split != PIAA_SPLIT_NONE && image->split != PIAA_SPLIT_NONE && image->split != split) {
+    if (image->split != PIAA_SPLIT_NONE && image->split != split) {
         tell_fault(t, "the image was in the split %s before, here it is in %s",
                    piaa_split_name(image->split), piaa_split_name(split));
         return false;
     }
-    if (split != PIAA_SPLIT_NONE) image->split = split;
+    image->split = split;
     return true;
 }
 
@@ -171,15 +175,16 @@ static bool add_up(table *t, size_t image, double score) {
         piaa_cell is = i              ? piaa_csv_number(csv, t->attribute[i - 1], &value)
                        : isnan(score) ? PIAA_CELL_BLANK
                                       : PIAA_CELL_NUMBER;
-        if (is == PIAA_CELL_OTHER) {
+        bool beyond = is == PIAA_CELL_NUMBER && i && fabs(value) > value_limit;
+        if (is == PIAA_CELL_OTHER || beyond) {
             build->set->loss.missing_values++;
             piaa_notices_tell(
                 &t->faults, "%.400s, line %lld: %.80s \"%.40s\" %s: the value is passed over",
                 build->set->where, (long long)piaa_csv_line(csv),
                 build->set->attribute_names[i - 1], piaa_csv_word(csv, t->attribute[i - 1]),
-                piaa_csv_fault(csv, t->attribute[i - 1]));
+                beyond ? "is out of range" : piaa_csv_fault(csv, t->attribute[i - 1]));
         }
-        if (is != PIAA_CELL_NUMBER) continue;
+        if (is != PIAA_CELL_NUMBER || beyond) continue;
         t->sums[image * width + i] += value;
         t->counts[image * width + i]++;
     }
@@ -246,6 +251,19 @@ static void take_means(table *t) {
     }
 }
 
+static void tell_without_split(const table *t) {
+    const piaa_dataset *set = t->build->set;
+    size_t without = 0;
+    for (size_t i = 0; i < set->image_count; i++)
+        without += set->images[i].split == PIAA_SPLIT_NONE;
+    if (t->sheet.role[PIAA_ROLE_SPLIT] < 0 || !without) return;
+    piaa_hooks_warn(t->build->hooks,
+                    "%.500s: %zu image%s none of train, validation and test: piaa probe and "
+                    "reduce leave %s out",
+                    set->where, without, without == 1 ? " is in" : "s are in",
+                    without == 1 ? "it" : "them");
+}
+
 /* What was taken for what, once all is read. */
 static bool tell(table *t) {
     piaa_build *build = t->build;
@@ -255,6 +273,7 @@ static bool tell(table *t) {
               piaa_finder_describe(t->found, &how, build->error);
     if (ok && how.length)
         piaa_hooks_warn(build->hooks, "%.500s: images were found, %s", build->set->where, how.data);
+    if (ok) tell_without_split(t);
     free(how.data);
     return ok;
 }

@@ -292,6 +292,13 @@ static void faults_in_tables(void **state) {
     expect_heard(&h, "r.csv, line 7: there is no user");
     expect_heard(&h, "r.csv: rows that cannot be used: 1 more");
     expect_heard(&h, "r.csv, line 9: ann has rated a.jpg before, on line 2");
+    expect_heard(&h, "r.csv: 1 image is in none of train, validation and test");
+    piaa_dataset_close(set);
+    hear_nothing_more(&h);
+    put(folder, "r.csv", "path,score,light\na,1,1e300\nb,2,-3\nc,2,5\n");
+    set = open_set("csv", file, &h);
+    expect_heard(&h, "line 2: light \"1e300\" is out of range: the value is passed over");
+    assert_true(isnan(attribute_of(set, 0, "light")) && attribute_of(set, 1, "light") == -3);
     piaa_dataset_close(set);
     hear_nothing_more(&h);
     put(folder, "r.csv", "path,score\na,1\nb,2\na,3\n");

@@ -191,6 +191,10 @@ static void reads_what_programs_save(void **state) {
         {"SourceFile,Rating\na.jpg,4\nb.jpg,-1\n", 4, 0, "-1 rejected"},
         {"SourceFile,FileName,Directory,XMP:Rating\na.jpg,a.jpg,.,4\nb.jpg,b.jpg,.,2\n", 4, 2,
          "XMP:Rating\" as the score"},
+        {"SourceFile,Artist,Rating\na.jpg,x,4\nc.jpg,x,\nb.jpg,y,2\nd.jpg,y,5\n", 4, 2,
+         "as the path; column \"Rating\" as the score; stars of a photo program, where 0 is "
+         "unrated and -1 rejected (which counts as 0); a column named score keeps its numbers\n"},
+        {"File,Star Rating\na.jpg,4\nb.jpg,2\n", 4, 2, "Star Rating\" as the score; stars"},
         {"File Name,rating\na.jpg,4\nc.jpg,0\nb.jpg,-1\n", 4, 0, "-1 rejected"},
         {"path,rating\na.jpg,1\nb.jpg,-1\nc.jpg,0\n", 1, -1, "0 is a rating like any other"},
         {"path,score\na.jpg,4\nb.jpg,-1\nc.jpg,0\n", 4, -1, NULL}, /* keeps its numbers */
@@ -233,12 +237,52 @@ static void reads_what_programs_save(void **state) {
     support_remove(folder);
 }
 
+/* Cameras begin again with DSC_0001 in every folder. */
+static void folders_and_names_in_two_columns(void **state) {
+    PIAA_UNUSED(state);
+    static const struct {
+        const char *text, *says; /* photos one/a.jpg 4, two/a.jpg 2 */
+    } cases[] = {
+        {"Directory,FileName,score\none,a.jpg,4\ntwo,a.jpg,2\n",
+         "the columns \"Directory\" and \"FileName\" as the path"},
+        {"Folder;File Name;Score\none/;a.jpg;4\n.\\two\\;a.jpg;2\n", "\"Folder\" and"},
+        {"filename,path,score\na.jpg,one,4\na.jpg,two,2\n", "\"path\" and \"filename\""},
+        {"filename,Directory,Rating\na.jpg,one,4\na.jpg,two,2\nb.jpg,two,0\n", "0 is unrated"},
+        {"SourceFile,Directory,FileName,score\none/a.jpg,x,y,4\ntwo/a.jpg,x,y,2\n",
+         "\"SourceFile\" as the path"},
+        {"Directory,file,score\nx,one/a.jpg,4\nx,two/a.jpg,2\n", "as the path"}, /* whole paths */
+        {"path,image,score\none/a.jpg,Sunset,4\ntwo/a.jpg,The sea,2\n", NULL},
+        {"path,file,score\none/a.jpg,x.tif,4\ntwo/a.jpg,y.tif,2\n", NULL},
+    };
+    char *folder = support_folder(), *sub = support_join(folder, "one"),
+         *other = support_join(folder, "two");
+    assert_int_equal(mkdir(sub, 0755), 0);
+    assert_int_equal(mkdir(other, 0755), 0);
+    support_write(sub, "a.jpg", "1", 1);
+    support_write(other, "a.jpg", "2", 1);
+    heard h;
+    piaa_error error;
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        piaa_ratings *ratings = read_of(folder, cases[i].text, NULL, NULL, &h, &error);
+        if (!ratings) fail_msg("case %zu: %s", i, error.message);
+        assert_int_equal(piaa_ratings_count(ratings), 2);
+        expect_rating(ratings, 0, "/one/a.jpg", 4, 2);
+        expect_rating(ratings, 1, "/two/a.jpg", 2, 3);
+        if (cases[i].says ? !strstr(h.all, cases[i].says) : h.lines != 0)
+            fail_msg("case %zu said: %s", i, h.all);
+        piaa_ratings_free(ratings);
+    }
+    free(sub), free(other);
+    support_remove(folder);
+}
+
 static void several_people_are_not_averaged(void **state) {
     PIAA_UNUSED(state);
     static const char rows[] = "ann,a.jpg,1\nbob,b.jpg,2\nann,c.jpg,3\n";
     static const char *const names[] = {"user",     "userId",   "User ID",       "participant_id",
                                         "worker",   "rater",    "annotator",     "subject",
-                                        "rated by", "workerId", "Annotator No.", "session_id"};
+                                        "rated by", "workerId", "Annotator No.", "session_id",
+                                        "coder",    "pid",      "Email Address", "person ID"};
     char *folder = support_folder();
     heard h;
     piaa_error error;
@@ -394,6 +438,7 @@ int main(void) {
         cmocka_unit_test(duplicates_are_averaged_and_said),
         cmocka_unit_test(faults_are_named),
         cmocka_unit_test(reads_what_programs_save),
+        cmocka_unit_test(folders_and_names_in_two_columns),
         cmocka_unit_test(several_people_are_not_averaged),
         cmocka_unit_test(unknown_people_are_asked_for),
         cmocka_unit_test(names_are_matched),
