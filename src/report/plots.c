@@ -815,8 +815,8 @@ static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_ou
            "xlabel 'people, from most to least "
            "improvement'\n"
            "set ylabel 'difference of Spearman''s correlation'\n"
-           "plot $d using 1:($2 >= 0 ? $2 : NaN) with boxes lc rgb '#0a0001', $d using 1:($2 < 0 ? "
-           "$2 : NaN) with boxes lc rgb '#0a0002'\n",
+           "plot $d using 1:($2 >= 0 ? $2 : NaN) with boxes lc rgb '#0a0001' title 'better', "
+           "$d using 1:($2 < 0 ? $2 : NaN) with boxes lc rgb '#0a0002' title 'worse'\n",
            (double)count + 0.7);
     caption(d,
             "Each person's correlation with %s minus that with %s (%s ratings learned from): "

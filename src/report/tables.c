@@ -206,16 +206,18 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
                                          "Undefined", "R²",       "RMSE"};
     static const char *const against[] = {"Method",     "Features", "Ratings", "Difference",
                                           "Better for", "p",        "p (Holm)"};
-    char note[400];
+    char note[400], people[80];
+    const piaa_run_words users = piaa_run_count(run, "counts.users");
     bool missing = false; /* an interval */
     for (size_t i = 0; i < run->outcome_count; i++)
         missing = missing || !isfinite(run->outcomes[i].spearman.low);
+    snprintf(people, sizeof people, "%s %s", users.text,
+             strcmp(users.text, "1") == 0 ? "person" : "people");
     snprintf(note, sizeof note,
-             "Means over %s people with 95 %% intervals (%.40s)%s. An undefined correlation "
+             "Means over %s with 95 %% intervals (%.40s)%s. An undefined correlation "
              "(constant scores or predictions) counts as 0 in the mean; the column says for how "
              "many people.",
-             piaa_run_count(run, "counts.users").text,
-             piaa_run_text(run, "config.intervals", "bootstrap"),
+             people, piaa_run_text(run, "config.intervals", "bootstrap"),
              missing ? ", which fewer than three people, or people who do not differ, do not allow"
                      : "");
     piaa_table *table =

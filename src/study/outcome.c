@@ -81,8 +81,10 @@ static bool average(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error 
     }
     ok = ok && piaa_people_means(lists, FIGURES, n, draws, seed, all, error);
     for (int figure = 0; ok && figure < FIGURES; figure++) {
-        means[figure]->all = all[figure];
         if (!means[figure]->undefined) means[figure]->defined = all[figure];
+        /* the published mean of correlations has 0 for who has none; other figures have no such
+         * rule */
+        means[figure]->all = figure == PIAA_FIGURE_SPEARMAN ? all[figure] : means[figure]->defined;
         keep_within(&means[figure]->all, least_of[figure], most_of[figure]);
         keep_within(&means[figure]->defined, least_of[figure], most_of[figure]);
     }

@@ -337,6 +337,7 @@ static const char *draw(made *m, const char *name) {
     if (!piaa_gnuplot_found()) return "";
     if (!plot->own.length && !piaa_plot_draw(plot, &error)) fail_msg("%s", error.message);
     xml_check(plot->own.data);
+    assert_null(strstr(plot->own.data, "NaN")); /* gnuplot's own words for a part without a title */
     return plot->own.data;
 }
 

@@ -36,6 +36,15 @@ static void undefined_people_are_counted_and_shown_twice(void **state) {
     assert_true(out->rmse.all.low <= out->rmse.all.mean &&
                 out->rmse.all.mean <= out->rmse.all.high);
     piaa_outcome_free(out);
+    /* one image has no R2, which counts as nothing rather than as 0 */
+    const double one[2][4] = {{1, 2, 3, 4}, {4, NAN, NAN, NAN}};
+    out = outcome("m", one, scores, 2);
+    assert_int_equal(out->r2.undefined, 1);
+    assert_true(out->r2.all.mean == 1 && fabs(out->spearman.all.mean - 0.5) < 1e-12);
+    piaa_outcome_free(out);
+    out = outcome("m", one + 1, scores + 1, 1);
+    assert_true(isnan(out->r2.all.mean) && out->spearman.all.mean == 0 && out->rmse.all.mean == 0);
+    piaa_outcome_free(out);
 }
 
 static void rows_without_a_prediction_go(void **state) {
