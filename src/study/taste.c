@@ -156,11 +156,16 @@ static bool learn(piaa_taste *taste, piaa_ridge_design *design, const float *x, 
     return ok;
 }
 
+/* Scores that miss by no less than the mean does, or an order that is no better than none. */
+static bool no_better_than_mean(const piaa_taste *taste) {
+    return taste->loo_rmse >= taste->mean_rmse * (1 - 1e-9) || !(taste->loo_spearman > 0);
+}
+
 piaa_verdict piaa_taste_verdict(const piaa_taste *taste) {
-    if (isnan(taste->mean_rmse) || taste->chance <= 0.1) return PIAA_LEARNED;
-    if (taste->loo_rmse >= taste->mean_rmse * (1 - 1e-9) || !(taste->loo_spearman > 0))
-        return PIAA_NOT_LEARNED;
-    return isnan(taste->chance) ? PIAA_LEARNED : PIAA_MAY_BE_CHANCE;
+    if (isnan(taste->mean_rmse)) return PIAA_LEARNED;
+    bool shown = taste->chance <= 0.1;
+    if (no_better_than_mean(taste)) return shown ? PIAA_MAY_BE_CHANCE : PIAA_NOT_LEARNED;
+    return shown || isnan(taste->chance) ? PIAA_LEARNED : PIAA_MAY_BE_CHANCE;
 }
 
 void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
@@ -170,17 +175,21 @@ void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
                                               : "another model, pool or layer may help";
     piaa_verdict verdict = piaa_taste_verdict(taste);
     bool few = taste->ratings < FEW_RATINGS;
-    if (verdict == PIAA_NOT_LEARNED) {
-        snprintf(subject, sizeof subject,
-                 few ? "only %lld rated photos, which do not show that anything was learned"
-                     : "the %lld ratings do not show that anything was learned",
-                 (long long)taste->ratings);
+    if (verdict != PIAA_LEARNED && no_better_than_mean(taste)) {
+        if (verdict == PIAA_MAY_BE_CHANCE)
+            snprintf(subject, sizeof subject, "what was learned may be chance");
+        else
+            snprintf(subject, sizeof subject,
+                     few ? "only %lld rated photos, which do not show that anything was learned"
+                         : "the %lld ratings do not show that anything was learned",
+                     (long long)taste->ratings);
         if (!isnan(taste->loo_spearman))
             snprintf(rank, sizeof rank, ", their rank correlation is %.2f", taste->loo_spearman);
-        piaa_hooks_warn(hooks,
-                        "%s: photos left out are missed by %.2f, by always guessing the mean "
-                        "%.2f%s; take the order as noise for now (%s)",
-                        subject, taste->loo_rmse, taste->mean_rmse, rank, help);
+        piaa_hooks_warn(
+            hooks,
+            "%s: photos left out are missed by %.2f, by always guessing the mean %.2f%s%s (%s)",
+            subject, taste->loo_rmse, taste->mean_rmse, rank,
+            verdict == PIAA_NOT_LEARNED ? "; take the order as noise for now" : "", help);
     } else if (few) {
         piaa_hooks_warn(hooks,
                         "learned from only %lld rated photos: expect rough scores; %d or more are "

@@ -183,6 +183,40 @@ static void same_after_saving(void **state) {
     support_remove(folder);
 }
 
+/* Chance is the share of dealt-out ratings that are predicted as well. */
+static void verdicts_name_whatever_is_no_better_than_the_mean(void **state) {
+    PIAA_UNUSED(state);
+    static const struct {
+        double rmse, mean_rmse, spearman, chance;
+        piaa_verdict verdict;
+        const char *says;
+    } cases[] = {
+        {1.0, 1.2, 0.5, 0.02, PIAA_LEARNED, ""},
+        {1.0, 1.2, 0.5, NAN, PIAA_LEARNED, ""},
+        {1.0, 1.2, 0.5, 0.3, PIAA_MAY_BE_CHANCE, "in 30 of 100 tries"},
+        {1.4, 1.3, 0.2, 0.02, PIAA_MAY_BE_CHANCE,
+         "may be chance: photos left out are missed by 1.40, by always guessing the mean 1.30, "
+         "their rank correlation is 0.20"},
+        {1.0, 1.2, -0.1, 0.02, PIAA_MAY_BE_CHANCE, "their rank correlation is -0.10"},
+        {1.4, 1.3, 0.2, 0.3, PIAA_NOT_LEARNED, "do not show that anything was learned"},
+        {1.4, 1.3, 0.2, NAN, PIAA_NOT_LEARNED, "by always guessing the mean 1.30"},
+        {1.0, 1.2, -0.1, 0.3, PIAA_NOT_LEARNED, "take the order as noise"},
+    };
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        heard h = {0};
+        piaa_taste taste = {.ratings = 30,
+                            .groups = 30,
+                            .loo_rmse = cases[i].rmse,
+                            .mean_rmse = cases[i].mean_rmse,
+                            .loo_spearman = cases[i].spearman,
+                            .chance = cases[i].chance};
+        assert_int_equal(piaa_taste_verdict(&taste), cases[i].verdict);
+        piaa_taste_doubt(&taste, &(piaa_hooks){.user = &h, .warn = hear});
+        assert_int_equal(h.lines, *cases[i].says != '\0');
+        if (h.lines && !strstr(h.last, cases[i].says)) fail_msg("case %zu: %s", i, h.last);
+    }
+}
+
 static void little_to_learn_from_is_said(void **state) {
     const example *e = *state;
     heard h = {0};
@@ -412,6 +446,7 @@ int main(void) {
         cmocka_unit_test(error_bar_is_honest),
         cmocka_unit_test(order_does_not_matter),
         cmocka_unit_test(same_after_saving),
+        cmocka_unit_test(verdicts_name_whatever_is_no_better_than_the_mean),
         cmocka_unit_test(little_to_learn_from_is_said),
         cmocka_unit_test(loading_believes_nothing),
         cmocka_unit_test(older_files_are_read),
