@@ -186,6 +186,15 @@ static bool measure_shift(const probing *run, const piaa_ridge *model, const pia
     return ok;
 }
 
+/* Whether a target's layer is chosen by leave-one-out predictions: too few validation images have
+   the target to be ordered. */
+static bool by_leave_one_out(const piaa_probe *probe, size_t target) {
+    size_t known = 0;
+    for (size_t i = 0; i < probe->count[PIAA_VALIDATION]; i++)
+        known += isfinite(probe->labels[PIAA_VALIDATION][i * probe->target_count + target]) != 0;
+    return known < 2;
+}
+
 /* Everything that one model says, beside its own figures. */
 static bool judge(const probing *run, const piaa_ridge *model, const piaa_gap_group *group,
                   size_t s, piaa_error *error) {
@@ -201,7 +210,7 @@ static bool judge(const probing *run, const piaa_ridge *model, const piaa_gap_gr
     }
     for (size_t k = 0; k < group->target_count; k++) {
         piaa_probe_cell *cell = &cells[group->targets[k]];
-        if (probe->loo_validation &&
+        if (by_leave_one_out(probe, group->targets[k]) &&
             !piaa_agreement_measure(group->y + k, model->loo + k, group->n, group->target_count,
                                     &cell->figures[PIAA_VALIDATION], error))
             return false;
@@ -282,6 +291,18 @@ int piaa_probe_best_of(const piaa_probe *probe, size_t target, piaa_pool pool) {
     return best_of(probe, target, false, pool);
 }
 
+static void tell_left_out(const piaa_probe *probe, const piaa_hooks *hooks) {
+    for (size_t k = 0; k < probe->target_count && !probe->loo_validation; k++) {
+        char line[300];
+        if (!by_leave_one_out(probe, k) || isnan(probe->cells[k].alpha)) continue;
+        snprintf(line, sizeof line,
+                 "fewer than two validation images have %.120s: its layer is chosen by "
+                 "leave-one-out predictions of the training images",
+                 probe->target_names[k]);
+        piaa_hooks_warn(hooks, line);
+    }
+}
+
 static bool sum_up(probing *run, piaa_error *error) {
     piaa_probe *probe = run->probe;
     size_t t = probe->target_count;
@@ -346,6 +367,7 @@ piaa_probe *piaa_probe_run(const piaa_dataset *set, const piaa_source *sources, 
         ok = piaa_parallel_run(source_count, piaa_blas_callers(run.options->threads), probe_source,
                                &run, "probing layers", hooks, error) &&
              sum_up(&run, error);
+        tell_left_out(probe, hooks);
     }
     for (size_t i = 0; run.predictions && i < source_count * PIAA_PARTS; i++)
         free(run.predictions[i]);

@@ -43,7 +43,8 @@ typedef struct piaa_probe {
     size_t without_vector, without_label; /* images left out of these lists: without a vector, and
                                              without any label */
     bool loo_validation; /* the validation figures are of leave-one-out predictions of the training
-                            images */
+                            images; else those of targets that fewer than two validation images
+                            have are, which is told */
     int *best; /* [target_count] source with the best validation Spearman; -1: it is undefined for
                   all */
     double *labels[PIAA_PARTS];      /* [count][target_count]; NaN where there is none */

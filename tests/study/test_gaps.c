@@ -123,13 +123,24 @@ static void an_unknown_target_is_undefined(void **state) {
 static void gaps_without_validation(void **state) {
     (void)state;
     world *w = make_world();
+    for (size_t i = TRAIN + 1; i < TRAIN + VALIDATION; i++)
+        w->attributes[i * ATTRIBUTES + LIGHT] = NAN;
+    piaa_probe *one = probe(w); /* one validation image has light */
+    assert_false(one->loo_validation);
+    assert_int_equal(one->cells[LIGHT_TARGET].figures[PIAA_VALIDATION].n, TRAIN);
+    assert_int_equal(one->cells[COLOUR_TARGET].figures[PIAA_VALIDATION].n, VALIDATION);
+    assert_int_equal(one->best[LIGHT_TARGET], 0);
     for (size_t i = TRAIN; i < TRAIN + VALIDATION; i++) w->images[i].split = PIAA_SPLIT_NONE;
+    piaa_probe *none = probe(w);
+    expect_same(one, none, LIGHT_TARGET);
     w->attributes[3 * ATTRIBUTES + LIGHT] = NAN;
     piaa_probe *gaps = probe(w);
     assert_true(gaps->loo_validation);
     assert_int_equal(gaps->cells[LIGHT_TARGET].figures[PIAA_VALIDATION].n, TRAIN - 1);
     assert_int_equal(gaps->cells[COLOUR_TARGET].figures[PIAA_VALIDATION].n, TRAIN);
     assert_true(isfinite(gaps->cells[LIGHT_TARGET].figures[PIAA_VALIDATION].spearman));
+    piaa_probe_free(one);
+    piaa_probe_free(none);
     piaa_probe_free(gaps);
     free(w);
 }
