@@ -293,13 +293,11 @@ int piaa_probe_best_of(const piaa_probe *probe, size_t target, piaa_pool pool) {
 
 static void tell_left_out(const piaa_probe *probe, const piaa_hooks *hooks) {
     for (size_t k = 0; k < probe->target_count && !probe->loo_validation; k++) {
-        char line[300];
         if (!by_leave_one_out(probe, k) || isnan(probe->cells[k].alpha)) continue;
-        snprintf(line, sizeof line,
-                 "fewer than two validation images have %.120s: its layer is chosen by "
-                 "leave-one-out predictions of the training images",
-                 probe->target_names[k]);
-        piaa_hooks_warn(hooks, line);
+        piaa_hooks_warn(hooks,
+                        "fewer than two validation images have %.120s: its layer is chosen by "
+                        "leave-one-out predictions of the training images",
+                        probe->target_names[k]);
     }
 }
 
