@@ -171,11 +171,10 @@ static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_sl
                               piaa_error *error) {
     const piaa_hooks *hooks = &study->call->talk.hooks;
     bool own = strcmp(spec, piaa_call_value(study->call, "data")) == 0;
-    piaa_dataset *set = piaa_dataset_open_by(
-        spec, own ? piaa_call_value(study->call, "user-column") : NULL, hooks, error);
+    piaa_dataset *set = own ? study->set : piaa_dataset_open_by(spec, NULL, hooks, error);
     bool *wanted = set ? piaa_alloc(set->image_count, sizeof *wanted, error) : NULL, split = false;
     if (!wanted) {
-        piaa_dataset_close(set);
+        if (!own) piaa_dataset_close(set);
         return NULL;
     }
     for (size_t i = 0; i < set->image_count; i++)
@@ -193,7 +192,7 @@ static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_sl
     }
     study->unreadable = unreadable; /* counts the study's own data set */
     free(wanted);
-    piaa_dataset_close(set);
+    if (!own) piaa_dataset_close(set);
     return projection;
 }
 

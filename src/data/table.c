@@ -256,7 +256,7 @@ static void tell_without_split(const table *t) {
     size_t without = 0;
     for (size_t i = 0; i < set->image_count; i++)
         without += set->images[i].split == PIAA_SPLIT_NONE;
-    if (t->sheet.role[PIAA_ROLE_SPLIT] < 0 || !without) return;
+    if (!without || without == set->image_count) return; /* all are in one, or there are none */
     piaa_hooks_warn(t->build->hooks,
                     "%.500s: %zu image%s none of train, validation and test: piaa probe and "
                     "reduce leave %s out",
