@@ -118,9 +118,10 @@ typedef struct piaa_model_info {
     int patch, merge; /* one image token is merge x merge patches of patch x patch pixels */
     int64_t parameters, bytes;      /* of all tensors in the folder */
     int64_t min_pixels, max_pixels; /* the image processor's limits */
-    bool image_attention;           /* piaa_request.image_attention makes a difference */
-    bool demonstration;             /* the embedded model, trained on rendered scenes */
-    char fingerprint[65];           /* SHA-256 that tells checkpoints apart, hexadecimal */
+    char pixels[320];     /* in words, how else it makes numbers of a photo: filter, mean, … */
+    bool image_attention; /* piaa_request.image_attention makes a difference */
+    bool demonstration;   /* the embedded model, trained on rendered scenes */
+    char fingerprint[65]; /* SHA-256 that tells checkpoints apart, hexadecimal */
 } piaa_model_info;
 
 /* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors), a
@@ -401,8 +402,8 @@ PIAA_API const float *piaa_store_vector(const piaa_store *store, int slot, int64
 PIAA_API const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows);
 
 /* What a store is made with; all strings, NULL counts as "".  A store takes photos only from a run
- * in which fingerprint, prompt, preprocessing and dtype are equal; model, family and library are
- * kept as they were when the store was made. */
+ * in which all but model, family and library are equal; these are kept as they were when the store
+ * was made. */
 typedef struct piaa_identity {
     const char *fingerprint;   /* SHA-256 of the checkpoint in hexadecimal */
     const char *model;         /* as the user knows it */
@@ -411,6 +412,11 @@ typedef struct piaa_identity {
     const char *preprocessing; /* one line, "at most 1003520 pixels, EXIF applied" */
     const char *dtype;         /* "f32", "bf16": never "auto" */
     const char *library;       /* piaa_version() */
+    /* Later ones: where a store or a taste of before has none, any fits; but its chat is published.
+     */
+    const char *pixels; /* how a photo becomes numbers: "bicubic, mean 0.5 0.5 0.5, …" */
+    const char *chat;   /* "published", "the folder's": whose form the prompt is put in */
+    const char *tokens; /* what the prompt became: how many tokens, and a hash of them */
 } piaa_identity;
 
 /* ---------------------------------------------------------------------------- ratings and taste */

@@ -163,15 +163,18 @@ static bool make_folders(char *path) {
     }
 }
 
-/* $XDG_CACHE_HOME/piaa/stores/<hash of what the features depend on>, its parents made. */
-static char *cache_store(const piaa_identity *identity, piaa_error *error) {
+/* $XDG_CACHE_HOME/piaa/stores/<hash of what the features depend on>, its parents made.  The first
+ * four values are what the folders of before were named by; `all`: of a second folder, for what
+ * differs from the first in the others. */
+static char *cache_store(const piaa_identity *identity, bool all, piaa_error *error) {
     const char *const parts[] = {identity->fingerprint, identity->prompt, identity->preprocessing,
-                                 identity->dtype};
+                                 identity->dtype,       identity->pixels, identity->chat,
+                                 identity->tokens};
+    const size_t count = all ? PIAA_COUNT(parts) : 4;
     piaa_sha hash;
     char digest[65];
     piaa_sha256_begin(&hash);
-    for (size_t i = 0; i < PIAA_COUNT(parts); i++)
-        piaa_sha_add(&hash, parts[i], strlen(parts[i]) + 1);
+    for (size_t i = 0; i < count; i++) piaa_sha_add(&hash, parts[i], strlen(parts[i]) + 1);
     piaa_sha_finish(&hash, digest);
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     bool own = cache && cache[0] == '/'; /* the specification has others ignored */
@@ -208,14 +211,20 @@ static void name_option(const piaa_call *call, piaa_error *error) {
 bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path,
                             piaa_error *error) {
     const piaa_identity *identity = piaa_extractor_identity(reader->extractor);
-    char *cached = path ? NULL : cache_store(identity, error);
-    if (!path && !cached) return false;
-    reader->store =
-        piaa_store_open_write(path ? path : cached, identity,
-                              piaa_extractor_slots(reader->extractor), &call->talk.hooks, error);
-    free(cached);
-    if (!reader->store) name_option(call, error);
-    if (!reader->store) return false;
+    const piaa_slots *slots = piaa_extractor_slots(reader->extractor);
+    piaa_error why = {0};
+    if (path) reader->store = piaa_store_open_write(path, identity, slots, &call->talk.hooks, &why);
+    for (int all = 0; !path && all < 2 && (!all || why.code == PIAA_MISMATCH); all++) {
+        why = (piaa_error){0};
+        char *cached = cache_store(identity, all, &why);
+        if (cached)
+            reader->store = piaa_store_open_write(cached, identity, slots, &call->talk.hooks, &why);
+        free(cached);
+    }
+    if (!reader->store) {
+        name_option(call, &why);
+        return piaa_error_set(error, why.code, "%s", why.message);
+    }
     return !piaa_call_has(call, "again") || piaa_store_retry(reader->store, error);
 }
 

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/processors.h"
 #include "vlm/device.h"
+#include "weights/sha.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@ struct piaa_extractor {
     piaa_model *model;
     piaa_request request;
     char *prompt, *preprocessing, *device;
+    char tokens[96];
     piaa_slots slots;
     piaa_identity identity;
     piaa_session *session; /* for session_slots */
@@ -23,6 +25,33 @@ struct piaa_extractor {
 /* As stores and tastes write it behind the other preprocessing; they were made before there was a
    choice, and nothing is written where nothing is put behind. */
 static const char *const backgrounds[] = {"", ", on white", ", on black"};
+
+static piaa_ask ask_of(const piaa_extractor *extractor) {
+    return (piaa_ask){.prompt = extractor->prompt,
+                      .max_pixels = extractor->request.max_pixels,
+                      .image_attention = extractor->request.image_attention};
+}
+
+/* "24 tokens, 1f0c…": all that a prompt, a tokenizer and a chat form have to do with the vectors.
+ */
+static bool name_tokens(piaa_extractor *extractor, piaa_error *error) {
+    const piaa_ask ask = ask_of(extractor);
+    piaa_ids ids;
+    piaa_sha hash;
+    char digest[65];
+    if (!piaa_model_question(extractor->model, &ask, &ids, error)) return false;
+    piaa_sha256_begin(&hash);
+    for (size_t i = 0; i < ids.count; i++) {
+        char id[16];
+        piaa_sha_add(&hash, id, (size_t)snprintf(id, sizeof id, "%d ", ids.items[i]));
+    }
+    piaa_sha_finish(&hash, digest);
+    if (ids.count)
+        snprintf(extractor->tokens, sizeof extractor->tokens, "%zu tokens, %.32s", ids.count,
+                 digest);
+    piaa_ids_free(&ids);
+    return true;
+}
 
 static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
                          piaa_error *error) {
@@ -60,14 +89,17 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
         (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored",
         r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "",
         backgrounds[r->background]);
-    if (!extractor->preprocessing) return false;
+    if (!extractor->preprocessing || !name_tokens(extractor, error)) return false;
     extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
                                           .model = info->folder,
                                           .family = info->family,
                                           .prompt = extractor->prompt,
                                           .preprocessing = extractor->preprocessing,
                                           .dtype = piaa_dtype_name(r->dtype),
-                                          .library = piaa_version()};
+                                          .library = piaa_version(),
+                                          .pixels = info->pixels,
+                                          .chat = reads ? "published" : "",
+                                          .tokens = extractor->tokens};
     return true;
 }
 
@@ -123,9 +155,7 @@ size_t piaa_extractor_values(const piaa_extractor *extractor) {
 
 static piaa_model_input *prepare_image(const piaa_extractor *extractor, const piaa_image *image,
                                        piaa_error *error) {
-    piaa_ask ask = {.prompt = extractor->prompt,
-                    .max_pixels = extractor->request.max_pixels,
-                    .image_attention = extractor->request.image_attention};
+    const piaa_ask ask = ask_of(extractor);
     return piaa_model_prepare(extractor->model, image, &ask, error);
 }
 

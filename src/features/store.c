@@ -155,6 +155,7 @@ static bool open_catalog(piaa_store *store, const piaa_identity *identity, bool 
     int64_t photos;
     return piaa_store_load_meta(store, store->catalog, error) &&
            piaa_store_check_identity(store, identity, error) &&
+           piaa_store_complete_identity(store, identity, error) &&
            piaa_store_load_slots(store, store->catalog, error) &&
            piaa_catalog_count(store->catalog, &store->rows, &photos, error);
 }

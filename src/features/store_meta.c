@@ -1,5 +1,6 @@
 /* What a store was made with, and which matrices it has. */
 #include "base/memory.h"
+#include "features/identity.h"
 #include "features/store_parts.h"
 
 #include <errno.h>
@@ -101,49 +102,20 @@ int piaa_store_find_slot(const piaa_store *store, piaa_pool pool, int layer) {
 
 /* ------------------------------------------------------------------------------------- identity */
 
-/* One value of the identity; how: what to call it in a message, NULL where a difference does not
- * matter; mend: the way to make them equal. */
-typedef struct identity_line {
-    const char *key, *value, *how, *mend;
-} identity_line;
-
-enum { IDENTITY_LINES = 7 };
-
-static void list_identity(const piaa_identity *identity, identity_line out[IDENTITY_LINES]) {
-    const identity_line lines[IDENTITY_LINES] = {
-        {"fingerprint", identity->fingerprint, "the model", "the same model"},
-        {"model", identity->model, NULL, NULL},
-        {"family", identity->family, NULL, NULL},
-        {"prompt", identity->prompt, "the prompt", "the same --prompt"},
-        {"preprocessing", identity->preprocessing, "photos prepared as",
-         "the same options for photos"},
-        {"dtype", identity->dtype, "weights held as", "the same --dtype"},
-        {"library", identity->library, NULL, NULL},
-    };
-    for (int i = 0; i < IDENTITY_LINES; i++) {
-        out[i] = lines[i];
-        if (!out[i].value) out[i].value = "";
-    }
-}
-
 bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity,
                                piaa_error *error) {
-    identity_line lines[IDENTITY_LINES];
-    list_identity(identity, lines);
-    for (int i = 0; i < IDENTITY_LINES; i++)
-        if (!piaa_catalog_set_meta(store->catalog, lines[i].key, lines[i].value, error))
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++)
+        if (!piaa_catalog_set_meta(store->catalog, piaa_identity_keys[i].key,
+                                   piaa_identity_get(identity, i), error))
             return false;
     return piaa_catalog_set_meta(store->catalog, PIAA_DURABLE_KEY, "0", error);
 }
 
 piaa_identity piaa_store_identity(const piaa_store *store) {
-    return (piaa_identity){.fingerprint = piaa_store_meta(store, "fingerprint"),
-                           .model = piaa_store_meta(store, "model"),
-                           .family = piaa_store_meta(store, "family"),
-                           .prompt = piaa_store_meta(store, "prompt"),
-                           .preprocessing = piaa_store_meta(store, "preprocessing"),
-                           .dtype = piaa_store_meta(store, "dtype"),
-                           .library = piaa_store_meta(store, "library")};
+    piaa_identity identity = {0};
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++)
+        piaa_identity_set(&identity, i, piaa_store_meta(store, piaa_identity_keys[i].key));
+    return identity;
 }
 
 /* As much of a text as fits in a message about two of them; *dots where it was cut (between
@@ -169,23 +141,44 @@ static bool other_model(const piaa_store *store, const char *was, const piaa_ide
                           identity->model ? identity->model : "", identity->fingerprint);
 }
 
+static bool differs(const piaa_store *store, const piaa_identity_key *key, const char *was,
+                    const char *is, piaa_error *error) {
+    const char *was_dots, *is_dots;
+    int was_length = clip(was, &was_dots), is_length = clip(is, &is_dots);
+    return piaa_error_set(error, PIAA_MISMATCH,
+                          "%s was made with %s \"%.*s%s\", this run asks for \"%.*s%s\": use "
+                          "another --out, or %s",
+                          store->folder, key->called, was_length, was, was_dots, is_length, is,
+                          is_dots, key->mend);
+}
+
 /* The first difference between the store and this run, both values, and how to mend it. */
 bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity,
                                piaa_error *error) {
-    identity_line lines[IDENTITY_LINES];
-    list_identity(identity, lines);
-    for (int i = 0; i < IDENTITY_LINES; i++) {
-        const char *was = piaa_store_meta(store, lines[i].key), *is = lines[i].value;
-        if (!was) return piaa_catalog_damaged(store->catalog, error);
-        if (!lines[i].how || !strcmp(was, is)) continue;
-        if (!strcmp(lines[i].key, "fingerprint")) return other_model(store, was, identity, error);
-        const char *was_dots, *is_dots;
-        int was_length = clip(was, &was_dots), is_length = clip(is, &is_dots);
-        return piaa_error_set(error, PIAA_MISMATCH,
-                              "%s was made with %s \"%.*s%s\", this run asks for \"%.*s%s\": use "
-                              "another --out, or %s",
-                              store->folder, lines[i].how, was_length, was, was_dots, is_length, is,
-                              is_dots, lines[i].mend);
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
+        const piaa_identity_key *key = &piaa_identity_keys[i];
+        const char *was = piaa_store_meta(store, key->key), *is = piaa_identity_get(identity, i);
+        if (!was && !key->before) return piaa_catalog_damaged(store->catalog, error);
+        if (piaa_identity_same(i, was, is)) continue;
+        if (strcmp(key->key, "fingerprint") == 0) return other_model(store, was, identity, error);
+        return differs(store, key, was && *was ? was : key->before, is, error);
     }
     return true;
+}
+
+/* What stores of before did not keep is kept from now on. */
+bool piaa_store_complete_identity(piaa_store *store, const piaa_identity *identity,
+                                  piaa_error *error) {
+    bool changed = false;
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
+        const piaa_identity_key *key = &piaa_identity_keys[i];
+        const char *was = piaa_store_meta(store, key->key), *is = piaa_identity_get(identity, i);
+        if (!key->before || (was && *was) || !*is) continue;
+        if (!changed && !piaa_catalog_begin(store->catalog, false, error)) return false;
+        changed = true;
+        if (!piaa_catalog_set_meta(store->catalog, key->key, is, error)) return false;
+    }
+    if (!changed) return true;
+    return piaa_catalog_commit(store->catalog, error) &&
+           piaa_store_load_meta(store, store->catalog, error);
 }

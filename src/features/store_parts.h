@@ -76,6 +76,8 @@ bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity,
                                piaa_error *error) PIAA_MUST_USE;
 bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity,
                                piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_complete_identity(piaa_store *store, const piaa_identity *identity,
+                                  piaa_error *error) PIAA_MUST_USE;
 void piaa_store_forget_meta(piaa_store *store);
 
 /* store_mend.c */

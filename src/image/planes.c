@@ -10,6 +10,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -143,6 +144,33 @@ const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_plane
     if ((float)a->rescale_factor != (float)b->rescale_factor) return "rescale_factor";
     if (!same_channels(a->mean, b->mean)) return "image_mean";
     return same_channels(a->std, b->std) ? NULL : "image_std";
+}
+
+/* Numbers with the digits that tell float32 values apart. */
+void piaa_pixels_describe(piaa_filter filter, double rescale_factor, const float mean[3],
+                          const float std[3], char out[PIAA_PIXELS_WORDS]) {
+    const size_t n = (size_t)snprintf(
+        out, PIAA_PIXELS_WORDS, "%s, mean %.9g %.9g %.9g, std %.9g %.9g %.9g",
+        filter == PIAA_BILINEAR ? "bilinear" : "bicubic", (double)mean[0], (double)mean[1],
+        (double)mean[2], (double)std[0], (double)std[1], (double)std[2]);
+    if ((float)rescale_factor != (float)(1.0 / 255))
+        snprintf(out + n, PIAA_PIXELS_WORDS - n, ", times %.9g", rescale_factor);
+}
+
+void piaa_planes_describe(const piaa_planes_config *c, char out[PIAA_PIXELS_WORDS]) {
+    piaa_pixels_describe(c->filter, c->rescale_factor, c->mean, c->std, out);
+    size_t n = strlen(out);
+    const int height = c->resize_height ? c->resize_height : c->height,
+              width = c->resize_width ? c->resize_width : c->width;
+    if (c->resize && c->shortest)
+        snprintf(out + n, PIAA_PIXELS_WORDS - n, ", shorter side %d", c->shortest);
+    else if (c->resize)
+        snprintf(out + n, PIAA_PIXELS_WORDS - n, ", resized to %d x %d", width, height);
+    n = strlen(out);
+    if (c->crop && (!c->resize || c->shortest || height != c->height || width != c->width))
+        snprintf(out + n, PIAA_PIXELS_WORDS - n, ", middle %d x %d", c->width, c->height);
+    n = strlen(out);
+    if (c->floating) snprintf(out + n, PIAA_PIXELS_WORDS - n, ", in floats");
 }
 
 /* --------------------------------------------------------------------------------------- planes */

@@ -35,6 +35,13 @@ bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], co
 bool piaa_planes_check(double rescale_factor, const float std[3], const char *where,
                        piaa_error *error) PIAA_MUST_USE;
 
+/* In words, all that decides about the numbers: "bicubic, mean 0.5 0.5 0.5, std 0.5 0.5 0.5", and a
+   size where there is one. */
+enum { PIAA_PIXELS_WORDS = 320 };
+void piaa_pixels_describe(piaa_filter filter, double rescale_factor, const float mean[3],
+                          const float std[3], char out[PIAA_PIXELS_WORDS]);
+void piaa_planes_describe(const piaa_planes_config *config, char out[PIAA_PIXELS_WORDS]);
+
 /* [3][height][width], the caller's; as torchvision computes it (uint8 or float, antialiased),
    normalised. */
 float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *config,

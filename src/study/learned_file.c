@@ -45,9 +45,9 @@ bool piaa_learned_add_head(cJSON *root, const char *format, int version, const c
               cJSON_AddStringToObject(part, "pool", piaa_pool_name(slot->pool)) &&
               piaa_learned_add_number(part, "layer", slot->layer) &&
               piaa_learned_add_number(part, "dim", slot->dim);
-    for (size_t i = 0; ok && i < PIAA_TASTE_TEXTS; i++)
-        ok = cJSON_AddStringToObject(part, piaa_taste_texts[i].key,
-                                     piaa_taste_text_get(identity, i));
+    for (size_t i = 0; ok && i < PIAA_IDENTITY_KEYS; i++)
+        ok = cJSON_AddStringToObject(part, piaa_identity_keys[i].key,
+                                     piaa_identity_get(identity, i));
     return ok;
 }
 
@@ -158,11 +158,15 @@ bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity,
     const char *text;
     int64_t layer, dim;
     if (!check_format(from, error)) return false;
-    for (size_t i = 0; i < PIAA_TASTE_TEXTS; i++) {
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
         char key[40];
-        snprintf(key, sizeof key, "features.%s", piaa_taste_texts[i].key);
-        if (!piaa_learned_string(from, key, &text, error)) return false;
-        piaa_taste_text_set(identity, i, text);
+        snprintf(key, sizeof key, "features.%s", piaa_identity_keys[i].key);
+        const bool later = piaa_identity_keys[i].before != NULL;
+        text = "";
+        if ((!later || piaa_json_find(from->root, key)) &&
+            !piaa_learned_string(from, key, &text, error))
+            return false;
+        piaa_identity_set(identity, i, text);
     }
     if (!piaa_learned_string(from, "features.pool", &text, error) ||
         !piaa_learned_int(from, "features.layer", 0, LARGEST_LAYER, &layer, error) ||

@@ -31,9 +31,9 @@ piaa_projection *piaa_projection_new(const piaa_identity *identity, const piaa_s
         p->deviations = p->averages + k;
         p->loo_spearman = p->deviations + k;
     }
-    for (size_t i = 0; ok && i < PIAA_TASTE_TEXTS; i++) {
-        char *copy = piaa_strdup(piaa_taste_text_get(identity, i), error);
-        piaa_taste_text_set(&p->identity, i, copy);
+    for (size_t i = 0; ok && i < PIAA_IDENTITY_KEYS; i++) {
+        char *copy = piaa_strdup(piaa_identity_get(identity, i), error);
+        piaa_identity_set(&p->identity, i, copy);
         ok = copy != NULL;
     }
     if (ok) return p;
@@ -43,9 +43,9 @@ piaa_projection *piaa_projection_new(const piaa_identity *identity, const piaa_s
 
 void piaa_projection_free(piaa_projection *p) {
     if (!p) return;
-    for (size_t i = 0; i < PIAA_TASTE_TEXTS; i++) {
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
         char *text;
-        memcpy(&text, (char *)&p->identity + piaa_taste_texts[i].offset, sizeof text);
+        memcpy(&text, (char *)&p->identity + piaa_identity_keys[i].offset, sizeof text);
         free(text);
     }
     for (int k = 0; p->names && k < p->count; k++) free(p->names[k]);
@@ -309,15 +309,14 @@ piaa_projection *piaa_projection_learn(const piaa_dataset *set, const piaa_sourc
 
 bool piaa_projection_fits(const piaa_projection *p, const piaa_identity *identity,
                           const piaa_slot *slot, piaa_error *error) {
-    for (size_t i = 0; i < PIAA_TASTE_TEXTS; i++) {
-        const char *called = piaa_taste_texts[i].called,
-                   *own = piaa_taste_text_get(&p->identity, i);
-        const char *other = piaa_taste_text_get(identity, i);
-        if (!called || strcmp(own, other) == 0) continue;
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
+        const char *own = piaa_identity_get(&p->identity, i),
+                   *other = piaa_identity_get(identity, i);
+        if (piaa_identity_same(i, own, other)) continue;
         return piaa_error_set(error, PIAA_MISMATCH,
                               "the attribute projection was made with %s \"%.200s\", not "
                               "\"%.200s\": make it again with `piaa reduce`",
-                              called, own, other);
+                              piaa_identity_keys[i].called, own, other);
     }
     if (p->slot.pool == slot->pool && p->slot.layer == slot->layer && p->slot.dim == slot->dim)
         return true;

@@ -23,29 +23,6 @@
 
 enum { FEW_RATINGS = 10 };
 
-#define TEXT(member, called)                                                                       \
-    { offsetof(piaa_identity, member), #member, called }
-const piaa_taste_text piaa_taste_texts[PIAA_TASTE_TEXTS] = {
-    TEXT(fingerprint, "the model"),
-    TEXT(prompt, "the prompt"),
-    TEXT(preprocessing, "the preprocessing"),
-    TEXT(dtype, "weights of type"),
-    TEXT(model, NULL),
-    TEXT(family, NULL),
-    TEXT(library, NULL),
-};
-#undef TEXT
-
-const char *piaa_taste_text_get(const piaa_identity *identity, size_t index) {
-    const char *text;
-    memcpy(&text, (const char *)identity + piaa_taste_texts[index].offset, sizeof text);
-    return text ? text : "";
-}
-
-void piaa_taste_text_set(piaa_identity *identity, size_t index, const char *text) {
-    memcpy((char *)identity + piaa_taste_texts[index].offset, &text, sizeof text);
-}
-
 piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot,
                            piaa_error *error) {
     piaa_taste *taste = piaa_alloc(1, sizeof *taste, error);
@@ -56,9 +33,9 @@ piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot,
     bool ok = (taste->mean = piaa_alloc(dim, sizeof(double), error)) &&
               (taste->scale = piaa_alloc(dim, sizeof(double), error)) &&
               (taste->weights = piaa_alloc(dim, sizeof(double), error));
-    for (size_t i = 0; ok && i < PIAA_TASTE_TEXTS; i++) {
-        char *copy = piaa_strdup(piaa_taste_text_get(identity, i), error);
-        piaa_taste_text_set(&taste->identity, i, copy);
+    for (size_t i = 0; ok && i < PIAA_IDENTITY_KEYS; i++) {
+        char *copy = piaa_strdup(piaa_identity_get(identity, i), error);
+        piaa_identity_set(&taste->identity, i, copy);
         ok = copy != NULL;
     }
     if (ok) return taste;
@@ -68,9 +45,9 @@ piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot,
 
 void piaa_taste_free(piaa_taste *taste) {
     if (!taste) return;
-    for (size_t i = 0; i < PIAA_TASTE_TEXTS; i++) {
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
         char *text;
-        memcpy(&text, (char *)&taste->identity + piaa_taste_texts[i].offset, sizeof text);
+        memcpy(&text, (char *)&taste->identity + piaa_identity_keys[i].offset, sizeof text);
         free(text);
     }
     free(taste->mean);
@@ -286,11 +263,11 @@ bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, con
         return piaa_error_set(error, PIAA_MISMATCH,
                               "the taste was learned from plain arrays, and does not know which "
                               "model made them: it scores arrays alone");
-    for (size_t i = 0; i < PIAA_TASTE_TEXTS; i++) {
-        const piaa_taste_text *text = &piaa_taste_texts[i];
-        const char *own = piaa_taste_text_get(&taste->identity, i),
-                   *other = piaa_taste_text_get(identity, i);
-        if (!text->called || strcmp(own, other) == 0) continue;
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
+        const piaa_identity_key *text = &piaa_identity_keys[i];
+        const char *own = piaa_identity_get(&taste->identity, i),
+                   *other = piaa_identity_get(identity, i);
+        if (piaa_identity_same(i, own, other)) continue;
         if (text->offset != offsetof(piaa_identity, fingerprint))
             return differs(text->called, own, other, error);
         const char *name = identity->model ? identity->model : "";

@@ -26,6 +26,7 @@ typedef struct piaa_family {
                               text encoder), or NULL */
     const char *name;
     bool no_tokenizer; /* it reads no text: `tokenizer` below is NULL */
+    piaa_chat_form chat;
     void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
                   piaa_model_info *info, piaa_error *error);
     void (*close)(void *config);

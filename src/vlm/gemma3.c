@@ -273,6 +273,7 @@ static void gemma_build(const void *config, const void *weights, void *input, co
 const piaa_family piaa_family_gemma3 = {
     .model_type = "gemma3",
     .name = "Gemma 3",
+    .chat = PIAA_CHAT_GEMMA3,
     .open = gemma_open,
     .close = gemma_close,
     .difference = gemma_difference,

@@ -184,6 +184,19 @@ piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const floa
     return prepare(model, NULL, patches, grid_h, grid_w, ask, error);
 }
 
+bool piaa_model_question(const piaa_model *model, const piaa_ask *ask, piaa_ids *out,
+                         piaa_error *error) {
+    *out = (piaa_ids){0};
+    if (model->family->no_tokenizer) return true;
+    piaa_chat_tokens chat;
+    if (!piaa_chat_encode(model->tokenizer, model->family->chat,
+                          ask->prompt ? ask->prompt : PIAA_BASE_PROMPT, 1, ask->generate, &chat,
+                          error))
+        return false;
+    *out = chat.ids;
+    return true;
+}
+
 void piaa_model_input_free(piaa_model_input *input) {
     if (!input) return;
     input->family->input_free(input->own);

@@ -179,6 +179,8 @@ void piaa_qwen_inform(const piaa_qwen *qwen, piaa_model_info *info) {
     info->merge = qwen->pixels.merge_size;
     info->min_pixels = qwen->pixels.min_pixels;
     info->max_pixels = qwen->pixels.max_pixels;
+    piaa_pixels_describe(qwen->pixels.filter, qwen->pixels.rescale_factor, qwen->pixels.mean,
+                         qwen->pixels.std, info->pixels);
 }
 
 /* --------------------------------------------------------------------------------------- input */

@@ -286,6 +286,7 @@ static void qwen_build(const void *config, const void *weights, void *input, con
 const piaa_family piaa_family_qwen3vl = {
     .model_type = "qwen3_vl",
     .name = "Qwen3-VL",
+    .chat = PIAA_CHAT_QWEN3VL,
     .open = qwen_open,
     .close = qwen_close,
     .difference = qwen_difference,

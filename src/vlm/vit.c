@@ -162,6 +162,7 @@ void piaa_vit_inform(const piaa_vit *vit, piaa_model_info *info) {
     info->patch = vit->patch;
     info->merge = 1;
     info->min_pixels = info->max_pixels = (int64_t)vit->pixels.height * vit->pixels.width;
+    piaa_planes_describe(&vit->pixels, info->pixels);
 }
 
 /* ---------------------------------------------------------------------------------------- input */

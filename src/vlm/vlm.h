@@ -59,6 +59,10 @@ piaa_model_input *piaa_model_prepare_patches(const piaa_model *model, const floa
                                              int grid_h, int grid_w, const piaa_ask *ask,
                                              piaa_error *error) PIAA_MUST_USE;
 void piaa_model_input_free(piaa_model_input *input);
+/* The tokens of the question alone, with one for the image; none without a decoder.  The
+   caller's. */
+bool piaa_model_question(const piaa_model *model, const piaa_ask *ask, piaa_ids *out,
+                         piaa_error *error) PIAA_MUST_USE;
 /* Of the decoder, image tokens included; without one, of the encoder. */
 int piaa_model_input_tokens(const piaa_model_input *input);
 int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, the image's */

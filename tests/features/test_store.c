@@ -545,6 +545,38 @@ static void test_mismatch(void **state) {
     piaa_store_close(store);
 }
 
+/* A store of before kept neither the image settings nor the tokens: it takes those of the first run
+   after, and then they count. */
+static void test_values_of_later_versions(void **state) {
+    (void)state;
+    const piaa_slots slots = SLOTS(LT3);
+    const char *path = in(scratch, "s");
+    make_store(path, &slots, 1);
+    piaa_identity now = usual, other;
+    now.pixels = "bicubic, mean 0.5 0.5 0.5, std 0.5 0.5 0.5";
+    now.tokens = "24 tokens, 00ff";
+    now.chat = "the folder's"; /* there was the published form only */
+    refuse_write(path, &now, &slots, PIAA_MISMATCH,
+                 "the chat form \"published\", this run asks for \"the folder's\": use another "
+                 "--out, or the same --chat");
+    now.chat = "published";
+    piaa_store *store = piaa_store_open_write(path, &now, &slots, NULL, NULL);
+    assert_non_null(store);
+    assert_string_equal(piaa_store_meta(store, "pixels"), now.pixels);
+    assert_int_equal(look(store, 0, NULL).status, PIAA_PHOTO_COMPLETE);
+    piaa_store_close(store);
+    other = now, other.pixels = "bilinear, mean 0.5 0.5 0.5, std 0.5 0.5 0.5";
+    refuse_write(path, &other, &slots, PIAA_MISMATCH, "the image settings \"bicubic, mean");
+    other = now, other.tokens = "25 tokens, aa00";
+    refuse_write(path, &other, &slots, PIAA_MISMATCH,
+                 "the prompt read as \"24 tokens, 00ff\", this run asks for \"25 tokens, aa00\"");
+    /* Who does not say them changes nothing. */
+    store = piaa_store_open_write(path, &usual, &slots, NULL, NULL);
+    assert_non_null(store);
+    assert_string_equal(piaa_store_meta(store, "tokens"), now.tokens);
+    piaa_store_close(store);
+}
+
 static void write_file(const char *path, const char *text) {
     assert_true(piaa_file_write(path, text, strlen(text), NULL));
 }
@@ -702,6 +734,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_first_stores, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_marks, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_retry_and_forget, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_values_of_later_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mismatch, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_odd_names, set_up, tear_down),

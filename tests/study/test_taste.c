@@ -410,6 +410,31 @@ static void older_files_are_read(void **state) {
     free(text);
 }
 
+/* A taste of before says nothing of them, so that any fits; one that says them needs the same. */
+static void values_of_later_versions_count_where_they_are_kept(void **state) {
+    const example *e = *state;
+    piaa_error error = {0};
+    piaa_taste *taste = fit(e);
+    piaa_identity now = identity;
+    now.pixels = "bicubic, mean 0.5 0.5 0.5", now.tokens = "24 tokens, 00ff";
+    now.chat = "published";
+    assert_true(piaa_taste_fits(taste, &now, &e->slot, &error));
+    now.chat = "the folder's";
+    assert_false(piaa_taste_fits(taste, &now, &e->slot, &error));
+    assert_non_null(strstr(error.message, "chat form"));
+    piaa_taste_free(taste);
+    taste = piaa_taste_fit_rows(&now, &e->slot, e->x, NULL, e->y, e->n, NULL, NULL);
+    char *text = piaa_taste_to_json(taste, NULL);
+    piaa_taste *loaded = piaa_taste_parse(text, strlen(text), "t.json", NULL);
+    assert_true(piaa_taste_fits(loaded, &now, &e->slot, &error));
+    now.tokens = "25 tokens, aa00";
+    assert_false(piaa_taste_fits(loaded, &now, &e->slot, &error));
+    assert_non_null(strstr(error.message, "\"24 tokens, 00ff\", not \"25 tokens, aa00\""));
+    piaa_taste_free(loaded);
+    free(text);
+    piaa_taste_free(taste);
+}
+
 static void differences_are_named(void **state) {
     const example *e = *state;
     piaa_taste *taste = fit(e);
@@ -450,6 +475,7 @@ int main(void) {
         cmocka_unit_test(little_to_learn_from_is_said),
         cmocka_unit_test(loading_believes_nothing),
         cmocka_unit_test(older_files_are_read),
+        cmocka_unit_test(values_of_later_versions_count_where_they_are_kept),
         cmocka_unit_test(differences_are_named),
     };
     return cmocka_run_group_tests(tests, open_example, close_example);

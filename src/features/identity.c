@@ -1,0 +1,39 @@
+/* The table of what vectors depend on. */
+#include "features/identity.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define KEY(member, ...)                                                                           \
+    { offsetof(piaa_identity, member), #member, __VA_ARGS__ }
+const piaa_identity_key piaa_identity_keys[PIAA_IDENTITY_KEYS] = {
+    KEY(fingerprint, "the model", "the same model", NULL),
+    KEY(prompt, "the prompt", "the same --prompt", NULL),
+    KEY(preprocessing, "photos prepared as", "the same options for photos", NULL),
+    KEY(dtype, "weights held as", "the same --dtype", NULL),
+    KEY(pixels, "the image settings", "the preprocessor_config.json of then", ""),
+    KEY(chat, "the chat form", "the same --chat", "published"),
+    KEY(tokens, "the prompt read as", "the tokenizer and chat template of then", ""),
+    KEY(model, NULL, NULL, NULL),
+    KEY(family, NULL, NULL, NULL),
+    KEY(library, NULL, NULL, NULL),
+};
+#undef KEY
+
+const char *piaa_identity_get(const piaa_identity *identity, size_t index) {
+    const char *text;
+    memcpy(&text, (const char *)identity + piaa_identity_keys[index].offset, sizeof text);
+    return text ? text : "";
+}
+
+void piaa_identity_set(piaa_identity *identity, size_t index, const char *text) {
+    memcpy((char *)identity + piaa_identity_keys[index].offset, &text, sizeof text);
+}
+
+bool piaa_identity_same(size_t index, const char *was, const char *is) {
+    const piaa_identity_key *key = &piaa_identity_keys[index];
+    if (!key->called) return true;
+    if (key->before && (!was || !*was)) was = key->before;
+    if (key->before && (!*was || !*is)) return true;
+    return was && strcmp(was, is) == 0;
+}

@@ -1,0 +1,138 @@
+/* Models' folders that somebody changed, as the commands take them. */
+#include "program.h"
+
+/* A copy of a golden model's folder. */
+static void put_model(const char *golden, const char *name) {
+    static const char *const files[] = {"config.json",           "model.safetensors",
+                                        "tokenizer.json",        "processor_config.json",
+                                        "tokenizer_config.json", "preprocessor_config.json",
+                                        "chat_template.jinja"};
+    make_folder(name);
+    for (size_t i = 0; i < PIAA_COUNT(files); i++) {
+        char *from = piaa_format(NULL, "%s/%s/%s", PIAA_GOLDEN, golden, files[i]);
+        char *to = piaa_format(NULL, "%s/%s", name, files[i]);
+        size_t size;
+        char *bytes =
+            piaa_file_exists(from) ? piaa_file_read(from, (size_t)1 << 30, &size, NULL) : NULL;
+        if (bytes) support_write(world, to, bytes, size);
+        free(bytes);
+        free(to);
+        free(from);
+    }
+}
+
+/* The text in a file, once or more, is replaced. */
+static void edit(const char *name, const char *old, const char *new) {
+    char *text = slurp(name, NULL);
+    piaa_text edited = {0};
+    const char *from = text, *hit = strstr(text, old);
+    assert_non_null(hit);
+    for (; hit; from = hit + strlen(old), hit = strstr(from, old)) {
+        assert_true(piaa_text_add(&edited, from, (size_t)(hit - from), NULL));
+        assert_true(piaa_text_add(&edited, new, strlen(new), NULL));
+    }
+    assert_true(piaa_text_add(&edited, from, strlen(from), NULL));
+    put(name, edited.data);
+    free(edited.data);
+    free(text);
+}
+
+/* ------------------------------------------------------------------- what a store was made with */
+
+static void other_image_settings_are_not_mixed(void **state) {
+    (void)state;
+    static const struct {
+        const char *old, *new, *part;
+    } cases[] = {
+        {"0.48145466", "0.5", "mean 0.48145"},
+        {"0.26862954", "0.25", "std 0.2686"},
+        {"\"resample\": 3", "\"resample\": 2", "bicubic"},
+        {"\"shortest_edge\": 64", "\"shortest_edge\": 80", "shorter side 64"},
+        {"0.00392156862745098", "0.0078", "times 0.0078"},
+    };
+    make_folder("photos");
+    put_sample(0, "photos/a.jpg");
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        put_model("clip", "m");
+        expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
+        edit("m/preprocessor_config.json", cases[i].old, cases[i].new);
+        expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE), 1,
+                       cases[i].part);
+        for (size_t k = 0; k < 2; k++) {
+            char *path = at(k ? "s" : "m");
+            support_clear(path);
+            free(path);
+        }
+    }
+}
+
+/* The store in the cache is another one after a change, and the first one again after the next. */
+static void ranks_store_is_not_mixed_either(void **state) {
+    (void)state;
+    make_folder("photos");
+    put_sample(0, "photos/a.jpg");
+    put_sample(1, "photos/b.jpg");
+    put_sample(2, "photos/c.jpg");
+    put("ratings.csv", "path,score\nphotos/a.jpg,1\nphotos/b.jpg,4\n");
+    put_model("clip", "m");
+    expect_ok(PIAA("rank", "photos", "--ratings", "ratings.csv", "--model", "m", "--csv", ONE));
+    char *first = slurp("out", NULL);
+    edit("m/preprocessor_config.json", "0.48145466", "0.1");
+    expect_ok(PIAA("rank", "photos", "--ratings", "ratings.csv", "--model", "m", "--csv", ONE));
+    assert_string_not_equal(out, first);
+    edit("m/preprocessor_config.json", "0.1,", "0.48145466,");
+    expect_ok(PIAA("rank", "photos", "--ratings", "ratings.csv", "--model", "m", "--csv", ONE));
+    assert_string_equal(out, first);
+    free(first);
+}
+
+/* What a taste was learned with has to be there when it is applied. */
+static void a_taste_needs_its_preparation(void **state) {
+    (void)state;
+    make_folder("photos");
+    put_sample(0, "photos/a.jpg");
+    put_sample(1, "photos/b.jpg");
+    put("ratings.csv", "path,score\nphotos/a.jpg,1\nphotos/b.jpg,4\n");
+    put_model("clip", "m");
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
+    expect_ok(PIAA("fit", "--store", "s", "--ratings", "ratings.csv", "--out", "t.json"));
+    expect_ok(PIAA("predict", "photos", "--taste", "t.json", ONE));
+    edit("m/preprocessor_config.json", "0.48145466", "0.5");
+    expect_refusal(PIAA("predict", "photos", "--taste", "t.json", ONE), 1, "mean 0.48145");
+}
+
+/* The same tokens, whatever the tokenizer's file looks like, are the same. */
+static void tokens_count_and_not_the_files_bytes(void **state) {
+    (void)state;
+    make_folder("photos");
+    put_sample(0, "photos/a.jpg");
+    put_model("qwen3vl", "m");
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
+    char *text = slurp("m/tokenizer.json", NULL);
+    cJSON *root = cJSON_Parse(text),
+          *merges = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "model"), "merges");
+    char *again = cJSON_PrintUnformatted(root);
+    put("m/tokenizer.json", again);
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
+    while (cJSON_GetArraySize(merges) > 8) cJSON_DeleteItemFromArray(merges, 8);
+    cJSON_free(again);
+    again = cJSON_PrintUnformatted(root);
+    put("m/tokenizer.json", again);
+    expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE), 1,
+                   "made with the prompt read as");
+    cJSON_free(again);
+    cJSON_Delete(root);
+    free(text);
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, program_begin, program_end)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        CASE(other_image_settings_are_not_mixed),
+        CASE(ranks_store_is_not_mixed_either),
+        CASE(a_taste_needs_its_preparation),
+        CASE(tokens_count_and_not_the_files_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
