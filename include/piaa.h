@@ -107,6 +107,15 @@ typedef struct piaa_layout {
     int pooled_size, projected_size; /* of the pools of those names; 0: the model has none */
 } piaa_layout;
 
+/* A model's own chat template: there is none, it is the published form's, it is another, or one
+   that is not understood. */
+typedef enum piaa_template {
+    PIAA_TEMPLATE_NONE,
+    PIAA_TEMPLATE_PUBLISHED,
+    PIAA_TEMPLATE_OWN,
+    PIAA_TEMPLATE_UNREAD
+} piaa_template;
+
 typedef struct piaa_model_info {
     const char *family; /* "Qwen3-VL" */
     const char *folder; /* as it was given, or found; "TEXT.gguf,MMPROJ.gguf" where both were named:
@@ -118,6 +127,8 @@ typedef struct piaa_model_info {
     int patch, merge; /* one image token is merge x merge patches of patch x patch pixels */
     int64_t parameters, bytes;      /* of all tensors in the folder */
     int64_t min_pixels, max_pixels; /* the image processor's limits */
+    piaa_template chat_template;
+    const char *chat;     /* in words, which chat form PIAA_FORM_AUTO is; NULL: it reads no text */
     char pixels[320];     /* in words, how else it makes numbers of a photo: filter, mean, … */
     bool image_attention; /* piaa_request.image_attention makes a difference */
     bool demonstration;   /* the embedded model, trained on rendered scenes */
@@ -264,6 +275,10 @@ typedef struct piaa_device {
 /* Fills out[0..room-1] with this machine's devices and returns how many there are. */
 PIAA_API size_t piaa_devices(piaa_device *out, size_t room);
 
+/* Whose chat form the prompt is put in.  AUTO: that of the model's own template where it is
+   understood, else the published one. */
+typedef enum piaa_form { PIAA_FORM_AUTO, PIAA_FORM_PUBLISHED, PIAA_FORM_FOLDER } piaa_form;
+
 /* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the
  * default layer (15/36 of the decoder's depth, rounded), the model's own size limit, orientation
  * applied, weights AUTO, one thread per core, image tokens attending both ways, the device "auto",
@@ -272,6 +287,7 @@ PIAA_API size_t piaa_devices(piaa_device *out, size_t room);
  * another machine, lent by `piaa lend` there: should it go away, ggml ends the process. */
 typedef struct piaa_request {
     const char *prompt;
+    piaa_form chat;
     const char *pools;  /* "lt,lt_tail,lv,v,pooled,projected" */
     const char *layers; /* "15", "0,3,5-9", "all", "default" */
     int64_t max_pixels;

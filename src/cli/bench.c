@@ -128,6 +128,7 @@ static bool run(piaa_call *call, piaa_error *error) {
         b.model = reader.model;
         b.ask = (piaa_ask){.prompt = full->prompt,
                            .max_pixels = full->max_pixels,
+                           .published = full->chat == PIAA_FORM_PUBLISHED,
                            .image_attention = full->image_attention};
         b.out = piaa_alloc(piaa_extractor_values(reader.extractor), sizeof *b.out, error);
         double start = piaa_seconds_now();

@@ -55,6 +55,7 @@ static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *e
                             (long long)tokens(info, info->min_pixels),
                             (long long)tokens(info, info->max_pixels)) &&
            layers_text(l, out, error) &&
+           (!info->chat || piaa_text_format(out, error, "chat form      %s\n", info->chat)) &&
            (!info->demonstration || piaa_text_format(out, error,
                                                      "note           the demonstration model, "
                                                      "trained on rendered scenes; for real taste "
@@ -97,6 +98,7 @@ static cJSON *info_json(const piaa_model_info *info) {
     cJSON_AddItemToObject(root, "dtype", cJSON_CreateString(info->dtype));
     for (size_t i = 0; i < PIAA_COUNT(numbers); i++)
         piaa_report_add_integer(root, numbers[i].key, numbers[i].value);
+    if (info->chat) cJSON_AddItemToObject(root, "chat", cJSON_CreateString(info->chat));
     cJSON_AddBoolToObject(root, "demonstration", info->demonstration);
     return root;
 }

@@ -24,6 +24,7 @@ const piaa_option piaa_reader_options[] = {
     {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default",
      "15/36 of the depth, of v the last", NULL},
     {"prompt", "TEXT", "what the model is told beside the photo", "\"" PIAA_BASE_PROMPT "\"", NULL},
+    PIAA_OPTION_CHAT,
     PIAA_OPTION_MAX_PIXELS,
     PIAA_OPTION_DTYPE,
     PIAA_OPTION_IMAGE_ATTENTION,
@@ -50,6 +51,8 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
     if (background && strcmp(background, "black") == 0) out->background = PIAA_BACKGROUND_BLACK;
     if (image_attention && strcmp(image_attention, "causal") == 0)
         out->image_attention = PIAA_IMAGE_CAUSAL;
+    const char *chat = piaa_call_value(call, "chat");
+    if (chat) out->chat = strcmp(chat, "folder") == 0 ? PIAA_FORM_FOLDER : PIAA_FORM_PUBLISHED;
     if (dtype && !piaa_dtype_parse(dtype, &out->dtype))
         return piaa_error_set(error, PIAA_USAGE, "--dtype %s is not known", dtype);
     if (!piaa_call_integer(call, "max-pixels", 1, INT64_MAX, &out->max_pixels, error) ||
@@ -71,6 +74,9 @@ bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identi
     int64_t most = to ? strtoll(to + strlen(" to "), &rest, 10) : 0;
     bool known = to && strncmp(rest, form, sizeof form - 1) == 0;
     snprintf(layer, 16, "%d", slot->layer);
+    if (out->chat == PIAA_FORM_AUTO && identity->chat)
+        out->chat =
+            strcmp(identity->chat, "the folder's") == 0 ? PIAA_FORM_FOLDER : PIAA_FORM_PUBLISHED;
     if (!out->prompt) out->prompt = identity->prompt;
     if (!out->pools) out->pools = piaa_pool_name(slot->pool);
     if (!out->layers) out->layers = layer;
@@ -132,7 +138,12 @@ bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model,
     reader->model = piaa_reader_model(call, model, error);
     reader->extractor = reader->model ? piaa_extractor_new(reader->model, request, error) : NULL;
     if (!reader->extractor) return false;
-    piaa_reader_tell_demonstration(call, piaa_model_get_info(reader->model)->fingerprint);
+    const piaa_model_info *info = piaa_model_get_info(reader->model);
+    piaa_reader_tell_demonstration(call, info->fingerprint);
+    const bool own = piaa_extractor_request(reader->extractor)->chat == PIAA_FORM_FOLDER;
+    if (request->chat == PIAA_FORM_AUTO && (own || info->chat_template == PIAA_TEMPLATE_UNREAD))
+        piaa_talk_note(&call->talk, "The model's chat form is %s.%s", info->chat,
+                       own ? " --chat published takes the published one." : "");
     return true;
 }
 

@@ -22,6 +22,14 @@
             "both", "both causal"                                                                  \
     }
 
+#define PIAA_OPTION_CHAT                                                                           \
+    {                                                                                              \
+        "chat", "WHOSE",                                                                           \
+            "the chat form around the prompt: the published one, or that of the folder's own "     \
+            "chat template",                                                                       \
+            "the folder's where it is understood", "published folder"                              \
+    }
+
 /* Rows of every table whose command opens a model: piaa_reader_model reads the first two,
    piaa_reader_request the others. */
 #define PIAA_OPTION_MODEL                                                                          \

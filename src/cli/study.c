@@ -17,6 +17,7 @@ const piaa_option piaa_study_options[] = {
      "what the model is told beside the photo: base, format, attributes or unrelated for the "
      "paper's prompts, or a text",
      "base", NULL},
+    PIAA_OPTION_CHAT,
     PIAA_OPTION_MAX_PIXELS,
     PIAA_OPTION_DTYPE,
     PIAA_OPTION_IMAGE_ATTENTION,

@@ -29,17 +29,18 @@ static const char *const backgrounds[] = {"", ", on white", ", on black"};
 static piaa_ask ask_of(const piaa_extractor *extractor) {
     return (piaa_ask){.prompt = extractor->prompt,
                       .max_pixels = extractor->request.max_pixels,
-                      .image_attention = extractor->request.image_attention};
+                      .image_attention = extractor->request.image_attention,
+                      .published = extractor->request.chat == PIAA_FORM_PUBLISHED};
 }
 
 /* "24 tokens, 1f0c…": all that a prompt, a tokenizer and a chat form have to do with the vectors.
- */
-static bool name_tokens(piaa_extractor *extractor, piaa_error *error) {
+   Where they make no tokens, piaa_extractor_check says why. */
+static void name_tokens(piaa_extractor *extractor) {
     const piaa_ask ask = ask_of(extractor);
     piaa_ids ids;
     piaa_sha hash;
     char digest[65];
-    if (!piaa_model_question(extractor->model, &ask, &ids, error)) return false;
+    if (!piaa_model_question(extractor->model, &ask, &ids, NULL)) return;
     piaa_sha256_begin(&hash);
     for (size_t i = 0; i < ids.count; i++) {
         char id[16];
@@ -50,6 +51,21 @@ static bool name_tokens(piaa_extractor *extractor, piaa_error *error) {
         snprintf(extractor->tokens, sizeof extractor->tokens, "%zu tokens, %.32s", ids.count,
                  digest);
     piaa_ids_free(&ids);
+}
+
+/* AUTO becomes what it means. */
+static bool choose_form(piaa_request *r, const piaa_model_info *info, piaa_error *error) {
+    const piaa_template own = info->chat_template;
+    if (r->chat == PIAA_FORM_FOLDER && info->chat && own == PIAA_TEMPLATE_NONE)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%s has no chat template of its own: leave --chat folder out",
+                              info->folder);
+    if (r->chat == PIAA_FORM_FOLDER && own == PIAA_TEMPLATE_UNREAD)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: the chat form is %s: leave --chat folder out", info->folder,
+                              info->chat);
+    const bool folder = r->chat != PIAA_FORM_PUBLISHED && own == PIAA_TEMPLATE_OWN;
+    r->chat = folder ? PIAA_FORM_FOLDER : PIAA_FORM_PUBLISHED;
     return true;
 }
 
@@ -73,6 +89,7 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     const bool reads = info->layout.hidden_size > 0;
     extractor->prompt = piaa_strdup(!reads ? "" : r->prompt ? r->prompt : PIAA_BASE_PROMPT, error);
     if (!info->image_attention) r->image_attention = PIAA_IMAGE_BOTH_WAYS;
+    if (!choose_form(r, info, error)) return false;
     r->dtype = piaa_model_dtype(extractor->model, r->dtype);
     if (r->threads <= 0) r->threads = piaa_processors();
     if (!extractor->prompt ||
@@ -89,7 +106,8 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
         (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored",
         r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "",
         backgrounds[r->background]);
-    if (!extractor->preprocessing || !name_tokens(extractor, error)) return false;
+    if (!extractor->preprocessing) return false;
+    name_tokens(extractor);
     extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
                                           .model = info->folder,
                                           .family = info->family,
@@ -98,7 +116,9 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
                                           .dtype = piaa_dtype_name(r->dtype),
                                           .library = piaa_version(),
                                           .pixels = info->pixels,
-                                          .chat = reads ? "published" : "",
+                                          .chat = !reads                        ? ""
+                                                  : r->chat == PIAA_FORM_FOLDER ? "the folder's"
+                                                                                : "published",
                                           .tokens = extractor->tokens};
     return true;
 }

@@ -1,5 +1,5 @@
 /* The chat forms, as the families' templates write them for one user turn of one image and one
-   text. */
+   text, and the same with the constants of a model's own template. */
 #include "text/chat.h"
 
 #include "base/memory.h"
@@ -14,6 +14,9 @@ typedef struct form {
     const char *reserved[2]; /* tokens that a prompt must not contain: they would be taken for image
                                 or video rows */
     bool trim;               /* white space around the prompt is dropped */
+    /* What a template writes for an image, and what the processor makes of that. */
+    const char *mark, *mark_before, *mark_after;
+    const char *first; /* the tokenizer puts it before what does not begin with it */
 } form;
 
 static const form forms[] = {
@@ -25,7 +28,11 @@ static const form forms[] = {
                            .answer = "<|im_start|>assistant\n",
                            .needed = {"<|im_start|>", "<|im_end|>", "<|vision_start|>",
                                       "<|vision_end|>"},
-                           .reserved = {"<|image_pad|>", "<|video_pad|>"}},
+                           .reserved = {"<|image_pad|>", "<|video_pad|>"},
+                           .mark = "<|image_pad|>",
+                           .mark_before = "",
+                           .mark_after = "",
+                           .first = ""},
     [PIAA_CHAT_QWEN25VL] = {.family = "Qwen2.5-VL",
                             .before = "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
                                       "<|im_start|>user\n<|vision_start|>",
@@ -35,7 +42,11 @@ static const form forms[] = {
                             .answer = "<|im_start|>assistant\n",
                             .needed = {"<|im_start|>", "<|im_end|>", "<|vision_start|>",
                                        "<|vision_end|>"},
-                            .reserved = {"<|image_pad|>", "<|video_pad|>"}},
+                            .reserved = {"<|image_pad|>", "<|video_pad|>"},
+                            .mark = "<|image_pad|>",
+                            .mark_before = "",
+                            .mark_after = "",
+                            .first = ""},
     [PIAA_CHAT_GEMMA3] = {.family = "Gemma 3",
                           .before = "<bos><start_of_turn>user\n\n\n<start_of_image>",
                           .image = "<image_soft_token>",
@@ -45,8 +56,81 @@ static const form forms[] = {
                           .needed = {"<bos>", "<start_of_turn>", "<end_of_turn>",
                                      "<start_of_image>", "<end_of_image>"},
                           .reserved = {"<image_soft_token>", "<start_of_image>"},
-                          .trim = true},
+                          .trim = true,
+                          .mark = "<start_of_image>",
+                          .mark_before = "\n\n<start_of_image>",
+                          .mark_after = "<end_of_image>\n\n",
+                          .first = "<bos>"},
 };
+
+/* -------------------------------------------------------------------------------------- frames */
+
+static bool unlike(piaa_error *error, const char *what) {
+    return piaa_error_set(error, PIAA_UNSUPPORTED, "it writes %s", what);
+}
+
+/* The place of the only `mark` in `text`; NULL if there is none, or another. */
+static char *find_once(char *text, const char *mark) {
+    char *found = strstr(text, mark);
+    return found && !strstr(found + 1, mark) ? found : NULL;
+}
+
+/* Cuts what the template wrote for a turn into the parts of a frame; `whole` with the answer's
+   opening behind it. */
+static bool cut(const form *f, char *turn, const char *whole, piaa_chat_frame *out,
+                piaa_error *error) {
+    static const char marks[] = PIAA_TEMPLATE_TEXT PIAA_TEMPLATE_TRIMMED;
+    char *image = find_once(turn, f->mark), *prompt = strpbrk(turn, marks);
+    const size_t n = strlen(turn);
+    if (!image) return unlike(error, "not one image");
+    if (!prompt || strpbrk(prompt + 1, marks)) return unlike(error, "the text not once");
+    if (prompt < image) return unlike(error, "the text before the image");
+    if (strncmp(turn, whole, n) != 0) return unlike(error, "another turn before an answer");
+    const bool first = strncmp(turn, f->first, strlen(f->first)) == 0;
+    out->trim = *prompt == *PIAA_TEMPLATE_TRIMMED;
+    *image = *prompt = '\0';
+    out->before = piaa_format(error, "%s%s%s", first ? "" : f->first, turn, f->mark_before);
+    out->after = piaa_format(error, "%s%s", f->mark_after, image + strlen(f->mark));
+    out->end = piaa_strdup(prompt + 1, error);
+    out->answer = piaa_strdup(whole + n, error);
+    return out->before && out->after && out->end && out->answer;
+}
+
+piaa_chat_frame *piaa_chat_frame_new(piaa_chat_form form_number, const char *source,
+                                     const piaa_template_words *words, piaa_error *error) {
+    const form *f = &forms[form_number];
+    piaa_template_words asked = *words;
+    if (!asked.bos && *f->first) asked.bos = f->first;
+    asked.generate = false;
+    char *turn = piaa_template_render(source, &asked, error), *whole = NULL;
+    asked.generate = true;
+    if (turn) whole = piaa_template_render(source, &asked, error);
+    piaa_chat_frame *frame = whole ? piaa_alloc(1, sizeof *frame, error) : NULL;
+    if (frame && !cut(f, turn, whole, frame, error)) {
+        piaa_chat_frame_free(frame);
+        frame = NULL;
+    }
+    free(turn);
+    free(whole);
+    return frame;
+}
+
+void piaa_chat_frame_free(piaa_chat_frame *frame) {
+    if (!frame) return;
+    free(frame->before);
+    free(frame->after);
+    free(frame->end);
+    free(frame->answer);
+    free(frame);
+}
+
+bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form form_number) {
+    const form *f = &forms[form_number];
+    return frame->trim == f->trim && strcmp(frame->before, f->before) == 0 &&
+           strcmp(frame->after, f->after) == 0 && strcmp(frame->end, f->end) == 0;
+}
+
+/* ------------------------------------------------------------------------------------ encoding */
 
 /* Bytes of the white space at the start of `text`, as Python's strip() and the templates' trim know
    it; 0 if there is none. */
@@ -133,14 +217,22 @@ static bool add_prompt(const piaa_tokenizer *tokenizer, const form *f, const cha
 }
 
 bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form_number,
-                      const char *prompt, size_t image_tokens, bool generate, piaa_chat_tokens *out,
-                      piaa_error *error) {
+                      const piaa_chat_frame *frame, const char *prompt, size_t image_tokens,
+                      bool generate, piaa_chat_tokens *out, piaa_error *error) {
     *out = (piaa_chat_tokens){0};
     if (!tokenizer) return piaa_error_missing(error, "tokenizer");
     if (!prompt) return piaa_error_set(error, PIAA_USAGE, "no prompt");
     if (!image_tokens)
         return piaa_error_set(error, PIAA_USAGE, "no image tokens: a prompt needs its image");
-    const form *f = &forms[form_number];
+    form own = forms[form_number];
+    if (frame) {
+        own.before = frame->before;
+        own.after = frame->after;
+        own.end = frame->end;
+        own.answer = frame->answer;
+        own.trim = frame->trim;
+    }
+    const form *f = &own;
     bool ok = true;
     int32_t unused;
     for (size_t i = 0; ok && i < PIAA_COUNT(f->needed) && f->needed[i]; i++)

@@ -160,8 +160,8 @@ bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder
     const bool both_ways =
         decoder->image_attention && (!ask || ask->image_attention == PIAA_IMAGE_BOTH_WAYS);
     in->image = rows * columns;
-    if (!piaa_chat_encode(tokenizer, form, prompt, (size_t)in->image, ask && ask->generate,
-                          &in->chat, error))
+    if (!piaa_chat_encode(tokenizer, form, ask ? ask->frame : NULL, prompt, (size_t)in->image,
+                          ask && ask->generate, &in->chat, error))
         return false;
     in->tokens = (int)in->chat.ids.count;
     in->start = (int)in->chat.image_start;

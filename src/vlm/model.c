@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "base/visible.h"
 #include "weights/pulled.h"
 
 #include <stdio.h>
@@ -98,6 +99,53 @@ static char *demonstration_folder(piaa_error *error) {
     return NULL;
 }
 
+static bool add_visible(piaa_text *out, const char *text, piaa_error *error) {
+    return piaa_text_format(out, error, "\"") && piaa_visible_add(out, text, error) &&
+           piaa_text_format(out, error, "\"");
+}
+
+/* What the two forms put around the image and the text, where they differ. */
+static bool describe_frame(const piaa_chat_frame *frame, const char *where, piaa_text *out,
+                           piaa_error *error) {
+    return piaa_text_format(out, error, "its own (%s): ", where) &&
+           add_visible(out, frame->before, error) && piaa_text_format(out, error, " image ") &&
+           add_visible(out, frame->after, error) && piaa_text_format(out, error, " text ") &&
+           add_visible(out, frame->end, error);
+}
+
+/* Looks at the model's own chat template: the published form, another, or not understood. */
+static bool open_chat(piaa_model *model, piaa_error *error) {
+    piaa_model_info *info = &model->info;
+    piaa_chat_template own;
+    piaa_text words = {0};
+    piaa_error why = {0};
+    if (model->family->no_tokenizer) return true;
+    if (!piaa_checkpoint_chat_template(model->checkpoint, &own, error)) return false;
+    bool ok = true;
+    if (own.text) {
+        const piaa_template_words given = {.bos = own.bos, .eos = own.eos};
+        piaa_chat_frame *frame = piaa_chat_frame_new(model->family->chat, own.text, &given, &why);
+        info->chat_template = !frame ? PIAA_TEMPLATE_UNREAD
+                              : piaa_chat_frame_is_published(frame, model->family->chat)
+                                  ? PIAA_TEMPLATE_PUBLISHED
+                                  : PIAA_TEMPLATE_OWN;
+        if (info->chat_template == PIAA_TEMPLATE_OWN)
+            model->frame = frame;
+        else
+            piaa_chat_frame_free(frame);
+    }
+    if (model->frame)
+        ok = describe_frame(model->frame, own.where, &words, error);
+    else if (info->chat_template == PIAA_TEMPLATE_UNREAD)
+        ok = piaa_text_format(&words, error, "published; its own is not understood (%s: %s)",
+                              own.where, why.message);
+    else
+        ok = piaa_text_format(&words, error, "published");
+    piaa_chat_template_free(&own);
+    info->chat = model->chat = words.data;
+    return ok;
+}
+
 piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
     char *found = text ? piaa_model_locate(text, error) : demonstration_folder(error);
@@ -114,7 +162,7 @@ piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_erro
         model->config =
             model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
     }
-    if (!model || !model->config ||
+    if (!model || !model->config || !open_chat(model, error) ||
         !piaa_checkpoint_fingerprint(model->checkpoint, model->info.fingerprint, error)) {
         piaa_model_close(model);
         return NULL;
@@ -131,6 +179,8 @@ piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
 void piaa_model_close(piaa_model *model) {
     if (!model) return;
     if (model->config) model->family->close(model->config);
+    piaa_chat_frame_free(model->frame);
+    free(model->chat);
     piaa_tokenizer_close(model->tokenizer);
     piaa_checkpoint_close(model->checkpoint);
     free(model);
@@ -162,9 +212,11 @@ static piaa_model_input *prepare(const piaa_model *model, const piaa_image *imag
                                  piaa_error *error) {
     piaa_model_input *input = piaa_alloc(1, sizeof *input, error);
     if (!input) return NULL;
+    piaa_ask framed = ask ? *ask : (piaa_ask){0};
+    framed.frame = framed.published ? NULL : model->frame;
     input->family = model->family;
     input->own = model->family->prepare(model->config, model->tokenizer, image, patches, grid_h,
-                                        grid_w, ask, error);
+                                        grid_w, &framed, error);
     if (!input->own) {
         free(input);
         return NULL;
@@ -189,9 +241,9 @@ bool piaa_model_question(const piaa_model *model, const piaa_ask *ask, piaa_ids 
     *out = (piaa_ids){0};
     if (model->family->no_tokenizer) return true;
     piaa_chat_tokens chat;
-    if (!piaa_chat_encode(model->tokenizer, model->family->chat,
-                          ask->prompt ? ask->prompt : PIAA_BASE_PROMPT, 1, ask->generate, &chat,
-                          error))
+    if (!piaa_chat_encode(
+            model->tokenizer, model->family->chat, ask->published ? NULL : model->frame,
+            ask->prompt ? ask->prompt : PIAA_BASE_PROMPT, 1, ask->generate, &chat, error))
         return false;
     *out = chat.ids;
     return true;

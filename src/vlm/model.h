@@ -10,6 +10,8 @@ struct piaa_model {
     void *config; /* the family's own */
     piaa_checkpoint *checkpoint;
     piaa_tokenizer *tokenizer;
+    piaa_chat_frame *frame; /* of its own chat template, where that is not the published form */
+    char *chat;             /* in words, which form that is */
     piaa_model_info info;
 };
 

@@ -12,6 +12,7 @@
 #define PIAA_VLM_VLM_H
 
 #include "image/image.h"
+#include "text/chat.h"
 #include "text/tokenizer.h"
 #include "vlm/slots.h"
 #include "weights/checkpoint.h"
@@ -45,6 +46,8 @@ typedef struct piaa_ask {
     int64_t max_pixels;
     bool generate;
     piaa_image_attention image_attention;
+    bool published;               /* the published chat form, not the folder's own */
+    const piaa_chat_frame *frame; /* which that is: the model's to set */
 } piaa_ask;
 
 #define PIAA_BASE_PROMPT "Assess the aesthetics of this image."

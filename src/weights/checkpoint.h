@@ -50,6 +50,14 @@ const char *piaa_checkpoint_folder(const piaa_checkpoint *checkpoint);
 /* Its tokenizer: from tokenizer.json, or from the GGUF file's metadata.  The caller's. */
 piaa_tokenizer *piaa_checkpoint_tokenizer(const piaa_checkpoint *checkpoint,
                                           piaa_error *error) PIAA_MUST_USE;
+/* Its own chat template, and the tokens that one may name; all NULL where there is none. */
+typedef struct piaa_chat_template {
+    char *text, *bos, *eos;
+    const char *where; /* "chat_template.jinja", "tokenizer.chat_template" */
+} piaa_chat_template;
+bool piaa_checkpoint_chat_template(const piaa_checkpoint *checkpoint, piaa_chat_template *out,
+                                   piaa_error *error) PIAA_MUST_USE;
+void piaa_chat_template_free(piaa_chat_template *chat_template);
 /* config.json, or what stands for it. */
 const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);
 /* Where a value of the configuration is from, for messages: the file, and under which key; `out` is

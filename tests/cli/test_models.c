@@ -125,13 +125,71 @@ static void tokens_count_and_not_the_files_bytes(void **state) {
     free(text);
 }
 
+/* ----------------------------------------------------------------------------------- chat forms */
+
+static void the_folders_own_chat_form(void **state) {
+    (void)state;
+    make_folder("photos");
+    put_sample(0, "photos/a.jpg");
+    put_model("qwen3vl", "m");
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
+    assert_null(strstr(err, "chat"));
+    expect_ok(PIAA("model", "info", "m"));
+    assert_non_null(strstr(out, "chat form      published\n"));
+    char *published = slurp("s/lt.2.npy", NULL), *text = slurp("m/chat_template.jinja", NULL);
+
+    /* A system turn, as programs for fine-tuning write it, is put before; and is not mixed in. */
+    char *own = piaa_format(NULL, "<|im_start|>system\nBe kind.<|im_end|>\n%s", text);
+    put("m/chat_template.jinja", own);
+    expect_ok(PIAA("model", "info", "m"));
+    assert_non_null(strstr(out, "its own (chat_template.jinja): \"<|im_start|>system\\nBe kind"));
+    expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE), 1, "--chat");
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", "--chat", "published", ONE));
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "own", ONE));
+    assert_non_null(strstr(err, "--chat published"));
+    size_t size;
+    char *vectors = slurp("own/lt.2.npy", &size);
+    assert_memory_not_equal(vectors, published, size);
+
+    /* The same in other files of the folder. */
+    static const char *const files[] = {"chat_template.json", "tokenizer_config.json"};
+    cJSON *root = cJSON_CreateObject();
+    cJSON_AddStringToObject(root, "chat_template", own);
+    char *json = cJSON_PrintUnformatted(root);
+    for (size_t i = 0; i < PIAA_COUNT(files); i++) {
+        put_model("qwen3vl", "n");
+        char *path = at("n/chat_template.jinja"), *folder = at("n");
+        remove(path);
+        char *name = piaa_format(NULL, "n/%s", files[i]);
+        put(name, json);
+        expect_ok(PIAA("embed", "photos", "--model", "n", "--out", "own", ONE));
+        assert_non_null(strstr(err, "unchanged"));
+        support_clear(folder);
+        free(name);
+        free(folder);
+        free(path);
+    }
+    cJSON_free(json);
+    cJSON_Delete(root);
+
+    /* One that is not understood is said, and the published form taken. */
+    put("m/chat_template.jinja", "{{ messages | tojson }}");
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
+    assert_non_null(strstr(err, "not understood (chat_template.jinja: "));
+    expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "t", "--chat", "folder", ONE),
+                   1, "--chat folder");
+    free(vectors);
+    free(published);
+    free(own);
+    free(text);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, program_begin, program_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(other_image_settings_are_not_mixed),
-        CASE(ranks_store_is_not_mixed_either),
-        CASE(a_taste_needs_its_preparation),
+        CASE(other_image_settings_are_not_mixed),   CASE(ranks_store_is_not_mixed_either),
+        CASE(a_taste_needs_its_preparation),        CASE(the_folders_own_chat_form),
         CASE(tokens_count_and_not_the_files_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

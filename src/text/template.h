@@ -1,0 +1,24 @@
+/* What a chat template writes for the one conversation that is ever asked for: a user's turn of an
+ * image and a text. */
+#ifndef PIAA_TEXT_TEMPLATE_H
+#define PIAA_TEXT_TEMPLATE_H
+
+#include "base/error.h"
+
+/* In what is written, these bytes stand for the text: as it is, and without the white space around
+   it. */
+#define PIAA_TEMPLATE_TEXT "\x01"
+#define PIAA_TEMPLATE_TRIMMED "\x02"
+
+typedef struct piaa_template_words {
+    const char *bos, *eos; /* the tokenizer's; NULL: not known */
+    bool generate;         /* open the assistant's turn */
+} piaa_template_words;
+
+/* As Jinja renders `source` in transformers (trim_blocks and lstrip_blocks on).  NUL-terminated,
+ * the caller's; PIAA_UNSUPPORTED where the template asks for what is not read here, with the place.
+ */
+char *piaa_template_render(const char *source, const piaa_template_words *words,
+                           piaa_error *error) PIAA_MUST_USE;
+
+#endif
