@@ -143,6 +143,10 @@ PIAA_API piaa_model *piaa_model_open(const char *folder, piaa_error *error);
 /* The same of a GGUF text model whose vision part is the file `vision`, wherever that is; NULL: as
    above. */
 PIAA_API piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error);
+/* The same with a low-rank adapter as PEFT saves it (the folder `adapter`) merged into the weights
+   as they are read. */
+PIAA_API piaa_model *piaa_model_open_adapted(const char *text, const char *vision,
+                                             const char *adapter, piaa_error *error);
 PIAA_API void piaa_model_close(piaa_model *model);
 PIAA_API const piaa_model_info *piaa_model_get_info(const piaa_model *model);
 

@@ -196,7 +196,7 @@ static bool run_tokens(piaa_call *call, piaa_error *error) {
 /* --------------------------------------------------------------------------------------- tables */
 
 static const piaa_option info_options[] = {
-    PIAA_OPTION_MMPROJ, {"json", NULL, "print JSON", NULL, NULL}, {0}};
+    PIAA_OPTION_MMPROJ, PIAA_OPTION_ADAPTER, {"json", NULL, "print JSON", NULL, NULL}, {0}};
 static const piaa_option tokens_options[] = {
     {"json", NULL, "print JSON with the ids and the pieces of text", NULL, NULL}, {0}};
 

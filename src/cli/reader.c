@@ -16,6 +16,7 @@
 const piaa_option piaa_reader_options[] = {
     PIAA_OPTION_MODEL,
     PIAA_OPTION_MMPROJ,
+    PIAA_OPTION_ADAPTER,
     {"pool", "POOLS",
      "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the "
      "vision encoder; of models of vision alone "
@@ -122,7 +123,7 @@ piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_err
                        model);
         return NULL;
     }
-    return piaa_model_open_pair(model, vision, error);
+    return piaa_model_open_adapted(model, vision, piaa_call_value(call, "adapter"), error);
 }
 
 bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {
@@ -140,10 +141,7 @@ bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model,
     if (!reader->extractor) return false;
     const piaa_model_info *info = piaa_model_get_info(reader->model);
     piaa_reader_tell_demonstration(call, info->fingerprint);
-    const bool own = piaa_extractor_request(reader->extractor)->chat == PIAA_FORM_FOLDER;
-    if (request->chat == PIAA_FORM_AUTO && (own || info->chat_template == PIAA_TEMPLATE_UNREAD))
-        piaa_talk_note(&call->talk, "The model's chat form is %s.%s", info->chat,
-                       own ? " --chat published takes the published one." : "");
+    reader->tell_form = request->chat == PIAA_FORM_AUTO;
     return true;
 }
 
@@ -325,9 +323,19 @@ static bool tell_gone(const piaa_reader *reader, piaa_call *call, piaa_error *er
     return ok;
 }
 
+/* Where the chat form was not asked for, and is not the published one or may be meant to be. */
+static void tell_form(const piaa_reader *reader, piaa_call *call) {
+    const piaa_model_info *info = piaa_model_get_info(reader->model);
+    const bool own = piaa_extractor_request(reader->extractor)->chat == PIAA_FORM_FOLDER;
+    if (reader->tell_form && (own || info->chat_template == PIAA_TEMPLATE_UNREAD))
+        piaa_talk_note(&call->talk, "The model's chat form is %s.%s", info->chat,
+                       own ? " --chat published takes the published one." : "");
+}
+
 bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,
                        piaa_embed_summary *summary, piaa_error *error) {
     piaa_talk_catch_stop(&call->talk);
+    tell_form(reader, call);
     hint_at_size(reader, call, paths);
     bool ok = piaa_embed_paths(reader->store, reader->extractor, paths, &call->talk.hooks, summary,
                                error);

@@ -54,6 +54,9 @@
 #define PIAA_OPTION_MMPROJ                                                                         \
     { "mmproj", "FILE", "the vision part of a GGUF model", "the one beside it", NULL }
 
+#define PIAA_OPTION_ADAPTER                                                                        \
+    { "adapter", "DIR", "a LoRA adapter (PEFT) to merge into the model's weights", NULL, NULL }
+
 #define PIAA_OPTION_MAX_PIXELS                                                                     \
     {                                                                                              \
         "max-pixels", "N",                                                                         \
@@ -89,6 +92,7 @@ typedef struct piaa_reader {
     piaa_model *model;
     piaa_extractor *extractor;
     piaa_store *store; /* NULL until piaa_reader_open_store */
+    bool tell_form;    /* the chat form was not asked for */
 } piaa_reader;
 
 /* The request that the options make; its strings belong to the call. */

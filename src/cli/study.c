@@ -13,6 +13,7 @@
 const piaa_option piaa_study_options[] = {
     PIAA_OPTION_MODEL,
     PIAA_OPTION_MMPROJ,
+    PIAA_OPTION_ADAPTER,
     {"prompt", "TEXT",
      "what the model is told beside the photo: base, format, attributes or unrelated for the "
      "paper's prompts, or a text",

@@ -14,6 +14,7 @@
 #include "text/added.h"
 #include "text/merge.h"
 #include "text/normalise.h"
+#include "text/qwen_files.h"
 #include "text/split.h"
 #include "text/vocabulary.h"
 
@@ -335,6 +336,13 @@ piaa_tokenizer *piaa_tokenizer_parse(const char *json, size_t size, const char *
 
 piaa_tokenizer *piaa_tokenizer_open(const char *path, piaa_error *error) {
     piaa_map map = {0};
+    if (piaa_file_is_folder(path) && !piaa_file_exists_in(path, "tokenizer.json") &&
+        piaa_qwen_files_are_in(path)) {
+        cJSON *root = piaa_qwen_files_read(path, error);
+        piaa_tokenizer *older = root ? piaa_tokenizer_from_json(root, path, error) : NULL;
+        cJSON_Delete(root);
+        return older;
+    }
     char *file = piaa_file_is_folder(path) ? piaa_path_join(path, "tokenizer.json", error)
                                            : piaa_strdup(path, error);
     if (!file || !piaa_map_open(&map, file, error)) {

@@ -8,8 +8,9 @@
 
 typedef struct piaa_tokenizer piaa_tokenizer;
 
-/* `path`: a tokenizer.json, or a folder that holds one.  What the file asks for and we do not do
- * (another model, normaliser or pre-tokenizer) is an error that names it, never ignored. */
+/* `path`: a tokenizer.json, or a folder that holds one (or Qwen's vocab.json and merges.txt).  What
+ * the file asks for and we do not do (another model, normaliser or pre-tokenizer) is an error that
+ * names it, never ignored. */
 piaa_tokenizer *piaa_tokenizer_open(const char *path, piaa_error *error) PIAA_MUST_USE;
 /* From the text of a tokenizer.json (fuzzing, tests). */
 piaa_tokenizer *piaa_tokenizer_parse(const char *json, size_t size, const char *where,

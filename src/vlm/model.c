@@ -146,13 +146,16 @@ static bool open_chat(piaa_model *model, piaa_error *error) {
     return ok;
 }
 
-piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error) {
+piaa_model *piaa_model_open_adapted(const char *text, const char *vision, const char *adapter,
+                                    piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
     char *found = text ? piaa_model_locate(text, error) : demonstration_folder(error);
     if (!found) return NULL;
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
     if (model) model->checkpoint = piaa_checkpoint_open_pair(found, vision, error);
-    if (model && model->checkpoint) model->family = find_family(model->checkpoint, error);
+    const bool adapted = model && model->checkpoint &&
+                         (!adapter || piaa_checkpoint_adapt(model->checkpoint, adapter, error));
+    if (adapted) model->family = find_family(model->checkpoint, error);
     if (model && model->family && !model->family->no_tokenizer)
         model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
     free(found);
@@ -170,6 +173,10 @@ piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_erro
     sum_up_tensors(model);
     model->info.demonstration = piaa_model_is_demonstration(model->info.fingerprint);
     return model;
+}
+
+piaa_model *piaa_model_open_pair(const char *text, const char *vision, piaa_error *error) {
+    return piaa_model_open_adapted(text, vision, NULL, error);
 }
 
 piaa_model *piaa_model_open(const char *folder, piaa_error *error) {

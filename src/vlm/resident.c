@@ -344,7 +344,7 @@ typedef struct copy_job {
 static void read_transposed(const declared *item, int64_t row, int64_t n, float *wide) {
     const piaa_tensor *from = item->parts[0];
     const int64_t columns = item->matrix.columns;
-    const size_t value_bytes = ggml_type_size(file_type(from));
+    const size_t value_bytes = from->bytes / (size_t)(columns * item->matrix.rows);
     float run[CHUNK_ROWS];
     for (int64_t column = 0; column < columns; column++) {
         piaa_tensor piece = *from;
@@ -372,9 +372,9 @@ static const void *read_rows(const declared *item, int64_t row, int64_t *n, floa
         piaa_quantise(item->type, wide, narrow, *n, item->matrix.columns);
         return narrow;
     }
-    const char *data = (const char *)from->data +
-                       ggml_row_size(file_type(from), item->matrix.columns) * (size_t)row;
-    if (file_type(from) == item->type) return data;
+    const char *data =
+        (const char *)from->data + from->bytes / (size_t)item->rows[part] * (size_t)row;
+    if (file_type(from) == item->type && !from->derived) return data;
     piaa_tensor piece = *from;
     piece.dimensions = 1;
     piece.shape[0] = *n * item->matrix.columns;

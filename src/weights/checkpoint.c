@@ -72,6 +72,12 @@ void piaa_checkpoint_close(piaa_checkpoint *c) {
     for (size_t i = 0; i < c->count; i++) {
         free(c->entries[i].canonical);
         free(c->entries[i].owned);
+        piaa_derived *derived = c->entries[i].derived;
+        if (!derived) continue;
+        free(derived->scales);
+        free(derived->down);
+        free(derived->up);
+        free(derived);
     }
     free(c->entries);
     for (size_t i = 0; i < c->file_count; i++) {
@@ -236,6 +242,15 @@ static void hash_sample(piaa_sha *hash, const piaa_tensor *tensor) {
     piaa_sha_add(hash, data + bytes - PART, PART);
 }
 
+/* An adapter counts too; a block's scales are tensors of the file. */
+static void hash_adapter(piaa_sha *hash, const piaa_tensor *tensor) {
+    const piaa_derived *d = tensor->derived;
+    if (!d || !d->rank) return;
+    piaa_sha_add(hash, &d->strength, sizeof d->strength);
+    piaa_sha_add(hash, d->down, (size_t)(d->rank * tensor->shape[1]) * sizeof *d->down);
+    piaa_sha_add(hash, d->up, (size_t)(d->rank * tensor->shape[0]) * sizeof *d->up);
+}
+
 bool piaa_checkpoint_fingerprint(const piaa_checkpoint *c, char out[65], piaa_error *error) {
     if (!c) return piaa_error_missing(error, "model");
     piaa_sha hash;
@@ -251,6 +266,7 @@ bool piaa_checkpoint_fingerprint(const piaa_checkpoint *c, char out[65], piaa_er
         const bool mapped = !c->entries[i].owned;
         if (mapped) piaa_map_scattered(tensor->data, tensor->bytes, true);
         hash_sample(&hash, tensor);
+        hash_adapter(&hash, tensor);
         if (mapped) piaa_map_scattered(tensor->data, tensor->bytes, false);
         forget(&c->entries[i], tensor);
     }

@@ -24,7 +24,23 @@ typedef struct piaa_tensor {
     int64_t shape[PIAA_MAX_DIMENSIONS];
     const void *data;
     size_t bytes;
+    /* NULL: the numbers are those that are stored.  Else they are made of these when they are read
+       (piaa_tensor_to_float), of a run of them too, whose data point into the stored ones. */
+    const struct piaa_derived *derived;
 } piaa_tensor;
+
+/* A matrix of other numbers than are stored: eight bits each, multiplied by a scale for each block;
+ * or with an adapter added, strength * up [rows, rank] * down [rank, columns].  Either may be NULL.
+ */
+typedef struct piaa_derived {
+    piaa_tensor base; /* as stored */
+    int64_t columns;
+    size_t width; /* bytes of a stored number */
+    float *scales;
+    int64_t scale_columns, block_rows, block_columns;
+    float *down, *up, strength;
+    int64_t rank;
+} piaa_derived;
 
 typedef struct piaa_checkpoint piaa_checkpoint;
 
@@ -43,6 +59,10 @@ piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) PIAA_
  * wherever that is; NULL: piaa_checkpoint_open. */
 piaa_checkpoint *piaa_checkpoint_open_pair(const char *path, const char *vision,
                                            piaa_error *error) PIAA_MUST_USE;
+/* Merges a PEFT adapter (a folder) into a folder's weights as they are read; before anything else.
+ */
+bool piaa_checkpoint_adapt(piaa_checkpoint *checkpoint, const char *folder,
+                           piaa_error *error) PIAA_MUST_USE;
 void piaa_checkpoint_close(piaa_checkpoint *checkpoint);
 
 /* `path` as it was given; "TEXT.gguf,MMPROJ.gguf" where the vision part was named. */

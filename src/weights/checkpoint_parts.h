@@ -11,8 +11,9 @@ typedef struct piaa_checkpoint_entry {
     const char *spelling; /* the file's own name for it */
     const piaa_safetensors *file;
     const piaa_gguf *gguf;
-    char *canonical; /* NULL if the spelling is canonical already */
-    float *owned;    /* the data, where they are not the file's own; else NULL */
+    char *canonical;       /* NULL if the spelling is canonical already */
+    piaa_derived *derived; /* owned; the tensor's */
+    float *owned;          /* the data, where they are not the file's own; else NULL */
 } piaa_checkpoint_entry;
 
 struct piaa_checkpoint {
@@ -32,6 +33,8 @@ struct piaa_checkpoint {
     size_t count;
 };
 
+/* The canonical name of a tensor that a folder spells so; the caller's. */
+char *piaa_folder_canonical(const char *spelling, piaa_error *error) PIAA_MUST_USE;
 /* Fills in config, processor and entries (unsorted) from the folder. */
 bool piaa_folder_read(piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;
 

@@ -41,15 +41,19 @@ static const struct {
     {"multi_modal_projector.", "model.multi_modal_projector."},
 };
 
-static bool make_canonical(entry *e, piaa_error *error) {
+char *piaa_folder_canonical(const char *spelling, piaa_error *error) {
     for (size_t i = 0; i < PIAA_COUNT(spellings); i++) {
         size_t n = strlen(spellings[i].from);
-        if (strncmp(e->spelling, spellings[i].from, n) != 0) continue;
-        e->tensor.name = e->canonical =
-            piaa_format(error, "%s%s", spellings[i].to, e->spelling + n);
-        return e->canonical != NULL;
+        if (strncmp(spelling, spellings[i].from, n) == 0)
+            return piaa_format(error, "%s%s", spellings[i].to, spelling + n);
     }
-    return true;
+    return piaa_strdup(spelling, error);
+}
+
+static bool make_canonical(entry *e, piaa_error *error) {
+    e->canonical = piaa_folder_canonical(e->spelling, error);
+    e->tensor.name = e->canonical ? e->canonical : e->spelling;
+    return e->canonical != NULL;
 }
 
 /* MLX keeps the kernels of convolutions with their input channels last: [out, …, in] becomes [out,
@@ -101,6 +105,12 @@ static bool explain(const char *folder, const char *missing, piaa_error *error) 
     if (!piaa_file_is_folder(folder))
         return piaa_error_set(error, PIAA_FORMAT, "%s is a file, not a model folder: %s", folder,
                               expected);
+    if (piaa_file_exists_in(folder, "adapter_config.json"))
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s holds an adapter (PEFT's adapter_config.json), not a whole model: "
+            "give its base model with --model, and this folder with --adapter",
+            folder);
     if (strcmp(missing, "config.json") != 0 &&
         (holds_ending(folder, ".bin") || holds_ending(folder, ".pt") ||
          holds_ending(folder, ".pth")))
@@ -150,6 +160,16 @@ static bool read_image_config(piaa_checkpoint *c, piaa_error *error) {
     return true;
 }
 
+/* The sides of the blocks that have a scale each, in the form that is read. */
+static bool read_block(const cJSON *config, int64_t block[2]) {
+    static const char *const keys[] = {"quantization_config.weight_block_size",
+                                       "text_config.quantization_config.weight_block_size"};
+    for (size_t i = 0; i < PIAA_COUNT(keys); i++)
+        if (piaa_json_ints(config, keys[i], block, 2) == 2 && block[0] > 0 && block[1] > 0)
+            return true;
+    return false;
+}
+
 /* How a folder was quantised, in words, where its matrices are not numbers any more; NULL: it was
    not, or in a way that is read. */
 static const char *find_quantisation(const cJSON *config) {
@@ -173,6 +193,8 @@ static const char *find_quantisation(const cJSON *config) {
         settings = piaa_json_find(config, "text_config.quantization_config");
     if (!cJSON_IsObject(settings)) return NULL;
     const char *method = piaa_json_string(settings, "quant_method");
+    int64_t block[2];
+    if (method && strcmp(method, "fp8") == 0 && read_block(config, block)) return NULL;
     for (size_t i = 0; method && i < PIAA_COUNT(known); i++)
         if (strcmp(method, known[i].method) == 0) return known[i].words;
     return method ? method : "an unknown method";
@@ -345,7 +367,53 @@ static bool name_tied_table(piaa_checkpoint *c, piaa_error *error) {
     return head->canonical != NULL;
 }
 
+/* A matrix in eight bits and the scales of its blocks, NAME_scale_inv [rows of blocks, columns of
+   blocks], as Qwen publishes them. */
+static bool take_scales(entry *e, const piaa_tensor *scales, const int64_t block[2],
+                        piaa_error *error) {
+    piaa_tensor *t = &e->tensor;
+    const int64_t rows = (t->shape[0] - 1) / block[0] + 1,
+                  columns = (t->shape[1] - 1) / block[1] + 1;
+    if (scales->dimensions != 2 || scales->shape[0] != rows || scales->shape[1] != columns ||
+        scales->type == PIAA_OTHER_TYPE)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "tensor %s should hold a scale for each block of %lld x %lld: fetch "
+                              "the model again",
+                              scales->name, (long long)block[0], (long long)block[1]);
+    piaa_derived *d = e->derived = piaa_alloc(1, sizeof *d, error);
+    if (!d) return false;
+    *d = (piaa_derived){.base = *t,
+                        .columns = t->shape[1],
+                        .width = 1,
+                        .scale_columns = columns,
+                        .block_rows = block[0],
+                        .block_columns = block[1]};
+    d->scales = piaa_alloc_array((size_t)(rows * columns), sizeof *d->scales, error);
+    if (d->scales) piaa_tensor_to_float(scales, d->scales);
+    t->derived = d;
+    t->type = PIAA_BF16; /* what it is held as */
+    return d->scales != NULL;
+}
+
+static bool find_scales(piaa_checkpoint *c, piaa_error *error) {
+    int64_t block[2];
+    if (!read_block(c->config, block)) return true;
+    for (size_t i = 0; i < c->count; i++) {
+        entry *e = &c->entries[i];
+        if (strcmp(e->tensor.dtype, "F8_E4M3") != 0 || e->tensor.dimensions != 2 ||
+            e->tensor.shape[0] < 1 || e->tensor.shape[1] < 1)
+            continue;
+        char *name = piaa_format(error, "%s_scale_inv", e->tensor.name);
+        if (!name) return false;
+        const entry *scales = find_name(c, name);
+        free(name);
+        if (scales && !take_scales(e, &scales->tensor, block, error)) return false;
+    }
+    return true;
+}
+
 bool piaa_folder_read(piaa_checkpoint *c, piaa_error *error) {
     return read_config(c, error) && check_quantisation(c, error) && read_image_config(c, error) &&
-           open_weights(c, error) && gather_tensors(c, error) && name_tied_table(c, error);
+           open_weights(c, error) && gather_tensors(c, error) && name_tied_table(c, error) &&
+           find_scales(c, error);
 }

@@ -28,7 +28,7 @@ const piaa_tensor *piaa_gguf_find(const piaa_gguf *file, const char *name); /* N
 
 /* Metadata.  Numbers are taken from any numeric type that holds them exactly; false, and *out
  * untouched, where the key is absent or of another kind.  Strings are NUL-terminated, UTF-8, and
- * the file's; NULL if absent. */
+ * the file's; NULL if absent, or no such text. */
 bool piaa_gguf_int(const piaa_gguf *file, const char *key, int64_t *out);
 bool piaa_gguf_number(const piaa_gguf *file, const char *key, double *out);
 bool piaa_gguf_bool(const piaa_gguf *file, const char *key, bool *out);

@@ -6,6 +6,7 @@
 #include "weights/gguf_meta.h"
 
 #include "base/file.h"
+#include "text/qwen_files.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,6 +237,8 @@ static void put_template(piaa_gguf_meta *meta, const piaa_checkpoint *c, const c
 
 static cJSON *open_json(const piaa_checkpoint *c, piaa_error *error) {
     if (c->text) return piaa_gguf_tokenizer(c->text, error);
+    if (!piaa_file_exists_in(c->folder, "tokenizer.json") && piaa_qwen_files_are_in(c->folder))
+        return piaa_qwen_files_read(c->folder, error);
     char *path = piaa_path_join(c->folder, "tokenizer.json", error);
     cJSON *root = path ? piaa_json_read(path, MAX_JSON, error) : NULL;
     free(path);

@@ -147,6 +147,14 @@ static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **o
             piaa_gguf_where(text), piaa_path_name(other), piaa_path_name(found));
     if (found) return (*out = piaa_strdup(found, error)) != NULL;
     if (first.code != PIAA_OK) return piaa_error_set(error, first.code, "%s", first.message);
+    if (piaa_gguf_find(text, "v.patch_embed.weight") ||
+        piaa_gguf_find(text, "v.patch_embedding.weight") ||
+        piaa_gguf_find(text, "v.patch_embd.weight"))
+        return piaa_error_set(
+            error, PIAA_UNSUPPORTED,
+            "%s has its vision part in the same file, as Ollama's library keeps models, which is "
+            "not read: take a pair with an mmproj file, such as piaa model pull fetches",
+            piaa_gguf_where(text));
     return piaa_error_set(error, PIAA_IO,
                           "%s has no vision part (a GGUF file usually called mmproj-….gguf) beside "
                           "it: fetch it from where the model came "

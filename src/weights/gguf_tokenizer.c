@@ -17,6 +17,7 @@
 
 #include "base/memory.h"
 #include "base/utf8.h"
+#include "text/qwen_files.h"
 #include "text/vocabulary.h"
 
 #include <math.h>
@@ -33,10 +34,6 @@ enum {
     MAX_MERGES = 1 << 23
 };
 
-/* Qwen's, which its tokenizer.json publishes. */
-static const char qwen_words[] = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}"
-                                 "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|"
-                                 "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+";
 static const char space_mark[] = "\xE2\x96\x81"; /* U+2581 */
 
 typedef struct work {
@@ -92,6 +89,18 @@ static bool spell(const work *w, size_t id, const char *text, size_t size, piaa_
     return true;
 }
 
+/* The chat forms' tokens, which some converters call normal or unused. */
+static bool is_chat_token(const char *text, size_t size) {
+    static const char *const tokens[] = {
+        "<|im_start|>",   "<|im_end|>",        "<|vision_start|>", "<|vision_end|>",
+        "<|image_pad|>",  "<|video_pad|>",     "<|endoftext|>",    "<bos>",
+        "<eos>",          "<start_of_turn>",   "<end_of_turn>",    "<start_of_image>",
+        "<end_of_image>", "<image_soft_token>"};
+    for (size_t i = 0; i < PIAA_COUNT(tokens); i++)
+        if (size == strlen(tokens[i]) && memcmp(text, tokens[i], size) == 0) return true;
+    return false;
+}
+
 static bool is_added(int kind) {
     return kind == UNKNOWN || kind == CONTROL || kind == USER_DEFINED;
 }
@@ -128,6 +137,7 @@ static bool add_tokens(work *w, piaa_gguf_array tokens, cJSON *vocab, cJSON *add
     for (size_t id = 0; ok && id < w->count; id++) {
         size_t size;
         const char *text = piaa_gguf_next_text(&tokens, &size);
+        if (is_chat_token(text, size) && !is_added(w->kinds[id])) w->kinds[id] = CONTROL;
         if (w->kinds[id] == UNUSED) continue; /* "[PAD151670]": rows that no text reaches */
         ok = spell(w, id, text, size, &spelling) && add_token(w, id, &spelling, vocab, added);
     }
@@ -227,21 +237,10 @@ static cJSON *frame(const work *w) {
         "\"decoders\":[{\"type\":\"Replace\",\"pattern\":{\"String\":\"\xE2\x96\x81\"},\"content\":"
         "\" \"},{\"type\":\"ByteFallback\"},"
         "{\"type\":\"Fuse\"}]},\"model\":{\"type\":\"BPE\",\"byte_fallback\":true}}";
-    static const char byte_level[] =
-        "{\"normalizer\":{\"type\":\"NFC\"},\"pre_tokenizer\":{\"type\":\"Sequence\","
-        "\"pretokenizers\":[{\"type\":\"Split\",\"pattern\":{},"
-        "\"behavior\":\"Isolated\",\"invert\":false},{\"type\":\"ByteLevel\",\"add_prefix_space\":"
-        "false,\"use_regex\":false}]},"
-        "\"decoder\":{\"type\":\"ByteLevel\"},\"model\":{\"type\":\"BPE\"}}";
-    cJSON *root = cJSON_Parse(w->fallback ? fallback : byte_level);
+    if (!w->fallback) return piaa_qwen_tokenizer_frame(w->error);
+    cJSON *root = cJSON_Parse(fallback);
     if (!root) memory_gone(w);
-    if (!root || w->fallback) return root;
-    cJSON *steps = cJSON_GetObjectItem(cJSON_GetObjectItem(root, "pre_tokenizer"), "pretokenizers");
-    if (put(w, cJSON_GetObjectItem(steps->child, "pattern"), "Regex",
-            cJSON_CreateString(qwen_words)))
-        return root;
-    cJSON_Delete(root);
-    return NULL;
+    return root;
 }
 
 static bool read_kinds(work *w) {

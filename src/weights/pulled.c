@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -51,6 +52,7 @@ char *piaa_pulled_home(const piaa_hub_name *name, piaa_error *error) {
 
 static char *shared_root(piaa_error *error) {
     const char *hub = setting("HF_HUB_CACHE"), *home = setting("HF_HOME");
+    if (!hub) hub = setting("HUGGINGFACE_HUB_CACHE"); /* its older name */
     if (hub) return piaa_strdup(hub, error);
     return home ? piaa_path_join(home, "hub", error) : cache_path("huggingface/hub", error);
 }
@@ -422,9 +424,76 @@ static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error)
     return ok;
 }
 
+/* The text of a small file without the white space at its end; "" if it cannot be read. */
+static void read_line(const char *folder, const char *name, char out[PIAA_PULLED_VERSION]) {
+    char *path = piaa_path_join(folder, name, NULL);
+    size_t size = 0;
+    char *text = path ? piaa_file_read(path, PIAA_PULLED_VERSION, &size, NULL) : NULL;
+    while (size && isspace((unsigned char)text[size - 1])) size--;
+    snprintf(out, PIAA_PULLED_VERSION, "%.*s", (int)size, text ? text : "");
+    free(text);
+    free(path);
+}
+
+/* The one folder in `folder`; NULL if there are none or several. */
+static char *only_folder(const char *folder) {
+    DIR *stream = opendir(folder);
+    char *found = NULL;
+    int count = 0;
+    for (struct dirent *item; stream && (item = readdir(stream));) {
+        char *path = item->d_name[0] != '.' ? piaa_path_join(folder, item->d_name, NULL) : NULL;
+        const bool counts = path && piaa_file_is_folder(path);
+        if (counts && !count++)
+            found = path;
+        else
+            free(path);
+    }
+    if (stream) closedir(stream);
+    if (count == 1) return found;
+    free(found);
+    return NULL;
+}
+
+/* A folder of the Hugging Face cache, models--OWNER--NAME or the snapshots/ in it, stands for the
+ * snapshot that refs/main names, or the only one there; *out stays NULL for any other folder. */
+static bool enter_cache(const char *path, char **out, piaa_error *error) {
+    static const char mark[] = "models--", inner[] = "snapshots";
+    char *above = piaa_path_folder(path, error), *inside = piaa_path_join(path, inner, error);
+    const bool here = above && strcmp(piaa_path_name(path), inner) == 0 &&
+                      strncmp(piaa_path_name(above), mark, sizeof mark - 1) == 0;
+    const bool below = inside && piaa_file_is_folder(inside) &&
+                       strncmp(piaa_path_name(path), mark, sizeof mark - 1) == 0;
+    const char *root = here ? path : inside;
+    bool ok = above && inside;
+    if (ok && (here || below)) {
+        char commit[PIAA_PULLED_VERSION];
+        read_line(here ? above : path, "refs/main", commit);
+        char *main = *commit ? piaa_path_join(root, commit, error) : NULL;
+        if (main && piaa_file_is_folder(main))
+            *out = main, main = NULL;
+        else
+            *out = only_folder(root);
+        free(main);
+        ok = *out || piaa_error_set(error, PIAA_USAGE,
+                                    "%s holds several versions of a model, or none: name one of "
+                                    "the folders in %s",
+                                    path, root);
+    }
+    free(above);
+    free(inside);
+    return ok;
+}
+
 char *piaa_model_locate(const char *text, piaa_error *error) {
     piaa_hub_name name;
     place found = {0};
+    if (piaa_file_is_folder(text)) {
+        char *path = piaa_path_absolute(text, error), *entered = NULL;
+        if (path && enter_cache(path, &entered, error) && !entered)
+            entered = piaa_strdup(text, error);
+        free(path);
+        return entered;
+    }
     if (piaa_file_exists(text) || strchr(text, ','))
         return piaa_strdup(text, error); /* "TEXT.gguf,MMPROJ.gguf" */
     if (text[0] == '/' || text[0] == '.' || !piaa_hub_name_parse(text, &name, NULL))

@@ -31,11 +31,13 @@ static const struct {
     piaa_type type;
     unsigned bytes;
 } types[] = {
-    {"F32", PIAA_F32, 4},         {"F16", PIAA_F16, 2},        {"BF16", PIAA_BF16, 2},
-    {"F64", PIAA_OTHER_TYPE, 8},  {"I64", PIAA_OTHER_TYPE, 8}, {"U64", PIAA_OTHER_TYPE, 8},
-    {"I32", PIAA_OTHER_TYPE, 4},  {"U32", PIAA_OTHER_TYPE, 4}, {"I16", PIAA_OTHER_TYPE, 2},
-    {"U16", PIAA_OTHER_TYPE, 2},  {"I8", PIAA_OTHER_TYPE, 1},  {"U8", PIAA_OTHER_TYPE, 1},
-    {"BOOL", PIAA_OTHER_TYPE, 1},
+    {"F32", PIAA_F32, 4},         {"F16", PIAA_F16, 2},
+    {"BF16", PIAA_BF16, 2},       {"F64", PIAA_OTHER_TYPE, 8},
+    {"I64", PIAA_OTHER_TYPE, 8},  {"U64", PIAA_OTHER_TYPE, 8},
+    {"I32", PIAA_OTHER_TYPE, 4},  {"U32", PIAA_OTHER_TYPE, 4},
+    {"I16", PIAA_OTHER_TYPE, 2},  {"U16", PIAA_OTHER_TYPE, 2},
+    {"I8", PIAA_OTHER_TYPE, 1},   {"U8", PIAA_OTHER_TYPE, 1},
+    {"BOOL", PIAA_OTHER_TYPE, 1}, {"F8_E4M3", PIAA_OTHER_TYPE, 1},
 };
 
 /* For every complaint about one tensor; long names are cut so that the complaint stays in sight. */

@@ -57,7 +57,7 @@ static void other_image_settings_are_not_mixed(void **state) {
         expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
         edit("m/preprocessor_config.json", cases[i].old, cases[i].new);
         expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE), 1,
-                       cases[i].part);
+                       "piaa embed: ", cases[i].part);
         for (size_t k = 0; k < 2; k++) {
             char *path = at(k ? "s" : "m");
             support_clear(path);
@@ -98,7 +98,8 @@ static void a_taste_needs_its_preparation(void **state) {
     expect_ok(PIAA("fit", "--store", "s", "--ratings", "ratings.csv", "--out", "t.json"));
     expect_ok(PIAA("predict", "photos", "--taste", "t.json", ONE));
     edit("m/preprocessor_config.json", "0.48145466", "0.5");
-    expect_refusal(PIAA("predict", "photos", "--taste", "t.json", ONE), 1, "mean 0.48145");
+    expect_refusal(PIAA("predict", "photos", "--taste", "t.json", ONE), 1,
+                   "piaa predict: ", "mean 0.48145");
 }
 
 /* The same tokens, whatever the tokenizer's file looks like, are the same. */
@@ -119,7 +120,7 @@ static void tokens_count_and_not_the_files_bytes(void **state) {
     again = cJSON_PrintUnformatted(root);
     put("m/tokenizer.json", again);
     expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE), 1,
-                   "made with the prompt read as");
+                   "piaa embed: ", "made with the prompt read as");
     cJSON_free(again);
     cJSON_Delete(root);
     free(text);
@@ -143,7 +144,8 @@ static void the_folders_own_chat_form(void **state) {
     put("m/chat_template.jinja", own);
     expect_ok(PIAA("model", "info", "m"));
     assert_non_null(strstr(out, "its own (chat_template.jinja): \"<|im_start|>system\\nBe kind"));
-    expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE), 1, "--chat");
+    expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE), 1,
+                   "piaa embed: ", "--chat");
     expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", "--chat", "published", ONE));
     expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "own", ONE));
     assert_non_null(strstr(err, "--chat published"));
@@ -177,20 +179,39 @@ static void the_folders_own_chat_form(void **state) {
     expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
     assert_non_null(strstr(err, "not understood (chat_template.jinja: "));
     expect_refusal(PIAA("embed", "photos", "--model", "m", "--out", "t", "--chat", "folder", ONE),
-                   1, "--chat folder");
+                   1, "piaa embed: ", "--chat folder");
     free(vectors);
     free(published);
     free(own);
     free(text);
 }
 
+/* -------------------------------------------------------------------------------------- places */
+
+static void folders_of_the_hugging_face_cache(void **state) {
+    (void)state;
+    static const char *const given[] = {"models--a--b", "models--a--b/", "models--a--b/snapshots",
+                                        "models--a--b/snapshots/c1"};
+    make_folder("models--a--b");
+    make_folder("models--a--b/refs");
+    make_folder("models--a--b/snapshots");
+    put_model("clip", "models--a--b/snapshots/c1");
+    for (size_t i = 0; i < PIAA_COUNT(given); i++) expect_ok(PIAA("model", "info", given[i]));
+    make_folder("models--a--b/snapshots/c2");
+    expect_refusal(PIAA("model", "info", "models--a--b"), 2,
+                   "piaa model info: ", "several versions");
+    put("models--a--b/refs/main", "c1\n");
+    expect_ok(PIAA("model", "info", "models--a--b"));
+    assert_non_null(strstr(out, "/snapshots/c1\n"));
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, program_begin, program_end)
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(other_image_settings_are_not_mixed),   CASE(ranks_store_is_not_mixed_either),
-        CASE(a_taste_needs_its_preparation),        CASE(the_folders_own_chat_form),
-        CASE(tokens_count_and_not_the_files_bytes),
+        CASE(other_image_settings_are_not_mixed), CASE(ranks_store_is_not_mixed_either),
+        CASE(a_taste_needs_its_preparation),      CASE(the_folders_own_chat_form),
+        CASE(folders_of_the_hugging_face_cache),  CASE(tokens_count_and_not_the_files_bytes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

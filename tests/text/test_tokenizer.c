@@ -341,12 +341,45 @@ static void endless_expression(void **state) {
     free(json);
 }
 
+/* The files that a tokenizer.json is made from say the same. */
+static void older_files(void **state) {
+    (void)state;
+    static const char text[] =
+        "<|im_start|>Assess the aesthetics: \u6784\u56fe, 12 na\u00efve\n\n x";
+    static const char *const names[] = {"vocab.json", "merges.txt", "tokenizer_config.json"};
+    char *folder = support_folder();
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) {
+        char *from = support_join(PIAA_SOURCE "/models/demo", names[i]);
+        size_t size;
+        char *bytes = piaa_file_read(from, 1 << 24, &size, NULL);
+        assert_non_null(bytes);
+        support_write(folder, names[i], bytes, size);
+        free(bytes);
+        free(from);
+    }
+    piaa_error error = {0};
+    piaa_tokenizer *older = piaa_tokenizer_open(folder, &error),
+                   *newer = piaa_tokenizer_open(PIAA_SOURCE "/models/demo", NULL);
+    if (!older) fail_msg("%s", error.message);
+    piaa_ids a = {0}, b = {0};
+    assert_true(piaa_tokenizer_encode(older, text, sizeof text - 1, &a, NULL) &&
+                piaa_tokenizer_encode(newer, text, sizeof text - 1, &b, NULL));
+    assert_int_equal(a.count, b.count);
+    assert_memory_equal(a.items, b.items, a.count * sizeof *a.items);
+    piaa_ids_free(&a);
+    piaa_ids_free(&b);
+    piaa_tokenizer_close(older);
+    piaa_tokenizer_close(newer);
+    support_remove(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(golden_rows),     cmocka_unit_test(awkward_rows),
-        cmocka_unit_test(tables),          cmocka_unit_test(long_texts),
-        cmocka_unit_test(small_tokenizer), cmocka_unit_test(broken_files),
-        cmocka_unit_test(cut_files),       cmocka_unit_test(endless_expression),
+        cmocka_unit_test(older_files),        cmocka_unit_test(golden_rows),
+        cmocka_unit_test(awkward_rows),       cmocka_unit_test(tables),
+        cmocka_unit_test(long_texts),         cmocka_unit_test(small_tokenizer),
+        cmocka_unit_test(broken_files),       cmocka_unit_test(cut_files),
+        cmocka_unit_test(endless_expression),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

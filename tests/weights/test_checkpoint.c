@@ -402,6 +402,120 @@ static void quantised_folders_are_named(void **state) {
 }
 
 /* A file that stands for another one (Git LFS) is told as such, whichever it is. */
+/* Eight bits: sign, exponent (bias 7), three of fraction; 0x7f is no number. */
+static void blocks_with_scales(void **state) {
+    (void)state;
+    static const char name[] = "model.language_model.layers.0.self_attn.q_proj.weight";
+    /* 3 x 5 codes in blocks of 2 x 4: 1, -1, 448, 2^-9, 2^-6, 1.125, 0, 2, … */
+    static const unsigned char codes[15] = {0x38, 0xb8, 0x7e, 0x01, 0x08, 0x39, 0x00, 0x40,
+                                            0x30, 0x38, 0x38, 0x38, 0x38, 0x7f, 0x38};
+    static const float scales[4] = {2, 3, 5, 7};
+    static const float expected[15] = {2, -2, 896, 2.0f / 512, 3.0f / 64, 2 * 1.125f, 0, 4,
+                                       1, 3,  5,   5,          5,         NAN,        7};
+    char *folder = support_folder();
+    copy c = {0};
+    copy_file(folder, "preprocessor_config.json");
+    static const char config[] = "{\"model_type\":\"qwen3_vl\",\"quantization_config\":{"
+                                 "\"quant_method\":\"fp8\",\"weight_block_size\":[2,4]}}";
+    support_write(folder, "config.json", config, sizeof config - 1);
+    char *scales_name = piaa_format(NULL, "%s_scale_inv", name);
+    piaa_tensor t = {
+        .dtype = "F8_E4M3", .dimensions = 2, .shape = {3, 5}, .data = codes, .bytes = sizeof codes};
+    copy_tensor(&c, name, &t);
+    t = (piaa_tensor){
+        .dtype = "F32", .dimensions = 2, .shape = {2, 2}, .data = scales, .bytes = sizeof scales};
+    copy_tensor(&c, scales_name, &t);
+    copy_write(&c, folder, "model.safetensors");
+    piaa_checkpoint *checkpoint = open_good(folder);
+    piaa_error error = {0};
+    const piaa_tensor *w =
+        piaa_checkpoint_need(checkpoint, &error, name, 2, (int64_t)3, (int64_t)5);
+    if (!w) fail_msg("%s", error.message);
+    float values[15];
+    piaa_tensor_to_float(w, values);
+    for (int i = 0; i < 15; i++)
+        assert_true(values[i] == expected[i] || (isnan(values[i]) && isnan(expected[i])));
+    /* A run of them, as rows are read. */
+    piaa_tensor run = *w;
+    run.dimensions = 1;
+    run.shape[0] = 6;
+    run.data = (const char *)w->data + 3;
+    piaa_tensor_to_float(&run, values);
+    for (int i = 0; i < 6; i++) assert_true(values[i] == expected[3 + i]);
+    piaa_checkpoint_close(checkpoint);
+    free(scales_name);
+    support_remove(folder);
+}
+
+/* An adapter of rank 1 on a weight of the golden model: W + (alpha / r) B A, worked out here. */
+static void adapters_are_merged(void **state) {
+    (void)state;
+    static const char module[] = "model.language_model.layers.0.self_attn.q_proj";
+    enum { ROWS = 64, COLUMNS = 64 };
+    char *folder = support_folder();
+    float up[ROWS], down[COLUMNS], before[ROWS * COLUMNS], after[ROWS * COLUMNS];
+    for (int i = 0; i < ROWS; i++) up[i] = (float)(i % 7 - 3) / 4;
+    for (int i = 0; i < COLUMNS; i++) down[i] = (float)(i % 5 - 2) / 8;
+    copy c = {0};
+    piaa_tensor t = {
+        .dtype = "F32", .dimensions = 2, .shape = {1, COLUMNS}, .data = down, .bytes = sizeof down};
+    char *name = piaa_format(NULL, "base_model.model.%s.lora_A.weight", module),
+         *weight = piaa_format(NULL, "%s.weight", module);
+    copy_tensor(&c, name, &t);
+    strstr(name, "lora_A")[5] = 'B';
+    t.shape[0] = ROWS, t.shape[1] = 1;
+    t.data = up, t.bytes = sizeof up;
+    copy_tensor(&c, name, &t);
+    copy_write(&c, folder, "adapter_model.safetensors");
+    piaa_error error = {0};
+    char plain[65], merged[65];
+    piaa_checkpoint *checkpoint = open_good(QWEN);
+    assert_true(piaa_checkpoint_fingerprint(checkpoint, plain, &error));
+    piaa_tensor_to_float(piaa_checkpoint_tensor(checkpoint, weight), before);
+    piaa_checkpoint_close(checkpoint);
+    static const struct {
+        const char *config;
+        float strength; /* 0: refused */
+        const char *part;
+    } cases[] = {
+        {"{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":16,\"modules_to_save\":null}", 16, NULL},
+        {"{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":16,\"alpha_pattern\":{\"q_proj\":4}}", 4,
+         NULL},
+        {"{\"peft_type\":\"LORA\",\"r\":9,\"lora_alpha\":16,\"use_rslora\":true,\"rank_pattern\":{"
+         "\"0.self_attn.q_proj\":1}}",
+         16, NULL},
+        {"{\"peft_type\":\"LORA\",\"r\":1,\"use_dora\":true}", 0, "use_dora"},
+        {"{\"peft_type\":\"LORA\",\"r\":1,\"modules_to_save\":[\"lm_head\"]}", 0,
+         "modules_to_save"},
+        {"{\"peft_type\":\"IA3\"}", 0, "IA3"},
+        {"{\"peft_type\":\"LORA\",\"r\":2}", 0, "another rank"},
+    };
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        support_write(folder, "adapter_config.json", cases[i].config, strlen(cases[i].config));
+        checkpoint = open_good(QWEN);
+        const bool ok = piaa_checkpoint_adapt(checkpoint, folder, &error);
+        assert_int_equal(ok, cases[i].strength > 0);
+        if (!ok && !strstr(error.message, cases[i].part)) fail_msg("%s", error.message);
+        if (ok) {
+            piaa_tensor_to_float(piaa_checkpoint_tensor(checkpoint, weight), after);
+            for (int k = 0; k < ROWS * COLUMNS; k++) {
+                const float more = cases[i].strength * up[k / COLUMNS] * down[k % COLUMNS];
+                assert_true(fabsf(after[k] - before[k] - more) <= 1e-5f);
+            }
+            assert_true(piaa_checkpoint_fingerprint(checkpoint, merged, &error));
+            assert_string_not_equal(merged, plain);
+        }
+        piaa_error_clear(&error);
+        piaa_checkpoint_close(checkpoint);
+    }
+    /* Given as a model, it is said to be one. */
+    assert_null(piaa_checkpoint_open(folder, &error));
+    assert_non_null(strstr(error.message, "--adapter"));
+    free(name);
+    free(weight);
+    support_remove(folder);
+}
+
 static void pointers_are_named(void **state) {
     (void)state;
     static const char pointer[] = "version https://git-lfs.github.com/spec/v1\noid sha256:0\n";
@@ -528,6 +642,8 @@ int main(void) {
         cmocka_unit_test(the_index_decides),
         cmocka_unit_test(the_newer_settings_count),
         cmocka_unit_test(quantised_folders_are_named),
+        cmocka_unit_test(blocks_with_scales),
+        cmocka_unit_test(adapters_are_merged),
         cmocka_unit_test(pointers_are_named),
         cmocka_unit_test(other_layouts),
         cmocka_unit_test(shards),

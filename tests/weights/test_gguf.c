@@ -738,8 +738,42 @@ static void sentencepiece(void **state) {
     support_remove(folder);
 }
 
+/* Some converters call the chat form's tokens normal (1) or unused (5); they are what they are. */
+static void chat_tokens_of_any_kind(void **state) {
+    (void)state;
+    static const char kinds[] = "tokenizer.ggml.token_type";
+    size_t size;
+    char *bytes =
+        piaa_file_read(PIAA_GOLDEN "/gguf/qwen3vl-f32.gguf", (size_t)1 << 30, &size, NULL);
+    assert_non_null(bytes);
+    size_t at = 0;
+    while (memcmp(bytes + at, kinds, sizeof kinds - 1) != 0) at++;
+    at += sizeof kinds - 1 + 4 + 4 + 8;    /* behind the types and the count */
+    enum { IM_START = 443, IM_END = 444 }; /* tokenizer.json */
+    assert_int_equal(bytes[at + 4 * IM_START], 3);
+    bytes[at + 4 * IM_START] = 1;
+    bytes[at + 4 * IM_END] = 5;
+    piaa_error error = {0};
+    piaa_gguf *file = piaa_gguf_parse(bytes, size, "memory", &error);
+    if (!file) fail_msg("%s", error.message);
+    cJSON *root = piaa_gguf_tokenizer(file, &error);
+    piaa_tokenizer *tokenizer = root ? piaa_tokenizer_from_json(root, "memory", &error) : NULL;
+    if (!tokenizer) fail_msg("%s", error.message);
+    piaa_ids ids = {0};
+    assert_true(piaa_tokenizer_encode(tokenizer, "<|im_start|><|im_end|>", 22, &ids, NULL));
+    assert_int_equal(ids.count, 2);
+    assert_int_equal(ids.items[0], IM_START);
+    assert_int_equal(ids.items[1], IM_END);
+    piaa_ids_free(&ids);
+    piaa_tokenizer_close(tokenizer);
+    cJSON_Delete(root);
+    piaa_gguf_close(file);
+    free(bytes);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chat_tokens_of_any_kind),
         cmocka_unit_test(same_weights),
         cmocka_unit_test(same_configuration),
         cmocka_unit_test(same_tokenizer),
