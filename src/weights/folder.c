@@ -356,11 +356,10 @@ static entry *find_name(piaa_checkpoint *c, const char *name) {
 /* One table for both ends of a decoder may be stored under the name of the other end. */
 static bool name_tied_table(piaa_checkpoint *c, piaa_error *error) {
     static const char table[] = "model.language_model.embed_tokens.weight";
-    bool tied = true;
+    bool tied = cJSON_IsObject(piaa_json_find(c->config, "text_config")); /* if it does not say */
     if (!piaa_json_bool(c->config, "tie_word_embeddings", &tied))
         piaa_json_bool(c->config, "text_config.tie_word_embeddings", &tied);
-    if (!tied || !cJSON_IsObject(piaa_json_find(c->config, "text_config"))) return true;
-    entry *head = find_name(c, table) ? NULL : find_name(c, "lm_head.weight");
+    entry *head = !tied || find_name(c, table) ? NULL : find_name(c, "lm_head.weight");
     if (!head) return true;
     free(head->canonical);
     head->tensor.name = head->canonical = piaa_strdup(table, error);

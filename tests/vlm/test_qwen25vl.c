@@ -186,6 +186,30 @@ static void test_default_epsilon(void **state) {
     assert_memory_equal(dropped, written, sizeof dropped);
 }
 
+/* One table for both ends, stored under the name of either. */
+static void edit_tie(cJSON *config) {
+    cJSON_ReplaceItemInObject(config, "tie_word_embeddings", cJSON_CreateTrue());
+}
+
+static void test_tied_table(void **state) {
+    PIAA_UNUSED(state);
+    static const char *const renames[][2] = {{"lm_head.", "unused."},
+                                             {"model.embed_tokens.", "lm_head."}};
+    piaa_safetensors *golden = support_golden(FOLDER "/golden.safetensors");
+    for (size_t count = 1; count <= PIAA_COUNT(renames); count++) {
+        char *folder = fixture_respelt(FOLDER, edit_tie, renames, count);
+        fixture f = fixture_open(folder, "lt", "all",
+                                 (piaa_session_options){.dtype = PIAA_DTYPE_F32, .logits = true});
+        piaa_model_input *input = fixture_file(&f, "cat.jpg", NULL);
+        fixture_run(&f, input);
+        assert_true(fixture_pools(&f, golden, "cat.jpg|base", "") <= 2e-3);
+        piaa_model_input_free(input);
+        fixture_close(&f);
+        support_remove(folder);
+    }
+    piaa_safetensors_close(golden);
+}
+
 static void set(cJSON *config, const char *object, const char *key, cJSON *value) {
     cJSON_DeleteItemFromObject(fixture_at(config, object), key);
     cJSON_AddItemToObject(fixture_at(config, object), key, value);
@@ -244,11 +268,11 @@ static void test_bad_configurations(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_from_pixels),        cmocka_unit_test(test_from_pixels_portable),
-        cmocka_unit_test(test_from_files),         cmocka_unit_test(test_bfloat16),
-        cmocka_unit_test(test_early_exit),         cmocka_unit_test(test_generation),
-        cmocka_unit_test(test_spellings),          cmocka_unit_test(test_default_epsilon),
-        cmocka_unit_test(test_bad_configurations),
+        cmocka_unit_test(test_from_pixels), cmocka_unit_test(test_from_pixels_portable),
+        cmocka_unit_test(test_from_files),  cmocka_unit_test(test_bfloat16),
+        cmocka_unit_test(test_early_exit),  cmocka_unit_test(test_generation),
+        cmocka_unit_test(test_spellings),   cmocka_unit_test(test_default_epsilon),
+        cmocka_unit_test(test_tied_table),  cmocka_unit_test(test_bad_configurations),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

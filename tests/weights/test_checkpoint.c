@@ -182,6 +182,9 @@ static void every_spelling(void **state) {
         {"language_model.lm_head.weight", "lm_head.weight"},
         {"language_model.layers.2.x", "model.language_model.layers.2.x"}, /* the base class's */
         {"language_model.embed_tokens.x", "model.language_model.embed_tokens.x"},
+        {"model.layers.3.x", "model.language_model.layers.3.x"}, /* Qwen2.5-VL's */
+        {"model.embed_tokens.y", "model.language_model.embed_tokens.y"},
+        {"model.norm.x", "model.language_model.norm.x"},
         {"vision_tower.blocks.2.x", "model.visual.blocks.2.x"}, /* MLX's */
         {"vision_tower.patch_embed.proj.x", "model.visual.patch_embed.proj.x"},
         {"vision_tower.pos_embed.x", "model.visual.pos_embed.x"},
