@@ -130,7 +130,7 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
     return true;
 }
 
-static bool same_channels(const float *a, const float *b) {
+bool piaa_planes_same_three(const float a[3], const float b[3]) {
     return a[0] == b[0] && a[1] == b[1] && a[2] == b[2];
 }
 
@@ -142,8 +142,8 @@ const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_plane
     if (a->crop != b->crop) return "do_center_crop";
     if (a->filter != b->filter) return "resample";
     if ((float)a->rescale_factor != (float)b->rescale_factor) return "rescale_factor";
-    if (!same_channels(a->mean, b->mean)) return "image_mean";
-    return same_channels(a->std, b->std) ? NULL : "image_std";
+    if (!piaa_planes_same_three(a->mean, b->mean)) return "image_mean";
+    return piaa_planes_same_three(a->std, b->std) ? NULL : "image_std";
 }
 
 /* Numbers with the digits that tell float32 values apart. */

@@ -31,6 +31,7 @@ const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_plane
    none. */
 bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where,
                             piaa_error *error) PIAA_MUST_USE;
+bool piaa_planes_same_three(const float a[3], const float b[3]);
 /* That one can be divided by them, in float32. */
 bool piaa_planes_check(double rescale_factor, const float std[3], const char *where,
                        piaa_error *error) PIAA_MUST_USE;

@@ -87,13 +87,14 @@ static bool read_vocabulary(piaa_tokenizer *t, const cJSON *vocab, const cJSON *
                             piaa_error *error) {
     size_t tokens = 0, bytes = 0;
     int32_t size = 0, id = 0;
-    for (const cJSON *list = vocab; list; list = list == vocab ? added : NULL)
-        for (const cJSON *item = list->child; item; item = item->next, tokens++) {
-            const char *token = list == vocab ? item->string : piaa_json_string(item, "content");
+    const cJSON *const lists[] = {vocab, added};
+    for (int k = 0; k < (added ? 2 : 1); k++)
+        for (const cJSON *item = lists[k]->child; item; item = item->next, tokens++) {
+            const char *token = k == 0 ? item->string : piaa_json_string(item, "content");
             if (!token || !*token)
                 return piaa_error_set(error, PIAA_FORMAT,
                                       "a token has no content: fetch the file again");
-            if (!read_id(list == vocab ? item : piaa_json_find(item, "id"), &id))
+            if (!read_id(k == 0 ? item : piaa_json_find(item, "id"), &id))
                 return piaa_error_set(error, PIAA_FORMAT,
                                       "token \"%.*s\": the id is not a whole number from 0 to %d",
                                       piaa_utf8_shown(token, SHOWN), token, MAX_ID - 1);

@@ -135,11 +135,8 @@ static const char *qwen_difference(const void *config, const void *other) {
     if (p->min_pixels != q->min_pixels || p->max_pixels != q->max_pixels) return "size";
     if (p->filter != q->filter) return "resample";
     if ((float)p->rescale_factor != (float)q->rescale_factor) return "rescale_factor";
-    for (int i = 0; i < 3; i++) {
-        if (p->mean[i] != q->mean[i]) return "image_mean";
-        if (p->std[i] != q->std[i]) return "image_std";
-    }
-    return NULL;
+    if (!piaa_planes_same_three(p->mean, q->mean)) return "image_mean";
+    return piaa_planes_same_three(p->std, q->std) ? NULL : "image_std";
 }
 
 static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,

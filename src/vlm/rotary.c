@@ -133,7 +133,7 @@ bool piaa_rotary_same(const piaa_rotary *a, const piaa_rotary *b) {
 
 /* The pair that turns so many times within the positions of training. */
 static double pair_of(const piaa_rotary *r, double turns) {
-    return r->dim * log(r->trained / (turns * 2 * PI)) / (2 * log(r->base));
+    return r->dim * log(r->trained / (turns * 2 * PI)) / (2 * log((double)r->base));
 }
 
 /* In float32, step by step as the reference has it. */
