@@ -239,7 +239,7 @@ static enum ggml_type wanted_type(const piaa_resident *resident, const declared 
     if (dtype == PIAA_DTYPE_F16) return GGML_TYPE_F16;
     if (dtype == PIAA_DTYPE_BF16) return GGML_TYPE_BF16;
     const bool own = dtype == PIAA_DTYPE_FILE;
-    enum ggml_type types[MAX_PARTS];
+    enum ggml_type types[MAX_PARTS] = {GGML_TYPE_F32};
     for (int i = 0; i < item->part_count; i++)
         types[i] = own ? file_type(item->parts[i])
                        : piaa_gguf_type(resident->checkpoint, item->parts[i], kinds[dtype]);

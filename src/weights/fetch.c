@@ -388,7 +388,8 @@ static bool download_part(part *to, const char *path, piaa_error *error) {
 
 static bool download(pull *p, const piaa_hub_file *file, const char *path, int64_t *received,
                      piaa_error *error) {
-    part to = {.p = p, .file = file, .descriptor = -1, .path = piaa_format(error, "%s.part", path)};
+    part to = {.p = p, .file = file, .digest = {.file = file}, .descriptor = -1};
+    to.path = piaa_format(error, "%s.part", path);
     bool ok = to.path && download_part(&to, path, error);
     if (to.descriptor >= 0) close(to.descriptor);
     *received += to.received;

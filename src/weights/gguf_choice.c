@@ -6,7 +6,6 @@
 
 #include <ctype.h>
 #include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -37,13 +36,24 @@ static bool is_text(const char *name) {
     return is_gguf(name) && !has_part(name, "mmproj") && !has_part(name, "imatrix");
 }
 
+static bool read_five(const char *digits, int *out) {
+    *out = 0;
+    for (int i = 0; i < 5; i++) {
+        if (digits[i] < '0' || digits[i] > '9') return false;
+        *out = *out * 10 + (digits[i] - '0');
+    }
+    return true;
+}
+
 /* "-00002-of-00003" at the end of a stem: the number of the part and of all; 1 of 1 without. */
 static void part_of(const char *stem, size_t length, int *part, int *parts) {
     enum { FORM = 15 };
     *part = *parts = 1;
-    int a, b, end = 0;
-    if (length <= FORM || sscanf(stem + length - FORM, "-%5d-of-%5d%n", &a, &b, &end) != 2 ||
-        end != FORM)
+    if (length <= FORM) return;
+    const char *mark = stem + length - FORM;
+    int a, b;
+    if (mark[0] != '-' || !read_five(mark + 1, &a) || strncmp(mark + 6, "-of-", 4) != 0 ||
+        !read_five(mark + 10, &b))
         return;
     *part = a;
     *parts = b;

@@ -72,7 +72,7 @@ static const char *merge_text(const cJSON *item, piaa_text *memory, piaa_error *
     if (cJSON_IsString(item)) return item->valuestring;
     const cJSON *a = cJSON_IsArray(item) ? item->child : NULL, *b = a ? a->next : NULL;
     memory->length = 0;
-    if (!cJSON_IsString(a) || !cJSON_IsString(b)) {
+    if (!b || !cJSON_IsString(a) || !cJSON_IsString(b)) {
         piaa_error_set(error, PIAA_FORMAT,
                        "tokenizer.json has a merge that is no pair of tokens: fetch it again");
         return NULL;
@@ -249,11 +249,11 @@ bool piaa_gguf_put_tokenizer(piaa_gguf_meta *meta, const piaa_checkpoint *c, int
     table t = {0};
     cJSON *root = open_json(c, meta->error);
     const cJSON *merges = root ? piaa_json_find(root, "model.merges") : NULL;
-    if (root && !cJSON_IsArray(merges))
+    const bool listed = merges && cJSON_IsArray(merges);
+    if (root && !listed)
         piaa_error_set(meta->error, PIAA_FORMAT,
                        "%s: its tokenizer.json has no \"merges\": fetch it again", c->folder);
-    meta->failed = meta->failed || !cJSON_IsArray(merges) ||
-                   !table_fill(&t, root, count, meta->error) ||
+    meta->failed = meta->failed || !listed || !table_fill(&t, root, count, meta->error) ||
                    (t.fallback && !make_scores(&t, merges, meta->error));
     if (!meta->failed) {
         size_t size = 0;

@@ -78,7 +78,7 @@ bool piaa_gguf_model_known(const piaa_gguf *text, piaa_error *error) {
 
 bool piaa_gguf_model_fits(const piaa_gguf *text, const piaa_gguf *vision, piaa_error *error) {
     const piaa_gguf_family *family = find_family(text, error);
-    int64_t hidden, projected;
+    int64_t hidden = 0, projected = 0;
     if (!family) return false;
     const char *architecture = piaa_gguf_string(vision, "general.architecture");
     if (!architecture || strcmp(architecture, "clip") != 0)
