@@ -308,6 +308,19 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
 
 /* ------------------------------------------------------------------------------------ the whole */
 
+/* Whether a photo was marked for what is no fault of its own but of the model, the prompt or the
+   settings, which earlier versions found out photo by photo: those are tried again unasked. */
+static bool is_models_fault(const char *reason) {
+    static const char *const parts[] = {
+        "the tokenizer has no token",        "the prompt holds <",
+        "tokenizer.json belongs to another", "its image processor does not resize",
+        "hidden states are not finite",
+    };
+    for (size_t i = 0; i < PIAA_COUNT(parts); i++)
+        if (strstr(reason, parts[i])) return true;
+    return false;
+}
+
 /* Fills jobs with the photos that have work to do, and `undated` with files whose ctime and inode
    an older store lacks; counts the others. */
 static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_count, bool *flags,
@@ -329,6 +342,8 @@ static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_coun
         j.file = piaa_photo_of_file(j.file.path, &status);
         if (!piaa_store_lookup(r->store, &j.file, &state, j.missing, error)) return false;
         if (state.undated) undated[undated_count++] = j.file;
+        if (state.status == PIAA_PHOTO_FAILED && is_models_fault(state.reason))
+            state.status = state.row < 0 ? PIAA_PHOTO_CHANGED : PIAA_PHOTO_PARTIAL;
         if (state.status == PIAA_PHOTO_COMPLETE || state.status == PIAA_PHOTO_FAILED) {
             if (state.status == PIAA_PHOTO_COMPLETE) r->summary->unchanged++;
             if (state.status == PIAA_PHOTO_FAILED) failed_before++;

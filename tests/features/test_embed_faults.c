@@ -101,8 +101,51 @@ static void test_fault_of_the_prompt(void **state) {
     free(path);
 }
 
+/* A store in which earlier versions blamed photos for a fault of the model mends itself. */
+static void test_old_blame(void **state) {
+    (void)state;
+    piaa_error error = {0};
+    folder = support_folder();
+    char *photos = support_join(folder, "photos"), *path = support_join(folder, "store");
+    assert_int_equal(mkdir(photos, 0700), 0);
+    put_picture("photos/a.ppm", 1);
+    put_picture("photos/b.ppm", 2);
+    piaa_model *model = piaa_model_open(PIAA_GOLDEN "/clip", &error);
+    piaa_extractor *extractor = piaa_extractor_new(model, NULL, &error);
+    if (!extractor) fail_msg("%s", error.message);
+    piaa_store *store = piaa_store_open_write(path, piaa_extractor_identity(extractor),
+                                              piaa_extractor_slots(extractor), NULL, &error);
+    static const char *const names[] = {"a.ppm", "b.ppm"};
+    static const char *const reasons[] = {
+        "the tokenizer has no token <|im_start|>: take the one that belongs to the Qwen3-VL model",
+        "it is damaged"};
+    for (size_t i = 0; store && i < PIAA_COUNT(names); i++) {
+        char *name = support_join(photos, names[i]), *full = piaa_path_absolute(name, NULL);
+        struct stat status;
+        assert_int_equal(stat(full, &status), 0);
+        const piaa_photo photo = piaa_photo_of_file(full, &status);
+        assert_true(piaa_store_put_failure(store, &photo, reasons[i], &error));
+        free(full);
+        free(name);
+    }
+    piaa_store_close(store);
+    const char *given[] = {photos};
+    piaa_embed_summary summary;
+    store = piaa_embed(path, extractor, given, 1, NULL, &summary, &error);
+    if (!store) fail_msg("%s", error.message);
+    assert_int_equal(summary.computed, 1);
+    assert_int_equal(summary.failed, 1);
+    piaa_store_close(store);
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
+    support_remove(folder);
+    free(photos);
+    free(path);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_refused_photos),
-                                       cmocka_unit_test(test_fault_of_the_prompt)};
+                                       cmocka_unit_test(test_fault_of_the_prompt),
+                                       cmocka_unit_test(test_old_blame)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
