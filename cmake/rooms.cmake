@@ -1,6 +1,7 @@
 # piaa_room(NAME [ROOMS earlier rooms] [LIBRARIES targets] SOURCES files): one static library per folder of src/.
-# piaa_test(NAME ROOM room [FAULTS] [LIBRARIES …]): tests/ROOM/test_NAME.c, a cmocka program registered with CTest.
+# piaa_test(NAME ROOM room [FAULTS] [PROGRAM] [LIBRARIES …]): tests/ROOM/test_NAME.c, a cmocka program registered with CTest.
 #   FAULTS: with tests/faults.h in place of some functions of the C library; only where the linker can do that.
+#   PROGRAM: it runs piaa, which PIAA_PROGRAM names.
 # piaa_fuzz(NAME ROOM room): tests/fuzz/fuzz_NAME.c, a libFuzzer program.
 set(piaa_warnings -Wall -Wextra -Wpedantic -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla)
 if(PIAA_WERROR)
@@ -42,7 +43,7 @@ include(CheckLinkerFlag)
 check_linker_flag(C "LINKER:--wrap=calloc" PIAA_LINKER_WRAPS)
 
 function(piaa_test name)
-  cmake_parse_arguments(T "FAULTS" "ROOM" "LIBRARIES" ${ARGN})
+  cmake_parse_arguments(T "FAULTS;PROGRAM" "ROOM" "LIBRARIES" ${ARGN})
   if(T_FAULTS AND NOT PIAA_LINKER_WRAPS)
     return()
   endif()
@@ -55,7 +56,12 @@ function(piaa_test name)
   target_compile_definitions(test_${name} PRIVATE PIAA_GOLDEN="${CMAKE_SOURCE_DIR}/tests/golden" PIAA_SOURCE="${CMAKE_SOURCE_DIR}"
                              PIAA_BUILD="${CMAKE_BINARY_DIR}")
   add_test(NAME ${T_ROOM}/${name} COMMAND test_${name})
-  set_tests_properties(${T_ROOM}/${name} PROPERTIES LABELS ${T_ROOM})
+  set_tests_properties(${T_ROOM}/${name} PROPERTIES LABELS ${T_ROOM}
+                       ENVIRONMENT "LSAN_OPTIONS=print_suppressions=0:suppressions=${CMAKE_SOURCE_DIR}/tests/lsan.supp")
+  if(T_PROGRAM) # it runs piaa
+    add_dependencies(test_${name} piaa)
+    target_compile_definitions(test_${name} PRIVATE PIAA_PROGRAM="$<TARGET_FILE:piaa>")
+  endif()
 endfunction()
 
 function(piaa_fuzz name)
