@@ -88,6 +88,7 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     PIAA_OPTION_MMPROJ,
+    PIAA_OPTION_ADAPTER,
     {"dtype", "TYPE", "how matrices are stored", "q4_K", "f32 f16 bf16 q8_0 q6_K q5_K q4_K"},
     {0},
 };

@@ -3,6 +3,8 @@
  * golden/weights/tensors.json: per tensor its name, shape, sum, first and last value. */
 #include "support.h"
 
+#include "weights/gguf_write.h"
+
 #define QWEN PIAA_GOLDEN "/qwen3vl"
 
 static piaa_checkpoint *open_good(const char *folder) {
@@ -450,6 +452,28 @@ static void blocks_with_scales(void **state) {
     support_remove(folder);
 }
 
+/* A pair of GGUF files made of the checkpoint holds these values. */
+static void check_converted(const piaa_checkpoint *checkpoint, const char *name,
+                            const float *expected, size_t count) {
+    piaa_error error = {0};
+    char *folder = support_folder(), *text = support_join(folder, "m.gguf"),
+         *vision = support_join(folder, "mmproj-m.gguf");
+    if (!piaa_gguf_convert(checkpoint, text, vision, PIAA_GGUF_KIND_F32, NULL, NULL, &error))
+        fail_msg("%s", error.message);
+    piaa_checkpoint *pair = open_good(text);
+    const piaa_tensor *tensor = piaa_checkpoint_tensor(pair, name);
+    assert_true(tensor && (size_t)piaa_tensor_count(tensor) == count);
+    float *values = piaa_alloc_array(count, sizeof *values, &error);
+    assert_non_null(values);
+    piaa_tensor_to_float(tensor, values);
+    assert_memory_equal(values, expected, count * sizeof *values);
+    free(values);
+    piaa_checkpoint_close(pair);
+    free(text);
+    free(vision);
+    support_remove(folder);
+}
+
 /* An adapter of rank 1 on a weight of the golden model: W + (alpha / r) B A, worked out here. */
 static void adapters_are_merged(void **state) {
     (void)state;
@@ -507,6 +531,7 @@ static void adapters_are_merged(void **state) {
             }
             assert_true(piaa_checkpoint_fingerprint(checkpoint, merged, &error));
             assert_string_not_equal(merged, plain);
+            check_converted(checkpoint, weight, after, ROWS * COLUMNS);
         }
         piaa_error_clear(&error);
         piaa_checkpoint_close(checkpoint);
