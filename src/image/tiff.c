@@ -312,9 +312,10 @@ bool piaa_tiff_visit(const unsigned char *bytes, size_t size,
     uint64_t count = d->offsets && d->counts ? count_of_entry(&f, d->offsets) : 0, left = f.size;
     piaa_tiff_piece piece = {.compression = (int)(d->compression & UINT16_MAX)};
     piece.tables = bytes_of_entry(&f, d->tables, &piece.tables_size);
+    if (count > f.size) return false; /* no file has more pieces than bytes, whatever it says */
     for (uint64_t i = 0; i < count && left; i++) {
         uint64_t at = value_of_entry(&f, d->offsets, i), length = value_of_entry(&f, d->counts, i);
-        if (at > f.size || length > f.size - at) continue;
+        if (!length || at > f.size || length > f.size - at) continue;
         if (length > left) length = left; /* pieces may lie over each other: not for ever */
         left -= length;
         piece.bytes = f.bytes + at;

@@ -191,6 +191,27 @@ static void rings_end(void **state) {
 }
 
 /* Canon's CR2 and Phase One's IIQ say who they are behind the header, where no directory is. */
+static bool count_pieces(void *user, const piaa_tiff_piece *piece) {
+    *(size_t *)user += piece->size > 0;
+    return false;
+}
+
+/* Four thousand million strips, which the file says it has: looking for them ends at once. */
+static void more_pieces_than_bytes(void **state) {
+    (void)state;
+    static const unsigned char tiff[] = {
+        'I', 'I', 42, 0, 8,   0,   0,   0,   4,   0,                        /* one directory */
+        0,   1,   3,  0, 1,   0,   0,   0,   1,   0,   0,   0,              /* width 1 */
+        1,   1,   3,  0, 1,   0,   0,   0,   1,   0,   0,   0,              /* height 1 */
+        17,  1,   4,  0, 255, 255, 255, 255, 8,   0,   0,   0,              /* their places */
+        23,  1,   4,  0, 255, 255, 255, 255, 255, 255, 255, 127, 0, 0, 0, 0 /* their sizes */
+    };
+    size_t pieces = 0;
+    assert_false(piaa_tiff_visit(tiff, sizeof tiff, count_pieces, &pieces));
+    assert_int_equal(pieces, 0);
+    assert_true(piaa_tiff_is_cut(tiff, sizeof tiff));
+}
+
 static void makers_signatures(void **state) {
     (void)state;
     static const struct {
@@ -265,9 +286,13 @@ static void samples_and_orientation(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_layout), cmocka_unit_test(cut_anywhere),
-        cmocka_unit_test(rings_end),    cmocka_unit_test(makers_signatures),
-        cmocka_unit_test(cut_files),    cmocka_unit_test(samples_and_orientation),
+        cmocka_unit_test(every_layout),
+        cmocka_unit_test(cut_anywhere),
+        cmocka_unit_test(rings_end),
+        cmocka_unit_test(more_pieces_than_bytes),
+        cmocka_unit_test(makers_signatures),
+        cmocka_unit_test(cut_files),
+        cmocka_unit_test(samples_and_orientation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
