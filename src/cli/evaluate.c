@@ -293,7 +293,7 @@ static bool open_sources(eval_work *w, piaa_error *error) {
                               one ? 1 : w->a->parts[pair], error))
             return false;
     }
-    piaa_identity identity = piaa_source_identity(w->study->reader.store);
+    piaa_identity identity = piaa_store_identity(w->study->reader.store);
     for (size_t s = 0; w->projections && s < w->source_count; s++)
         if (!piaa_projection_fits(w->projections[s], &identity, &w->sources[s].slots[0], error))
             return false;

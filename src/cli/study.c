@@ -162,7 +162,7 @@ piaa_run_about piaa_study_about(const piaa_study *study) {
     const piaa_model_info *info = piaa_model_get_info(study->reader.model);
     const char *name = piaa_path_name(info->folder);
     return (piaa_run_about){.set = study->set,
-                            .identity = piaa_source_identity(study->reader.store),
+                            .identity = piaa_store_identity(study->reader.store),
                             .demonstration = info->demonstration,
                             .prompt_mode = study->prompt_mode,
                             .model_id = info->demonstration || !*name ? "demo" : name,
@@ -188,7 +188,7 @@ static piaa_projection *learn(piaa_study *study, const char *spec, const piaa_sl
     piaa_projection *projection = NULL;
     if (piaa_study_embed(study, set, wanted, error) &&
         piaa_source_open(&source, study->reader.store, set, NULL, slot, 1, error)) {
-        piaa_identity identity = piaa_source_identity(study->reader.store);
+        piaa_identity identity = piaa_store_identity(study->reader.store);
         projection = piaa_projection_learn(set, &source, &identity, study->threads, hooks, error);
         piaa_source_close(&source);
     }

@@ -135,7 +135,7 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
                        rated.copies + 1);
     } else {
         tell_rated(&rated, ratings, hooks);
-        piaa_identity identity = piaa_source_identity(store);
+        piaa_identity identity = piaa_store_identity(store);
         taste = piaa_taste_fit_rows(&identity, &piaa_store_slots(store)->items[slot],
                                     piaa_store_matrix(store, slot, NULL), rated.rows, rated.scores,
                                     rated.count, hooks, error);
@@ -288,7 +288,7 @@ piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
                        piaa_pool_name(taste->slot.pool), taste->slot.layer);
         return NULL;
     }
-    piaa_identity identity = piaa_source_identity(store);
+    piaa_identity identity = piaa_store_identity(store);
     if (!piaa_taste_fits(taste, &identity, &piaa_store_slots(store)->items[slot], error))
         return NULL;
     piaa_ranking *ranking = new_ranking(store, slot, photos, error);

@@ -112,7 +112,3 @@ void piaa_source_close(piaa_source *source) {
     free(source->own);
     *source = (piaa_source){0};
 }
-
-piaa_identity piaa_source_identity(const piaa_store *store) {
-    return piaa_store_identity(store);
-}

@@ -30,7 +30,4 @@ bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_d
                       piaa_error *error) PIAA_MUST_USE;
 void piaa_source_close(piaa_source *source);
 
-/* Who made the store's features; the strings are the store's. */
-piaa_identity piaa_source_identity(const piaa_store *store);
-
 #endif

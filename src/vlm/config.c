@@ -5,16 +5,16 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Whether there is a value; null is none, as in the reference. */
-static bool present(const piaa_config *config, const char *name) {
-    const cJSON *item = piaa_json_find(config->json, name);
-    return item && !cJSON_IsNull(item);
-}
-
 /* The key with its prefix, in `room`. */
 static const char *whole(const piaa_config *config, const char *key, char room[160]) {
     snprintf(room, 160, "%s%s", config->prefix, key);
     return room;
+}
+
+const cJSON *piaa_config_find(const piaa_config *config, const char *key) {
+    char room[160];
+    const cJSON *item = *key ? piaa_json_find(config->json, whole(config, key, room)) : NULL;
+    return cJSON_IsNull(item) ? NULL : item;
 }
 
 bool piaa_config_int(const piaa_config *config, const char *key, int fallback, int low, int high,
@@ -22,7 +22,8 @@ bool piaa_config_int(const piaa_config *config, const char *key, int fallback, i
     char room[160], origin[PIAA_CHECKPOINT_ORIGIN];
     const char *name = whole(config, key, room);
     int64_t value = fallback;
-    if (!piaa_json_int(config->json, name, &value) && (present(config, name) || fallback < low))
+    if (!piaa_json_int(config->json, name, &value) &&
+        (piaa_config_find(config, key) || fallback < low))
         return piaa_error_set(error, PIAA_FORMAT, "%s is missing or not a whole number",
                               piaa_checkpoint_origin(config->checkpoint, name, origin));
     if (value < low || value > high)
@@ -39,7 +40,8 @@ bool piaa_config_positive(const piaa_config *config, const char *key, double fal
     const char *name = whole(config, key, room);
     double value = fallback;
     bool there = piaa_json_number(config->json, name, &value);
-    if ((!there && present(config, name)) || !(value > 0) || value > FLT_MAX || (float)value == 0)
+    if ((!there && piaa_config_find(config, key)) || !(value > 0) || value > FLT_MAX ||
+        (float)value == 0)
         return piaa_error_set(error, PIAA_FORMAT, "%s should be a number above 0",
                               piaa_checkpoint_origin(config->checkpoint, name, origin));
     *out = (float)value;

@@ -14,6 +14,10 @@ typedef struct piaa_config {
     const piaa_checkpoint *checkpoint; /* for messages */
 } piaa_config;
 
+/* What is at the key; NULL where there is nothing, or null, which is nothing in the reference too.
+ */
+const cJSON *piaa_config_find(const piaa_config *config, const char *key);
+
 /* The value at the key, else `fallback`, which is within the limits if there is one (else it is
    missed). */
 bool piaa_config_int(const piaa_config *config, const char *key, int fallback, int low, int high,

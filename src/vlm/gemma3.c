@@ -42,8 +42,8 @@ static bool read_kinds(piaa_decoder *d, const piaa_config *text, piaa_error *err
         !piaa_config_int(text, "sliding_window_pattern", pattern, 1, 4096, &pattern, error))
         return false;
     for (int i = 0; i < d->layers; i++) d->kind_of[i] = (i + 1) % pattern ? SLIDING : FULL;
-    const cJSON *types = piaa_json_find(text->json, "text_config.layer_types"), *type;
-    if (!types || cJSON_IsNull(types)) return true;
+    const cJSON *types = piaa_config_find(text, "layer_types"), *type;
+    if (!types) return true;
     int i = 0;
     cJSON_ArrayForEach(type, types) {
         const char *name = cJSON_IsString(type) ? type->valuestring : "";
@@ -56,13 +56,6 @@ static bool read_kinds(piaa_decoder *d, const piaa_config *text, piaa_error *err
                           "%s: layer_types should list \"full_attention\" or \"sliding_attention\" "
                           "for each of %d blocks",
                           piaa_checkpoint_where(text->checkpoint), d->layers);
-}
-
-static bool is_there(const piaa_config *config, const char *key) {
-    char name[96];
-    snprintf(name, sizeof name, "%s%s", config->prefix, key);
-    const cJSON *item = piaa_json_find(config->json, name);
-    return item && !cJSON_IsNull(item);
 }
 
 static bool read_text_config(piaa_decoder *d, const piaa_config *whole, const piaa_config *text,
@@ -89,14 +82,14 @@ static bool read_text_config(piaa_decoder *d, const piaa_config *whole, const pi
         return false;
     if (d->activation != PIAA_GEGLU || piaa_config_flag(text, "attention_bias", false) ||
         piaa_config_flag(text, "use_bidirectional_attention", false) ||
-        is_there(text, "attn_logit_softcapping"))
+        piaa_config_find(text, "attn_logit_softcapping"))
         return piaa_error_set(
             error, PIAA_UNSUPPORTED,
             "%s: of hidden_activation, attention_bias, use_bidirectional_attention and "
             "attn_logit_softcapping only Gemma 3's own values are supported",
             piaa_checkpoint_where(text->checkpoint));
     d->scale = (float)pow(scalar, -0.5);
-    if (is_there(text, "final_logit_softcapping") &&
+    if (piaa_config_find(text, "final_logit_softcapping") &&
         !piaa_config_positive(text, "final_logit_softcapping", 0, &d->cap, error))
         return false;
     d->tied = piaa_config_flag(whole, "tie_word_embeddings",

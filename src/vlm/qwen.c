@@ -15,12 +15,11 @@ enum { LEAST_PIXELS_MOST = 1 << 24 };
 
 bool piaa_qwen_expect(const piaa_config *config, const char *key, const char *expected,
                       piaa_error *error) {
-    char name[96];
-    snprintf(name, sizeof name, "%s%s", config->prefix, key);
-    const char *value = piaa_json_string(config->json, name);
+    const char *value = cJSON_GetStringValue(piaa_config_find(config, key));
     if (!value || strcmp(value, expected) == 0) return true;
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: \"%s\" is \"%s\", only \"%s\" is supported",
-                          piaa_checkpoint_where(config->checkpoint), name, value, expected);
+    return piaa_error_set(
+        error, PIAA_UNSUPPORTED, "%s: \"%s%s\" is \"%s\", only \"%s\" is supported",
+        piaa_checkpoint_where(config->checkpoint), config->prefix, key, value, expected);
 }
 
 /* "rope_parameters.mrope_section", or as older files have it. */

@@ -66,9 +66,7 @@ static bool read_llama3(piaa_rotary *r, const piaa_config *scaling, piaa_error *
 
 /* Of the object, or of what it is called in older files; NULL: there is no scaling. */
 static const cJSON *find_object(const piaa_config *config, const char *key) {
-    char name[128];
-    snprintf(name, sizeof name, "%s%s", config->prefix, key);
-    const cJSON *object = *key ? piaa_json_find(config->json, name) : NULL;
+    const cJSON *object = piaa_config_find(config, key);
     return cJSON_IsObject(object) ? object : NULL;
 }
 

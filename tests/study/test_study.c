@@ -28,7 +28,7 @@ static int open_room(void **state) {
                                    k == AADB ? "all" : "3");
         r->lt3[k] = study_source(r->stores[k], r->sets[k], PIAA_LT, 3);
     }
-    piaa_identity identity = piaa_source_identity(r->stores[AADB]);
+    piaa_identity identity = piaa_store_identity(r->stores[AADB]);
     r->projection = piaa_projection_learn(r->sets[AADB], &r->lt3[AADB], &identity, 2, NULL, &error);
     if (!r->projection) fail_msg("%s", error.message);
     *state = r;
@@ -490,7 +490,7 @@ static piaa_taste *taste_of(const room *r, const piaa_protocol *protocol, size_t
         rows[i] = r->lt3[PARA].rows[rating->image];
         y[i] = rating->score;
     }
-    piaa_identity identity = piaa_source_identity(r->stores[PARA]);
+    piaa_identity identity = piaa_store_identity(r->stores[PARA]);
     piaa_taste *taste = piaa_taste_fit_rows(&identity, &r->lt3[PARA].slots[0], r->lt3[PARA].x, rows,
                                             y, 100, NULL, &error);
     if (!taste) fail_msg("%s", error.message);
