@@ -150,10 +150,6 @@ void piaa_extractor_free(piaa_extractor *extractor) {
     free(extractor);
 }
 
-const piaa_model *piaa_extractor_model(const piaa_extractor *extractor) {
-    return extractor->model;
-}
-
 const piaa_slots *piaa_extractor_slots(const piaa_extractor *extractor) {
     return &extractor->slots;
 }

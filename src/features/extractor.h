@@ -12,7 +12,6 @@
 #include "image/image.h"
 #include "vlm/vlm.h"
 
-const piaa_model *piaa_extractor_model(const piaa_extractor *extractor);
 /* For a store of these features. */
 const piaa_identity *piaa_extractor_identity(const piaa_extractor *extractor);
 /* With every default filled in. */
