@@ -4,9 +4,9 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "convert/convert.h"
+#include "hub/pulled.h"
 #include "weights/checkpoint_parts.h"
-#include "weights/gguf_write.h"
-#include "weights/pulled.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,9 +2,9 @@
 #include "base/visible.h"
 #include "cli/commands.h"
 #include "cli/reader.h"
+#include "hub/pulled.h"
 #include "report/report.h"
 #include "weights/checkpoint_parts.h"
-#include "weights/pulled.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
 #include "base/hooks.h"
 #include "base/visible.h"
 #include "cli/commands.h"
+#include "hub/fetch.h"
 #include "report/report.h"
-#include "weights/fetch.h"
 
 #include <stdio.h>
 #include <stdlib.h>

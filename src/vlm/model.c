@@ -4,7 +4,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/visible.h"
-#include "weights/pulled.h"
+#include "hub/pulled.h"
 
 #include <stdio.h>
 #include <stdlib.h>

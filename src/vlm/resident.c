@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "vlm/codes.h"
 #include "vlm/device.h"
-#include "weights/gguf_write.h"
+#include "weights/mixture.h"
 #include "weights/quantise.h"
 
 #include <pthread.h>

@@ -16,7 +16,6 @@
 #include "text/tokenizer.h"
 #include "vlm/slots.h"
 #include "weights/checkpoint.h"
-#include "weights/gguf_write.h"
 
 typedef struct piaa_model_input piaa_model_input;
 typedef struct piaa_session piaa_session;
@@ -31,12 +30,6 @@ piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype);
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
 /* For stores and tastes, which outlive the model. */
 bool piaa_model_is_demonstration(const char *fingerprint);
-
-/* Writes the model as a pair of GGUF files (piaa_gguf_convert).  PIAA_UNSUPPORTED, and nothing is
- * written, where they cannot say what the model computes; the error names the setting. */
-bool piaa_model_convert(piaa_model *model, const char *text_path, const char *vision_path,
-                        piaa_gguf_kind kind, const piaa_hooks *hooks,
-                        piaa_error *error) PIAA_MUST_USE;
 
 /* prompt: NULL for the study's own; without a decoder there is none to read it.  max_pixels: 0 for
  * the image processor's limit, else a lower or higher one.  generate: open the assistant's turn

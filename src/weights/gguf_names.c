@@ -78,6 +78,17 @@ const piaa_gguf_family piaa_gguf_families[] = {
 
 const size_t piaa_gguf_family_count = PIAA_COUNT(piaa_gguf_families);
 
+const piaa_gguf_family *piaa_gguf_family_find(const char *model_type) {
+    for (size_t i = 0; model_type && i < piaa_gguf_family_count; i++)
+        if (strcmp(model_type, piaa_gguf_families[i].model_type) == 0)
+            return &piaa_gguf_families[i];
+    return NULL;
+}
+
+bool piaa_gguf_name_is_vision(const piaa_gguf_name *name) {
+    return strncmp(name->theirs, "v.", 2) == 0 || strncmp(name->theirs, "mm.", 3) == 0;
+}
+
 /* How much of `name` the pattern takes; 0 if it does not fit. */
 static size_t match(const char *pattern, const char *name, int *block) {
     const char *at = name;

@@ -30,6 +30,12 @@ typedef struct piaa_gguf_family {
 extern const piaa_gguf_family piaa_gguf_families[];
 extern const size_t piaa_gguf_family_count;
 
+/* That of a model whose config.json says this (NULL: nothing); NULL where GGUF has no form of it
+   that we know. */
+const piaa_gguf_family *piaa_gguf_family_find(const char *model_type);
+/* Whether a weight is in the file of the vision part. */
+bool piaa_gguf_name_is_vision(const piaa_gguf_name *name);
+
 /* Finds `name` among theirs (or among ours): the row, the number at '#' in *block (-1 without), the
    ending in *rest.  NULL if absent. */
 const piaa_gguf_name *piaa_gguf_name_find(const piaa_gguf_family *family, bool ours,

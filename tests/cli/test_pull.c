@@ -1,6 +1,6 @@
 /* piaa model pull, list and rm as a user runs them, against a server on loopback
-   (tests/weights/server.h). */
-#include "weights/server.h"
+   (tests/hub/server.h). */
+#include "hub/server.h"
 
 #include "base/json.h"
 

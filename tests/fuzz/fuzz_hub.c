@@ -1,6 +1,6 @@
 /* Any bytes as a hub's list of files: what comes through has to be safe as paths.  The same bytes
    as a model's name. */
-#include "weights/hub.h"
+#include "hub/hub.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,8 +2,8 @@
    converted from, and against ours. */
 #include "fixture.h"
 
+#include "convert/convert.h"
 #include "vlm/model.h"
-#include "weights/gguf_write.h"
 
 #include <gguf.h>
 

@@ -3,7 +3,7 @@
  * golden/weights/tensors.json: per tensor its name, shape, sum, first and last value. */
 #include "support.h"
 
-#include "weights/gguf_write.h"
+#include "convert/gguf_write.h"
 
 #define QWEN PIAA_GOLDEN "/qwen3vl"
 

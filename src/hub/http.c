@@ -3,7 +3,7 @@
  * A try is one request and the redirects that it leads to, which are followed here and not by
  * libcurl, so that each hop decides anew whether the token may go along.  A try that ends early
  * leaves the sink's bytes where they are, and the next one asks for the rest. */
-#include "base/http.h"
+#include "hub/http.h"
 #include "base/hooks.h"
 
 #include <ctype.h>

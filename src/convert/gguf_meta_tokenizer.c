@@ -3,7 +3,7 @@
  * A byte-fallback tokenizer is written as a SentencePiece model, with scores, if its merges follow
  * from scores; they do for a vocabulary that Hugging Face converted from SentencePiece.  That is
  * found out by reading back what was written.  Else its merges are written out. */
-#include "weights/gguf_meta.h"
+#include "convert/gguf_meta.h"
 
 #include "base/file.h"
 #include "text/qwen_files.h"

@@ -5,7 +5,7 @@
  * for.  The lock is flock(2)'s and ends with its process, however that ends. */
 #define _DEFAULT_SOURCE /* flock, which POSIX does not have */
 #define _DARWIN_C_SOURCE
-#include "weights/pulled.h"
+#include "hub/pulled.h"
 
 #include "base/file.h"
 #include "base/json.h"

@@ -5,7 +5,7 @@
  * no harm.  A file grows as FILE.part and is hashed as it comes; what an earlier run left of it is
  * hashed first.  Only a file with the right checksum loses the ".part", and only a whole revision
  * enters `refs`. */
-#include "weights/fetch.h"
+#include "hub/fetch.h"
 
 #include "base/file.h"
 #include "base/hooks.h"

@@ -1,5 +1,7 @@
 /* A model as a pair of GGUF files, if those can say everything that it is: before the weights are
  * written the files' settings are read back as a model, and compared with the one in hand. */
+#include "convert/convert.h"
+
 #include "vlm/model.h"
 
 static bool says_the_same(void *user, const char *text, const char *vision, piaa_error *error) {

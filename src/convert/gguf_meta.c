@@ -1,5 +1,5 @@
 /* From a checkpoint's configuration to GGUF's keys: the way back from gguf_model.c. */
-#include "weights/gguf_meta.h"
+#include "convert/gguf_meta.h"
 
 #include "base/file.h"
 

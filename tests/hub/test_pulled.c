@@ -4,7 +4,7 @@
 #include "faults.h"
 #include "support.h"
 
-#include "weights/pulled.h"
+#include "hub/pulled.h"
 
 #define ONE "1111111111111111111111111111111111111111"
 #define TWO "2222222222222222222222222222222222222222"

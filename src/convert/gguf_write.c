@@ -1,12 +1,12 @@
 /* Writing a GGUF pair.  The metadata and the list of tensors are made in memory, with every
  * tensor's type, place and size settled; the data then pass through a buffer of some rows,
  * converted and quantised by ggml, in the order of the list. */
-#include "weights/gguf_write.h"
+#include "convert/gguf_write.h"
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "convert/gguf_meta.h"
 #include "weights/checkpoint_parts.h"
-#include "weights/gguf_meta.h"
 #include "weights/gguf_names.h"
 #include "weights/mixture.h"
 #include "weights/quantise.h"
@@ -35,87 +35,15 @@ typedef struct plan {
     size_t count, capacity;
 } plan;
 
+/* llama.cpp's numbers for the mixtures (general.file_type). */
 static const struct {
-    const char *name;
-    enum ggml_type text, vision;
-    int text_number, vision_number; /* llama.cpp's numbers for the mixtures (general.file_type) */
-} kinds[] = {
-    [PIAA_GGUF_KIND_F32] = {"f32", GGML_TYPE_F32, GGML_TYPE_F32, 0, 0},
-    [PIAA_GGUF_KIND_F16] = {"f16", GGML_TYPE_F16, GGML_TYPE_F16, 1, 1},
-    [PIAA_GGUF_KIND_BF16] = {"bf16", GGML_TYPE_BF16, GGML_TYPE_BF16, 32, 32},
-    [PIAA_GGUF_KIND_Q8_0] = {"q8_0", GGML_TYPE_Q8_0, GGML_TYPE_Q8_0, 7, 7},
-    [PIAA_GGUF_KIND_Q6_K] = {"q6_K", GGML_TYPE_Q6_K, GGML_TYPE_Q8_0, 18, 7},
-    [PIAA_GGUF_KIND_Q5_K] = {"q5_K", GGML_TYPE_Q5_K, GGML_TYPE_Q8_0, 17, 7},
-    [PIAA_GGUF_KIND_Q4_K] = {"q4_K", GGML_TYPE_Q4_K, GGML_TYPE_Q8_0, 15, 7},
+    int text, vision;
+} numbers[] = {
+    [PIAA_GGUF_KIND_F32] = {0, 0},    [PIAA_GGUF_KIND_F16] = {1, 1},
+    [PIAA_GGUF_KIND_BF16] = {32, 32}, [PIAA_GGUF_KIND_Q8_0] = {7, 7},
+    [PIAA_GGUF_KIND_Q6_K] = {18, 7},  [PIAA_GGUF_KIND_Q5_K] = {17, 7},
+    [PIAA_GGUF_KIND_Q4_K] = {15, 7},
 };
-
-bool piaa_gguf_kind_parse(const char *name, piaa_gguf_kind *out) {
-    for (size_t i = 0; i < PIAA_COUNT(kinds); i++)
-        if (strcmp(name, kinds[i].name) == 0) {
-            *out = (piaa_gguf_kind)i;
-            return true;
-        }
-    return false;
-}
-
-/* ---------------------------------------------------------------------------------------- types */
-
-static bool has_part(const char *name, const char *part) {
-    return strstr(name, part) != NULL;
-}
-
-/* What the choice of a type depends on beside the tensor itself. */
-typedef struct whole {
-    const piaa_gguf_family *family; /* NULL: no GGUF form of these models is known */
-    int blocks;                     /* of the decoder */
-    bool tied;                      /* the output is the token embeddings */
-} whole;
-
-static whole find_whole(const piaa_checkpoint *c) {
-    whole model = {.tied = !piaa_checkpoint_tensor(c, "lm_head.weight")};
-    const char *type = piaa_json_string(c->config, "model_type");
-    for (size_t i = 0; type && i < piaa_gguf_family_count; i++)
-        if (strcmp(type, piaa_gguf_families[i].model_type) == 0)
-            model.family = &piaa_gguf_families[i];
-    int64_t blocks = 0;
-    piaa_json_int(c->config, "text_config.num_hidden_layers", &blocks);
-    model.blocks = (int)blocks;
-    return model;
-}
-
-static bool is_vision(const piaa_gguf_name *row) {
-    return strncmp(row->theirs, "v.", 2) == 0 || strncmp(row->theirs, "mm.", 3) == 0;
-}
-
-static enum ggml_type settle_type(const whole *model, const piaa_tensor *tensor,
-                                  const piaa_gguf_name *row, int block, const char *rest,
-                                  piaa_gguf_kind kind) {
-    char name[128];
-    snprintf(name, sizeof name, "%s%s", row->theirs, rest);
-    if (has_part(name, ".patch_embd.weight"))
-        return kind == PIAA_GGUF_KIND_F16 ? GGML_TYPE_F16 : GGML_TYPE_F32;
-    if (tensor->dimensions <= 1 || has_part(name, "_norm.weight") ||
-        has_part(name, ".position_embd") || has_part(name, ".bias"))
-        return GGML_TYPE_F32;
-    if (strcmp(name, "mm.input_projection.weight") == 0)
-        return GGML_TYPE_F16; /* its product is transposed, for which quantised rows do not serve */
-    enum ggml_type type = is_vision(row) ? kinds[kind].vision
-                                         : piaa_type_in_mixture(kinds[kind].text, name, block,
-                                                                model->blocks, model->tied);
-    return piaa_type_for_rows(type, tensor->shape[tensor->dimensions - 1], GGML_TYPE_F16);
-}
-
-enum ggml_type piaa_gguf_type(const piaa_checkpoint *c, const piaa_tensor *tensor,
-                              piaa_gguf_kind kind) {
-    const whole model = find_whole(c);
-    int block;
-    const char *rest;
-    const piaa_gguf_name *row =
-        model.family ? piaa_gguf_name_find(model.family, true, tensor->name, &block, &rest) : NULL;
-    if (row) return settle_type(&model, tensor, row, block, rest, kind);
-    if (tensor->dimensions != 2) return GGML_TYPE_F32;
-    return piaa_type_for_rows(kinds[kind].text, tensor->shape[1], GGML_TYPE_F16);
-}
 
 /* ----------------------------------------------------------------------------------------- plan */
 
@@ -133,17 +61,16 @@ static bool add_planned(plan *p, const piaa_gguf_name *row, int block, const cha
     return item->name != NULL;
 }
 
-static bool make_plan(plan *p, const piaa_checkpoint *c, const whole *model, piaa_gguf_kind kind,
-                      bool vision, piaa_error *error) {
+static bool make_plan(plan *p, const piaa_checkpoint *c, const piaa_gguf_family *family,
+                      piaa_gguf_kind kind, bool vision, piaa_error *error) {
     const cJSON *deepstack = piaa_json_find(c->config, "vision_config.deepstack_visual_indexes");
     for (size_t i = 0; i < piaa_checkpoint_count(c); i++) {
         const piaa_tensor *tensor = piaa_checkpoint_at(c, i);
         int block;
         const char *rest;
-        const piaa_gguf_name *row =
-            piaa_gguf_name_find(model->family, true, tensor->name, &block, &rest);
+        const piaa_gguf_name *row = piaa_gguf_name_find(family, true, tensor->name, &block, &rest);
         if (!row) continue; /* weights that no reader of the pair would use */
-        if (is_vision(row) != vision) continue;
+        if (piaa_gguf_name_is_vision(row) != vision) continue;
         if (tensor->type == PIAA_OTHER_TYPE)
             return piaa_error_set(error, PIAA_UNSUPPORTED,
                                   "%s: tensor %s is stored as %.40s, which cannot be converted",
@@ -166,7 +93,7 @@ static bool make_plan(plan *p, const piaa_checkpoint *c, const whole *model, pia
             if (!add_planned(p, row, block, rest, tensor, halves == 2 ? half : -1, error))
                 return false;
             planned *item = &p->items[p->count - 1];
-            item->type = settle_type(model, tensor, row, block, rest, kind);
+            item->type = piaa_gguf_type(c, tensor, kind);
             int64_t columns = tensor->dimensions ? tensor->shape[tensor->dimensions - 1] : 1,
                     count = piaa_tensor_count(tensor) / halves;
             item->bytes =
@@ -344,9 +271,9 @@ bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const ch
                        piaa_gguf_kind kind, const piaa_gguf_check *check, const piaa_hooks *hooks,
                        piaa_error *error) {
     if (!c) return piaa_error_missing(error, "model");
-    const whole model = find_whole(c);
     const char *type = piaa_json_string(c->config, "model_type");
-    if (!model.family)
+    const piaa_gguf_family *family = piaa_gguf_family_find(type);
+    if (!family)
         return piaa_error_set(
             error, PIAA_UNSUPPORTED,
             "%s is a \"%.60s\" model, which cannot be written as GGUF: qwen3_vl and gemma3 can",
@@ -355,10 +282,10 @@ bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const ch
            vision = {.path = vision_path, .hooks = hooks, .error = error};
     piaa_gguf_meta text_meta = {.error = error}, vision_meta = {.error = error};
     plan text_plan = {0}, vision_plan = {0};
-    bool ok = piaa_gguf_put_text_model(&text_meta, c, model.family, kinds[kind].text_number) &&
-              piaa_gguf_put_vision_part(&vision_meta, c, model.family, kinds[kind].vision_number) &&
-              make_plan(&text_plan, c, &model, kind, false, error) &&
-              make_plan(&vision_plan, c, &model, kind, true, error) &&
+    bool ok = piaa_gguf_put_text_model(&text_meta, c, family, numbers[kind].text) &&
+              piaa_gguf_put_vision_part(&vision_meta, c, family, numbers[kind].vision) &&
+              make_plan(&text_plan, c, family, kind, false, error) &&
+              make_plan(&vision_plan, c, family, kind, true, error) &&
               begin_file(&vision, &vision_meta, &vision_plan) &&
               begin_file(&text, &text_meta, &text_plan);
     if (ok && check) ok = check->same(check->user, text.part, vision.part, error);

@@ -2,7 +2,7 @@
  * The hub is a server on loopback (server.h); git's names of the small files were made by git. */
 #include "server.h"
 
-#include "weights/fetch.h"
+#include "hub/fetch.h"
 #include "weights/sha.h"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 /* Choosing among GGUF files by their names: nothing has been downloaded yet, so there is nothing
    else to go by. */
-#include "weights/gguf_choice.h"
+#include "hub/gguf_choice.h"
 
 #include "base/memory.h"
 

@@ -2,7 +2,7 @@
  *
  * Nothing that the hub says is believed before it is checked: a file's name becomes a path, a
  * commit a folder. */
-#include "weights/hub.h"
+#include "hub/hub.h"
 
 #include "base/file.h"
 #include "base/json.h"
@@ -94,6 +94,7 @@ static bool parse_rest(const char *rest, piaa_hub_name *out, piaa_error *error) 
 
 bool piaa_hub_name_parse(const char *text, piaa_hub_name *out, piaa_error *error) {
     static const char *const addresses[] = {"https://", "hf.co/", "huggingface.co/"};
+    if (!text) return piaa_error_missing(error, "name");
     *out = (piaa_hub_name){.revision = "main"};
     const char *repository = text;
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)

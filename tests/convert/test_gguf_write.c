@@ -3,8 +3,8 @@
  * as SentencePiece scores. */
 #include "support.h"
 
-#include "weights/gguf_meta.h"
-#include "weights/gguf_write.h"
+#include "convert/gguf_meta.h"
+#include "convert/gguf_write.h"
 
 #define GGUF PIAA_GOLDEN "/gguf/"
 

@@ -9,10 +9,10 @@
  *
  * The cache that Hugging Face's own tools keep (HF_HUB_CACHE, HF_HOME/hub,
  * ~/.cache/huggingface/hub) is read too, and never written. */
-#ifndef PIAA_WEIGHTS_PULLED_H
-#define PIAA_WEIGHTS_PULLED_H
+#ifndef PIAA_HUB_PULLED_H
+#define PIAA_HUB_PULLED_H
 
-#include "weights/hub.h"
+#include "hub/hub.h"
 
 /* The path to give to piaa_checkpoint_open: `text` itself if a file or folder of that name exists
  * or it names two files, else the folder of the pulled model that it names (short name or

@@ -1,10 +1,10 @@
 /* Pulling a model: a repository's needed files, downloaded from a Hugging Face hub, checked, and
    put where piaa_model_locate finds them. */
-#ifndef PIAA_WEIGHTS_FETCH_H
-#define PIAA_WEIGHTS_FETCH_H
+#ifndef PIAA_HUB_FETCH_H
+#define PIAA_HUB_FETCH_H
 
-#include "base/http.h"
-#include "weights/pulled.h"
+#include "hub/http.h"
+#include "hub/pulled.h"
 
 typedef struct piaa_fetch_options {
     piaa_pull_request request;

@@ -1,8 +1,8 @@
 /* Names of models, and a hub's list of a repository's files: what of it a model needs. */
-#ifndef PIAA_WEIGHTS_HUB_H
-#define PIAA_WEIGHTS_HUB_H
+#ifndef PIAA_HUB_HUB_H
+#define PIAA_HUB_HUB_H
 
-#include "weights/gguf_choice.h"
+#include "hub/gguf_choice.h"
 
 /* "Qwen/Qwen3-VL-4B-Instruct@main", "ggml-org/gemma-3-4b-it-GGUF:Q8_0", taken apart. */
 typedef struct piaa_hub_name {

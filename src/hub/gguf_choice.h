@@ -1,8 +1,8 @@
 /* Which two of many GGUF files make the model that is asked for.  Publishers put a model's
  * quantisations into one repository and name each file after its type: "gemma-3-4b-it-Q4_K_M.gguf",
  * "mmproj-model-f16.gguf". */
-#ifndef PIAA_WEIGHTS_GGUF_CHOICE_H
-#define PIAA_WEIGHTS_GGUF_CHOICE_H
+#ifndef PIAA_HUB_GGUF_CHOICE_H
+#define PIAA_HUB_GGUF_CHOICE_H
 
 #include "base/error.h"
 

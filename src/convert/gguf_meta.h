@@ -1,7 +1,7 @@
 /* The metadata of the pair that is being written: keys and values in the order and under the names
    that llama.cpp reads. */
-#ifndef PIAA_WEIGHTS_GGUF_META_H
-#define PIAA_WEIGHTS_GGUF_META_H
+#ifndef PIAA_CONVERT_GGUF_META_H
+#define PIAA_CONVERT_GGUF_META_H
 
 #include "base/memory.h"
 #include "weights/checkpoint_parts.h"

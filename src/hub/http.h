@@ -1,8 +1,8 @@
 /* Downloads over HTTP and HTTPS (libcurl): one GET at a time, resumed where a connection broke,
  * tried again where that may help. Certificates are always verified; SSL_CERT_FILE may name another
  * bundle of authorities. */
-#ifndef PIAA_BASE_HTTP_H
-#define PIAA_BASE_HTTP_H
+#ifndef PIAA_HUB_HTTP_H
+#define PIAA_HUB_HTTP_H
 
 #include "base/memory.h"
 

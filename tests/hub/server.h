@@ -1,7 +1,7 @@
 /* A small HTTP server on loopback, a thread per connection, that answers as it is told to: well, or
    badly in the ways below. */
-#ifndef PIAA_TESTS_WEIGHTS_SERVER_H
-#define PIAA_TESTS_WEIGHTS_SERVER_H
+#ifndef PIAA_TESTS_HUB_SERVER_H
+#define PIAA_TESTS_HUB_SERVER_H
 
 #include "support.h"
 
