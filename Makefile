@@ -15,6 +15,7 @@
 #   make cuda         build/cuda/src/cli/piaa, with CUDA (nvcc); CUDA_ARCHITECTURES=86 for one kind of GPU, else as ggml chooses
 #   make bench-fit    the fit's alone; FIT="--threads 1": its options
 #   make bench-families  Gemma 3, DINOv3, CLIP and SigLIP against transformers; EXTRACT="--rounds 1": bench/extract.sh's options
+#   make macos-check  every C file compiled for macOS on arm64, without one (docs/platforms.md)
 #   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
@@ -28,7 +29,7 @@ piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench examples -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised install format check tidy clean deps present
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check install format check tidy clean deps present
 .DEFAULT_GOAL := all
 
 all: release
@@ -96,6 +97,10 @@ quantised:
 	@scripts/setup venv
 	$(call build,release,--target piaa)
 	@$$(bench/venv.sh build/bench/quantised numpy gguf) bench/quantised.py $(piaa) build/quantised
+
+macos-check: deps
+	@scripts/setup venv
+	@scripts/macos-compile $(JOBS)
 
 install: release
 	@cmake --preset release -DCMAKE_INSTALL_PREFIX=$(PREFIX) >/dev/null

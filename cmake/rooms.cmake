@@ -12,10 +12,15 @@ if(PIAA_SANITIZE)
   set(piaa_sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
 endif()
 
+set(piaa_posix _XOPEN_SOURCE=700 _FILE_OFFSET_BITS=64)
+if(APPLE) # which shows some of POSIX 2008 (O_NOFOLLOW, mkdtemp) only together with its own
+  list(APPEND piaa_posix _DARWIN_C_SOURCE)
+endif()
+
 add_library(piaa_options INTERFACE)
 target_compile_options(piaa_options INTERFACE ${piaa_warnings} ${piaa_sanitizers} -fvisibility=hidden)
 target_link_options(piaa_options INTERFACE ${piaa_sanitizers})
-target_compile_definitions(piaa_options INTERFACE _POSIX_C_SOURCE=200809L _FILE_OFFSET_BITS=64)
+target_compile_definitions(piaa_options INTERFACE ${piaa_posix})
 target_include_directories(piaa_options INTERFACE "${CMAKE_SOURCE_DIR}/include" "${CMAKE_SOURCE_DIR}/src")
 target_link_libraries(piaa_options INTERFACE Threads::Threads)
 

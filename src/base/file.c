@@ -1,7 +1,4 @@
 /* Files as the rooms need them: read whole, mapped, written atomically; and their names. */
-#define _DEFAULT_SOURCE  /* madvise, beyond POSIX: POSIX's own posix_madvise does nothing for this \
-                            advice in glibc */
-#define _DARWIN_C_SOURCE /* the same for macOS */
 #include "base/file.h"
 
 #include "base/memory.h"
@@ -58,29 +55,22 @@ void piaa_map_close(piaa_map *map) {
 /* Whole pages are dropped, edges included: a neighbour that still needs one faults it back in from
    the file. */
 void piaa_map_forget(const piaa_map *map, const void *data, size_t size) {
-#ifdef MADV_DONTNEED
     long page = sysconf(_SC_PAGESIZE);
     const unsigned char *first = data;
     if (page <= 0 || !map->data || first < map->data ||
         size > map->size - (size_t)(first - map->data))
         return;
     size_t start = (size_t)(first - map->data) / (size_t)page * (size_t)page;
-    madvise((void *)(map->data + start), (size_t)(first - map->data) + size - start, MADV_DONTNEED);
-#else
-    PIAA_UNUSED(map), PIAA_UNUSED(data), PIAA_UNUSED(size);
-#endif
+    piaa_advise((void *)(map->data + start), (size_t)(first - map->data) + size - start,
+                PIAA_FORGET_PAGES);
 }
 
 void piaa_map_scattered(const void *data, size_t size, bool scattered) {
-#ifdef MADV_RANDOM
     long page = sysconf(_SC_PAGESIZE);
     if (page <= 0 || !size) return;
     size_t before = (size_t)((uintptr_t)data % (uintptr_t)page);
-    madvise((void *)((uintptr_t)data - before), size + before,
-            scattered ? MADV_RANDOM : MADV_NORMAL);
-#else
-    PIAA_UNUSED(data), PIAA_UNUSED(size), PIAA_UNUSED(scattered);
-#endif
+    piaa_advise((void *)((uintptr_t)data - before), size + before,
+                scattered ? PIAA_READ_HERE : PIAA_READ_AHEAD);
 }
 
 /* -------------------------------------------------------------------------- reading and writing */

@@ -32,7 +32,7 @@ void *piaa_alloc_array(size_t count, size_t size, piaa_error *error) {
 }
 
 void piaa_memory_release(void) {
-    PIAA_TRIM();
+    piaa_trim_memory();
 }
 
 bool piaa_grow(void *array_address, size_t *capacity, size_t need, size_t size, piaa_error *error) {

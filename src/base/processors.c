@@ -4,9 +4,6 @@
  * "4:cpu,cpuacct:/user.slice/a" for version 1), /proc/self/mountinfo where the tree of cgroups can
  * be seen and from which of them on ("… ROOT MOUNT-POINT … - cgroup2 …").  A quota of any cgroup on
  * the way to the root holds for all below it. */
-#if defined(__linux__)
-#define _GNU_SOURCE /* sched_getaffinity and CPU_COUNT_S, which POSIX has no word for */
-#endif
 #include "base/processors.h"
 
 #include "base/csv.h"
@@ -17,29 +14,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-#if defined(__linux__)
-#include <sched.h>
-#endif
 
 enum { MOST = 1 << 16, FILE_LIMIT = 1 << 24 };
-
-/* 0 where the system does not say. */
-static int in_affinity_mask(void) {
-#if defined(__linux__)
-    /* The call fails where the machine has more processors than the set has room for. */
-    for (int room = CPU_SETSIZE; room <= MOST; room *= 4) {
-        cpu_set_t *set = CPU_ALLOC((size_t)room);
-        if (!set) return 0;
-        const size_t size = CPU_ALLOC_SIZE((size_t)room);
-        const int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 0;
-        CPU_FREE(set);
-        if (count) return count;
-    }
-#endif
-    return 0;
-}
 
 /* --------------------------------------------------------------------------------------- quotas */
 
@@ -146,7 +122,7 @@ static bool mounted_at(char *line, const char *path, bool two, const char **poin
 
 static double quota_of(const char *root, const char *path, bool two) {
     double least = INFINITY;
-    char *mounts = read_file(root, "proc/self/mountinfo");
+    char *mounts = read_file(root, PIAA_PROC "/mountinfo");
     for (char *line = mounts, *end; line && *line; line = end) {
         end = line + strcspn(line, "\n");
         if (*end) *end++ = '\0';
@@ -162,7 +138,7 @@ static double quota_of(const char *root, const char *path, bool two) {
 
 double piaa_processors_quota(const char *root) {
     double least = INFINITY;
-    char *groups = read_file(root, "proc/self/cgroup");
+    char *groups = read_file(root, PIAA_PROC "/cgroup");
     for (char *line = groups, *end; line && *line; line = end) {
         end = line + strcspn(line, "\n");
         if (*end) *end++ = '\0';
@@ -175,9 +151,8 @@ double piaa_processors_quota(const char *root) {
 }
 
 int piaa_processors(void) {
-    long count = in_affinity_mask();
-    if (count < 1) count = sysconf(_SC_NPROCESSORS_ONLN);
+    int count = piaa_processors_allowed();
     const double quota = piaa_processors_quota("");
-    if (quota > 0 && ceil(quota) < (double)count) count = (long)ceil(quota);
-    return count < 1 ? 1 : count > MOST ? MOST : (int)count;
+    if (quota > 0 && ceil(quota) < count) count = (int)ceil(quota);
+    return count < 1 ? 1 : count > MOST ? MOST : count;
 }

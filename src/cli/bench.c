@@ -30,7 +30,7 @@ static double processor_seconds(void) {
 /* Linux: MB of this process that are in memory, now ("VmRSS:") or at most ("VmHWM:", since the last
    forget_peak).  Elsewhere 0. */
 static double resident(const char *key) {
-    FILE *file = fopen("/proc/self/status", "r");
+    FILE *file = fopen(PIAA_PROC "/status", "r");
     char line[256];
     double kilobytes = 0;
     while (file && fgets(line, sizeof line, file))
@@ -40,7 +40,7 @@ static double resident(const char *key) {
 }
 
 static void forget_peak(void) {
-    FILE *file = fopen("/proc/self/clear_refs", "w");
+    FILE *file = fopen(PIAA_PROC "/clear_refs", "w");
     if (!file) return;
     fputs("5", file);
     fclose(file);

@@ -104,7 +104,7 @@ static const char *file_at(const char *line, uintptr_t address) {
 /* The name of the file that is mapped at the address, in `line`; NULL: none, or the system does not
    say. */
 static const char *find_file(uintptr_t address, char *line, size_t room) {
-    const int file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    const int file = open(PIAA_PROC "/maps", O_RDONLY | O_CLOEXEC);
     if (file < 0) return NULL;
     char block[4096];
     size_t used = 0;

@@ -9,7 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 static bool asked_to_stop(void *user) {
@@ -47,9 +46,8 @@ static bool fit(const char *text, int most, char *to, size_t room, size_t *lengt
 /* The columns of the terminal; asked again for each line, since windows change their size. */
 static int terminal_width(const piaa_talk *talk) {
     enum { USUAL = 80, MOST = 1000 };
-    struct winsize size;
-    if (ioctl(fileno(talk->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
-        return size.ws_col < MOST ? size.ws_col : MOST;
+    const int known = piaa_terminal_columns(fileno(talk->out));
+    if (known > 0) return known < MOST ? known : MOST;
     const char *told = getenv("COLUMNS");
     const long columns = told ? strtol(told, NULL, 10) : 0;
     return columns > 0 && columns <= MOST ? (int)columns : USUAL;

@@ -1,9 +1,5 @@
-/* What the store asks of the disk.
- *
- * The lock is flock(2)'s, not fcntl(2)'s: it belongs to the open file and not to the process, so
- * that two handles in one process refuse each other too, and closing some other descriptor of the
- * same file does not let go of it.  It ends with the process however that ends. The file's text is
- * the writer's process id, only for the message. */
+/* What the store asks of the disk.  The text of a locked file is the writer's process id, only for
+   the message. */
 #include "features/disk.h"
 
 #include "base/memory.h"
@@ -12,7 +8,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -65,7 +60,7 @@ int piaa_disk_lock(const char *lock_path, const char *folder, piaa_error *error)
         piaa_disk_error(error, errno, folder);
         return -1;
     }
-    while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    while (piaa_lock_file(lock) != 0) {
         if (errno == EINTR) continue;
         if (errno != EWOULDBLOCK)
             piaa_error_set_errno(error, errno, "cannot lock %s", lock_path);

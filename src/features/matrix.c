@@ -164,7 +164,7 @@ bool piaa_matrix_read(const piaa_matrix *m, int64_t row, float *values, piaa_err
 
 bool piaa_matrix_sync(piaa_matrix *m, piaa_error *error) {
     if (!m->dirty || m->file < 0) return true;
-    if (fdatasync(m->file) != 0) return piaa_disk_error(error, errno, m->path);
+    if (piaa_sync_data(m->file) != 0) return piaa_disk_error(error, errno, m->path);
     m->dirty = m->made = false;
     return true;
 }

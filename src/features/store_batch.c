@@ -1,7 +1,7 @@
 /* Batches: what of a store is safe from a power cut.
  *
  * Waiting for the disk after each photo would cost more than a small model does, so a batch of a
- * few seconds is made durable together: fdatasync of the matrices, then a transaction with
+ * few seconds is made durable together: a sync of the matrices, then a transaction with
  * synchronous = FULL that raises `durable_batch`.  The disk may have any part of what came after.
  * A row therefore carries the batch it was last written in and a checksum over its vectors; rows of
  * batches past durable_batch are compared with their checksum when a store is opened, and those

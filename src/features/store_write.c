@@ -50,9 +50,9 @@ static int64_t nanoseconds(struct timespec time) {
 piaa_photo piaa_photo_of_file(const char *path, const struct stat *status) {
     return (piaa_photo){.path = path,
                         .size = (int64_t)status->st_size,
-                        .mtime_ns = nanoseconds(status->st_mtim),
+                        .mtime_ns = nanoseconds(piaa_stat_written(status)),
                         .row = -1,
-                        .ctime_ns = nanoseconds(status->st_ctim),
+                        .ctime_ns = nanoseconds(piaa_stat_changed(status)),
                         .inode = (int64_t)status->st_ino};
 }
 

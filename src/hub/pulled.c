@@ -2,9 +2,7 @@
  *
  * A revision is in `refs` only when all of its files are there, so finding one needs no look at the
  * files.  The Hugging Face cache has no such mark: there config.json and the weights are looked
- * for.  The lock is flock(2)'s and ends with its process, however that ends. */
-#define _DEFAULT_SOURCE /* flock, which POSIX does not have */
-#define _DARWIN_C_SOURCE
+ * for. */
 #include "hub/pulled.h"
 
 #include "base/file.h"
@@ -18,7 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -88,7 +85,7 @@ static int lock_file(const char *path, int *lock) {
     *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
     if (*lock < 0) return errno;
     int failed;
-    do failed = flock(*lock, LOCK_EX | LOCK_NB) == 0 ? 0 : errno;
+    do failed = piaa_lock_file(*lock) == 0 ? 0 : errno;
     while (failed == EINTR);
     struct stat held, named;
     if (!failed &&

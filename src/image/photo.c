@@ -49,9 +49,10 @@ static bool read_up_to(int descriptor, piaa_photo_file *file, size_t want, piaa_
 static bool is_unchanged(int descriptor, const piaa_photo_file *file) {
     struct stat now;
     const struct stat *before = &file->status;
-    return fstat(descriptor, &now) == 0 && now.st_size == before->st_size &&
-           (uintmax_t)now.st_size == file->size && now.st_mtim.tv_sec == before->st_mtim.tv_sec &&
-           now.st_mtim.tv_nsec == before->st_mtim.tv_nsec;
+    if (fstat(descriptor, &now) != 0) return false;
+    const struct timespec first = piaa_stat_written(before), last = piaa_stat_written(&now);
+    return now.st_size == before->st_size && (uintmax_t)now.st_size == file->size &&
+           last.tv_sec == first.tv_sec && last.tv_nsec == first.tv_nsec;
 }
 
 /* What is known not to be a photo is called by its name. */

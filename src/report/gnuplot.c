@@ -44,8 +44,6 @@ static void shut(int *end) {
     *end = -1;
 }
 
-extern char **environ;
-
 static bool start(child *c, piaa_error *error) {
     int in[2] = {-1, -1}, out[2] = {-1, -1}, complaints[2] = {-1, -1};
     posix_spawn_file_actions_t actions;
@@ -63,7 +61,8 @@ static bool start(child *c, piaa_error *error) {
         for (size_t i = 0; !failed && i < PIAA_COUNT(theirs); i++)
             failed = posix_spawn_file_actions_addclose(&actions, theirs[i]);
         if (!failed)
-            failed = posix_spawnp(&c->pid, words[0], &actions, NULL, (char *const *)words, environ);
+            failed = posix_spawnp(&c->pid, words[0], &actions, NULL, (char *const *)words,
+                                  piaa_environment());
         posix_spawn_file_actions_destroy(&actions);
     }
     *c = (child){c->pid, in[0], out[0], complaints[0]};
@@ -98,7 +97,7 @@ static bool talk(child *c, const char *script, size_t size, piaa_text *out, piaa
             return piaa_error_set_errno(error, errno, "waiting for gnuplot");
         }
         if (c->in >= 0 && ends[0].revents) {
-            ssize_t n = send(c->in, script + sent, size - sent, MSG_NOSIGNAL);
+            ssize_t n = piaa_send(c->in, script + sent, size - sent);
             if (n > 0) sent += (size_t)n;
             if (sent == size || (n < 0 && errno != EAGAIN && errno != EINTR)) shut(&c->in);
         }

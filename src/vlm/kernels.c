@@ -1,24 +1,23 @@
 /* Which of our CPU kernels this build has and this CPU can run. */
 #include "vlm/kernels.h"
 
-#ifdef PIAA_AVX512 /* set by the build where the compiler knows these instructions, which also     \
-                      makes it one with the builtin below */
+#include "base/portability.h"
+
+#ifdef PIAA_AVX512 /* set by the build where the compiler knows these instructions */
 extern const piaa_kernels piaa_kernels_avx512, piaa_kernels_avx512_bf16, piaa_kernels_int8;
 
-/* The builtin asks the CPU and the operating system (wide registers have to be saved on task
-   switches). */
 static bool wide(void) {
-    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return PIAA_CPU_HAS("avx512f") && PIAA_CPU_HAS("avx512bw") && PIAA_CPU_HAS("avx512dq") &&
+           PIAA_CPU_HAS("avx512vl");
 }
 
 const piaa_kernels *piaa_kernels_find(bool half) {
-    if (!wide() || (half && !__builtin_cpu_supports("avx512bf16"))) return NULL;
+    if (!wide() || (half && !PIAA_CPU_HAS("avx512bf16"))) return NULL;
     return half ? &piaa_kernels_avx512_bf16 : &piaa_kernels_avx512;
 }
 
 const piaa_kernels *piaa_kernels_find_codes(void) {
-    return wide() && __builtin_cpu_supports("avx512vnni") ? &piaa_kernels_int8 : NULL;
+    return wide() && PIAA_CPU_HAS("avx512vnni") ? &piaa_kernels_int8 : NULL;
 }
 #else
 const piaa_kernels *piaa_kernels_find_codes(void) {
@@ -26,7 +25,7 @@ const piaa_kernels *piaa_kernels_find_codes(void) {
 }
 
 const piaa_kernels *piaa_kernels_find(bool half) {
-    (void)half;
+    PIAA_UNUSED(half);
     return NULL;
 }
 #endif

@@ -123,7 +123,7 @@ static bool greet(int handle, const char *name, piaa_error *error) {
                                 answer[8 + VERSION + CAPABILITIES] = {0};
     if (RPC_PROTO_MAJOR_VERSION != 7) return true; /* ggml has moved on and will look itself */
     /* Someone else's server may hang up on the first byte: no signal then. */
-    const bool sent = send(handle, hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello;
+    const bool sent = piaa_send(handle, hello, sizeof hello) == (ssize_t)sizeof hello;
     if (!sent || !receive(handle, answer, 8) || answer[0] != VERSION + CAPABILITIES || answer[1] ||
         !receive(handle, answer + 8, VERSION)) {
         if (errno == ETIMEDOUT)

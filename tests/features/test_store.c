@@ -334,6 +334,14 @@ static void test_changes_that_keep_the_date(void **state) {
     must_finish(store);
 }
 
+static void set_times(struct stat *status, struct timespec time) {
+#if defined(__APPLE__)
+    status->st_mtimespec = status->st_ctimespec = time;
+#else
+    status->st_mtim = status->st_ctim = time;
+#endif
+}
+
 /* Whole seconds of the years 1969, 2262 and around the ends of 64 bits of nanoseconds,
    which are 9,223,372,036.854775807 s. */
 static void test_times_of_files(void **state) {
@@ -356,9 +364,7 @@ static void test_times_of_files(void **state) {
     };
     for (size_t i = 0; i < PIAA_COUNT(times); i++) {
         struct stat status = {.st_size = 3, .st_ino = 4};
-        status.st_mtim.tv_sec = times[i].seconds;
-        status.st_mtim.tv_nsec = times[i].nanoseconds;
-        status.st_ctim = status.st_mtim;
+        set_times(&status, (struct timespec){times[i].seconds, times[i].nanoseconds});
         piaa_photo file = piaa_photo_of_file("/a", &status);
         assert_true(file.mtime_ns == times[i].wanted && file.ctime_ns == times[i].wanted);
         assert_true(file.size == 3 && file.inode == 4 && file.row == -1 && !file.hash);

@@ -76,7 +76,7 @@ typedef struct connection {
 static inline bool send_all(int to, const void *data, size_t size) {
     const char *bytes = data;
     while (size) {
-        ssize_t done = send(to, bytes, size, MSG_NOSIGNAL);
+        ssize_t done = piaa_send(to, bytes, size);
         if (done <= 0) return false;
         bytes += done;
         size -= (size_t)done;

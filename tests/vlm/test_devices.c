@@ -252,7 +252,7 @@ static void *answer_one(void *argument) {
     int client = accept(s->handle, NULL, NULL);
     char room[64];
     if (recv(client, room, sizeof room, 0) >= 0 && s->size)
-        PIAA_UNUSED(send(client, s->answer, s->size, MSG_NOSIGNAL));
+        PIAA_UNUSED(piaa_send(client, s->answer, s->size));
     close(client);
     return NULL;
 }

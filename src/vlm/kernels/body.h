@@ -40,10 +40,8 @@ static inline __m256 multiply_add_half(__m256 sum, __m256i a, __m256i b) {
 
 /* sum[r][j] += sum over words of w[word][j] x[r][word], for 6 rows and 16 n columns.
  * w has 64 columns per word whatever n is. */
-static inline __attribute__((always_inline)) void multiply_tile(int n, const uint32_t *w,
-                                                                const uint32_t *const x[ROWS],
-                                                                int64_t words,
-                                                                __m512 sum[ROWS][4]) {
+static PIAA_INLINE void multiply_tile(int n, const uint32_t *w, const uint32_t *const x[ROWS],
+                                      int64_t words, __m512 sum[ROWS][4]) {
     const uint32_t *x0 = x[0], *x1 = x[1], *x2 = x[2], *x3 = x[3], *x4 = x[4], *x5 = x[5];
     for (int64_t k = 0; k < words; k++, w += PIAA_PANEL) {
         __m512i column[4];
@@ -57,10 +55,8 @@ static inline __attribute__((always_inline)) void multiply_tile(int n, const uin
 }
 
 /* c[r][j] = scale[r] c[r][j] + that; scale NULL: c starts from nothing. */
-static inline __attribute__((always_inline)) void tile_of(int n, const uint32_t *w,
-                                                          const uint32_t *const x[ROWS],
-                                                          int64_t words, float *c, int64_t c_stride,
-                                                          const float *scale) {
+static PIAA_INLINE void tile_of(int n, const uint32_t *w, const uint32_t *const x[ROWS],
+                                int64_t words, float *c, int64_t c_stride, const float *scale) {
     __m512 sum[ROWS][4];
     for (int r = 0; r < ROWS; r++)
         for (int j = 0; j < n; j++)

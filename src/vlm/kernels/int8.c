@@ -240,10 +240,8 @@ static inline __m512i with_planes(__m512i code, int bits, const uint8_t *planes,
     return code;
 }
 
-static inline __attribute__((always_inline)) void unpack_group(int bits, const piaa_codes *codes,
-                                                               const layout *at,
-                                                               const uint8_t *from,
-                                                               const change *by, uint8_t *to) {
+static PIAA_INLINE void unpack_group(int bits, const piaa_codes *codes, const layout *at,
+                                     const uint8_t *from, const change *by, uint8_t *to) {
     const __m512i low = _mm512_set1_epi8(15),
                   middle = _mm512_set1_epi8((char)(128 - codes->centre));
     for (int pair = 0; pair < PER_WORD; pair += 2)
@@ -282,8 +280,8 @@ static void unpack(const piaa_codes *codes, const layout *at, const uint8_t *fro
 /* ------------------------------------------------------------------------------------- the tile */
 
 /* dot[r][64] = start + a group of the slice times the same of x[r] */
-static inline __attribute__((always_inline)) void
-dot_of(const slice *w, int64_t g, const rounded *const x[HEIGHT], __m512i dot[HEIGHT][PER_WORD]) {
+static PIAA_INLINE void dot_of(const slice *w, int64_t g, const rounded *const x[HEIGHT],
+                               __m512i dot[HEIGHT][PER_WORD]) {
     const uint8_t *codes = w->codes + g * GROUP * PIAA_PANEL;
     for (int r = 0; r < HEIGHT; r++)
         for (int j = 0; j < PER_WORD; j++) dot[r][j] = _mm512_set1_epi32(x[r]->start[g]);
@@ -302,8 +300,8 @@ dot_of(const slice *w, int64_t g, const rounded *const x[HEIGHT], __m512i dot[HE
 
 /* sums[r][64] += slice times x[r], `groups` deep; each group of the slice has its scales, and of x
    too if it is `fine`. */
-static inline __attribute__((always_inline)) void
-tile_of(bool fine, const slice *w, int64_t groups, const rounded *const x[HEIGHT], float *sums) {
+static PIAA_INLINE void tile_of(bool fine, const slice *w, int64_t groups,
+                                const rounded *const x[HEIGHT], float *sums) {
     __m512 sum[HEIGHT][PER_WORD];
     for (int r = 0; r < HEIGHT; r++)
         for (int j = 0; j < PER_WORD; j++)
@@ -366,10 +364,8 @@ static void tile_again(const slice *w, int64_t groups, const rounded *const x[HE
 }
 
 /* While a tile computes: the slice that comes next, and where the results will go. */
-static inline __attribute__((always_inline)) void fetch_ahead(const piaa_product *p,
-                                                              const product_part *in,
-                                                              const uint8_t *next, int64_t t,
-                                                              bool last) {
+static PIAA_INLINE void fetch_ahead(const piaa_product *p, const product_part *in,
+                                    const uint8_t *next, int64_t t, bool last) {
     enum { LINE = 64, LINES = 4 };
     for (int i = 0; i < LINES; i++)
         _mm_prefetch((const char *)next + ((t - in->begin) / HEIGHT * LINES + i) * LINE,

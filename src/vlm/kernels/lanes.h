@@ -3,9 +3,10 @@
  * of, how a product is cut into parts, and what happens to its sums.  The including file says what
  * PIAA_HALF is: 1 if it can store bfloat16.
  *
- * Compiler extensions: the vector intrinsics and their casts are the point of these files; only
- * x86-64 compilers see them.
+ * Compiler extensions: the vector intrinsics and their casts are the point of this folder's files,
+ * and only of theirs; x86-64 compilers alone see them.
  */
+#include "base/portability.h"
 #include "vlm/kernels.h"
 
 #include <immintrin.h>
@@ -127,9 +128,9 @@ static int64_t product_parts(const piaa_product *product) {
 
 /* `count` results of one token from column `first` on; the values that belong to gates come
    `second` sums later. */
-static inline __attribute__((always_inline)) void
-finish_of(const piaa_product *p, piaa_activation activation, const float *sums, int64_t second,
-          int64_t first, int64_t count, int64_t token) {
+static PIAA_INLINE void finish_of(const piaa_product *p, piaa_activation activation,
+                                  const float *sums, int64_t second, int64_t first, int64_t count,
+                                  int64_t token) {
     const bool gated = piaa_activation_gated(activation);
     const int64_t columns = gated ? p->rows / 2 : p->rows;
     for (int64_t j = 0; j < count; j += LANES) {

@@ -1,0 +1,124 @@
+/* What POSIX 2008 has no word for, or what systems that are POSIX otherwise call something else.
+   The macros that make the C library show it are set here alone. */
+#if defined(__linux__)
+#define _GNU_SOURCE
+#else
+#define _DEFAULT_SOURCE
+#endif
+#include "base/portability.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if defined(__GLIBC__)
+#include <malloc.h>
+#endif
+#if defined(__APPLE__)
+#include <crt_externs.h>
+#endif
+
+/* ---------------------------------------------------------------------------------------- files */
+
+#if defined(__APPLE__)
+struct timespec piaa_stat_written(const struct stat *status) {
+    return status->st_mtimespec;
+}
+
+struct timespec piaa_stat_changed(const struct stat *status) {
+    return status->st_ctimespec;
+}
+
+int piaa_sync_data(int file) {
+    /* There fsync hands the data to the drive, which may keep it; not all file systems know the
+       other. */
+    return fcntl(file, F_FULLFSYNC) != -1 ? 0 : fsync(file);
+}
+#else
+struct timespec piaa_stat_written(const struct stat *status) {
+    return status->st_mtim;
+}
+
+struct timespec piaa_stat_changed(const struct stat *status) {
+    return status->st_ctim;
+}
+
+int piaa_sync_data(int file) {
+    return fdatasync(file);
+}
+#endif
+
+int piaa_lock_file(int file) {
+    return flock(file, LOCK_EX | LOCK_NB);
+}
+
+/* --------------------------------------------------------------------------------------- memory */
+
+/* madvise, since POSIX's own posix_madvise forgets nothing in glibc. */
+void piaa_advise(void *start, size_t size, piaa_advice advice) {
+    static const int named[] = {[PIAA_READ_AHEAD] = MADV_NORMAL,
+                                [PIAA_READ_HERE] = MADV_RANDOM,
+                                [PIAA_FORGET_PAGES] = MADV_DONTNEED};
+    madvise(start, size, named[advice]);
+}
+
+void piaa_trim_memory(void) {
+#if defined(__GLIBC__)
+    malloc_trim(0);
+#endif
+}
+
+/* ------------------------------------------------------------------------------- other processes
+ */
+
+ssize_t piaa_send(int handle, const void *bytes, size_t size) {
+#if defined(MSG_NOSIGNAL)
+    return send(handle, bytes, size, MSG_NOSIGNAL);
+#else
+    const int yes = 1;
+    if (setsockopt(handle, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof yes) != 0) return -1;
+    return send(handle, bytes, size, 0);
+#endif
+}
+
+char **piaa_environment(void) {
+#if defined(__APPLE__) /* where a shared library has no `environ` */
+    return *_NSGetEnviron();
+#else
+    return environ;
+#endif
+}
+
+/* ---------------------------------------------------------------------------------- the machine */
+
+int piaa_processors_allowed(void) {
+#if defined(__linux__)
+    enum { MOST = 1 << 16 };
+    /* The call fails where the machine has more processors than the set has room for. */
+    for (int room = CPU_SETSIZE; room <= MOST; room *= 4) {
+        cpu_set_t *set = CPU_ALLOC((size_t)room);
+        if (!set) break;
+        const size_t size = CPU_ALLOC_SIZE((size_t)room);
+        const int count = sched_getaffinity(0, size, set) == 0 ? CPU_COUNT_S(size, set) : 0;
+        CPU_FREE(set);
+        if (count) return count;
+    }
+#endif
+    const long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count < 1 ? 0 : count > INT_MAX ? INT_MAX : (int)count;
+}
+
+int piaa_terminal_columns(int file) {
+    struct winsize size;
+    return ioctl(file, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
