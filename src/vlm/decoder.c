@@ -148,8 +148,10 @@ static struct ggml_tensor *add_ints(piaa_graph *graph, int count, const int32_t 
     return data ? piaa_graph_input(graph, GGML_TYPE_I32, count, 1, data) : NULL;
 }
 
-static void add_rows(const piaa_decoder *d, piaa_graph *graph, piaa_decoder_rows *rows, int tokens,
-                     const bool kinds[PIAA_DECODER_KINDS], row_tensors *out) {
+static void add_rows(const piaa_decoder *d, piaa_graph *graph, piaa_decoder_rows *rows,
+                     const piaa_decoder_input *in, const bool kinds[PIAA_DECODER_KINDS],
+                     row_tensors *out) {
+    const int keys = in->past + in->tokens;
     out->places = add_ints(graph, rows->count, rows->places);
     if (graph->kernels) out->last = add_ints(graph, rows->count, rows->last);
     for (int kind = 0; kind < PIAA_DECODER_KINDS; kind++) {
@@ -164,11 +166,11 @@ static void add_rows(const piaa_decoder *d, piaa_graph *graph, piaa_decoder_rows
             continue;
         }
         if (!rows->mask[kind])
-            rows->mask[kind] =
-                piaa_graph_mask(rows->first[kind], rows->last, rows->count, tokens, &graph->error);
+            rows->mask[kind] = piaa_graph_mask(rows->first[kind], rows->last, in->past, rows->count,
+                                               keys, &graph->error);
         if (rows->mask[kind])
             out->mask[kind] =
-                piaa_graph_input(graph, GGML_TYPE_F16, tokens, rows->count, rows->mask[kind]);
+                piaa_graph_input(graph, GGML_TYPE_F16, keys, rows->count, rows->mask[kind]);
     }
 }
 
@@ -183,7 +185,7 @@ static struct ggml_tensor *close_branch(const piaa_decoder *d, piaa_graph *graph
 
 /* One block; where `kept` has places, they are the only rows that leave it. */
 static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder_block *b, int i,
-                                       piaa_graph *graph, struct ggml_tensor *h,
+                                       int past, piaa_graph *graph, struct ggml_tensor *h,
                                        const row_tensors *all, const row_tensors *kept) {
     const int number = d->kind_of[i];
     const piaa_decoder_kind *kind = &d->kind[number];
@@ -194,6 +196,10 @@ static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder
         h = ggml_get_rows(graph->context, h, kept->places);
         x = piaa_graph_rms_norm(graph, h, b->before1, d->eps, true);
     }
+    const piaa_cache_block *cache = NULL;
+    if (graph->cache)
+        cache = piaa_cache_at(graph->cache, i, kind->kv_heads, rotary->dim, graph->kernels,
+                              graph->half, &graph->error);
     const piaa_attention attention = {
         .q = piaa_graph_linear(graph, b->q, b->q_bias, x, PIAA_LINEAR, NULL),
         .kv = kv,
@@ -214,7 +220,10 @@ static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder
         .causal = true,
         .last = kept->last,
         .first = kept->first[number],
-        .mask = kept->mask[number]};
+        .mask = kept->mask[number],
+        .cache = cache,
+        .past = past,
+        .room = cache ? piaa_cache_room(graph->cache) : 0};
     h = close_branch(d, graph, b->o, b->after1, piaa_graph_attention(graph, &attention), h);
     x = piaa_graph_rms_norm(graph, h, b->before2, d->eps, true);
     x = piaa_graph_linear(graph, b->gate_up, NULL, x, d->activation, NULL);
@@ -259,25 +268,25 @@ void piaa_decoder_build(const piaa_decoder *d, const piaa_decoder_weights *w,
         piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->text, in->embeddings);
     row_tensors all = {0},
                 kept = {.pool = piaa_graph_input(graph, GGML_TYPE_F32, 2, in->text, in->text_pool)};
-    if (!image) {
+    if (!image && in->image) {
         pool_state(graph, plan, h, kept.pool, 0);
         return;
     }
-    h = write_in(graph, in, h, image);
+    if (image) h = write_in(graph, in, h, image);
     all.pool = piaa_graph_input(graph, GGML_TYPE_F32, 3, in->tokens, in->pool);
     pool_state(graph, plan, h, all.pool, 0);
     if (!last) return;
 
-    const bool text_only = !plan->pool_image[last] && !plan->hidden;
+    const bool text_only = in->image && !plan->pool_image[last] && !plan->hidden;
     bool kinds[PIAA_DECODER_KINDS] = {false}, last_kind[PIAA_DECODER_KINDS] = {false};
     for (int i = 0; i < last; i++) kinds[d->kind_of[i]] = true;
     last_kind[d->kind_of[last - 1]] = true;
-    add_rows(d, graph, &in->all, in->tokens, kinds, &all);
-    if (text_only) add_rows(d, graph, &in->kept, in->tokens, last_kind, &kept);
+    add_rows(d, graph, &in->all, in, kinds, &all);
+    if (text_only) add_rows(d, graph, &in->kept, in, last_kind, &kept);
     for (int i = 0; i < last; i++) {
         const bool reduce = text_only && i == last - 1;
         const row_tensors *rows = reduce ? &kept : &all;
-        h = build_block(d, &w->block[i], i, graph, h, &all, rows);
+        h = build_block(d, &w->block[i], i, in->past, graph, h, &all, rows);
         const bool ends = i + 1 == d->layers; /* its state is the one after the final norm */
         if (!ends) pool_state(graph, plan, h, rows->pool, i + 1);
         if (hook && !reduce) h = hook->after(hook->user, graph, i, h);

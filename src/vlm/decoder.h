@@ -70,17 +70,22 @@ void piaa_decoder_inform(const piaa_decoder *decoder, piaa_model_info *info);
 typedef struct piaa_decoder_rows {
     int count;
     const int32_t *places; /* among all tokens; NULL: all in order */
-    int32_t *last;         /* the last key that each sees; NULL: its own place, all in order */
-    int32_t *first[PIAA_DECODER_KINDS];    /* the first one; NULL: 0 */
-    float *rotary[PIAA_DECODER_KINDS];     /* [count][size of a head], see piaa_rotary_table */
-    int32_t *positions;                    /* [4][count], as ggml's own rotation takes them */
-    ggml_fp16_t *mask[PIAA_DECODER_KINDS]; /* [count][tokens], made where ggml's attention asks */
+    /* The last key that each sees, counted with those of the input's past; NULL: its own, all in
+       order. */
+    int32_t *last;
+    int32_t *first[PIAA_DECODER_KINDS]; /* the first one; NULL: 0 */
+    float *rotary[PIAA_DECODER_KINDS];  /* [count][size of a head], see piaa_rotary_table */
+    int32_t *positions;                 /* [4][count], as ggml's own rotation takes them */
+    /* [count][past + tokens], made where ggml's attention asks. */
+    ggml_fp16_t *mask[PIAA_DECODER_KINDS];
 } piaa_decoder_rows;
 
 typedef struct piaa_decoder_input {
     piaa_chat_tokens chat;
     int tokens, start, image;    /* the image's tokens are start..start + image - 1 */
     int text;                    /* tokens that are not the image's */
+    int past;                    /* tokens before these, whose keys a cache holds */
+    int next;                    /* the position of a token that comes after these */
     float *embeddings;           /* [text][hidden] */
     float *pool;                 /* [tokens][3]: lt, lt_tail, lv */
     int32_t *text_places;        /* [text] */
@@ -92,6 +97,10 @@ typedef struct piaa_decoder_input {
 bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder,
                              const piaa_tokenizer *tokenizer, piaa_chat_form form, int rows,
                              int columns, const piaa_ask *ask, piaa_error *error) PIAA_MUST_USE;
+/* Tokens of text alone, at the positions from `position` on, behind `past` tokens of a cache. */
+bool piaa_decoder_input_continue(piaa_decoder_input *in, const piaa_decoder *decoder,
+                                 const int32_t *ids, size_t count, int past, int position,
+                                 piaa_error *error) PIAA_MUST_USE;
 void piaa_decoder_input_free(piaa_decoder_input *in);
 
 /* ---------------------------------------------------------------------------- weights and graph */
@@ -119,7 +128,7 @@ typedef struct piaa_decoder_hook {
 } piaa_decoder_hook;
 
 /* Blocks, pools and logits of the plan.  image [hidden, image tokens]; NULL where LT0 alone is
- * asked for.  hook may be NULL. */
+ * asked for, or the input has no image.  hook may be NULL. */
 void piaa_decoder_build(const piaa_decoder *decoder, const piaa_decoder_weights *weights,
                         piaa_decoder_input *in, const piaa_plan *plan, piaa_graph *graph,
                         struct ggml_tensor *image, const piaa_decoder_hook *hook);

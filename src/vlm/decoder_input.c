@@ -116,7 +116,7 @@ static bool make_runs(const piaa_decoder_input *in, const piaa_decoder *decoder,
         if (!rows->last) return false;
         for (int i = 0; i < rows->count; i++) {
             const int32_t at = place_of(rows, i);
-            rows->last[i] = both_ways && is_image(in, at) ? image_end - 1 : at;
+            rows->last[i] = in->past + (both_ways && is_image(in, at) ? image_end - 1 : at);
         }
     }
     for (int kind = 0; kind < PIAA_DECODER_KINDS; kind++) {
@@ -125,7 +125,7 @@ static bool make_runs(const piaa_decoder_input *in, const piaa_decoder *decoder,
         rows->first[kind] = piaa_alloc(count, sizeof *rows->first[kind], error);
         if (!rows->first[kind]) return false;
         for (int i = 0; i < rows->count; i++) {
-            const int32_t at = place_of(rows, i);
+            const int32_t at = in->past + place_of(rows, i);
             rows->first[kind][i] = at >= window ? at - window + 1 : 0;
         }
     }
@@ -170,9 +170,28 @@ bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder
     in->all.count = in->tokens;
     in->kept.count = in->text;
     in->kept.places = in->text_places;
+    const int side = rows > columns ? rows : columns;
+    in->next = decoder->image_positions ? in->text + side : in->tokens;
     int32_t *positions = make_positions(in, decoder, rows, columns, error);
     const bool ok = positions && make_rows(in, decoder, positions, both_ways, &in->all, error) &&
                     make_rows(in, decoder, positions, both_ways, &in->kept, error);
+    free(positions);
+    return ok;
+}
+
+bool piaa_decoder_input_continue(piaa_decoder_input *in, const piaa_decoder *decoder,
+                                 const int32_t *ids, size_t count, int past, int position,
+                                 piaa_error *error) {
+    for (size_t i = 0; i < count; i++)
+        if (!piaa_ids_add(&in->chat.ids, ids[i], error)) return false;
+    in->tokens = in->text = in->all.count = (int)count;
+    in->past = past;
+    in->next = position + in->tokens;
+    if (!make_pools(in, error) || !read_embeddings(in, decoder, error)) return false;
+    int32_t *positions = piaa_alloc(count * AXES, sizeof *positions, error);
+    for (size_t i = 0; positions && i < count * AXES; i++)
+        positions[i] = position + (int32_t)(i % count);
+    const bool ok = positions && make_rows(in, decoder, positions, false, &in->all, error);
     free(positions);
     return ok;
 }

@@ -44,6 +44,12 @@ typedef struct piaa_family {
                      piaa_error *error);
     void (*build)(const void *config, const void *weights, void *input, const piaa_plan *plan,
                   piaa_graph *graph);
+    /* Of a family with a decoder, else NULL: the decoder, what it reads of an input, and the graph
+       of an input of text alone. */
+    const struct piaa_decoder *(*decoder)(const void *config);
+    const struct piaa_decoder_input *(*input_text)(const void *input);
+    void (*build_text)(const void *config, const void *weights, struct piaa_decoder_input *in,
+                       const piaa_plan *plan, piaa_graph *graph);
 } piaa_family;
 
 extern const piaa_family piaa_family_qwen3vl, piaa_family_qwen25vl, piaa_family_gemma3,

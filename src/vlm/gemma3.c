@@ -245,14 +245,18 @@ static struct ggml_tensor *build_image(const gemma_config *c, const gemma_weight
     return piaa_graph_linear(graph, w->projection, NULL, x, PIAA_LINEAR, NULL);
 }
 
+static void limit(const gemma_config *c, piaa_graph *graph) {
+    const int vision = c->vit.width / c->vit.heads, dim = c->decoder.kind[0].rotary.dim;
+    piaa_graph_limit(graph, vision > dim ? vision : dim);
+}
+
 static void gemma_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
                         piaa_graph *graph) {
     const gemma_config *c = config;
     const gemma_weights *w = weights;
     const piaa_vit *v = &c->vit;
     gemma_input *in = input;
-    const int vision_dim = v->width / v->heads, dim = c->decoder.kind[0].rotary.dim;
-    piaa_graph_limit(graph, vision_dim > dim ? vision_dim : dim);
+    limit(c, graph);
     struct ggml_tensor *image = NULL;
     if (plan->vision_blocks) {
         image = piaa_vit_embed(v, &w->vit, in->patches, &v->grid, graph);
@@ -261,6 +265,22 @@ static void gemma_build(const void *config, const void *weights, void *input, co
     }
     if (plan->embeddings)
         piaa_decoder_build(&c->decoder, &w->decoder, &in->text, plan, graph, image, NULL);
+}
+
+static const piaa_decoder *gemma_decoder(const void *config) {
+    return &((const gemma_config *)config)->decoder;
+}
+
+static const piaa_decoder_input *gemma_input_text(const void *input) {
+    return &((const gemma_input *)input)->text;
+}
+
+static void gemma_build_text(const void *config, const void *weights, piaa_decoder_input *in,
+                             const piaa_plan *plan, piaa_graph *graph) {
+    const gemma_config *c = config;
+    limit(c, graph);
+    piaa_decoder_build(&c->decoder, &((const gemma_weights *)weights)->decoder, in, plan, graph,
+                       NULL, NULL);
 }
 
 const piaa_family piaa_family_gemma3 = {
@@ -275,4 +295,7 @@ const piaa_family piaa_family_gemma3 = {
     .input_count = gemma_input_count,
     .declare = gemma_declare,
     .build = gemma_build,
+    .decoder = gemma_decoder,
+    .input_text = gemma_input_text,
+    .build_text = gemma_build_text,
 };

@@ -43,6 +43,7 @@ struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w,
                                       piaa_activation activation, struct ggml_tensor *residual) {
     struct ggml_context *c = graph->context;
     graph->flops += 2.0 * (double)w->rows * (double)w->columns * (double)ggml_nrows(x);
+    graph->bytes += (double)ggml_nbytes(w->tensor);
     enum ggml_type wanted = w->kernels && w->kernels->half ? GGML_TYPE_BF16 : GGML_TYPE_F32;
     if (x->type != wanted) x = ggml_cast(c, x, wanted);
     if (w->codes) x = piaa_node_round(graph, w, x);
@@ -97,8 +98,7 @@ static struct ggml_tensor *turn(struct ggml_context *c, struct ggml_tensor *x,
                        ggml_add(c, ggml_mul(c, b, cosine), ggml_mul(c, a, sine)), 0);
 }
 
-/* Heads of a row as [dim, heads, n], normalised and rotated where asked, and then [dim, n,
-   heads]. */
+/* Heads of a row as [dim, heads, n], normalised and rotated where asked. */
 static struct ggml_tensor *heads(struct ggml_context *c, const piaa_attention *a,
                                  struct ggml_tensor *rows, int first, int count,
                                  struct ggml_tensor *norm, struct ggml_tensor *positions) {
@@ -113,7 +113,19 @@ static struct ggml_tensor *heads(struct ggml_context *c, const piaa_attention *a
         x = ggml_rope_multi(c, x, positions, NULL, a->rotary_dims, sections, a->rotary_mode, 32768,
                             a->rotary_base, 1, 0, 1, 32, 1);
     }
-    return ggml_permute(c, x, 0, 2, 1, 3);
+    return x;
+}
+
+/* Heads x [dim, heads, n] written behind what is kept, and all that there is then. */
+static struct ggml_tensor *keep(piaa_graph *graph, const piaa_attention *a, struct ggml_tensor *x,
+                                struct ggml_tensor *kept) {
+    struct ggml_context *c = graph->context;
+    const size_t head = (size_t)a->dim * kept->nb[0], row = kept->nb[1];
+    struct ggml_tensor *place =
+        ggml_view_3d(c, kept, a->dim, a->kv_heads, x->ne[2], head, row, row * (size_t)a->past);
+    /* Nodes run in this order; nothing else says that what is read below is written here. */
+    ggml_build_forward_expand(graph->nodes, ggml_cpy(c, x, place));
+    return ggml_view_3d(c, kept, a->dim, a->kv_heads, a->past + x->ne[2], head, row, 0);
 }
 
 /* softmax(scale q k^T) v in its parts, the scores [keys, queries, heads] whole in memory. */
@@ -134,20 +146,21 @@ static struct ggml_tensor *attention(const piaa_graph *graph, struct ggml_tensor
                                      struct ggml_tensor *mask, float scale) {
     struct ggml_context *c = graph->context;
     if (graph->device && !graph->half) return attention_in_parts(c, q, k, v, mask, scale);
-    struct ggml_tensor *k16 = graph->half ? ggml_cast(c, k, GGML_TYPE_F16) : k,
-                       *v16 = graph->half ? ggml_cast(c, v, GGML_TYPE_F16) : v;
+    const bool round = graph->half && k->type != GGML_TYPE_F16;
+    struct ggml_tensor *k16 = round ? ggml_cast(c, k, GGML_TYPE_F16) : k,
+                       *v16 = round ? ggml_cast(c, v, GGML_TYPE_F16) : v;
     struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k16, v16, mask, scale, 0.0f, 0.0f);
     return !graph->device || ggml_backend_dev_supports_op(graph->device, y)
                ? y
                : attention_in_parts(c, q, k, v, mask, scale);
 }
 
-ggml_fp16_t *piaa_graph_mask(const int32_t *first, const int32_t *last, int queries, int keys,
-                             piaa_error *error) {
+ggml_fp16_t *piaa_graph_mask(const int32_t *first, const int32_t *last, int past, int queries,
+                             int keys, piaa_error *error) {
     const ggml_fp16_t hidden = ggml_fp32_to_fp16(-INFINITY), seen = ggml_fp32_to_fp16(0.0f);
     ggml_fp16_t *mask = piaa_alloc_array((size_t)queries * (size_t)keys, sizeof *mask, error);
     for (int i = 0; mask && i < queries; i++) {
-        const int from = first ? first[i] : 0, to = last ? last[i] : i;
+        const int from = first ? first[i] : 0, to = last ? last[i] : past + i;
         for (int k = 0; k < keys; k++)
             mask[(size_t)i * (size_t)keys + (size_t)k] = k >= from && k <= to ? seen : hidden;
     }
@@ -159,13 +172,20 @@ struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention
     /* In causal attention over all tokens half of the scores are never needed. */
     double pairs = a->pairs;
     if (pairs == 0)
-        pairs = (double)a->q->ne[1] * (double)a->kv->ne[1] *
-                (a->causal && a->q->ne[1] == a->kv->ne[1] ? 0.5 : 1.0);
+        pairs = (double)a->q->ne[1] * (double)(a->past + a->kv->ne[1]) *
+                (a->causal && !a->past && a->q->ne[1] == a->kv->ne[1] ? 0.5 : 1.0);
     graph->flops += 4.0 * a->dim * a->heads * pairs;
     if (graph->kernels) return piaa_node_attention(graph, a);
     struct ggml_tensor *q = heads(c, a, a->q, a->q_first, a->heads, a->q_norm, a->q_rotary);
     struct ggml_tensor *k = heads(c, a, a->kv, a->k_first, a->kv_heads, a->k_norm, a->k_rotary);
     struct ggml_tensor *v = heads(c, a, a->kv, a->v_first, a->kv_heads, NULL, NULL);
+    if (a->cache) {
+        k = keep(graph, a, k, a->cache->k);
+        v = keep(graph, a, v, a->cache->v);
+    }
+    q = ggml_permute(c, q, 0, 2, 1, 3);
+    k = ggml_permute(c, k, 0, 2, 1, 3);
+    v = ggml_permute(c, v, 0, 2, 1, 3);
     struct ggml_tensor *y =
         attention(graph, q, k, v, a->mask, a->scale != 0 ? a->scale : 1.0f / sqrtf((float)a->dim));
     return ggml_reshape_2d(c, y, y->ne[0] * y->ne[1], y->ne[2]);

@@ -9,6 +9,7 @@
 #ifndef PIAA_VLM_GRAPH_H
 #define PIAA_VLM_GRAPH_H
 
+#include "vlm/cache.h"
 #include "vlm/kernels.h"
 #include "vlm/resident.h"
 #include "vlm/vlm.h"
@@ -35,7 +36,9 @@ typedef struct piaa_graph {
     bool half;                   /* ggml's attention may round keys and values to 16 bits */
     /* Where it will run, for blocks that have more than one form; NULL: the CPU. */
     ggml_backend_dev_t device;
-    double flops; /* counted while building */
+    /* Counted while building: operations, and bytes of the matrices that are read. */
+    double flops, bytes;
+    piaa_cache *cache; /* where the decoder's blocks keep keys and values; NULL: nowhere */
     struct {
         struct ggml_tensor *tensor;
         const void *data; /* host memory of the tensor's size, alive until the run */
@@ -92,12 +95,16 @@ typedef struct piaa_attention {
        its own place, all in order) */
     struct ggml_tensor *first, *last;
     struct ggml_tensor *mask; /* causal, without kernels: f16 [keys, queries] */
+    /* causal: keys and values are kept here behind the first `past` tokens', which are seen too and
+       count in `first`, `last` and `mask`; NULL: `kv` are all. */
+    const piaa_cache_block *cache;
+    int past, room; /* tokens */
 } piaa_attention;
 
-/* [queries][keys] for `mask`: query i sees keys first[i]..last[i] (NULL: as above); the caller's.
- */
-ggml_fp16_t *piaa_graph_mask(const int32_t *first, const int32_t *last, int queries, int keys,
-                             piaa_error *error) PIAA_MUST_USE;
+/* [queries][keys] for `mask`: query i sees keys first[i]..last[i] (NULL: from 0, and to past + i);
+   the caller's. */
+ggml_fp16_t *piaa_graph_mask(const int32_t *first, const int32_t *last, int past, int queries,
+                             int keys, piaa_error *error) PIAA_MUST_USE;
 
 /* [dim * heads, queries] */
 struct ggml_tensor *piaa_graph_attention(piaa_graph *graph, const piaa_attention *attention);

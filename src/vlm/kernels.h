@@ -94,16 +94,18 @@ typedef struct piaa_attention_job {
     const float *q, *k, *v;      /* the first head of row 0 of each */
     int64_t q_stride, kv_stride; /* floats from row to row */
     int64_t queries, keys;
+    int64_t past; /* keys that are packed already: k and v, and k_rotary, begin after them */
+    int64_t room; /* keys that `packed` has room for, at least `keys` */
     int heads, kv_heads, dim;
     const float *q_norm, *k_norm; /* [dim] or NULL */
     float eps;
-    const float *q_rotary, *k_rotary; /* [queries or keys][dim]: dim/2 cosines, dim/2 sines, for the
-                                         pairs (i, i + dim/2); or NULL */
+    const float *q_rotary, *k_rotary; /* [queries or new keys][dim]: dim/2 cosines, dim/2 sines, for
+                                         the pairs (i, i + dim/2); or NULL */
     bool causal;                      /* query i sees keys first[i]..last[i] */
     const int32_t *first;             /* NULL: 0 */
-    const int32_t *last;              /* NULL: i itself */
+    const int32_t *last;              /* NULL: past + i */
     float scale;
-    uint32_t *packed; /* keys and values, piaa_kernels.packed_words of them */
+    uint32_t *packed; /* keys and values, piaa_kernels.packed_words of `room` */
     void *out;        /* [queries][heads * dim] */
     bool narrow;
 } piaa_attention_job;
@@ -127,7 +129,10 @@ typedef struct piaa_kernels {
        come before values. */
     void (*finish)(const piaa_product *product, const float *sums, int64_t token);
 
-    int64_t (*packed_words)(int64_t keys, int kv_heads, int dim);
+    int64_t (*packed_words)(int64_t room, int kv_heads, int dim);
+    /* The first `keys` keys and values to where there is other room. */
+    void (*packed_move)(const uint32_t *from, int64_t from_room, uint32_t *to, int64_t to_room,
+                        int64_t keys, int kv_heads, int dim);
     int64_t (*pack_parts)(const piaa_attention_job *job);
     void (*pack_keys)(const piaa_attention_job *job, int64_t part);
     int64_t (*attention_parts)(const piaa_attention_job *job);

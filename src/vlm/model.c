@@ -1,6 +1,8 @@
 /* A model: found, recognised and opened, what is known of it, and photos made into its inputs. */
 #include "vlm/model.h"
 
+#include "vlm/decoder.h"
+
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/visible.h"
@@ -256,9 +258,41 @@ bool piaa_model_question(const piaa_model *model, const piaa_ask *ask, piaa_ids 
     return true;
 }
 
+const piaa_decoder_input *piaa_model_input_text(const piaa_model_input *input) {
+    if (input->text || !input->family->input_text) return input->text;
+    return input->family->input_text(input->own);
+}
+
+piaa_place piaa_model_input_end(const piaa_model_input *input) {
+    const piaa_decoder_input *text = piaa_model_input_text(input);
+    return text ? (piaa_place){text->past + text->tokens, text->next} : (piaa_place){0, 0};
+}
+
+piaa_model_input *piaa_model_continue(const piaa_model *model, piaa_place place, const int32_t *ids,
+                                      size_t count, piaa_error *error) {
+    if (!model->family->decoder || !count) {
+        piaa_error_set(error, PIAA_USAGE, "%s: %s", model->info.folder,
+                       count ? "a model without a decoder reads no text" : "no text to go on with");
+        return NULL;
+    }
+    piaa_model_input *input = piaa_alloc(1, sizeof *input, error);
+    if (!input) return NULL;
+    input->family = model->family;
+    input->tokens = (int)count;
+    input->text = piaa_alloc(1, sizeof *input->text, error);
+    if (input->text &&
+        piaa_decoder_input_continue(input->text, model->family->decoder(model->config), ids, count,
+                                    place.tokens, place.position, error))
+        return input;
+    piaa_model_input_free(input);
+    return NULL;
+}
+
 void piaa_model_input_free(piaa_model_input *input) {
     if (!input) return;
-    input->family->input_free(input->own);
+    if (input->own) input->family->input_free(input->own);
+    if (input->text) piaa_decoder_input_free(input->text);
+    free(input->text);
     free(input);
 }
 

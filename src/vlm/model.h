@@ -18,7 +18,11 @@ struct piaa_model {
 struct piaa_model_input {
     const piaa_family *family;
     void *own;
+    struct piaa_decoder_input *text; /* of text alone; `own` is NULL then */
     int tokens, image_tokens;
 };
+
+/* What the decoder reads of it; NULL where there is none. */
+const struct piaa_decoder_input *piaa_model_input_text(const piaa_model_input *input);
 
 #endif

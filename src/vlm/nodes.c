@@ -25,6 +25,7 @@ struct piaa_node {
     /* Tensors whose memory is known only when the graph has been allocated. */
     struct ggml_tensor *w, *x, *b, *residual;
     struct ggml_tensor *q, *kv, *q_norm, *k_norm, *q_rotary, *k_rotary, *first, *last, *packed;
+    uint32_t *kept;                    /* the packed keys are here and not in `packed` */
     int64_t q_first, k_first, v_first; /* values */
 };
 
@@ -215,7 +216,11 @@ static piaa_attention_job attention_job(const piaa_node *node, struct ggml_tenso
     job.last = node->last ? node->last->data : NULL;
     job.first = node->first ? node->first->data : NULL;
     /* ggml aligns to half a cache line only; the tensor has room to spare. */
-    job.packed = (uint32_t *)(((uintptr_t)packed->data + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
+    if (node->kept)
+        job.packed = node->kept;
+    else
+        job.packed =
+            (uint32_t *)(((uintptr_t)packed->data + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT);
     return job;
 }
 
@@ -249,6 +254,7 @@ static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {
     node->k_rotary = a->k_rotary;
     node->last = a->last;
     node->first = a->first;
+    if (a->cache) node->kept = a->cache->packed;
     node->q_first = (int64_t)a->q_first * a->dim;
     node->k_first = (int64_t)a->k_first * a->dim;
     node->v_first = (int64_t)a->v_first * a->dim;
@@ -256,7 +262,9 @@ static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {
         (piaa_attention_job){.q_stride = a->q->ne[0],
                              .kv_stride = a->kv->ne[0],
                              .queries = a->q->ne[1],
-                             .keys = a->kv->ne[1],
+                             .keys = a->past + a->kv->ne[1],
+                             .past = a->past,
+                             .room = a->cache ? a->room : a->kv->ne[1],
                              .heads = a->heads,
                              .kv_heads = a->kv_heads,
                              .dim = a->dim,
@@ -269,8 +277,9 @@ static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {
 struct ggml_tensor *piaa_node_attention(piaa_graph *graph, const piaa_attention *a) {
     const piaa_kernels *kernels = graph->kernels;
     piaa_node *pack = new_node(graph, kernels), *node = new_node(graph, kernels);
-    int64_t words = kernels->packed_words(a->kv->ne[1], a->kv_heads, a->dim) +
-                    ALIGNMENT / (int64_t)sizeof(uint32_t);
+    const int64_t words = a->cache ? 1
+                                   : kernels->packed_words(a->kv->ne[1], a->kv_heads, a->dim) +
+                                         ALIGNMENT / (int64_t)sizeof(uint32_t);
     struct ggml_tensor *packed = add(graph, pack, run_pack, "pack keys", GGML_TYPE_I32, words, 1,
                                      (struct ggml_tensor *[]){a->kv, a->k_norm, a->k_rotary}, 3);
     if (pack && node) {

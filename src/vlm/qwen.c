@@ -314,3 +314,11 @@ void piaa_qwen_limit(const piaa_qwen *qwen, piaa_graph *graph) {
     const int vision = qwen->vit.width / qwen->vit.heads, dim = qwen->decoder.kind[0].rotary.dim;
     piaa_graph_limit(graph, dim > vision ? dim : vision);
 }
+
+const piaa_decoder *piaa_qwen_decoder(const void *config) {
+    return &((const piaa_qwen *)config)->decoder;
+}
+
+const piaa_decoder_input *piaa_qwen_input_text(const void *input) {
+    return &((const piaa_qwen_input *)input)->text;
+}

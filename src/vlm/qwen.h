@@ -83,6 +83,9 @@ piaa_qwen_merger piaa_qwen_declare_merger(const piaa_qwen *qwen, piaa_resident *
 /* x [width of the encoder, patches] -> [hidden, tokens]. */
 struct ggml_tensor *piaa_qwen_merge(const piaa_qwen *qwen, const piaa_qwen_merger *merger,
                                     piaa_graph *graph, struct ggml_tensor *x);
+/* piaa_family.decoder, where the configuration begins with a piaa_qwen. */
+const piaa_decoder *piaa_qwen_decoder(const void *config);
+const piaa_decoder_input *piaa_qwen_input_text(const void *input);
 /* Heads as wide as these models' come. */
 void piaa_qwen_limit(const piaa_qwen *qwen, piaa_graph *graph);
 

@@ -280,6 +280,14 @@ static void qwen_build(const void *config, const void *weights, void *input, con
     piaa_decoder_build(&c->qwen.decoder, &w->decoder, &in->text, plan, graph, image, &hook);
 }
 
+static void qwen_build_text(const void *config, const void *weights, piaa_decoder_input *in,
+                            const piaa_plan *plan, piaa_graph *graph) {
+    const piaa_qwen *qwen = config;
+    piaa_qwen_limit(qwen, graph);
+    piaa_decoder_build(&qwen->decoder, &((const qwen_weights *)weights)->decoder, in, plan, graph,
+                       NULL, NULL);
+}
+
 const piaa_family piaa_family_qwen3vl = {
     .model_type = "qwen3_vl",
     .name = "Qwen3-VL",
@@ -292,4 +300,7 @@ const piaa_family piaa_family_qwen3vl = {
     .input_count = piaa_qwen_input_count,
     .declare = qwen_declare,
     .build = qwen_build,
+    .decoder = piaa_qwen_decoder,
+    .input_text = piaa_qwen_input_text,
+    .build_text = qwen_build_text,
 };

@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,13 +181,13 @@ static unsigned char axis_of(const piaa_rotary *r, int pair) {
 /* ---------------------------------------------------------------------------------------- table */
 
 /* Positions repeat (an image's rows and columns), so that every angle is computed once: [positions]
- * [pairs][cosine, sine]. */
-static float *make_angles(const piaa_angles *a, int positions, piaa_error *error) {
+ * [pairs][cosine, sine], of those from `first` on. */
+static float *make_angles(const piaa_angles *a, int first, int positions, piaa_error *error) {
     const size_t pairs = (size_t)a->pairs;
     float *angles = piaa_alloc_array((size_t)positions * pairs, 2 * sizeof *angles, error);
     for (int p = 0; angles && p < positions; p++)
         for (size_t j = 0; j < pairs; j++) {
-            const float angle = (float)p * a->frequency[j];
+            const float angle = (float)(first + p) * a->frequency[j];
             float *out = angles + ((size_t)p * pairs + j) * 2;
             out[0] = cosf(angle) * a->magnitude;
             out[1] = sinf(angle) * a->magnitude;
@@ -203,10 +204,13 @@ static int axes_of(const piaa_angles *a) {
 
 float *piaa_angles_table(const piaa_angles *a, const int32_t *positions, int n,
                          const int32_t *places, int count, piaa_error *error) {
-    int farthest = 0;
-    for (int i = 0; i < axes_of(a) * n; i++)
+    int farthest = 0, nearest = INT_MAX;
+    for (int i = 0; i < axes_of(a) * n; i++) {
         if (positions[i] > farthest) farthest = positions[i];
-    float *angles = make_angles(a, farthest + 1, error);
+        if (positions[i] < nearest) nearest = positions[i];
+    }
+    float *angles = n ? make_angles(a, nearest, farthest + 1 - nearest, error)
+                      : piaa_alloc_array(0, sizeof *angles, error);
     const size_t pairs = (size_t)a->pairs;
     float *table =
         angles ? piaa_alloc_array((size_t)count * pairs, 2 * sizeof *table, error) : NULL;
@@ -214,7 +218,7 @@ float *piaa_angles_table(const piaa_angles *a, const int32_t *positions, int n,
         float *out = table + (size_t)i * pairs * 2;
         for (size_t j = 0; j < pairs; j++) {
             const int32_t position = positions[a->axis[j] * n + (places ? places[i] : i)];
-            const float *angle = angles + ((size_t)position * pairs + j) * 2;
+            const float *angle = angles + ((size_t)(position - nearest) * pairs + j) * 2;
             out[j] = angle[0];
             out[pairs + j] = angle[1];
         }

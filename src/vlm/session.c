@@ -2,6 +2,8 @@
    the graph's run to pooled vectors. */
 #include "base/memory.h"
 #include "base/processors.h"
+#include "vlm/cache.h"
+#include "vlm/decoder.h"
 #include "vlm/device.h"
 #include "vlm/model.h"
 #include "vlm/remote.h"
@@ -25,6 +27,7 @@ struct piaa_session {
     piaa_resident *resident;
     void *weights; /* the family's structure */
     piaa_graph graph;
+    piaa_cache *cache;      /* NULL: keys and values do not stay */
     unsigned char *scratch; /* of our kernels, for each thread */
     float *logits;
     struct {
@@ -150,7 +153,12 @@ piaa_session *piaa_session_new(piaa_model *model, const piaa_slots *slots,
     ok = ok &&
          piaa_resident_load(session->resident, home_of(session), session->options.threads, error);
     const char *held = ok ? piaa_resident_note(session->resident) : NULL;
-    if (held) {
+    if (ok && options->cache && session->plan.embeddings) {
+        session->cache =
+            piaa_cache_new(home_of(session), session->plan.decoder_blocks, options->cache, error);
+        ok = session->cache != NULL;
+    }
+    if (held && ok) {
         session->note = piaa_format(error, "the device %s cannot multiply them otherwise: %s",
                                     session->device_name, held);
         ok = session->note != NULL;
@@ -180,6 +188,7 @@ void piaa_session_free(piaa_session *session) {
     if (!session) return;
     free_results(session);
     free_graph(&session->graph);
+    piaa_cache_free(session->cache);
     free(session->scratch);
     free(session->weights);
     ggml_backend_sched_free(session->scheduler);
@@ -218,17 +227,35 @@ const float *piaa_session_hidden(const piaa_session *session, bool vision, int l
     return NULL;
 }
 
+int piaa_session_kept(const piaa_session *session) {
+    return session->cache ? piaa_cache_kept(session->cache) : 0;
+}
+
+size_t piaa_session_cache_bytes(const piaa_session *session) {
+    return session->cache ? piaa_cache_bytes(session->cache) : 0;
+}
+
 double piaa_session_flops(const piaa_session *session) {
     return session->graph.flops;
 }
 
 /* ------------------------------------------------------------------------------------------ run */
 
+/* Room in the cache for what this input adds to it. */
+static bool begin_cache(piaa_session *session, const piaa_model_input *input, piaa_error *error) {
+    const piaa_decoder_input *text = piaa_model_input_text(input);
+    if (!text) return true;
+    if (session->cache) return piaa_cache_begin(session->cache, text->past, text->tokens, error);
+    return !text->past || piaa_error_set(error, PIAA_USAGE,
+                                         "a text that goes on needs a session that has a cache");
+}
+
 static bool build(piaa_session *session, const piaa_model_input *input, piaa_error *error) {
     const piaa_plan *plan = &session->plan;
     const size_t nodes = node_limit(plan);
     piaa_graph *graph = &session->graph;
     free_graph(graph);
+    if (!begin_cache(session, input, error)) return false;
     graph->context = ggml_init((struct ggml_init_params){
         .mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false),
         .no_alloc = true});
@@ -242,8 +269,12 @@ static bool build(piaa_session *session, const piaa_model_input *input, piaa_err
     graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
     graph->scratch = session->scratch;
     graph->device = session->device ? ggml_backend_get_device(session->device) : NULL;
-    session->model->family->build(session->model->config, session->weights, input->own, plan,
-                                  graph);
+    graph->cache = session->cache;
+    const piaa_family *family = session->model->family;
+    if (input->text)
+        family->build_text(session->model->config, session->weights, input->text, plan, graph);
+    else
+        family->build(session->model->config, session->weights, input->own, plan, graph);
     if (piaa_error_pending(&graph->error))
         return piaa_error_set(error, graph->error.code, "%s", graph->error.message);
     ggml_backend_sched_reset(session->scheduler);
@@ -305,8 +336,13 @@ static bool compute(piaa_session *session, piaa_error *error) {
      * microseconds, that costs more than it brings, and on a busy machine, where one of them may be
      * waiting for its turn, a hundred times more (demonstration model: 2.66 s against 0.03 s). */
     static const double worth_threads = 8e9;
-    ggml_backend_cpu_set_n_threads(
-        session->cpu, session->graph.flops < worth_threads ? 1 : session->options.threads);
+    /* A token after a token multiplies little and reads all the weights, for which one core is not
+       fast enough. */
+    static const double worth_reading = 64e6;
+    const bool small =
+        session->graph.flops < worth_threads &&
+        (session->graph.bytes < worth_reading || session->graph.flops > 16 * session->graph.bytes);
+    ggml_backend_cpu_set_n_threads(session->cpu, small ? 1 : session->options.threads);
     const enum ggml_status status =
         ggml_backend_sched_graph_compute(session->scheduler, session->graph.nodes);
     return status == GGML_STATUS_SUCCESS ||
@@ -317,8 +353,9 @@ static bool compute(piaa_session *session, piaa_error *error) {
 
 bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out,
                       piaa_error *error) {
-    return build(session, input, error) && compute(session, error) &&
-           read_pools(session, out, error) && read_kept(session, error);
+    if (!build(session, input, error) || !compute(session, error)) return false;
+    if (session->cache) piaa_cache_end(session->cache);
+    return (!out || read_pools(session, out, error)) && read_kept(session, error);
 }
 
 /* -------------------------------------------------------------------------------------- profile */

@@ -107,7 +107,7 @@ void piaa_vit_grid_free(piaa_vit_grid *grid) {
 void piaa_vit_grid_mask(piaa_vit_grid *grid, piaa_graph *graph) {
     if (!graph->kernels && grid->first && !grid->mask)
         grid->mask =
-            piaa_graph_mask(grid->first, grid->last, grid->tokens, grid->tokens, &graph->error);
+            piaa_graph_mask(grid->first, grid->last, 0, grid->tokens, grid->tokens, &graph->error);
 }
 
 bool piaa_vit_positions(piaa_vit *vit, const char *name, piaa_error *error) {

@@ -63,6 +63,18 @@ bool piaa_model_question(const piaa_model *model, const piaa_ask *ask, piaa_ids 
 int piaa_model_input_tokens(const piaa_model_input *input);
 int piaa_model_input_image_tokens(const piaa_model_input *input); /* of those, the image's */
 
+/* Where a text goes on: how many tokens are before it, and the position of its first one (which
+   images may have moved). */
+typedef struct piaa_place {
+    int tokens, position;
+} piaa_place;
+/* Behind an input. */
+piaa_place piaa_model_input_end(const piaa_model_input *input);
+/* More text, as ids, for a session that has a cache and has run what is before it.  PIAA_USAGE
+   where the model has no decoder. */
+piaa_model_input *piaa_model_continue(const piaa_model *model, piaa_place place, const int32_t *ids,
+                                      size_t count, piaa_error *error) PIAA_MUST_USE;
+
 typedef struct piaa_session_options {
     piaa_dtype dtype;
     int threads;   /* 0: piaa_processors() */
@@ -71,6 +83,9 @@ typedef struct piaa_session_options {
     bool portable; /* ggml's own operations only, none of our CPU kernels (tests; other devices have
                       no choice) */
     const char *device; /* as piaa_request has it; read when the session is made */
+    /* Keys and values stay after a run, so that inputs can go on from there: room for so many
+       tokens to begin with.  0: nothing stays. */
+    int cache;
 } piaa_session_options;
 
 /* Reads the weights that `slots` need, and no others. */
@@ -85,7 +100,9 @@ const char *piaa_session_device(const piaa_session *session);
 /* What is not as it was asked for ("cuda0 cannot multiply q4_K: …"); NULL. */
 const char *piaa_session_note(const piaa_session *session);
 
-/* out: the slots' vectors one after the other, in the slots' order. */
+/* out: the slots' vectors one after the other, in the slots' order; NULL: they are not wanted.  In
+ * a session with a cache an input may begin behind any number of the tokens that are kept, as often
+ * as one likes; what was kept behind them is given up, and its own are kept. */
 bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out,
                       piaa_error *error) PIAA_MUST_USE;
 
@@ -94,6 +111,10 @@ const float *piaa_session_logits(const piaa_session *session);
 /* After a run with the option: layer 0..decoder_layers [tokens][hidden], or with `vision` layer 0..
  * of the pool v [patches][vision_size]; NULL if not computed. */
 const float *piaa_session_hidden(const piaa_session *session, bool vision, int layer);
+
+/* Tokens that the cache holds; 0 without one. */
+int piaa_session_kept(const piaa_session *session);
+size_t piaa_session_cache_bytes(const piaa_session *session);
 
 /* Arithmetic of the last run's matrix products and attention, for throughput figures; and a table
    of time by kind of node. */

@@ -81,6 +81,39 @@ static inline void fixture_run(fixture *f, const piaa_model_input *input) {
     if (!piaa_session_run(f->session, input, f->out, &error)) fail_msg("%s", error.message);
 }
 
+/* Runs `count` more ids and moves the place behind them. */
+static inline void fixture_go_on(fixture *f, piaa_place *place, const int32_t *ids, size_t count) {
+    piaa_error error = {0};
+    piaa_model_input *input = piaa_model_continue(f->model, *place, ids, count, &error);
+    if (!input || !piaa_session_run(f->session, input, NULL, &error)) fail_msg("%s", error.message);
+    *place = piaa_model_input_end(input);
+    piaa_model_input_free(input);
+}
+
+/* The largest relative error of the logits after a question and after each of 23 ids that follow
+   it. */
+static inline double fixture_forced(fixture *f, const piaa_safetensors *golden, const char *image,
+                                    const char *prompt, const piaa_ask *ask) {
+    char key[96];
+    snprintf(key, sizeof key, "%s|%s|forced_logits", image, prompt);
+    const piaa_tensor *expected = support_tensor(golden, key);
+    const int32_t *ids = support_tensor(golden, "forced_ids")->data;
+    const size_t vocabulary = (size_t)expected->shape[1];
+    piaa_model_input *input = fixture_file(f, image, ask);
+    fixture_run(f, input);
+    piaa_place place = piaa_model_input_end(input);
+    piaa_model_input_free(input);
+    double worst = 0;
+    for (int t = 0; t < expected->shape[0]; t++) {
+        if (t) fixture_go_on(f, &place, ids + t - 1, 1);
+        const double e = support_relative_error(
+            piaa_session_logits(f->session), (const float *)expected->data + (size_t)t * vocabulary,
+            vocabulary);
+        if (e > worst) worst = e;
+    }
+    return worst;
+}
+
 /* The largest relative error of whole states against "<key>" [layers][rows][dim]. */
 static inline double fixture_states(const fixture *f, const piaa_safetensors *golden,
                                     const char *key, bool vision) {

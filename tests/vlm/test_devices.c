@@ -91,7 +91,32 @@ static double check(size_t m, const char *device, const char *pools, const char 
     return worst;
 }
 
+/* The cache is in the device's memory. */
+static void check_continued(const char *device, double limit) {
+    static const char *const families[] = {"qwen3vl", "gemma3"};
+    static const piaa_dtype dtypes[] = {PIAA_DTYPE_F32, PIAA_DTYPE_BF16};
+    for (size_t i = 0; i < PIAA_COUNT(families); i++)
+        for (size_t k = 0; k < PIAA_COUNT(dtypes); k++) {
+            char *home = support_join(PIAA_GOLDEN, families[i]), file[256];
+            snprintf(file, sizeof file, PIAA_GOLDEN "/text/generate/%s.safetensors", families[i]);
+            piaa_safetensors *golden = support_golden(file);
+            fixture f =
+                fixture_open(home, "lt", "0",
+                             (piaa_session_options){
+                                 .dtype = dtypes[k], .device = device, .logits = true, .cache = 1});
+            const double e =
+                fixture_forced(&f, golden, "cat.jpg", "base", &(piaa_ask){.generate = true});
+            print_message("%s on %s, %s, going on: relative error %.2g\n", families[i],
+                          piaa_session_device(f.session), piaa_dtype_name(dtypes[k]), e);
+            assert_true(e <= (dtypes[k] == PIAA_DTYPE_F32 ? limit : 0.1));
+            fixture_close(&f);
+            piaa_safetensors_close(golden);
+            free(home);
+        }
+}
+
 static void check_all(const char *device, double limit) {
+    check_continued(device, limit);
     for (size_t m = 0; m < PIAA_COUNT(models); m++) {
         assert_true(check(m, device, NULL, "all", PIAA_DTYPE_F32, true) <= limit);
         /* Requests of a few layers, whose last block keeps the text's rows alone. */

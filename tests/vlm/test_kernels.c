@@ -413,6 +413,45 @@ static void prepared(const float *x, int dim, const float *norm, const float *ro
     }
 }
 
+/* Keys packed a few at a time, over what other keys have left and through a change of room, are
+   those that were packed at once: the same job's output to the last bit. */
+static void check_kept(const piaa_kernels *kernels, const piaa_attention_job *whole) {
+    const size_t bytes =
+        (size_t)(whole->queries * whole->heads * whole->dim) * (whole->narrow ? 2 : 4);
+    piaa_attention_job job = *whole;
+    uint32_t *packed = NULL;
+    for (int turn = 0; turn < 2; turn++) /* the second time it is a text gone back to */
+        for (int64_t past = turn ? whole->keys / 3 : 0, step = 1; past < whole->keys;
+             past = job.keys, step = step * 3 + 1) {
+            const int64_t room = job.room;
+            job.past = past;
+            job.keys = past + step < whole->keys ? past + step : whole->keys;
+            if (!packed || job.keys > room) {
+                job.room = packed ? 2 * job.keys : 1;
+                uint32_t *wider =
+                    need((size_t)kernels->packed_words(job.room, job.kv_heads, job.dim), 4);
+                if (packed)
+                    kernels->packed_move(packed, room, wider, job.room, past, job.kv_heads,
+                                         job.dim);
+                free(packed);
+                packed = wider;
+            }
+            job.packed = packed;
+            job.k = whole->k + past * whole->kv_stride;
+            job.v = whole->v + past * whole->kv_stride;
+            if (whole->k_rotary) job.k_rotary = whole->k_rotary + past * whole->dim;
+            for (int64_t part = kernels->pack_parts(&job); part-- > 0;)
+                kernels->pack_keys(&job, part);
+        }
+    void *out = need(bytes, 1), *scratch = need(PIAA_SCRATCH, 1);
+    job.past = whole->past;
+    job.out = out;
+    for (int64_t part = kernels->attention_parts(&job); part-- > 0;)
+        kernels->attention(&job, part, scratch);
+    assert_memory_equal(out, whole->out, bytes);
+    free(out), free(scratch), free(packed);
+}
+
 /* late: a few keys behind it give scores of hundreds, which round more coarsely; 0: none. */
 static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t late) {
     int64_t q_row = (int64_t)s->heads * s->dim + 3, kv_row = 2 * (int64_t)s->kv_heads * s->dim + 5;
@@ -438,8 +477,8 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
         int64_t seen = last ? last[i] : i;
         first[i] = (int32_t)(seen >= s->window ? seen - s->window + 1 : 0);
     }
-    uint32_t *room =
-        need((size_t)kernels->packed_words(s->keys, s->kv_heads, s->dim), sizeof *room);
+    uint32_t *packed =
+        need((size_t)kernels->packed_words(s->keys, s->kv_heads, s->dim), sizeof *packed);
     void *out = need((size_t)(s->queries * s->heads * s->dim), kernels->half ? 2 : 4),
          *scratch = need(PIAA_SCRATCH, 1);
     piaa_attention_job job = {.q = q,
@@ -449,6 +488,7 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
                               .kv_stride = kv_row,
                               .queries = s->queries,
                               .keys = s->keys,
+                              .room = s->keys,
                               .heads = s->heads,
                               .kv_heads = s->kv_heads,
                               .dim = s->dim,
@@ -461,12 +501,13 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
                               .first = first,
                               .last = last,
                               .scale = 1.0f / sqrtf((float)s->dim),
-                              .packed = room,
+                              .packed = packed,
                               .out = out,
                               .narrow = kernels->half};
     for (int64_t part = kernels->pack_parts(&job); part-- > 0;) kernels->pack_keys(&job, part);
     for (int64_t part = kernels->attention_parts(&job); part-- > 0;)
         kernels->attention(&job, part, scratch);
+    check_kept(kernels, &job);
     float *got = widened(out, (size_t)(s->queries * s->heads * s->dim), kernels->half);
     double *scores = need((size_t)s->keys, sizeof *scores), worst = 0;
     for (int64_t i = 0; i < s->queries; i++)
@@ -502,7 +543,7 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
                  (long long)s->queries, (long long)s->keys, s->heads, s->kv_heads, s->dim,
                  s->causal ? ", causal" : "", worst);
     free(q), free(kv), free(q_norm), free(k_norm), free(q_rotary), free(k_rotary), free(last),
-        free(first), free(room), free(scratch), free(got), free(scores);
+        free(first), free(packed), free(scratch), free(got), free(scores);
 }
 
 static void test_attention(void **unused) {

@@ -68,6 +68,20 @@ static PIAA_INLINE void tile_of(int n, const uint32_t *w, const uint32_t *const 
         for (int j = 0; j < n; j++) _mm512_storeu_ps(c + r * c_stride + j * LANES, sum[r][j]);
 }
 
+/* Columns of one row of x, as when a token follows a token: the panel streams from memory, and five
+ * more rows of sums would take as long as that.  Summed in the order of the tile, so that a token
+ * comes out as it would among others. */
+static void single_tile(int n, const uint32_t *w, const uint32_t *x, int64_t words, float *c) {
+    __m512 sum[4];
+    for (int j = 0; j < 4; j++) sum[j] = _mm512_setzero_ps();
+    for (int64_t k = 0; k < words; k++, w += PIAA_PANEL) {
+        const __m512i value = _mm512_set1_epi32((int)x[k]);
+        for (int j = 0; j < 4; j++)
+            sum[j] = multiply_add(sum[j], _mm512_loadu_si512(w + j * LANES), value);
+    }
+    for (int j = 0; j < n; j++) _mm512_storeu_ps(c + j * LANES, sum[j]);
+}
+
 /* The same for 8 columns, which is what heads of 72 leave over, and an even number of words: half
  * vectors, and even and odd words apart, or each addition would wait for the last one. */
 static void half_tile(const uint32_t *w, const uint32_t *const x[ROWS], int64_t words, float *c,
@@ -157,10 +171,13 @@ static inline void transpose(__m512i r[LANES]) {
     memcpy(r, t, sizeof t);
 }
 
-static void pack(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel) {
+/* The rows of a panel from `first` on; those before stay as they are. */
+static void pack_from(int first, const void *const rows[PIAA_PANEL], int64_t words,
+                      uint32_t *panel) {
     for (int64_t k = 0; k < words; k += LANES) {
         __mmask16 mask = lanes_below(words - k);
-        for (int group = 0; group < PIAA_PANEL; group += LANES) {
+        for (int group = first / LANES * LANES; group < PIAA_PANEL; group += LANES) {
+            const __mmask16 kept = lanes_below(first - group);
             __m512i r[LANES];
             for (int i = 0; i < LANES; i++) {
                 const char *row = rows[group + i];
@@ -169,9 +186,14 @@ static void pack(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *pa
             transpose(r);
             int64_t n = least(LANES, words - k);
             for (int64_t i = 0; i < n; i++)
-                _mm512_storeu_si512(panel + (k + i) * PIAA_PANEL + group, r[i]);
+                _mm512_mask_storeu_epi32(panel + (k + i) * PIAA_PANEL + group, _knot_mask16(kept),
+                                         r[i]);
         }
     }
+}
+
+static void pack(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel) {
+    pack_from(0, rows, words, panel);
 }
 
 /* -------------------------------------------------------------------------------------- product */
@@ -186,6 +208,11 @@ static void product(const piaa_product *p, int64_t part, void *scratch) {
     const product_part in = part_of(p, part);
     const uint32_t *weights = (const uint32_t *)p->weights + in.panel * p->words * PIAA_PANEL;
     const int n = piaa_activation_gated(p->activation) ? 4 : (int)divide_up(in.count, LANES);
+    if (p->tokens == 1) {
+        single_tile(n, weights, p->x, p->words, sums);
+        finish_tokens(p, &in, sums);
+        return;
+    }
     for (int64_t k = 0; k < p->words; k += DEPTH)
         for (int64_t t = in.begin; t < in.end; t += ROWS) {
             const uint32_t *x[ROWS]; /* the last tile repeats its last row */
@@ -232,23 +259,40 @@ static void norm(const float *x, int64_t n, const float *w, const float *b, floa
 /*
  * Packed keys and values of one head: keys as a matrix of [keys][dim], in panels of 64 keys; values
  * as a matrix of [dim][keys], in panels of 64 dimensions.  So q k^T and p v are the product's own
- * tile, with queries and probabilities as x.
+ * tile, with queries and probabilities as x.  Both are as wide as there is room for keys; behind
+ * the last key its panel holds zeros, whatever was there before.
  */
 static inline int64_t key_words(int dim) {
     return divide_up(dim, PER_WORD);
 }
 
-static inline int64_t value_words(int64_t keys) {
-    return divide_up(keys, PIAA_PANEL) * (PIAA_PANEL / PER_WORD);
+static inline int64_t value_words(int64_t room) {
+    return divide_up(room, PIAA_PANEL) * (PIAA_PANEL / PER_WORD);
 }
 
-static inline int64_t head_words(int64_t keys, int dim) {
-    return divide_up(keys, PIAA_PANEL) * PIAA_PANEL * key_words(dim) +
-           divide_up(dim, PIAA_PANEL) * PIAA_PANEL * value_words(keys);
+static inline int64_t head_words(int64_t room, int dim) {
+    return divide_up(room, PIAA_PANEL) * PIAA_PANEL * key_words(dim) +
+           divide_up(dim, PIAA_PANEL) * PIAA_PANEL * value_words(room);
 }
 
-static int64_t packed_words(int64_t keys, int kv_heads, int dim) {
-    return head_words(keys, dim) * kv_heads;
+static int64_t packed_words(int64_t room, int kv_heads, int dim) {
+    return head_words(room, dim) * kv_heads;
+}
+
+/* Both are a few runs of words that the room for more keys only sets apart. */
+static void packed_move(const uint32_t *from, int64_t from_room, uint32_t *to, int64_t to_room,
+                        int64_t keys, int kv_heads, int dim) {
+    const int64_t panels = divide_up(keys, PIAA_PANEL) * PIAA_PANEL, words = key_words(dim);
+    for (int head = 0; head < kv_heads; head++) {
+        memcpy(to, from, (size_t)(panels * words) * sizeof *to);
+        const uint32_t *from_values = from + divide_up(from_room, PIAA_PANEL) * PIAA_PANEL * words;
+        uint32_t *to_values = to + divide_up(to_room, PIAA_PANEL) * PIAA_PANEL * words;
+        for (int d = 0; d < dim; d += PIAA_PANEL)
+            memcpy(to_values + d * value_words(to_room), from_values + d * value_words(from_room),
+                   (size_t)(PIAA_PANEL * value_words(keys)) * sizeof *to);
+        from += head_words(from_room, dim);
+        to += head_words(to_room, dim);
+    }
 }
 
 /* One head of one row made ready: RMS norm, rotation, a factor, and the kernels' own type
@@ -282,53 +326,64 @@ static void prepare_head(const float *x, int dim, const float *weights, float ep
     if (dim % PER_WORD) ((uint16_t *)out)[dim] = 0;
 }
 
+/* Of one head, from the one that the first new key belongs to on. */
+static inline int64_t new_panels(const piaa_attention_job *job) {
+    return divide_up(job->keys, PIAA_PANEL) - job->past / PIAA_PANEL;
+}
+
 static int64_t pack_parts(const piaa_attention_job *job) {
-    return job->kv_heads * divide_up(job->keys, PIAA_PANEL);
+    return job->kv_heads * new_panels(job);
 }
 
 static void pack_values(const piaa_attention_job *job, int head, int64_t first, uint32_t *values) {
-    const int64_t words = value_words(job->keys);
+    const int64_t words = value_words(job->room);
     static const float nothing[PIAA_MAX_HEAD_DIM];
-    for (int i = 0; i < PIAA_PANEL; i += PER_WORD) {
+    const int64_t kept = job->past > first ? job->past - first : 0;
+    for (int64_t i = kept / PER_WORD * PER_WORD; i < PIAA_PANEL; i += PER_WORD) {
         const float *row[PER_WORD];
-        for (int j = 0; j < PER_WORD; j++)
-            row[j] = first + i + j < job->keys
-                         ? job->v + (first + i + j) * job->kv_stride + head * job->dim
+        for (int j = 0; j < PER_WORD; j++) {
+            const int64_t key = first + i + j - job->past; /* among the new ones */
+            row[j] = key >= 0 && key < job->keys - job->past
+                         ? job->v + key * job->kv_stride + head * job->dim
                          : nothing;
+        }
         uint32_t *out = values + (first + i) / PER_WORD * PIAA_PANEL;
         for (int d = 0; d < job->dim; d += LANES) {
             __mmask16 mask = lanes_below(job->dim - d);
             __m512 v = _mm512_maskz_loadu_ps(mask, row[0] + d);
+            uint32_t *to = out + d / PIAA_PANEL * PIAA_PANEL * words + d % PIAA_PANEL;
 #if PIAA_HALF
-            __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v));
+            __m512i low = i < kept
+                              ? _mm512_and_si512(_mm512_loadu_si512(to), _mm512_set1_epi32(0xFFFF))
+                              : _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v));
             __m512i high = _mm512_cvtepu16_epi32(
                 (__m256i)_mm512_cvtneps_pbh(_mm512_maskz_loadu_ps(mask, row[PER_WORD - 1] + d)));
             __m512i word = _mm512_or_si512(low, _mm512_slli_epi32(high, 16));
 #else
             __m512i word = _mm512_castps_si512(v);
 #endif
-            _mm512_storeu_si512(out + d / PIAA_PANEL * PIAA_PANEL * words + d % PIAA_PANEL, word);
+            _mm512_storeu_si512(to, word);
         }
     }
 }
 
 static void pack_keys(const piaa_attention_job *job, int64_t part) {
     uint32_t rows[PIAA_PANEL * PIAA_MAX_HEAD_DIM / PER_WORD];
-    const void *pointers[PIAA_PANEL];
-    const int64_t panels = divide_up(job->keys, PIAA_PANEL), first = part % panels * PIAA_PANEL,
-                  words = key_words(job->dim);
+    const void *pointers[PIAA_PANEL] = {NULL};
+    const int64_t panels = new_panels(job), words = key_words(job->dim),
+                  first = (job->past / PIAA_PANEL + part % panels) * PIAA_PANEL,
+                  kept = job->past > first ? job->past - first : 0;
     const int head = (int)(part / panels);
-    uint32_t *keys = job->packed + head * head_words(job->keys, job->dim);
-    for (int i = 0; i < PIAA_PANEL; i++) {
-        int64_t key = first + i;
-        pointers[i] = key < job->keys ? rows + i * words : NULL;
-        if (key >= job->keys) continue;
+    uint32_t *keys = job->packed + head * head_words(job->room, job->dim);
+    for (int64_t i = kept; i < PIAA_PANEL && first + i < job->keys; i++) {
+        const int64_t key = first + i - job->past;
+        pointers[i] = rows + i * words;
         prepare_head(job->k + key * job->kv_stride + head * job->dim, job->dim, job->k_norm,
                      job->eps, job->k_rotary ? job->k_rotary + key * job->dim : NULL, 1.0f,
                      rows + i * words);
     }
-    pack(pointers, words, keys + first * words);
-    pack_values(job, head, first, keys + panels * PIAA_PANEL * words);
+    pack_from((int)kept, pointers, words, keys + first * words);
+    pack_values(job, head, first, keys + divide_up(job->room, PIAA_PANEL) * PIAA_PANEL * words);
 }
 
 static int64_t attention_parts(const piaa_attention_job *job) {
@@ -438,13 +493,13 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
     int64_t seen[QUERIES], from[QUERIES];
     const int dim = job->dim;
     const int64_t blocks = divide_up(job->queries, QUERIES), words = key_words(dim),
-                  values = value_words(job->keys);
+                  values = value_words(job->room);
     const int head = (int)(part / blocks);
     const int64_t begin = part % blocks * QUERIES, count = least(QUERIES, job->queries - begin);
     const int64_t stride = divide_up(dim, LANES) * LANES;
     const uint32_t *packed =
-        job->packed + head / (job->heads / job->kv_heads) * head_words(job->keys, dim);
-    const uint32_t *packed_values = packed + divide_up(job->keys, PIAA_PANEL) * PIAA_PANEL * words;
+        job->packed + head / (job->heads / job->kv_heads) * head_words(job->room, dim);
+    const uint32_t *packed_values = packed + divide_up(job->room, PIAA_PANEL) * PIAA_PANEL * words;
     int64_t farthest = 0, nearest = job->keys;
     for (int64_t i = 0; i < QUERIES;
          i++) { /* rows beyond the last repeat it, so that tiles are whole */
@@ -453,7 +508,7 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
             prepare_head(job->q + row * job->q_stride + head * dim, dim, job->q_norm, job->eps,
                          job->q_rotary ? job->q_rotary + row * dim : NULL, job->scale * LOG2_E,
                          q + i * words);
-        seen[i] = !job->causal ? job->keys : job->last ? job->last[row] + 1 : row + 1;
+        seen[i] = !job->causal ? job->keys : job->last ? job->last[row] + 1 : job->past + row + 1;
         from[i] = job->causal && job->first ? job->first[row] : 0;
         if (seen[i] > farthest) farthest = seen[i];
         if (from[i] < nearest) nearest = from[i];
@@ -530,6 +585,7 @@ const piaa_kernels PIAA_KERNELS = {
     .product = product,
     .finish = finish,
     .packed_words = packed_words,
+    .packed_move = packed_move,
     .pack_parts = pack_parts,
     .pack_keys = pack_keys,
     .attention_parts = attention_parts,
