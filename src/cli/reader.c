@@ -5,9 +5,9 @@
 #include "data/photo_ratings.h"
 #include "image/photo.h"
 #include "weights/checkpoint_parts.h"
-#include "weights/sha.h"
 
 #include <errno.h>
+#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -180,11 +180,6 @@ static char *cache_store(const piaa_identity *identity, bool all, piaa_error *er
                                  identity->dtype,       identity->pixels, identity->chat,
                                  identity->tokens};
     const size_t count = all ? PIAA_COUNT(parts) : 4;
-    piaa_sha hash;
-    char digest[65];
-    piaa_sha256_begin(&hash);
-    for (size_t i = 0; i < count; i++) piaa_sha_add(&hash, parts[i], strlen(parts[i]) + 1);
-    piaa_sha_finish(&hash, digest);
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
     bool own = cache && cache[0] == '/'; /* the specification has others ignored */
     if (!own && !(home && *home)) {
@@ -195,13 +190,17 @@ static char *cache_store(const piaa_identity *identity, bool all, piaa_error *er
     }
     char *parent = piaa_format(error, "%s%s/piaa/stores", own ? cache : home, own ? "" : "/.cache");
     char *path = NULL;
+    GChecksum *hash = g_checksum_new(G_CHECKSUM_SHA256);
+    for (size_t i = 0; i < count; i++)
+        g_checksum_update(hash, (const guchar *)parts[i], (gssize)strlen(parts[i]) + 1);
     if (parent && !make_folders(parent))
         piaa_error_set(
             error, PIAA_IO,
             "cannot make the folder %s (%s): name another place for the features with --store",
             parent, strerror(errno));
     else if (parent)
-        path = piaa_format(error, "%s/%.16s", parent, digest);
+        path = piaa_format(error, "%s/%.16s", parent, g_checksum_get_string(hash));
+    g_checksum_free(hash);
     free(parent);
     return path;
 }

@@ -11,10 +11,11 @@
 
 #include "base/hooks.h"
 #include "base/memory.h"
-#include "weights/sha.h"
 
 #include <errno.h>
+#include <glib.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -50,10 +51,9 @@ typedef struct ring {
 } ring;
 
 static void hash_bytes(const piaa_photo_file *file, char out[65]) {
-    piaa_sha hash;
-    piaa_sha256_begin(&hash);
-    piaa_sha_add(&hash, file->bytes, file->size);
-    piaa_sha_finish(&hash, out);
+    char *digest = g_compute_checksum_for_data(G_CHECKSUM_SHA256, file->bytes, file->size);
+    snprintf(out, 65, "%s", digest);
+    g_free(digest);
 }
 
 /* -------------------------------------------------------------------------------- reading ahead */

@@ -4,8 +4,8 @@
 #include "base/memory.h"
 #include "base/processors.h"
 #include "vlm/device.h"
-#include "weights/sha.h"
 
+#include <glib.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,18 +38,16 @@ static piaa_ask ask_of(const piaa_extractor *extractor) {
 static void name_tokens(piaa_extractor *extractor) {
     const piaa_ask ask = ask_of(extractor);
     piaa_ids ids;
-    piaa_sha hash;
-    char digest[65];
     if (!piaa_model_question(extractor->model, &ask, &ids, NULL)) return;
-    piaa_sha256_begin(&hash);
+    GChecksum *hash = g_checksum_new(G_CHECKSUM_SHA256);
     for (size_t i = 0; i < ids.count; i++) {
         char id[16];
-        piaa_sha_add(&hash, id, (size_t)snprintf(id, sizeof id, "%d ", ids.items[i]));
+        g_checksum_update(hash, (const guchar *)id, snprintf(id, sizeof id, "%d ", ids.items[i]));
     }
-    piaa_sha_finish(&hash, digest);
     if (ids.count)
         snprintf(extractor->tokens, sizeof extractor->tokens, "%zu tokens, %.32s", ids.count,
-                 digest);
+                 g_checksum_get_string(hash));
+    g_checksum_free(hash);
     piaa_ids_free(&ids);
 }
 

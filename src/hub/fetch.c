@@ -10,11 +10,11 @@
 #include "base/file.h"
 #include "base/hooks.h"
 #include "base/memory.h"
-#include "weights/sha.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <glib.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,7 @@
 /* The one place that knows the hub's address. */
 static const char default_endpoint[] = "https://huggingface.co";
 
-enum { LIST_LIMIT = 32 << 20, TOKEN_LIMIT = 1 << 16, CHUNK = 1 << 18 };
+enum { LIST_LIMIT = 32 << 20, TOKEN_LIMIT = 1 << 16, CHUNK = 1 << 16 };
 
 typedef struct pull {
     const piaa_fetch_options *options;
@@ -37,6 +37,8 @@ typedef struct pull {
     char version[PIAA_PULLED_VERSION];
     char *endpoint, *token;
     char *home, *folder;
+    bool *missing;       /* of the list's files those that have to come */
+    int64_t need;        /* bytes for which there has to be room */
     int64_t done, total; /* bytes, for progress; total 0: unknown */
 } pull;
 
@@ -50,56 +52,51 @@ static bool stopped(const pull *p) {
     return p->hooks->stop && p->hooks->stop(p->hooks->user);
 }
 
+static char *path_of(const pull *p, size_t i, piaa_error *error) {
+    return piaa_path_join(p->folder, p->list.files[i].name, error);
+}
+
 /* The checksum that the hub names for a file: SHA-256 of the content, or git's SHA-1 over a line
-   with the size and the content. */
-typedef struct digest {
-    const piaa_hub_file *file;
-    piaa_sha hash;
-} digest;
+   with the size and the content; "" where it names none. */
+static const char *listed_sum(const piaa_hub_file *file) {
+    return file->sha256[0] ? file->sha256 : file->sha1;
+}
 
-static void digest_begin(digest *d, const piaa_hub_file *file) {
+static void restart_sum(GChecksum *sum, const piaa_hub_file *file) {
     char head[40];
-    d->file = file;
-    if (file->sha256[0]) {
-        piaa_sha256_begin(&d->hash);
-        return;
-    }
-    piaa_sha1_begin(&d->hash);
+    g_checksum_reset(sum);
+    if (file->sha256[0]) return;
     int n = snprintf(head, sizeof head, "blob %lld", (long long)file->size);
-    piaa_sha_add(&d->hash, head, (size_t)n + 1);
+    g_checksum_update(sum, (const guchar *)head, n + 1);
 }
 
-static void digest_add(digest *d, const void *data, size_t size) {
-    if (d->file->sha256[0] || d->file->sha1[0]) piaa_sha_add(&d->hash, data, size);
+static GChecksum *new_sum(const piaa_hub_file *file) {
+    GChecksum *sum = g_checksum_new(file->sha256[0] ? G_CHECKSUM_SHA256 : G_CHECKSUM_SHA1);
+    restart_sum(sum, file);
+    return sum;
 }
 
-/* found: the checksum that came out; "" where the hub names none. */
-static bool digest_matches(digest *d, char found[PIAA_SHA_HEX]) {
-    const char *expected = d->file->sha256[0] ? d->file->sha256 : d->file->sha1;
-    found[0] = '\0';
-    if (!*expected) return true;
-    piaa_sha_finish(&d->hash, found);
-    return strcmp(found, expected) == 0;
+/* Nothing can be added after that. */
+static bool sum_is_right(GChecksum *sum, const piaa_hub_file *file) {
+    const char *listed = listed_sum(file);
+    return !*listed || strcmp(g_checksum_get_string(sum), listed) == 0;
 }
 
 /* Adds a file from where it stands to its end; *size grows by what was read. */
-static bool digest_read(const pull *p, digest *d, int file, const char *path, uint64_t *size,
-                        piaa_error *error) {
-    unsigned char *buffer = piaa_alloc(CHUNK, 1, error);
-    bool ok = buffer != NULL;
-    while (ok) {
-        ssize_t got = read(file, buffer, CHUNK);
+static bool sum_file(const pull *p, GChecksum *sum, int file, const char *path, uint64_t *size,
+                     piaa_error *error) {
+    unsigned char buffer[CHUNK];
+    for (;;) {
+        ssize_t got = read(file, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR) continue;
-        if (got < 0) ok = piaa_error_set_errno(error, errno, "%s cannot be read", path);
-        if (got <= 0) break;
-        digest_add(d, buffer, (size_t)got);
+        if (got < 0) return piaa_error_set_errno(error, errno, "%s cannot be read", path);
+        if (got == 0) return true;
+        g_checksum_update(sum, buffer, got);
         *size += (uint64_t)got;
         if (stopped(p))
-            ok = piaa_error_set(error, PIAA_STOPPED,
-                                "stopped while files were checked; what is there is kept");
+            return piaa_error_set(error, PIAA_STOPPED,
+                                  "stopped while files were checked; what is there is kept");
     }
-    free(buffer);
-    return ok;
 }
 
 /* Whether a file holds what the hub lists; false without an error where it does not or cannot be
@@ -107,23 +104,22 @@ static bool digest_read(const pull *p, digest *d, int file, const char *path, ui
 static bool is_right(const pull *p, const piaa_hub_file *want, const char *path, bool *right,
                      piaa_error *error) {
     struct stat status;
-    char found[65];
-    digest d;
     uint64_t size = 0;
     *right = false;
     if (stat(path, &status) != 0 || !S_ISREG(status.st_mode) ||
         (want->size >= 0 && status.st_size != want->size))
         return true;
-    if (!want->sha256[0] && !want->sha1[0]) {
+    if (!*listed_sum(want)) {
         *right = want->size >= 0;
         return true;
     }
     int file = open(path, O_RDONLY | O_CLOEXEC);
     if (file < 0) return true;
-    digest_begin(&d, want);
-    bool ok = digest_read(p, &d, file, path, &size, error);
+    GChecksum *sum = new_sum(want);
+    const bool ok = sum_file(p, sum, file, path, &size, error);
+    *right = ok && sum_is_right(sum, want);
+    g_checksum_free(sum);
     close(file);
-    *right = ok && digest_matches(&d, found);
     return ok;
 }
 
@@ -162,26 +158,27 @@ static bool take_token(pull *p, const char *text, const char *where, piaa_error 
     return p->token != NULL;
 }
 
-static bool find_token(pull *p, piaa_error *error) {
+static bool read_token(pull *p, piaa_error *error) {
     const char *setting = getenv("HF_TOKEN");
-    if (setting && *setting) {
-        if (!take_token(p, setting, "HF_TOKEN", error)) return false;
-    } else if (strcmp(p->endpoint, default_endpoint) == 0) {
-        char *path = piaa_pulled_token_file(NULL); /* without a home folder there is none */
-        char *text =
-            path && piaa_file_exists(path) ? piaa_file_read(path, TOKEN_LIMIT, NULL, NULL) : NULL;
-        bool ok = !text || take_token(p, text, path, error);
-        free(text);
-        free(path);
-        if (!ok) return false;
-    }
-    if (p->token && !piaa_http_is_private(p->endpoint)) {
-        piaa_hooks_warn(p->hooks,
-                        "the token is not sent to %s, because the connection is not encrypted",
-                        p->endpoint);
-        free(p->token);
-        p->token = NULL;
-    }
+    if (setting && *setting) return take_token(p, setting, "HF_TOKEN", error);
+    if (strcmp(p->endpoint, default_endpoint) != 0) return true;
+    char *path = piaa_pulled_token_file(NULL); /* without a home folder there is none */
+    char *text =
+        path && piaa_file_exists(path) ? piaa_file_read(path, TOKEN_LIMIT, NULL, NULL) : NULL;
+    const bool ok = !text || take_token(p, text, path, error);
+    free(text);
+    free(path);
+    return ok;
+}
+
+static bool find_token(pull *p, piaa_error *error) {
+    if (!read_token(p, error)) return false;
+    if (!p->token || piaa_http_is_private(p->endpoint)) return true;
+    piaa_hooks_warn(p->hooks,
+                    "the token is not sent to %s, because the connection is not encrypted",
+                    p->endpoint);
+    free(p->token);
+    p->token = NULL;
     return true;
 }
 
@@ -223,22 +220,27 @@ static bool explain(const pull *p, const piaa_http_answer *answer, const char *f
                 : piaa_error_prefix(error, "%s", repository);
 }
 
-static bool get_list(pull *p, piaa_error *error) {
-    piaa_text url = {0}, body = {0};
+static bool read_list(pull *p, piaa_text *url, piaa_text *body, piaa_error *error) {
     piaa_http_answer answer = {0};
-    bool ok =
-        piaa_text_format(&url, error, "%s/api/models/%s/revision/", p->endpoint, p->repository) &&
-        piaa_http_escape(&url, p->name.revision, error) &&
-        piaa_text_format(&url, error, "?blobs=true");
-    if (ok && !piaa_http_read(p->http, url.data, LIST_LIMIT, &body, &answer, error))
-        ok = explain(p, &answer, NULL, error);
+    if (!piaa_text_format(url, error, "%s/api/models/%s/revision/", p->endpoint, p->repository) ||
+        !piaa_http_escape(url, p->name.revision, error) ||
+        !piaa_text_format(url, error, "?blobs=true"))
+        return false;
+    if (!piaa_http_read(p->http, url->data, LIST_LIMIT, body, &answer, error))
+        return explain(p, &answer, NULL, error);
     const piaa_gguf_wish wish = {p->name.quant, p->options->request.file,
                                  p->options->request.mmproj};
-    ok = ok && piaa_hub_list_parse(body.data ? body.data : "", body.length, p->repository, &wish,
-                                   &p->list, error);
-    if (ok)
-        snprintf(p->version, sizeof p->version, "%s%s%s", p->list.commit, *p->list.label ? "-" : "",
-                 p->list.label);
+    if (!piaa_hub_list_parse(body->data ? body->data : "", body->length, p->repository, &wish,
+                             &p->list, error))
+        return false;
+    snprintf(p->version, sizeof p->version, "%s%s%s", p->list.commit, *p->list.label ? "-" : "",
+             p->list.label);
+    return true;
+}
+
+static bool get_list(pull *p, piaa_error *error) {
+    piaa_text url = {0}, body = {0};
+    const bool ok = read_list(p, &url, &body, error);
     free(body.data);
     free(url.data);
     return ok;
@@ -252,31 +254,33 @@ static bool is_shared_right(const pull *p, const piaa_hub_file *want, const char
                             piaa_error *error) {
     char target[4096];
     struct stat status;
-    const char *checksum = want->sha256[0] ? want->sha256 : want->sha1;
     ssize_t n = readlink(path, target, sizeof target - 1);
-    if (n <= 0 || !*checksum) return is_right(p, want, path, right, error);
+    if (n <= 0 || !*listed_sum(want)) return is_right(p, want, path, right, error);
     target[n] = '\0';
-    *right = strcmp(piaa_path_name(target), checksum) == 0 && stat(path, &status) == 0 &&
+    *right = strcmp(piaa_path_name(target), listed_sum(want)) == 0 && stat(path, &status) == 0 &&
              (want->size < 0 || status.st_size == want->size);
     return true;
 }
 
+/* *found: p->folder is the snapshot of that cache. */
 static bool use_shared(pull *p, bool *found, piaa_error *error) {
-    char *folder = piaa_pulled_snapshot(&p->name, p->list.commit, error);
-    bool ok = folder != NULL;
+    *found = false;
     /* Which vision part was asked for is remembered by the folder of the two alone, and that is not
        theirs. */
-    *found = ok && !p->options->request.mmproj && piaa_file_is_folder(folder);
-    for (size_t i = 0; ok && *found && i < p->list.count; i++) {
-        char *path = piaa_path_join(folder, p->list.files[i].name, error);
-        ok = path && is_shared_right(p, &p->list.files[i], path, found, error);
+    if (p->options->request.mmproj) return true;
+    p->folder = piaa_pulled_snapshot(&p->name, p->list.commit, error);
+    if (!p->folder) return false;
+    *found = piaa_file_is_folder(p->folder);
+    for (size_t i = 0; *found && i < p->list.count; i++) {
+        char *path = path_of(p, i, error);
+        const bool ok = path && is_shared_right(p, &p->list.files[i], path, found, error);
         free(path);
+        if (!ok) return false;
     }
-    if (ok && *found)
-        p->folder = folder;
-    else
-        free(folder);
-    return ok;
+    if (*found) return true;
+    free(p->folder);
+    p->folder = NULL;
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------- one file */
@@ -285,9 +289,10 @@ typedef struct part {
     pull *p;
     const piaa_hub_file *file;
     char *path; /* FOLDER/NAME.part */
+    piaa_text url;
     int descriptor;
     int64_t received;
-    digest digest;
+    GChecksum *sum;
 } part;
 
 static bool add_to_part(void *user, const void *data, size_t count, piaa_error *error) {
@@ -299,7 +304,7 @@ static bool add_to_part(void *user, const void *data, size_t count, piaa_error *
         if (done <= 0)
             return piaa_error_set_errno(error, done < 0 ? errno : ENOSPC, "%s cannot be written",
                                         to->path);
-        digest_add(&to->digest, bytes, (size_t)done);
+        g_checksum_update(to->sum, (const guchar *)bytes, done);
         to->p->done += done;
         to->received += done;
         bytes += done;
@@ -313,7 +318,7 @@ static bool empty_part(void *user, piaa_error *error) {
     part *to = user;
     struct stat status;
     if (fstat(to->descriptor, &status) == 0) to->p->done -= status.st_size;
-    digest_begin(&to->digest, to->file);
+    restart_sum(to->sum, to->file);
     if (ftruncate(to->descriptor, 0) != 0 || lseek(to->descriptor, 0, SEEK_SET) != 0)
         return piaa_error_set_errno(error, errno, "%s cannot be written", to->path);
     return true;
@@ -325,8 +330,7 @@ static bool open_part(part *to, uint64_t *length, piaa_error *error) {
     to->descriptor = open(to->path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
     if (to->descriptor < 0)
         return piaa_error_set_errno(error, errno, "%s cannot be written", to->path);
-    digest_begin(&to->digest, to->file);
-    if (!digest_read(to->p, &to->digest, to->descriptor, to->path, length, error)) return false;
+    if (!sum_file(to->p, to->sum, to->descriptor, to->path, length, error)) return false;
     to->p->done += (int64_t)*length;
     if (to->file->size >= 0 && *length <= (uint64_t)to->file->size) return true;
     *length = 0; /* longer than it may be, or nobody knows how long that is */
@@ -341,58 +345,52 @@ static bool finish_part(part *to, const char *path, piaa_error *error) {
     return true;
 }
 
-static bool wrong_checksum(const part *to, const char *found, piaa_error *error) {
+static bool wrong_checksum(const part *to, piaa_error *error) {
     const pull *p = to->p;
-    bool sha256 = to->file->sha256[0];
+    const bool sha256 = to->file->sha256[0];
     unlink(to->path);
     return piaa_error_set(error, PIAA_FORMAT,
                           "%s: %s came with the %s checksum %.12s… where %s lists %.12s…: it was "
                           "thrown away, pull again; if that does not "
                           "help, something on the way changes files",
-                          p->repository, to->file->name, sha256 ? "SHA-256" : "git SHA-1", found,
-                          p->endpoint, sha256 ? to->file->sha256 : to->file->sha1);
+                          p->repository, to->file->name, sha256 ? "SHA-256" : "git SHA-1",
+                          g_checksum_get_string(to->sum), p->endpoint, listed_sum(to->file));
 }
 
-static bool download_part(part *to, const char *path, piaa_error *error) {
+/* Until it holds what is listed.  An earlier run's bytes may be the wrong ones: then once more from
+   the start. */
+static bool fill_part(part *to, piaa_error *error) {
     pull *p = to->p;
-    piaa_text url = {0};
     piaa_http_answer answer = {0};
     piaa_http_sink sink = {
         .user = to, .add = add_to_part, .restart = empty_part, .size = PIAA_HTTP_UNKNOWN};
     if (to->file->size >= 0) sink.size = (uint64_t)to->file->size;
-    bool ok = open_part(to, &sink.length, error) &&
-              piaa_text_format(&url, error, "%s/%s/resolve/%s/", p->endpoint, p->repository,
-                               p->list.commit) &&
-              piaa_http_escape(&url, to->file->name, error);
-    char found[65];
-    for (bool leftover = sink.length > 0; ok; leftover = false) {
+    if (!open_part(to, &sink.length, error) ||
+        !piaa_text_format(&to->url, error, "%s/%s/resolve/%s/", p->endpoint, p->repository,
+                          p->list.commit) ||
+        !piaa_http_escape(&to->url, to->file->name, error))
+        return false;
+    for (bool leftover = sink.length > 0;; leftover = false) {
         show(p, to->file->name);
-        if (sink.length != sink.size && !piaa_http_get(p->http, url.data, &sink, &answer, error)) {
-            ok = explain(p, &answer, to->file->name, error);
-            break;
-        }
-        if (digest_matches(&to->digest, found)) {
-            ok = finish_part(to, path, error);
-            break;
-        }
-        if (!leftover) ok = wrong_checksum(to, found, error);
-        if (ok)
-            ok = empty_part(
-                to,
-                error); /* an earlier run's bytes may be the wrong ones: once more from the start */
+        if (sink.length != sink.size &&
+            !piaa_http_get(p->http, to->url.data, &sink, &answer, error))
+            return explain(p, &answer, to->file->name, error);
+        if (sum_is_right(to->sum, to->file)) return true;
+        if (!leftover) return wrong_checksum(to, error);
+        if (!empty_part(to, error)) return false;
         sink.length = 0;
     }
-    free(url.data);
-    return ok;
 }
 
 static bool download(pull *p, const piaa_hub_file *file, const char *path, int64_t *received,
                      piaa_error *error) {
-    part to = {.p = p, .file = file, .digest = {.file = file}, .descriptor = -1};
+    part to = {.p = p, .file = file, .descriptor = -1, .sum = new_sum(file)};
     to.path = piaa_format(error, "%s.part", path);
-    bool ok = to.path && download_part(&to, path, error);
-    if (to.descriptor >= 0) close(to.descriptor);
+    const bool ok = to.path && fill_part(&to, error) && finish_part(&to, path, error);
     *received += to.received;
+    if (to.descriptor >= 0) close(to.descriptor);
+    g_checksum_free(to.sum);
+    free(to.url.data);
     free(to.path);
     return ok;
 }
@@ -402,15 +400,15 @@ static bool link_older(const pull *p, const piaa_hub_file *file, const char *pat
                        piaa_error *error) {
     bool ok = true;
     *linked = false;
-    if (file->size < 0 || (!file->sha256[0] && !file->sha1[0])) return true;
+    if (file->size < 0 || !*listed_sum(file)) return true;
     DIR *stream = opendir(p->home);
     for (struct dirent *item; ok && !*linked && stream && (item = readdir(stream));) {
         if (!piaa_pulled_is_version(item->d_name) || strcmp(item->d_name, p->version) == 0)
             continue;
-        bool right;
+        bool right = false;
         char *older = piaa_format(error, "%s/%s/%s", p->home, item->d_name, file->name);
         ok = older && is_right(p, file, older, &right, error);
-        if (ok && right) *linked = link(older, path) == 0;
+        *linked = right && link(older, path) == 0;
         free(older);
     }
     if (stream) closedir(stream);
@@ -428,15 +426,15 @@ static bool is_there(const piaa_hub_file *file, const char *path) {
 }
 
 /* Whether what is missing fits onto the disk. */
-static bool check_space(const pull *p, int64_t missing, piaa_error *error) {
+static bool check_space(const pull *p, piaa_error *error) {
     struct statvfs disk;
     if (statvfs(p->home, &disk) != 0) return true;
     double available = (double)disk.f_bavail * (double)disk.f_frsize;
-    if ((double)missing <= available) return true;
+    if ((double)p->need <= available) return true;
     return piaa_error_set(
         error, PIAA_IO,
         "%s needs %.4g MB, but there are %.4g MB free at %s: make room, or set XDG_CACHE_HOME",
-        p->repository, (double)missing / 1e6, available / 1e6, p->home);
+        p->repository, (double)p->need / 1e6, available / 1e6, p->home);
 }
 
 static int64_t part_bytes(const char *path) {
@@ -447,38 +445,46 @@ static int64_t part_bytes(const char *path) {
     return bytes;
 }
 
-static bool get_files(pull *p, piaa_pulled *out, piaa_error *error) {
-    bool *missing = piaa_alloc(p->list.count, sizeof *missing, error);
-    bool ok = missing != NULL, known = true;
-    int64_t need = 0;
-    for (size_t i = 0; ok && i < p->list.count; i++) {
-        const piaa_hub_file *file = &p->list.files[i];
-        bool linked = false;
-        char *path = piaa_path_join(p->folder, file->name, error);
-        ok = path != NULL;
-        if (ok && !is_there(file, path)) {
-            unlink(path); /* not what it was when it was checked */
-            ok = link_older(p, file, path, &linked, error);
-            missing[i] = !linked;
-        }
-        if (ok && missing[i]) {
-            int64_t left = file->size - part_bytes(path);
-            known = known && file->size >= 0;
-            if (file->size > 0 && p->total <= INT64_MAX - file->size) p->total += file->size;
-            if (file->size > 0 && left > 0 && need <= INT64_MAX - left) need += left;
-        }
+/* Whether a file has to come, and what that takes. */
+static bool plan_file(pull *p, size_t i, const char *path, piaa_error *error) {
+    const piaa_hub_file *file = &p->list.files[i];
+    bool linked;
+    if (is_there(file, path)) return true;
+    unlink(path); /* not what it was when it was checked */
+    if (!link_older(p, file, path, &linked, error)) return false;
+    p->missing[i] = !linked;
+    if (linked || file->size <= 0) return true;
+    const int64_t left = file->size - part_bytes(path);
+    if (p->total <= INT64_MAX - file->size) p->total += file->size;
+    if (left > 0 && p->need <= INT64_MAX - left) p->need += left;
+    return true;
+}
+
+static bool plan_files(pull *p, piaa_error *error) {
+    bool known = true;
+    p->missing = piaa_alloc(p->list.count, sizeof *p->missing, error);
+    if (!p->missing) return false;
+    for (size_t i = 0; i < p->list.count; i++) {
+        char *path = path_of(p, i, error);
+        const bool ok = path && plan_file(p, i, path, error);
         free(path);
+        if (!ok) return false;
+        known = known && (!p->missing[i] || p->list.files[i].size >= 0);
     }
     if (!known) p->total = 0;
-    ok = ok && check_space(p, need, error);
-    for (size_t i = 0; ok && i < p->list.count; i++) {
-        if (!missing[i]) continue;
-        char *path = piaa_path_join(p->folder, p->list.files[i].name, error);
-        ok = path && download(p, &p->list.files[i], path, &out->downloaded, error);
+    return check_space(p, error);
+}
+
+static bool get_files(pull *p, piaa_pulled *out, piaa_error *error) {
+    if (!plan_files(p, error)) return false;
+    for (size_t i = 0; i < p->list.count; i++) {
+        if (!p->missing[i]) continue;
+        char *path = path_of(p, i, error);
+        const bool ok = path && download(p, &p->list.files[i], path, &out->downloaded, error);
         free(path);
+        if (!ok) return false;
     }
-    free(missing);
-    return ok;
+    return true;
 }
 
 /* A folder holds one pair: an earlier pull may have brought another vision part. */
@@ -493,33 +499,39 @@ static void remove_others(const pull *p) {
     if (stream) closedir(stream);
 }
 
+static bool holds_only_lock(const char *home) {
+    DIR *stream = opendir(home);
+    bool only = stream != NULL;
+    for (struct dirent *item; only && (item = readdir(stream));)
+        only = item->d_name[0] == '.' || strcmp(item->d_name, "lock") == 0;
+    if (stream) closedir(stream);
+    return only;
+}
+
 /* What a pull that got nothing leaves behind: nothing. */
 static void tidy(const pull *p) {
+    if (rmdir(p->folder) != 0 || !holds_only_lock(p->home)) return;
     char *lock = piaa_path_join(p->home, "lock", NULL);
-    if (lock && rmdir(p->folder) == 0) {
-        DIR *stream = opendir(p->home);
-        bool empty = stream != NULL;
-        for (struct dirent *item; empty && (item = readdir(stream));)
-            empty = item->d_name[0] == '.' || strcmp(item->d_name, "lock") == 0;
-        if (stream) closedir(stream);
-        if (empty && unlink(lock) == 0) rmdir(p->home);
-    }
+    if (lock && unlink(lock) == 0) rmdir(p->home);
     free(lock);
+}
+
+static bool fill_home(pull *p, piaa_pulled *out, piaa_error *error) {
+    if (!out->shared) {
+        p->folder = piaa_path_join(p->home, p->version, error);
+        if (!p->folder) return false;
+        if (mkdir(p->folder, 0777) != 0 && errno != EEXIST)
+            return piaa_error_set_errno(error, errno, "the folder %s cannot be made", p->folder);
+        if (!get_files(p, out, error)) return false;
+        if (*p->list.label) remove_others(p);
+    }
+    return piaa_pulled_note(p->home, p->name.revision, p->list.label, p->version, error);
 }
 
 static bool get_model(pull *p, piaa_pulled *out, piaa_error *error) {
     int lock = piaa_pulled_lock(p->home, &p->name, error);
     if (lock < 0) return false;
-    bool ok = true;
-    if (!out->shared) {
-        p->folder = piaa_path_join(p->home, p->version, error);
-        ok = p->folder &&
-             (mkdir(p->folder, 0777) == 0 || errno == EEXIST ||
-              piaa_error_set_errno(error, errno, "the folder %s cannot be made", p->folder));
-        ok = ok && get_files(p, out, error);
-        if (ok && *p->list.label) remove_others(p);
-    }
-    ok = ok && piaa_pulled_note(p->home, p->name.revision, p->list.label, p->version, error);
+    const bool ok = fill_home(p, out, error);
     if (!ok && p->folder && !out->shared) tidy(p);
     piaa_pulled_unlock(lock);
     return ok;
@@ -532,12 +544,11 @@ static bool summarise(pull *p, piaa_pulled *out, piaa_error *error) {
     out->files = p->list.count;
     for (size_t i = 0; i < p->list.count; i++) {
         struct stat status;
-        const piaa_hub_file *file = &p->list.files[i];
-        char *path = piaa_path_join(p->folder, file->name, error);
+        char *path = path_of(p, i, error);
         if (!path) return false;
         if (stat(path, &status) == 0) out->bytes += status.st_size;
         free(path);
-        out->unchecked += !file->sha256[0] && !file->sha1[0];
+        out->unchecked += !*listed_sum(&p->list.files[i]);
     }
     if (out->unchecked)
         piaa_hooks_warn(p->hooks,
@@ -555,8 +566,10 @@ static bool summarise(pull *p, piaa_pulled *out, piaa_error *error) {
     return out->name && out->revision && out->folder;
 }
 
-static bool run(pull *p, piaa_pulled *out, piaa_error *error) {
+static bool run(pull *p, const char *name, piaa_pulled *out, piaa_error *error) {
     piaa_http_options http = p->options->http;
+    if (!piaa_hub_name_parse(name, &p->name, error)) return false;
+    snprintf(p->repository, sizeof p->repository, "%s/%s", p->name.owner, p->name.name);
     if (!choose_endpoint(p, error) || !find_token(p, error)) return false;
     http.token = p->token;
     http.hooks = p->hooks;
@@ -573,15 +586,14 @@ bool piaa_model_fetch(const char *name, const piaa_fetch_options *options, piaa_
     pull p = {.options = options ? options : &defaults};
     p.hooks = p.options->hooks ? p.options->hooks : &silence;
     *out = (piaa_pulled){0};
-    bool ok = piaa_hub_name_parse(name, &p.name, error);
-    snprintf(p.repository, sizeof p.repository, "%s/%s", p.name.owner, p.name.name);
-    ok = ok && run(&p, out, error);
+    const bool ok = run(&p, name, out, error);
     piaa_http_free(p.http);
     piaa_hub_list_free(&p.list);
     free(p.endpoint);
     free(p.token);
     free(p.home);
     free(p.folder);
+    free(p.missing);
     if (!ok) piaa_pulled_clear(out);
     return ok;
 }

@@ -1,12 +1,13 @@
 /* Downloads over HTTP and HTTPS.
  *
- * A try is one request and the redirects that it leads to, which are followed here and not by
- * libcurl, so that each hop decides anew whether the token may go along.  A try that ends early
- * leaves the sink's bytes where they are, and the next one asks for the rest. */
+ * A try is one transfer of libcurl's, which follows redirects, keeps the token from other hosts,
+ * and asks for the rest of what the sink holds.  A try that ends early leaves the sink's bytes
+ * where they are for the next one.  What is done here is to judge how a try ended, in words and in
+ * whether another may help. */
 #include "hub/http.h"
+
 #include "base/hooks.h"
 
-#include <ctype.h>
 #include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,11 +17,10 @@
 
 enum {
     REDIRECTS_MOST = 10,
-    PAUSE_MOST = 30,           /* seconds */
-    ERROR_PAGE_MOST = 1 << 20, /* bytes of an answer that nobody reads */
-    PROGRESS = 1 << 20,        /* bytes with which a try counts as one that helped */
-    SLOWEST = 1000,            /* bytes a second */
-    NOTE_WAIT = 5              /* seconds */
+    PAUSE_MOST = 30,    /* seconds */
+    PROGRESS = 1 << 20, /* bytes with which a try counts as one that helped */
+    SLOWEST = 1000,     /* bytes a second */
+    NOTE_WAIT = 5       /* seconds */
 };
 
 struct piaa_http {
@@ -30,18 +30,14 @@ struct piaa_http {
     bool reached; /* some server has answered: what fails now may mend itself */
 };
 
-/* One request's answer as it comes in. */
+/* One try. */
 typedef struct exchange {
     piaa_http *http;
     piaa_http_sink *sink;
     piaa_error *error;
-    uint64_t length;      /* of the body; PIAA_HTTP_UNKNOWN */
-    uint64_t range_start; /* PIAA_HTTP_UNKNOWN: no Content-Range */
-    uint64_t dropped;     /* bytes of a body that nobody reads */
-    char reason[64];
-    bool headers_end, judged;
-    bool failed;     /* *error is set, and another try would not help */
-    bool wrong_part; /* the server sent another part than was asked for */
+    uint64_t from;    /* the sink's length at its beginning */
+    bool headers_end; /* of the last answer; libcurl takes one that ends within them for whole */
+    bool failed;      /* *error is set, and another try would not help */
 } exchange;
 
 typedef enum outcome { DONE, FAILED, AGAIN } outcome;
@@ -49,34 +45,33 @@ typedef enum outcome { DONE, FAILED, AGAIN } outcome;
 /* ------------------------------------------------------------------------------------ addresses */
 
 typedef struct address {
-    char scheme[8], host[256], port[8];
-    bool user;
+    char host[256];
+    bool secure, user; /* https; it names a user or holds a password */
 } address;
 
-static bool copy_part(CURLU *url, CURLUPart part, unsigned flags, char *out, size_t size) {
+/* NULL where the address has no such part. */
+static char *part_of(CURLU *url, CURLUPart part) {
     char *text = NULL;
-    bool ok = curl_url_get(url, part, &text, flags) == CURLUE_OK && strlen(text) < size;
-    if (ok) memcpy(out, text, strlen(text) + 1);
-    curl_free(text);
-    return ok;
+    return curl_url_get(url, part, &text, 0) == CURLUE_OK ? text : NULL;
 }
 
 static bool take_apart(const char *text, address *out) {
-    *out = (address){0};
-    char user[2];
     CURLU *url = curl_url();
-    bool ok = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
-              copy_part(url, CURLUPART_SCHEME, 0, out->scheme, sizeof out->scheme) &&
-              copy_part(url, CURLUPART_HOST, 0, out->host, sizeof out->host) &&
-              copy_part(url, CURLUPART_PORT, CURLU_DEFAULT_PORT, out->port, sizeof out->port);
-    if (ok) {
-        char *found = NULL;
-        out->user = curl_url_get(url, CURLUPART_USER, &found, 0) == CURLUE_OK ||
-                    copy_part(url, CURLUPART_PASSWORD, 0, user, sizeof user);
-        curl_free(found);
-    }
+    const bool parsed = url && curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK;
+    char *scheme = parsed ? part_of(url, CURLUPART_SCHEME) : NULL;
+    char *host = parsed ? part_of(url, CURLUPART_HOST) : NULL;
+    char *user = parsed ? part_of(url, CURLUPART_USER) : NULL;
+    char *word = parsed ? part_of(url, CURLUPART_PASSWORD) : NULL;
+    *out = (address){.secure = scheme && strcasecmp(scheme, "https") == 0, .user = user || word};
+    const bool ok = host && strlen(host) < sizeof out->host && scheme &&
+                    (out->secure || strcasecmp(scheme, "http") == 0);
+    if (ok) memcpy(out->host, host, strlen(host) + 1);
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(user);
+    curl_free(word);
     curl_url_cleanup(url);
-    return ok && (strcasecmp(out->scheme, "http") == 0 || strcasecmp(out->scheme, "https") == 0);
+    return ok;
 }
 
 bool piaa_http_check(const char *url, piaa_error *error) {
@@ -93,31 +88,23 @@ bool piaa_http_check(const char *url, piaa_error *error) {
     return true;
 }
 
-static bool is_secure(const address *a) {
-    return strcasecmp(a->scheme, "https") == 0;
-}
-
-static bool is_loopback(const address *a) {
-    return strcasecmp(a->host, "localhost") == 0 || strcmp(a->host, "[::1]") == 0 ||
-           (strncmp(a->host, "127.", 4) == 0 && strspn(a->host, "0123456789.") == strlen(a->host));
-}
-
-static bool same_origin(const address *a, const address *b) {
-    return strcasecmp(a->scheme, b->scheme) == 0 && strcasecmp(a->host, b->host) == 0 &&
-           strcmp(a->port, b->port) == 0;
+static bool is_private(const address *a) {
+    const bool loopback =
+        strcasecmp(a->host, "localhost") == 0 || strcmp(a->host, "[::1]") == 0 ||
+        (strncmp(a->host, "127.", 4) == 0 && strspn(a->host, "0123456789.") == strlen(a->host));
+    return a->secure || loopback;
 }
 
 bool piaa_http_is_private(const char *url) {
     address a;
-    return take_apart(url, &a) && (is_secure(&a) || is_loopback(&a));
+    return take_apart(url, &a) && is_private(&a);
 }
 
 bool piaa_http_escape(piaa_text *out, const char *text, piaa_error *error) {
-    bool ok = true;
-    for (const char *c = text; ok && *c; c++)
-        ok = isalnum((unsigned char)*c) || strchr("-._~", *c)
-                 ? piaa_text_add(out, c, 1, error)
-                 : piaa_text_format(out, error, "%%%02X", (unsigned)(unsigned char)*c);
+    char *escaped = curl_easy_escape(NULL, text, 0);
+    const bool ok = escaped ? piaa_text_add(out, escaped, strlen(escaped), error)
+                            : piaa_error_set(error, PIAA_MEMORY, "out of memory");
+    curl_free(escaped);
     return ok;
 }
 
@@ -133,222 +120,79 @@ static int on_progress(void *user, curl_off_t a, curl_off_t b, curl_off_t c, cur
     return asked_to_stop(user);
 }
 
-/* The value of the header `name` in a line that is not NUL-terminated; NULL if it is another
-   header. */
-static const char *header_value(const char *line, size_t size, const char *name, size_t *length) {
-    size_t n = strlen(name);
-    if (size <= n || strncasecmp(line, name, n) != 0 || line[n] != ':') return NULL;
-    const char *value = line + n + 1, *end = line + size;
-    while (value < end && isspace((unsigned char)*value)) value++;
-    while (end > value && isspace((unsigned char)end[-1])) end--;
-    *length = (size_t)(end - value);
-    return value;
-}
-
-static bool parse_count(const char *text, size_t length, uint64_t *out) {
-    uint64_t value = 0;
-    for (size_t i = 0; i < length; i++) {
-        unsigned digit = (unsigned)(text[i] - '0');
-        if (digit > 9 || value > (UINT64_MAX - 1 - digit) / 10) return false;
-        value = value * 10 + digit;
-    }
-    *out = value;
-    return length > 0;
-}
-
 static size_t on_header(char *line, size_t one, size_t size, void *user) {
     exchange *x = user;
     PIAA_UNUSED(one);
-    size_t length;
-    const char *value;
-    if (size >= 5 && strncmp(line, "HTTP/", 5) == 0) { /* an interim answer may have come before */
-        x->length = x->range_start = PIAA_HTTP_UNKNOWN;
-        x->headers_end = false;
-        x->reason[0] = '\0';
-    } else if (size <= 2 && (line[0] == '\r' || line[0] == '\n')) {
-        x->headers_end = true;
-    } else if ((value = header_value(line, size, "Content-Length", &length))) {
-        parse_count(value, length, &x->length);
-    } else if ((value = header_value(line, size, "Content-Range", &length))) {
-        const char *minus =
-            length > 6 && strncasecmp(value, "bytes ", 6) == 0 ? memchr(value, '-', length) : NULL;
-        if (minus) parse_count(value + 6, (size_t)(minus - value - 6), &x->range_start);
-    } else if ((value = header_value(line, size, "X-Error-Code", &length))) {
-        if (length >= sizeof x->reason) length = sizeof x->reason - 1;
-        memcpy(x->reason, value, length);
-        x->reason[length] = '\0';
-    }
+    x->headers_end = line[0] == '\r' || line[0] == '\n';
     return size;
 }
 
-static int status_of(const exchange *x) {
+static int status_of(const piaa_http *http) {
     long status = 0;
-    curl_easy_getinfo(x->http->curl, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(http->curl, CURLINFO_RESPONSE_CODE, &status);
     return (int)status;
 }
 
-/* Decides, before the first byte, whether the body is what the sink waits for. */
-static bool judge(exchange *x) {
-    piaa_http_sink *sink = x->sink;
-    x->judged = true;
-    uint64_t start = status_of(x) == 206 ? x->range_start : 0;
-    if (start != 0 && start != sink->length) {
-        x->wrong_part = true;
-        return false;
-    }
-    uint64_t total = x->length == PIAA_HTTP_UNKNOWN ? PIAA_HTTP_UNKNOWN : start + x->length;
-    if (sink->size != PIAA_HTTP_UNKNOWN && total != PIAA_HTTP_UNKNOWN && total != sink->size) {
-        x->failed = true;
-        return piaa_error_set(x->error, PIAA_FORMAT,
-                              "the server offers %llu bytes where %llu are listed",
-                              (unsigned long long)total, (unsigned long long)sink->size);
-    }
-    if (start == sink->length) return true;
-    if (!sink->restart(sink->user, x->error)) {
-        x->failed = true;
-        return false;
-    }
-    sink->length = 0;
-    return true;
+static bool is_good(int status) {
+    return status == 200 || status == 206;
+}
+
+/* Whether an answer has the length that is listed, as far as it says. */
+static bool check_length(exchange *x) {
+    const uint64_t listed = x->sink->size;
+    curl_off_t length = -1;
+    curl_easy_getinfo(x->http->curl, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    const uint64_t total = (uint64_t)length + (status_of(x->http) == 206 ? x->from : 0);
+    if (length < 0 || listed == PIAA_HTTP_UNKNOWN || total == listed) return true;
+    x->failed = true;
+    return piaa_error_set(x->error, PIAA_FORMAT,
+                          "the server offers %llu bytes where %llu are listed",
+                          (unsigned long long)total, (unsigned long long)listed);
 }
 
 static size_t on_body(char *data, size_t one, size_t size, void *user) {
     exchange *x = user;
     PIAA_UNUSED(one);
-    int status = status_of(x);
+    piaa_http_sink *sink = x->sink;
     if (asked_to_stop(x->http)) return 0; /* on_progress is asked once a second only */
-    if (status != 200 && status != 206) {
-        x->dropped += size;
-        return x->dropped > ERROR_PAGE_MOST ? 0 : size;
-    }
-    if (!x->judged && !judge(x)) return 0;
-    if (x->sink->size != PIAA_HTTP_UNKNOWN && size > x->sink->size - x->sink->length) {
+    if (!is_good(status_of(x->http))) return 0;
+    if (sink->length == x->from && !check_length(x)) return 0;
+    if (sink->size != PIAA_HTTP_UNKNOWN && size > sink->size - sink->length) {
         x->failed = true;
         piaa_error_set(x->error, PIAA_FORMAT,
                        "the server sends more than the %llu bytes that are listed",
-                       (unsigned long long)x->sink->size);
+                       (unsigned long long)sink->size);
         return 0;
     }
-    if (!x->sink->add(x->sink->user, data, size, x->error)) {
+    if (!sink->add(sink->user, data, size, x->error)) {
         x->failed = true;
         return 0;
     }
-    x->sink->length += size;
+    sink->length += size;
     return size;
 }
 
-/* ---------------------------------------------------------------------------------- one request */
-
-static void set_protocols(CURL *curl) {
-#if LIBCURL_VERSION_NUM >= 0x075500
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
-#endif
-}
-
-/* The address is `at`; the token goes along if that is where the first one, `first`, was.  *out:
-   how it ended for curl. */
-static bool exchange_once(exchange *x, const char *url, const address *at, const address *first,
-                          CURLcode *out, piaa_error *error) {
-    piaa_http *http = x->http;
-    CURL *curl = http->curl;
-    struct curl_slist *headers = NULL;
-    char range[32], agent[64];
-    snprintf(range, sizeof range, "%llu-", (unsigned long long)x->sink->length);
-    snprintf(agent, sizeof agent, "piaa/%s", piaa_version());
-    if (http->token && same_origin(at, first) && (is_secure(at) || is_loopback(at))) {
-        char *line = piaa_format(error, "Authorization: Bearer %s", http->token);
-        headers = line ? curl_slist_append(NULL, line) : NULL;
-        free(line);
-        if (!headers) return piaa_error_set(error, PIAA_MEMORY, "out of memory");
-    }
-    curl_easy_reset(curl); /* connections and names looked up are kept */
-    set_protocols(curl);
-    curl_easy_setopt(curl, CURLOPT_URL, url);
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, agent);
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    curl_easy_setopt(curl, CURLOPT_RANGE, x->sink->length ? range : NULL);
-    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 1L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, 2L);
-    const char *authorities = getenv("SSL_CERT_FILE");
-    if (authorities && *authorities) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
-    if (is_loopback(at))
-        curl_easy_setopt(curl, CURLOPT_PROXY,
-                         ""); /* a proxy would see the token, and "this machine" is another there */
-    curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L << 10);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(http->options.connect * 1000));
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
-    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME,
-                     http->options.stall < 1 ? 1L : (long)http->options.stall);
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
-    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(curl, CURLOPT_HEADERDATA, x);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, x);
-    *out = curl_easy_perform(curl);
-    curl_slist_free_all(headers);
-    return true;
-}
-
 /* -------------------------------------------------------------------------------------- one try */
-
-static bool is_redirect(int status) {
-    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
 
 static bool is_passing(int status) {
     return status == 408 || status == 429 || (status >= 500 && status != 501 && status != 505);
 }
 
-/* Where a redirect leads; allocated; NULL with the error set. */
-static char *next_address(const piaa_http *http, const address *at, piaa_error *error) {
-    const char *target = NULL;
-    address next;
-    curl_easy_getinfo(http->curl, CURLINFO_REDIRECT_URL, &target);
-    if (!target || !take_apart(target, &next) || next.user)
-        piaa_error_set(error, PIAA_IO, "%s redirects to an address that is none", at->host);
-    else if (is_secure(at) && !is_secure(&next))
-        piaa_error_set(error, PIAA_IO, "%s redirects from https to plain http, which is refused",
-                       at->host);
+/* Of an answer that has come, and is not what was asked for. */
+static outcome weigh_status(const char *host, int status, piaa_error *error) {
+    if (status >= 300 && status < 400)
+        piaa_error_set(error, PIAA_IO, "%s redirects to an address that is none", host);
     else
-        return piaa_strdup(target, error);
-    return NULL;
+        piaa_error_set(error, PIAA_IO, "%s answers with status %d", host, status);
+    return is_passing(status) ? AGAIN : FAILED;
 }
 
-/* What to make of an answer that is no redirect.  Sets *error unless it is DONE; AGAIN: another try
-   may help. */
-static outcome weigh(exchange *x, CURLcode code, const address *at, piaa_error *error) {
-    piaa_http *http = x->http;
-    piaa_http_sink *sink = x->sink;
-    int status = status_of(x);
-    bool known = sink->size != PIAA_HTTP_UNKNOWN, good = status == 200 || status == 206;
-    if (x->failed) return FAILED;
-    if (code == CURLE_ABORTED_BY_CALLBACK || asked_to_stop(http)) {
-        piaa_error_set(
-            error, PIAA_STOPPED,
-            "stopped; what has come so far is kept, and the next run goes on from there");
-        return FAILED;
-    }
-    if (code == CURLE_OK && good && x->headers_end && !x->judged && !judge(x)) /* an empty body */
-        if (x->failed) return FAILED;
-    if ((x->wrong_part || status == 416) && sink->length) {
-        if (!sink->restart(sink->user, error)) return FAILED;
-        sink->length = 0;
-        piaa_error_set(error, PIAA_IO, "%s cannot go on in the middle of a file", at->host);
-        return AGAIN;
-    }
-    if (good && known && sink->length == sink->size) return DONE;
-    if (code == CURLE_OK && good && x->headers_end && !known) return DONE;
-    if (status && !good && (code == CURLE_OK || code == CURLE_WRITE_ERROR)) {
-        piaa_error_set(error, PIAA_IO, "%s answers with status %d", at->host, status);
-        return is_passing(status) ? AGAIN : FAILED;
-    }
+/* Of a transfer that libcurl gave up.  at: the host to which redirects had led from the first;
+   NULL: to no address of http or https. */
+static outcome weigh_failure(const exchange *x, CURLcode code, const char *first, const char *at) {
+    const char *host = at ? at : first;
+    const piaa_http_sink *sink = x->sink;
+    piaa_error *error = x->error;
     switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
@@ -356,65 +200,102 @@ static outcome weigh(exchange *x, CURLcode code, const address *at, piaa_error *
                        "the certificate of %s cannot be verified (%s): if your network has an "
                        "authority of its own, name its "
                        "certificates in SSL_CERT_FILE",
-                       at->host, curl_easy_strerror(code));
+                       host, curl_easy_strerror(code));
         return FAILED;
+    case CURLE_TOO_MANY_REDIRECTS:
+        piaa_error_set(error, PIAA_IO, "%s redirects in a circle", first);
+        return FAILED;
+    case CURLE_UNSUPPORTED_PROTOCOL: /* the address asked for was looked at before */
     case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_LOGIN_DENIED:
+        piaa_error_set(error, PIAA_IO,
+                       code == CURLE_UNSUPPORTED_PROTOCOL && at
+                           ? "%s redirects from https to plain http, which is refused"
+                           : "%s redirects to an address that is none",
+                       first);
+        return FAILED;
     case CURLE_OUT_OF_MEMORY:
-        piaa_error_set(error, code == CURLE_OUT_OF_MEMORY ? PIAA_MEMORY : PIAA_IO, "%s: %s",
-                       at->host, curl_easy_strerror(code));
+        piaa_error_set(error, PIAA_MEMORY, "%s: %s", host, curl_easy_strerror(code));
         return FAILED;
     case CURLE_COULDNT_RESOLVE_HOST:
     case CURLE_COULDNT_RESOLVE_PROXY:
     case CURLE_COULDNT_CONNECT:
         piaa_error_set(error, PIAA_IO,
-                       "%s cannot be reached (%s): check the connection to the network", at->host,
+                       "%s cannot be reached (%s): check the connection to the network", host,
                        curl_easy_strerror(code));
-        return http->reached ? AGAIN : FAILED;
+        return x->http->reached ? AGAIN : FAILED;
     case CURLE_OPERATION_TIMEDOUT:
-        piaa_error_set(error, PIAA_IO, "%s sent less than 1 kB/s for %.0f s", at->host,
-                       http->options.stall);
+        piaa_error_set(error, PIAA_IO, "%s sent less than 1 kB/s for %.0f s", host,
+                       x->http->options.stall);
         return AGAIN;
     default:
-        if (known && sink->length)
-            piaa_error_set(error, PIAA_IO, "the connection to %s broke after %.4g of %.4g MB",
-                           at->host, (double)sink->length / 1e6, (double)sink->size / 1e6);
+        if (sink->size != PIAA_HTTP_UNKNOWN && sink->length)
+            piaa_error_set(error, PIAA_IO, "the connection to %s broke after %.4g of %.4g MB", host,
+                           (double)sink->length / 1e6, (double)sink->size / 1e6);
         else
             piaa_error_set(error, PIAA_IO,
-                           "the connection to %s broke before the whole answer had come", at->host);
+                           "the connection to %s broke before the whole answer had come", host);
         return AGAIN;
     }
+}
+
+/* Sets the error unless it is DONE; AGAIN: another try may help. */
+static outcome weigh(exchange *x, CURLcode code, const char *first) {
+    const piaa_http_sink *sink = x->sink;
+    const int status = status_of(x->http);
+    const bool known = sink->size != PIAA_HTTP_UNKNOWN;
+    const bool whole = code == CURLE_OK && x->headers_end;
+    if (x->failed) return FAILED;
+    if (code == CURLE_ABORTED_BY_CALLBACK || asked_to_stop(x->http)) {
+        piaa_error_set(
+            x->error, PIAA_STOPPED,
+            "stopped; what has come so far is kept, and the next run goes on from there");
+        return FAILED;
+    }
+    if (is_good(status) && (known ? sink->length == sink->size : whole)) return DONE;
+    if (is_good(status) && whole && !check_length(x)) return FAILED;
+    if (!is_good(status) &&
+        (whole || code == CURLE_WRITE_ERROR || code == CURLE_HTTP_RETURNED_ERROR))
+        return weigh_status(first, status, x->error);
+    const char *effective = NULL;
+    address at;
+    curl_easy_getinfo(x->http->curl, CURLINFO_EFFECTIVE_URL, &effective);
+    return weigh_failure(x, code, first, effective && take_apart(effective, &at) ? at.host : NULL);
+}
+
+static void note_answer(const piaa_http *http, piaa_http_answer *answer, double *wait) {
+    struct curl_header *reason = NULL;
+    curl_off_t seconds = 0;
+    answer->status = status_of(http);
+    if (curl_easy_header(http->curl, "X-Error-Code", 0, CURLH_HEADER, -1, &reason) != CURLHE_OK)
+        reason = NULL;
+    snprintf(answer->reason, sizeof answer->reason, "%s", reason ? reason->value : "");
+    curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &seconds);
+    *wait = seconds > 0 ? (double)seconds : -1;
 }
 
 /* *wait: the seconds that the server asked for, negative if it did not. */
 static outcome try_once(piaa_http *http, const char *url, piaa_http_sink *sink,
                         piaa_http_answer *answer, double *wait, piaa_error *error) {
-    address first, at;
+    exchange x = {.http = http, .sink = sink, .error = error, .from = sink->length};
+    address first;
     if (!piaa_http_check(url, error) || !take_apart(url, &first)) return FAILED;
-    char *here = piaa_strdup(url, error);
-    for (int hop = 0; here && hop <= REDIRECTS_MOST; hop++) {
-        exchange x = {.http = http, .sink = sink, .error = error, .length = PIAA_HTTP_UNKNOWN};
-        x.range_start = PIAA_HTTP_UNKNOWN;
-        CURLcode code = CURLE_OK;
-        if (!take_apart(here, &at) || !exchange_once(&x, here, &at, &first, &code, error)) break;
-        answer->status = status_of(&x);
-        memcpy(answer->reason, x.reason, sizeof answer->reason);
-        http->reached = http->reached || answer->status;
-        curl_off_t seconds = 0;
-        curl_easy_getinfo(http->curl, CURLINFO_RETRY_AFTER, &seconds);
-        *wait = seconds > 0 ? (double)seconds : -1;
-        if (!is_redirect(answer->status) || code == CURLE_ABORTED_BY_CALLBACK) {
-            free(here);
-            return weigh(&x, code, &at, error);
-        }
-        char *next = next_address(http, &at, error);
-        free(here);
-        here = next;
-        if (here && hop == REDIRECTS_MOST)
-            piaa_error_set(error, PIAA_IO, "%s redirects in a circle", first.host);
-    }
-    free(here);
-    return FAILED;
+    CURL *curl = http->curl;
+    curl_easy_setopt(curl, CURLOPT_URL, url);
+    curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)x.from);
+    curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, first.secure ? "https" : "http,https");
+    curl_easy_setopt(curl, CURLOPT_XOAUTH2_BEARER, is_private(&first) ? http->token : NULL);
+    curl_easy_setopt(curl, CURLOPT_HEADERDATA, &x);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, &x);
+    const CURLcode code = curl_easy_perform(curl);
+    note_answer(http, answer, wait);
+    http->reached = http->reached || answer->status;
+    if (!x.from || (code != CURLE_RANGE_ERROR && answer->status != 416))
+        return weigh(&x, code, first.host);
+    /* It cannot go on in the middle of a file: once more, from the start. */
+    if (!sink->restart(sink->user, error)) return FAILED;
+    sink->length = 0;
+    return try_once(http, url, sink, answer, wait, error);
 }
 
 /* ---------------------------------------------------------------------------------------- tries */
@@ -514,11 +395,53 @@ static double or_default(double value, double fallback) {
     return value > 0 ? value : fallback;
 }
 
+/* To this machine no proxy is asked: it would see the token, and "this machine" is another there.
+ */
+static bool set_no_proxy(CURL *curl, piaa_error *error) {
+    const char *others = getenv("no_proxy");
+    if (!others) others = getenv("NO_PROXY");
+    if (others && strcmp(others, "*") == 0) return true; /* libcurl has read it itself */
+    char *all = piaa_format(error, "localhost,127.0.0.0/8,::1%s%s", others ? "," : "",
+                            others ? others : "");
+    if (all) curl_easy_setopt(curl, CURLOPT_NOPROXY, all);
+    free(all);
+    return all != NULL;
+}
+
+static bool set_up(piaa_http *http, piaa_error *error) {
+    CURL *curl = http->curl = curl_easy_init();
+    if (!curl) return piaa_error_set(error, PIAA_MEMORY, "libcurl cannot be started");
+    const piaa_http_options *o = &http->options;
+    const char *authorities = getenv("SSL_CERT_FILE");
+    char agent[64];
+    snprintf(agent, sizeof agent, "piaa/%s", piaa_version());
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, agent);
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(curl, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+    curl_easy_setopt(curl, CURLOPT_MAXREDIRS, (long)REDIRECTS_MOST);
+    curl_easy_setopt(curl, CURLOPT_HTTPAUTH, (long)CURLAUTH_BEARER);
+    curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L); /* nobody reads those pages */
+    if (authorities && *authorities) curl_easy_setopt(curl, CURLOPT_CAINFO, authorities);
+    curl_easy_setopt(curl, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_BUFFERSIZE, 256L << 10);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(o->connect * 1000));
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, (long)SLOWEST);
+    curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, o->stall < 1 ? 1L : (long)o->stall);
+    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, on_progress);
+    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, http);
+    curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_body);
+    return set_no_proxy(curl, error);
+}
+
 piaa_http *piaa_http_new(const piaa_http_options *options, piaa_error *error) {
     piaa_http *http = piaa_alloc(1, sizeof *http, error);
     if (!http) return NULL;
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) !=
-        CURLE_OK) { /* counted by libcurl: each call has its cleanup */
+    /* Counted by libcurl: each call has its cleanup. */
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         free(http);
         piaa_error_set(error, PIAA_MEMORY, "libcurl cannot be started");
         return NULL;
@@ -530,11 +453,11 @@ piaa_http *piaa_http_new(const piaa_http_options *options, piaa_error *error) {
     o->patience = or_default(o->patience, 300);
     o->connect = or_default(o->connect, 30);
     o->stall = or_default(o->stall, 30);
-    http->curl = curl_easy_init();
-    bool ok = http->curl || piaa_error_set(error, PIAA_MEMORY, "libcurl cannot be started");
-    if (ok && o->token) ok = (http->token = piaa_strdup(o->token, error)) != NULL;
-    o->token = NULL;
-    if (ok) return http;
+    if (o->token) http->token = piaa_strdup(o->token, error);
+    if ((!o->token || http->token) && set_up(http, error)) {
+        o->token = NULL;
+        return http;
+    }
     piaa_http_free(http);
     return NULL;
 }

@@ -3,8 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
-#include "weights/sha.h"
 
+#include <glib.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -215,61 +215,63 @@ void piaa_checkpoint_forget(const piaa_checkpoint *c, const piaa_tensor *tensor)
 
 /* ---------------------------------------------------------------------------------- fingerprint */
 
-static void hash_number(piaa_sha *hash, uint64_t value) {
+static void hash_number(GChecksum *hash, uint64_t value) {
     unsigned char bytes[8];
     for (int i = 0; i < 8; i++) bytes[i] = (unsigned char)(value >> 8 * i);
-    piaa_sha_add(hash, bytes, sizeof bytes);
+    g_checksum_update(hash, bytes, sizeof bytes);
 }
 
 /* With its length before it, so that no two sequences of strings hash alike. */
-static void hash_string(piaa_sha *hash, const char *text, size_t size) {
+static void hash_string(GChecksum *hash, const char *text, size_t size) {
     hash_number(hash, size);
-    piaa_sha_add(hash, text, size);
+    g_checksum_update(hash, (const guchar *)text, (gssize)size);
 }
 
 /* First, middle and last 4 KiB; short data whole. */
-static void hash_sample(piaa_sha *hash, const piaa_tensor *tensor) {
+static void hash_sample(GChecksum *hash, const piaa_tensor *tensor) {
     enum { PART = 4096 };
     const unsigned char *data = tensor->data;
     size_t bytes = tensor->bytes;
     hash_number(hash, bytes);
     if (bytes <= 3 * PART) {
-        piaa_sha_add(hash, data, bytes);
+        g_checksum_update(hash, data, (gssize)bytes);
         return;
     }
-    piaa_sha_add(hash, data, PART);
-    piaa_sha_add(hash, data + (bytes - PART) / 2, PART);
-    piaa_sha_add(hash, data + bytes - PART, PART);
+    g_checksum_update(hash, data, PART);
+    g_checksum_update(hash, data + (bytes - PART) / 2, PART);
+    g_checksum_update(hash, data + bytes - PART, PART);
 }
 
 /* An adapter counts too; a block's scales are tensors of the file. */
-static void hash_adapter(piaa_sha *hash, const piaa_tensor *tensor) {
+static void hash_adapter(GChecksum *hash, const piaa_tensor *tensor) {
     const piaa_derived *d = tensor->derived;
     if (!d || !d->rank) return;
-    piaa_sha_add(hash, &d->strength, sizeof d->strength);
-    piaa_sha_add(hash, d->down, (size_t)(d->rank * tensor->shape[1]) * sizeof *d->down);
-    piaa_sha_add(hash, d->up, (size_t)(d->rank * tensor->shape[0]) * sizeof *d->up);
+    const gssize down = (gssize)sizeof *d->down * d->rank * tensor->shape[1],
+                 up = (gssize)sizeof *d->up * d->rank * tensor->shape[0];
+    g_checksum_update(hash, (const guchar *)&d->strength, sizeof d->strength);
+    g_checksum_update(hash, (const guchar *)d->down, down);
+    g_checksum_update(hash, (const guchar *)d->up, up);
 }
 
 bool piaa_checkpoint_fingerprint(const piaa_checkpoint *c, char out[65], piaa_error *error) {
     if (!c) return piaa_error_missing(error, "model");
-    piaa_sha hash;
-    piaa_sha256_begin(&hash);
-    hash_string(&hash, c->config_text, c->config_size);
+    GChecksum *hash = g_checksum_new(G_CHECKSUM_SHA256);
+    hash_string(hash, c->config_text, c->config_size);
     for (size_t i = 0; i < c->count; i++) {
         const piaa_tensor *tensor = &c->entries[i].tensor;
-        hash_string(&hash, tensor->name, strlen(tensor->name));
-        hash_string(&hash, tensor->dtype, strlen(tensor->dtype));
-        hash_number(&hash, (uint64_t)tensor->dimensions);
-        for (int d = 0; d < tensor->dimensions; d++) hash_number(&hash, (uint64_t)tensor->shape[d]);
+        hash_string(hash, tensor->name, strlen(tensor->name));
+        hash_string(hash, tensor->dtype, strlen(tensor->dtype));
+        hash_number(hash, (uint64_t)tensor->dimensions);
+        for (int d = 0; d < tensor->dimensions; d++) hash_number(hash, (uint64_t)tensor->shape[d]);
         /* Reading ahead around each sample, a system that likes to would fetch the whole model. */
         const bool mapped = !c->entries[i].owned;
         if (mapped) piaa_map_scattered(tensor->data, tensor->bytes, true);
-        hash_sample(&hash, tensor);
-        hash_adapter(&hash, tensor);
+        hash_sample(hash, tensor);
+        hash_adapter(hash, tensor);
         if (mapped) piaa_map_scattered(tensor->data, tensor->bytes, false);
         forget(&c->entries[i], tensor);
     }
-    piaa_sha_finish(&hash, out);
+    snprintf(out, 65, "%s", g_checksum_get_string(hash));
+    g_checksum_free(hash);
     return true;
 }
