@@ -2,7 +2,8 @@
 #include "base/hooks.h"
 #include "base/visible.h"
 #include "cli/commands.h"
-#include "hub/fetch.h"
+#include "hub/hub.h"
+#include "hub/pulled.h"
 #include "report/report.h"
 
 #include <stdio.h>

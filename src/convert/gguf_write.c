@@ -136,7 +136,10 @@ static bool make_head(const piaa_gguf_meta *meta, const plan *p, piaa_gguf_meta 
 
 /* ----------------------------------------------------------------------------------------- data */
 
+/* One of the two files. */
 typedef struct output {
+    piaa_gguf_meta meta;
+    plan plan;
     FILE *stream;
     const char *path; /* in messages */
     char *part;       /* until the file is whole */
@@ -174,32 +177,45 @@ static void read_rows(const planned *item, int64_t row, int64_t count, int64_t c
         for (int64_t i = 0; i < count * columns; i++) out[i] += 1.0f;
 }
 
+static bool is_stopped(const output *out) {
+    return out->hooks && out->hooks->stop && out->hooks->stop(out->hooks->user) &&
+           !piaa_error_set(out->error, PIAA_STOPPED, "stopped before %s was whole", out->path);
+}
+
+/* Through two buffers of `chunk` rows. */
+static bool write_rows(output *out, const planned *item, int64_t rows, int64_t columns,
+                       int64_t chunk, float *wide, void *narrow) {
+    const bool same = item->type == GGML_TYPE_F32;
+    const size_t row_bytes = ggml_row_size(item->type, columns);
+    for (int64_t row = 0; row < rows; row += chunk) {
+        const int64_t n = rows - row < chunk ? rows - row : chunk;
+        read_rows(item, row, n, columns, wide);
+        if (!same) piaa_quantise(item->type, wide, narrow, n, columns);
+        if (!write_bytes(out, same ? wide : narrow, row_bytes * (size_t)n) || is_stopped(out))
+            return false;
+    }
+    return true;
+}
+
 static bool write_tensor(output *out, const planned *item) {
     static const char zeros[PIAA_GGUF_ALIGNMENT] = "";
     const piaa_tensor *from = item->from;
     const int64_t columns = from->dimensions ? from->shape[from->dimensions - 1] : 1;
     const int64_t rows = columns ? piaa_tensor_count(from) / columns / (item->half < 0 ? 1 : 2) : 0;
     const int64_t chunk = rows < CHUNK_ROWS ? rows : CHUNK_ROWS;
-    const size_t row_bytes = ggml_row_size(item->type, columns);
     float *wide = piaa_alloc_array((size_t)(chunk * columns), sizeof *wide, out->error);
-    void *narrow = wide ? piaa_alloc_array((size_t)chunk, row_bytes, out->error) : NULL;
-    bool ok = narrow != NULL;
-    for (int64_t row = 0; ok && row < rows; row += chunk) {
-        int64_t n = rows - row < chunk ? rows - row : chunk;
-        read_rows(item, row, n, columns, wide);
-        if (item->type != GGML_TYPE_F32) piaa_quantise(item->type, wide, narrow, n, columns);
-        ok = write_bytes(out, item->type == GGML_TYPE_F32 ? wide : narrow, row_bytes * (size_t)n);
-        if (ok && out->hooks && out->hooks->stop && out->hooks->stop(out->hooks->user))
-            ok = piaa_error_set(out->error, PIAA_STOPPED, "stopped before %s was whole", out->path);
-    }
+    void *narrow =
+        wide ? piaa_alloc_array((size_t)chunk, ggml_row_size(item->type, columns), out->error)
+             : NULL;
+    const bool ok = narrow && write_rows(out, item, rows, columns, chunk, wide, narrow);
     free(wide);
     free(narrow);
     return ok && write_bytes(out, zeros, (size_t)(padded(item->bytes) - item->bytes));
 }
 
-static bool write_data(output *out, const piaa_checkpoint *c, const plan *p) {
-    for (size_t i = 0; i < p->count; i++) {
-        const planned *item = &p->items[i];
+static bool write_data(output *out, const piaa_checkpoint *c) {
+    for (size_t i = 0; i < out->plan.count; i++) {
+        const planned *item = &out->plan.items[i];
         if (!write_tensor(out, item)) return false;
         if (item->half == 0) continue;
         out->done += (int64_t)item->from->bytes;
@@ -220,30 +236,35 @@ static bool cannot_write(output *out) {
     return piaa_error_set_errno(out->error, errno, "cannot write %s", out->path);
 }
 
-/* The file under another name, its head written and the room for its data a hole. */
-static bool begin_file(output *out, const piaa_gguf_meta *meta, const plan *p) {
-    piaa_gguf_meta head = {.error = out->error};
+/* The head, and a hole for the data. */
+static bool write_head(output *out, const piaa_text *head) {
     uint64_t data = 0;
-    for (size_t i = 0; i < p->count; i++) data += padded(p->items[i].bytes);
+    for (size_t i = 0; i < out->plan.count; i++) data += padded(out->plan.items[i].bytes);
+    if (!(out->stream = fopen(out->part, "wb"))) return cannot_write(out);
+    if (!write_bytes(out, head->data, head->length)) return false;
+    if (fflush(out->stream) != 0 ||
+        ftruncate(fileno(out->stream), (off_t)(head->length + data)) != 0)
+        return cannot_write(out);
+    return true;
+}
+
+/* The file under another name, without its data. */
+static bool begin_file(output *out) {
+    piaa_gguf_meta head = {.error = out->error};
     char *part = piaa_format(out->error, "%s.part", out->path);
     if (!part || !check_free(out->path, out->error) || !check_free(part, out->error)) {
         free(part);
         return false;
     }
     out->part = part;
-    bool ok = make_head(meta, p, &head);
-    if (ok && !(out->stream = fopen(out->part, "wb"))) ok = cannot_write(out);
-    ok = ok && write_bytes(out, head.text.data, head.text.length);
-    if (ok && (fflush(out->stream) != 0 ||
-               ftruncate(fileno(out->stream), (off_t)(head.text.length + data)) != 0))
-        ok = cannot_write(out);
+    const bool ok = make_head(&out->meta, &out->plan, &head) && write_head(out, &head.text);
     free(head.text.data);
     return ok;
 }
 
 /* The data, and the file's own name once they are on the disk. */
-static bool fill_file(output *out, const piaa_checkpoint *c, const plan *p) {
-    if (!write_data(out, c, p)) return false;
+static bool fill_file(output *out, const piaa_checkpoint *c) {
+    if (!write_data(out, c)) return false;
     if (fflush(out->stream) != 0 || fsync(fileno(out->stream)) != 0) return cannot_write(out);
     const bool closed = fclose(out->stream) == 0;
     out->stream = NULL;
@@ -258,6 +279,8 @@ static void end_file(output *out) {
     if (out->stream) fclose(out->stream);
     if (out->part) remove(out->part);
     free(out->part);
+    plan_free(&out->plan);
+    free(out->meta.text.data);
 }
 
 static int64_t bytes_to_read(const plan *p) {
@@ -265,6 +288,22 @@ static int64_t bytes_to_read(const plan *p) {
     for (size_t i = 0; i < p->count; i++)
         if (p->items[i].half != 0) bytes += (int64_t)p->items[i].from->bytes;
     return bytes;
+}
+
+static bool write_pair(const piaa_checkpoint *c, const piaa_gguf_family *family,
+                       piaa_gguf_kind kind, const piaa_gguf_check *check, output *text,
+                       output *vision, piaa_error *error) {
+    if (!piaa_gguf_put_text_model(&text->meta, c, family, numbers[kind].text) ||
+        !piaa_gguf_put_vision_part(&vision->meta, c, family, numbers[kind].vision) ||
+        !make_plan(&text->plan, c, family, kind, false, error) ||
+        !make_plan(&vision->plan, c, family, kind, true, error) || !begin_file(vision) ||
+        !begin_file(text))
+        return false;
+    if (check && !check->same(check->user, text->part, vision->part, error)) return false;
+    text->total = vision->total = bytes_to_read(&vision->plan) + bytes_to_read(&text->plan);
+    if (!fill_file(vision, c)) return false;
+    text->done = vision->done;
+    return fill_file(text, c);
 }
 
 bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const char *vision_path,
@@ -278,28 +317,11 @@ bool piaa_gguf_convert(const piaa_checkpoint *c, const char *text_path, const ch
             error, PIAA_UNSUPPORTED,
             "%s is a \"%.60s\" model, which cannot be written as GGUF: qwen3_vl and gemma3 can",
             c->folder, type ? type : "");
-    output text = {.path = text_path, .hooks = hooks, .error = error},
-           vision = {.path = vision_path, .hooks = hooks, .error = error};
-    piaa_gguf_meta text_meta = {.error = error}, vision_meta = {.error = error};
-    plan text_plan = {0}, vision_plan = {0};
-    bool ok = piaa_gguf_put_text_model(&text_meta, c, family, numbers[kind].text) &&
-              piaa_gguf_put_vision_part(&vision_meta, c, family, numbers[kind].vision) &&
-              make_plan(&text_plan, c, family, kind, false, error) &&
-              make_plan(&vision_plan, c, family, kind, true, error) &&
-              begin_file(&vision, &vision_meta, &vision_plan) &&
-              begin_file(&text, &text_meta, &text_plan);
-    if (ok && check) ok = check->same(check->user, text.part, vision.part, error);
-    if (ok) {
-        text.total = vision.total = bytes_to_read(&vision_plan) + bytes_to_read(&text_plan);
-        ok = fill_file(&vision, c, &vision_plan);
-        text.done = vision.done;
-        ok = ok && fill_file(&text, c, &text_plan);
-    }
+    const piaa_gguf_meta nothing = {.error = error};
+    output text = {.meta = nothing, .path = text_path, .hooks = hooks, .error = error},
+           vision = {.meta = nothing, .path = vision_path, .hooks = hooks, .error = error};
+    const bool ok = write_pair(c, family, kind, check, &text, &vision, error);
     end_file(&text);
     end_file(&vision);
-    plan_free(&text_plan);
-    plan_free(&vision_plan);
-    free(text_meta.text.data);
-    free(vision_meta.text.data);
     return ok;
 }

@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "base/hooks.h"
 #include "base/memory.h"
+#include "hub/places.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -229,7 +229,23 @@ static int compare_files(const void *a, const void *b) {
     return x_weights != y_weights ? x_weights - y_weights : strcmp(x->name, y->name);
 }
 
-/* The two of `most` GGUF files that are wished for. */
+/* The two of `count` GGUF files that are wished for. */
+static bool take_pair(const cJSON *const *items, const piaa_gguf_offer *offers, size_t count,
+                      const char *where, const piaa_gguf_wish *wish, piaa_hub_list *out,
+                      piaa_error *error) {
+    piaa_gguf_choice choice;
+    if (!piaa_gguf_choose(offers, count, wish, where, &choice, error)) return false;
+    memcpy(out->label, choice.label, sizeof out->label);
+    const size_t chosen[] = {choice.text, choice.vision};
+    out->files = piaa_alloc(PIAA_COUNT(chosen), sizeof *out->files, error);
+    for (size_t i = 0; out->files && i < PIAA_COUNT(chosen); i++) {
+        if (!read_file(items[chosen[i]], offers[chosen[i]].name, where, &out->files[i], error))
+            return false;
+        out->count++;
+    }
+    return out->files != NULL;
+}
+
 static bool read_pair(const cJSON *siblings, size_t most, const char *where,
                       const piaa_gguf_wish *wish, piaa_hub_list *out, piaa_error *error) {
     enum { FILES_MOST = 1000 }; /* of whatever else a list holds nothing is chosen */
@@ -237,7 +253,6 @@ static bool read_pair(const cJSON *siblings, size_t most, const char *where,
     piaa_gguf_offer *offers = piaa_alloc(most, sizeof *offers, error);
     const cJSON **items = piaa_alloc(most, sizeof *items, error), *item;
     size_t count = 0;
-    piaa_gguf_choice choice;
     cJSON_ArrayForEach(item, siblings) {
         const char *name = piaa_json_string(item, "rfilename");
         if (!offers || !items || count == most || !name || !is_plain(name) ||
@@ -248,15 +263,7 @@ static bool read_pair(const cJSON *siblings, size_t most, const char *where,
         offers[count] = (piaa_gguf_offer){name, size};
         items[count++] = item;
     }
-    bool ok = offers && items && piaa_gguf_choose(offers, count, wish, where, &choice, error);
-    out->files = ok ? piaa_alloc(2, sizeof *out->files, error) : NULL;
-    const size_t chosen[] = {ok ? choice.text : 0, ok ? choice.vision : 0};
-    ok = out->files != NULL;
-    for (size_t i = 0; ok && i < PIAA_COUNT(chosen); i++) {
-        ok = read_file(items[chosen[i]], offers[chosen[i]].name, where, &out->files[i], error);
-        out->count += ok;
-    }
-    if (ok) memcpy(out->label, choice.label, sizeof out->label);
+    const bool ok = offers && items && take_pair(items, offers, count, where, wish, out, error);
     free(items);
     free(offers);
     return ok;

@@ -1,5 +1,5 @@
 /* Pulling a model with a build that has no libcurl: it cannot. */
-#include "hub/pulled.h"
+#include "hub/hub.h"
 
 piaa_pulled *piaa_model_pull(const char *name, const piaa_pull_request *request,
                              const piaa_hooks *hooks, piaa_error *error) {

@@ -8,226 +8,20 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "hub/places.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { REFS_LIMIT = 1 << 20, INDEX_LIMIT = 100 << 20 };
+#define SNAPSHOTS "snapshots"
 
-/* --------------------------------------------------------------------------------------- places */
-
-static const char *setting(const char *name) {
-    const char *value = getenv(name);
-    return value && *value ? value : NULL;
-}
-
-/* $XDG_CACHE_HOME/rest or ~/.cache/rest; a relative XDG_CACHE_HOME is to be ignored, says the
-   specification. */
-static char *cache_path(const char *rest, piaa_error *error) {
-    const char *cache = setting("XDG_CACHE_HOME"), *home = setting("HOME");
-    if (cache && cache[0] == '/') return piaa_path_join(cache, rest, error);
-    if (home) return piaa_format(error, "%s/.cache/%s", home, rest);
-    piaa_error_set(error, PIAA_IO,
-                   "there is no home folder to keep models in (HOME is not set): set "
-                   "XDG_CACHE_HOME to a folder for them");
-    return NULL;
-}
-
-char *piaa_pulled_home(const piaa_hub_name *name, piaa_error *error) {
-    char *root = cache_path("piaa/models", error);
-    char *home = root ? piaa_format(error, "%s/%s--%s", root, name->owner, name->name) : NULL;
-    free(root);
-    return home;
-}
-
-static char *shared_root(piaa_error *error) {
-    const char *hub = setting("HF_HUB_CACHE"), *home = setting("HF_HOME");
-    if (!hub) hub = setting("HUGGINGFACE_HUB_CACHE"); /* its older name */
-    if (hub) return piaa_strdup(hub, error);
-    return home ? piaa_path_join(home, "hub", error) : cache_path("huggingface/hub", error);
-}
-
-char *piaa_pulled_token_file(piaa_error *error) {
-    const char *file = setting("HF_TOKEN_PATH"), *home = setting("HF_HOME");
-    if (file) return piaa_strdup(file, error);
-    return home ? piaa_path_join(home, "token", error) : cache_path("huggingface/token", error);
-}
-
-char *piaa_pulled_snapshot(const piaa_hub_name *name, const char *commit, piaa_error *error) {
-    char *root = shared_root(error);
-    char *folder = root ? piaa_format(error, "%s/models--%s--%s/snapshots/%s", root, name->owner,
-                                      name->name, commit)
-                        : NULL;
-    free(root);
-    return folder;
-}
-
-static bool make_folders(char *path) {
-    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash) *slash = '\0';
-        bool ok = mkdir(path, 0777) == 0 || errno == EEXIST;
-        if (slash) *slash = '/';
-        if (!ok || !slash) return ok;
-    }
-}
-
-/* ----------------------------------------------------------------------------------------- lock */
-
-/* Opens and locks the file at `path`.  Returns 0 or an errno; *lock the descriptor. */
-static int lock_file(const char *path, int *lock) {
-    *lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (*lock < 0) return errno;
-    int failed;
-    do failed = piaa_lock_file(*lock) == 0 ? 0 : errno;
-    while (failed == EINTR);
-    struct stat held, named;
-    if (!failed &&
-        (fstat(*lock, &held) != 0 || stat(path, &named) != 0 || held.st_ino != named.st_ino))
-        failed = ENOENT; /* a removal deleted it meanwhile */
-    if (failed) close(*lock);
-    return failed;
-}
-
-int piaa_pulled_lock(const char *home, const piaa_hub_name *name, piaa_error *error) {
-    enum { ATTEMPTS = 10 };
-    char *path = piaa_path_join(home, "lock", error);
-    char *folder = path ? piaa_strdup(home, error) : NULL;
-    int lock = -1, failed = ENOENT;
-    for (int i = 0; folder && failed == ENOENT && i < ATTEMPTS; i++)
-        failed = make_folders(folder) ? lock_file(path, &lock) : errno;
-    if (folder && failed == EWOULDBLOCK)
-        piaa_error_set(error, PIAA_BUSY,
-                       "%s/%s is being pulled by another process: wait for it, or end it",
-                       name->owner, name->name);
-    else if (folder && failed)
-        piaa_error_set_errno(error, failed, "the folder %s for models cannot be made or locked",
-                             home);
-    free(folder);
-    free(path);
-    return failed ? -1 : lock;
-}
-
-void piaa_pulled_unlock(int lock) {
-    if (lock >= 0) close(lock);
-}
-
-/* ----------------------------------------------------------------------------------------- refs */
-
-bool piaa_pulled_is_version(const char *text) {
-    char commit[41];
-    size_t n = strlen(text);
-    if (n < 40 || n >= PIAA_PULLED_VERSION) return false;
-    memcpy(commit, text, 40);
-    commit[40] = '\0';
-    return piaa_hub_is_commit(commit) &&
-           (n == 40 || (n > 41 && text[40] == '-' && !strchr(text, '/')));
-}
-
-/* The label of a version, "" without. */
-static const char *label_of(const char *version) {
-    return version[40] ? version + 41 : "";
-}
-
-/* A line of refs. */
-typedef struct ref {
-    char *revision, *label, *version; /* label "": none */
-} ref;
-
-/* The next line of *text, which is cut up; false at the end.  Lines that are none are passed
-   over. */
-static bool next_ref(char **text, ref *out) {
-    while (**text) {
-        char *line = *text, *end = line + strcspn(line, "\n");
-        *text = *end ? end + 1 : end;
-        *end = '\0';
-        char *blank = strchr(line, ' ');
-        if (!blank || !piaa_pulled_is_version(blank + 1)) continue;
-        *blank = '\0';
-        char *colon = strchr(line, ':');
-        if (colon) *colon = '\0';
-        *out = (ref){line, colon ? colon + 1 : blank, blank + 1};
-        return true;
-    }
-    return false;
-}
-
-/* The file's text, "" where there is none; allocated. */
-static char *read_refs(const char *home, piaa_error *error) {
-    char *path = piaa_path_join(home, "refs", error), *text = NULL;
-    if (path)
-        text = piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, error)
-                                      : piaa_strdup("", error);
-    free(path);
-    return text;
-}
-
-static bool add_ref(piaa_text *out, const ref *r, piaa_error *error) {
-    return piaa_text_format(out, error, "%s%s%s %s\n", r->revision, *r->label ? ":" : "", r->label,
-                            r->version);
-}
-
-/* Drops the lines for which drop(line, what) is true and adds one (which may be NULL). */
-static bool change_refs(const char *home, bool (*drop)(const ref *line, const ref *what),
-                        const ref *what, const ref *added, piaa_error *error) {
-    char *text = read_refs(home, error), *rest = text;
-    char *path = text ? piaa_path_join(home, "refs", error) : NULL;
-    piaa_text out = {0};
-    ref line;
-    bool ok = path != NULL;
-    while (ok && next_ref(&rest, &line))
-        if (!drop(&line, what)) ok = add_ref(&out, &line, error);
-    if (ok && added) ok = add_ref(&out, added, error);
-    ok = ok && piaa_file_write(path, out.data ? out.data : "", out.length, error);
-    free(out.data);
-    free(path);
-    free(text);
-    return ok;
-}
-
-static bool is_same(const ref *line, const ref *what) {
-    return strcmp(line->revision, what->revision) == 0 && strcmp(line->label, what->label) == 0;
-}
-
-bool piaa_pulled_note(const char *home, const char *revision, const char *label,
-                      const char *version, piaa_error *error) {
-    const ref added = {(char *)(uintptr_t)revision, (char *)(uintptr_t)label,
-                       (char *)(uintptr_t)version};
-    return change_refs(home, is_same, &added, &added, error);
-}
-
-/* How well a label answers what was asked for: 0 best, -1 not at all. */
-static int answers(const char *label, const char *quant) {
-    if (*quant) return *label && piaa_gguf_label_fits(label, quant) ? 0 : -1;
-    return *label ? 1 + piaa_gguf_label_rank(label) : 0;
-}
-
-/* The version that a revision (NULL: any) is at in `home`, of several labels the best, of equals
- * the one pulled last; "" if it is not there. */
-static bool find_ref(const char *home, const char *revision, const char *quant,
-                     char version[PIAA_PULLED_VERSION], piaa_error *error) {
-    char *text = read_refs(home, error), *rest = text;
-    int best = -1;
-    ref r;
-    version[0] = '\0';
-    while (text && next_ref(&rest, &r)) {
-        int rank = answers(r.label, quant);
-        if (revision && strcmp(r.revision, revision) != 0 &&
-            (strlen(revision) != 40 || strncmp(r.version, revision, 40) != 0))
-            continue;
-        if (rank < 0 || (best >= 0 && rank > best)) continue;
-        best = rank;
-        snprintf(version, PIAA_PULLED_VERSION, "%s", r.version);
-    }
-    free(text);
-    return text != NULL;
-}
+enum { REF_LIMIT = 1 << 20, INDEX_LIMIT = 100 << 20 };
 
 /* ----------------------------------------------------------------------- the Hugging Face cache */
 
@@ -270,17 +64,17 @@ static bool find_whole(const char *folder, bool *whole, piaa_error *error) {
 /* The commit that a revision is at in the Hugging Face cache; "" if it is not there. */
 static bool find_shared_ref(const piaa_hub_name *name, const char *revision, char *commit,
                             piaa_error *error) {
-    char *root = shared_root(error);
+    char *root = piaa_shared_root(error);
     char *path = root ? piaa_format(error, "%s/models--%s--%s/refs/%s", root, name->owner,
                                     name->name, revision)
                       : NULL;
     piaa_error own = {0};
     char *text =
-        path && piaa_file_exists(path) ? piaa_file_read(path, REFS_LIMIT, NULL, &own) : NULL;
+        path && piaa_file_exists(path) ? piaa_file_read(path, REF_LIMIT, NULL, &own) : NULL;
     commit[0] = '\0';
     if (text) text[strcspn(text, "\r\n ")] = '\0';
     if (text && piaa_hub_is_commit(text)) memcpy(commit, text, 41);
-    bool ok = path && !is_fault(&own, error);
+    const bool ok = path && !is_fault(&own, error);
     free(text);
     free(root);
     free(path);
@@ -307,21 +101,22 @@ static bool open_folder(const char *folder, DIR **out, piaa_error *error) {
     return piaa_error_set_errno(error, errno, "cannot read the folder %.700s", folder);
 }
 
+static bool add_offer(offers *out, int folder, const char *name, piaa_error *error) {
+    struct stat status;
+    if (!piaa_path_ends(name, ".gguf") || fstatat(folder, name, &status, 0) != 0) return true;
+    if (!piaa_grow(&out->items, &out->capacity, out->count + 1, sizeof *out->items, error))
+        return false;
+    const char *copy = piaa_strdup(name, error);
+    if (copy) out->items[out->count++] = (piaa_gguf_offer){copy, (int64_t)status.st_size};
+    return copy != NULL;
+}
+
 static bool list_offers(const char *folder, offers *out, piaa_error *error) {
     enum { FILES_MOST = 1000 };
     DIR *stream;
     bool ok = open_folder(folder, &stream, error);
-    for (struct dirent *item;
-         ok && stream && out->count < FILES_MOST && (item = readdir(stream));) {
-        struct stat status;
-        if (!piaa_path_ends(item->d_name, ".gguf") ||
-            fstatat(dirfd(stream), item->d_name, &status, 0) != 0)
-            continue;
-        ok = piaa_grow(&out->items, &out->capacity, out->count + 1, sizeof *out->items, error);
-        const char *name = ok ? piaa_strdup(item->d_name, error) : NULL;
-        ok = name != NULL;
-        if (ok) out->items[out->count++] = (piaa_gguf_offer){name, (int64_t)status.st_size};
-    }
+    for (struct dirent *item; ok && stream && out->count < FILES_MOST && (item = readdir(stream));)
+        ok = add_offer(out, dirfd(stream), item->d_name, error);
     if (stream) closedir(stream);
     return ok;
 }
@@ -377,46 +172,60 @@ static bool find_shared(const piaa_hub_name *name, const char *version, const ch
     snprintf(commit, sizeof commit, "%.40s", version);
     char *folder = piaa_pulled_snapshot(name, commit, error);
     bool whole = false;
-    bool ok = folder && (*quant || find_whole(folder, &whole, error)) &&
-              (whole || find_pair(folder, quant, out, error));
     out->shared = true;
-    if (!whole) {
-        free(folder);
-        return ok;
-    }
-    return take_folder(folder, true, out, error);
+    bool ok = folder && (*quant || find_whole(folder, &whole, error));
+    if (whole) return take_folder(folder, true, out, error);
+    ok = ok && find_pair(folder, quant, out, error);
+    free(folder);
+    return ok;
 }
 
-/* What a line of refs stands for, ours or shared.  Of ours a look at what is there is enough:
-   nobody takes files away one by one. */
+/* Whether a version's folder is ours: a look at what is there is enough, because nobody takes files
+   away one by one. */
+static bool is_ours(const char *folder, const char *label, bool *ours, piaa_error *error) {
+    offers list = {0};
+    const bool ok = !*label || list_offers(folder, &list, error);
+    *ours = *label ? list.count > 0 : piaa_file_exists_in(folder, "config.json");
+    free_offers(&list);
+    return ok;
+}
+
+/* What a line of refs stands for, ours or shared. */
 static bool find_version(const piaa_hub_name *name, const char *home, const char *version,
                          place *out, piaa_error *error) {
     if (!*version) return true;
-    const char *label = label_of(version);
-    offers list = {0};
+    const char *label = piaa_version_label(version);
     char *folder = piaa_path_join(home, version, error);
-    bool ok = folder && (!*label || list_offers(folder, &list, error)),
-         ours = ok && (*label ? list.count > 0 : piaa_file_exists_in(folder, "config.json"));
-    free_offers(&list);
-    if (ours) return take_folder(folder, false, out, error);
+    bool ours = false;
+    const bool ok = folder && is_ours(folder, label, &ours, error);
+    if (ok && ours) return take_folder(folder, false, out, error);
     free(folder);
     return ok && find_shared(name, version, label, out, error);
 }
 
-static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error) {
+/* Where the revision was pulled to; else where Hugging Face's tools have put it; and if none was
+   named, any that was pulled. */
+static bool find_from(const char *home, const piaa_hub_name *name, place *out, piaa_error *error) {
     const char *quant = name->quant;
     char version[PIAA_PULLED_VERSION];
+    if (!piaa_refs_find(home, name->revision, quant, version, error) ||
+        !find_version(name, home, version, out, error))
+        return false;
+    if (!out->path && piaa_hub_is_commit(name->revision) &&
+        !find_shared(name, name->revision, quant, out, error))
+        return false;
+    if (out->path) return true;
+    if (!find_shared_ref(name, name->revision, version, error) ||
+        (*version && !find_shared(name, version, quant, out, error)))
+        return false;
+    if (out->path || name->given) return true;
+    return piaa_refs_find(home, NULL, quant, version, error) &&
+           find_version(name, home, version, out, error);
+}
+
+static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error) {
     char *home = piaa_pulled_home(name, error);
-    bool ok = home && find_ref(home, name->revision, quant, version, error) &&
-              find_version(name, home, version, out, error);
-    if (ok && !out->path && piaa_hub_is_commit(name->revision))
-        ok = find_shared(name, name->revision, quant, out, error);
-    if (ok && !out->path)
-        ok = find_shared_ref(name, name->revision, version, error) &&
-             (!*version || find_shared(name, version, quant, out, error));
-    if (ok && !out->path && !name->given)
-        ok = find_ref(home, NULL, quant, version, error) &&
-             find_version(name, home, version, out, error);
+    const bool ok = home && find_from(home, name, out, error);
     free(home);
     return ok;
 }
@@ -451,31 +260,33 @@ static char *only_folder(const char *folder) {
     return NULL;
 }
 
+static bool is_cached_model(const char *path) {
+    static const char mark[] = "models--";
+    return strncmp(piaa_path_name(path), mark, sizeof mark - 1) == 0;
+}
+
+static bool enter(const char *path, const char *above, const char *inside, char **out,
+                  piaa_error *error) {
+    const bool here = strcmp(piaa_path_name(path), SNAPSHOTS) == 0 && is_cached_model(above);
+    if (!here && !(is_cached_model(path) && piaa_file_is_folder(inside))) return true;
+    const char *root = here ? path : inside;
+    char commit[PIAA_PULLED_VERSION];
+    read_line(here ? above : path, "refs/main", commit);
+    if (*commit && !(*out = piaa_path_join(root, commit, error))) return false;
+    if (*out && piaa_file_is_folder(*out)) return true;
+    free(*out);
+    *out = only_folder(root);
+    return *out || piaa_error_set(error, PIAA_USAGE,
+                                  "%s holds several versions of a model, or none: name one of "
+                                  "the folders in %s",
+                                  path, root);
+}
+
 /* A folder of the Hugging Face cache, models--OWNER--NAME or the snapshots/ in it, stands for the
  * snapshot that refs/main names, or the only one there; *out stays NULL for any other folder. */
 static bool enter_cache(const char *path, char **out, piaa_error *error) {
-    static const char mark[] = "models--", inner[] = "snapshots";
-    char *above = piaa_path_folder(path, error), *inside = piaa_path_join(path, inner, error);
-    const bool here = above && strcmp(piaa_path_name(path), inner) == 0 &&
-                      strncmp(piaa_path_name(above), mark, sizeof mark - 1) == 0;
-    const bool below = inside && piaa_file_is_folder(inside) &&
-                       strncmp(piaa_path_name(path), mark, sizeof mark - 1) == 0;
-    const char *root = here ? path : inside;
-    bool ok = above && inside;
-    if (ok && (here || below)) {
-        char commit[PIAA_PULLED_VERSION];
-        read_line(here ? above : path, "refs/main", commit);
-        char *main = *commit ? piaa_path_join(root, commit, error) : NULL;
-        if (main && piaa_file_is_folder(main))
-            *out = main, main = NULL;
-        else
-            *out = only_folder(root);
-        free(main);
-        ok = *out || piaa_error_set(error, PIAA_USAGE,
-                                    "%s holds several versions of a model, or none: name one of "
-                                    "the folders in %s",
-                                    path, root);
-    }
+    char *above = piaa_path_folder(path, error), *inside = piaa_path_join(path, SNAPSHOTS, error);
+    const bool ok = above && inside && enter(path, above, inside, out, error);
     free(above);
     free(inside);
     return ok;
@@ -517,21 +328,19 @@ struct piaa_pulled_list {
 /* Takes what was found. */
 static bool add_pulled(piaa_pulled_list *list, const piaa_hub_name *name, const char *revision,
                        const char *version, place found, bool complete, piaa_error *error) {
-    const char *label = label_of(version);
+    const char *label = piaa_version_label(version);
     piaa_pulled item = {
         .folder = found.path, .bytes = found.bytes, .complete = complete, .shared = found.shared};
-    bool ok = piaa_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, error);
-    if (ok)
-        item.name =
-            piaa_format(error, "%s/%s%s%s", name->owner, name->name, *label ? ":" : "", label);
-    if (item.name) item.revision = piaa_strdup(revision, error);
-    if (!item.revision) {
-        piaa_pulled_clear(&item);
-        return false;
-    }
     snprintf(item.commit, sizeof item.commit, "%.40s", version);
-    list->items[list->count++] = item;
-    return true;
+    item.name = piaa_format(error, "%s/%s%s%s", name->owner, name->name, *label ? ":" : "", label);
+    item.revision = item.name ? piaa_strdup(revision, error) : NULL;
+    if (item.revision &&
+        piaa_grow(&list->items, &list->capacity, list->count + 1, sizeof *list->items, error)) {
+        list->items[list->count++] = item;
+        return true;
+    }
+    piaa_pulled_clear(&item);
+    return false;
 }
 
 static bool is_listed(const piaa_pulled_list *list, const char *folder) {
@@ -540,20 +349,26 @@ static bool is_listed(const piaa_pulled_list *list, const char *folder) {
     return false;
 }
 
-/* What refs lists, then the versions that no pull has ended. */
-static bool list_ours(piaa_pulled_list *list, const piaa_hub_name *name, const char *home,
-                      piaa_error *error) {
-    char *text = read_refs(home, error), *rest = text;
+/* What refs lists. */
+static bool list_ended(piaa_pulled_list *list, const piaa_hub_name *name, const char *home,
+                       piaa_error *error) {
+    char *text = piaa_refs_read(home, error), *rest = text;
     bool ok = text != NULL;
-    ref r;
-    while (ok && next_ref(&rest, &r)) {
+    piaa_ref r;
+    while (ok && piaa_refs_next(&rest, &r)) {
         place found = {0};
         ok = find_version(name, home, r.version, &found, error) &&
              (!found.path || add_pulled(list, name, r.revision, r.version, found, true, error));
     }
     free(text);
-    DIR *stream = NULL;
-    ok = ok && open_folder(home, &stream, error);
+    return ok;
+}
+
+/* The versions beside these, that no pull has ended. */
+static bool list_others(piaa_pulled_list *list, const piaa_hub_name *name, const char *home,
+                        piaa_error *error) {
+    DIR *stream;
+    bool ok = open_folder(home, &stream, error);
     for (struct dirent *item; ok && stream && (item = readdir(stream));) {
         if (!piaa_pulled_is_version(item->d_name)) continue;
         char *folder = piaa_path_join(home, item->d_name, error);
@@ -578,26 +393,33 @@ static bool add_shared(piaa_pulled_list *list, const piaa_hub_name *name, const 
 }
 
 /* The folder as it is, and each of its text models in GGUF files that has a vision part. */
+static bool list_snapshot(piaa_pulled_list *list, const piaa_hub_name *name, const char *commit,
+                          const char *folder, offers *files, piaa_error *error) {
+    char version[PIAA_PULLED_VERSION], label[PIAA_GGUF_LABEL];
+    bool whole;
+    place found = {0};
+    if (!list_offers(folder, files, error) || !find_whole(folder, &whole, error)) return false;
+    if (whole && !(find_shared(name, commit, "", &found, error) &&
+                   add_shared(list, name, commit, found, error)))
+        return false;
+    for (size_t i = 0; i < files->count; i++) {
+        if (!piaa_gguf_label(files->items, files->count, i, label)) continue;
+        snprintf(version, sizeof version, "%s-%s", commit, label);
+        found = (place){0};
+        if (!find_shared(name, commit, label, &found, error) ||
+            !add_shared(list, name, version, found, error))
+            return false;
+    }
+    return true;
+}
+
 static bool list_shared(piaa_pulled_list *list, const piaa_hub_name *name, piaa_error *error) {
-    char commit[41], version[PIAA_PULLED_VERSION], label[PIAA_GGUF_LABEL];
-    bool ok = find_shared_ref(name, "main", commit, error);
-    if (!ok || !*commit) return ok;
+    char commit[41];
+    if (!find_shared_ref(name, "main", commit, error)) return false;
+    if (!*commit) return true;
     offers files = {0};
     char *folder = piaa_pulled_snapshot(name, commit, error);
-    bool whole = false;
-    ok = folder && list_offers(folder, &files, error) && find_whole(folder, &whole, error);
-    if (ok && whole) {
-        place found = {0};
-        ok = find_shared(name, commit, "", &found, error) &&
-             add_shared(list, name, commit, found, error);
-    }
-    for (size_t i = 0; ok && i < files.count; i++) {
-        place found = {0};
-        if (!piaa_gguf_label(files.items, files.count, i, label)) continue;
-        snprintf(version, sizeof version, "%s-%s", commit, label);
-        ok = find_shared(name, commit, label, &found, error) &&
-             add_shared(list, name, version, found, error);
-    }
+    const bool ok = folder && list_snapshot(list, name, commit, folder, &files, error);
     free_offers(&files);
     free(folder);
     return ok;
@@ -621,7 +443,7 @@ static int compare_pulled(const void *a, const void *b) {
 static bool read_all(piaa_pulled_list *list, piaa_error *error) {
     static const char prefix[] = "models--";
     for (int shared = 0; shared <= 1; shared++) {
-        char *root = shared ? shared_root(error) : cache_path("piaa/models", error);
+        char *root = shared ? piaa_shared_root(error) : piaa_cache_path("piaa/models", error);
         if (!root) return false;
         DIR *stream;
         bool ok = open_folder(root, &stream, error);
@@ -632,8 +454,9 @@ static bool read_all(piaa_pulled_list *list, piaa_error *error) {
                 !parse_folder(item->d_name + skip, &name))
                 continue;
             char *home = piaa_pulled_home(&name, error);
-            ok = home &&
-                 (shared ? list_shared(list, &name, error) : list_ours(list, &name, home, error));
+            ok = home && (shared ? list_shared(list, &name, error)
+                                 : list_ended(list, &name, home, error) &&
+                                       list_others(list, &name, home, error));
             free(home);
         }
         if (stream) closedir(stream);
@@ -717,29 +540,37 @@ static bool remove_home(const char *home, int64_t *bytes, piaa_error *error) {
     return failed ? piaa_error_set_errno(error, failed, "%s cannot be removed", home) : true;
 }
 
-static bool is_of_label(const ref *line, const ref *what) {
-    return answers(line->label, what->label) == 0;
+static bool is_of_label(const piaa_ref *line, const piaa_ref *what) {
+    return piaa_label_answers(line->label, what->label) == 0;
+}
+
+static bool remove_version(const char *home, const char *version, int64_t *bytes,
+                           piaa_error *error) {
+    char *folder = piaa_path_join(home, version, error);
+    if (!folder) return false;
+    const int failed = remove_folder(folder, 1, bytes);
+    if (failed) piaa_error_set_errno(error, failed, "%s cannot be removed", folder);
+    free(folder);
+    return !failed;
 }
 
 /* The versions of one label, and of every revision; *left: others remain. */
 static bool remove_label(const char *home, const char *quant, bool *left, bool *removed,
                          int64_t *bytes, piaa_error *error) {
-    const ref what = {NULL, (char *)(uintptr_t)quant, NULL};
-    bool ok = change_refs(home, is_of_label, &what, NULL, error);
-    DIR *stream = NULL;
-    ok = ok && open_folder(home, &stream, error);
+    const piaa_ref what = {NULL, (char *)(uintptr_t)quant, NULL};
+    DIR *stream;
+    if (!piaa_refs_change(home, is_of_label, &what, NULL, error) ||
+        !open_folder(home, &stream, error))
+        return false;
+    bool ok = true;
     for (struct dirent *item; ok && stream && (item = readdir(stream));) {
         if (!piaa_pulled_is_version(item->d_name)) continue;
-        if (answers(label_of(item->d_name), quant) != 0) {
+        if (piaa_label_answers(piaa_version_label(item->d_name), quant) != 0) {
             *left = true;
             continue;
         }
-        char *folder = piaa_path_join(home, item->d_name, error);
-        int failed = folder ? remove_folder(folder, 1, bytes) : ENOMEM;
-        ok = !failed ||
-             piaa_error_set_errno(error, failed, "%s cannot be removed", folder ? folder : home);
         *removed = true;
-        free(folder);
+        ok = remove_version(home, item->d_name, bytes, error);
     }
     if (stream) closedir(stream);
     return ok;
@@ -749,6 +580,29 @@ static bool not_pulled(const char *text, bool shared, piaa_error *error) {
     return piaa_error_set(error, PIAA_USAGE, "%s has not been pulled%s", text,
                           shared ? "; it is in the Hugging Face cache, whose own tools remove it"
                                  : ": piaa model list shows what has");
+}
+
+static bool remove_locked(const char *home, const piaa_hub_name *name, const char *text,
+                          int64_t *bytes, piaa_error *error) {
+    bool left = false, removed = false;
+    if (!*name->quant) return remove_home(home, bytes, error);
+    if (!remove_label(home, name->quant, &left, &removed, bytes, error)) return false;
+    if (!left && !remove_home(home, bytes, error)) return false;
+    return removed || not_pulled(text, false, error);
+}
+
+static bool remove_from(const char *home, const piaa_hub_name *name, const char *text,
+                        int64_t *bytes, piaa_error *error) {
+    place found = {0};
+    if (piaa_file_is_folder(home)) {
+        const int lock = piaa_pulled_lock(home, name, error);
+        const bool ok = lock >= 0 && remove_locked(home, name, text, bytes, error);
+        piaa_pulled_unlock(lock);
+        return ok;
+    }
+    if (find_model(name, &found, error)) not_pulled(text, found.path != NULL, error);
+    free(found.path);
+    return false;
 }
 
 bool piaa_pulled_remove(const char *text, int64_t *bytes, piaa_error *error) {
@@ -762,19 +616,7 @@ bool piaa_pulled_remove(const char *text, int64_t *bytes, piaa_error *error) {
                               "a model is removed with all its revisions: leave out @%s",
                               name.revision);
     char *home = piaa_pulled_home(&name, error);
-    bool ok = home != NULL, left = false, removed = false;
-    if (ok && piaa_file_is_folder(home)) {
-        int lock = piaa_pulled_lock(home, &name, error);
-        ok = lock >= 0 &&
-             (!*name.quant || remove_label(home, name.quant, &left, &removed, bytes, error)) &&
-             (left || remove_home(home, bytes, error)) &&
-             (!*name.quant || removed || not_pulled(text, false, error));
-        piaa_pulled_unlock(lock);
-    } else if (ok) {
-        place found = {0};
-        ok = find_model(&name, &found, error) && not_pulled(text, found.path != NULL, error);
-        free(found.path);
-    }
+    const bool ok = home && remove_from(home, &name, text, bytes, error);
     free(home);
     return ok;
 }

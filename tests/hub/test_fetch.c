@@ -3,6 +3,7 @@
 #include "server.h"
 
 #include "hub/fetch.h"
+#include "hub/hub.h"
 
 #include <fcntl.h>
 #include <glib.h>

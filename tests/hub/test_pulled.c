@@ -4,6 +4,7 @@
 #include "faults.h"
 #include "support.h"
 
+#include "hub/places.h"
 #include "hub/pulled.h"
 
 #define ONE "1111111111111111111111111111111111111111"
