@@ -159,7 +159,7 @@ static piaa_tokenizer *open_tokenizer(const char *text, piaa_error *error) {
     char *path = piaa_model_locate(text, error);
     piaa_tokenizer *tokenizer = NULL;
     if (path && !piaa_file_is_folder(path) && piaa_gguf_is(path)) {
-        piaa_gguf *file = piaa_gguf_open(path, error);
+        piaa_gguf *file = piaa_gguf_open_parts(path, error);
         cJSON *root = file ? piaa_gguf_tokenizer(file, error) : NULL;
         if (root) tokenizer = piaa_tokenizer_from_json(root, path, error);
         cJSON_Delete(root);

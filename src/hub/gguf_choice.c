@@ -272,9 +272,8 @@ static bool choose(const piaa_gguf_offer *offers, size_t count, const piaa_gguf_
     stem_of(offers[out->text].name, stem, &part, &parts);
     if (parts > 1)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s: %s is cut into %d files, which are not read: choose a smaller "
-                              "kind, or fetch them all and join them with "
-                              "llama-gguf-split --merge",
+                              "%s: %s is cut into %d files, which are not fetched: choose a "
+                              "smaller kind, or download them all and name one of them",
                               where, stem, parts);
     return piaa_gguf_label(offers, count, out->text, out->label) &&
            choose_vision(offers, count, wish, where, ranks, &out->vision, error);

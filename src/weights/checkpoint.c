@@ -43,8 +43,8 @@ static bool open_pair(piaa_checkpoint *c, const char *named, piaa_error *error) 
         free(c->folder);
         c->folder = piaa_format(error, "%s,%s", text, vision);
     }
-    if (c->folder) c->text = piaa_gguf_open(text, error);
-    if (c->text) c->vision = piaa_gguf_open(vision, error);
+    if (c->folder) c->text = piaa_gguf_open_parts(text, error);
+    if (c->text) c->vision = piaa_gguf_open_parts(vision, error);
     free(text);
     free(vision);
     return c->vision && piaa_gguf_model_read(c, error);

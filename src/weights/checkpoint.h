@@ -51,7 +51,7 @@ typedef struct piaa_checkpoint piaa_checkpoint;
  *   - a folder with two GGUF files, the text model and its vision part (mmproj), as llama.cpp's
  *     converter writes them;
  *   - the GGUF file of a text model, with its vision part beside it, or named after a comma:
- *     "TEXT.gguf,MMPROJ.gguf".
+ *     "TEXT.gguf,MMPROJ.gguf"; either may be in several files, of which one is named.
  * From GGUF metadata a configuration is made with the keys that config.json would have.  Tensor
  * data are mapped, not read. */
 piaa_checkpoint *piaa_checkpoint_open(const char *path, piaa_error *error) PIAA_MUST_USE;

@@ -47,6 +47,8 @@ struct piaa_gguf {
     piaa_tensor *tensors;
     const piaa_tensor **by_name;
     size_t count;
+    piaa_gguf **joined; /* whose tensors are among these */
+    size_t joined_count;
 };
 
 /* What is left to read. */
@@ -344,6 +346,7 @@ static int compare_places(const void *a, const void *b) {
 
 /* No two tensors share a byte, and no two a name; leaves by_name sorted by name. */
 static bool check_tensors(piaa_gguf *file, piaa_error *error) {
+    free(file->by_name);
     file->by_name = piaa_alloc(file->count, sizeof(piaa_tensor *), error);
     if (!file->by_name) return false;
     for (size_t i = 0; i < file->count; i++) file->by_name[i] = &file->tensors[i];
@@ -459,9 +462,30 @@ void piaa_gguf_close(piaa_gguf *file) {
     free(file->entries);
     free(file->by_name);
     free(file->tensors);
+    for (size_t i = 0; i < file->joined_count; i++) piaa_gguf_close(file->joined[i]);
+    free(file->joined);
     piaa_map_close(&file->map);
     free(file->where);
     free(file);
+}
+
+bool piaa_gguf_join(piaa_gguf *file, piaa_gguf **others, size_t count, piaa_error *error) {
+    size_t capacity = file->count, total = file->count;
+    for (size_t i = 0; i < count; i++) total += others[i]->count;
+    file->joined = piaa_alloc(count, sizeof(piaa_gguf *), error);
+    if (!file->joined || !piaa_grow(&file->tensors, &capacity, total, sizeof *file->tensors, error))
+        return false;
+    for (; file->joined_count < count; file->joined_count++) {
+        piaa_gguf *other = others[file->joined_count];
+        if (other->count)
+            memcpy(file->tensors + file->count, other->tensors,
+                   other->count * sizeof *other->tensors);
+        file->count += other->count;
+        other->count = 0; /* the names are this file's now */
+        file->joined[file->joined_count] = other;
+        others[file->joined_count] = NULL;
+    }
+    return check_tensors(file, error);
 }
 
 bool piaa_gguf_is(const char *path) {
@@ -478,7 +502,8 @@ const char *piaa_gguf_where(const piaa_gguf *file) {
 }
 
 void piaa_gguf_forget(const piaa_gguf *file, const piaa_tensor *tensor) {
-    piaa_map_forget(&file->map, tensor->data, tensor->bytes);
+    piaa_map_forget(&file->map, tensor->data, tensor->bytes); /* of another's data, nothing */
+    for (size_t i = 0; i < file->joined_count; i++) piaa_gguf_forget(file->joined[i], tensor);
 }
 
 size_t piaa_gguf_count(const piaa_gguf *file) {

@@ -17,6 +17,15 @@ piaa_gguf *piaa_gguf_parse(const void *bytes, size_t size, const char *where,
                            piaa_error *error) PIAA_MUST_USE;
 void piaa_gguf_close(piaa_gguf *file);
 
+/* The same of a model in several files, any of which may be named: the first's metadata, and the
+ * tensors of all.  The error names a file that is missing or not theirs. */
+piaa_gguf *piaa_gguf_open_parts(const char *path, piaa_error *error) PIAA_MUST_USE;
+/* Which of how many parts it is, from 0; 0 of 1 where it is whole. */
+int piaa_gguf_part(const piaa_gguf *file, int *parts);
+/* Takes the other files' tensors over, and the files themselves: what it takes becomes NULL. */
+bool piaa_gguf_join(piaa_gguf *file, piaa_gguf **others, size_t count,
+                    piaa_error *error) PIAA_MUST_USE;
+
 const char *piaa_gguf_where(const piaa_gguf *file); /* the path, for messages */
 void piaa_gguf_forget(const piaa_gguf *file, const piaa_tensor *tensor);
 

@@ -78,25 +78,30 @@ static bool is_model(const piaa_gguf *file) {
     return !type || strcmp(type, "model") == 0;
 }
 
-/* One model in several files: refused here, where the way out can be said. */
-static bool is_whole(const piaa_gguf *file, piaa_error *error) {
-    int64_t parts = 1;
-    piaa_gguf_int(file, "split.count", &parts);
-    if (parts <= 1) return true;
-    return piaa_error_set(
-        error, PIAA_UNSUPPORTED,
-        "%s is one of %lld parts of a model: join them first with llama-gguf-split --merge",
-        piaa_gguf_where(file), (long long)parts);
+/* Whether an earlier one of the sorted files is a part of the same model: their names differ in the
+   number before "-of-" alone. */
+static bool follows_part(const piaa_paths *files, size_t index) {
+    enum { TAIL = sizeof "00001-of-00003.gguf" - 1, NUMBER = 5 };
+    const char *a = files->items[index];
+    const size_t n = strlen(a);
+    for (size_t i = 0; n > TAIL && i < index; i++) {
+        const char *b = files->items[i];
+        if (strlen(b) == n && strncmp(a, b, n - TAIL) == 0 &&
+            strcmp(a + n - TAIL + NUMBER, b + n - TAIL + NUMBER) == 0)
+            return true;
+    }
+    return false;
 }
 
-/* The one text model among the files. */
+/* The one text model among the files; of one in several parts the first that is there. */
 static bool find_text(const char *folder, const piaa_paths *files, char **out, piaa_error *error) {
     for (size_t i = 0; i < files->count; i++) {
         piaa_gguf *file = piaa_gguf_open(files->items[i], error);
-        bool other = file && (is_vision(file) || !is_model(file)),
-             ok = file && (other || is_whole(file, error));
+        if (!file) return false;
+        int parts = 1;
+        bool other = is_vision(file) || !is_model(file) ||
+                     (piaa_gguf_part(file, &parts) > 0 && follows_part(files, i));
         piaa_gguf_close(file);
-        if (!ok) return false;
         if (other) continue;
         if (*out)
             return piaa_error_set(
@@ -196,8 +201,8 @@ bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char 
         ok = find_text(alone, &files, text, error);
     else if (ok)
         ok = (*text = piaa_strdup(alone, error)) != NULL;
-    piaa_gguf *file = ok ? piaa_gguf_open(*text, error) : NULL;
-    ok = file && piaa_gguf_model_known(file, error) && is_whole(file, error) &&
+    piaa_gguf *file = ok ? piaa_gguf_open_parts(*text, error) : NULL;
+    ok = file && piaa_gguf_model_known(file, error) &&
          (named ? (*vision = piaa_strdup(named, error)) != NULL
                 : find_vision(file, &files, vision, error));
     piaa_gguf_close(file);

@@ -974,7 +974,7 @@ static void gguf_choices(void **state) {
          "Q8_0"},
         {{"m-BF16-00001-of-00002.gguf", "m-BF16-00002-of-00002.gguf", "m-Q8_0.gguf", "mmproj.gguf"},
          "BF16",
-         "m-BF16 is cut into 2 files, which are not read",
+         "m-BF16 is cut into 2 files, which are not fetched",
          NULL,
          NULL},
         {{"m-Q6_K.gguf", "m-Q5_K_M.gguf", "mmproj.gguf"},

@@ -738,6 +738,128 @@ static void sentencepiece(void **state) {
     support_remove(folder);
 }
 
+/* ----------------------------------------------------------------------- a model in several files
+ */
+
+/* Where the list of tensors begins: behind the last key. */
+static size_t find_tensors(const char *bytes, const piaa_gguf *file) {
+    const char *name = piaa_gguf_at(file, 0)->name;
+    char wanted[128] = {(char)strlen(name)};
+    memcpy(wanted + 8, name, strlen(name));
+    size_t at = 24;
+    while (memcmp(bytes + at, wanted, 8 + strlen(name)) != 0) at++;
+    return at;
+}
+
+/* Part `index` of `parts` of a golden file as llama-gguf-split writes it: the keys go into the
+   first part, and every part has three more and its share of the tensors. */
+static void write_part(const char *folder, const char *golden, const char *stem, int index,
+                       int parts) {
+    size_t size, data = 0;
+    char *bytes = piaa_file_read(golden, (size_t)1 << 30, &size, NULL);
+    assert_non_null(bytes);
+    piaa_error error = {0};
+    piaa_gguf *file = piaa_gguf_parse(bytes, size, golden, &error);
+    if (!file) fail_msg("%s", error.message);
+    const size_t all = piaa_gguf_count(file), first = all * (size_t)index / (size_t)parts,
+                 end = all * ((size_t)index + 1) / (size_t)parts;
+    piaa_text text = {0};
+    uint64_t keys = 0;
+    for (int i = 0; i < 8 && !index; i++) keys |= (uint64_t)(unsigned char)bytes[16 + i] << 8 * i;
+    put_header(&text, end - first, keys + 3);
+    if (!index) assert_true(piaa_text_add(&text, bytes + 24, find_tensors(bytes, file) - 24, NULL));
+    put_key(&text, "split.no", PIAA_GGUF_UINT16);
+    put(&text, (uint64_t)index, 2);
+    put_key(&text, "split.count", PIAA_GGUF_UINT16);
+    put(&text, (uint64_t)parts, 2);
+    put_key(&text, "split.tensors.count", PIAA_GGUF_INT32);
+    put(&text, all, 4);
+    for (size_t i = first; i < end; i++) {
+        const piaa_tensor *tensor = piaa_gguf_at(file, i);
+        put_text(&text, tensor->name, strlen(tensor->name));
+        put(&text, (uint64_t)tensor->dimensions, 4);
+        for (int d = tensor->dimensions; d-- > 0;) put(&text, (uint64_t)tensor->shape[d], 8);
+        put(&text, (uint64_t)tensor->ggml_type, 4);
+        put(&text, data, 8);
+        data += (tensor->bytes + 31) / 32 * 32;
+    }
+    for (size_t i = first; i < end; i++) {
+        pad(&text, 0);
+        assert_true(
+            piaa_text_add(&text, piaa_gguf_at(file, i)->data, piaa_gguf_at(file, i)->bytes, NULL));
+    }
+    pad(&text, 0);
+    char name[64];
+    snprintf(name, sizeof name, "%s-%05d-of-%05d.gguf", stem, index + 1, parts);
+    support_write(folder, name, text.data, text.length);
+    piaa_gguf_close(file);
+    free(text.data);
+    free(bytes);
+}
+
+static void same_fingerprint(const char *path, const char *expected) {
+    char found[65];
+    piaa_checkpoint *c = open_good(path);
+    assert_true(piaa_checkpoint_fingerprint(c, found, NULL));
+    assert_string_equal(found, expected);
+    for (size_t i = 0; i < piaa_checkpoint_count(c); i++)
+        piaa_checkpoint_forget(c, piaa_checkpoint_at(c, i));
+    piaa_checkpoint_close(c);
+}
+
+/* Whichever part is named, or their folder: the model is the one in a single file. */
+static void several_files(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder(), whole[65];
+    piaa_checkpoint *c = open_good(GGUF "qwen3vl-f32.gguf");
+    assert_true(piaa_checkpoint_fingerprint(c, whole, NULL));
+    piaa_checkpoint_close(c);
+    for (int i = 0; i < 3; i++) write_part(folder, GGUF "qwen3vl-f32.gguf", "m", i, 3);
+    for (int i = 0; i < 2; i++)
+        write_part(folder, GGUF "qwen3vl-mmproj-f32.gguf", "mmproj-m", i, 2);
+    char *parts[3], *vision = support_join(folder, "mmproj-m-00002-of-00002.gguf");
+    for (int i = 0; i < 3; i++) {
+        parts[i] = piaa_format(NULL, "%s/m-%05d-of-00003.gguf", folder, i + 1);
+        same_fingerprint(parts[i], whole);
+        char *pair = piaa_format(NULL, "%s,%s", parts[i], vision);
+        same_fingerprint(pair, whole);
+        free(pair);
+    }
+    same_fingerprint(folder, whole);
+
+    /* One after the other is missing, and another than its name says. */
+    char *aside = support_join(folder, "aside");
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(rename(parts[i], aside), 0);
+        char *said =
+            piaa_format(NULL, "m-%05d-of-00003.gguf is missing: the model is in 3 files", i + 1);
+        expect(parts[(i + 1) % 3], PIAA_IO, said);
+        expect(folder, PIAA_IO, said);
+        free(said);
+        assert_int_equal(symlink(parts[(i + 1) % 3], parts[i]), 0);
+        said = piaa_format(NULL, "m-%05d-of-00003.gguf is not part %d of 3", i + 1, i + 1);
+        expect(parts[(i + 1) % 3], PIAA_FORMAT, said);
+        free(said);
+        assert_int_equal(rename(aside, parts[i]), 0);
+    }
+    /* Of another model: its tensors are there twice, or not all are. */
+    assert_int_equal(rename(parts[2], aside), 0);
+    write_part(folder, GGUF "gemma3-f32.gguf", "m", 2, 3);
+    expect(parts[0], PIAA_FORMAT, "m-00001-of-00003.gguf");
+    assert_int_equal(rename(aside, parts[2]), 0);
+    assert_int_equal(rename(parts[1], aside), 0);
+    expect(aside, PIAA_FORMAT, "its name does not say what the others are called");
+    assert_int_equal(rename(aside, parts[1]), 0);
+    same_fingerprint(folder, whole);
+    /* Half of one: cut off. */
+    assert_int_equal(truncate(parts[1], 20000), 0);
+    expect(parts[0], PIAA_FORMAT, "m-00002-of-00003.gguf is cut off");
+    for (int i = 0; i < 3; i++) free(parts[i]);
+    free(vision);
+    free(aside);
+    support_remove(folder);
+}
+
 /* Some converters call the chat form's tokens normal (1) or unused (5); they are what they are. */
 static void chat_tokens_of_any_kind(void **state) {
     (void)state;
@@ -785,6 +907,7 @@ int main(void) {
         cmocka_unit_test(named_vision_parts),
         cmocka_unit_test(values_that_do_not_fit),
         cmocka_unit_test(sentencepiece),
+        cmocka_unit_test(several_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
