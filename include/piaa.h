@@ -133,6 +133,7 @@ typedef struct piaa_model_info {
     bool image_attention; /* piaa_request.image_attention makes a difference */
     bool demonstration;   /* the embedded model, trained on rendered scenes */
     char fingerprint[65]; /* SHA-256 that tells checkpoints apart, hexadecimal */
+    const char *adapter;  /* the folder of the one that is merged into the weights; NULL */
 } piaa_model_info;
 
 /* `folder`: a model as downloaded from Hugging Face (config.json, tokenizer.json, *.safetensors), a
@@ -422,8 +423,8 @@ PIAA_API const float *piaa_store_vector(const piaa_store *store, int slot, int64
 PIAA_API const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows);
 
 /* What a store is made with; all strings, NULL counts as "".  A store takes photos only from a run
- * in which all but model, family and library are equal; these are kept as they were when the store
- * was made. */
+ * in which all but model, adapter, family and library are equal; these are kept as they were when
+ * the store was made. */
 typedef struct piaa_identity {
     const char *fingerprint;   /* SHA-256 of the checkpoint in hexadecimal */
     const char *model;         /* as the user knows it */
@@ -434,9 +435,10 @@ typedef struct piaa_identity {
     const char *library;       /* piaa_version() */
     /* Later ones: where a store or a taste of before has none, any fits; but its chat is published.
      */
-    const char *pixels; /* how a photo becomes numbers: "bicubic, mean 0.5 0.5 0.5, …" */
-    const char *chat;   /* "published", "the folder's": whose form the prompt is put in */
-    const char *tokens; /* what the prompt became: how many tokens, and a hash of them */
+    const char *pixels;  /* how a photo becomes numbers: "bicubic, mean 0.5 0.5 0.5, …" */
+    const char *chat;    /* "published", "the folder's": whose form the prompt is put in */
+    const char *tokens;  /* what the prompt became: how many tokens, and a hash of them */
+    const char *adapter; /* where the adapter was that is merged into the model; "": none */
 } piaa_identity;
 
 /* ---------------------------------------------------------------------------- ratings and taste */

@@ -120,7 +120,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     bench b = {.repeats = (size_t)repeats,
                .profile = piaa_call_has(call, "profile"),
                .exif = request.exif};
-    bool ok = piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error);
+    bool ok = piaa_reader_open(&reader, call, NULL, &request, error);
     if (ok) {
         const piaa_request *full = piaa_extractor_request(reader.extractor);
         piaa_session_options options = {

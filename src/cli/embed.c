@@ -35,7 +35,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_reader reader = {0};
     piaa_embed_summary summary;
     bool ok = piaa_reader_collect(call, &photos, error) &&
-              piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
+              piaa_reader_open(&reader, call, NULL, &request, error) &&
               piaa_reader_open_store(&reader, call, piaa_call_value(call, "out"), error) &&
               piaa_reader_embed(&reader, call, &photos.paths, &summary, error);
     if (ok) sum_up(call, &summary);

@@ -256,7 +256,6 @@ static bool run(piaa_call *call, piaa_error *error) {
         return false;
     piaa_request request;
     char layer[16];
-    const char *model;
     piaa_reader reader = {0};
     piaa_taste *taste = piaa_taste_load(piaa_call_value(call, "taste"), error);
     piaa_projection *projection =
@@ -264,8 +263,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     bool ok =
         projection && piaa_projection_fits(projection, &taste->identity, &taste->slot, error) &&
         piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
-        piaa_reader_model_like(call, &taste->identity, &model, error) &&
-        piaa_reader_open(&reader, call, model, &request, error) &&
+        piaa_reader_open(&reader, call, &taste->identity, &request, error) &&
         piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor),
                         &piaa_extractor_slots(reader.extractor)->items[0], error) &&
         explain(call, &reader, taste, projection, error);

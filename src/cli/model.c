@@ -56,6 +56,9 @@ static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *e
                             (long long)tokens(info, info->max_pixels)) &&
            layers_text(l, out, error) &&
            (!info->chat || piaa_text_format(out, error, "chat form      %s\n", info->chat)) &&
+           (!info->adapter ||
+            (piaa_text_format(out, error, "adapter        ") &&
+             piaa_visible_add(out, info->adapter, error) && piaa_text_format(out, error, "\n"))) &&
            (!info->demonstration || piaa_text_format(out, error,
                                                      "note           the demonstration model, "
                                                      "trained on rendered scenes; for real taste "
@@ -99,6 +102,7 @@ static cJSON *info_json(const piaa_model_info *info) {
     for (size_t i = 0; i < PIAA_COUNT(numbers); i++)
         piaa_report_add_integer(root, numbers[i].key, numbers[i].value);
     if (info->chat) cJSON_AddItemToObject(root, "chat", cJSON_CreateString(info->chat));
+    if (info->adapter) cJSON_AddItemToObject(root, "adapter", cJSON_CreateString(info->adapter));
     cJSON_AddBoolToObject(root, "demonstration", info->demonstration);
     return root;
 }

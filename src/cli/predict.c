@@ -21,14 +21,12 @@ static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *sto
 static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
     piaa_request request;
     char layer[16];
-    const char *model;
     piaa_photos photos = {0};
     piaa_reader reader = {0};
     bool ok =
         piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
         piaa_reader_collect(call, &photos, error) &&
-        piaa_reader_model_like(call, &taste->identity, &model, error) &&
-        piaa_reader_open(&reader, call, model, &request, error) &&
+        piaa_reader_open(&reader, call, &taste->identity, &request, error) &&
         piaa_reader_need_one(&reader, error) &&
         piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor),
                         &piaa_extractor_slots(reader.extractor)->items[0], error) &&

@@ -82,7 +82,7 @@ static bool run(piaa_call *call, piaa_error *error) {
               (ratings = piaa_reader_ratings(call, &photos, error)) &&
               piaa_paths_add_all(&read, &photos.paths, error) && add_rated(ratings, &read, error);
     piaa_paths_merge(&read);
-    ok = ok && piaa_reader_open(&reader, call, piaa_call_value(call, "model"), &request, error) &&
+    ok = ok && piaa_reader_open(&reader, call, NULL, &request, error) &&
          piaa_reader_need_one(&reader, error) &&
          piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
          piaa_reader_embed(&reader, call, &read, NULL, error) &&

@@ -96,20 +96,29 @@ bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identi
     return true;
 }
 
-bool piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity, const char **out,
-                            piaa_error *error) {
-    *out = piaa_call_value(call, "model");
-    if (*out || piaa_call_has(call, "mmproj")) return true;
-    if (piaa_file_is_folder(identity->model) || piaa_gguf_pair_is(identity->model))
-        *out = identity->model;
-    return *out || piaa_model_is_demonstration(identity->fingerprint) ||
+/* What the options do not name is what a taste was learned with. */
+static bool model_like(const piaa_call *call, const piaa_identity *taste, const char **model,
+                       const char **adapter, piaa_error *error) {
+    if (!*model && !piaa_call_has(call, "mmproj")) {
+        if (piaa_file_is_folder(taste->model) || piaa_gguf_pair_is(taste->model))
+            *model = taste->model;
+        else if (!piaa_model_is_demonstration(taste->fingerprint))
+            return piaa_error_set(
+                error, PIAA_IO,
+                "the model of this taste, %.600s, is not there any more: name it with --model",
+                taste->model);
+    }
+    if (*adapter || !taste->adapter || !*taste->adapter) return true;
+    *adapter = taste->adapter;
+    return piaa_file_is_folder(taste->adapter) ||
            piaa_error_set(
                error, PIAA_IO,
-               "the model of this taste, %.600s, is not there any more: name it with --model",
-               identity->model);
+               "the adapter of this taste, %.600s, is not there any more: name it with --adapter",
+               taste->adapter);
 }
 
-piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_error *error) {
+static piaa_model *open_model(const piaa_call *call, const char *model, const char *adapter,
+                              piaa_error *error) {
     const char *vision = piaa_call_value(call, "mmproj");
     if (vision && !model) {
         piaa_error_set(
@@ -123,7 +132,11 @@ piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_err
                        model);
         return NULL;
     }
-    return piaa_model_open_adapted(model, vision, piaa_call_value(call, "adapter"), error);
+    return piaa_model_open_adapted(model, vision, adapter, error);
+}
+
+piaa_model *piaa_reader_model(const piaa_call *call, const char *model, piaa_error *error) {
+    return open_model(call, model, piaa_call_value(call, "adapter"), error);
 }
 
 bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {
@@ -134,9 +147,11 @@ bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint) {
     return true;
 }
 
-bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model,
+bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const piaa_identity *taste,
                       const piaa_request *request, piaa_error *error) {
-    reader->model = piaa_reader_model(call, model, error);
+    const char *model = piaa_call_value(call, "model"), *adapter = piaa_call_value(call, "adapter");
+    if (taste && !model_like(call, taste, &model, &adapter, error)) return false;
+    reader->model = open_model(call, model, adapter, error);
     reader->extractor = reader->model ? piaa_extractor_new(reader->model, request, error) : NULL;
     if (!reader->extractor) return false;
     const piaa_model_info *info = piaa_model_get_info(reader->model);

@@ -104,19 +104,16 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
 bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity,
                               const piaa_slot *slot, piaa_request *out, char layer[16],
                               piaa_error *error) PIAA_MUST_USE;
-/* --model, else what the features of this identity were made with, in *out (NULL: the demonstration
-   model); PIAA_IO if that is gone. */
-bool piaa_reader_model_like(const piaa_call *call, const piaa_identity *identity, const char **out,
-                            piaa_error *error) PIAA_MUST_USE;
 
-/* Opens a model with the call's --mmproj; NULL: the demonstration model, which has no use for
-   one. */
+/* Opens a model with the call's --mmproj and --adapter; NULL: the demonstration model, which has no
+   use for a vision part. */
 piaa_model *piaa_reader_model(const piaa_call *call, const char *model,
                               piaa_error *error) PIAA_MUST_USE;
 
-/* Opens the model (NULL: the demonstration one) and the extractor, and says so where it is the
-   demonstration model. */
-bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const char *model,
+/* Opens the call's model and the extractor, and says so where it is the demonstration model.
+ * `taste` (NULL: none): the model and the adapter that the call leaves open are those that features
+ * of this identity were made with; PIAA_IO if one is gone. */
+bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const piaa_identity *taste,
                       const piaa_request *request, piaa_error *error) PIAA_MUST_USE;
 /* Says so where features come from the demonstration model (piaa_reader_open does it for its own);
    true if they do. */

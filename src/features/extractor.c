@@ -117,7 +117,8 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
                                           .chat = !reads                        ? ""
                                                   : r->chat == PIAA_FORM_FOLDER ? "the folder's"
                                                                                 : "published",
-                                          .tokens = extractor->tokens};
+                                          .tokens = extractor->tokens,
+                                          .adapter = info->adapter};
     return true;
 }
 

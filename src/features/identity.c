@@ -15,6 +15,7 @@ const piaa_identity_key piaa_identity_keys[PIAA_IDENTITY_KEYS] = {
     KEY(chat, "the chat form", "the same --chat", "published"),
     KEY(tokens, "the prompt read as", "the tokenizer and chat template of then", ""),
     KEY(model, NULL, NULL, NULL),
+    KEY(adapter, NULL, NULL, ""),
     KEY(family, NULL, NULL, NULL),
     KEY(library, NULL, NULL, NULL),
 };

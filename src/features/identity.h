@@ -15,7 +15,7 @@ typedef struct piaa_identity_key {
 } piaa_identity_key;
 
 /* In the order in which differences are looked for. */
-enum { PIAA_IDENTITY_KEYS = 10 };
+enum { PIAA_IDENTITY_KEYS = 11 };
 extern const piaa_identity_key piaa_identity_keys[PIAA_IDENTITY_KEYS];
 
 const char *piaa_identity_get(const piaa_identity *identity, size_t index); /* "" for NULL */

@@ -203,8 +203,41 @@ static bool find_version(const piaa_hub_name *name, const char *home, const char
     return ok && find_shared(name, version, label, out, error);
 }
 
+/* The one folder in `folder`; NULL if there are none or several. */
+static char *only_folder(const char *folder) {
+    DIR *stream = opendir(folder);
+    char *found = NULL;
+    int count = 0;
+    for (struct dirent *item; stream && (item = readdir(stream));) {
+        char *path = item->d_name[0] != '.' ? piaa_path_join(folder, item->d_name, NULL) : NULL;
+        const bool counts = path && piaa_file_is_folder(path);
+        if (counts && !count++)
+            found = path;
+        else
+            free(path);
+    }
+    if (stream) closedir(stream);
+    if (count == 1) return found;
+    free(found);
+    return NULL;
+}
+
+/* Of a cache that was copied without its refs: the only snapshot there is. */
+static bool find_only(const piaa_hub_name *name, place *out, piaa_error *error) {
+    char *folder = piaa_pulled_snapshot(name, "", error);
+    char *main = folder ? piaa_format(error, "%s../refs/%s", folder, name->revision) : NULL;
+    char *only = main && !piaa_file_exists(main) ? only_folder(folder) : NULL;
+    const char *commit = only ? piaa_path_name(only) : "";
+    bool ok =
+        main && (!piaa_hub_is_commit(commit) || find_shared(name, commit, name->quant, out, error));
+    free(only);
+    free(main);
+    free(folder);
+    return ok;
+}
+
 /* Where the revision was pulled to; else where Hugging Face's tools have put it; and if none was
-   named, any that was pulled. */
+   named, any that was pulled, or the only one there. */
 static bool find_from(const char *home, const piaa_hub_name *name, place *out, piaa_error *error) {
     const char *quant = name->quant;
     char version[PIAA_PULLED_VERSION];
@@ -220,7 +253,8 @@ static bool find_from(const char *home, const piaa_hub_name *name, place *out, p
         return false;
     if (out->path || name->given) return true;
     return piaa_refs_find(home, NULL, quant, version, error) &&
-           find_version(name, home, version, out, error);
+           find_version(name, home, version, out, error) &&
+           (out->path || find_only(name, out, error));
 }
 
 static bool find_model(const piaa_hub_name *name, place *out, piaa_error *error) {
@@ -239,25 +273,6 @@ static void read_line(const char *folder, const char *name, char out[PIAA_PULLED
     snprintf(out, PIAA_PULLED_VERSION, "%.*s", (int)size, text ? text : "");
     free(text);
     free(path);
-}
-
-/* The one folder in `folder`; NULL if there are none or several. */
-static char *only_folder(const char *folder) {
-    DIR *stream = opendir(folder);
-    char *found = NULL;
-    int count = 0;
-    for (struct dirent *item; stream && (item = readdir(stream));) {
-        char *path = item->d_name[0] != '.' ? piaa_path_join(folder, item->d_name, NULL) : NULL;
-        const bool counts = path && piaa_file_is_folder(path);
-        if (counts && !count++)
-            found = path;
-        else
-            free(path);
-    }
-    if (stream) closedir(stream);
-    if (count == 1) return found;
-    free(found);
-    return NULL;
 }
 
 static bool is_cached_model(const char *path) {

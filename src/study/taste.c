@@ -273,6 +273,10 @@ bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, con
         const char *name = identity->model ? identity->model : "";
         if (strcmp(taste->identity.model, name) != 0)
             return differs(text->called, taste->identity.model, name, error);
+        const char *mine = taste->identity.adapter,
+                   *its = identity->adapter ? identity->adapter : "";
+        if (strcmp(mine, its) != 0)
+            return differs("the adapter", *mine ? mine : "none", *its ? its : "none", error);
         return piaa_error_set(error, PIAA_MISMATCH,
                               "the taste was learned with other weights of the model \"%.300s\": "
                               "use those, or fit the taste "

@@ -156,7 +156,8 @@ piaa_model *piaa_model_open_adapted(const char *text, const char *vision, const 
     piaa_model *model = piaa_alloc(1, sizeof *model, error);
     if (model) model->checkpoint = piaa_checkpoint_open_pair(found, vision, error);
     const bool adapted = model && model->checkpoint &&
-                         (!adapter || piaa_checkpoint_adapt(model->checkpoint, adapter, error));
+                         (!adapter || (piaa_checkpoint_adapt(model->checkpoint, adapter, error) &&
+                                       (model->adapter = piaa_path_absolute(adapter, error))));
     if (adapted) model->family = find_family(model->checkpoint, error);
     if (model && model->family && !model->family->no_tokenizer)
         model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
@@ -164,6 +165,7 @@ piaa_model *piaa_model_open_adapted(const char *text, const char *vision, const 
     if (model && model->family && (model->tokenizer || model->family->no_tokenizer)) {
         model->info.family = model->family->name;
         model->info.folder = piaa_checkpoint_folder(model->checkpoint);
+        model->info.adapter = model->adapter;
         model->config =
             model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
     }
@@ -190,6 +192,7 @@ void piaa_model_close(piaa_model *model) {
     if (model->config) model->family->close(model->config);
     piaa_chat_frame_free(model->frame);
     free(model->chat);
+    free(model->adapter);
     piaa_tokenizer_close(model->tokenizer);
     piaa_checkpoint_close(model->checkpoint);
     free(model);

@@ -12,6 +12,7 @@ struct piaa_model {
     piaa_tokenizer *tokenizer;
     piaa_chat_frame *frame; /* of its own chat template, where that is not the published form */
     char *chat;             /* in words, which form that is */
+    char *adapter;          /* an absolute path; NULL: none */
     piaa_model_info info;
 };
 

@@ -102,6 +102,70 @@ static void a_taste_needs_its_preparation(void **state) {
                    "piaa predict: ", "mean 0.48145");
 }
 
+/* An adapter of rank 1 for the golden Qwen3-VL's first query projection [64, 64], as PEFT saves it.
+ */
+static void put_adapter(const char *name, float strength) {
+    static const char head[] =
+        "{\"base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_A.weight\":"
+        "{\"dtype\":\"F32\",\"shape\":[1,64],\"data_offsets\":[0,256]},"
+        "\"base_model.model.model.language_model.layers.0.self_attn.q_proj.lora_B.weight\":"
+        "{\"dtype\":\"F32\",\"shape\":[64,1],\"data_offsets\":[256,512]}}";
+    unsigned char bytes[8 + sizeof head - 1 + 512] = {(sizeof head - 1) & 0xff,
+                                                      (sizeof head - 1) >> 8};
+    memcpy(bytes + 8, head, sizeof head - 1);
+    float values[128];
+    for (int i = 0; i < 128; i++) values[i] = i < 64 ? (float)(i % 5 - 2) : strength;
+    memcpy(bytes + 8 + sizeof head - 1, values, sizeof values);
+    make_folder(name);
+    char *weights = piaa_format(NULL, "%s/adapter_model.safetensors", name),
+         *config = piaa_format(NULL, "%s/adapter_config.json", name);
+    support_write(world, weights, bytes, sizeof bytes);
+    put(config, "{\"peft_type\":\"LORA\",\"r\":1,\"lora_alpha\":1}");
+    free(config);
+    free(weights);
+}
+
+/* A taste of a model with an adapter is applied with both, whatever the folder one is in. */
+static void a_taste_remembers_its_adapter(void **state) {
+    (void)state;
+    make_folder("photos");
+    put_sample(0, "photos/a.jpg");
+    put_sample(1, "photos/b.jpg");
+    put("ratings.csv", "path,score\nphotos/a.jpg,1\nphotos/b.jpg,4\n");
+    put_adapter("lora", 0.5f);
+    char *model = piaa_format(NULL, "%s/qwen3vl", PIAA_GOLDEN);
+    expect_ok(PIAA("embed", "photos", "--model", model, "--adapter", "lora", "--out", "s", ONE));
+    expect_ok(PIAA("fit", "--store", "s", "--ratings", "ratings.csv", "--out", "t.json"));
+    expect_ok(PIAA("predict", "photos", "--taste", "t.json", "--csv", ONE));
+    char *first = piaa_strdup(out, NULL);
+    expect_ok(PIAA("predict", "photos", "--taste", "t.json", "--model", model, "--csv", ONE));
+    assert_string_equal(out, first);
+    expect_ok(PIAA_IN("photos", "predict", ".", "--taste", "../t.json", ONE));
+    expect_ok(PIAA("model", "info", model, "--adapter", "lora"));
+    assert_non_null(strstr(out, "/lora\n"));
+
+    /* One that was moved is named; where it is now can be said. */
+    char *path = at("lora"), *moved = at("moved");
+    assert_int_equal(rename(path, moved), 0);
+    expect_refusal(PIAA("predict", "photos", "--taste", "t.json", ONE), 1,
+                   "piaa predict: ", "/lora, is not there any more: name it with --adapter");
+    expect_ok(PIAA("predict", "photos", "--taste", "t.json", "--adapter", "moved", "--csv", ONE));
+    assert_string_equal(out, first);
+    /* Another one is another model; a taste without one takes none. */
+    put_adapter("other", 1.0f);
+    expect_refusal(PIAA("predict", "photos", "--taste", "t.json", "--adapter", "other", ONE), 1,
+                   "piaa predict: ", "learned with the adapter");
+    expect_ok(PIAA("embed", "photos", "--model", model, "--out", "plain", ONE));
+    expect_ok(PIAA("fit", "--store", "plain", "--ratings", "ratings.csv", "--out", "plain.json"));
+    expect_ok(PIAA("predict", "photos", "--taste", "plain.json", ONE));
+    expect_refusal(PIAA("predict", "photos", "--taste", "plain.json", "--adapter", "moved", ONE), 1,
+                   "piaa predict: ", "learned with the adapter \"none\"");
+    free(moved);
+    free(path);
+    free(model);
+    free(first);
+}
+
 /* The same tokens, whatever the tokenizer's file looks like, are the same. */
 static void tokens_count_and_not_the_files_bytes(void **state) {
     (void)state;
@@ -203,6 +267,50 @@ static void folders_of_the_hugging_face_cache(void **state) {
     put("models--a--b/refs/main", "c1\n");
     expect_ok(PIAA("model", "info", "models--a--b"));
     assert_non_null(strstr(out, "/snapshots/c1\n"));
+    put("models--a--b/refs/main", "gone");
+    expect_refusal(PIAA("model", "info", "models--a--b/snapshots"), 2,
+                   "piaa model info: ", "several versions");
+    char *path = at("models--a--b/snapshots");
+    support_clear(path);
+    make_folder("models--a--b/snapshots");
+    expect_refusal(PIAA("model", "info", "models--a--b"), 2, "piaa model info: ", "or none");
+    free(path);
+}
+
+/* By its name: in each of the places that the variables name, by refs/main or as the only one. */
+static void names_in_the_hugging_face_cache(void **state) {
+    (void)state;
+    static const char *const variables[] = {"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HOME"};
+    static const char one[] = "0123456789012345678901234567890123456789";
+    make_folder("hub");
+    make_folder("hub/models--a--b");
+    make_folder("hub/models--a--b/refs");
+    make_folder("hub/models--a--b/snapshots");
+    char *snapshot = piaa_format(NULL, "hub/models--a--b/snapshots/%s", one);
+    put_model("clip", snapshot);
+    put("hub/models--a--b/refs/main", one);
+    char *hub = at("hub"), *refs = at("hub/models--a--b/refs/main");
+    for (size_t i = 0; i < PIAA_COUNT(variables); i++) unsetenv(variables[i]);
+    expect_refusal(PIAA("model", "info", "a/b"), 1, "piaa model info: ", "has not been pulled");
+    for (size_t i = 0; i < PIAA_COUNT(variables); i++) {
+        setenv(variables[i], i == 2 ? world : hub, 1);
+        expect_ok(PIAA("model", "info", "a/b"));
+        assert_non_null(strstr(out, snapshot));
+        unsetenv(variables[i]);
+    }
+    /* The newer name of the variable counts. */
+    setenv("HUGGINGFACE_HUB_CACHE", world, 1);
+    setenv("HF_HUB_CACHE", hub, 1);
+    expect_ok(PIAA("model", "info", "a/b"));
+    /* A cache copied without its refs. */
+    remove(refs);
+    expect_ok(PIAA("model", "info", "a/b"));
+    make_folder("hub/models--a--b/snapshots/9876543210987654321098765432109876543210");
+    expect_refusal(PIAA("model", "info", "a/b"), 1, "piaa model info: ", "has not been pulled");
+    for (size_t i = 0; i < PIAA_COUNT(variables); i++) unsetenv(variables[i]);
+    free(refs);
+    free(hub);
+    free(snapshot);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, program_begin, program_end)
@@ -212,6 +320,7 @@ int main(void) {
         CASE(other_image_settings_are_not_mixed), CASE(ranks_store_is_not_mixed_either),
         CASE(a_taste_needs_its_preparation),      CASE(the_folders_own_chat_form),
         CASE(folders_of_the_hugging_face_cache),  CASE(tokens_count_and_not_the_files_bytes),
+        CASE(names_in_the_hugging_face_cache),    CASE(a_taste_remembers_its_adapter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
