@@ -74,18 +74,22 @@ static bool take_apart(const char *text, address *out) {
     return ok;
 }
 
-bool piaa_http_check(const char *url, piaa_error *error) {
-    address a;
-    if (!take_apart(url, &a))
+static bool check(const char *url, address *out, piaa_error *error) {
+    if (!take_apart(url, out))
         return piaa_error_set(
             error, PIAA_USAGE,
             "the address \"%.200s\" is not one that begins with https:// and names a host", url);
-    if (a.user)
+    if (out->user)
         return piaa_error_set(
             error, PIAA_USAGE,
             "the address of %s holds a user name or password: give a token in HF_TOKEN instead",
-            a.host);
+            out->host);
     return true;
+}
+
+bool piaa_http_check(const char *url, piaa_error *error) {
+    address a;
+    return check(url, &a, error);
 }
 
 static bool is_private(const address *a) {
@@ -279,7 +283,7 @@ static outcome try_once(piaa_http *http, const char *url, piaa_http_sink *sink,
                         piaa_http_answer *answer, double *wait, piaa_error *error) {
     exchange x = {.http = http, .sink = sink, .error = error, .from = sink->length};
     address first;
-    if (!piaa_http_check(url, error) || !take_apart(url, &first)) return FAILED;
+    if (!check(url, &first, error)) return FAILED;
     CURL *curl = http->curl;
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, (curl_off_t)x.from);
@@ -317,6 +321,11 @@ static void note_wait(const piaa_http *http, const char *why, double seconds) {
         piaa_hooks_warn(http->options.hooks, "%s; the next try is in %.0f s", why, seconds);
 }
 
+static bool give_up(const char *more, piaa_error *error) {
+    const piaa_error said = *error;
+    return piaa_error_set(error, PIAA_IO, "%s%s", said.message, more);
+}
+
 bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_http_answer *answer,
                    piaa_error *error) {
     piaa_http_answer ignored;
@@ -325,6 +334,7 @@ bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_
     if (!error) error = &own; /* its text is needed for the last message */
     *answer = (piaa_http_answer){0};
     double pause = http->options.pause;
+    char more[96];
     for (int tries = 1;; tries++) {
         double wait = -1;
         uint64_t before = sink->length;
@@ -339,18 +349,13 @@ bool piaa_http_get(piaa_http *http, const char *url, piaa_http_sink *sink, piaa_
             pause = http->options.pause;
         }
         if (wait > http->options.patience) {
-            char *why = piaa_strdup(error->message, NULL);
-            piaa_error_set(error, PIAA_IO, "%s and asks to wait %.0f s: try again after that",
-                           why ? why : "the server is busy", wait);
-            free(why);
-            return false;
+            snprintf(more, sizeof more, " and asks to wait %.0f s: try again after that", wait);
+            return give_up(more, error);
         }
         if (tries >= http->options.tries) {
-            char *why = piaa_strdup(error->message, NULL);
-            piaa_error_set(error, PIAA_IO, "%s (%d tries): try again later, what has come is kept",
-                           why ? why : "the transfer failed", tries);
-            free(why);
-            return false;
+            snprintf(more, sizeof more, " (%d tries): try again later, what has come is kept",
+                     tries);
+            return give_up(more, error);
         }
         if (wait < pause) wait = pause;
         note_wait(http, error->message, wait);

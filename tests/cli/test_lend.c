@@ -71,7 +71,9 @@ static void test_refusals(void **state) {
                    "piaa rank: ", "--device needs a value");
     expect_refusal(PIAA("lend", "--listen", "127.0.0.1:x"), 2,
                    "piaa lend: ", "no address to listen at");
-    expect_refusal(PIAA("lend", "--device", "abacus"), 2, "piaa lend: ", "no device abacus");
+    snprintf(nobody, sizeof nobody, "127.0.0.1:%d", server_free_port());
+    expect_refusal(PIAA("lend", "--listen", nobody, "--device", "abacus"), 2,
+                   "piaa lend: ", "no device abacus");
     lender l = lend(server_free_port());
     expect_refusal(PIAA("lend", "--listen", l.listen, "--device", "cpu"), 1,
                    "piaa lend: ", "another server does already");
