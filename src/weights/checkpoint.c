@@ -91,7 +91,6 @@ void piaa_checkpoint_close(piaa_checkpoint *c) {
     cJSON_Delete(c->config);
     cJSON_Delete(c->processor);
     cJSON_Delete(c->index);
-    cJSON_Delete(c->origins);
     free(c->config_text);
     free(c->where);
     free(c->folder);
@@ -117,16 +116,6 @@ const cJSON *piaa_checkpoint_config(const piaa_checkpoint *c) {
 
 const char *piaa_checkpoint_where(const piaa_checkpoint *c) {
     return c->text ? piaa_gguf_where(c->text) : c->where;
-}
-
-const char *piaa_checkpoint_origin(const piaa_checkpoint *c, const char *key,
-                                   char out[PIAA_CHECKPOINT_ORIGIN]) {
-    const cJSON *origin = cJSON_GetObjectItemCaseSensitive(c->origins, key);
-    if (cJSON_IsString(origin))
-        snprintf(out, PIAA_CHECKPOINT_ORIGIN, "%s", origin->valuestring);
-    else
-        snprintf(out, PIAA_CHECKPOINT_ORIGIN, "%s: \"%s\"", piaa_checkpoint_where(c), key);
-    return out;
 }
 
 const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *c) {

@@ -80,13 +80,8 @@ bool piaa_checkpoint_chat_template(const piaa_checkpoint *checkpoint, piaa_chat_
 void piaa_chat_template_free(piaa_chat_template *chat_template);
 /* config.json, or what stands for it. */
 const cJSON *piaa_checkpoint_config(const piaa_checkpoint *checkpoint);
-/* Where a value of the configuration is from, for messages: the file, and under which key; `out` is
-   returned. */
-enum { PIAA_CHECKPOINT_ORIGIN = 640 };
 /* "FOLDER/config.json", or the text model's GGUF file. */
 const char *piaa_checkpoint_where(const piaa_checkpoint *checkpoint);
-const char *piaa_checkpoint_origin(const piaa_checkpoint *checkpoint, const char *key,
-                                   char out[PIAA_CHECKPOINT_ORIGIN]);
 /* The image processor's object; NULL if there is none. */
 const cJSON *piaa_checkpoint_image_config(const piaa_checkpoint *checkpoint);
 

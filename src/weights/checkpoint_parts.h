@@ -21,7 +21,6 @@ struct piaa_checkpoint {
     char *config_text;
     size_t config_size;
     cJSON *config, *processor;
-    cJSON *origins;            /* of a pair: by key of config, "FILE: KEY" */
     const cJSON *image_config; /* inside processor */
     cJSON *index;              /* of the shards */
     const cJSON *weight_map;   /* inside index */

@@ -517,3 +517,11 @@ const piaa_tensor *piaa_gguf_at(const piaa_gguf *file, size_t index) {
 const piaa_tensor *piaa_gguf_find(const piaa_gguf *file, const char *name) {
     return piaa_tensor_find(file->by_name, file->count, name);
 }
+
+bool piaa_gguf_has(const piaa_gguf *file, const char *key) {
+    return find_entry(file, key, false) || find_entry(file, key, true);
+}
+
+const char *piaa_gguf_key(const piaa_gguf *file, size_t index) {
+    return index < file->entry_count ? file->entries[index].key : NULL;
+}

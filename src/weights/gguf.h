@@ -42,6 +42,9 @@ bool piaa_gguf_int(const piaa_gguf *file, const char *key, int64_t *out);
 bool piaa_gguf_number(const piaa_gguf *file, const char *key, double *out);
 bool piaa_gguf_bool(const piaa_gguf *file, const char *key, bool *out);
 const char *piaa_gguf_string(const piaa_gguf *file, const char *key);
+bool piaa_gguf_has(const piaa_gguf *file, const char *key); /* of whatever kind */
+/* All keys, sorted; NULL behind the last. */
+const char *piaa_gguf_key(const piaa_gguf *file, size_t index);
 
 /* An array of strings, numbers or booleans; a plain value that piaa_gguf_next moves on. */
 typedef struct piaa_gguf_array {
