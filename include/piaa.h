@@ -129,6 +129,8 @@ typedef struct piaa_model_info {
     int64_t min_pixels, max_pixels; /* the image processor's limits */
     piaa_template chat_template;
     const char *chat;     /* in words, which chat form PIAA_FORM_AUTO is; NULL: it reads no text */
+    const char *unknown;  /* keys of its configuration that piaa does not know and that may change
+                             what the model computes, with ", " between; NULL: none */
     char pixels[320];     /* in words, how else it makes numbers of a photo: filter, mean, … */
     bool image_attention; /* piaa_request.image_attention makes a difference */
     bool demonstration;   /* the embedded model, trained on rendered scenes */

@@ -36,6 +36,15 @@ static bool layers_text(const piaa_layout *l, piaa_text *out, piaa_error *error)
                             l->projected_size ? "; projected" : "", l->vision_blocks);
 }
 
+/* Keys are whatever somebody wrote. */
+static bool unknown_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
+    return !info->unknown ||
+           (piaa_text_format(out, error, "unknown keys   ") &&
+            piaa_visible_add(out, info->unknown, error) &&
+            piaa_text_format(out, error,
+                             ": piaa does not know whether they change what the model computes\n"));
+}
+
 static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *error) {
     const piaa_layout *l = &info->layout;
     return piaa_text_format(out, error, "family         %s\nmodel          ", info->family) &&
@@ -59,6 +68,7 @@ static bool info_text(const piaa_model_info *info, piaa_text *out, piaa_error *e
            (!info->adapter ||
             (piaa_text_format(out, error, "adapter        ") &&
              piaa_visible_add(out, info->adapter, error) && piaa_text_format(out, error, "\n"))) &&
+           unknown_text(info, out, error) &&
            (!info->demonstration || piaa_text_format(out, error,
                                                      "note           the demonstration model, "
                                                      "trained on rendered scenes; for real taste "
@@ -103,6 +113,8 @@ static cJSON *info_json(const piaa_model_info *info) {
         piaa_report_add_integer(root, numbers[i].key, numbers[i].value);
     if (info->chat) cJSON_AddItemToObject(root, "chat", cJSON_CreateString(info->chat));
     if (info->adapter) cJSON_AddItemToObject(root, "adapter", cJSON_CreateString(info->adapter));
+    if (info->unknown)
+        cJSON_AddItemToObject(root, "unknown_keys", cJSON_CreateString(info->unknown));
     cJSON_AddBoolToObject(root, "demonstration", info->demonstration);
     return root;
 }

@@ -30,34 +30,26 @@ static void clip_close(void *config) {
     free(c);
 }
 
-static bool configure(clip_config *c, const piaa_checkpoint *checkpoint, piaa_error *error) {
+static bool configure(clip_config *c, const piaa_checkpoint *checkpoint,
+                      const piaa_settings *settings, piaa_error *error) {
     static const char *const prefixes[] = {"vision_model.", "", "vision_model.vision_model."};
     static const char class_name[] = "embeddings.class_embedding";
-    const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "",
-                                checkpoint};
+    const int side = settings->vision.side;
     piaa_vit *v = &c->vit;
     *v = piaa_vit_like_clip(checkpoint);
     v->prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes), class_name);
-    v->patch = 32;
-    v->eps = 1e-5f;
     v->pixels.crop = true;
     memcpy(v->pixels.mean, (const float[]){0.48145466f, 0.4578275f, 0.40821073f},
            sizeof v->pixels.mean);
     memcpy(v->pixels.std, (const float[]){0.26862954f, 0.26130258f, 0.27577711f},
            sizeof v->pixels.std);
-    int side;
-    if (!piaa_config_int(&config, "image_size", 224, 1, 8192, &side, error) ||
-        !piaa_vit_configure(v, &config, "quick_gelu", error))
-        return false;
-    v->pixels.height = v->pixels.width = v->pixels.shortest = side;
-    if (!piaa_vit_ready(v, 1, error)) return false;
+    v->pixels.shortest = side;
+    if (!piaa_vit_configure(v, settings, error) || !piaa_vit_ready(v, 1, error)) return false;
     if (v->pixels.height != side || v->pixels.width != side)
         return piaa_error_set(
             error, PIAA_MISMATCH,
             "%s: the image processor gives %d x %d pixels where the model reads %d x %d",
-            piaa_checkpoint_where(config.checkpoint), v->pixels.width, v->pixels.height, side,
-            side);
+            piaa_checkpoint_where(checkpoint), v->pixels.width, v->pixels.height, side, side);
     char name[64];
     snprintf(name, sizeof name, "%s%s", v->prefix, class_name);
     const piaa_tensor *token = piaa_checkpoint_need(checkpoint, error, name, 1, (int64_t)v->width);
@@ -69,12 +61,11 @@ static bool configure(clip_config *c, const piaa_checkpoint *checkpoint, piaa_er
     return piaa_vit_positions(v, "embeddings.position_embedding.weight", error);
 }
 
-static void *clip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+static void *clip_open(const piaa_checkpoint *checkpoint, const piaa_settings *settings,
                        piaa_model_info *info, piaa_error *error) {
-    PIAA_UNUSED(tokenizer);
     clip_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
-    if (!configure(c, checkpoint, error)) {
+    if (!configure(c, checkpoint, settings, error)) {
         clip_close(c);
         return NULL;
     }

@@ -2,6 +2,7 @@
 #include "vlm/decoder.h"
 
 #include "base/memory.h"
+#include "vlm/activation.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -13,58 +14,58 @@
 
 /* ---------------------------------------------------------------------------------- description */
 
-bool piaa_decoder_configure(piaa_decoder *d, const piaa_config *config,
-                            const piaa_decoder_defaults *defaults, piaa_error *error) {
-    piaa_decoder_kind *kind = &d->kind[0];
-    int dim, vocabulary;
-    if (!piaa_config_int(config, "hidden_size", defaults->hidden, 8, 65536, &d->hidden, error) ||
-        !piaa_config_int(config, "num_hidden_layers", defaults->layers, 1, PIAA_DECODER_BLOCKS,
-                         &d->layers, error) ||
-        !piaa_config_int(config, "num_attention_heads", defaults->heads, 1, 1024, &kind->heads,
-                         error) ||
-        !piaa_config_int(config, "num_key_value_heads",
-                         defaults->kv_heads ? defaults->kv_heads : kind->heads, 1, 1024,
-                         &kind->kv_heads, error) ||
-        !piaa_config_int(config, "head_dim",
-                         defaults->head_dim ? defaults->head_dim : d->hidden / kind->heads, 2,
-                         2 * PIAA_ROTARY_PAIRS, &dim, error) ||
-        !piaa_config_int(config, "intermediate_size", defaults->intermediate, 1, 1 << 20,
-                         &d->intermediate, error) ||
-        !piaa_config_int(config, "vocab_size", defaults->vocabulary, 1, 1 << 24, &vocabulary,
-                         error) ||
-        !piaa_config_positive(config, "rms_norm_eps", d->eps > 0 ? d->eps : 1e-6, &d->eps, error))
-        return false;
-    if (kind->heads % kind->kv_heads || dim % 2)
-        return piaa_error_set(
-            error, PIAA_FORMAT,
-            "%s: %d heads of %d values with %d key/value heads do not fit together",
-            piaa_checkpoint_where(config->checkpoint), kind->heads, dim, kind->kv_heads);
-    for (int i = 0; i < PIAA_DECODER_KINDS; i++) {
-        d->kind[i].heads = kind->heads;
-        d->kind[i].kv_heads = kind->kv_heads;
-        d->kind[i].rotary.dim = dim;
-    }
-    d->embeddings = piaa_checkpoint_need(d->checkpoint, error, EMBEDDINGS, 2, (int64_t)vocabulary,
-                                         (int64_t)d->hidden);
-    return d->embeddings != NULL;
+static bool set_kinds(piaa_decoder *d, const piaa_settings *s, const char *where,
+                      piaa_error *error) {
+    const bool window = s->text.window > 0;
+    for (int i = 0; i < PIAA_DECODER_KINDS; i++)
+        d->kind[i] = (piaa_decoder_kind){
+            .heads = s->text.heads,
+            .kv_heads = s->text.kv_heads,
+            .rotary = {.dim = s->text.head_dim, .interleaved = d->kind[i].rotary.interleaved}};
+    d->kind[0].window = s->text.window;
+    for (int i = 0; window && i < d->layers; i++) d->kind_of[i] = s->text.full.items[i] != 0;
+    return piaa_rotary_set(&d->kind[0].rotary, window ? &s->text.local : &s->text.rope,
+                           s->text.positions, where, error) &&
+           piaa_rotary_set(&d->kind[1].rotary, &s->text.rope, s->text.positions, where, error);
 }
 
-const char *piaa_decoder_difference(const piaa_decoder *a, const piaa_decoder *b) {
-    if (a->hidden != b->hidden || a->layers != b->layers || a->intermediate != b->intermediate)
-        return "hidden_size, num_hidden_layers or intermediate_size";
-    for (int i = 0; i < PIAA_DECODER_KINDS; i++) {
-        const piaa_decoder_kind *one = &a->kind[i], *other = &b->kind[i];
-        if (one->heads != other->heads || one->kv_heads != other->kv_heads)
-            return "num_attention_heads or num_key_value_heads";
-        if (one->window != other->window) return "sliding_window";
-        if (!piaa_rotary_same(&one->rotary, &other->rotary)) return "rope_parameters";
+/* Pairs of a head that follow time, row and column. */
+static bool set_sections(piaa_rotary *rotary, const piaa_ints *section, const char *where,
+                         piaa_error *error) {
+    int sum = 0;
+    bool good = section->count == PIAA_ROTARY_AXES && section->items[0] > 0;
+    for (int i = 0; good && i < PIAA_ROTARY_AXES; i++) {
+        good = section->items[i] >= 0;
+        sum += rotary->section[i] = section->items[i];
     }
-    if (memcmp(a->kind_of, b->kind_of, (size_t)a->layers) != 0) return "layer_types";
-    if (a->eps != b->eps) return "rms_norm_eps";
-    if (a->scale != b->scale) return "query_pre_attn_scalar";
-    if (a->cap != b->cap) return "final_logit_softcapping";
-    if (a->activation != b->activation) return "hidden_act";
-    return a->tied == b->tied ? NULL : "tie_word_embeddings";
+    return (good && sum == rotary->dim / 2) ||
+           piaa_error_set(
+               error, PIAA_FORMAT,
+               "%s: mrope_section should be three numbers that add up to half of head_dim (%d)",
+               where, rotary->dim / 2);
+}
+
+bool piaa_decoder_configure(piaa_decoder *d, const piaa_settings *s, piaa_error *error) {
+    const char *where = piaa_checkpoint_where(d->checkpoint);
+    d->hidden = s->text.hidden;
+    d->layers = s->text.layers;
+    d->intermediate = s->text.intermediate;
+    d->eps = (float)s->text.eps;
+    d->scale = s->text.scalar > 0 ? (float)pow((float)s->text.scalar, -0.5) : 0;
+    d->cap = (float)s->text.cap;
+    d->tied = s->text.tied;
+    if (s->text.heads % s->text.kv_heads || s->text.head_dim % 2)
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: %d heads of %d values with %d key/value heads do not fit together", where,
+            s->text.heads, s->text.head_dim, s->text.kv_heads);
+    if (!set_kinds(d, s, where, error) ||
+        (d->image_positions && !set_sections(&d->kind[0].rotary, &s->text.section, where, error)) ||
+        !piaa_activation_find(s->text.activation, true, where, &d->activation, error))
+        return false;
+    d->embeddings = piaa_checkpoint_need(d->checkpoint, error, EMBEDDINGS, 2,
+                                         (int64_t)s->text.vocabulary, (int64_t)d->hidden);
+    return d->embeddings != NULL;
 }
 
 void piaa_decoder_inform(const piaa_decoder *decoder, piaa_model_info *info) {

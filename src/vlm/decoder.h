@@ -50,18 +50,11 @@ typedef struct piaa_decoder {
     float embedding_scale;
 } piaa_decoder;
 
-/* What a configuration that leaves a key out means; 0: the key has to be there (kv_heads: as many
-   as heads; head_dim: hidden / heads). */
-typedef struct piaa_decoder_defaults {
-    int hidden, layers, heads, kv_heads, head_dim, intermediate, vocabulary;
-} piaa_decoder_defaults;
-
-/* Sizes by the keys that all decoders have, every kind of block with the same heads, and then the
-   embeddings.  The other members are the family's; `eps` may hold its default. */
-bool piaa_decoder_configure(piaa_decoder *decoder, const piaa_config *config,
-                            const piaa_decoder_defaults *defaults, piaa_error *error) PIAA_MUST_USE;
-/* The first setting in which two decoders differ beside their weights (piaa_family.difference). */
-const char *piaa_decoder_difference(const piaa_decoder *a, const piaa_decoder *b);
+/* Everything but the switches (norms, biases, image_*) and the embeddings' scale, which are the
+   family's and there already.  Of a model with a sliding window kind 0 are the blocks with it, kind
+   1 the others, and else all are of kind 0. */
+bool piaa_decoder_configure(piaa_decoder *decoder, const piaa_settings *settings,
+                            piaa_error *error) PIAA_MUST_USE;
 void piaa_decoder_inform(const piaa_decoder *decoder, piaa_model_info *info);
 
 /* ---------------------------------------------------------------------------------------- input */

@@ -79,62 +79,49 @@ static bool read_tokens(const piaa_vit *v, const char *name, int count, float *o
     return tensor != NULL;
 }
 
-static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, piaa_error *error) {
+static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, const piaa_settings *s,
+                      piaa_error *error) {
     static const char *const layers[] = {"layer.", "model.layer."};
-    const piaa_config config = {piaa_checkpoint_config(checkpoint), "", checkpoint};
+    const int registers = s->vision.registers;
     *v = (piaa_vit){.checkpoint = checkpoint,
-                    .names = piaa_config_flag(&config, "use_gated_mlp", false) ? &gated : &plain,
+                    .names = s->vision.gated ? &gated : &plain,
                     .prefix = "",
                     .patch_name = "embeddings.patch_embeddings",
                     .layer =
                         piaa_vit_prefix(checkpoint, layers, PIAA_COUNT(layers), "0.norm1.weight"),
-                    .width = 384,
-                    .blocks = 12,
-                    .heads = 6,
-                    .intermediate = 1536,
-                    .patch = 16,
-                    .frames = 1,
-                    .eps = 1e-5f,
                     .patch_bias = true,
-                    .q_bias = piaa_config_flag(&config, "query_bias", true),
-                    .k_bias = piaa_config_flag(&config, "key_bias", false),
-                    .v_bias = piaa_config_flag(&config, "value_bias", true),
-                    .out_bias = piaa_config_flag(&config, "proj_bias", true),
-                    .mlp_bias = piaa_config_flag(&config, "mlp_bias", true),
+                    .q_bias = s->vision.q_bias,
+                    .k_bias = s->vision.k_bias,
+                    .v_bias = s->vision.v_bias,
+                    .out_bias = s->vision.out_bias,
+                    .mlp_bias = s->vision.mlp_bias,
                     .pixels = {.resize = true,
                                .floating = true,
                                .filter = PIAA_BILINEAR,
                                .rescale_factor = 1 / 255.0,
                                .mean = {0.485f, 0.456f, 0.406f},
                                .std = {0.229f, 0.224f, 0.225f}}};
-    int registers, side;
-    float base;
     if (!v->q_bias && (v->k_bias || v->v_bias))
         return piaa_error_set(
             error, PIAA_UNSUPPORTED,
             "%s: biases of keys or values without one of queries are not supported",
-            piaa_checkpoint_where(config.checkpoint));
-    if (!piaa_config_int(&config, "image_size", 224, 1, 8192, &side, error) ||
-        !piaa_config_int(&config, "num_register_tokens", 0, 0, 4096, &registers, error) ||
-        !piaa_config_positive(&config, "rope_theta", 100.0, &base, error) ||
-        !piaa_vit_configure(v, &config, "gelu", error))
-        return false;
+            piaa_checkpoint_where(checkpoint));
+    if (!piaa_vit_configure(v, s, error)) return false;
     if (v->width / v->heads % 4)
         return piaa_error_set(error, PIAA_FORMAT, "%s: heads of %d values are no multiple of 4",
-                              piaa_checkpoint_where(config.checkpoint), v->width / v->heads);
-    v->pixels.height = v->pixels.width = side;
-    return piaa_vit_ready(v, 1 + registers, error) && make_rotary(v, base, error) &&
+                              piaa_checkpoint_where(checkpoint), v->width / v->heads);
+    return piaa_vit_ready(v, 1 + registers, error) &&
+           make_rotary(v, (float)s->vision.base, error) &&
            read_tokens(v, "embeddings.cls_token", 1, v->first, error) &&
            (!registers ||
             read_tokens(v, "embeddings.register_tokens", registers, v->first + v->width, error));
 }
 
-static void *dino_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+static void *dino_open(const piaa_checkpoint *checkpoint, const piaa_settings *settings,
                        piaa_model_info *info, piaa_error *error) {
-    PIAA_UNUSED(tokenizer);
     piaa_vit *v = piaa_alloc(1, sizeof *v, error);
     if (!v) return NULL;
-    if (!configure(v, checkpoint, error)) {
+    if (!configure(v, checkpoint, settings, error)) {
         dino_close(v);
         return NULL;
     }

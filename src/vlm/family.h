@@ -5,6 +5,7 @@
 #include "text/chat.h"
 #include "vlm/graph.h"
 #include "vlm/resident.h"
+#include "weights/settings.h"
 
 /* What a request needs, worked out from its slots. */
 typedef struct piaa_plan {
@@ -27,7 +28,8 @@ typedef struct piaa_family {
     const char *name;
     bool no_tokenizer; /* it reads no text: `tokenizer` below is NULL */
     piaa_chat_form chat;
-    void *(*open)(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+    /* The settings live as long as the result. */
+    void *(*open)(const piaa_checkpoint *checkpoint, const piaa_settings *settings,
                   piaa_model_info *info, piaa_error *error);
     void (*close)(void *config);
     /* The first setting in which two configurations would compute otherwise from equal weights, as

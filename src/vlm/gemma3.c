@@ -25,81 +25,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLIDING = 0, FULL = 1 };
-
 typedef struct gemma_config {
+    const piaa_settings *settings;
     piaa_vit vit;
     piaa_decoder decoder;
     int side; /* image tokens are side x side */
 } gemma_config;
 
 /* -------------------------------------------------------------------------------- configuration */
-
-/* "layer_types", or every sixth block is a full one. */
-static bool read_kinds(piaa_decoder *d, const piaa_config *text, piaa_error *error) {
-    int pattern;
-    if (!piaa_config_int(text, "_sliding_window_pattern", 6, 1, 4096, &pattern, error) ||
-        !piaa_config_int(text, "sliding_window_pattern", pattern, 1, 4096, &pattern, error))
-        return false;
-    for (int i = 0; i < d->layers; i++) d->kind_of[i] = (i + 1) % pattern ? SLIDING : FULL;
-    const cJSON *types = piaa_config_find(text, "layer_types"), *type;
-    if (!types) return true;
-    int i = 0;
-    cJSON_ArrayForEach(type, types) {
-        const char *name = cJSON_IsString(type) ? type->valuestring : "";
-        const bool full = strcmp(name, "full_attention") == 0;
-        if (i >= d->layers || (!full && strcmp(name, "sliding_attention") != 0)) break;
-        d->kind_of[i++] = full ? FULL : SLIDING;
-    }
-    return (cJSON_IsArray(types) && i == d->layers && cJSON_GetArraySize(types) == i) ||
-           piaa_error_set(error, PIAA_FORMAT,
-                          "%s: layer_types should list \"full_attention\" or \"sliding_attention\" "
-                          "for each of %d blocks",
-                          piaa_checkpoint_where(text->checkpoint), d->layers);
-}
-
-static bool read_text_config(piaa_decoder *d, const piaa_config *whole, const piaa_config *text,
-                             piaa_error *error) {
-    static const piaa_decoder_defaults defaults = {.hidden = 2304,
-                                                   .layers = 26,
-                                                   .heads = 8,
-                                                   .kv_heads = 4,
-                                                   .head_dim = 256,
-                                                   .intermediate = 9216,
-                                                   .vocabulary = 262208};
-    *d = (piaa_decoder){.checkpoint = text->checkpoint,
-                        .qk_norm = true,
-                        .sandwich = true,
-                        .one_plus = true,
-                        .image_attention = true};
-    float scalar = 0;
-    if (!piaa_decoder_configure(d, text, &defaults, error) ||
-        !piaa_config_int(text, "sliding_window", 4096, 1, 1 << 30, &d->kind[SLIDING].window,
-                         error) ||
-        !piaa_config_positive(text, "query_pre_attn_scalar", 256, &scalar, error) ||
-        !piaa_config_activation(text, "hidden_activation", "gelu_pytorch_tanh", true,
-                                &d->activation, error))
-        return false;
-    if (d->activation != PIAA_GEGLU || piaa_config_flag(text, "attention_bias", false) ||
-        piaa_config_flag(text, "use_bidirectional_attention", false) ||
-        piaa_config_find(text, "attn_logit_softcapping"))
-        return piaa_error_set(
-            error, PIAA_UNSUPPORTED,
-            "%s: of hidden_activation, attention_bias, use_bidirectional_attention and "
-            "attn_logit_softcapping only Gemma 3's own values are supported",
-            piaa_checkpoint_where(text->checkpoint));
-    d->scale = (float)pow(scalar, -0.5);
-    if (piaa_config_find(text, "final_logit_softcapping") &&
-        !piaa_config_positive(text, "final_logit_softcapping", 0, &d->cap, error))
-        return false;
-    d->tied = piaa_config_flag(whole, "tie_word_embeddings",
-                               piaa_config_flag(text, "tie_word_embeddings", true));
-    return read_kinds(d, text, error) &&
-           piaa_rotary_read(&d->kind[SLIDING].rotary, text, "rope_parameters.sliding_attention",
-                            "rope_local_base_freq", "", 1e4, error) &&
-           piaa_rotary_read(&d->kind[FULL].rotary, text, "rope_parameters.full_attention",
-                            "rope_theta", "rope_scaling", 1e6, error);
-}
 
 /* The reference multiplies in the embeddings' own type, in which the factor is rounded first. */
 static float embedding_scale(const piaa_tensor *table, int hidden) {
@@ -110,19 +43,19 @@ static float embedding_scale(const piaa_tensor *table, int hidden) {
 }
 
 static bool configure(gemma_config *c, const piaa_checkpoint *checkpoint, piaa_error *error) {
-    const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const piaa_config whole = {json, "", checkpoint}, text = {json, "text_config.", checkpoint},
-                      vision = {json, "vision_config.", checkpoint};
-    int image_tokens;
-    if (!read_text_config(&c->decoder, &whole, &text, error) ||
-        !piaa_config_int(&whole, "mm_tokens_per_image", 256, 1, 1 << 16, &image_tokens, error))
-        return false;
+    const piaa_settings *s = c->settings;
+    c->decoder = (piaa_decoder){.checkpoint = checkpoint,
+                                .qk_norm = true,
+                                .sandwich = true,
+                                .one_plus = true,
+                                .image_attention = true};
+    if (!piaa_decoder_configure(&c->decoder, s, error)) return false;
     c->decoder.embedding_scale = embedding_scale(c->decoder.embeddings, c->decoder.hidden);
-    c->side = (int)lround(sqrt(image_tokens));
-    if (c->side * c->side != image_tokens)
+    c->side = (int)lround(sqrt(s->image_tokens));
+    if (c->side * c->side != s->image_tokens)
         return piaa_error_set(error, PIAA_FORMAT, "%s: mm_tokens_per_image is %d, not a square",
-                              piaa_checkpoint_where(checkpoint), image_tokens);
-    return piaa_siglip_configure(&c->vit, checkpoint, &vision, c->side, error);
+                              piaa_checkpoint_where(checkpoint), s->image_tokens);
+    return piaa_siglip_configure(&c->vit, checkpoint, s, c->side, error);
 }
 
 static void gemma_close(void *config) {
@@ -133,17 +66,15 @@ static void gemma_close(void *config) {
 
 static const char *gemma_difference(const void *config, const void *other) {
     const gemma_config *a = config, *b = other;
-    const char *found = piaa_decoder_difference(&a->decoder, &b->decoder);
-    if (!found) found = piaa_vit_difference(&a->vit, &b->vit);
-    if (!found && a->side != b->side) found = "mm_tokens_per_image";
-    return found;
+    const char *found = piaa_settings_difference(a->settings, b->settings);
+    return found ? found : piaa_planes_difference(&a->vit.pixels, &b->vit.pixels);
 }
 
-static void *gemma_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+static void *gemma_open(const piaa_checkpoint *checkpoint, const piaa_settings *settings,
                         piaa_model_info *info, piaa_error *error) {
-    PIAA_UNUSED(tokenizer);
     gemma_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
+    c->settings = settings;
     if (!configure(c, checkpoint, error)) {
         gemma_close(c);
         return NULL;

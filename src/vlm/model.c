@@ -148,6 +148,18 @@ static bool open_chat(piaa_model *model, piaa_error *error) {
     return ok;
 }
 
+/* What its files say, and what of that nobody reads. */
+static bool read_settings(piaa_model *model, piaa_error *error) {
+    const piaa_settings_family *table = piaa_settings_family_find(model->family->model_type);
+    piaa_text unknown = {0};
+    model->settings = piaa_alloc(1, sizeof *model->settings, error);
+    if (!model->settings || !piaa_settings_read(table, model->checkpoint, model->settings, error))
+        return false;
+    const bool ok = piaa_settings_unknown(table, model->checkpoint, &unknown, error);
+    model->info.unknown = model->unknown = unknown.data;
+    return ok;
+}
+
 piaa_model *piaa_model_open_adapted(const char *text, const char *vision, const char *adapter,
                                     piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
@@ -162,12 +174,13 @@ piaa_model *piaa_model_open_adapted(const char *text, const char *vision, const 
     if (model && model->family && !model->family->no_tokenizer)
         model->tokenizer = piaa_checkpoint_tokenizer(model->checkpoint, error);
     free(found);
-    if (model && model->family && (model->tokenizer || model->family->no_tokenizer)) {
+    if (model && model->family && (model->tokenizer || model->family->no_tokenizer) &&
+        read_settings(model, error)) {
         model->info.family = model->family->name;
         model->info.folder = piaa_checkpoint_folder(model->checkpoint);
         model->info.adapter = model->adapter;
         model->config =
-            model->family->open(model->checkpoint, model->tokenizer, &model->info, error);
+            model->family->open(model->checkpoint, model->settings, &model->info, error);
     }
     if (!model || !model->config || !open_chat(model, error) ||
         !piaa_checkpoint_fingerprint(model->checkpoint, model->info.fingerprint, error)) {
@@ -190,6 +203,8 @@ piaa_model *piaa_model_open(const char *folder, piaa_error *error) {
 void piaa_model_close(piaa_model *model) {
     if (!model) return;
     if (model->config) model->family->close(model->config);
+    free(model->settings);
+    free(model->unknown);
     piaa_chat_frame_free(model->frame);
     free(model->chat);
     free(model->adapter);

@@ -13,6 +13,8 @@ struct piaa_model {
     piaa_chat_frame *frame; /* of its own chat template, where that is not the published form */
     char *chat;             /* in words, which form that is */
     char *adapter;          /* an absolute path; NULL: none */
+    piaa_settings *settings;
+    char *unknown; /* keys that nobody reads */
     piaa_model_info info;
 };
 

@@ -13,94 +13,26 @@ enum { LEAST_PIXELS_MOST = 1 << 24 };
 
 /* ------------------------------------------------------------------------------- configuration */
 
-bool piaa_qwen_expect(const piaa_config *config, const char *key, const char *expected,
-                      piaa_error *error) {
-    const char *value = cJSON_GetStringValue(piaa_config_find(config, key));
-    if (!value || strcmp(value, expected) == 0) return true;
-    return piaa_error_set(
-        error, PIAA_UNSUPPORTED, "%s: \"%s%s\" is \"%s\", only \"%s\" is supported",
-        piaa_checkpoint_where(config->checkpoint), config->prefix, key, value, expected);
-}
-
-/* "rope_parameters.mrope_section", or as older files have it. */
-static bool read_sections(piaa_rotary *rotary, const piaa_config *text, const int defaults[3],
-                          piaa_error *error) {
-    static const char *const objects[] = {"rope_parameters", "rope_scaling"};
-    int64_t section[4] = {defaults[0], defaults[1], defaults[2], 0}, sum = 0;
-    int n = -1;
-    for (size_t i = 0; n < 0 && i < PIAA_COUNT(objects); i++) {
-        char key[96];
-        snprintf(key, sizeof key, "%s%s.mrope_section", text->prefix, objects[i]);
-        n = piaa_json_ints(text->json, key, section, 4);
-    }
-    for (int i = 0; i < PIAA_ROTARY_AXES; i++) {
-        if (section[i] < 0 || section[i] > PIAA_ROTARY_PAIRS) sum = -4 * PIAA_ROTARY_PAIRS;
-        sum += section[i];
-        rotary->section[i] = (int)section[i];
-    }
-    if ((n < 0 || n == 3) && sum == rotary->dim / 2 && rotary->section[0] > 0) return true;
-    return piaa_error_set(
-        error, PIAA_FORMAT,
-        "%s: mrope_section should be three numbers that add up to half of head_dim (%d)",
-        piaa_checkpoint_where(text->checkpoint), rotary->dim / 2);
-}
-
-bool piaa_qwen_read_text(piaa_qwen *qwen, const piaa_config *text,
-                         const piaa_qwen_defaults *defaults, piaa_error *error) {
-    piaa_decoder *d = &qwen->decoder;
-    piaa_rotary *rotary = &d->kind[0].rotary;
-    const piaa_config whole = {text->json, "", text->checkpoint};
-    if (!piaa_decoder_configure(d, text, &defaults->sizes, error) ||
-        !piaa_rotary_read(rotary, text, "rope_parameters", "rope_theta", "rope_scaling",
-                          defaults->base, error) ||
-        !read_sections(rotary, text, defaults->section, error))
-        return false;
-    d->tied = piaa_config_flag(&whole, "tie_word_embeddings",
-                               piaa_config_flag(text, "tie_word_embeddings", false));
-    return piaa_qwen_expect(text, "hidden_act", "silu", error);
-}
-
-bool piaa_qwen_read_vision(piaa_qwen *qwen, const piaa_config *vision, int out_hidden,
-                           piaa_error *error) {
-    const char *where = piaa_checkpoint_where(vision->checkpoint);
-    piaa_vit *v = &qwen->vit;
-    piaa_qwen_pixels_config *p = &qwen->pixels;
-    const int hidden = qwen->decoder.hidden;
-    int channels;
-    float base;
-    if (!piaa_config_int(vision, "hidden_size", v->width, 8, 65536, &v->width, error) ||
-        !piaa_config_int(vision, "depth", v->blocks, 1, PIAA_VIT_MAX_BLOCKS, &v->blocks, error) ||
-        !piaa_config_int(vision, "num_heads", v->heads, 1, 1024, &v->heads, error) ||
-        !piaa_config_int(vision, "intermediate_size", v->intermediate, 1, 1 << 20, &v->intermediate,
-                         error) ||
-        !piaa_config_int(vision, "patch_size", v->patch, 1, 256, &v->patch, error) ||
-        !piaa_config_int(vision, "temporal_patch_size", v->frames, 1, 16, &v->frames, error) ||
-        !piaa_config_int(vision, "spatial_merge_size", p->merge_size, 1, 16, &p->merge_size,
-                         error) ||
-        !piaa_config_int(vision, "out_hidden_size", out_hidden, 1, 65536, &out_hidden, error) ||
-        !piaa_config_int(vision, "in_channels", 3, 3, 3, &channels, error) ||
-        !piaa_config_positive(vision, "rope_parameters.rope_theta", 10000, &base, error))
-        return false;
-    p->patch_size = v->patch;
-    p->temporal_patch_size = v->frames;
-    if (base != 10000)
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s: %srope_parameters.rope_theta is %g, only 10000 is supported",
-                              where, vision->prefix, (double)base);
-    if (out_hidden != hidden)
+static bool set_vision(piaa_qwen *qwen, const piaa_settings *s, piaa_error *error) {
+    const char *where = piaa_checkpoint_where(qwen->vit.checkpoint);
+    const int dim = s->vision.width / s->vision.heads;
+    qwen->pixels.patch_size = s->vision.patch;
+    qwen->pixels.temporal_patch_size = s->vision.frames;
+    qwen->pixels.merge_size = s->vision.merge;
+    if (s->vision.out != s->text.hidden)
         return piaa_error_set(
             error, PIAA_FORMAT,
             "%s: the vision encoder's out_hidden_size is %d but the decoder's hidden_size is %d",
-            where, out_hidden, hidden);
-    if (v->width % v->heads || (v->width / v->heads) % 4)
+            where, s->vision.out, s->text.hidden);
+    if (s->vision.width % s->vision.heads || dim % 4)
         return piaa_error_set(error, PIAA_FORMAT,
                               "%s: %d vision heads do not divide %d values into multiples of 4",
-                              where, v->heads, v->width);
-    if (v->width / v->heads > 2 * PIAA_ROTARY_PAIRS)
+                              where, s->vision.heads, s->vision.width);
+    if (dim > 2 * PIAA_ROTARY_PAIRS)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s: vision heads of %d values are more than the %d that piaa turns",
-                              where, v->width / v->heads, 2 * PIAA_ROTARY_PAIRS);
-    return true;
+                              where, dim, 2 * PIAA_ROTARY_PAIRS);
+    return piaa_vit_configure(&qwen->vit, s, error);
 }
 
 /* min_pixels and max_pixels, where they are given, count before "size"; without a size the image
@@ -122,7 +54,7 @@ static bool read_limits(piaa_qwen_pixels_config *p, const cJSON *json, const cha
     return true;
 }
 
-bool piaa_qwen_read_image(piaa_qwen *qwen, piaa_error *error) {
+static bool read_image(piaa_qwen *qwen, piaa_error *error) {
     const cJSON *json = piaa_checkpoint_image_config(qwen->vit.checkpoint);
     const char *folder = piaa_checkpoint_folder(qwen->vit.checkpoint);
     piaa_qwen_pixels_config *p = &qwen->pixels;
@@ -170,6 +102,24 @@ bool piaa_qwen_read_image(piaa_qwen *qwen, piaa_error *error) {
             "%s: the image processor's size limits (%lld to %lld pixels) make no sense", folder,
             (long long)p->min_pixels, (long long)p->max_pixels);
     return piaa_planes_check(p->rescale_factor, p->std, folder, error);
+}
+
+bool piaa_qwen_configure(piaa_qwen *qwen, const piaa_settings *settings, piaa_error *error) {
+    qwen->settings = settings;
+    return piaa_decoder_configure(&qwen->decoder, settings, error) &&
+           set_vision(qwen, settings, error) && read_image(qwen, error);
+}
+
+const char *piaa_qwen_difference(const void *config, const void *other) {
+    const piaa_qwen *a = config, *b = other;
+    const piaa_qwen_pixels_config *p = &a->pixels, *q = &b->pixels;
+    const char *found = piaa_settings_difference(a->settings, b->settings);
+    if (found) return found;
+    if (p->min_pixels != q->min_pixels || p->max_pixels != q->max_pixels) return "size";
+    if (p->filter != q->filter) return "resample";
+    if ((float)p->rescale_factor != (float)q->rescale_factor) return "rescale_factor";
+    if (!piaa_planes_same_three(p->mean, q->mean)) return "image_mean";
+    return piaa_planes_same_three(p->std, q->std) ? NULL : "image_std";
 }
 
 void piaa_qwen_inform(const piaa_qwen *qwen, piaa_model_info *info) {

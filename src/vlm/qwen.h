@@ -15,6 +15,7 @@
 
 /* A family's configuration begins with it. */
 typedef struct piaa_qwen {
+    const piaa_settings *settings;
     piaa_vit vit;
     piaa_decoder decoder;
     piaa_qwen_pixels_config pixels;
@@ -22,28 +23,13 @@ typedef struct piaa_qwen {
 
 /* ------------------------------------------------------------------------------- configuration */
 
-/* The key holds this text, or nothing. */
-bool piaa_qwen_expect(const piaa_config *config, const char *key, const char *expected,
-                      piaa_error *error) PIAA_MUST_USE;
-
-/* `base` and `section` where the file has none. */
-typedef struct piaa_qwen_defaults {
-    piaa_decoder_defaults sizes;
-    double base;
-    int section[PIAA_ROTARY_AXES];
-} piaa_qwen_defaults;
-
-/* Sizes, embeddings, rotary positions and the tie; the decoder's other members are the family's and
-   there already. */
-bool piaa_qwen_read_text(piaa_qwen *qwen, const piaa_config *text,
-                         const piaa_qwen_defaults *defaults, piaa_error *error) PIAA_MUST_USE;
-/* Sizes over what the encoder holds as defaults (0: the key has to be there); out_hidden: of that
-   key. */
-bool piaa_qwen_read_vision(piaa_qwen *qwen, const piaa_config *vision, int out_hidden,
-                           piaa_error *error) PIAA_MUST_USE;
-/* The image processor's settings.  Without its file `pixels` stays as it is, or, if it has no
-   limits, takes the processor's own. */
-bool piaa_qwen_read_image(piaa_qwen *qwen, piaa_error *error) PIAA_MUST_USE;
+/* Everything from the settings and the image processor's object, into a decoder whose switches and
+   an encoder whose names are there already.  `pixels` holds what counts without that object; if it
+   has no limits, the processor's own. */
+bool piaa_qwen_configure(piaa_qwen *qwen, const piaa_settings *settings,
+                         piaa_error *error) PIAA_MUST_USE;
+/* piaa_family.difference */
+const char *piaa_qwen_difference(const void *config, const void *other);
 void piaa_qwen_inform(const piaa_qwen *qwen, piaa_model_info *info);
 
 /* --------------------------------------------------------------------------------------- input */

@@ -27,58 +27,25 @@ typedef struct qwen_config {
 
 /* ------------------------------------------------------------------------------- configuration */
 
-static bool read_text_config(qwen_config *c, const piaa_checkpoint *checkpoint, piaa_error *error) {
-    static const piaa_qwen_defaults defaults = {.sizes = {.hidden = 8192,
-                                                          .layers = 80,
-                                                          .heads = 64,
-                                                          .kv_heads = 8,
-                                                          .intermediate = 29568,
-                                                          .vocabulary = 152064},
-                                                .base = 1e6,
-                                                .section = {16, 24, 24}};
-    const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const bool nested = cJSON_IsObject(piaa_json_find(json, "text_config"));
-    const piaa_config text = {json, nested ? "text_config." : "", checkpoint};
-    c->qwen.decoder = (piaa_decoder){.checkpoint = checkpoint,
-                                     .eps = 1e-5f,
-                                     .activation = PIAA_SWIGLU,
-                                     .qkv_bias = true,
-                                     .image_positions = true,
-                                     .embedding_scale = 1.0f};
-    if (piaa_config_flag(&text, "use_sliding_window", false))
-        return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: use_sliding_window is not supported",
-                              piaa_checkpoint_where(checkpoint));
-    return piaa_qwen_read_text(&c->qwen, &text, &defaults, error);
-}
-
 /* Blocks see windows unless they are listed. */
-static bool read_windows(qwen_config *c, const piaa_config *vision, piaa_error *error) {
-    static const char key[] = "vision_config.fullatt_block_indexes";
-    int64_t whole[PIAA_VIT_MAX_BLOCKS] = {7, 15, 23, 31};
-    const char *where = piaa_checkpoint_where(vision->checkpoint);
+static bool read_windows(qwen_config *c, const piaa_settings *s, piaa_error *error) {
     piaa_vit *v = &c->qwen.vit;
     const int token = v->patch * c->qwen.pixels.merge_size;
-    int size, count = 4;
-    if (!piaa_config_int(vision, "window_size", 112, 1, 1 << 20, &size, error)) return false;
-    if (size < token)
+    if (s->vision.window < token)
         return piaa_error_set(error, PIAA_FORMAT,
-                              "%s: windows of %d pixels hold no token of %d x %d", where, size,
-                              token, token);
-    c->window = size / token;
-    if (piaa_json_find(vision->json, key))
-        count = piaa_json_ints(vision->json, key, whole, PIAA_VIT_MAX_BLOCKS);
-    if (count < 0)
-        return piaa_error_set(error, PIAA_FORMAT,
-                              "%s: \"%s\" should be a list of at most %d block numbers", where, key,
-                              PIAA_VIT_MAX_BLOCKS);
+                              "%s: windows of %d pixels hold no token of %d x %d",
+                              piaa_checkpoint_where(v->checkpoint), s->vision.window, token, token);
+    c->window = s->vision.window / token;
     for (int i = 0; i < v->blocks; i++) v->windowed[i] = true;
-    for (int i = 0; i < count; i++)
-        if (whole[i] >= 0 && whole[i] < v->blocks) v->windowed[whole[i]] = false;
+    for (int i = 0; i < s->vision.whole.count; i++) {
+        const int block = s->vision.whole.items[i];
+        if (block >= 0 && block < v->blocks) v->windowed[block] = false;
+    }
     return true;
 }
 
-static bool read_vision_config(qwen_config *c, const piaa_checkpoint *checkpoint,
-                               piaa_error *error) {
+static bool configure(qwen_config *c, const piaa_checkpoint *checkpoint,
+                      const piaa_settings *settings, piaa_error *error) {
     static const piaa_vit_names names = {.norm1 = "norm1",
                                          .q = "attn.qkv",
                                          .out = "attn.proj",
@@ -86,28 +53,20 @@ static bool read_vision_config(qwen_config *c, const piaa_checkpoint *checkpoint
                                          .gate = "mlp.gate_proj",
                                          .fc1 = "mlp.up_proj",
                                          .fc2 = "mlp.down_proj"};
-    const piaa_config vision = {piaa_checkpoint_config(checkpoint), "vision_config.", checkpoint};
-    c->qwen.vit = (piaa_vit){.checkpoint = checkpoint,
-                             .names = &names,
-                             .prefix = "model.visual.",
-                             .patch_name = "patch_embed.proj",
-                             .layer = "blocks.",
-                             .width = 3584,
-                             .blocks = 32,
-                             .heads = 16,
-                             .intermediate = 3420,
-                             .patch = 14,
-                             .frames = 2,
-                             .eps = 1e-6f,
-                             .activation = PIAA_SWIGLU,
-                             .rms = true,
-                             .q_bias = true,
-                             .out_bias = true,
-                             .mlp_bias = true};
-    c->qwen.pixels.merge_size = 2;
-    return piaa_qwen_read_vision(&c->qwen, &vision, 3584, error) &&
-           piaa_qwen_expect(&vision, "hidden_act", "silu", error) &&
-           read_windows(c, &vision, error);
+    c->qwen = (piaa_qwen){.decoder = {.checkpoint = checkpoint,
+                                      .qkv_bias = true,
+                                      .image_positions = true,
+                                      .embedding_scale = 1},
+                          .vit = {.checkpoint = checkpoint,
+                                  .names = &names,
+                                  .prefix = "model.visual.",
+                                  .patch_name = "patch_embed.proj",
+                                  .layer = "blocks.",
+                                  .rms = true,
+                                  .q_bias = true,
+                                  .out_bias = true,
+                                  .mlp_bias = true}};
+    return piaa_qwen_configure(&c->qwen, settings, error) && read_windows(c, settings, error);
 }
 
 static void qwen_close(void *config) {
@@ -116,13 +75,11 @@ static void qwen_close(void *config) {
     free(c);
 }
 
-static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_settings *settings,
                        piaa_model_info *info, piaa_error *error) {
-    PIAA_UNUSED(tokenizer);
     qwen_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
-    if (!read_text_config(c, checkpoint, error) || !read_vision_config(c, checkpoint, error) ||
-        !piaa_qwen_read_image(&c->qwen, error)) {
+    if (!configure(c, checkpoint, settings, error)) {
         qwen_close(c);
         return NULL;
     }

@@ -32,76 +32,51 @@ typedef struct qwen_config {
 
 /* -------------------------------------------------------------------------------- configuration */
 
-static bool read_text_config(qwen_config *c, const piaa_checkpoint *checkpoint, piaa_error *error) {
-    static const piaa_qwen_defaults defaults = {.base = 5e5, .section = {24, 20, 20}};
-    const piaa_config text = {piaa_checkpoint_config(checkpoint), "text_config.", checkpoint};
-    c->qwen.decoder = (piaa_decoder){.checkpoint = checkpoint,
-                                     .activation = PIAA_SWIGLU,
-                                     .qk_norm = true,
-                                     .image_positions = true,
-                                     .embedding_scale = 1.0f,
-                                     .kind = {{.rotary = {.interleaved = true}}}};
-    if (!piaa_qwen_read_text(&c->qwen, &text, &defaults, error)) return false;
-    return !piaa_config_flag(&text, "attention_bias", false) ||
-           piaa_error_set(error, PIAA_UNSUPPORTED, "%s: attention_bias true is not supported",
-                          piaa_checkpoint_where(checkpoint));
-}
-
-static bool read_deepstack(qwen_config *c, const piaa_config *vision, piaa_error *error) {
-    int64_t blocks[MAX_DEEPSTACK];
-    const char *where = piaa_checkpoint_where(vision->checkpoint);
-    c->deepstack_count = piaa_json_ints(vision->json, "vision_config.deepstack_visual_indexes",
-                                        blocks, MAX_DEEPSTACK);
-    if (c->deepstack_count < 0)
-        return piaa_error_set(error, PIAA_FORMAT,
-                              "%s: \"vision_config.deepstack_visual_indexes\" should be a list of "
-                              "at most %d block numbers",
-                              where, MAX_DEEPSTACK);
-    for (int i = 0; i < c->deepstack_count; i++) {
-        if (blocks[i] < 0 || blocks[i] >= c->qwen.vit.blocks)
-            return piaa_error_set(error, PIAA_FORMAT,
-                                  "%s: deepstack_visual_indexes names block %lld of %d", where,
-                                  (long long)blocks[i], c->qwen.vit.blocks);
-        c->deepstack[i] = (int)blocks[i];
+static bool read_deepstack(qwen_config *c, piaa_error *error) {
+    const piaa_ints *list = &c->qwen.settings->vision.deepstack;
+    for (int i = 0; i < list->count; i++) {
+        if (list->items[i] < 0 || list->items[i] >= c->qwen.vit.blocks)
+            return piaa_error_set(
+                error, PIAA_FORMAT, "%s: deepstack_visual_indexes names block %d of %d",
+                piaa_checkpoint_where(c->qwen.vit.checkpoint), list->items[i], c->qwen.vit.blocks);
+        c->deepstack[i] = list->items[i];
     }
+    c->deepstack_count = list->count;
     return true;
 }
 
-static bool read_vision_config(qwen_config *c, const piaa_checkpoint *checkpoint,
-                               piaa_error *error) {
+static bool configure(qwen_config *c, const piaa_checkpoint *checkpoint,
+                      const piaa_settings *settings, piaa_error *error) {
     static const piaa_vit_names names = {.norm1 = "norm1",
                                          .q = "attn.qkv",
                                          .out = "attn.proj",
                                          .norm2 = "norm2",
                                          .fc1 = "mlp.linear_fc1",
                                          .fc2 = "mlp.linear_fc2"};
-    const piaa_config vision = {piaa_checkpoint_config(checkpoint), "vision_config.", checkpoint};
-    const char *where = piaa_checkpoint_where(checkpoint);
-    c->qwen.vit = (piaa_vit){.checkpoint = checkpoint,
-                             .names = &names,
-                             .prefix = "model.visual.",
-                             .patch_name = "patch_embed.proj",
-                             .layer = "blocks.",
-                             .eps = 1e-6f,
-                             .activation = PIAA_GELU_TANH,
-                             .patch_bias = true,
-                             .q_bias = true,
-                             .out_bias = true,
-                             .mlp_bias = true};
-    c->qwen.pixels = (piaa_qwen_pixels_config){.min_pixels = 65536,
-                                               .max_pixels = 16777216,
-                                               .mean = {0.5f, 0.5f, 0.5f},
-                                               .std = {0.5f, 0.5f, 0.5f}};
-    int positions;
-    if (!piaa_qwen_read_vision(&c->qwen, &vision, 0, error) ||
-        !piaa_config_int(&vision, "num_position_embeddings", 0, 1, 1 << 20, &positions, error))
-        return false;
-    c->grid_side = (int)lround(sqrt(positions));
-    if (c->grid_side * c->grid_side != positions)
+    c->qwen = (piaa_qwen){.decoder = {.checkpoint = checkpoint,
+                                      .qk_norm = true,
+                                      .image_positions = true,
+                                      .embedding_scale = 1,
+                                      .kind = {{.rotary = {.interleaved = true}}}},
+                          .vit = {.checkpoint = checkpoint,
+                                  .names = &names,
+                                  .prefix = "model.visual.",
+                                  .patch_name = "patch_embed.proj",
+                                  .layer = "blocks.",
+                                  .patch_bias = true,
+                                  .q_bias = true,
+                                  .out_bias = true,
+                                  .mlp_bias = true},
+                          .pixels = {.min_pixels = 65536,
+                                     .max_pixels = 16777216,
+                                     .mean = {0.5f, 0.5f, 0.5f},
+                                     .std = {0.5f, 0.5f, 0.5f}}};
+    if (!piaa_qwen_configure(&c->qwen, settings, error)) return false;
+    c->grid_side = (int)lround(sqrt(settings->vision.positions));
+    if (c->grid_side * c->grid_side != settings->vision.positions)
         return piaa_error_set(error, PIAA_FORMAT, "%s: num_position_embeddings is %d, not a square",
-                              where, positions);
-    return read_deepstack(c, &vision, error) &&
-           piaa_qwen_expect(&vision, "hidden_act", "gelu_pytorch_tanh", error);
+                              piaa_checkpoint_where(checkpoint), settings->vision.positions);
+    return read_deepstack(c, error);
 }
 
 static bool read_position_table(qwen_config *c, piaa_error *error) {
@@ -121,31 +96,11 @@ static void qwen_close(void *config) {
     free(c);
 }
 
-static const char *qwen_difference(const void *config, const void *other) {
-    const qwen_config *a = config, *b = other;
-    const piaa_qwen_pixels_config *p = &a->qwen.pixels, *q = &b->qwen.pixels;
-    const char *found = piaa_decoder_difference(&a->qwen.decoder, &b->qwen.decoder);
-    if (!found) found = piaa_vit_difference(&a->qwen.vit, &b->qwen.vit);
-    if (found) return found;
-    if (a->grid_side != b->grid_side) return "num_position_embeddings";
-    if (a->deepstack_count != b->deepstack_count ||
-        memcmp(a->deepstack, b->deepstack, sizeof a->deepstack) != 0)
-        return "deepstack_visual_indexes";
-    if (p->merge_size != q->merge_size) return "spatial_merge_size";
-    if (p->min_pixels != q->min_pixels || p->max_pixels != q->max_pixels) return "size";
-    if (p->filter != q->filter) return "resample";
-    if ((float)p->rescale_factor != (float)q->rescale_factor) return "rescale_factor";
-    if (!piaa_planes_same_three(p->mean, q->mean)) return "image_mean";
-    return piaa_planes_same_three(p->std, q->std) ? NULL : "image_std";
-}
-
-static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+static void *qwen_open(const piaa_checkpoint *checkpoint, const piaa_settings *settings,
                        piaa_model_info *info, piaa_error *error) {
-    PIAA_UNUSED(tokenizer);
     qwen_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
-    if (!read_text_config(c, checkpoint, error) || !read_vision_config(c, checkpoint, error) ||
-        !piaa_qwen_read_image(&c->qwen, error) || !read_position_table(c, error)) {
+    if (!configure(c, checkpoint, settings, error) || !read_position_table(c, error)) {
         qwen_close(c);
         return NULL;
     }
@@ -294,7 +249,7 @@ const piaa_family piaa_family_qwen3vl = {
     .chat = PIAA_CHAT_QWEN3VL,
     .open = qwen_open,
     .close = qwen_close,
-    .difference = qwen_difference,
+    .difference = piaa_qwen_difference,
     .prepare = qwen_prepare,
     .input_free = piaa_qwen_input_free,
     .input_count = piaa_qwen_input_count,

@@ -44,88 +44,54 @@ static double spread(double factor, double weight) {
     return factor > 1 ? 0.1 * weight * log(factor) + 1 : 1;
 }
 
-static bool read_yarn(piaa_rotary *r, const piaa_config *scaling, piaa_error *error) {
-    double weight = 0, all = 0, given;
-    r->truncate = piaa_config_flag(scaling, "truncate", true);
-    piaa_json_number(scaling->json, "mscale", &weight);
-    piaa_json_number(scaling->json, "mscale_all_dim", &all);
-    given = weight != 0 && all != 0 ? spread(r->factor, weight) / spread(r->factor, all)
-                                    : spread(r->factor, 1);
-    return piaa_config_positive(scaling, "attention_factor", given, &r->magnitude, error) &&
-           piaa_config_positive(scaling, "beta_fast", 32, &r->beta_fast, error) &&
-           piaa_config_positive(scaling, "beta_slow", 1, &r->beta_slow, error);
+static void set_yarn(piaa_rotary *r, const piaa_rope_settings *s) {
+    r->truncate = s->truncate;
+    r->beta_fast = (float)s->fast;
+    r->beta_slow = (float)s->slow;
+    r->magnitude = (float)s->magnitude;
+    if (s->magnitude == 0)
+        r->magnitude = (float)(s->mscale > 0 && s->mscale_all > 0
+                                   ? spread(r->factor, s->mscale) / spread(r->factor, s->mscale_all)
+                                   : spread(r->factor, 1));
 }
 
-static bool read_llama3(piaa_rotary *r, const piaa_config *scaling, piaa_error *error) {
-    if (!piaa_config_positive(scaling, "low_freq_factor", 0, &r->low, error) ||
-        !piaa_config_positive(scaling, "high_freq_factor", 0, &r->high, error))
-        return false;
-    return r->high > r->low ||
-           piaa_error_set(error, PIAA_FORMAT, "%s: high_freq_factor should exceed low_freq_factor",
-                          piaa_checkpoint_where(scaling->checkpoint));
+static bool set_llama3(piaa_rotary *r, const piaa_rope_settings *s, const char *where,
+                       piaa_error *error) {
+    r->low = (float)s->low;
+    r->high = (float)s->high;
+    return (r->low > 0 && r->high > r->low) ||
+           piaa_error_set(error, PIAA_FORMAT,
+                          "%s: rope_type \"llama3\" needs a low_freq_factor above 0 and a "
+                          "high_freq_factor that exceeds it",
+                          where);
 }
 
-/* Of the object, or of what it is called in older files; NULL: there is no scaling. */
-static const cJSON *find_object(const piaa_config *config, const char *key) {
-    const cJSON *object = piaa_config_find(config, key);
-    return cJSON_IsObject(object) ? object : NULL;
-}
-
-bool piaa_rotary_read(piaa_rotary *r, const piaa_config *config, const char *object,
-                      const char *old_base, const char *old_scaling, double default_base,
-                      piaa_error *error) {
-    char key[96];
-    r->scaling = PIAA_ROTARY_DEFAULT;
+bool piaa_rotary_set(piaa_rotary *r, const piaa_rope_settings *s, int positions, const char *where,
+                     piaa_error *error) {
+    r->base = (float)s->base;
     r->factor = r->magnitude = 1;
-    snprintf(key, sizeof key, "%s.rope_theta", old_scaling);
-    if (!piaa_config_positive(config, old_base, default_base, &r->base, error) ||
-        (*old_scaling && !piaa_config_positive(config, key, r->base, &r->base, error)))
-        return false;
-    snprintf(key, sizeof key, "%s.rope_theta", object);
-    if (!piaa_config_positive(config, key, r->base, &r->base, error)) return false;
-    const char *where = piaa_checkpoint_where(config->checkpoint);
     if (!(r->base > 1))
-        return piaa_error_set(error, PIAA_FORMAT, "%s: %s is %g, expected more than 1", where, key,
-                              (double)r->base);
-    piaa_config scaling = {find_object(config, object), "", config->checkpoint};
-    if (!scaling.json) scaling.json = find_object(config, old_scaling);
-    const char *type = piaa_json_string(scaling.json, "rope_type");
-    if (!type) type = piaa_json_string(scaling.json, "type");
-    if (type && !find_scaling(type, &r->scaling))
+        return piaa_error_set(error, PIAA_FORMAT, "%s: rope_theta is %g, expected more than 1",
+                              where, s->base);
+    if (!find_scaling(s->type, &r->scaling))
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s: rotary positions of the rope_type \"%.40s\" are not supported "
                               "(default, linear, dynamic, yarn, llama3)",
-                              where, type);
-    float share;
-    if (!piaa_config_positive(&scaling, "partial_rotary_factor", 1, &share, error)) return false;
-    if (share != 1)
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s: partial_rotary_factor %g is not supported, only 1", where,
-                              (double)share);
+                              where, s->type);
     if (r->scaling == PIAA_ROTARY_DEFAULT) return true;
-    float longest;
-    if (!piaa_config_positive(config, "max_position_embeddings", 32768, &longest, error))
-        return false;
     const bool extended = r->scaling == PIAA_ROTARY_YARN || r->scaling == PIAA_ROTARY_LLAMA3;
-    r->trained = longest;
-    if (extended && !piaa_config_positive(&scaling, "original_max_position_embeddings", longest,
-                                          &r->trained, error))
-        return false;
-    const double factor = r->scaling == PIAA_ROTARY_YARN ? longest / r->trained : 0;
-    if (!piaa_config_positive(&scaling, "factor", factor, &r->factor, error)) return false;
-    if (r->scaling == PIAA_ROTARY_YARN) return read_yarn(r, &scaling, error);
-    return r->scaling != PIAA_ROTARY_LLAMA3 || read_llama3(r, &scaling, error);
-}
-
-/* Members that a kind of scaling does not read are 0 in both. */
-bool piaa_rotary_same(const piaa_rotary *a, const piaa_rotary *b) {
-    for (int i = 0; i < PIAA_ROTARY_AXES; i++)
-        if (a->section[i] != b->section[i]) return false;
-    return a->dim == b->dim && a->base == b->base && a->scaling == b->scaling &&
-           a->factor == b->factor && a->trained == b->trained && a->magnitude == b->magnitude &&
-           a->beta_fast == b->beta_fast && a->beta_slow == b->beta_slow &&
-           a->truncate == b->truncate && a->low == b->low && a->high == b->high &&
-           a->interleaved == b->interleaved;
+    r->trained = (float)(extended && s->trained > 0 ? s->trained : positions);
+    r->factor = (float)s->factor;
+    if (s->factor == 0 && r->scaling == PIAA_ROTARY_YARN && r->trained > 0)
+        r->factor = (float)positions / r->trained;
+    if (!(r->factor > 0) || !(r->trained > 0))
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "%s: rope_type \"%s\" needs a factor and max_position_embeddings, both "
+            "above 0",
+            where, s->type);
+    if (r->scaling == PIAA_ROTARY_YARN) set_yarn(r, s);
+    return r->scaling != PIAA_ROTARY_LLAMA3 || set_llama3(r, s, where, error);
 }
 
 /* ---------------------------------------------------------------------------------- frequencies */

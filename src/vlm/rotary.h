@@ -9,7 +9,7 @@
 #ifndef PIAA_VLM_ROTARY_H
 #define PIAA_VLM_ROTARY_H
 
-#include "vlm/config.h"
+#include "weights/settings.h"
 
 enum { PIAA_ROTARY_PAIRS = 512, PIAA_ROTARY_AXES = 3 };
 
@@ -38,15 +38,12 @@ typedef struct piaa_rotary {
     bool interleaved;
 } piaa_rotary;
 
-/* Reads base and scaling: `object` is the key of the object that holds both ("rope_parameters"),
- * old_base and old_scaling ("": none) the keys of older files.  The members dim, section and
- * interleaved stay the caller's.  A kind of scaling that is not computed here is refused by name.
+/* Base and scaling from a model's settings; `positions` are max_position_embeddings, `where` names
+ * the file in messages.  The members dim, section and interleaved stay the caller's.  A kind of
+ * scaling that is not computed here is refused by name.
  * Reference: Hugging Face transformers, modeling_rope_utils.py (5.24). */
-bool piaa_rotary_read(piaa_rotary *rotary, const piaa_config *config, const char *object,
-                      const char *old_base, const char *old_scaling, double default_base,
-                      piaa_error *error) PIAA_MUST_USE;
-
-bool piaa_rotary_same(const piaa_rotary *a, const piaa_rotary *b);
+bool piaa_rotary_set(piaa_rotary *rotary, const piaa_rope_settings *settings, int positions,
+                     const char *where, piaa_error *error) PIAA_MUST_USE;
 
 /* [count][dim], the caller's: of each token the cosines of all pairs, then their sines.
  * positions: [3][n], time, row and column; places: which of the n tokens, NULL for all. */

@@ -13,28 +13,21 @@
 #include <stdlib.h>
 
 bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint,
-                           const piaa_config *config, int tiled, piaa_error *error) {
+                           const piaa_settings *settings, int tiled, piaa_error *error) {
     *vit = piaa_vit_like_clip(checkpoint);
-    vit->patch = 16;
-    vit->eps = 1e-6f;
     vit->patch_bias = true;
     static const char *const prefixes[] = {"", "vision_model.", "model.vision_tower.",
                                            "vision_model.vision_model."};
     vit->prefix = piaa_vit_prefix(checkpoint, prefixes, PIAA_COUNT(prefixes),
                                   "embeddings.position_embedding.weight");
-    int side;
-    if (!piaa_config_int(config, "image_size", 224, 1, 8192, &side, error) ||
-        !piaa_vit_configure(vit, config, "gelu_pytorch_tanh", error))
-        return false;
-    vit->pixels.height = vit->pixels.width = side;
-    if (!piaa_vit_ready(vit, 0, error)) return false;
-    int grid = side / vit->patch;
+    if (!piaa_vit_configure(vit, settings, error) || !piaa_vit_ready(vit, 0, error)) return false;
+    const int grid = settings->vision.side / vit->patch;
     if (vit->grid.height != grid || vit->grid.width != grid || grid % tiled)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "%s: the image processor gives %d x %d patches where the encoder has "
                               "%d x %d positions, in squares of %d",
-                              piaa_checkpoint_where(config->checkpoint), vit->grid.width,
-                              vit->grid.height, grid, grid, tiled);
+                              piaa_checkpoint_where(checkpoint), vit->grid.width, vit->grid.height,
+                              grid, grid, tiled);
     return piaa_vit_positions(vit, "embeddings.position_embedding.weight", error);
 }
 
@@ -67,17 +60,13 @@ static bool read_probe(siglip_config *c, piaa_error *error) {
     return c->probe != NULL;
 }
 
-static void *siglip_open(const piaa_checkpoint *checkpoint, const piaa_tokenizer *tokenizer,
+static void *siglip_open(const piaa_checkpoint *checkpoint, const piaa_settings *settings,
                          piaa_model_info *info, piaa_error *error) {
-    PIAA_UNUSED(tokenizer);
     siglip_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
-    const cJSON *json = piaa_checkpoint_config(checkpoint);
-    const piaa_config config = {json, piaa_json_find(json, "vision_config") ? "vision_config." : "",
-                                checkpoint};
-    bool ok = piaa_siglip_configure(&c->vit, checkpoint, &config, 1, error);
-    c->head = ok && piaa_config_flag(&config, "vision_use_head", true);
-    if (!ok || (c->head && !read_probe(c, error))) {
+    c->head = settings->vision.head;
+    if (!piaa_siglip_configure(&c->vit, checkpoint, settings, 1, error) ||
+        (c->head && !read_probe(c, error))) {
         siglip_close(c);
         return NULL;
     }

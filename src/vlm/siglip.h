@@ -7,6 +7,7 @@
 /* Reads the encoder's configuration and positions; the side of its grid has to be a multiple of
  * `tiled`.  vit has to be closed in any case. */
 bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint,
-                           const piaa_config *config, int tiled, piaa_error *error) PIAA_MUST_USE;
+                           const piaa_settings *settings, int tiled,
+                           piaa_error *error) PIAA_MUST_USE;
 
 #endif

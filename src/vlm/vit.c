@@ -2,6 +2,7 @@
 #include "vlm/vit.h"
 
 #include "base/memory.h"
+#include "vlm/activation.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -24,11 +25,6 @@ piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint) {
                       .names = &piaa_vit_names_clip,
                       .patch_name = "embeddings.patch_embedding",
                       .layer = "encoder.layers.",
-                      .frames = 1,
-                      .width = 768,
-                      .blocks = 12,
-                      .heads = 12,
-                      .intermediate = 3072,
                       .q_bias = true,
                       .k_bias = true,
                       .v_bias = true,
@@ -41,25 +37,22 @@ piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint) {
                                  .std = {0.5f, 0.5f, 0.5f}}};
 }
 
-bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *activation,
-                        piaa_error *error) {
-    int channels;
-    if (!piaa_config_int(config, "hidden_size", vit->width, 8, 65536, &vit->width, error) ||
-        !piaa_config_int(config, "num_hidden_layers", vit->blocks, 1, PIAA_VIT_MAX_BLOCKS,
-                         &vit->blocks, error) ||
-        !piaa_config_int(config, "num_attention_heads", vit->heads, 1, 1024, &vit->heads, error) ||
-        !piaa_config_int(config, "intermediate_size", vit->intermediate, 1, 1 << 20,
-                         &vit->intermediate, error) ||
-        !piaa_config_int(config, "patch_size", vit->patch, 1, 256, &vit->patch, error) ||
-        !piaa_config_int(config, "num_channels", CHANNELS, CHANNELS, CHANNELS, &channels, error) ||
-        !piaa_config_positive(config, "layer_norm_eps", vit->eps, &vit->eps, error))
-        return false;
+bool piaa_vit_configure(piaa_vit *vit, const piaa_settings *s, piaa_error *error) {
+    const char *where = piaa_checkpoint_where(vit->checkpoint);
+    vit->width = s->vision.width;
+    vit->blocks = s->vision.blocks;
+    vit->heads = s->vision.heads;
+    vit->intermediate = s->vision.intermediate;
+    vit->patch = s->vision.patch;
+    vit->frames = s->vision.frames > 0 ? s->vision.frames : 1;
+    vit->eps = (float)s->vision.eps;
+    vit->pixels.height = vit->pixels.width = s->vision.side;
     if (vit->width % vit->heads || vit->width / vit->heads % 2)
         return piaa_error_set(error, PIAA_FORMAT,
-                              "%s: %d heads do not divide %d values into even parts",
-                              piaa_checkpoint_where(config->checkpoint), vit->heads, vit->width);
-    return piaa_config_activation(config, "hidden_act", activation, vit->names->gate != NULL,
-                                  &vit->activation, error);
+                              "%s: %d heads do not divide %d values into even parts", where,
+                              vit->heads, vit->width);
+    return piaa_activation_find(s->vision.activation, vit->names->gate != NULL, where,
+                                &vit->activation, error);
 }
 
 bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) {
@@ -142,16 +135,6 @@ const char *piaa_vit_prefix(const piaa_checkpoint *checkpoint, const char *const
         if (piaa_checkpoint_tensor(checkpoint, text)) return prefixes[i];
     }
     return prefixes[0];
-}
-
-const char *piaa_vit_difference(const piaa_vit *a, const piaa_vit *b) {
-    if (a->width != b->width || a->blocks != b->blocks || a->intermediate != b->intermediate)
-        return "hidden_size, num_hidden_layers or intermediate_size";
-    if (a->heads != b->heads) return "num_attention_heads";
-    if (a->patch != b->patch || a->frames != b->frames) return "patch_size";
-    if (a->eps != b->eps) return "layer_norm_eps";
-    if (a->activation != b->activation) return "hidden_act";
-    return piaa_planes_difference(&a->pixels, &b->pixels);
 }
 
 void piaa_vit_inform(const piaa_vit *vit, piaa_model_info *info) {

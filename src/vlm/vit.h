@@ -19,8 +19,8 @@
 #define PIAA_VLM_VIT_H
 
 #include "image/planes.h"
-#include "vlm/config.h"
 #include "vlm/family.h"
+#include "weights/settings.h"
 
 enum { PIAA_VIT_MAX_BLOCKS = 511 };
 
@@ -67,14 +67,12 @@ typedef struct piaa_vit {
     piaa_vit_grid grid;
 } piaa_vit;
 
-/* What CLIP and SigLIP have in common where the file says nothing: base size, names, biases,
-   pixels. */
+/* What CLIP and SigLIP have in common: names, biases, and pixels where the file says nothing. */
 piaa_vit piaa_vit_like_clip(const piaa_checkpoint *checkpoint);
 
-/* width, blocks, heads, intermediate, eps, patch and channels by the keys that all of these
- * families use, over what `vit` holds as defaults; then the activation.  `image_config` may be
- * NULL. */
-bool piaa_vit_configure(piaa_vit *vit, const piaa_config *config, const char *activation,
+/* Sizes, eps, the activation, and the side of a photo that `pixels` starts from; the other members
+   are the family's. */
+bool piaa_vit_configure(piaa_vit *vit, const piaa_settings *settings,
                         piaa_error *error) PIAA_MUST_USE;
 /* The image processor's settings over vit->pixels, and the grid from them. */
 bool piaa_vit_ready(piaa_vit *vit, int before, piaa_error *error) PIAA_MUST_USE;
@@ -85,8 +83,6 @@ void piaa_vit_close(piaa_vit *vit);
 /* The prefix with which the file has the tensor; the first one if it has none of them. */
 const char *piaa_vit_prefix(const piaa_checkpoint *checkpoint, const char *const *prefixes,
                             size_t count, const char *name);
-/* The first setting in which two encoders differ beside their weights (piaa_family.difference). */
-const char *piaa_vit_difference(const piaa_vit *a, const piaa_vit *b);
 void piaa_vit_inform(const piaa_vit *vit, piaa_model_info *info);
 
 /* Patch rows from a photo, or copied where the caller has them already. */

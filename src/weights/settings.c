@@ -308,6 +308,7 @@ bool piaa_settings_read(const piaa_settings_family *family, const piaa_checkpoin
     const piaa_config config = open_config(c);
     const piaa_settings *defaults = config.pair ? &family->gguf : &family->defaults;
     *out = *defaults;
+    out->family = family;
     for (size_t i = 0; i < family->count; i++)
         if (!read_row(&config, &family->rows[i], defaults, out, error)) return false;
     return !family->complete || family->complete(out, c, error);
@@ -424,10 +425,9 @@ bool piaa_setting_same(const piaa_setting *row, const piaa_settings *a, const pi
     }
 }
 
-const char *piaa_settings_difference(const piaa_settings_family *family, const piaa_settings *a,
-                                     const piaa_settings *b) {
-    for (size_t i = 0; i < family->count; i++) {
-        const piaa_setting *row = &family->rows[i];
+const char *piaa_settings_difference(const piaa_settings *a, const piaa_settings *b) {
+    for (size_t i = 0; i < a->family->count; i++) {
+        const piaa_setting *row = &a->family->rows[i];
         if (row->section != PIAA_OF_IMAGE && !(row->flags & (PIAA_SILENT | PIAA_FOLLOWS)) &&
             !piaa_setting_same(row, a, b))
             return piaa_setting_name(row->keys ? row->keys : row->gguf);

@@ -28,6 +28,7 @@ typedef struct piaa_rope_settings {
 
 /* 0 where a number is not said and its row allows that.  Texts belong to the checkpoint. */
 typedef struct piaa_settings {
+    const struct piaa_settings_family *family;
     struct {
         int hidden, layers, intermediate, heads, kv_heads, head_dim, value_dim, vocabulary;
         int rotated;   /* of a head's values */
@@ -134,8 +135,7 @@ bool piaa_settings_to_json(const piaa_settings_family *family, const piaa_settin
 
 /* The first row in which two models differ, as it is called in config.json; NULL: none.  The image
    processor's rows are not compared. */
-const char *piaa_settings_difference(const piaa_settings_family *family, const piaa_settings *a,
-                                     const piaa_settings *b);
+const char *piaa_settings_difference(const piaa_settings *a, const piaa_settings *b);
 
 /* Appends the keys of the configuration that are in no row and do not belong to those that change
    nothing, ", " between them; nothing where there are none. */

@@ -54,7 +54,10 @@ static inline void fuzz_open_and_run(const piaa_family *family, const piaa_check
                         .checkpoint = (piaa_checkpoint *)(uintptr_t)checkpoint,
                         .tokenizer = (piaa_tokenizer *)(uintptr_t)tokenizer};
     model.info.family = family->name;
-    model.config = family->open(checkpoint, tokenizer, &model.info, &error);
+    piaa_settings settings;
+    if (piaa_settings_read(piaa_settings_family_find(family->model_type), checkpoint, &settings,
+                           &error))
+        model.config = family->open(checkpoint, &settings, &model.info, &error);
     if (!model.config) {
         fuzz_check_error(&error);
         return;
