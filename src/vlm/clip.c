@@ -116,8 +116,6 @@ static void clip_build(const void *config, const void *weights, void *input, con
 
 const piaa_family piaa_family_clip = {
     .model_type = "clip_vision_model",
-    .container = "clip",
-    .name = "CLIP",
     .no_tokenizer = true,
     .open = clip_open,
     .close = clip_close,

@@ -159,7 +159,6 @@ static void dino_build(const void *config, const void *weights, void *input, con
 
 const piaa_family piaa_family_dinov3 = {
     .model_type = "dinov3_vit",
-    .name = "DINOv3",
     .no_tokenizer = true,
     .open = dino_open,
     .close = dino_close,

@@ -22,11 +22,8 @@ typedef struct piaa_plan {
 
 /* The values that a family reads from the configuration; `config` is the family's own structure. */
 typedef struct piaa_family {
-    const char *model_type; /* in config.json */
-    const char *container; /* the same of a model that holds this one beside others (CLIP's with its
-                              text encoder), or NULL */
-    const char *name;
-    bool no_tokenizer; /* it reads no text: `tokenizer` below is NULL */
+    const char *model_type; /* of its settings' table (weights/settings.h) */
+    bool no_tokenizer;      /* it reads no text: `tokenizer` below is NULL */
     piaa_chat_form chat;
     /* The settings live as long as the result. */
     void *(*open)(const piaa_checkpoint *checkpoint, const piaa_settings *settings,

@@ -216,7 +216,6 @@ static void gemma_build_text(const void *config, const void *weights, piaa_decod
 
 const piaa_family piaa_family_gemma3 = {
     .model_type = "gemma3",
-    .name = "Gemma 3",
     .chat = PIAA_CHAT_GEMMA3,
     .open = gemma_open,
     .close = gemma_close,

@@ -45,15 +45,15 @@ bool piaa_model_is_demonstration(const char *fingerprint) {
 static const piaa_family *find_family(const piaa_checkpoint *checkpoint, piaa_error *error) {
     const char *type = piaa_json_string(piaa_checkpoint_config(checkpoint), "model_type");
     const char *folder = piaa_checkpoint_folder(checkpoint);
-    for (size_t i = 0; type && i < PIAA_COUNT(families); i++)
-        if (strcmp(type, families[i]->model_type) == 0 ||
-            (families[i]->container && strcmp(type, families[i]->container) == 0))
-            return families[i];
+    const piaa_settings_family *table = piaa_settings_family_find(type);
+    for (size_t i = 0; table && i < PIAA_COUNT(families); i++)
+        if (strcmp(table->model_type, families[i]->model_type) == 0) return families[i];
     char known[256] = "";
     for (size_t i = 0; i < PIAA_COUNT(families); i++) {
         size_t n = strlen(known);
-        snprintf(known + n, sizeof known - n, "%s%s (%s)", i ? ", " : "", families[i]->name,
-                 families[i]->model_type);
+        table = piaa_settings_family_find(families[i]->model_type);
+        snprintf(known + n, sizeof known - n, "%s%s (%s)", i ? ", " : "", table->name,
+                 table->model_type);
     }
     if (!type)
         piaa_error_set(error, PIAA_FORMAT,
@@ -176,7 +176,7 @@ piaa_model *piaa_model_open_adapted(const char *text, const char *vision, const 
     free(found);
     if (model && model->family && (model->tokenizer || model->family->no_tokenizer) &&
         read_settings(model, error)) {
-        model->info.family = model->family->name;
+        model->info.family = model->settings->family->name;
         model->info.folder = piaa_checkpoint_folder(model->checkpoint);
         model->info.adapter = model->adapter;
         model->config =

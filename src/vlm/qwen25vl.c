@@ -210,7 +210,6 @@ static void qwen_build_text(const void *config, const void *weights, piaa_decode
 
 const piaa_family piaa_family_qwen25vl = {
     .model_type = "qwen2_5_vl",
-    .name = "Qwen2.5-VL",
     .chat = PIAA_CHAT_QWEN25VL,
     .open = qwen_open,
     .close = qwen_close,

@@ -245,7 +245,6 @@ static void qwen_build_text(const void *config, const void *weights, piaa_decode
 
 const piaa_family piaa_family_qwen3vl = {
     .model_type = "qwen3_vl",
-    .name = "Qwen3-VL",
     .chat = PIAA_CHAT_QWEN3VL,
     .open = qwen_open,
     .close = qwen_close,

@@ -137,8 +137,6 @@ static void siglip_build(const void *config, const void *weights, void *input,
 
 const piaa_family piaa_family_siglip = {
     .model_type = "siglip_vision_model",
-    .container = "siglip",
-    .name = "SigLIP",
     .no_tokenizer = true,
     .open = siglip_open,
     .close = siglip_close,

@@ -240,11 +240,11 @@ static bool is_nothing(const value *v) {
            get_list(v, &none, 1) == 0;
 }
 
-static bool unsupported(const value *v, const piaa_setting *row, const piaa_settings *defaults,
+static bool unsupported(const value *v, const piaa_setting *row, const piaa_settings_family *family,
                         piaa_error *error) {
     const char *where = v->file ? piaa_gguf_where(v->file) : v->config->where;
     const void *only =
-        row->kind == PIAA_SETTING_REFUSED ? NULL : piaa_setting_member(row, defaults);
+        piaa_setting_member(row, v->config->pair ? &family->gguf : &family->defaults);
     double number = 0;
     if (row->kind == PIAA_SETTING_NUMBER && *(const double *)only > 0 && get_number(v, &number))
         return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: %s is %g, only %g is supported", where,
@@ -253,8 +253,9 @@ static bool unsupported(const value *v, const piaa_setting *row, const piaa_sett
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s: \"%s\" is \"%.40s\", only \"%s\" is supported", where, v->key,
                               get_text(v), *(const char *const *)only);
-    return piaa_error_set(error, PIAA_UNSUPPORTED, "%s: %s is not supported%s", where, v->key,
-                          row->kind == PIAA_SETTING_FLAG && *(const bool *)only ? " as false" : "");
+    return piaa_error_set(error, PIAA_UNSUPPORTED,
+                          "%s: %s is not supported: only %s's own values are", where, v->key,
+                          family->name);
 }
 
 static bool read_value(const value *v, const piaa_setting *row, piaa_settings *out,
@@ -286,15 +287,17 @@ static bool read_value(const value *v, const piaa_setting *row, piaa_settings *o
     }
 }
 
-static bool read_row(const piaa_config *config, const piaa_setting *row,
-                     const piaa_settings *defaults, piaa_settings *out, piaa_error *error) {
+static bool read_row(const piaa_config *config, const piaa_setting *row, piaa_settings *out,
+                     piaa_error *error) {
+    const piaa_settings_family *family = out->family;
+    const piaa_settings *defaults = config->pair ? &family->gguf : &family->defaults;
     value v;
     if (find(config, row, &v)) {
         if (row->kind == PIAA_SETTING_REFUSED)
-            return is_nothing(&v) || unsupported(&v, row, defaults, error);
+            return is_nothing(&v) || unsupported(&v, row, family, error);
         if (!read_value(&v, row, out, error)) return false;
         return !(row->flags & PIAA_ONLY) || piaa_setting_same(row, out, defaults) ||
-               unsupported(&v, row, defaults, error);
+               unsupported(&v, row, family, error);
     }
     if (row->flags & PIAA_MAY_MISS || !v.key[0]) return true;
     if (row->kind == PIAA_SETTING_INT && *(int *)member(row, out) < row->low)
@@ -306,11 +309,10 @@ static bool read_row(const piaa_config *config, const piaa_setting *row,
 bool piaa_settings_read(const piaa_settings_family *family, const piaa_checkpoint *c,
                         piaa_settings *out, piaa_error *error) {
     const piaa_config config = open_config(c);
-    const piaa_settings *defaults = config.pair ? &family->gguf : &family->defaults;
-    *out = *defaults;
+    *out = config.pair ? family->gguf : family->defaults;
     out->family = family;
     for (size_t i = 0; i < family->count; i++)
-        if (!read_row(&config, &family->rows[i], defaults, out, error)) return false;
+        if (!read_row(&config, &family->rows[i], out, error)) return false;
     return !family->complete || family->complete(out, c, error);
 }
 

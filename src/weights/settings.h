@@ -108,7 +108,10 @@ typedef struct piaa_setting {
 
 /* A family's files. */
 typedef struct piaa_settings_family {
-    const char *model_type, *container; /* container: of a model that holds this one, or NULL */
+    const char *model_type;
+    const char *container; /* the same of a model that holds this one beside others (CLIP's with its
+                              text encoder), or NULL */
+    const char *name;      /* "Qwen3-VL" */
     const piaa_setting *rows;
     size_t count;
     piaa_settings defaults; /* of transformers' configuration classes; 0: the key is needed */

@@ -132,13 +132,13 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
 /* ----------------------------------------------------------------------------------- all encoders
  */
 
-#define ENCODER(blocks_keys, heads_keys)                                                           \
+#define ENCODER(blocks_keys, heads_keys, act_flags)                                                \
     VISION(INT, width, "hidden_size", "embedding_length", 8, 65536, SAID),                         \
         VISION(INT, intermediate, "intermediate_size", "feed_forward_length", 1, 1 << 20, SAID),   \
         VISION(INT, blocks, blocks_keys, "block_count", 1, BLOCKS, SAID),                          \
         VISION(INT, heads, heads_keys, "attention.head_count", 1, 1024, SAID),                     \
         VISION(INT, patch, "patch_size", "patch_size", 1, 256, SAID),                              \
-        VISION(TEXT, activation, "hidden_act", NULL, 0, 0, SAID)
+        VISION(TEXT, activation, "hidden_act", NULL, 0, 0, SAID | act_flags)
 
 /* Of those that read photos of one size. */
 #define SQUARE                                                                                     \
@@ -169,7 +169,7 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
 
 /* The encoder's. */
 #define QWEN_VISION                                                                                \
-    ENCODER("num_hidden_layers|depth", "num_attention_heads|num_heads"),                           \
+    ENCODER("num_hidden_layers|depth", "num_attention_heads|num_heads", ONLY),                     \
         VISION(INT, out, "out_hidden_size", "projection_dim", 1, 65536, SAID),                     \
         VISION(INT, channels, "in_chans|in_channels", NULL, 3, 3, SAID),                           \
         VISION(INT, frames, "temporal_patch_size", NULL, 1, 16, SAID),                             \
@@ -250,7 +250,7 @@ static const piaa_setting gemma3[] = {
     SCALING(local, "rope_parameters.sliding_attention.", "rope_parameters.sliding_attention.",
             NO_KEYS, SAID),
     TEXT(NUMBER, cap, "final_logit_softcapping", "final_logit_softcapping", 0, 0, MISS),
-    ENCODER("num_hidden_layers", "num_attention_heads"),
+    ENCODER("num_hidden_layers", "num_attention_heads", MISS),
     SQUARE,
     VISION(INT, out, NULL, "projection_dim", 1, 65536, FOLLOWS),
     VISION(INT, scale, NULL, "projector.scale_factor", 1, 1024, FOLLOWS | SAID),
@@ -285,16 +285,17 @@ static bool complete_gemma3(piaa_settings *s, const piaa_checkpoint *c, piaa_err
 /* ------------------------------------------------------------------------------ vision models
  * alone */
 
-static const piaa_setting clip[] = {ENCODER("num_hidden_layers", "num_attention_heads"), SQUARE};
+static const piaa_setting clip[] = {ENCODER("num_hidden_layers", "num_attention_heads", MISS),
+                                    SQUARE};
 
 static const piaa_setting siglip[] = {
-    ENCODER("num_hidden_layers", "num_attention_heads"),
+    ENCODER("num_hidden_layers", "num_attention_heads", MISS),
     SQUARE,
     VISION(FLAG, head, "vision_use_head", NULL, 0, 0, MISS),
 };
 
 static const piaa_setting dinov3[] = {
-    ENCODER("num_hidden_layers", "num_attention_heads"),
+    ENCODER("num_hidden_layers", "num_attention_heads", MISS),
     SQUARE,
     VISION(NUMBER, base, "rope_theta", NULL, 0, 0, MISS),
     VISION(INT, registers, "num_register_tokens", NULL, 0, 4096, MISS),
@@ -313,6 +314,7 @@ static const piaa_setting dinov3[] = {
 
 const piaa_settings_family piaa_settings_families[] = {
     {.model_type = "qwen3_vl",
+     .name = "Qwen3-VL",
      ROWS(qwen3vl),
      .complete = complete_qwen3vl,
      .defaults = {.one = 1,
@@ -355,6 +357,7 @@ const piaa_settings_family piaa_settings_families[] = {
                          .activation = "gelu_pytorch_tanh"},
               .image = {HALVES, .resample = 3}}},
     {.model_type = "qwen2_5_vl",
+     .name = "Qwen2.5-VL",
      ROWS(qwen25vl),
      .complete = complete_qwen,
      .defaults = {.one = 1,
@@ -384,6 +387,7 @@ const piaa_settings_family piaa_settings_families[] = {
                              .activation = "silu",
                              .whole = {4, {7, 15, 23, 31}}}}},
     {.model_type = "gemma3",
+     .name = "Gemma 3",
      ROWS(gemma3),
      .complete = complete_gemma3,
      .defaults = {.one = 1,
@@ -426,6 +430,7 @@ const piaa_settings_family piaa_settings_families[] = {
                          .activation = "gelu_pytorch_tanh"},
               .image = {HALVES, .resample = 2}}},
     {.model_type = "dinov3_vit",
+     .name = "DINOv3",
      ROWS(dinov3),
      .defaults = {.vision = {.width = 384,
                              .blocks = 12,
@@ -443,6 +448,7 @@ const piaa_settings_family piaa_settings_families[] = {
                              .mlp_bias = true}}},
     {.model_type = "clip_vision_model",
      .container = "clip",
+     .name = "CLIP",
      ROWS(clip),
      .defaults = {.vision = {.width = 768,
                              .blocks = 12,
@@ -455,6 +461,7 @@ const piaa_settings_family piaa_settings_families[] = {
                              .activation = "quick_gelu"}}},
     {.model_type = "siglip_vision_model",
      .container = "siglip",
+     .name = "SigLIP",
      ROWS(siglip),
      .defaults = {.vision = {.width = 768,
                              .blocks = 12,

@@ -53,7 +53,6 @@ static inline void fuzz_open_and_run(const piaa_family *family, const piaa_check
     piaa_model model = {.family = family,
                         .checkpoint = (piaa_checkpoint *)(uintptr_t)checkpoint,
                         .tokenizer = (piaa_tokenizer *)(uintptr_t)tokenizer};
-    model.info.family = family->name;
     piaa_settings settings;
     if (piaa_settings_read(piaa_settings_family_find(family->model_type), checkpoint, &settings,
                            &error))
