@@ -163,13 +163,6 @@ static bool put_vectors(run *r, const piaa_photo *photo, const bool *missing, co
     return piaa_store_put(r->store, photo, vectors, error);
 }
 
-static bool finite_values(const float *values, size_t count) {
-    float sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum += values[i] * 0.0f; /* NaN for NaN and infinities, else 0 */
-    return sum == 0;
-}
-
 /* Whether the store has the photo's content already, which then is all there is to do; -1 an
    error.  A copy of a photo that itself lacks slots is rare, and the vectors that it has are simply
    not written again. */
@@ -227,8 +220,10 @@ static bool finish_photo(run *r, job *j, prepared *ready, const piaa_slots *subs
     if (!ready->input) return keep_failure(r, ready->file, &ready->error, error);
     if (!piaa_extractor_run(r->extractor, ready->input, subset, values, error))
         return piaa_error_prefix(error, "%s", j->file.path);
-    if (!finite_values(values, value_count)) {
+    if (!piaa_values_are_finite(values, value_count)) {
         piaa_error why = {0};
+        if (!piaa_extractor_is_sound(r->extractor, subset, values, value_count, error))
+            return false;
         piaa_error_set(&why, PIAA_FORMAT,
                        "%s: the model's hidden states are not finite numbers: try --dtype f32",
                        j->file.path);

@@ -174,17 +174,21 @@ static piaa_model_input *prepare_image(const piaa_extractor *extractor, const pi
     return piaa_model_prepare(extractor->model, image, &ask, error);
 }
 
-bool piaa_extractor_check(const piaa_extractor *extractor, piaa_error *error) {
+static piaa_model_input *prepare_grey(const piaa_extractor *extractor, piaa_error *error) {
     const piaa_model_info *info = piaa_model_get_info(extractor->model);
     int side = 64; /* or what a model that reads one size alone may want to have already */
     if (info->min_pixels == info->max_pixels) side = (int)lround(sqrt((double)info->max_pixels));
     piaa_image grey = {.width = side, .height = side};
     grey.rgb = piaa_alloc((size_t)side * (size_t)side, 3, error);
     piaa_model_input *input = grey.rgb ? prepare_image(extractor, &grey, error) : NULL;
-    bool ok = input != NULL;
-    piaa_model_input_free(input);
     piaa_image_free(&grey);
-    return ok;
+    return input;
+}
+
+bool piaa_extractor_check(const piaa_extractor *extractor, piaa_error *error) {
+    piaa_model_input *input = prepare_grey(extractor, error);
+    piaa_model_input_free(input);
+    return input != NULL;
 }
 
 piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
@@ -243,6 +247,22 @@ bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input
                         const piaa_slots *subset, float *out, piaa_error *error) {
     return open_session(extractor, subset ? subset : &extractor->slots, error) &&
            piaa_session_run(extractor->session, input, out, error);
+}
+
+bool piaa_values_are_finite(const float *values, size_t count) {
+    float sum = 0;
+    for (size_t i = 0; i < count; i++)
+        sum += values[i] * 0.0f; /* NaN for NaN and infinities, else 0 */
+    return sum == 0;
+}
+
+bool piaa_extractor_is_sound(piaa_extractor *extractor, const piaa_slots *subset, float *out,
+                             size_t count, piaa_error *error) {
+    piaa_model_input *input = prepare_grey(extractor, error);
+    const bool ran = input && piaa_extractor_run(extractor, input, subset, out, error);
+    piaa_model_input_free(input);
+    return ran &&
+           (piaa_values_are_finite(out, count) || piaa_model_not_finite(extractor->model, error));
 }
 
 /* Frees the input; it may be NULL, for which the error is set already. */

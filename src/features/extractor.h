@@ -36,6 +36,12 @@ bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input
 /* Prepares a picture that nothing is wrong with, so that a fault of the model's tokenizer, its
    image settings or the prompt is not told of every photo. */
 bool piaa_extractor_check(const piaa_extractor *extractor, piaa_error *error) PIAA_MUST_USE;
+/* After a photo whose states are not finite: whether those of the same picture are, so that the
+   photo is at fault; the error says what of the model is.  `out` is overwritten. */
+bool piaa_extractor_is_sound(piaa_extractor *extractor, const piaa_slots *subset, float *out,
+                             size_t count, piaa_error *error) PIAA_MUST_USE;
+/* Whether all of them are. */
+bool piaa_values_are_finite(const float *values, size_t count);
 /* Reads the weights for a subset now, so that what is wrong with them is not told of a photo. */
 bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset,
                          piaa_error *error) PIAA_MUST_USE;

@@ -213,6 +213,18 @@ void piaa_model_close(piaa_model *model) {
     free(model);
 }
 
+bool piaa_model_not_finite(const piaa_model *model, piaa_error *error) {
+    const piaa_tensor *tensor = piaa_checkpoint_not_finite(model->checkpoint);
+    return tensor ? piaa_error_set(error, PIAA_FORMAT,
+                                   "%s: tensor %.200s holds values that are not finite numbers: "
+                                   "fetch the model again",
+                                   model->info.folder, tensor->name)
+                  : piaa_error_set(error, PIAA_FORMAT,
+                                   "%s: its hidden states are not finite numbers, of a plain "
+                                   "picture too: try --dtype f32",
+                                   model->info.folder);
+}
+
 const piaa_model_info *piaa_model_get_info(const piaa_model *model) {
     return &model->info;
 }

@@ -28,6 +28,8 @@ bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype);
 /* NULL for a model without a decoder. */
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
+/* Says why the states of a picture that nothing is wrong with are not finite numbers; false. */
+bool piaa_model_not_finite(const piaa_model *model, piaa_error *error);
 /* For stores and tastes, which outlive the model. */
 bool piaa_model_is_demonstration(const char *fingerprint);
 

@@ -202,6 +202,33 @@ void piaa_checkpoint_forget(const piaa_checkpoint *c, const piaa_tensor *tensor)
     if (e) forget(e, tensor);
 }
 
+/* Row by row, as a whole table of tokens may not fit into memory as float32. */
+static bool is_finite(const piaa_tensor *tensor) {
+    const int64_t rows = tensor->dimensions > 1 ? tensor->shape[0] : 1;
+    if (tensor->type == PIAA_OTHER_TYPE || rows < 1) return true;
+    piaa_tensor row = *tensor;
+    if (tensor->dimensions > 1) row.shape[0] = 1;
+    const size_t count = (size_t)piaa_tensor_count(&row);
+    float *values = piaa_alloc_array(count, sizeof *values, NULL), sum = 0;
+    for (int64_t i = 0; values && sum == 0 && i < rows; i++) {
+        row.data = (const char *)tensor->data + tensor->bytes / (size_t)rows * (size_t)i;
+        piaa_tensor_to_float(&row, values);
+        for (size_t k = 0; k < count; k++) sum += values[k] * 0.0f; /* else NaN */
+    }
+    free(values);
+    return sum == 0;
+}
+
+const piaa_tensor *piaa_checkpoint_not_finite(const piaa_checkpoint *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        const piaa_tensor *tensor = &c->entries[i].tensor;
+        const bool finite = is_finite(tensor);
+        forget(&c->entries[i], tensor);
+        if (!finite) return tensor;
+    }
+    return NULL;
+}
+
 /* ---------------------------------------------------------------------------------- fingerprint */
 
 static void hash_number(GChecksum *hash, uint64_t value) {

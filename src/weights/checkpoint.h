@@ -98,6 +98,9 @@ const piaa_tensor *piaa_checkpoint_at(const piaa_checkpoint *checkpoint, size_t 
 const piaa_tensor *piaa_checkpoint_need(const piaa_checkpoint *checkpoint, piaa_error *error,
                                         const char *name, int dimensions, ...) PIAA_MUST_USE;
 
+/* The first tensor that holds a value that is not finite, NULL if none does.  Reads them all. */
+const piaa_tensor *piaa_checkpoint_not_finite(const piaa_checkpoint *checkpoint);
+
 /* After a tensor's data were copied: its pages may leave memory. */
 void piaa_checkpoint_forget(const piaa_checkpoint *checkpoint, const piaa_tensor *tensor);
 

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { CONFIG_LIMIT = 16 << 20, INDEX_LIMIT = 100 << 20 };
 
@@ -118,6 +119,13 @@ static bool explain(const char *folder, const char *missing, piaa_error *error) 
                               "%s holds its weights as PyTorch pickles (.bin) only: fetch the "
                               "safetensors version or convert it",
                               folder);
+    char *path = piaa_path_join(folder, missing, error), target[512];
+    const ssize_t size = path ? readlink(path, target, sizeof target) : -1;
+    free(path);
+    if (size > 0)
+        return piaa_error_set(error, PIAA_IO,
+                              "%s/%s is a link to %.*s, which is not there: fetch the model again",
+                              folder, missing, (int)size, target);
     return piaa_error_set(error, PIAA_FORMAT, "%s is not a model folder, it has no %s: %s", folder,
                           missing, expected);
 }
@@ -130,7 +138,8 @@ static bool read_config(piaa_checkpoint *c, piaa_error *error) {
     if (c->config_text) c->config = piaa_json_parse(c->config_text, c->config_size, path, error);
     ok = c->config != NULL;
     return ok && (cJSON_IsObject(c->config) ||
-                  piaa_error_set(error, PIAA_FORMAT, "%s does not hold a JSON object", path));
+                  piaa_error_set(error, PIAA_FORMAT,
+                                 "%s does not hold a JSON object: fetch it again", path));
 }
 
 /* Newer folders keep the image processor's settings inside processor_config.json, older ones in a
@@ -146,7 +155,8 @@ static bool read_image_config(piaa_checkpoint *c, piaa_error *error) {
         const bool right = root && (cJSON_IsObject(object) || (i == 0 && !object));
         if (root && !right)
             piaa_error_set(error, PIAA_FORMAT,
-                           "%s does not hold the image processor's settings as a JSON object",
+                           "%s does not hold the image processor's settings as a JSON object: "
+                           "fetch it again",
                            path);
         free(path);
         if (right && object) {
@@ -249,7 +259,8 @@ static bool list_shards(piaa_checkpoint *c, const cJSON *map, const char *where,
         count++;
     }
     if (!count)
-        return piaa_error_set(error, PIAA_FORMAT, "%s has no \"weight_map\" with tensors", where);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s has no \"weight_map\" with tensors: fetch it again", where);
     char **names = piaa_alloc(count, sizeof *names, error);
     c->file_names = piaa_alloc(count, sizeof *names, error);
     if (!names || !c->file_names) {
@@ -292,7 +303,8 @@ static bool open_shards(piaa_checkpoint *c, const char *path, piaa_error *error)
     c->index = root;
     c->weight_map = piaa_json_find(root, "weight_map");
     if (!cJSON_IsObject(c->weight_map))
-        return piaa_error_set(error, PIAA_FORMAT, "%s has no \"weight_map\" with tensors", path);
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s has no \"weight_map\" with tensors: fetch it again", path);
     return list_shards(c, c->weight_map, path, error) && open_files(c, error) &&
            check_listed(c, c->weight_map, error);
 }

@@ -489,11 +489,9 @@ bool piaa_gguf_join(piaa_gguf *file, piaa_gguf **others, size_t count, piaa_erro
 }
 
 bool piaa_gguf_is(const char *path) {
-    char magic[4] = "";
-    FILE *stream = fopen(path, "rb");
-    bool is = stream && fread(magic, 1, sizeof magic, stream) == sizeof magic &&
-              memcmp(magic, "GGUF", sizeof magic) == 0;
-    if (stream) fclose(stream);
+    piaa_map map; /* which no pipe keeps waiting */
+    bool is = piaa_map_open(&map, path, NULL) && map.size >= 4 && memcmp(map.data, "GGUF", 4) == 0;
+    piaa_map_close(&map);
     return is;
 }
 
