@@ -331,6 +331,51 @@ PIAA_API bool piaa_extractor_read(piaa_extractor *extractor, const char *path, f
 PIAA_API bool piaa_extractor_read_pixels(piaa_extractor *extractor, const uint8_t *rgb, int width,
                                          int height, size_t stride, float *out, piaa_error *error);
 
+/* --------------------------------------------------------------------------------------- asking */
+
+/* How a question is answered.  Every member may be 0 or NULL: the extractor's prompt; at most as
+ * many tokens as the model's generation_config.json says, or 256; always the likeliest token.  That
+ * file's stop tokens, penalty for repetition and suppressed tokens are obeyed in any case; what
+ * else it may ask for and piaa does not do is refused by its name. */
+typedef struct piaa_answering {
+    const char *prompt;
+    int max_tokens;
+    bool sample; /* draw each token by its probability */
+    /* Of a sample; 0: what generation_config.json says, else 1, the 50 likeliest, and all of
+       them. */
+    double temperature;
+    int top_k;
+    double top_p;
+    uint64_t seed; /* equal seeds draw equal answers */
+    /* Hears of the text as it comes, in whole characters; false: it is enough. */
+    bool (*piece)(void *user, const char *text);
+    void *user;
+} piaa_answering;
+
+typedef struct piaa_answer {
+    char *text;       /* without special tokens, and without white space around it */
+    int32_t *new_ids; /* [new_count], the token that stopped it included */
+    float *margins;   /* [new_count] between the two largest logits: where it is small, other
+                         roundings may say something else */
+    size_t new_count;
+    bool stopped; /* by a stop token, not by max_tokens */
+    /* Of the first token: the mean of 1 to 5 under the softmax over the five digits' logits, and
+       the digits' share of the whole probability; NaN where a digit is no token of the model. */
+    double expected_score, digit_mass;
+    int prompt_tokens;
+    double first_seconds, seconds; /* of computing: until the first token, and in all */
+} piaa_answer;
+
+/* Asks about photo files, in the extractor's form and at its size.  out (may be NULL):
+ * [piaa_extractor_values()], the slots' vectors of this question, which the same pass gives.
+ * PIAA_UNSUPPORTED for a model without a decoder, and for more than one photo; PIAA_USAGE for a
+ * question that is longer than the model was made for.  `how` may be NULL.  The answer is the
+ * caller's. */
+PIAA_API piaa_answer *piaa_extractor_ask(piaa_extractor *extractor, const char *const *paths,
+                                         size_t count, const piaa_answering *how, float *out,
+                                         piaa_error *error);
+PIAA_API void piaa_answer_free(piaa_answer *answer);
+
 /* ------------------------------------------------------------------------------------ the store */
 
 /* A folder with catalog.sqlite and one <pool>.<layer>.npy per matrix ([photos, dim] float32, C

@@ -143,6 +143,34 @@ static bool add_units(const char *bytes, size_t size, size_t width, bool little,
     return at == size || add_character(out, 0xFFFD, error);
 }
 
+/* Bytes of the white space at the start of `text`, as Python's strip() and the templates' trim know
+   it; 0 if there is none. */
+static size_t space(const char *text) {
+    static const char *const wide[] = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80",
+                                       "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
+                                       "\xE2\x81\x9F", "\xE3\x80\x80"};
+    const unsigned char c = (unsigned char)*text;
+    if (c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F)) return 1;
+    for (size_t i = 0; i < PIAA_COUNT(wide); i++)
+        if (strncmp(text, wide[i], strlen(wide[i])) == 0) return strlen(wide[i]);
+    return strncmp(text, "\xE2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 &&
+                   (unsigned char)text[2] <= 0x8A
+               ? 3
+               : 0;
+}
+
+const char *piaa_utf8_trim(const char *text, size_t *size) {
+    const char *const end = text + *size;
+    for (size_t n; text < end && (n = space(text)) > 0; text += n) continue;
+    *size = 0;
+    for (const char *at = text; at < end;) {
+        const size_t n = space(at);
+        at += n ? n : 1;
+        if (!n) *size = (size_t)(at - text);
+    }
+    return text;
+}
+
 /* In UTF-16 text of the letters, digits and commas that tables are made of, every second byte is
  * zero, and always the same one of a pair.  0: it is not that; 1: little-endian; 2: big-endian. */
 static int looks_like_utf16(const char *bytes, size_t size) {

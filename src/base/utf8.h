@@ -21,6 +21,10 @@ size_t piaa_utf8_length(char first);
    between two characters. */
 int piaa_utf8_shown(const char *text, int limit);
 
+/* Where `text`, NUL-terminated and of *size bytes, begins without the white space around it, and
+   through *size its length then; as Python's strip() and the chat templates' trim know it. */
+const char *piaa_utf8_trim(const char *text, size_t *size);
+
 /* What a text file's bytes were taken for. */
 typedef enum piaa_encoding {
     PIAA_ENCODING_UTF8, /* with or without a byte order mark */

@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "base/processors.h"
 #include "vlm/device.h"
+#include "vlm/generate.h"
 
 #include <glib.h>
 #include <math.h>
@@ -20,6 +21,7 @@ struct piaa_extractor {
     piaa_identity identity;
     piaa_session *session; /* for session_slots */
     piaa_slots session_slots;
+    bool answers; /* the session has logits and a cache */
 };
 
 /* As stores and tastes write it behind the other preprocessing; they were made before there was a
@@ -217,8 +219,12 @@ static bool same_slots(const piaa_slots *a, const piaa_slots *b) {
     return true;
 }
 
-static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, piaa_error *error) {
-    if (extractor->session && same_slots(slots, &extractor->session_slots)) return true;
+static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, bool answers,
+                         piaa_error *error) {
+    enum { CACHE = 512 };
+    if (extractor->session && extractor->answers == answers &&
+        same_slots(slots, &extractor->session_slots))
+        return true;
     /* First, so that two sets of weights are never in memory. */
     piaa_session_free(extractor->session);
     piaa_slots_free(&extractor->session_slots);
@@ -230,13 +236,16 @@ static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, pia
     extractor->session_slots.count = slots->count;
     piaa_session_options options = {.dtype = extractor->request.dtype,
                                     .threads = extractor->request.threads,
-                                    .device = extractor->request.device};
+                                    .device = extractor->request.device,
+                                    .logits = answers,
+                                    .cache = answers ? CACHE : 0};
+    extractor->answers = answers;
     extractor->session = piaa_session_new(extractor->model, slots, &options, error);
     return extractor->session != NULL;
 }
 
 bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, piaa_error *error) {
-    return open_session(extractor, subset ? subset : &extractor->slots, error);
+    return open_session(extractor, subset ? subset : &extractor->slots, false, error);
 }
 
 const char *piaa_extractor_note(const piaa_extractor *extractor) {
@@ -245,7 +254,7 @@ const char *piaa_extractor_note(const piaa_extractor *extractor) {
 
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input,
                         const piaa_slots *subset, float *out, piaa_error *error) {
-    return open_session(extractor, subset ? subset : &extractor->slots, error) &&
+    return open_session(extractor, subset ? subset : &extractor->slots, false, error) &&
            piaa_session_run(extractor->session, input, out, error);
 }
 
@@ -283,6 +292,63 @@ bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out
                                   : NULL;
     piaa_photo_file_free(&file);
     return run_once(extractor, input, out, error);
+}
+
+/* With `generate` the assistant's turn is open. */
+static piaa_model_input *prepare_question(const piaa_extractor *extractor, const char *path,
+                                          const char *prompt, piaa_error *error) {
+    piaa_photo_file file;
+    piaa_image image = {0};
+    piaa_model_input *input = NULL;
+    piaa_ask ask = ask_of(extractor);
+    ask.generate = true;
+    if (prompt) ask.prompt = prompt;
+    if (piaa_photo_file_read(&file, path, error) &&
+        piaa_image_decode(&file, extractor->request.exif, extractor->request.background, &image,
+                          error)) {
+        input = piaa_model_prepare(extractor->model, &image, &ask, error);
+        if (!input) piaa_error_prefix(error, "%s", path);
+    }
+    piaa_image_free(&image);
+    piaa_photo_file_free(&file);
+    return input;
+}
+
+static piaa_answer *answer(piaa_extractor *extractor, const piaa_model_input *input,
+                           const piaa_answering *how, float *out, piaa_error *error) {
+    piaa_decoding decoding;
+    if (!piaa_decoding_read(extractor->model, how->sample, &decoding, error)) return NULL;
+    piaa_answer *said = NULL;
+    if (piaa_decoding_set(&decoding, how, error) &&
+        open_session(extractor, &extractor->slots, true, error))
+        said = piaa_generate(extractor->model, extractor->session, input, NULL, &decoding, how, out,
+                             error);
+    piaa_decoding_free(&decoding);
+    return said;
+}
+
+piaa_answer *piaa_extractor_ask(piaa_extractor *extractor, const char *const *paths, size_t count,
+                                const piaa_answering *how, float *out, piaa_error *error) {
+    if (!extractor) {
+        piaa_error_missing(error, "extractor");
+        return NULL;
+    }
+    if (piaa_error_pending(error)) return NULL;
+    const piaa_model_info *info = piaa_model_get_info(extractor->model);
+    const piaa_answering plain = {0};
+    if (!how) how = &plain;
+    if (!info->layout.hidden_size)
+        piaa_error_set(error, PIAA_UNSUPPORTED,
+                       "%s is a model of vision alone (%s), which answers nothing: ask a Qwen3-VL "
+                       "or Gemma 3 model",
+                       info->folder, info->family);
+    else if (count != 1)
+        piaa_error_set(error, PIAA_UNSUPPORTED, "a question about %zu photos: give one", count);
+    if (piaa_error_pending(error)) return NULL;
+    piaa_model_input *input = prepare_question(extractor, paths[0], how->prompt, error);
+    piaa_answer *said = input ? answer(extractor, input, how, out, error) : NULL;
+    piaa_model_input_free(input);
+    return said;
 }
 
 static bool copy_pixels(const uint8_t *rgb, int width, int height, size_t stride, piaa_image *out,

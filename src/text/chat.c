@@ -3,6 +3,7 @@
 #include "text/chat.h"
 
 #include "base/memory.h"
+#include "base/utf8.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -132,34 +133,6 @@ bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form f
 
 /* ------------------------------------------------------------------------------------ encoding */
 
-/* Bytes of the white space at the start of `text`, as Python's strip() and the templates' trim know
-   it; 0 if there is none. */
-static size_t space(const char *text) {
-    static const char *const wide[] = {"\xC2\x85",     "\xC2\xA0",     "\xE1\x9A\x80",
-                                       "\xE2\x80\xA8", "\xE2\x80\xA9", "\xE2\x80\xAF",
-                                       "\xE2\x81\x9F", "\xE3\x80\x80"};
-    const unsigned char c = (unsigned char)*text;
-    if (c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F)) return 1;
-    for (size_t i = 0; i < PIAA_COUNT(wide); i++)
-        if (strncmp(text, wide[i], strlen(wide[i])) == 0) return strlen(wide[i]);
-    return strncmp(text, "\xE2\x80", 2) == 0 && (unsigned char)text[2] >= 0x80 &&
-                   (unsigned char)text[2] <= 0x8A
-               ? 3
-               : 0;
-}
-
-/* Where the prompt begins, and through *size its length, without the white space around it. */
-static const char *trimmed(const char *text, size_t *size) {
-    for (size_t n; (n = space(text)) > 0; text += n) continue;
-    *size = 0;
-    for (const char *at = text; *at;) {
-        size_t n = space(at);
-        at += n ? n : 1;
-        if (!n) *size = (size_t)(at - text);
-    }
-    return text;
-}
-
 /* The id of a string that the tokenizer has as one token. */
 static bool token_id(const piaa_tokenizer *tokenizer, const form *f, const char *token, int32_t *id,
                      piaa_error *error) {
@@ -198,7 +171,7 @@ static bool add_prompt(const piaa_tokenizer *tokenizer, const form *f, const cha
                        bool generate, piaa_ids *ids, piaa_error *error) {
     piaa_text text = {0};
     size_t start = ids->count, size = strlen(prompt);
-    if (f->trim) prompt = trimmed(prompt, &size);
+    if (f->trim) prompt = piaa_utf8_trim(prompt, &size);
     bool ok = piaa_text_format(&text, error, "%s", f->after) &&
               piaa_text_add(&text, prompt, size, error) &&
               piaa_text_format(&text, error, "%s%s", f->end, generate ? f->answer : "") &&

@@ -35,6 +35,7 @@ struct piaa_tokenizer {
     piaa_vocabulary vocabulary;
     piaa_pairs merges; /* ids of two symbols -> their rank and the id of both joined */
     piaa_added raw, normalised;
+    bool *special; /* by id */
     piaa_normaliser *normaliser;
     piaa_splitter *splitter;
     bool byte_level, ignore_merges;
@@ -140,11 +141,14 @@ static bool read_added(piaa_tokenizer *t, const cJSON *list, piaa_error *error) 
     if (!piaa_added_init(&t->raw, bytes, error) ||
         !piaa_added_init(&t->normalised, 4 * bytes, error))
         return false;
+    t->special = piaa_alloc((size_t)t->vocabulary.size, sizeof *t->special, error);
+    if (!t->special) return false;
     for (const cJSON *item = list ? list->child : NULL; ok && item; item = item->next) {
         const char *token = piaa_json_string(item, "content"), *form = token;
         size_t length = strlen(token), size = length;
         bool normalised = true;
         int32_t id = piaa_vocabulary_find(&t->vocabulary, token, length);
+        piaa_json_bool(item, "special", &t->special[id]);
         if (piaa_json_bool(item, "normalized", &normalised) && !normalised) {
             piaa_added_put(&t->raw, token, length, id);
             continue;
@@ -365,6 +369,7 @@ void piaa_tokenizer_close(piaa_tokenizer *tokenizer) {
     piaa_added_free(&tokenizer->normalised);
     piaa_normaliser_free(tokenizer->normaliser);
     piaa_splitter_free(tokenizer->splitter);
+    free(tokenizer->special);
     free(tokenizer->mark.data);
     free(tokenizer->mark_meaning);
     free(tokenizer);
@@ -550,41 +555,75 @@ static bool add_plain(const piaa_tokenizer *t, const char *token, size_t length,
     return piaa_text_add(out, token, length, error);
 }
 
-char *piaa_tokenizer_decode(const piaa_tokenizer *tokenizer, const int32_t *ids, size_t count,
-                            size_t *size, piaa_error *error) {
-    if (!tokenizer) {
-        piaa_error_missing(error, "tokenizer");
-        return NULL;
+/* Bytes at the end of `text` that may be the beginning of a character. */
+static size_t unfinished(const piaa_text *text) {
+    for (size_t back = 1; back < 4 && back <= text->length; back++) {
+        const unsigned char c = (unsigned char)text->data[text->length - back];
+        if (c >= 0xC0) return back < piaa_utf8_length((char)c) ? back : 0;
+        if (c < 0x80) return 0;
     }
-    piaa_text text = {0}, out = {0}, bytes = {0};
+    return 0;
+}
+
+/* The ids' bytes.  The result is how many of them are settled. */
+static bool add_ids(const piaa_tokenizer *t, const int32_t *ids, size_t count, bool special,
+                    piaa_text *text, size_t *settled, piaa_error *error) {
+    piaa_text bytes = {0};
     bool ok = true;
-    for (size_t i = 0; ok && i <= count; i++) {
+    for (size_t i = 0; ok && i < count; i++) {
         size_t length = 0;
-        const char *token =
-            i < count ? piaa_vocabulary_token(&tokenizer->vocabulary, ids[i], &length) : "";
-        if (!token) continue;
-        if (tokenizer->byte_level) {
-            ok = add_spelt(tokenizer, token, length, &text, error);
+        const char *token = piaa_vocabulary_token(&t->vocabulary, ids[i], &length);
+        if (!token || (!special && t->special[ids[i]])) continue;
+        if (t->byte_level) {
+            ok = add_spelt(t, token, length, text, error);
             continue;
         }
-        int byte = fallback_byte(token, length);
+        const int byte = fallback_byte(token, length);
         if (byte >= 0) {
             ok = piaa_text_add(&bytes, &(char){(char)byte}, 1, error);
             continue;
         }
-        ok = add_bytes(&bytes, &text, error) && add_plain(tokenizer, token, length, &text, error);
+        ok = add_bytes(&bytes, text, error) && add_plain(t, token, length, text, error);
         bytes.length = 0;
     }
-    ok = ok && piaa_utf8_repair(text.data, text.length, &out, error) &&
+    *settled = text->length - (t->byte_level ? unfinished(text) : 0);
+    ok = ok && add_bytes(&bytes, text, error); /* the next byte may spoil the whole run */
+    free(bytes.data);
+    return ok;
+}
+
+static char *decode(const piaa_tokenizer *tokenizer, const int32_t *ids, size_t count, bool special,
+                    size_t *size, size_t *settled, piaa_error *error) {
+    if (!tokenizer) {
+        piaa_error_missing(error, "tokenizer");
+        return NULL;
+    }
+    piaa_text text = {0}, out = {0};
+    size_t first = 0;
+    bool ok = add_ids(tokenizer, ids, count, special, &text, &first, error) &&
+              piaa_utf8_repair(text.data, first, &out, error);
+    *settled = out.length;
+    ok = ok && piaa_utf8_repair(text.data + first, text.length - first, &out, error) &&
          piaa_text_add(&out, "", 0, error);
     free(text.data);
-    free(bytes.data);
     if (!ok) {
         free(out.data);
         return NULL;
     }
     *size = out.length;
     return out.data;
+}
+
+char *piaa_tokenizer_decode(const piaa_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                            size_t *size, piaa_error *error) {
+    size_t settled;
+    return decode(tokenizer, ids, count, true, size, &settled, error);
+}
+
+char *piaa_tokenizer_text(const piaa_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                          size_t *size, size_t *settled, piaa_error *error) {
+    size_t unused;
+    return decode(tokenizer, ids, count, false, size, settled ? settled : &unused, error);
 }
 
 int32_t piaa_tokenizer_find(const piaa_tokenizer *tokenizer, const char *token) {

@@ -39,6 +39,11 @@ void piaa_ids_free(piaa_ids *ids);
 char *piaa_tokenizer_decode(const piaa_tokenizer *tokenizer, const int32_t *ids, size_t count,
                             size_t *size, piaa_error *error) PIAA_MUST_USE;
 
+/* The same of an answer, as decode(skip_special_tokens=True).  *settled (may be NULL): how many of
+   the bytes stay as they are whatever ids follow. */
+char *piaa_tokenizer_text(const piaa_tokenizer *tokenizer, const int32_t *ids, size_t count,
+                          size_t *size, size_t *settled, piaa_error *error) PIAA_MUST_USE;
+
 /* Id of a token by its content, -1 if absent. */
 int32_t piaa_tokenizer_find(const piaa_tokenizer *tokenizer, const char *token);
 /* As written in the vocabulary; NULL if no such id. */

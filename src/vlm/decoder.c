@@ -4,6 +4,7 @@
 #include "base/memory.h"
 #include "vlm/activation.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ bool piaa_decoder_configure(piaa_decoder *d, const piaa_settings *s, piaa_error 
     d->hidden = s->text.hidden;
     d->layers = s->text.layers;
     d->intermediate = s->text.intermediate;
+    d->context = s->text.positions > 0 ? s->text.positions : INT_MAX;
     d->eps = (float)s->text.eps;
     d->scale = s->text.scalar > 0 ? (float)pow((float)s->text.scalar, -0.5) : 0;
     d->cap = (float)s->text.cap;

@@ -34,6 +34,7 @@ typedef struct piaa_decoder_kind {
 typedef struct piaa_decoder {
     const piaa_checkpoint *checkpoint;
     int hidden, layers, intermediate;
+    int context; /* positions that it was made for */
     piaa_decoder_kind kind[PIAA_DECODER_KINDS];
     unsigned char kind_of[PIAA_DECODER_BLOCKS];
     float eps, scale;           /* scale: of attention's scores; 0: 1 / sqrt(size of a head) */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write tokens.json: ids and decoding of awkward texts by the Hugging Face tokenizers library, for three real tokenizers.
+"""Write tokens.json: ids and decoding of awkward texts (with special tokens, and as an answer without) by the Hugging Face tokenizers library, for three real tokenizers.
 
     python generate.py        (needs: tokenizers)
 
@@ -32,9 +32,10 @@ for name, text in files.items():
     t = Tokenizer.from_str(text)
     encode = lambda b: t.encode(b.decode("utf-8", "replace"), add_special_tokens=False).ids
     decode = lambda ids: t.decode(ids, skip_special_tokens=False).encode().hex()
+    say = lambda ids: t.decode(ids, skip_special_tokens=True).encode().hex()
     lists = [encode(r) for r in rows]
     random_ids = [[rng.randrange(t.get_vocab_size()) for _ in range(n)] for n in (0, 1, 2, 3, 10, 50)] + [list(range(300))] + \
                  [[rng.randrange(min(512, t.get_vocab_size())) for _ in range(40)] for _ in range(5)]
-    out[name] = dict(rows=[dict(bytes=r.hex(), ids=i, text=decode(i)) for r, i in zip(rows, lists)], decode=[dict(ids=i, text=decode(i)) for i in random_ids])
+    out[name] = dict(rows=[dict(bytes=r.hex(), ids=i, text=decode(i), said=say(i)) for r, i in zip(rows, lists)], decode=[dict(ids=i, text=decode(i), said=say(i)) for i in random_ids])
 lines = json.dumps(out, ensure_ascii=True).replace("}, {", "},\n{")
 open(os.path.join(here, "tokens.json"), "w").write(lines + "\n")

@@ -55,6 +55,31 @@ static void check_decode(const piaa_tokenizer *t, const cJSON *ids, const char *
     piaa_ids_free(&list);
 }
 
+/* The text of an answer, and what is settled of it: after each id a beginning of the whole. */
+static void check_said(const piaa_tokenizer *t, const cJSON *ids, const char *wanted,
+                       size_t wanted_size, const char *row) {
+    enum { STEPS = 120 };
+    piaa_ids list = {0};
+    piaa_error error = {0};
+    size_t size = 0, settled = 0, before = 0;
+    for (const cJSON *id = ids->child; id; id = id->next) {
+        assert_true(piaa_ids_add(&list, id->valueint, &error));
+        if (list.count > STEPS) continue;
+        char *part = piaa_tokenizer_text(t, list.items, list.count, &size, &settled, &error);
+        if (!part || settled < before || settled > size || settled > wanted_size ||
+            memcmp(part, wanted, settled) != 0)
+            fail_msg("%s: settled too early, \"%s\" after %zu ids", row, part, list.count);
+        before = settled;
+        free(part);
+    }
+    char *text = piaa_tokenizer_text(t, list.items, list.count, &size, NULL, &error);
+    if (!text) fail_msg("%s: %s", row, error.message);
+    if (size != wanted_size || memcmp(text, wanted, size) || text[size])
+        fail_msg("%s: said \"%s\"", row, text);
+    free(text);
+    piaa_ids_free(&list);
+}
+
 /* Bytes of a hexadecimal string, in place. */
 static size_t unhex(char *text) {
     size_t size = strlen(text) / 2;
@@ -99,11 +124,13 @@ static void awkward_rows(void **state) {
             for (const cJSON *row = piaa_json_find(family, i ? "decode" : "rows")->child; row;
                  row = row->next) {
                 char *bytes = cJSON_GetStringValue(cJSON_GetObjectItem(row, "bytes")),
-                     *text = cJSON_GetStringValue(cJSON_GetObjectItem(row, "text"));
+                     *text = cJSON_GetStringValue(cJSON_GetObjectItem(row, "text")),
+                     *said = cJSON_GetStringValue(cJSON_GetObjectItem(row, "said"));
                 char *name = piaa_format(NULL, "%s %.60s", family->string, bytes ? bytes : text);
                 const cJSON *ids = piaa_json_find(row, "ids");
                 if (bytes) check_encode(t, bytes, unhex(bytes), ids, name);
                 check_decode(t, ids, text, unhex(text), name);
+                check_said(t, ids, said, unhex(said), name);
                 free(name);
             }
         piaa_tokenizer_close(t);

@@ -50,7 +50,7 @@ static inline void fixture_close(fixture *f) {
 static inline piaa_model_input *fixture_file(const fixture *f, const char *name,
                                              const piaa_ask *ask) {
     piaa_error error = {0};
-    char *path = support_join(PIAA_GOLDEN "/images", name);
+    char *path = *name == '/' ? piaa_strdup(name, NULL) : support_join(PIAA_GOLDEN "/images", name);
     piaa_image image = {0};
     if (!piaa_image_read(path, PIAA_EXIF_IGNORE, &image, &error)) fail_msg("%s", error.message);
     piaa_model_input *input = piaa_model_prepare(f->model, &image, ask, &error);

@@ -2,6 +2,7 @@
  * every token of a continuation that is not the model's own, and the cache's own promises: going
  * back, going on in other steps, growing. */
 #include "fixture.h"
+#include "questions.h"
 
 enum { FORCED = 24 };
 
@@ -14,30 +15,6 @@ static const checkpoint families[] = {
     {PIAA_GOLDEN "/qwen3vl", PIAA_GOLDEN "/text/generate/qwen3vl.safetensors", false},
     {PIAA_GOLDEN "/gemma3", PIAA_GOLDEN "/text/generate/gemma3.safetensors", true}};
 
-static const struct {
-    const char *name, *text;
-} prompts[] = {
-    {"rating", "Assess the overall aesthetic quality of this image. Please rate it on a scale from "
-               "1 to 5. Output only the numeric score, and do not output any other text."},
-    {"base", "Assess the aesthetics of this image."},
-    {"attributes",
-     "Assess the aesthetics of this image with respect to the following attributes: "
-     "BalancingElements, ColorHarmony, Content, DoF, Light, MotionBlur, Object, Repetition, "
-     "RuleOfThirds, Symmetry, VividColor. You do not need to output the attributes explicitly; "
-     "just use them as internal criteria."},
-    {"expert",
-     "You are an expert judge of image aesthetics.\nFor each image, rate its overall visual "
-     "aesthetic quality on a scale from 1.0 to 5.0.\nRespond with a single number (you may use a "
-     "decimal like 3.5) and nothing else.\nRate this image now."},
-    {"rating_causal", NULL}};
-
-static piaa_ask question(size_t p) {
-    const bool causal = !prompts[p].text;
-    return (piaa_ask){.prompt = causal ? prompts[0].text : prompts[p].text,
-                      .generate = true,
-                      .image_attention = causal ? PIAA_IMAGE_CAUSAL : PIAA_IMAGE_BOTH_WAYS};
-}
-
 static piaa_place start(fixture *f, const char *image, const piaa_ask *ask) {
     piaa_model_input *input = fixture_file(f, image, ask);
     fixture_run(f, input);
@@ -49,18 +26,18 @@ static piaa_place start(fixture *f, const char *image, const piaa_ask *ask) {
 }
 
 static void check_forced(const checkpoint *family, bool portable) {
-    static const char *const photos[] = {"cat.jpg", "coffee_420.jpg"};
     piaa_safetensors *golden = support_golden(family->golden);
     fixture f = fixture_open(
         family->folder, "lt", "0",
         (piaa_session_options){
             .dtype = PIAA_DTYPE_F32, .logits = true, .portable = portable, .cache = 1});
     double most = 0;
-    for (size_t i = 0; i < PIAA_COUNT(photos); i++)
-        for (size_t p = 0; p < PIAA_COUNT(prompts); p++) {
-            if (!prompts[p].text && !family->causal) continue;
+    for (size_t i = 0; i < PIAA_COUNT(question_photos); i++)
+        for (size_t p = 0; p < PIAA_COUNT(questions); p++) {
+            if (!questions[p].text && !family->causal) continue;
             const piaa_ask ask = question(p);
-            const double e = fixture_forced(&f, golden, photos[i], prompts[p].name, &ask);
+            const double e =
+                fixture_forced(&f, golden, question_photos[i], questions[p].name, &ask);
             if (e > most) most = e;
         }
     print_message("%s%s: relative error %.2g\n", family->folder, portable ? ", portable" : "",
