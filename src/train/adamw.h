@@ -1,0 +1,39 @@
+/*
+ * AdamW (Loshchilov & Hutter 2019) over plain float32 arrays, as PyTorch's torch.optim.AdamW does
+ * it on a CPU:
+ *
+ *     piaa_adamw *adamw = piaa_adamw_new(count, &(piaa_adamw_options){0}, &error);
+ *     for (…) {
+ *         piaa_adamw_begin(adamw, rate);                          // once a step
+ *         piaa_adamw_update(adamw, 0, weights, gradients, n);     // then every array of it
+ *         piaa_adamw_update(adamw, n, biases, their_gradients, m);
+ *     }
+ */
+#ifndef PIAA_TRAIN_ADAMW_H
+#define PIAA_TRAIN_ADAMW_H
+
+#include "base/error.h"
+
+typedef struct piaa_adamw piaa_adamw;
+
+/* A zero stands for PyTorch's default, except that of the weight decay, which is none. */
+typedef struct piaa_adamw_options {
+    double beta1, beta2; /* 0.9, 0.999 */
+    double epsilon;      /* 1e-8 */
+    double weight_decay; /* per unit of the rate */
+} piaa_adamw_options;
+
+/* Moments of `count` parameters, zero.  Two float32 each.  options may be NULL.  Fails: memory. */
+piaa_adamw *piaa_adamw_new(size_t count, const piaa_adamw_options *options,
+                           piaa_error *error) PIAA_MUST_USE;
+void piaa_adamw_free(piaa_adamw *adamw);
+
+/* The next step, at this learning rate; 0 moves nothing but the moments. */
+void piaa_adamw_begin(piaa_adamw *adamw, double rate);
+
+/* Moves parameters[0..count-1], whose moments are those from `first` on, against their gradients.
+ * Parts that do not overlap may be updated on several threads at once. */
+void piaa_adamw_update(piaa_adamw *adamw, size_t first, float *parameters, const float *gradients,
+                       size_t count);
+
+#endif
