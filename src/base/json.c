@@ -162,3 +162,20 @@ char *piaa_json_print(cJSON *value, bool indented, piaa_error *error) {
     cJSON_free(printed);
     return text;
 }
+
+cJSON *piaa_json_put(piaa_json_build *build, cJSON *parent, const char *key, cJSON *value) {
+    if (parent && value &&
+        (key ? cJSON_AddItemToObject(parent, key, value) : cJSON_AddItemToArray(parent, value)))
+        return value;
+    cJSON_Delete(value);
+    build->failed = true;
+    return NULL;
+}
+
+void piaa_json_put_text(piaa_json_build *build, cJSON *parent, const char *key, const char *text) {
+    piaa_json_put(build, parent, key, cJSON_CreateString(text ? text : ""));
+}
+
+cJSON *piaa_json_built(const piaa_json_build *build) {
+    return build->failed ? NULL : build->root;
+}

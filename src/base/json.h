@@ -20,6 +20,20 @@ cJSON *piaa_json_read(const char *path, size_t limit, piaa_error *error) PIAA_MU
  * freed by the caller. */
 char *piaa_json_print(cJSON *value, bool indented, piaa_error *error) PIAA_MUST_USE;
 
+/* A value that is being built.  It keeps its first failure, which can only be that memory ran out:
+ * adding to what could not be made makes nothing, and whoever builds much asks once, at the end. */
+typedef struct piaa_json_build {
+    cJSON *root;
+    bool failed;
+} piaa_json_build;
+
+/* Hangs `value`, which may be NULL, on an object under `key`, or on the end of a list where `key`
+   is NULL.  Returns it, or NULL with `failed` set and the value freed. */
+cJSON *piaa_json_put(piaa_json_build *build, cJSON *parent, const char *key, cJSON *value);
+void piaa_json_put_text(piaa_json_build *build, cJSON *parent, const char *key, const char *text);
+/* The root, if nothing failed, else NULL, as piaa_json_print takes it; it stays the builder's. */
+cJSON *piaa_json_built(const piaa_json_build *build);
+
 /* NULL where the key is absent (or JSON null). */
 const cJSON *piaa_json_find(const cJSON *object, const char *dotted);
 

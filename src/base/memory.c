@@ -56,15 +56,26 @@ char *piaa_strdup(const char *text, piaa_error *error) {
     return copy;
 }
 
+/* For `count` bytes more and the NUL after them. */
+static bool make_room(piaa_text *text, size_t count, piaa_error *error) {
+    if (!text->failed)
+        text->failed =
+            count > SIZE_MAX - text->length - 1
+                ? !out_of_memory(error, count, 1)
+                : !piaa_grow(&text->data, &text->capacity, text->length + count + 1, 1, error);
+    return !text->failed;
+}
+
 static bool text_vformat(piaa_text *text, piaa_error *error, const char *format,
                          va_list arguments) {
     va_list again;
+    if (text->failed) return false;
     va_copy(again, arguments);
     int n = vsnprintf(NULL, 0, format, again);
     va_end(again);
+    text->failed = n < 0;
     if (n < 0) return piaa_error_set(error, PIAA_FORMAT, "text cannot be formatted");
-    if (!piaa_grow(&text->data, &text->capacity, text->length + (size_t)n + 1, 1, error))
-        return false;
+    if (!make_room(text, (size_t)n, error)) return false;
     vsnprintf(text->data + text->length, (size_t)n + 1, format, arguments);
     text->length += (size_t)n;
     return true;
@@ -92,8 +103,7 @@ bool piaa_text_format(piaa_text *text, piaa_error *error, const char *format, ..
 }
 
 bool piaa_text_add(piaa_text *text, const void *bytes, size_t count, piaa_error *error) {
-    if (count > SIZE_MAX - text->length - 1) return out_of_memory(error, count, 1);
-    if (!piaa_grow(&text->data, &text->capacity, text->length + count + 1, 1, error)) return false;
+    if (!make_room(text, count, error)) return false;
     if (count) memcpy(text->data + text->length, bytes, count);
     text->length += count;
     text->data[text->length] = '\0';

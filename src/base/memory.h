@@ -25,10 +25,12 @@ char *piaa_strdup(const char *text, piaa_error *error) PIAA_MUST_USE;
 char *piaa_format(piaa_error *error, const char *format, ...) PIAA_PRINTF(2, 3) PIAA_MUST_USE;
 
 /* A growing byte string, always NUL-terminated once non-empty; start from {0}, end with
-   free(text.data). */
+ * free(text.data).  It keeps its first failure: after one, adding does nothing and gives false, so
+ * that whoever writes much asks `failed` once, at the end. */
 typedef struct piaa_text {
     char *data;
     size_t length, capacity;
+    bool failed;
 } piaa_text;
 
 bool piaa_text_add(piaa_text *text, const void *bytes, size_t count, piaa_error *error);

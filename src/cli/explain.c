@@ -45,10 +45,9 @@ static bool look(explaining *e, const char *path, piaa_explained_photo *out, pia
     return true;
 }
 
-static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
+/* The attributes in the order of their weights, the largest first. */
+static void sort_by_weight(explaining *e) {
     const piaa_explanation *about = e->about;
-    bool ok =
-        piaa_text_format(out, error, "weight  attribute (score points per standard deviation)\n");
     for (int k = 0; k < about->count; k++) {
         int at = k;
         for (; at && fabs(about->signed_weights[e->order[at - 1]]) < fabs(about->signed_weights[k]);
@@ -56,98 +55,108 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
             e->order[at] = e->order[at - 1];
         e->order[at] = k;
     }
-    for (int k = 0; ok && k < about->count; k++)
-        ok = piaa_text_format(out, error, "%+6.2f  ", about->signed_weights[e->order[k]]) &&
-             piaa_visible_add(out, about->projection->names[e->order[k]], error) &&
-             piaa_text_format(out, error, "\n");
-    for (size_t i = 0; ok && i < e->photos->paths.count; i++) {
+}
+
+static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
+    const piaa_explanation *about = e->about;
+    piaa_text_format(out, error, "weight  attribute (score points per standard deviation)\n");
+    sort_by_weight(e);
+    for (int k = 0; k < about->count; k++) {
+        piaa_text_format(out, error, "%+6.2f  ", about->signed_weights[e->order[k]]);
+        piaa_visible_add(out, about->projection->names[e->order[k]], error);
+        piaa_text_format(out, error, "\n");
+    }
+    for (size_t i = 0; i < e->photos->paths.count; i++) {
         piaa_explained_photo photo;
         if (!look(e, e->photos->paths.items[i], &photo, error)) {
-            ok = !piaa_error_pending(error);
+            if (piaa_error_pending(error)) return false;
             continue;
         }
-        ok = piaa_text_format(out, error, "\n") &&
-             piaa_visible_add(out, e->photos->names.items[i], error) &&
-             piaa_text_format(out, error,
-                              "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what "
-                              "they do not account for\n ",
-                              photo.score, about->average_score, photo.accounted, photo.rest);
-        for (int k = 0; ok && k < about->count && k < SHOWN; k++)
-            ok = piaa_text_format(out, error, "%s%+.2f ", k ? ", " : " ",
-                                  e->contributions[e->order[k]]) &&
-                 piaa_visible_add(out, about->projection->names[e->order[k]], error);
-        ok = ok && piaa_text_format(out, error, "\n");
+        piaa_text_format(out, error, "\n");
+        piaa_visible_add(out, e->photos->names.items[i], error);
+        piaa_text_format(out, error,
+                         "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what "
+                         "they do not account for\n ",
+                         photo.score, about->average_score, photo.accounted, photo.rest);
+        for (int k = 0; k < about->count && k < SHOWN; k++) {
+            piaa_text_format(out, error, "%s%+.2f ", k ? ", " : " ", e->contributions[e->order[k]]);
+            piaa_visible_add(out, about->projection->names[e->order[k]], error);
+        }
+        piaa_text_format(out, error, "\n");
     }
-    return ok;
+    return !out->failed;
+}
+
+static void add_digits(piaa_text *out, double value, piaa_error *error) {
+    char digits[32];
+    piaa_report_digits(value, digits);
+    piaa_text_format(out, error, ",%s", digits);
 }
 
 static bool write_csv(explaining *e, piaa_text *out, piaa_error *error) {
-    bool ok = piaa_text_format(out, error, "path,score,average,accounted,rest");
-    for (int k = 0; ok && k < e->about->count; k++)
-        ok = piaa_text_format(out, error, ",") &&
-             piaa_report_add_field(out, e->about->projection->names[k], error);
-    ok = ok && piaa_text_format(out, error, "\n");
-    for (size_t i = 0; ok && i < e->photos->paths.count; i++) {
+    const piaa_explanation *about = e->about;
+    piaa_text_format(out, error, "path,score,average,accounted,rest");
+    for (int k = 0; k < about->count; k++) {
+        piaa_text_format(out, error, ",");
+        piaa_report_add_field(out, about->projection->names[k], error);
+    }
+    piaa_text_format(out, error, "\n");
+    for (size_t i = 0; i < e->photos->paths.count; i++) {
         piaa_explained_photo photo;
         if (!look(e, e->photos->paths.items[i], &photo, error)) {
-            ok = !piaa_error_pending(error);
+            if (piaa_error_pending(error)) return false;
             continue;
         }
-        const double figures[] = {photo.score, e->about->average_score, photo.accounted,
-                                  photo.rest};
-        ok = piaa_report_add_field(out, e->photos->names.items[i], error);
-        for (int k = 0; ok && k < (int)PIAA_COUNT(figures) + e->about->count; k++) {
-            char digits[32];
-            piaa_report_digits(k < (int)PIAA_COUNT(figures)
-                                   ? figures[k]
-                                   : e->contributions[k - (int)PIAA_COUNT(figures)],
-                               digits);
-            ok = piaa_text_format(out, error, ",%s", digits);
-        }
-        ok = ok && piaa_text_format(out, error, "\n");
+        piaa_report_add_field(out, e->photos->names.items[i], error);
+        add_digits(out, photo.score, error);
+        add_digits(out, about->average_score, error);
+        add_digits(out, photo.accounted, error);
+        add_digits(out, photo.rest, error);
+        for (int k = 0; k < about->count; k++) add_digits(out, e->contributions[k], error);
+        piaa_text_format(out, error, "\n");
     }
-    return ok;
+    return !out->failed;
 }
 
-static cJSON *add_number(cJSON *object, const char *key, double value) {
-    cJSON_AddItemToObject(object, key, piaa_report_number(value));
-    return object;
+static bool build_json(explaining *e, piaa_json_build *out, piaa_error *error) {
+    const piaa_explanation *about = e->about;
+    cJSON *root = out->root,
+          *attributes = piaa_json_put(out, root, "attributes", cJSON_CreateArray());
+    piaa_report_put_number(out, root, "average_score", about->average_score);
+    piaa_report_put_number(out, root, "explained", about->explained);
+    piaa_report_put_number(out, root, "explained_seen", about->explained_seen);
+    piaa_report_put_number(out, root, "learned_from", (double)about->photos);
+    for (int k = 0; k < about->count; k++) {
+        cJSON *item = piaa_json_put(out, attributes, NULL, cJSON_CreateObject());
+        piaa_json_put_text(out, item, "name", about->projection->names[k]);
+        piaa_report_put_number(out, item, "weight", about->signed_weights[k]);
+        piaa_report_put_number(out, item, "average", about->average[k]);
+        piaa_report_put_number(out, item, "trust", about->projection->loo_spearman[k]);
+    }
+    cJSON *photos = piaa_json_put(out, root, "photos", cJSON_CreateArray());
+    for (size_t i = 0; i < e->photos->paths.count; i++) {
+        piaa_explained_photo photo;
+        if (!look(e, e->photos->paths.items[i], &photo, error)) {
+            if (piaa_error_pending(error)) return false;
+            continue;
+        }
+        cJSON *item = piaa_json_put(out, photos, NULL, cJSON_CreateObject());
+        piaa_json_put_text(out, item, "path", e->photos->names.items[i]);
+        piaa_report_put_number(out, item, "score", photo.score);
+        piaa_report_put_number(out, item, "accounted", photo.accounted);
+        piaa_report_put_number(out, item, "rest", photo.rest);
+        cJSON *parts = piaa_json_put(out, item, "contributions", cJSON_CreateObject());
+        for (int k = 0; k < about->count; k++)
+            piaa_report_put_number(out, parts, about->projection->names[k], e->contributions[k]);
+    }
+    return true;
 }
 
 static bool write_json(explaining *e, piaa_error *error) {
-    const piaa_explanation *about = e->about;
-    cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "attributes"), *photos;
-    add_number(root, "average_score", about->average_score);
-    add_number(root, "explained", about->explained);
-    add_number(root, "explained_seen", about->explained_seen);
-    add_number(root, "learned_from", (double)about->photos);
-    for (int k = 0; k < about->count; k++) {
-        cJSON *item = cJSON_CreateObject();
-        cJSON_AddItemToObject(item, "name", cJSON_CreateString(about->projection->names[k]));
-        add_number(item, "weight", about->signed_weights[k]);
-        add_number(item, "average", about->average[k]);
-        add_number(item, "trust", about->projection->loo_spearman[k]);
-        cJSON_AddItemToArray(list, item);
-    }
-    photos = cJSON_AddArrayToObject(root, "photos");
-    bool ok = true;
-    for (size_t i = 0; ok && i < e->photos->paths.count; i++) {
-        piaa_explained_photo photo;
-        if (!look(e, e->photos->paths.items[i], &photo, error)) {
-            ok = !piaa_error_pending(error);
-            continue;
-        }
-        cJSON *item = cJSON_CreateObject(), *parts;
-        cJSON_AddItemToObject(item, "path", cJSON_CreateString(e->photos->names.items[i]));
-        add_number(add_number(add_number(item, "score", photo.score), "accounted", photo.accounted),
-                   "rest", photo.rest);
-        parts = cJSON_AddObjectToObject(item, "contributions");
-        for (int k = 0; k < about->count; k++)
-            add_number(parts, about->projection->names[k], e->contributions[k]);
-        cJSON_AddItemToArray(photos, item);
-    }
-    ok = ok && piaa_report_write_json(stdout, root, error);
-    cJSON_Delete(root);
+    piaa_json_build out = {.root = cJSON_CreateObject()};
+    bool ok =
+        build_json(e, &out, error) && piaa_report_write_json(stdout, piaa_json_built(&out), error);
+    cJSON_Delete(out.root);
     return ok;
 }
 

@@ -33,167 +33,167 @@ static int columns(const char *text, size_t size) {
 
 /* Words of `text`, broken into lines that begin at column `indent`; the first one begins where the
    cursor is, `at`. */
-static bool wrap(piaa_text *out, const char *text, int indent, int at, piaa_error *error) {
-    bool ok = true, first = true;
-    while (ok && *text) {
+static void wrap(piaa_text *out, const char *text, int indent, int at, piaa_error *error) {
+    bool first = true;
+    while (*text) {
         size_t size = strcspn(text, " ");
         int width = columns(text, size);
         if (!first && at + 1 + width > WIDTH) {
-            ok = piaa_text_format(out, error, "\n%*s", indent, "");
+            piaa_text_format(out, error, "\n%*s", indent, "");
             at = indent;
         } else if (!first) {
-            ok = piaa_text_add(out, " ", 1, error);
+            piaa_text_add(out, " ", 1, error);
             at++;
         }
-        ok = ok && piaa_text_add(out, text, size, error);
+        piaa_text_add(out, text, size, error);
         at += width;
         first = false;
         text += size;
         text += strspn(text, " ");
     }
-    return ok && piaa_text_add(out, "\n", 1, error);
+    piaa_text_add(out, "\n", 1, error);
 }
 
 /* "  LEFT      text", the text at column `indent`, on a line of its own where LEFT is too long. */
-static bool entry(piaa_text *out, const char *left, const char *text, int indent,
+static void entry(piaa_text *out, const char *left, const char *text, int indent,
                   piaa_error *error) {
     int at = 2 + columns(left, strlen(left));
-    if (!piaa_text_format(out, error, "  %s", left)) return false;
-    bool ok = at + 2 > indent ? piaa_text_format(out, error, "\n%*s", indent, "")
-                              : piaa_text_format(out, error, "%*s", indent - at, "");
-    return ok && wrap(out, text, indent, indent, error);
+    piaa_text_format(out, error, "  %s", left);
+    if (at + 2 > indent)
+        piaa_text_format(out, error, "\n%*s", indent, "");
+    else
+        piaa_text_format(out, error, "%*s", indent - at, "");
+    wrap(out, text, indent, indent, error);
 }
 
-static bool option_entry(piaa_text *out, const piaa_option *option, int indent, piaa_error *error) {
+static void option_entry(piaa_text *out, const piaa_option *option, int indent, piaa_error *error) {
     char *left = piaa_format(error, "--%s%s%s", option->name, option->argument ? " " : "",
                              option->argument ? option->argument : "");
     char *text = piaa_format(error, "%s%s%s%s", option->help, option->fallback ? " (default: " : "",
                              option->fallback ? option->fallback : "", option->fallback ? ")" : "");
-    bool ok = left && text && entry(out, left, text, indent, error);
+    if (left && text)
+        entry(out, left, text, indent, error);
+    else
+        out->failed = true;
     free(left);
     free(text);
-    return ok;
 }
 
 /* Each line of `lines` indented by two. */
-static bool indented(piaa_text *out, const char *lines, piaa_error *error) {
-    bool ok = true;
-    while (ok && *lines) {
+static void indented(piaa_text *out, const char *lines, piaa_error *error) {
+    while (*lines) {
         size_t size = strcspn(lines, "\n");
-        ok = piaa_text_format(out, error, "  %.*s\n", (int)size, lines);
+        piaa_text_format(out, error, "  %.*s\n", (int)size, lines);
         lines += size + (lines[size] == '\n');
     }
-    return ok;
 }
 
 bool piaa_help_overview(const piaa_command *const *commands, piaa_text *out, piaa_error *error) {
-    bool ok = wrap(out, piaa_help_purpose, 0, 0, error) && piaa_text_format(out, error, "\n") &&
-              indented(out, commands[0]->example, error) &&
-              piaa_text_format(out, error, "\nCommands\n");
-    for (; ok && *commands; commands++)
-        ok = entry(out, (*commands)->name, (*commands)->summary, 16, error);
-    return ok &&
-           piaa_text_format(out, error,
-                            "\npiaa COMMAND --help says more about a command, piaa --version which "
-                            "version this is.\n\n") &&
-           wrap(out, piaa_help_model, 0, 0, error);
+    wrap(out, piaa_help_purpose, 0, 0, error);
+    piaa_text_format(out, error, "\n");
+    indented(out, commands[0]->example, error);
+    piaa_text_format(out, error, "\nCommands\n");
+    for (; *commands; commands++) entry(out, (*commands)->name, (*commands)->summary, 16, error);
+    piaa_text_format(out, error,
+                     "\npiaa COMMAND --help says more about a command, piaa --version which "
+                     "version this is.\n\n");
+    wrap(out, piaa_help_model, 0, 0, error);
+    return !out->failed;
 }
 
-bool piaa_help_command(const piaa_command *command, piaa_text *out, piaa_error *error) {
-    bool ok = piaa_text_format(out, error, "%s.\n\n", command->summary) &&
-              indented(out, command->example, error) &&
-              piaa_text_format(out, error, "\nUsage: piaa %s%s%s%s\n", command->name,
-                               command->groups[0].title ? " [OPTIONS]" : "",
-                               *command->operands ? " " : "", command->operands);
-    for (size_t g = 0; ok && g < PIAA_GROUPS && command->groups[g].title; g++) {
-        ok = piaa_text_format(out, error, "\n%s\n", command->groups[g].title);
-        for (const piaa_option *option = command->groups[g].options; ok && option->name; option++)
-            ok = option_entry(out, option, 22, error);
-    }
-    for (const char *note = command->notes; ok && note && *note;) {
+static void notes(piaa_text *out, const char *note, piaa_error *error) {
+    while (note && *note && !out->failed) {
         const char *end = strstr(note, "\n\n");
         char *paragraph =
             piaa_format(error, "%.*s", (int)(end ? end - note : (long)strlen(note)), note);
-        ok = paragraph && piaa_text_format(out, error, "\n") && wrap(out, paragraph, 0, 0, error);
+        piaa_text_format(out, error, "\n");
+        if (paragraph)
+            wrap(out, paragraph, 0, 0, error);
+        else
+            out->failed = true;
         free(paragraph);
         note = end ? end + 2 : NULL;
     }
-    return ok;
+}
+
+bool piaa_help_command(const piaa_command *command, piaa_text *out, piaa_error *error) {
+    piaa_text_format(out, error, "%s.\n\n", command->summary);
+    indented(out, command->example, error);
+    piaa_text_format(out, error, "\nUsage: piaa %s%s%s%s\n", command->name,
+                     command->groups[0].title ? " [OPTIONS]" : "", *command->operands ? " " : "",
+                     command->operands);
+    for (size_t g = 0; g < PIAA_GROUPS && command->groups[g].title; g++) {
+        piaa_text_format(out, error, "\n%s\n", command->groups[g].title);
+        for (const piaa_option *option = command->groups[g].options; option->name; option++)
+            option_entry(out, option, 22, error);
+    }
+    notes(out, command->notes, error);
+    return !out->failed;
 }
 
 /* ------------------------------------------------------------------------------------- man page */
 
 /* Text for roff: backslashes and hyphens escaped, no line that begins with a control character. */
-static bool roff(piaa_text *out, const char *text, piaa_error *error) {
-    bool ok = true;
-    for (bool start = true; ok && *text; text++) {
-        if (start && (*text == '.' || *text == '\'')) ok = piaa_text_format(out, error, "\\&");
+static void roff(piaa_text *out, const char *text, piaa_error *error) {
+    for (bool start = true; *text; text++) {
+        if (start && (*text == '.' || *text == '\'')) piaa_text_format(out, error, "\\&");
         start = *text == '\n';
-        if (ok && *text == '\\')
-            ok = piaa_text_format(out, error, "\\e");
-        else if (ok && *text == '-')
-            ok = piaa_text_format(out, error, "\\-");
-        else if (ok && strncmp(text, "\n\n", 2) == 0)
-            ok = piaa_text_format(out, error, "\n.PP");
-        else if (ok)
-            ok = piaa_text_add(out, text, 1, error);
+        if (*text == '\\')
+            piaa_text_format(out, error, "\\e");
+        else if (*text == '-')
+            piaa_text_format(out, error, "\\-");
+        else if (strncmp(text, "\n\n", 2) == 0)
+            piaa_text_format(out, error, "\n.PP");
+        else
+            piaa_text_add(out, text, 1, error);
     }
-    return ok;
 }
 
-static bool roff_line(piaa_text *out, const char *before, const char *text, const char *after,
+static void roff_part(piaa_text *out, const char *before, const char *text, const char *after,
                       piaa_error *error) {
-    return piaa_text_format(out, error, "%s", before) && roff(out, text, error) &&
-           piaa_text_format(out, error, "%s\n", after);
+    piaa_text_format(out, error, "%s", before);
+    roff(out, text, error);
+    piaa_text_format(out, error, "%s", after);
 }
 
-static bool man_option(piaa_text *out, const piaa_option *option, piaa_error *error) {
-    bool ok = roff_line(out, ".TP\n\\fB\\-\\-", option->name, "\\fR", error);
-    if (ok && option->argument) {
-        out->length--; /* the argument goes on the same line */
-        ok = roff_line(out, " \\fI", option->argument, "\\fR", error);
-    }
-    ok = ok && roff(out, option->help, error);
-    if (ok && option->fallback)
-        ok = piaa_text_format(out, error, " (default: ") && roff(out, option->fallback, error) &&
-             piaa_text_format(out, error, ")");
-    return ok && piaa_text_format(out, error, ".\n");
+static void man_option(piaa_text *out, const piaa_option *option, piaa_error *error) {
+    roff_part(out, ".TP\n\\fB\\-\\-", option->name, "\\fR", error);
+    if (option->argument) roff_part(out, " \\fI", option->argument, "\\fR", error);
+    roff_part(out, "\n", option->help, "", error);
+    if (option->fallback) roff_part(out, " (default: ", option->fallback, ")", error);
+    piaa_text_format(out, error, ".\n");
 }
 
-static bool man_command(piaa_text *out, const piaa_command *command, piaa_error *error) {
-    bool ok = roff_line(out, ".SS \"piaa ", command->name,
-                        *command->operands ? " [OPTIONS] " : " [OPTIONS]", error);
-    if (ok) {
-        out->length--;
-        ok = roff_line(out, "", command->operands, "\"", error) &&
-             roff_line(out, "", command->summary, ".", error) &&
-             piaa_text_format(out, error, ".PP\n.EX\n") && roff(out, command->example, error) &&
-             piaa_text_format(out, error, ".EE\n");
+static void man_command(piaa_text *out, const piaa_command *command, piaa_error *error) {
+    roff_part(out, ".SS \"piaa ", command->name, *command->operands ? " [OPTIONS] " : " [OPTIONS]",
+              error);
+    roff_part(out, "", command->operands, "\"\n", error);
+    roff_part(out, "", command->summary, ".\n", error);
+    roff_part(out, ".PP\n.EX\n", command->example, ".EE\n", error);
+    for (size_t g = 0; g < PIAA_GROUPS && command->groups[g].title; g++) {
+        roff_part(out, ".PP\n", command->groups[g].title, ":\n", error);
+        for (const piaa_option *option = command->groups[g].options; option->name; option++)
+            man_option(out, option, error);
     }
-    for (size_t g = 0; ok && g < PIAA_GROUPS && command->groups[g].title; g++) {
-        ok = roff_line(out, ".PP\n", command->groups[g].title, ":", error);
-        for (const piaa_option *option = command->groups[g].options; ok && option->name; option++)
-            ok = man_option(out, option, error);
-    }
-    return ok && (!command->notes || roff_line(out, ".PP\n", command->notes, "", error));
+    if (command->notes) roff_part(out, ".PP\n", command->notes, "\n", error);
 }
 
 bool piaa_help_man(const piaa_command *const *commands, piaa_text *out, piaa_error *error) {
-    bool ok = piaa_text_format(out, error, ".TH PIAA 1 \"\" \"piaa %s\" \"User commands\"\n",
-                               piaa_version()) &&
-              piaa_text_format(out, error,
-                               ".SH NAME\npiaa \\- rank photos by one person's taste\n.SH "
-                               "SYNOPSIS\n.B piaa\n.I COMMAND\n"
-                               "[\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n") &&
-              roff_line(out, "", piaa_help_purpose, "", error) &&
-              roff_line(out, ".PP\n", piaa_help_model, "", error) &&
-              piaa_text_format(out, error, ".SH COMMANDS\n");
-    for (; ok && *commands; commands++) ok = man_command(out, *commands, error);
-    return ok && roff_line(out, ".SH FILES\n", piaa_help_files, "", error) &&
-           piaa_text_format(out, error,
-                            ".SH EXIT STATUS\n.TP\n0\nall went well.\n.TP\n1\nsomething failed; "
-                            "one line on standard error says what, where, and "
-                            "how to mend it.\n.TP\n2\nthe command line makes no "
-                            "sense.\n.TP\n130\nstopped by Ctrl\\-C (143 and 129: by SIGTERM and "
-                            "SIGHUP); what was done is kept.\n");
+    piaa_text_format(out, error, ".TH PIAA 1 \"\" \"piaa %s\" \"User commands\"\n", piaa_version());
+    piaa_text_format(out, error,
+                     ".SH NAME\npiaa \\- rank photos by one person's taste\n.SH "
+                     "SYNOPSIS\n.B piaa\n.I COMMAND\n"
+                     "[\\fIOPTIONS\\fR] [\\fIARGUMENTS\\fR]\n.SH DESCRIPTION\n");
+    roff_part(out, "", piaa_help_purpose, "\n", error);
+    roff_part(out, ".PP\n", piaa_help_model, "\n", error);
+    piaa_text_format(out, error, ".SH COMMANDS\n");
+    for (; *commands; commands++) man_command(out, *commands, error);
+    roff_part(out, ".SH FILES\n", piaa_help_files, "\n", error);
+    piaa_text_format(out, error,
+                     ".SH EXIT STATUS\n.TP\n0\nall went well.\n.TP\n1\nsomething failed; "
+                     "one line on standard error says what, where, and "
+                     "how to mend it.\n.TP\n2\nthe command line makes no "
+                     "sense.\n.TP\n130\nstopped by Ctrl\\-C (143 and 129: by SIGTERM and "
+                     "SIGHUP); what was done is kept.\n");
+    return !out->failed;
 }

@@ -252,6 +252,11 @@ bool piaa_build_finish(piaa_build *build) {
 
 /* ----------------------------------------------------------------------------------------- rows */
 
+piaa_rows piaa_rows_over(piaa_csv *csv, piaa_build *build) {
+    return (piaa_rows){
+        csv, {build->hooks, piaa_csv_where(csv), "rows that cannot be used", 0}, build};
+}
+
 int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const char *consequence) {
     *rows = (piaa_rows){.build = build};
     char *path = piaa_path_join(build->set->folder, name, build->error);
@@ -266,8 +271,7 @@ int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const c
     }
     free(path);
     if (!rows->csv) return opened;
-    rows->faults =
-        (piaa_notices){build->hooks, piaa_csv_where(rows->csv), "rows that cannot be used", 0};
+    *rows = piaa_rows_over(rows->csv, build);
     piaa_text how = {0};
     bool ok = piaa_csv_describe(rows->csv, &how, build->error);
     if (ok && how.length)

@@ -47,6 +47,8 @@ typedef struct piaa_rows {
     piaa_build *build;
 } piaa_rows;
 
+/* Of a file that somebody else opened and closes. */
+piaa_rows piaa_rows_over(piaa_csv *csv, piaa_build *build);
 /* Opens folder/name.  1 opened; 0 not there, which is told with what `consequence` says and
    counted; -1 an error. */
 int piaa_rows_open(piaa_rows *rows, piaa_build *build, const char *name, const char *consequence);

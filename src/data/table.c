@@ -9,8 +9,6 @@
 #include "data/sheet.h"
 
 #include <math.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -23,7 +21,7 @@ static const char *const label_names[] = {"style", "genre", "semantic"};
 typedef struct table {
     piaa_sheet sheet;
     piaa_build *build;
-    piaa_notices faults;
+    piaa_rows rows;         /* the same file, for its faults */
     int *attribute, *label; /* columns */
     size_t attributes, labels;
     piaa_finder *finder;
@@ -126,20 +124,6 @@ static bool find_image(table *t, const char *written, size_t *image) {
     return ok;
 }
 
-static void tell_fault(table *t, const char *format, ...) PIAA_PRINTF(2, 3);
-
-/* The row in hand is no good. */
-static void tell_fault(table *t, const char *format, ...) {
-    char what[300];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(what, sizeof what, format, arguments);
-    va_end(arguments);
-    t->build->set->loss.bad_rows++;
-    piaa_notices_tell(&t->faults, "%.400s, line %lld: %s: the row is passed over",
-                      t->build->set->where, (long long)piaa_csv_line(t->sheet.csv), what);
-}
-
 static bool read_split(table *t, piaa_data_image *image) {
     const char *name = piaa_csv_word(t->sheet.csv, t->sheet.role[PIAA_ROLE_SPLIT]);
     piaa_split split = PIAA_SPLIT_NONE;
@@ -150,12 +134,13 @@ static bool read_split(table *t, piaa_data_image *image) {
     if (strcasecmp(name, "test") == 0) split = PIAA_SPLIT_TEST;
     if (piaa_cell_is_blank(name)) return true;
     if (split == PIAA_SPLIT_NONE) {
-        tell_fault(t, "the split \"%.40s\" is none of train, validation and test", name);
+        piaa_rows_fault(&t->rows, "the split \"%.40s\" is none of train, validation and test",
+                        name);
         return false;
     }
     if (image->split != PIAA_SPLIT_NONE && image->split != split) {
-        tell_fault(t, "the image was in the split %s before, here it is in %s",
-                   piaa_split_name(image->split), piaa_split_name(split));
+        piaa_rows_fault(&t->rows, "the image was in the split %s before, here it is in %s",
+                        piaa_split_name(image->split), piaa_split_name(split));
         return false;
     }
     image->split = split;
@@ -179,7 +164,7 @@ static bool add_up(table *t, size_t image, double score) {
         if (is == PIAA_CELL_OTHER || beyond) {
             build->set->loss.missing_values++;
             piaa_notices_tell(
-                &t->faults, "%.400s, line %lld: %.80s \"%.40s\" %s: the value is passed over",
+                &t->rows.faults, "%.400s, line %lld: %.80s \"%.40s\" %s: the value is passed over",
                 build->set->where, (long long)piaa_csv_line(csv),
                 build->set->attribute_names[i - 1], piaa_csv_word(csv, t->attribute[i - 1]),
                 beyond ? "is out of range" : piaa_csv_fault(csv, t->attribute[i - 1]));
@@ -230,7 +215,7 @@ static bool take_rows(table *t) {
         }
         if (got != PIAA_SHEET_FAULT) continue;
         t->build->set->loss.bad_rows++;
-        piaa_notices_tell(&t->faults, "%s: the row is passed over", fault.message);
+        piaa_notices_tell(&t->rows.faults, "%s: the row is passed over", fault.message);
     }
 }
 
@@ -268,7 +253,7 @@ static void tell_without_split(const table *t) {
 static bool tell(table *t) {
     piaa_build *build = t->build;
     piaa_text how = {0};
-    piaa_notices_end(&t->faults);
+    piaa_notices_end(&t->rows.faults);
     bool ok = piaa_sheet_tell(&t->sheet, build->hooks, build->error) &&
               piaa_finder_describe(t->found, &how, build->error);
     if (ok && how.length)
@@ -287,7 +272,7 @@ static bool read_table(table *t, const char *file, const char *user_column) {
         !(build->set->where = piaa_strdup(piaa_csv_where(t->sheet.csv), build->error)) ||
         !(t->finder = piaa_finder_new(build->error)))
         return false;
-    t->faults = (piaa_notices){build->hooks, build->set->where, "rows that cannot be used", 0};
+    t->rows = piaa_rows_over(t->sheet.csv, build);
     if (!find_columns(t) || !take_rows(t) || !tell(t)) return false;
     build->set->pooled = t->sheet.role[PIAA_ROLE_USER] < 0;
     if (!build->set->rating_count)

@@ -29,14 +29,14 @@ static const struct {
     {10, 0, 8, "c8", "#6b6f75", "#b9bfc6"},
 };
 
-bool piaa_plot_style(piaa_text *out, piaa_error *error) {
-    bool ok = piaa_text_format(out, error, ":root{");
-    for (size_t i = 0; ok && i < PIAA_COUNT(colours); i++)
-        ok = piaa_text_format(out, error, "--%s:%s;", colours[i].name, colours[i].light);
-    ok = ok && piaa_text_format(out, error, "}\n@media(prefers-color-scheme:dark){:root{");
-    for (size_t i = 0; ok && i < PIAA_COUNT(colours); i++)
-        ok = piaa_text_format(out, error, "--%s:%s;", colours[i].name, colours[i].dark);
-    return ok && piaa_text_format(out, error, "}}\n");
+void piaa_plot_style(piaa_text *out, piaa_error *error) {
+    piaa_text_format(out, error, ":root{");
+    for (size_t i = 0; i < PIAA_COUNT(colours); i++)
+        piaa_text_format(out, error, "--%s:%s;", colours[i].name, colours[i].light);
+    piaa_text_format(out, error, "}\n@media(prefers-color-scheme:dark){:root{");
+    for (size_t i = 0; i < PIAA_COUNT(colours); i++)
+        piaa_text_format(out, error, "--%s:%s;", colours[i].name, colours[i].dark);
+    piaa_text_format(out, error, "}}\n");
 }
 
 /* What stands for a character that means something in XML; NULL: itself. */
@@ -55,18 +55,15 @@ static const char *entity(char c) {
     }
 }
 
-bool piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) {
-    bool ok = true;
-    for (size_t left = strlen(text), used; ok && left; text += used, left -= used) {
+void piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) {
+    for (size_t left = strlen(text), used; left; text += used, left -= used) {
         char shown[PIAA_VISIBLE_MOST];
         size_t length;
         int columns;
         used = piaa_visible_next(text, left, shown, &length, &columns);
         const char *instead = *text == '\n' ? "\n" : entity(*text);
-        ok = instead ? piaa_text_add(out, instead, strlen(instead), error)
-                     : piaa_text_add(out, shown, length, error);
+        piaa_text_add(out, instead ? instead : shown, instead ? strlen(instead) : length, error);
     }
-    return ok;
 }
 
 /* ------------------------------------------------------------------------------------ rewriting */
@@ -78,18 +75,20 @@ typedef struct rewriting {
     piaa_error *error;
 } rewriting;
 
-static bool put(const rewriting *r, const char *text) {
-    return piaa_text_add(r->out, text, strlen(text), r->error);
+static void put(const rewriting *r, const char *text) {
+    piaa_text_add(r->out, text, strlen(text), r->error);
 }
 
-static bool put_colour(const rewriting *r, size_t i) {
-    return r->page ? piaa_text_format(r->out, r->error, "var(--%s)", colours[i].name)
-                   : put(r, colours[i].light);
+static void put_colour(const rewriting *r, size_t i) {
+    if (r->page)
+        piaa_text_format(r->out, r->error, "var(--%s)", colours[i].name);
+    else
+        put(r, colours[i].light);
 }
 
 /* "rgb( 10,   0,   3)" at `at`: writes the colour and gives its length in the input; 0 where it is
                something else. */
-static size_t take_rgb(const rewriting *r, const char *at, bool *ok) {
+static size_t take_rgb(const rewriting *r, const char *at) {
     if (strncmp(at, "rgb(", 4) != 0) return 0;
     long parts[3];
     const char *end = at + 3;
@@ -104,29 +103,30 @@ static size_t take_rgb(const rewriting *r, const char *at, bool *ok) {
     for (size_t i = 0; i < PIAA_COUNT(colours); i++)
         if (colours[i].red == parts[0] && colours[i].green == parts[1] &&
             colours[i].blue == parts[2]) {
-            *ok = put_colour(r, i);
+            put_colour(r, i);
             return length;
         }
-    *ok = piaa_text_format(r->out, r->error, "#%02lx%02lx%02lx", (unsigned long)parts[0],
-                           (unsigned long)parts[1], (unsigned long)parts[2]);
+    piaa_text_format(r->out, r->error, "#%02lx%02lx%02lx", (unsigned long)parts[0],
+                     (unsigned long)parts[1], (unsigned long)parts[2]);
     return length;
 }
 
 /* What gnuplot says of text and axes, which is ink; and names that have to be other ones in each
    figure of a page. */
-static size_t take_word(const rewriting *r, const char *at, bool *ok) {
+static size_t take_word(const rewriting *r, const char *at) {
     static const char *const inks[] = {"color=\"black\"", "color=\"gray\"", "fill=\"black\"",
                                        "stroke=\"black\""};
     static const char *const names[] = {"gpPt", "gpDot", "textbox", "greybox", "gnuplot_"};
     for (size_t i = 0; i < PIAA_COUNT(inks); i++)
         if (strncmp(at, inks[i], strlen(inks[i])) == 0) {
-            *ok = piaa_text_add(r->out, at, strcspn(at, "\"") + 1, r->error) && put_colour(r, 0) &&
-                  put(r, "\"");
+            piaa_text_add(r->out, at, strcspn(at, "\"") + 1, r->error);
+            put_colour(r, 0);
+            put(r, "\"");
             return strlen(inks[i]);
         }
     for (size_t i = 0; i < PIAA_COUNT(names); i++)
         if (strncmp(at, names[i], strlen(names[i])) == 0) {
-            *ok = piaa_text_format(r->out, r->error, "f%s%s", r->plot->name, names[i]);
+            piaa_text_format(r->out, r->error, "f%s%s", r->plot->name, names[i]);
             return strlen(names[i]);
         }
     return 0;
@@ -145,26 +145,28 @@ static bool rewrite(const rewriting *r, const char *svg) {
     if (!body)
         return piaa_error_set(r->error, PIAA_FORMAT,
                               "gnuplot wrote no SVG picture: is it version 5 or newer?");
-    bool ok = piaa_text_format(r->out, r->error,
-                               "<svg xmlns=\"http://www.w3.org/2000/svg\" "
-                               "xmlns:xlink=\"http://www.w3.org/1999/xlink\" ") &&
-              (r->page || piaa_text_format(r->out, r->error, "width=\"%d\" height=\"%d\" ",
-                                           r->plot->width, r->plot->height)) &&
-              piaa_text_format(r->out, r->error, "viewBox=\"0 0 %d %d\" role=\"img\">\n<title>",
-                               r->plot->width, r->plot->height) &&
-              piaa_xml_add(r->out, r->plot->title, r->error) && put(r, "</title>\n") &&
-              (r->page || put(r, "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n"));
-    while (ok && *body) {
+    piaa_text_format(r->out, r->error,
+                     "<svg xmlns=\"http://www.w3.org/2000/svg\" "
+                     "xmlns:xlink=\"http://www.w3.org/1999/xlink\" ");
+    if (!r->page)
+        piaa_text_format(r->out, r->error, "width=\"%d\" height=\"%d\" ", r->plot->width,
+                         r->plot->height);
+    piaa_text_format(r->out, r->error, "viewBox=\"0 0 %d %d\" role=\"img\">\n<title>",
+                     r->plot->width, r->plot->height);
+    piaa_xml_add(r->out, r->plot->title, r->error);
+    put(r, "</title>\n");
+    if (!r->page) put(r, "<rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n");
+    while (*body && !r->out->failed) {
         size_t n = skip_empty(body);
-        if (!n) n = take_rgb(r, body, &ok);
-        if (!n) n = take_word(r, body, &ok);
+        if (!n) n = take_rgb(r, body);
+        if (!n) n = take_word(r, body);
         if (!n) {
             n = 1 + strcspn(body + 1, "<rcfsgt\n");
-            ok = piaa_text_add(r->out, body, n, r->error);
+            piaa_text_add(r->out, body, n, r->error);
         }
         body += n;
     }
-    return ok;
+    return !r->out->failed;
 }
 
 bool piaa_plot_draw(piaa_plot *plot, piaa_error *error) {

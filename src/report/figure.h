@@ -29,13 +29,13 @@ void piaa_plots_free(piaa_plots *plots);
 bool piaa_plot_draw(piaa_plot *plot, piaa_error *error) PIAA_MUST_USE;
 
 /* The page's style sheet for these pictures: the colours by name, for light and for dark. */
-bool piaa_plot_style(piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+void piaa_plot_style(piaa_text *out, piaa_error *error);
 
 /* Colours in scripts: "#010101" text and axes, "#020202" grid, "#030303" what is less important,
    and "#0a0001" to "#0a0008". */
 
 /* Appends text in which &, <, > and quotes are XML's, and all else is as base/visible.h says, lines
    apart. */
-bool piaa_xml_add(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
+void piaa_xml_add(piaa_text *out, const char *text, piaa_error *error);
 
 #endif

@@ -150,16 +150,16 @@ bool piaa_gnuplot_run(const char *script, size_t size, piaa_text *out, piaa_erro
 
 bool piaa_gnuplot_quote(piaa_text *script, const char *text, piaa_error *error) {
     piaa_text whole = {0};
-    bool ok =
-        piaa_utf8_repair(text, strlen(text), &whole, error) && piaa_text_add(script, "'", 1, error);
-    for (size_t i = 0; ok && i < whole.length; i++) {
+    if (!piaa_utf8_repair(text, strlen(text), &whole, error)) script->failed = true;
+    piaa_text_add(script, "'", 1, error);
+    for (size_t i = 0; i < whole.length; i++) {
         const char *byte = &whole.data[i];
         if ((unsigned char)*byte < ' ' || *byte == 127)
-            ok = piaa_text_add(script, "?", 1, error);
+            piaa_text_add(script, "?", 1, error);
         else
-            ok = piaa_text_add(script, *byte == '\'' ? "''" : byte, *byte == '\'' ? 2 : 1, error);
+            piaa_text_add(script, *byte == '\'' ? "''" : byte, *byte == '\'' ? 2 : 1, error);
     }
-    ok = ok && piaa_text_add(script, "'", 1, error);
+    piaa_text_add(script, "'", 1, error);
     free(whole.data);
-    return ok;
+    return !script->failed;
 }

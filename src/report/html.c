@@ -38,18 +38,21 @@ static const char style[] =
     "margin-top:.4rem}figcaption b{display:block}\n"
     "@media(max-width:480px){figure svg{width:calc(100% + 1.4rem);margin-left:-.7rem}}\n";
 
-static bool put(piaa_text *out, const char *text, piaa_error *error) {
-    return piaa_text_add(out, text, strlen(text), error);
+static void put(piaa_text *out, const char *text, piaa_error *error) {
+    piaa_text_add(out, text, strlen(text), error);
 }
 
-static bool text(piaa_text *out, const char *before, const char *words, const char *after,
+static void text(piaa_text *out, const char *before, const char *words, const char *after,
                  piaa_error *error) {
-    return put(out, before, error) && piaa_xml_add(out, words, error) && put(out, after, error);
+    put(out, before, error);
+    piaa_xml_add(out, words, error);
+    put(out, after, error);
 }
 
-static bool entry(piaa_text *out, const char *term, const char *words, piaa_error *error) {
-    return !*words ||
-           (text(out, "<dt>", term, "</dt>", error) && text(out, "<dd>", words, "</dd>\n", error));
+static void entry(piaa_text *out, const char *term, const char *words, piaa_error *error) {
+    if (!*words) return;
+    text(out, "<dt>", term, "</dt>", error);
+    text(out, "<dd>", words, "</dd>\n", error);
 }
 
 /* --------------------------------------------------------------------------------- what was run */
@@ -80,7 +83,7 @@ static void say_features(const piaa_run *run, char out[512]) {
     }
 }
 
-static bool say_probe_counts(piaa_text *out, const piaa_run *run, piaa_error *error) {
+static void say_probe_counts(piaa_text *out, const piaa_run *run, piaa_error *error) {
     char words[320];
     double test = piaa_run_value(run, "counts.test");
     int used =
@@ -94,20 +97,20 @@ static bool say_probe_counts(piaa_text *out, const piaa_run *run, piaa_error *er
     if (test > 0) snprintf(words + used, sizeof words - (size_t)used, ", %.0f to test", test);
     double vector = piaa_run_value(run, "counts.without_vector"),
            label = piaa_run_value(run, "counts.without_label");
-    if (!entry(out, "Images", words, error)) return false;
+    entry(out, "Images", words, error);
     double shared = strcmp(piaa_run_text(run, "config.test_split", ""), "test-new") == 0
                         ? piaa_run_value(run, "counts.shared")
                         : 0;
-    if (!(vector > 0) && !(label > 0) && !(shared > 0)) return true;
+    if (!(vector > 0) && !(label > 0) && !(shared > 0)) return;
     used = snprintf(words, sizeof words, "%.0f images without features and %.0f without a label",
                     vector, label);
     if (shared > 0)
         snprintf(words + used, sizeof words - (size_t)used,
                  "; %.0f test images that are on the training or validation list too", shared);
-    return entry(out, "Left out", words, error);
+    entry(out, "Left out", words, error);
 }
 
-static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *error) {
+static void say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *error) {
     char words[320];
     const char *hard = piaa_run_text(run, "config.users", "all"),
                *images = piaa_run_text(run, "config.images_subset", "all");
@@ -116,13 +119,13 @@ static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
              strcmp(hard, "hard") == 0 ? " hard users" : "",
              piaa_run_count(run, "counts.below").text, piaa_run_count(run, "counts.not_drawn").text,
              piaa_run_count(run, "config.seed").text);
-    if (!entry(out, "People", words, error)) return false;
+    entry(out, "People", words, error);
     if (piaa_run_value(run, "counts.tied") > 0) {
         snprintf(words, sizeof words,
                  "%.0f people were drawn from among equals of whom others were not; which of them "
                  "the published code draws may depend on the processor",
                  piaa_run_value(run, "counts.tied"));
-        if (!entry(out, "Ties", words, error)) return false;
+        entry(out, "Ties", words, error);
     }
     bool small = false, large = false;
     for (size_t i = 0; i < run->outcome_count; i++) {
@@ -141,7 +144,7 @@ static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
     snprintf(words + used, sizeof words - used, ", %s to test, of each person%s",
              piaa_run_count(run, "config.test").text,
              strcmp(images, "hard") == 0 ? "; of hard images only" : "");
-    if (!entry(out, "Ratings", words, error)) return false;
+    entry(out, "Ratings", words, error);
     double left = 0;
     const cJSON *outcome;
     cJSON_ArrayForEach(outcome, piaa_json_find(run->root, "outcomes")) {
@@ -150,9 +153,9 @@ static bool say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
         piaa_json_number(outcome, "support_left_out", &m);
         left = fmax(left, n + m);
     }
-    if (!(left > 0)) return true;
+    if (!(left > 0)) return;
     snprintf(words, sizeof words, "%.0f ratings whose image has no features", left);
-    return entry(out, "Left out", words, error);
+    entry(out, "Left out", words, error);
 }
 
 static const char *last_name(const char *path) {
@@ -160,7 +163,7 @@ static const char *last_name(const char *path) {
     return slash && slash[1] ? slash + 1 : path;
 }
 
-static bool what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error) {
+static void what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error) {
     char words[640], features[512];
     bool demonstration = false;
     piaa_json_bool(run->root, "config.demonstration", &demonstration);
@@ -168,9 +171,9 @@ static bool what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error)
              piaa_run_text(run, "config.dataset", ""),
              last_name(piaa_run_text(run, "config.dataset_dir", "")),
              piaa_run_count(run, "config.images").text);
-    bool ok = put(out, "<h3>What was run</h3>\n<dl>\n", error) &&
-              entry(out, "Data", words, error) &&
-              (run->eval ? say_eval_counts : say_probe_counts)(out, run, error);
+    put(out, "<h3>What was run</h3>\n<dl>\n", error);
+    entry(out, "Data", words, error);
+    (run->eval ? say_eval_counts : say_probe_counts)(out, run, error);
     const char *loss = piaa_run_text(run, "config.loss", "");
     double unreadable = piaa_run_value(run, "config.unreadable");
     snprintf(words, sizeof words, "%.500s", loss);
@@ -178,64 +181,62 @@ static bool what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error)
         snprintf(words + strlen(words), sizeof words - strlen(words),
                  "%s%.0f image file%s could not be read", *loss ? "; " : "", unreadable,
                  unreadable > 1 ? "s" : "");
-    ok = ok &&
-         entry(out, "Lost", *words ? words : "nothing: every row and image could be used", error);
+    entry(out, "Lost", *words ? words : "nothing: every row and image could be used", error);
     snprintf(words, sizeof words, "%.200s (%.60s, weights as %.20s)%s",
              last_name(piaa_run_text(run, "config.model_id", "")),
              piaa_run_text(run, "config.family", ""), piaa_run_text(run, "config.dtype", ""),
              demonstration ? ": the demonstration model" : "");
-    ok = ok && entry(out, "Model", words, error);
+    entry(out, "Model", words, error);
     snprintf(words, sizeof words, "%.400s", piaa_run_text(run, "config.prompt", ""));
-    ok = ok && entry(out, "Prompt", words, error);
+    entry(out, "Prompt", words, error);
     say_features(run, features);
-    ok = ok && entry(out, "Layers", features, error) &&
-         entry(out, "Photos read", piaa_run_text(run, "config.preprocessing", ""), error);
+    entry(out, "Layers", features, error);
+    entry(out, "Photos read", piaa_run_text(run, "config.preprocessing", ""), error);
     snprintf(words, sizeof words, "%.40s, piaa %.40s", piaa_run_text(run, "made", ""),
              piaa_run_text(run, "config.library", ""));
-    return ok && entry(out, "Made", words, error) && put(out, "</dl>\n", error);
+    entry(out, "Made", words, error);
+    put(out, "</dl>\n", error);
 }
 
 /* ------------------------------------------------------------------------------ tables, figures */
 
-static bool write_table(piaa_text *out, const piaa_table *table, piaa_error *error) {
-    bool ok = text(out, "<h3>", table->title, "</h3>\n<div class=\"wide\"><table><thead>\n", error);
-    for (size_t row = 0; ok && row <= table->rows; row++) {
-        ok = put(out, "<tr>", error);
-        for (size_t c = 0; ok && c < table->columns; c++) {
+static void write_table(piaa_text *out, const piaa_table *table, piaa_error *error) {
+    text(out, "<h3>", table->title, "</h3>\n<div class=\"wide\"><table><thead>\n", error);
+    for (size_t row = 0; row <= table->rows; row++) {
+        put(out, "<tr>", error);
+        for (size_t c = 0; c < table->columns; c++) {
             const char *cell = table->cells[row * table->columns + c];
-            ok = text(out, row ? "<td>" : "<th>", cell ? cell : "", row ? "</td>" : "</th>", error);
+            text(out, row ? "<td>" : "<th>", cell ? cell : "", row ? "</td>" : "</th>", error);
         }
-        ok = ok && put(out, row ? "</tr>\n" : "</tr>\n</thead><tbody>\n", error);
+        put(out, row ? "</tr>\n" : "</tr>\n</thead><tbody>\n", error);
     }
-    return ok &&
-           text(out, "</tbody></table></div>\n<p class=\"small\">", table->note, "</p>\n", error);
+    text(out, "</tbody></table></div>\n<p class=\"small\">", table->note, "</p>\n", error);
 }
 
 /* Links are relative and hold a name that the user chose. */
-static bool put_link(piaa_text *out, const char *folder, const char *name, const char *suffix,
+static void put_link(piaa_text *out, const char *folder, const char *name, const char *suffix,
                      piaa_error *error) {
-    bool ok = put(out, "<a href=\"", error);
-    for (const unsigned char *byte = (const unsigned char *)folder; ok && *byte; byte++) {
+    put(out, "<a href=\"", error);
+    for (const unsigned char *byte = (const unsigned char *)folder; *byte; byte++) {
         bool plain = (*byte >= 'a' && *byte <= 'z') || (*byte >= 'A' && *byte <= 'Z') ||
                      (*byte >= '0' && *byte <= '9') || strchr("-_.", *byte);
-        ok = plain ? piaa_text_add(out, byte, 1, error)
-                   : piaa_text_format(out, error, "%%%02X", *byte);
+        piaa_text_format(out, error, plain ? "%c" : "%%%02X", *byte);
     }
-    return ok && piaa_text_format(out, error, "/%s.%s\">%s</a>", name, suffix,
-                                  suffix[0] == 's' ? "SVG" : "CSV");
+    piaa_text_format(out, error, "/%s.%s\">%s</a>", name, suffix, suffix[0] == 's' ? "SVG" : "CSV");
 }
 
-static bool write_plot(piaa_text *out, const piaa_plot *plot, const char *folder,
+static void write_plot(piaa_text *out, const piaa_plot *plot, const char *folder,
                        piaa_error *error) {
-    bool ok =
-        put(out, "<figure>\n", error) &&
-        (!plot->page.length || piaa_text_add(out, plot->page.data, plot->page.length, error)) &&
-        text(out, "<figcaption><b>", plot->title, "</b>", error) &&
-        piaa_xml_add(out, plot->caption, error) && put(out, " <span class=\"small\">", error);
-    if (ok && plot->page.length)
-        ok = put_link(out, folder, plot->name, "svg", error) && put(out, " ", error);
-    return ok && put_link(out, folder, plot->name, "csv", error) &&
-           put(out, "</span></figcaption>\n</figure>\n", error);
+    put(out, "<figure>\n", error);
+    if (plot->page.length) piaa_text_add(out, plot->page.data, plot->page.length, error);
+    text(out, "<figcaption><b>", plot->title, "</b>", error);
+    text(out, "", plot->caption, " <span class=\"small\">", error);
+    if (plot->page.length) {
+        put_link(out, folder, plot->name, "svg", error);
+        put(out, " ", error);
+    }
+    put_link(out, folder, plot->name, "csv", error);
+    put(out, "</span></figcaption>\n</figure>\n", error);
 }
 
 static const char probe_words[] = "<p>Probing asks what a layer knows. For each attribute and "
@@ -261,69 +262,78 @@ static bool write_part(piaa_text *out, const piaa_study_part *part, size_t numbe
                        const char *folder, piaa_error *error) {
     const piaa_run *run = part->run;
     char title[160];
-    bool ok = piaa_study_title(run, title, error) &&
-              piaa_text_format(out, error, "<section id=\"run-%zu\">\n", number) &&
-              text(out, "<h2>", title, "</h2>\n", error) &&
-              put(out, run->eval ? eval_words : probe_words, error) &&
-              what_was_run(out, run, error);
-    for (size_t i = 0; ok && i < part->tables.count; i++)
-        ok = write_table(out, &part->tables.items[i], error);
-    ok = ok && put(out, "<h3>Figures</h3>\n<div class=\"figures\">\n", error);
-    for (size_t i = 0; ok && i < part->plots.count; i++)
-        ok = write_plot(out, &part->plots.items[i], folder, error);
-    return ok && put(out, "</div>\n</section>\n", error);
+    if (!piaa_study_title(run, title, error)) return false;
+    piaa_text_format(out, error, "<section id=\"run-%zu\">\n", number);
+    text(out, "<h2>", title, "</h2>\n", error);
+    put(out, run->eval ? eval_words : probe_words, error);
+    what_was_run(out, run, error);
+    for (size_t i = 0; i < part->tables.count; i++) write_table(out, &part->tables.items[i], error);
+    put(out, "<h3>Figures</h3>\n<div class=\"figures\">\n", error);
+    for (size_t i = 0; i < part->plots.count; i++)
+        write_plot(out, &part->plots.items[i], folder, error);
+    put(out, "</div>\n</section>\n", error);
+    return !out->failed;
 }
 
-static bool write_notes(piaa_text *out, const piaa_study_part *parts, size_t count, bool drawn,
+static void write_notes(piaa_text *out, const piaa_study_part *parts, size_t count, bool drawn,
                         piaa_error *error) {
-    bool any = false, ok = true;
+    bool any = false;
     for (size_t i = 0; i < count; i++) {
         bool demonstration = false;
         piaa_json_bool(parts[i].run->root, "config.demonstration", &demonstration);
         any = any || demonstration;
     }
     if (any)
-        ok = put(out,
-                 "<div class=\"note\"><p><b>Made with the demonstration model.</b> It was trained "
-                 "on rendered scenes and shows that the program "
-                 "works, no more. The small data sets that come with piaa are rendered scenes with "
-                 "simulated raters: figures from them say "
-                 "nothing about people, and are not to be compared with the paper's.</p></div>\n",
-                 error);
-    if (ok && !drawn)
-        ok = put(out,
-                 "<div class=\"note\"><p>gnuplot was not there when this report was made: it has "
-                 "no figures, only the links to their data.</p>"
-                 "</div>\n",
-                 error);
-    return ok;
+        put(out,
+            "<div class=\"note\"><p><b>Made with the demonstration model.</b> It was trained "
+            "on rendered scenes and shows that the program "
+            "works, no more. The small data sets that come with piaa are rendered scenes with "
+            "simulated raters: figures from them say "
+            "nothing about people, and are not to be compared with the paper's.</p></div>\n",
+            error);
+    if (!drawn)
+        put(out,
+            "<div class=\"note\"><p>gnuplot was not there when this report was made: it has "
+            "no figures, only the links to their data.</p>"
+            "</div>\n",
+            error);
+}
+
+/* Where there are several runs. */
+static bool write_contents(piaa_text *out, const piaa_study_part *parts, size_t count,
+                           piaa_error *error) {
+    if (count < 2) return true;
+    put(out, "<ol>\n", error);
+    for (size_t i = 0; i < count; i++) {
+        char title[160];
+        if (!piaa_study_title(parts[i].run, title, error)) return false;
+        piaa_text_format(out, error, "<li><a href=\"#run-%zu\">", i + 1);
+        text(out, "", title, "</a> <span class=\"small\">", error);
+        text(out, "", parts[i].run->name, "</span></li>\n", error);
+    }
+    put(out, "</ol>\n", error);
+    return true;
 }
 
 bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn,
                      piaa_text *out, piaa_error *error) {
-    bool ok =
-        put(out,
-            "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
-            "<meta name=\"generator\" content=\"piaa report\"/>\n"
-            "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>What "
-            "the model's layers know, and "
-            "people's tastes</title>\n<style>\n",
-            error) &&
-        piaa_plot_style(out, error) && put(out, style, error) &&
-        put(out,
-            "</style>\n</head>\n<body>\n<h1>What the model's layers know, and people's "
-            "tastes</h1>\n",
-            error) &&
-        write_notes(out, parts, count, drawn, error);
-    if (ok && count > 1) ok = put(out, "<ol>\n", error);
-    for (size_t i = 0; ok && count > 1 && i < count; i++) {
-        char title[160];
-        ok = piaa_study_title(parts[i].run, title, error) &&
-             piaa_text_format(out, error, "<li><a href=\"#run-%zu\">", i + 1) &&
-             piaa_xml_add(out, title, error) && put(out, "</a> <span class=\"small\">", error) &&
-             piaa_xml_add(out, parts[i].run->name, error) && put(out, "</span></li>\n", error);
-    }
-    if (ok && count > 1) ok = put(out, "</ol>\n", error);
-    for (size_t i = 0; ok && i < count; i++) ok = write_part(out, &parts[i], i + 1, figures, error);
-    return ok && put(out, "</body>\n</html>\n", error);
+    put(out,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
+        "<meta name=\"generator\" content=\"piaa report\"/>\n"
+        "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"/>\n<title>What "
+        "the model's layers know, and "
+        "people's tastes</title>\n<style>\n",
+        error);
+    piaa_plot_style(out, error);
+    put(out, style, error);
+    put(out,
+        "</style>\n</head>\n<body>\n<h1>What the model's layers know, and people's "
+        "tastes</h1>\n",
+        error);
+    write_notes(out, parts, count, drawn, error);
+    if (!write_contents(out, parts, count, error)) return false;
+    for (size_t i = 0; i < count; i++)
+        if (!write_part(out, &parts[i], i + 1, figures, error)) return false;
+    put(out, "</body>\n</html>\n", error);
+    return !out->failed;
 }

@@ -19,12 +19,13 @@ bool piaa_report_write_json(FILE *out, cJSON *value, piaa_error *error) PIAA_MUS
 void piaa_report_digits(double value, char out[32]);
 /* A number with such digits; null for NaN. */
 cJSON *piaa_report_number(double value);
+void piaa_report_put_number(piaa_json_build *build, cJSON *parent, const char *key, double value);
 /* All digits of an integer: cJSON's own numbers are doubles, which lose those of large ones. */
 cJSON *piaa_report_integer(int64_t value);
 /* The same as a member of an object. */
 void piaa_report_add_integer(cJSON *object, const char *name, int64_t value);
 /* Appends one CSV field, quoted where it has to be. */
-bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) PIAA_MUST_USE;
+bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error);
 
 typedef enum piaa_format_kind { PIAA_TABLE, PIAA_CSV, PIAA_JSON } piaa_format_kind;
 

@@ -283,22 +283,23 @@ static int column_width(const piaa_table *table, size_t column) {
 }
 
 bool piaa_tables_print(const piaa_tables *tables, piaa_text *out, piaa_error *error) {
-    bool ok = true;
-    for (size_t i = 0; ok && i < tables->count; i++) {
+    for (size_t i = 0; i < tables->count; i++) {
         const piaa_table *table = &tables->items[i];
-        ok = (!i || piaa_text_add(out, "\n", 1, error)) &&
-             piaa_visible_add(out, table->title, error) && piaa_text_add(out, ". ", 2, error) &&
-             piaa_visible_add(out, table->note, error) && piaa_text_add(out, "\n", 1, error);
-        for (size_t row = 0; ok && row <= table->rows; row++) {
-            for (size_t c = 0; ok && c < table->columns; c++) {
+        if (i) piaa_text_add(out, "\n", 1, error);
+        piaa_visible_add(out, table->title, error);
+        piaa_text_add(out, ". ", 2, error);
+        piaa_visible_add(out, table->note, error);
+        piaa_text_add(out, "\n", 1, error);
+        for (size_t row = 0; row <= table->rows; row++) {
+            for (size_t c = 0; c < table->columns; c++) {
                 const char *cell = table->cells[row * table->columns + c];
                 int blanks = column_width(table, c) - cell_width(table, row, c);
-                ok = (!c || piaa_text_format(out, error, "  %*s", blanks, "")) &&
-                     piaa_visible_add(out, cell ? cell : "", error) &&
-                     (c || piaa_text_format(out, error, "%*s", blanks, ""));
+                if (c) piaa_text_format(out, error, "  %*s", blanks, "");
+                piaa_visible_add(out, cell ? cell : "", error);
+                if (!c) piaa_text_format(out, error, "%*s", blanks, "");
             }
-            ok = ok && piaa_text_format(out, error, "\n");
+            piaa_text_format(out, error, "\n");
         }
     }
-    return ok;
+    return !out->failed;
 }

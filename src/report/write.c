@@ -47,6 +47,10 @@ cJSON *piaa_report_number(double value) {
     return isfinite(value) ? cJSON_CreateRaw(digits) : cJSON_CreateNull();
 }
 
+void piaa_report_put_number(piaa_json_build *build, cJSON *parent, const char *key, double value) {
+    piaa_json_put(build, parent, key, piaa_report_number(value));
+}
+
 cJSON *piaa_report_integer(int64_t value) {
     char digits[32];
     snprintf(digits, sizeof digits, "%lld", (long long)value);
@@ -58,11 +62,11 @@ void piaa_report_add_integer(cJSON *object, const char *name, int64_t value) {
 }
 
 bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) {
-    char *field;
-    if (!piaa_csv_quote(text, &field, error)) return false;
-    bool ok = piaa_text_add(out, field, strlen(field), error);
+    char *field = NULL;
+    if (!out->failed && !piaa_csv_quote(text, &field, error)) out->failed = true;
+    if (!out->failed) piaa_text_add(out, field, strlen(field), error);
     free(field);
-    return ok;
+    return !out->failed;
 }
 
 const char *piaa_path_shorten(const char *path, const char *folder) {

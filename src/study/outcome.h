@@ -62,7 +62,7 @@ bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed,
 /* Adds rows of the published CSV to `text`:
  * user_id,image_path,model_id,support_set,method,giaa,piaa_pred,user_score; piaa_pred as float32.
  * Image paths get `prefix` before them ("para/").  The header line comes from _header. */
-bool piaa_outcome_csv_header(piaa_text *text, piaa_error *error) PIAA_MUST_USE;
+bool piaa_outcome_csv_header(piaa_text *text, piaa_error *error);
 bool piaa_outcome_csv(const piaa_outcome *outcome, const piaa_dataset *set, const char *prefix,
                       piaa_text *text, piaa_error *error) PIAA_MUST_USE;
 

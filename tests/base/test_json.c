@@ -135,12 +135,34 @@ static void what_is_written_is_utf8(void **state) {
     assert_int_equal(error.code, PIAA_MEMORY);
 }
 
+static void building_keeps_its_first_failure(void **state) {
+    (void)state;
+    piaa_json_build build = {.root = cJSON_CreateObject()};
+    cJSON *list = piaa_json_put(&build, build.root, "list", cJSON_CreateArray());
+    piaa_json_put_text(&build, list, NULL, "a");
+    piaa_json_put_text(&build, list, NULL, NULL);
+    char *text = piaa_json_print(piaa_json_built(&build), false, NULL);
+    assert_string_equal(text, "{\"list\":[\"a\",\"\"]}\n");
+    free(text);
+    cJSON *missing = piaa_json_put(&build, build.root, "gone", NULL);
+    assert_null(missing);
+    assert_null(piaa_json_put(&build, missing, "in it", cJSON_CreateNumber(1)));
+    piaa_json_put_text(&build, build.root, "later", "fine");
+    assert_true(build.failed);
+    assert_null(piaa_json_built(&build));
+    cJSON_Delete(build.root);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(faults_name_file_and_line), cmocka_unit_test(zero_bytes_are_faults),
-        cmocka_unit_test(only_size_bytes_are_read),  cmocka_unit_test(deep_nesting_is_refused),
-        cmocka_unit_test(getters_check_types),       cmocka_unit_test(reading_a_file),
+        cmocka_unit_test(faults_name_file_and_line),
+        cmocka_unit_test(zero_bytes_are_faults),
+        cmocka_unit_test(only_size_bytes_are_read),
+        cmocka_unit_test(deep_nesting_is_refused),
+        cmocka_unit_test(getters_check_types),
+        cmocka_unit_test(reading_a_file),
         cmocka_unit_test(what_is_written_is_utf8),
+        cmocka_unit_test(building_keeps_its_first_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -61,11 +61,29 @@ static void text_grows(void **state) {
     free(copy);
 }
 
+/* The first failure stays: what comes after it adds nothing and does not speak over it. */
+static void text_keeps_its_first_failure(void **state) {
+    (void)state;
+    piaa_text text = {0};
+    piaa_error error = {0};
+    piaa_text_add(&text, "ab", 2, &error);
+    assert_false(text.failed);
+    piaa_text_add(&text, "", SIZE_MAX, &error);
+    assert_true(text.failed);
+    assert_int_equal(error.code, PIAA_MEMORY);
+    error = (piaa_error){0};
+    assert_false(piaa_text_add(&text, "c", 1, &error));
+    assert_false(piaa_text_format(&text, &error, "%d", 1));
+    assert_int_equal(error.code, PIAA_OK);
+    assert_string_equal(text.data, "ab");
+    free(text.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(overflow_is_an_error), cmocka_unit_test(nothing_is_still_something),
         cmocka_unit_test(arrays_are_aligned),   cmocka_unit_test(growing_keeps_what_is_there),
-        cmocka_unit_test(text_grows),
+        cmocka_unit_test(text_grows),           cmocka_unit_test(text_keeps_its_first_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
