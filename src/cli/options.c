@@ -195,6 +195,20 @@ bool piaa_call_integer(const piaa_call *call, const char *name, int64_t least, i
     return true;
 }
 
+bool piaa_call_number(const piaa_call *call, const char *name, double least, double most,
+                      double *out, piaa_error *error) {
+    const char *text = piaa_call_value(call, name);
+    if (!text) return true;
+    char *end;
+    const double value = strtod(text, &end);
+    if (end == text || *end || !(value >= least && value <= most))
+        return piaa_error_set(error, PIAA_USAGE,
+                              "--%s cannot be \"%s\": give a number from %g to %g", name, text,
+                              least, most);
+    *out = value;
+    return true;
+}
+
 bool piaa_call_need(const piaa_call *call, const char *name, piaa_error *error) {
     if (piaa_call_has(call, name)) return true;
     const piaa_option *option;

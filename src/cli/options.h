@@ -63,6 +63,9 @@ bool piaa_call_has(const piaa_call *call, const char *name);
 /* A whole number within bounds; *out is left as it is where the option was not given. */
 bool piaa_call_integer(const piaa_call *call, const char *name, int64_t least, int64_t most,
                        int64_t *out, piaa_error *error) PIAA_MUST_USE;
+/* The same of any number. */
+bool piaa_call_number(const piaa_call *call, const char *name, double least, double most,
+                      double *out, piaa_error *error) PIAA_MUST_USE;
 /* PIAA_USAGE unless the option was given. */
 bool piaa_call_need(const piaa_call *call, const char *name, piaa_error *error) PIAA_MUST_USE;
 /* PIAA_USAGE if both were given. */

@@ -29,23 +29,19 @@ const piaa_option piaa_reader_options[] = {
     PIAA_OPTION_MAX_PIXELS,
     PIAA_OPTION_DTYPE,
     PIAA_OPTION_IMAGE_ATTENTION,
-    {"exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply",
-     "apply ignore"},
+    PIAA_OPTION_EXIF,
     PIAA_OPTION_BACKGROUND,
     PIAA_OPTION_DEVICE,
     PIAA_OPTION_THREADS,
     {0},
 };
 
-bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) {
+bool piaa_reader_request_plain(const piaa_call *call, piaa_request *out, piaa_error *error) {
     int64_t threads = 0;
     const char *dtype = piaa_call_value(call, "dtype"), *exif = piaa_call_value(call, "exif");
     const char *image_attention = piaa_call_value(call, "image-attention"),
                *background = piaa_call_value(call, "background");
-    *out = (piaa_request){.prompt = piaa_call_value(call, "prompt"),
-                          .pools = piaa_call_value(call, "pool"),
-                          .layers = piaa_call_value(call, "layer"),
-                          .device = piaa_call_value(call, "device"),
+    *out = (piaa_request){.device = piaa_call_value(call, "device"),
                           .exif = exif && strcmp(exif, "ignore") == 0 ? PIAA_EXIF_IGNORE
                                                                       : PIAA_EXIF_APPLY};
     if (background && strcmp(background, "white") == 0) out->background = PIAA_BACKGROUND_WHITE;
@@ -60,6 +56,14 @@ bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *e
         !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
         return false;
     out->threads = (int)threads;
+    return true;
+}
+
+bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) {
+    if (!piaa_reader_request_plain(call, out, error)) return false;
+    out->prompt = piaa_call_value(call, "prompt");
+    out->pools = piaa_call_value(call, "pool");
+    out->layers = piaa_call_value(call, "layer");
     return true;
 }
 

@@ -30,6 +30,12 @@
             "the folder's where it is understood", "published folder"                              \
     }
 
+#define PIAA_OPTION_EXIF                                                                           \
+    {                                                                                              \
+        "exif", "WHAT", "whether photos are turned upright as their EXIF data say", "apply",       \
+            "apply ignore"                                                                         \
+    }
+
 /* Rows of every table whose command opens a model: piaa_reader_model reads the first two,
    piaa_reader_request the others. */
 #define PIAA_OPTION_MODEL                                                                          \
@@ -95,7 +101,10 @@ typedef struct piaa_reader {
     bool tell_form;    /* the chat form was not asked for */
 } piaa_reader;
 
-/* The request that the options make; its strings belong to the call. */
+/* The request that the options make; its strings belong to the call.  plain: without prompt, pools
+   and layers, for commands that have no such options. */
+bool piaa_reader_request_plain(const piaa_call *call, piaa_request *out,
+                               piaa_error *error) PIAA_MUST_USE;
 bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) PIAA_MUST_USE;
 
 /* The same, and what the options leave open is as it was when features of this identity were made

@@ -92,9 +92,47 @@ static void test_size_limit(void **state) {
     piaa_model_close(model);
 }
 
+/* The vectors of a question come with its answer; the next photo alone is read as before. */
+static void test_asking(void **state) {
+    PIAA_UNUSED(state);
+    static const char *const photos[] = {PIAA_GOLDEN "/images/cat.jpg",
+                                         PIAA_GOLDEN "/images/coffee_420.jpg"};
+    const piaa_request request = {.pools = "lt,lv,v", .layers = "1,2", .threads = 1};
+    piaa_error error = {0};
+    piaa_model *model = piaa_model_open(PIAA_GOLDEN "/qwen3vl", &error);
+    piaa_extractor *extractor = piaa_extractor_new(model, &request, &error);
+    const size_t n = piaa_extractor_values(extractor);
+    float *before = piaa_alloc(4 * n, sizeof *before, &error), *after = before + n,
+          *asked = before + 2 * n, *again = before + 3 * n;
+    assert_true(piaa_extractor_read(extractor, photos[0], before, &error));
+    const piaa_answering how = {.max_tokens = 5};
+    piaa_answer *answer = piaa_extractor_ask(extractor, photos, 1, &how, asked, &error);
+    if (!answer) fail_msg("%s", error.message);
+    assert_int_equal(answer->new_count, 5);
+    piaa_answer_free(answer);
+    answer = piaa_extractor_ask(extractor, photos, 1, NULL, again, &error);
+    assert_memory_equal(asked, again, n * sizeof *asked);
+    piaa_answer_free(answer);
+    assert_true(piaa_extractor_read(extractor, photos[0], after, &error));
+    assert_memory_equal(before, after, n * sizeof *before);
+    /* The image's tokens come before the opened turn, which only the text's mean takes in. */
+    const piaa_slots *slots = piaa_extractor_slots(extractor);
+    size_t at = 0;
+    for (size_t i = 0; i < slots->count; at += (size_t)slots->items[i++].dim) {
+        const double e =
+            support_relative_error(asked + at, before + at, (size_t)slots->items[i].dim);
+        assert_true(slots->items[i].pool == PIAA_LT ? e > 1e-3 : e < 1e-6);
+    }
+    assert_null(piaa_extractor_ask(extractor, photos, 0, NULL, NULL, &error));
+    assert_int_equal(error.code, PIAA_UNSUPPORTED);
+    free(before);
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_identity),
-                                       cmocka_unit_test(test_features),
-                                       cmocka_unit_test(test_size_limit)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_identity), cmocka_unit_test(test_features),
+        cmocka_unit_test(test_size_limit), cmocka_unit_test(test_asking)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
