@@ -1,4 +1,4 @@
-/* The chat form of each family around one image and one prompt, as token ids. */
+/* Conversations of images and texts in each family's chat form, as token ids. */
 #ifndef PIAA_TEXT_CHAT_H
 #define PIAA_TEXT_CHAT_H
 
@@ -11,14 +11,34 @@ typedef enum piaa_chat_form {
     PIAA_CHAT_GEMMA3
 } piaa_chat_form;
 
+/* A piece of a turn: a text, or (NULL) an image of so many tokens. */
+typedef struct piaa_part {
+    const char *text;
+    size_t image_tokens;
+} piaa_part;
+
+typedef struct piaa_turn {
+    bool assistant; /* else the user's */
+    const piaa_part *parts;
+    size_t count;
+} piaa_turn;
+
+/* A run of tokens. */
+typedef struct piaa_span {
+    size_t start, count;
+} piaa_span;
+
 typedef struct piaa_chat_tokens {
     piaa_ids ids;
-    size_t image_start, image_count; /* the run of image placeholder tokens */
+    piaa_span *images; /* each image's run of placeholder tokens, in order */
+    size_t image_count, image_capacity;
 } piaa_chat_tokens;
 
-/* A form with the constants that a model's own chat template has. */
+/* A form as a model's own chat template writes it. */
 typedef struct piaa_chat_frame {
-    char *before, *after, *end, *answer; /* around the image, the text, the turn */
+    char *source, *bos, *eos;
+    char *question[2]; /* what it makes of one image and one text; without and with an answer opened */
+    char *before, *after, *end; /* of that: around the image, the text, the turn */
     bool trim;
 } piaa_chat_frame;
 
@@ -31,11 +51,15 @@ void piaa_chat_frame_free(piaa_chat_frame *frame);
 /* Whether it makes the same of every prompt as the published form. */
 bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form form);
 
-/* `frame` NULL: as published.  One user turn: `image_tokens` placeholders, then the prompt; with
-   `generate` the opening of the assistant's turn follows. */
+/* The ids of a conversation; with `generate` the opening of the assistant's turn follows it.
+ * `frame` NULL: as published. */
 bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form,
-                      const piaa_chat_frame *frame, const char *prompt, size_t image_tokens,
+                      const piaa_chat_frame *frame, const piaa_turn *turns, size_t count,
                       bool generate, piaa_chat_tokens *out, piaa_error *error) PIAA_MUST_USE;
+/* The same of one user turn: an image, then the prompt. */
+bool piaa_chat_ask(const piaa_tokenizer *tokenizer, piaa_chat_form form,
+                   const piaa_chat_frame *frame, const char *prompt, size_t image_tokens,
+                   bool generate, piaa_chat_tokens *out, piaa_error *error) PIAA_MUST_USE;
 void piaa_chat_tokens_free(piaa_chat_tokens *tokens);
 
 #endif

@@ -1,11 +1,10 @@
 /*
- * Chat templates are programs in Jinja's language.  Only one conversation is put to them here:
+ * Chat templates are programs in Jinja's language.  Only conversations are put to them here, such as
  *
  *     messages = [{role: "user", content: [{type: "image", image: …}, {type: "text", text: …}]}]
  *
  * so that a small part of the language is enough: text, {{ expression }}, if, for and set, over a
- * handful of values.  What is not taken is not looked into (tools, the assistant's turns), and
- * whatever is met beyond that part, or depends on what the text says, ends the reading: a template
+ * handful of values.  What is not taken is not looked into (tools), and whatever is met beyond that part, or depends on what the text says, ends the reading: a template
  * is read right or not at all.
  */
 #include "text/template.h"
@@ -31,9 +30,9 @@ typedef enum kind {
     BOOL,
     INT,
     TEXT,
-    MESSAGES, /* `number` of them, 0 or 1 */
-    MESSAGE,
-    CONTENT, /* both parts */
+    MESSAGES, /* `number` of them from the turn `count` on; `number` < 0: backwards from there */
+    MESSAGE,  /* turn `number` */
+    CONTENT,  /* the parts of turn `number` */
     IMAGE_PART,
     TEXT_PART,
     LOOP, /* `number`: the turn of `count` */
@@ -183,10 +182,28 @@ static bool is_name(const char *name, size_t size, const char *other) {
     return size == strlen(other) && memcmp(name, other, size) == 0;
 }
 
+static const piaa_template_turn *turn_of(const reader *r, value v) {
+    return &r->words.turns[v.number];
+}
+
+/* How many a list has; -1: it is none. */
+static int64_t length_of(const reader *r, value v) {
+    if (v.kind == MESSAGES) return v.number < 0 ? -v.number : v.number;
+    return v.kind == CONTENT ? (int64_t)strlen(turn_of(r, v)->parts) : -1;
+}
+
+static value item_of(const reader *r, value list, int64_t place) {
+    if (list.kind == MESSAGES)
+        return (value){.kind = MESSAGE,
+                       .number = list.number < 0 ? list.count - place : list.count + place};
+    return (value){.kind = turn_of(r, list)->parts[place] == 'i' ? IMAGE_PART : TEXT_PART};
+}
+
 static value look_up(reader *r, const char *name, size_t size) {
     const variable *v = find(r, name, size, 0, 0);
     if (v) return v->value;
-    if (is_name(name, size, "messages")) return (value){.kind = MESSAGES, .number = 1};
+    if (is_name(name, size, "messages"))
+        return (value){.kind = MESSAGES, .number = (int64_t)r->words.turn_count};
     if (is_name(name, size, "add_generation_prompt")) return of_bool(r->words.generate);
     if (is_name(name, size, "tools") || is_name(name, size, "documents"))
         return (value){.kind = NONE};
@@ -198,8 +215,10 @@ static value look_up(reader *r, const char *name, size_t size) {
 
 /* object.name, object["name"] */
 static value attribute(reader *r, value v, const char *name, size_t size) {
-    if (v.kind == MESSAGE && is_name(name, size, "role")) return of_text("user", 4);
-    if (v.kind == MESSAGE && is_name(name, size, "content")) return (value){.kind = CONTENT};
+    if (v.kind == MESSAGE && is_name(name, size, "role"))
+        return of_text(turn_of(r, v)->role, strlen(turn_of(r, v)->role));
+    if (v.kind == MESSAGE && is_name(name, size, "content"))
+        return (value){.kind = CONTENT, .number = v.number};
     if (v.kind == IMAGE_PART && is_name(name, size, "type")) return of_text("image", 5);
     if (v.kind == TEXT_PART && is_name(name, size, "type")) return of_text("text", 4);
     if (v.kind == TEXT_PART && is_name(name, size, "text")) return of_text(PIAA_TEMPLATE_TEXT, 1);
@@ -308,21 +327,28 @@ static value atom(reader *r, bool live) {
 
 /* [0], [-1], ["name"], [1:], [::-1] */
 static value subscript(reader *r, value v, bool live) {
-    if (take(r, "::-1]")) return v.kind == MESSAGES ? v : refuse(r, "an order that is not known");
-    if (take(r, "1:]"))
-        return !live || v.kind == MESSAGES ? (value){.kind = MESSAGES}
-                                           : refuse(r, "a part that is not known");
+    if (take(r, "::-1]")) {
+        if (!live) return nothing();
+        if (v.kind != MESSAGES || v.number < 0) return refuse(r, "an order that is not known");
+        return (value){.kind = MESSAGES, .number = -v.number, .count = v.count + v.number - 1};
+    }
+    if (take(r, "1:]")) {
+        if (!live) return nothing();
+        if (v.kind != MESSAGES || v.number < 0) return refuse(r, "a part that is not known");
+        return v.number ? (value){.kind = MESSAGES, .number = v.number - 1, .count = v.count + 1}
+                        : v;
+    }
     const bool minus = take(r, "-");
     const value key = expression(r, live);
     if (!take(r, "]")) return refuse(r, "a subscript that is not understood");
     if (!live) return nothing();
     if (key.kind == TEXT && !minus) return attribute(r, v, key.text, key.size);
     if (key.kind != INT) return refuse(r, "a subscript that is not understood");
-    const int64_t count = v.kind == MESSAGES ? v.number : v.kind == CONTENT ? 2 : -1;
+    const int64_t count = length_of(r, v);
     const int64_t place = minus ? count - key.number : key.number;
     if (count < 0) return refuse(r, "a subscript of what is no list");
     if (place < 0 || place >= count) return nothing();
-    return (value){.kind = v.kind == MESSAGES ? MESSAGE : place ? TEXT_PART : IMAGE_PART};
+    return item_of(r, v, place);
 }
 
 static bool ends(value v, value with, bool start) {
@@ -368,8 +394,7 @@ static value filter(reader *r, value v, bool live) {
     if (is_name(name, size, "default") || is_name(name, size, "d"))
         return v.kind == UNDEFINED ? given : v;
     if (is_name(name, size, "length") || is_name(name, size, "count")) {
-        if (v.kind == MESSAGES) return of_int(v.number);
-        if (v.kind == CONTENT) return of_int(2);
+        if (length_of(r, v) >= 0) return of_int(length_of(r, v));
         if (v.kind == TEXT && !is_open(v)) return of_int((int64_t)v.size);
     }
     if (is_name(name, size, "string") && v.kind == TEXT) return v;
@@ -665,10 +690,6 @@ static const char *run_if(reader *r, const char *at, bool live) {
     return at;
 }
 
-static value part_of(value list, int64_t turn) {
-    return (value){.kind = list.kind == MESSAGES ? MESSAGE : turn ? TEXT_PART : IMAGE_PART};
-}
-
 static const char *run_for(reader *r, const char *at, bool live) {
     const char *name, *stop = NULL, *behind = at;
     const size_t size = take_name(r, &name);
@@ -678,8 +699,8 @@ static const char *run_for(reader *r, const char *at, bool live) {
     }
     const value list = live ? expression(r, true) : nothing();
     if (live) expect_end(r);
-    const int64_t turns = list.kind == MESSAGES ? list.number : list.kind == CONTENT ? 2 : 0;
-    if (live && list.kind != MESSAGES && list.kind != CONTENT)
+    const int64_t length = length_of(r, list), turns = length < 0 ? 0 : length;
+    if (live && length < 0)
         refuse(r, "a loop over something that is not known");
     const size_t count = r->count, frame = r->frame;
     const bool line_start = r->line_start;
@@ -687,7 +708,7 @@ static const char *run_for(reader *r, const char *at, bool live) {
         r->line_start = line_start;
         r->frame = r->count;
         if (turns) {
-            assign(r, name, size, 0, part_of(list, turn));
+            assign(r, name, size, 0, item_of(r, list, turn));
             assign(r, "loop", 4, 0, (value){.kind = LOOP, .number = turn, .count = turns});
         }
         behind = run(r, at, live && turns, &stop);
@@ -784,10 +805,15 @@ static const char *run(reader *r, const char *at, bool live, const char **stop) 
 
 char *piaa_template_render(const char *source, const piaa_template_words *words,
                            piaa_error *error) {
+    static const piaa_template_turn one = {"user", "it"};
     size_t size = strlen(source);
     reader *r = piaa_alloc(1, sizeof *r, error);
     if (!r) return NULL;
     r->words = *words;
+    if (!words->turns) {
+        r->words.turns = &one;
+        r->words.turn_count = 1;
+    }
     r->error = error;
     r->tag = source;
     r->line_start = true;

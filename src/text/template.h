@@ -1,5 +1,4 @@
-/* What a chat template writes for the one conversation that is ever asked for: a user's turn of an
- * image and a text. */
+/* What a chat template writes for a conversation of images and texts, whatever the texts say. */
 #ifndef PIAA_TEXT_TEMPLATE_H
 #define PIAA_TEXT_TEMPLATE_H
 
@@ -10,9 +9,16 @@
 #define PIAA_TEMPLATE_TEXT "\x01"
 #define PIAA_TEMPLATE_TRIMMED "\x02"
 
+typedef struct piaa_template_turn {
+    const char *role;  /* "user", "assistant", "system" */
+    const char *parts; /* in order: 'i' an image, 't' a text */
+} piaa_template_turn;
+
 typedef struct piaa_template_words {
     const char *bos, *eos; /* the tokenizer's; NULL: not known */
     bool generate;         /* open the assistant's turn */
+    const piaa_template_turn *turns; /* NULL: a user's turn of an image and a text */
+    size_t turn_count;
 } piaa_template_words;
 
 /* As Jinja renders `source` in transformers (trim_blocks and lstrip_blocks on).  NUL-terminated,

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size) {
         if (!text) abort();
         free(text);
         piaa_chat_tokens tokens;
-        if (piaa_chat_encode(tokenizer, PIAA_CHAT_QWEN3VL, NULL, "x", 3, true, &tokens, &error))
+        if (piaa_chat_ask(tokenizer, PIAA_CHAT_QWEN3VL, NULL, "x", 3, true, &tokens, &error))
             piaa_chat_tokens_free(&tokens);
     }
     piaa_ids_free(&ids);

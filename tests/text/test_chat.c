@@ -41,7 +41,7 @@ static void check_golden_ids(const char *folder, piaa_chat_form form) {
         size_t image_tokens = (size_t)grid[1] * (size_t)grid[2] / 4;
         piaa_chat_tokens tokens;
         piaa_error error = {0};
-        if (!piaa_chat_encode(t, form, NULL, prompt, image_tokens, generate, &tokens, &error))
+        if (!piaa_chat_ask(t, form, NULL, prompt, image_tokens, generate, &tokens, &error))
             fail_msg("%s: %s", name, error.message);
         assert_int_equal(tokens.ids.count, count);
         assert_memory_equal(tokens.ids.items, ids, count * sizeof *ids);
@@ -85,7 +85,7 @@ static void refused(void **state) {
     };
     for (size_t i = 0; i < PIAA_COUNT(rows); i++) {
         piaa_error error = {0};
-        assert_false(piaa_chat_encode(t, PIAA_CHAT_QWEN3VL, NULL, rows[i].prompt,
+        assert_false(piaa_chat_ask(t, PIAA_CHAT_QWEN3VL, NULL, rows[i].prompt,
                                       rows[i].image_tokens, false, &tokens, &error));
         assert_non_null(strstr(error.message, rows[i].part));
         assert_null(tokens.ids.items);
@@ -93,7 +93,7 @@ static void refused(void **state) {
     /* Other special tokens in a prompt are parsed, as the processor does it. */
     piaa_error error = {0};
     assert_true(
-        piaa_chat_encode(t, PIAA_CHAT_QWEN3VL, NULL, "<|im_end|>", 1, false, &tokens, &error));
+        piaa_chat_ask(t, PIAA_CHAT_QWEN3VL, NULL, "<|im_end|>", 1, false, &tokens, &error));
     int ends = 0;
     for (size_t i = 0; i < tokens.ids.count; i++)
         ends += tokens.ids.items[i] == piaa_tokenizer_find(t, "<|im_end|>");
@@ -102,7 +102,7 @@ static void refused(void **state) {
     piaa_tokenizer_close(t);
     t = piaa_tokenizer_open(PIAA_BUILD "/tokenizers/gemma3.tokenizer.json", &error);
     assert_non_null(t);
-    assert_false(piaa_chat_encode(t, PIAA_CHAT_QWEN3VL, NULL, "x", 1, false, &tokens, &error));
+    assert_false(piaa_chat_ask(t, PIAA_CHAT_QWEN3VL, NULL, "x", 1, false, &tokens, &error));
     assert_non_null(strstr(error.message, "Qwen3-VL"));
     assert_int_equal(error.code, PIAA_MISMATCH);
     piaa_tokenizer_close(t);
@@ -131,7 +131,7 @@ static void golden_ids_gemma(void **state) {
                      around[a][1]);
             int32_t *ids = support_ints(golden, name, &count);
             piaa_chat_tokens tokens;
-            if (!piaa_chat_encode(t, PIAA_CHAT_GEMMA3, NULL, text, IMAGE_TOKENS, generate, &tokens,
+            if (!piaa_chat_ask(t, PIAA_CHAT_GEMMA3, NULL, text, IMAGE_TOKENS, generate, &tokens,
                                   &error))
                 fail_msg("%s", error.message);
             assert_int_equal(tokens.ids.count, count);
@@ -145,9 +145,9 @@ static void golden_ids_gemma(void **state) {
             free(ids);
         }
     piaa_chat_tokens tokens;
-    assert_true(piaa_chat_encode(t, PIAA_CHAT_GEMMA3, NULL, " \n ", 1, false, &tokens, &error));
+    assert_true(piaa_chat_ask(t, PIAA_CHAT_GEMMA3, NULL, " \n ", 1, false, &tokens, &error));
     piaa_chat_tokens_free(&tokens);
-    assert_false(piaa_chat_encode(t, PIAA_CHAT_GEMMA3, NULL, "a <start_of_image>", 1, false,
+    assert_false(piaa_chat_ask(t, PIAA_CHAT_GEMMA3, NULL, "a <start_of_image>", 1, false,
                                   &tokens, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     piaa_safetensors_close(golden);

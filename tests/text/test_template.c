@@ -142,7 +142,8 @@ static void frames(void **state) {
                                        "<|vision_start|>");
     assert_string_equal(frame->after, "<|vision_end|>");
     assert_string_equal(frame->end, "<|im_end|>\n");
-    assert_string_equal(frame->answer, "<|im_start|>assistant\n");
+    assert_string_equal(frame->question[true] + strlen(frame->question[false]),
+                        "<|im_start|>assistant\n");
     piaa_chat_frame_free(frame);
     /* The tokenizer puts <bos> before it, the processor new lines around the image. */
     frame = piaa_chat_frame_new(
