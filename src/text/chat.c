@@ -322,14 +322,14 @@ bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form_numbe
     return ok;
 }
 
-bool piaa_chat_ask(const piaa_tokenizer *tokenizer, piaa_chat_form form,
+bool piaa_chat_ask(const piaa_tokenizer *tokenizer, piaa_chat_form form_number,
                    const piaa_chat_frame *frame, const char *prompt, size_t image_tokens,
                    bool generate, piaa_chat_tokens *out, piaa_error *error) {
     *out = (piaa_chat_tokens){0};
     if (!prompt) return piaa_error_set(error, PIAA_USAGE, "no prompt");
     const piaa_part parts[] = {{NULL, image_tokens}, {prompt, 0}};
     const piaa_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
-    return piaa_chat_encode(tokenizer, form, frame, &turn, 1, generate, out, error);
+    return piaa_chat_encode(tokenizer, form_number, frame, &turn, 1, generate, out, error);
 }
 
 void piaa_chat_tokens_free(piaa_chat_tokens *tokens) {

@@ -237,9 +237,10 @@ static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder
 static struct ggml_tensor *write_in(piaa_graph *graph, const piaa_decoder_input *in,
                                     struct ggml_tensor *text, struct ggml_tensor *image) {
     struct ggml_context *g = graph->context;
-    struct ggml_tensor *before = ggml_view_2d(g, text, text->ne[0], in->start, text->nb[1], 0);
-    struct ggml_tensor *after = ggml_view_2d(g, text, text->ne[0], in->text - in->start,
-                                             text->nb[1], (size_t)in->start * text->nb[1]);
+    const int start = in->images->start;
+    struct ggml_tensor *before = ggml_view_2d(g, text, text->ne[0], start, text->nb[1], 0);
+    struct ggml_tensor *after = ggml_view_2d(g, text, text->ne[0], in->text - start, text->nb[1],
+                                             (size_t)start * text->nb[1]);
     return ggml_concat(g, ggml_concat(g, before, image, 1), after, 1);
 }
 
@@ -267,11 +268,16 @@ void piaa_decoder_build(const piaa_decoder *d, const piaa_decoder_weights *w,
                         piaa_decoder_input *in, const piaa_plan *plan, piaa_graph *graph,
                         struct ggml_tensor *image, const piaa_decoder_hook *hook) {
     const int last = plan->decoder_blocks;
+    if (plan->sight) {
+        piaa_graph_keep(graph, image, true, -1);
+        return;
+    }
     struct ggml_tensor *h =
-        piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->text, in->embeddings);
+        in->states ? piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->tokens, in->states)
+                   : piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->text, in->embeddings);
     row_tensors all = {0},
                 kept = {.pool = piaa_graph_input(graph, GGML_TYPE_F32, 2, in->text, in->text_pool)};
-    if (!image && in->image) {
+    if (!image && in->image && !in->states) {
         pool_state(graph, plan, h, kept.pool, 0);
         return;
     }
@@ -293,6 +299,10 @@ void piaa_decoder_build(const piaa_decoder *d, const piaa_decoder_weights *w,
         const bool ends = i + 1 == d->layers; /* its state is the one after the final norm */
         if (!ends) pool_state(graph, plan, h, rows->pool, i + 1);
         if (hook && !reduce) h = hook->after(hook->user, graph, i, h);
+        if (i < PIAA_DECODER_ADDED && in->added[i] && !reduce)
+            h = ggml_add(graph->context, h,
+                         piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->tokens,
+                                          in->added[i]));
         if (!ends) continue;
         h = piaa_graph_rms_norm(graph, h, w->final_norm, d->eps, false);
         pool_state(graph, plan, h, rows->pool, d->layers);

@@ -74,13 +74,23 @@ typedef struct piaa_decoder_rows {
     ggml_fp16_t *mask[PIAA_DECODER_KINDS];
 } piaa_decoder_rows;
 
+/* An image's tokens among those of an input, row by row. */
+typedef struct piaa_decoder_image {
+    int start, tokens, rows, columns;
+} piaa_decoder_image;
+
+enum { PIAA_DECODER_ADDED = 16 };
+
 typedef struct piaa_decoder_input {
-    piaa_chat_tokens chat;
-    int tokens, start, image;    /* the image's tokens are start..start + image - 1 */
-    int text;                    /* tokens that are not the image's */
+    piaa_ids ids;
+    piaa_decoder_image *images;
+    int image_count;
+    int tokens, image, text;     /* of all, of images, of text */
     int past;                    /* tokens before these, whose keys a cache holds */
     int next;                    /* the position of a token that comes after these */
-    float *embeddings;           /* [text][hidden] */
+    float *embeddings;           /* [text][hidden]; NULL: `states` has them */
+    float *states;               /* [tokens][hidden]: with images' features written in */
+    float *added[PIAA_DECODER_ADDED]; /* [tokens][hidden], to what block i gives; NULL: nothing */
     float *pool;                 /* [tokens][3]: lt, lt_tail, lv */
     int32_t *text_places;        /* [text] */
     float *text_pool;            /* [text][2]: lt, lt_tail */
@@ -91,6 +101,11 @@ typedef struct piaa_decoder_input {
 bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder,
                              const piaa_tokenizer *tokenizer, piaa_chat_form form, int rows,
                              int columns, const piaa_ask *ask, piaa_error *error) PIAA_MUST_USE;
+/* What follows the first `past` tokens of a conversation, which do not end within an image.  sights:
+ * of each of its images; NULL where the decoder sees none, but tokens that stand for one. */
+bool piaa_decoder_input_converse(piaa_decoder_input *in, const piaa_decoder *decoder,
+                                 const piaa_chat_tokens *chat, const piaa_sight *const *sights,
+                                 bool both_ways, int past, piaa_error *error) PIAA_MUST_USE;
 /* Tokens of text alone, at the positions from `position` on, behind `past` tokens of a cache. */
 bool piaa_decoder_input_continue(piaa_decoder_input *in, const piaa_decoder *decoder,
                                  const int32_t *ids, size_t count, int past, int position,
@@ -122,7 +137,7 @@ typedef struct piaa_decoder_hook {
 } piaa_decoder_hook;
 
 /* Blocks, pools and logits of the plan.  image [hidden, image tokens]; NULL where LT0 alone is
- * asked for, or the input has no image.  hook may be NULL. */
+ * asked for, or the input has no image, or its features already.  hook may be NULL. */
 void piaa_decoder_build(const piaa_decoder *decoder, const piaa_decoder_weights *weights,
                         piaa_decoder_input *in, const piaa_plan *plan, piaa_graph *graph,
                         struct ggml_tensor *image, const piaa_decoder_hook *hook);

@@ -16,6 +16,8 @@ typedef struct piaa_plan {
     bool embeddings;    /* anything of the decoder at all */
     bool final_norm;    /* the last hidden state (or logits) is asked for */
     bool logits, hidden;
+    bool sight; /* nothing but what the decoder would read of the photo, kept as layers -1, -2, … of
+                   the encoder */
     bool pooled, projected;
     bool pool_text[512], pool_tail[512], pool_image[512], pool_vision[512]; /* by layer */
 } piaa_plan;

@@ -21,7 +21,7 @@ struct piaa_model {
 struct piaa_model_input {
     const piaa_family *family;
     void *own;
-    struct piaa_decoder_input *text; /* of text alone; `own` is NULL then */
+    struct piaa_decoder_input *text; /* of text, and images that were seen; `own` is NULL then */
     int tokens, image_tokens;
 };
 

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_DEEPSTACK = 16 };
+enum { MAX_DEEPSTACK = PIAA_DECODER_ADDED };
 
 typedef struct qwen_config {
     piaa_qwen qwen;
@@ -209,7 +209,7 @@ static struct ggml_tensor *add_features(void *user, piaa_graph *graph, int block
     const deepstack *stack = user;
     if (block >= stack->count) return h;
     return ggml_acc(graph->context, h, stack->features[block], h->nb[1], h->nb[2], h->nb[3],
-                    (size_t)stack->text->start * h->nb[1]);
+                    (size_t)stack->text->images->start * h->nb[1]);
 }
 
 static void qwen_build(const void *config, const void *weights, void *input, const piaa_plan *plan,
@@ -230,6 +230,8 @@ static void qwen_build(const void *config, const void *weights, void *input, con
         image = piaa_vit_run(v, &w->vit, image, &in->grid, plan, false, &hook, graph);
         image = plan->merge ? piaa_qwen_merge(&c->qwen, &w->merger, graph, image) : NULL;
     }
+    for (int i = 0; plan->sight && i < stack.count; i++)
+        piaa_graph_keep(graph, stack.features[i], true, -2 - i);
     if (!plan->embeddings) return;
     const piaa_decoder_hook hook = {add_features, &stack};
     piaa_decoder_build(&c->qwen.decoder, &w->decoder, &in->text, plan, graph, image, &hook);

@@ -250,12 +250,12 @@ static bool begin_cache(piaa_session *session, const piaa_model_input *input, pi
                                          "a text that goes on needs a session that has a cache");
 }
 
-static bool build(piaa_session *session, const piaa_model_input *input, piaa_error *error) {
-    const piaa_plan *plan = &session->plan;
+static bool build(piaa_session *session, const piaa_model_input *input, const piaa_plan *plan,
+                  piaa_error *error) {
     const size_t nodes = node_limit(plan);
     piaa_graph *graph = &session->graph;
     free_graph(graph);
-    if (!begin_cache(session, input, error)) return false;
+    if (!plan->sight && !begin_cache(session, input, error)) return false;
     graph->context = ggml_init((struct ggml_init_params){
         .mem_size = nodes * ggml_tensor_overhead() + ggml_graph_overhead_custom(nodes, false),
         .no_alloc = true});
@@ -353,9 +353,45 @@ static bool compute(piaa_session *session, piaa_error *error) {
 
 bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out,
                       piaa_error *error) {
-    if (!build(session, input, error) || !compute(session, error)) return false;
+    if (!build(session, input, &session->plan, error) || !compute(session, error)) return false;
     if (session->cache) piaa_cache_end(session->cache);
     return (!out || read_pools(session, out, error)) && read_kept(session, error);
+}
+
+/* Features, and what is added to them, lie one after the other. */
+static bool read_sight(const piaa_session *session, piaa_sight *out, piaa_error *error) {
+    const piaa_graph *graph = &session->graph;
+    const size_t values = (size_t)out->rows * (size_t)out->columns * (size_t)out->hidden;
+    for (size_t i = 0; i < graph->output_count; i++)
+        if (graph->outputs[i].layer <= -2 - out->added) out->added = -1 - graph->outputs[i].layer;
+    out->features = piaa_alloc_array((size_t)(1 + out->added) * values, sizeof(float), error);
+    if (!out->features) return false;
+    for (size_t i = 0; i < graph->output_count; i++)
+        if (graph->outputs[i].layer < 0)
+            ggml_backend_tensor_get(graph->outputs[i].tensor,
+                                    out->features + (size_t)(-1 - graph->outputs[i].layer) * values,
+                                    0, values * sizeof(float));
+    return true;
+}
+
+bool piaa_session_see(piaa_session *session, const piaa_model_input *input, piaa_sight *out,
+                      piaa_error *error) {
+    const piaa_decoder_input *text = piaa_model_input_text(input);
+    *out = (piaa_sight){0};
+    if (!text || !text->image_count || !session->plan.merge)
+        return piaa_error_set(error, PIAA_USAGE, "no photo is read for a decoder here");
+    piaa_plan plan = session->plan;
+    plan.sight = true;
+    out->rows = text->images->rows;
+    out->columns = text->images->columns;
+    out->hidden = session->model->info.layout.hidden_size;
+    return build(session, input, &plan, error) && compute(session, error) &&
+           read_sight(session, out, error);
+}
+
+void piaa_sight_free(piaa_sight *sight) {
+    free(sight->features);
+    *sight = (piaa_sight){0};
 }
 
 /* -------------------------------------------------------------------------------------- profile */
@@ -411,7 +447,7 @@ char *piaa_session_profile(piaa_session *session, const piaa_model_input *input,
                            piaa_error *error) {
     profile *p = piaa_alloc(1, sizeof *p, error);
     piaa_text text = {0};
-    bool ok = p && build(session, input, error);
+    bool ok = p && build(session, input, &session->plan, error);
     if (ok) {
         ggml_backend_sched_set_eval_callback(session->scheduler, on_node, p);
         ok = compute(session, error);

@@ -77,6 +77,24 @@ piaa_place piaa_model_input_end(const piaa_model_input *input);
 piaa_model_input *piaa_model_continue(const piaa_model *model, piaa_place place, const int32_t *ids,
                                       size_t count, piaa_error *error) PIAA_MUST_USE;
 
+/* What a decoder reads of a photo: the encoder's features for each of its tokens, row by row, and
+   what is added to them after the first blocks (Qwen3-VL's DeepStack). */
+typedef struct piaa_sight {
+    int rows, columns, hidden, added;
+    float *features; /* [1 + added][rows * columns][hidden] */
+} piaa_sight;
+
+/* A conversation's ids (of `ask`: generate, published).  The caller's. */
+bool piaa_model_encode(const piaa_model *model, const piaa_turn *turns, size_t count,
+                       const piaa_ask *ask, piaa_chat_tokens *out, piaa_error *error) PIAA_MUST_USE;
+/* What follows the first `past` tokens of a conversation, which a session's cache holds.  sights: of
+ * each of its images, passed ones too; NULL where the model is not shown it (its tokens then are
+ * tokens like others).  Pools count what follows alone. */
+piaa_model_input *piaa_model_converse(const piaa_model *model, const piaa_chat_tokens *chat,
+                                      const piaa_sight *const *sights,
+                                      piaa_image_attention attention, int past,
+                                      piaa_error *error) PIAA_MUST_USE;
+
 typedef struct piaa_session_options {
     piaa_dtype dtype;
     int threads;   /* 0: piaa_processors() */
@@ -107,6 +125,12 @@ const char *piaa_session_note(const piaa_session *session);
  * as one likes; what was kept behind them is given up, and its own are kept. */
 bool piaa_session_run(piaa_session *session, const piaa_model_input *input, float *out,
                       piaa_error *error) PIAA_MUST_USE;
+
+/* Runs the encoder alone, in a session that reads images (logits, lv or a later layer); `out` ends
+   with piaa_sight_free. */
+bool piaa_session_see(piaa_session *session, const piaa_model_input *input, piaa_sight *out,
+                      piaa_error *error) PIAA_MUST_USE;
+void piaa_sight_free(piaa_sight *sight);
 
 /* After a run with the option: logits [vocabulary], belonging to the session until the next run. */
 const float *piaa_session_logits(const piaa_session *session);

@@ -46,10 +46,10 @@ static void check_golden_ids(const char *folder, piaa_chat_form form) {
         assert_int_equal(tokens.ids.count, count);
         assert_memory_equal(tokens.ids.items, ids, count * sizeof *ids);
         int32_t image = piaa_tokenizer_find(t, "<|image_pad|>");
-        assert_int_equal(tokens.image_count, image_tokens);
+        assert_int_equal(tokens.images->count, image_tokens);
         for (size_t i = 0; i < count; i++)
-            assert_int_equal(ids[i] == image, i >= tokens.image_start &&
-                                                  i < tokens.image_start + tokens.image_count);
+            assert_int_equal(ids[i] == image, i >= tokens.images->start &&
+                                                  i < tokens.images->start + tokens.images->count);
         piaa_chat_tokens_free(&tokens);
         free(grid);
         free(key);
@@ -136,11 +136,12 @@ static void golden_ids_gemma(void **state) {
                 fail_msg("%s", error.message);
             assert_int_equal(tokens.ids.count, count);
             assert_memory_equal(tokens.ids.items, ids, count * sizeof *ids);
-            assert_int_equal(tokens.image_count, IMAGE_TOKENS);
+            assert_int_equal(tokens.images->count, IMAGE_TOKENS);
             int32_t image = piaa_tokenizer_find(t, "<image_soft_token>");
             for (size_t i = 0; i < count; i++)
-                assert_int_equal(ids[i] == image, i >= tokens.image_start &&
-                                                      i < tokens.image_start + tokens.image_count);
+                assert_int_equal(ids[i] == image,
+                                 i >= tokens.images->start &&
+                                     i < tokens.images->start + tokens.images->count);
             piaa_chat_tokens_free(&tokens);
             free(ids);
         }
