@@ -57,8 +57,8 @@ static const form forms[] = {
    text. */
 static const char text_marks[] = PIAA_TEMPLATE_TEXT PIAA_TEMPLATE_TRIMMED;
 
-static char *published_layout(const form *f, const piaa_turn *turns, size_t count, bool generate,
-                              piaa_error *error) {
+static char *published_layout(const form *f, const piaa_chat_turn *turns, size_t count,
+                              bool generate, piaa_error *error) {
     piaa_text out = {0};
     bool ok = piaa_text_format(&out, error, "%s", f->head);
     for (size_t i = 0; ok && i < count; i++) {
@@ -154,8 +154,8 @@ void piaa_chat_frame_free(piaa_chat_frame *frame) {
     free(frame);
 }
 
-static const piaa_part question[] = {{NULL, 1}, {"", 0}};
-static const piaa_turn asked = {.parts = question, .count = PIAA_COUNT(question)};
+static const piaa_chat_part question[] = {{NULL, 1}, {"", 0}};
+static const piaa_chat_turn asked = {.parts = question, .count = PIAA_COUNT(question)};
 
 bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form form_number) {
     char *layout = published_layout(&forms[form_number], &asked, 1, false, NULL);
@@ -165,7 +165,7 @@ bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form f
 }
 
 /* The same of any conversation; the source has been understood once, for a question. */
-static char *frame_layout(const form *f, const piaa_chat_frame *frame, const piaa_turn *turns,
+static char *frame_layout(const form *f, const piaa_chat_frame *frame, const piaa_chat_turn *turns,
                           size_t count, bool generate, piaa_error *error) {
     enum { MOST_TURNS = 256 };
     piaa_template_turn shape[MOST_TURNS];
@@ -217,14 +217,14 @@ static bool token_id(const piaa_tokenizer *tokenizer, const form *f, const char 
 
 /* The texts and images of a conversation, in order. */
 typedef struct reading {
-    const piaa_turn *turns;
+    const piaa_chat_turn *turns;
     size_t count, turn, part;
 } reading;
 
-static const piaa_part *next_part(reading *r, bool text) {
+static const piaa_chat_part *next_part(reading *r, bool text) {
     for (; r->turn < r->count; r->turn++, r->part = 0)
         while (r->part < r->turns[r->turn].count) {
-            const piaa_part *part = &r->turns[r->turn].parts[r->part++];
+            const piaa_chat_part *part = &r->turns[r->turn].parts[r->part++];
             if ((part->text != NULL) == text) return part;
         }
     return NULL;
@@ -232,8 +232,8 @@ static const piaa_part *next_part(reading *r, bool text) {
 
 static bool flush(const piaa_tokenizer *tokenizer, piaa_text *text, piaa_ids *ids,
                   piaa_error *error) {
-    const bool ok = !text->length ||
-                    piaa_tokenizer_encode(tokenizer, text->data, text->length, ids, error);
+    const bool ok =
+        !text->length || piaa_tokenizer_encode(tokenizer, text->data, text->length, ids, error);
     text->length = 0;
     return ok;
 }
@@ -248,7 +248,7 @@ static bool add_image(int32_t id, size_t count, piaa_chat_tokens *out, piaa_erro
     if (!piaa_grow(&out->images, &out->image_capacity, out->image_count + 1, sizeof *out->images,
                    error))
         return false;
-    out->images[out->image_count++] = (piaa_span){ids->count, count};
+    out->images[out->image_count++] = (piaa_chat_span){ids->count, count};
     for (size_t i = 0; i < count; i++) ids->items[ids->count++] = id;
     return true;
 }
@@ -270,14 +270,14 @@ static bool add_text(const form *f, const char *given, bool trim, piaa_text *tex
  * encoded apart, which changes nothing: the added tokens at the seams keep their neighbours from
  * each other. */
 static bool fill_layout(const piaa_tokenizer *tokenizer, const form *f, const char *layout,
-                        const piaa_turn *turns, size_t count, piaa_text *text,
+                        const piaa_chat_turn *turns, size_t count, piaa_text *text,
                         piaa_chat_tokens *out, piaa_error *error) {
     reading texts = {turns, count, 0, 0}, images = texts;
     const size_t mark = strlen(f->mark);
     int32_t id;
     if (!token_id(tokenizer, f, f->token, &id, error)) return false;
     while (*layout) {
-        const piaa_part *part;
+        const piaa_chat_part *part;
         if (strncmp(layout, f->mark, mark) == 0 && (part = next_part(&images, false))) {
             if (!piaa_text_format(text, error, "%s", f->mark_before) ||
                 !flush(tokenizer, text, &out->ids, error) ||
@@ -301,7 +301,7 @@ static bool fill_layout(const piaa_tokenizer *tokenizer, const form *f, const ch
 }
 
 bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form_number,
-                      const piaa_chat_frame *frame, const piaa_turn *turns, size_t count,
+                      const piaa_chat_frame *frame, const piaa_chat_turn *turns, size_t count,
                       bool generate, piaa_chat_tokens *out, piaa_error *error) {
     const form *f = &forms[form_number];
     *out = (piaa_chat_tokens){0};
@@ -327,8 +327,8 @@ bool piaa_chat_ask(const piaa_tokenizer *tokenizer, piaa_chat_form form_number,
                    bool generate, piaa_chat_tokens *out, piaa_error *error) {
     *out = (piaa_chat_tokens){0};
     if (!prompt) return piaa_error_set(error, PIAA_USAGE, "no prompt");
-    const piaa_part parts[] = {{NULL, image_tokens}, {prompt, 0}};
-    const piaa_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
+    const piaa_chat_part parts[] = {{NULL, image_tokens}, {prompt, 0}};
+    const piaa_chat_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
     return piaa_chat_encode(tokenizer, form_number, frame, &turn, 1, generate, out, error);
 }
 

@@ -12,32 +12,33 @@ typedef enum piaa_chat_form {
 } piaa_chat_form;
 
 /* A piece of a turn: a text, or (NULL) an image of so many tokens. */
-typedef struct piaa_part {
+typedef struct piaa_chat_part {
     const char *text;
     size_t image_tokens;
-} piaa_part;
+} piaa_chat_part;
 
-typedef struct piaa_turn {
+typedef struct piaa_chat_turn {
     bool assistant; /* else the user's */
-    const piaa_part *parts;
+    const piaa_chat_part *parts;
     size_t count;
-} piaa_turn;
+} piaa_chat_turn;
 
 /* A run of tokens. */
-typedef struct piaa_span {
+typedef struct piaa_chat_span {
     size_t start, count;
-} piaa_span;
+} piaa_chat_span;
 
 typedef struct piaa_chat_tokens {
     piaa_ids ids;
-    piaa_span *images; /* each image's run of placeholder tokens, in order */
+    piaa_chat_span *images; /* each image's run of placeholder tokens, in order */
     size_t image_count, image_capacity;
 } piaa_chat_tokens;
 
 /* A form as a model's own chat template writes it. */
 typedef struct piaa_chat_frame {
     char *source, *bos, *eos;
-    char *question[2]; /* what it makes of one image and one text; without and with an answer opened */
+    char *question[2]; /* what it makes of one image and one text; without and with an answer opened
+                        */
     char *before, *after, *end; /* of that: around the image, the text, the turn */
     bool trim;
 } piaa_chat_frame;
@@ -54,7 +55,7 @@ bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form f
 /* The ids of a conversation; with `generate` the opening of the assistant's turn follows it.
  * `frame` NULL: as published. */
 bool piaa_chat_encode(const piaa_tokenizer *tokenizer, piaa_chat_form form,
-                      const piaa_chat_frame *frame, const piaa_turn *turns, size_t count,
+                      const piaa_chat_frame *frame, const piaa_chat_turn *turns, size_t count,
                       bool generate, piaa_chat_tokens *out, piaa_error *error) PIAA_MUST_USE;
 /* The same of one user turn: an image, then the prompt. */
 bool piaa_chat_ask(const piaa_tokenizer *tokenizer, piaa_chat_form form,

@@ -1,11 +1,12 @@
 /*
- * Chat templates are programs in Jinja's language.  Only conversations are put to them here, such as
+ * Chat templates are programs in Jinja's language.  Only conversations are put to them here, such
+ * as
  *
  *     messages = [{role: "user", content: [{type: "image", image: …}, {type: "text", text: …}]}]
  *
  * so that a small part of the language is enough: text, {{ expression }}, if, for and set, over a
- * handful of values.  What is not taken is not looked into (tools), and whatever is met beyond that part, or depends on what the text says, ends the reading: a template
- * is read right or not at all.
+ * handful of values.  What is not taken is not looked into (tools), and whatever is met beyond that
+ * part, or depends on what the text says, ends the reading: a template is read right or not at all.
  */
 #include "text/template.h"
 
@@ -700,8 +701,7 @@ static const char *run_for(reader *r, const char *at, bool live) {
     const value list = live ? expression(r, true) : nothing();
     if (live) expect_end(r);
     const int64_t length = length_of(r, list), turns = length < 0 ? 0 : length;
-    if (live && length < 0)
-        refuse(r, "a loop over something that is not known");
+    if (live && length < 0) refuse(r, "a loop over something that is not known");
     const size_t count = r->count, frame = r->frame;
     const bool line_start = r->line_start;
     for (int64_t turn = 0; !r->failed && turn < (turns ? turns : 1); turn++) {

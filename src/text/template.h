@@ -15,8 +15,8 @@ typedef struct piaa_template_turn {
 } piaa_template_turn;
 
 typedef struct piaa_template_words {
-    const char *bos, *eos; /* the tokenizer's; NULL: not known */
-    bool generate;         /* open the assistant's turn */
+    const char *bos, *eos;           /* the tokenizer's; NULL: not known */
+    bool generate;                   /* open the assistant's turn */
     const piaa_template_turn *turns; /* NULL: a user's turn of an image and a text */
     size_t turn_count;
 } piaa_template_words;

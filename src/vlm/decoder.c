@@ -300,9 +300,9 @@ void piaa_decoder_build(const piaa_decoder *d, const piaa_decoder_weights *w,
         if (!ends) pool_state(graph, plan, h, rows->pool, i + 1);
         if (hook && !reduce) h = hook->after(hook->user, graph, i, h);
         if (i < PIAA_DECODER_ADDED && in->added[i] && !reduce)
-            h = ggml_add(graph->context, h,
-                         piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->tokens,
-                                          in->added[i]));
+            h = ggml_add(
+                graph->context, h,
+                piaa_graph_input(graph, GGML_TYPE_F32, d->hidden, in->tokens, in->added[i]));
         if (!ends) continue;
         h = piaa_graph_rms_norm(graph, h, w->final_norm, d->eps, false);
         pool_state(graph, plan, h, rows->pool, d->layers);

@@ -85,23 +85,23 @@ typedef struct piaa_decoder_input {
     piaa_ids ids;
     piaa_decoder_image *images;
     int image_count;
-    int tokens, image, text;     /* of all, of images, of text */
-    int past;                    /* tokens before these, whose keys a cache holds */
-    int next;                    /* the position of a token that comes after these */
-    float *embeddings;           /* [text][hidden]; NULL: `states` has them */
-    float *states;               /* [tokens][hidden]: with images' features written in */
+    int tokens, image, text;          /* of all, of images, of text */
+    int past;                         /* tokens before these, whose keys a cache holds */
+    int next;                         /* the position of a token that comes after these */
+    float *embeddings;                /* [text][hidden]; NULL: `states` has them */
+    float *states;                    /* [tokens][hidden]: with images' features written in */
     float *added[PIAA_DECODER_ADDED]; /* [tokens][hidden], to what block i gives; NULL: nothing */
-    float *pool;                 /* [tokens][3]: lt, lt_tail, lv */
-    int32_t *text_places;        /* [text] */
-    float *text_pool;            /* [text][2]: lt, lt_tail */
-    piaa_decoder_rows all, kept; /* kept: the text's */
+    float *pool;                      /* [tokens][3]: lt, lt_tail, lv */
+    int32_t *text_places;             /* [text] */
+    float *text_pool;                 /* [text][2]: lt, lt_tail */
+    piaa_decoder_rows all, kept;      /* kept: the text's */
 } piaa_decoder_input;
 
 /* One user turn around an image of rows x columns tokens.  `in` is zero; free it in any case. */
 bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder,
                              const piaa_tokenizer *tokenizer, piaa_chat_form form, int rows,
                              int columns, const piaa_ask *ask, piaa_error *error) PIAA_MUST_USE;
-/* What follows the first `past` tokens of a conversation, which do not end within an image.  sights:
+/* What follows the first `past` tokens of a conversation, which do not end within an image. sights:
  * of each of its images; NULL where the decoder sees none, but tokens that stand for one. */
 bool piaa_decoder_input_converse(piaa_decoder_input *in, const piaa_decoder *decoder,
                                  const piaa_chat_tokens *chat, const piaa_sight *const *sights,

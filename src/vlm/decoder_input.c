@@ -1,5 +1,5 @@
-/* What a decoder reads of a conversation, or around one image: token ids and their embeddings, positions, whom each row
-   sees, and the weights of the pools. */
+/* What a decoder reads of a conversation, or around one image: token ids and their embeddings,
+   positions, whom each row sees, and the weights of the pools. */
 #include "base/memory.h"
 #include "vlm/decoder.h"
 
@@ -196,7 +196,7 @@ bool piaa_decoder_input_make(piaa_decoder_input *in, const piaa_decoder *decoder
 }
 
 /* What of a conversation follows its first `past` tokens: ids, images, and through *position and
-   *passed the position of its first token and the number of images before it. */
+ *passed the position of its first token and the number of images before it. */
 static bool take_rest(piaa_decoder_input *in, const piaa_decoder *decoder,
                       const piaa_chat_tokens *chat, const piaa_sight *const *sights, int past,
                       int *position, size_t *passed, piaa_error *error) {

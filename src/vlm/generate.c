@@ -328,7 +328,7 @@ static bool tell(answering *a, bool ended, bool *enough, piaa_error *error) {
 
 static bool start(answering *a, const piaa_model_input *input, const piaa_ids *before,
                   piaa_error *error) {
-    const piaa_ids *lists[] = {before, &piaa_model_input_text(input)->chat.ids};
+    const piaa_ids *lists[] = {before, &piaa_model_input_text(input)->ids};
     a->scores = piaa_alloc_array(a->vocabulary, sizeof *a->scores, error);
     a->said = piaa_alloc(a->vocabulary, sizeof *a->said, error);
     if (a->how->sample)

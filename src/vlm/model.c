@@ -280,9 +280,9 @@ bool piaa_model_question(const piaa_model *model, const piaa_ask *ask, piaa_ids 
     *out = (piaa_ids){0};
     if (model->family->no_tokenizer) return true;
     piaa_chat_tokens chat;
-    if (!piaa_chat_ask(
-            model->tokenizer, model->family->chat, ask->published ? NULL : model->frame,
-            ask->prompt ? ask->prompt : PIAA_BASE_PROMPT, 1, ask->generate, &chat, error))
+    if (!piaa_chat_ask(model->tokenizer, model->family->chat, ask->published ? NULL : model->frame,
+                       ask->prompt ? ask->prompt : PIAA_BASE_PROMPT, 1, ask->generate, &chat,
+                       error))
         return false;
     *out = chat.ids;
     chat.ids = (piaa_ids){0};
@@ -320,7 +320,7 @@ piaa_model_input *piaa_model_continue(const piaa_model *model, piaa_place place,
     return NULL;
 }
 
-bool piaa_model_encode(const piaa_model *model, const piaa_turn *turns, size_t count,
+bool piaa_model_encode(const piaa_model *model, const piaa_chat_turn *turns, size_t count,
                        const piaa_ask *ask, piaa_chat_tokens *out, piaa_error *error) {
     *out = (piaa_chat_tokens){0};
     if (!model->family->decoder)
@@ -333,15 +333,14 @@ bool piaa_model_encode(const piaa_model *model, const piaa_turn *turns, size_t c
 
 piaa_model_input *piaa_model_converse(const piaa_model *model, const piaa_chat_tokens *chat,
                                       const piaa_sight *const *sights,
-                                      piaa_image_attention attention, int past,
-                                      piaa_error *error) {
+                                      piaa_image_attention attention, int past, piaa_error *error) {
     piaa_model_input *input = piaa_alloc(1, sizeof *input, error);
     if (!input) return NULL;
     input->family = model->family;
     input->text = piaa_alloc(1, sizeof *input->text, error);
-    if (input->text && piaa_decoder_input_converse(
-                           input->text, model->family->decoder(model->config), chat, sights,
-                           attention == PIAA_IMAGE_BOTH_WAYS, past, error)) {
+    if (input->text &&
+        piaa_decoder_input_converse(input->text, model->family->decoder(model->config), chat,
+                                    sights, attention == PIAA_IMAGE_BOTH_WAYS, past, error)) {
         input->tokens = input->text->tokens;
         input->image_tokens = input->text->image;
         return input;

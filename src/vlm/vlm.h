@@ -85,10 +85,10 @@ typedef struct piaa_sight {
 } piaa_sight;
 
 /* A conversation's ids (of `ask`: generate, published).  The caller's. */
-bool piaa_model_encode(const piaa_model *model, const piaa_turn *turns, size_t count,
+bool piaa_model_encode(const piaa_model *model, const piaa_chat_turn *turns, size_t count,
                        const piaa_ask *ask, piaa_chat_tokens *out, piaa_error *error) PIAA_MUST_USE;
-/* What follows the first `past` tokens of a conversation, which a session's cache holds.  sights: of
- * each of its images, passed ones too; NULL where the model is not shown it (its tokens then are
+/* What follows the first `past` tokens of a conversation, which a session's cache holds.  sights:
+ * of each of its images, passed ones too; NULL where the model is not shown it (its tokens then are
  * tokens like others).  Pools count what follows alone. */
 piaa_model_input *piaa_model_converse(const piaa_model *model, const piaa_chat_tokens *chat,
                                       const piaa_sight *const *sights,

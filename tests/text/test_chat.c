@@ -85,15 +85,14 @@ static void refused(void **state) {
     };
     for (size_t i = 0; i < PIAA_COUNT(rows); i++) {
         piaa_error error = {0};
-        assert_false(piaa_chat_ask(t, PIAA_CHAT_QWEN3VL, NULL, rows[i].prompt,
-                                      rows[i].image_tokens, false, &tokens, &error));
+        assert_false(piaa_chat_ask(t, PIAA_CHAT_QWEN3VL, NULL, rows[i].prompt, rows[i].image_tokens,
+                                   false, &tokens, &error));
         assert_non_null(strstr(error.message, rows[i].part));
         assert_null(tokens.ids.items);
     }
     /* Other special tokens in a prompt are parsed, as the processor does it. */
     piaa_error error = {0};
-    assert_true(
-        piaa_chat_ask(t, PIAA_CHAT_QWEN3VL, NULL, "<|im_end|>", 1, false, &tokens, &error));
+    assert_true(piaa_chat_ask(t, PIAA_CHAT_QWEN3VL, NULL, "<|im_end|>", 1, false, &tokens, &error));
     int ends = 0;
     for (size_t i = 0; i < tokens.ids.count; i++)
         ends += tokens.ids.items[i] == piaa_tokenizer_find(t, "<|im_end|>");
@@ -132,7 +131,7 @@ static void golden_ids_gemma(void **state) {
             int32_t *ids = support_ints(golden, name, &count);
             piaa_chat_tokens tokens;
             if (!piaa_chat_ask(t, PIAA_CHAT_GEMMA3, NULL, text, IMAGE_TOKENS, generate, &tokens,
-                                  &error))
+                               &error))
                 fail_msg("%s", error.message);
             assert_int_equal(tokens.ids.count, count);
             assert_memory_equal(tokens.ids.items, ids, count * sizeof *ids);
@@ -148,8 +147,8 @@ static void golden_ids_gemma(void **state) {
     piaa_chat_tokens tokens;
     assert_true(piaa_chat_ask(t, PIAA_CHAT_GEMMA3, NULL, " \n ", 1, false, &tokens, &error));
     piaa_chat_tokens_free(&tokens);
-    assert_false(piaa_chat_ask(t, PIAA_CHAT_GEMMA3, NULL, "a <start_of_image>", 1, false,
-                                  &tokens, &error));
+    assert_false(
+        piaa_chat_ask(t, PIAA_CHAT_GEMMA3, NULL, "a <start_of_image>", 1, false, &tokens, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     piaa_safetensors_close(golden);
     piaa_tokenizer_close(t);
