@@ -131,6 +131,51 @@ static void published_templates(void **state) {
     }
 }
 
+/* The published templates write conversations as the published forms do. */
+static void conversations(void **state) {
+    PIAA_UNUSED(state);
+    static const piaa_chat_part first[] = {{"Look:", 0}, {NULL, 3}, {" one ", 0}, {NULL, 2}},
+                                second[] = {{"3.50", 0}}, third[] = {{"And why?", 0}};
+    static const piaa_chat_turn turns[] = {{.parts = first, .count = 4},
+                                           {.assistant = true, .parts = second, .count = 1},
+                                           {.parts = third, .count = 1}};
+    static const struct {
+        const char *folder;
+        piaa_chat_form form;
+    } models[] = {{PIAA_GOLDEN "/qwen3vl", PIAA_CHAT_QWEN3VL},
+                  {PIAA_GOLDEN "/gemma3", PIAA_CHAT_GEMMA3}};
+    for (size_t i = 0; i < PIAA_COUNT(models); i++) {
+        size_t size;
+        piaa_error error = {0};
+        char *path = support_join(models[i].folder, "chat_template.jinja");
+        char *source = piaa_file_read(path, 1 << 20, &size, &error);
+        const piaa_template_words words = {.bos = NULL};
+        piaa_chat_frame *frame =
+            source ? piaa_chat_frame_new(models[i].form, source, &words, &error) : NULL;
+        piaa_tokenizer *t = frame ? piaa_tokenizer_open(models[i].folder, &error) : NULL;
+        if (!t) fail_msg("%s", error.message);
+        for (size_t count = 1; count <= PIAA_COUNT(turns); count++)
+            for (int generate = 0; generate < 2; generate++) {
+                piaa_chat_tokens own, published;
+                if (!piaa_chat_encode(t, models[i].form, frame, turns, count, generate, &own,
+                                      &error) ||
+                    !piaa_chat_encode(t, models[i].form, NULL, turns, count, generate, &published,
+                                      &error))
+                    fail_msg("%s", error.message);
+                assert_int_equal(own.ids.count, published.ids.count);
+                assert_memory_equal(own.ids.items, published.ids.items,
+                                    own.ids.count * sizeof *own.ids.items);
+                assert_int_equal(own.image_count, 2);
+                piaa_chat_tokens_free(&own);
+                piaa_chat_tokens_free(&published);
+            }
+        piaa_tokenizer_close(t);
+        piaa_chat_frame_free(frame);
+        free(source);
+        free(path);
+    }
+}
+
 static void frames(void **state) {
     PIAA_UNUSED(state);
     const piaa_template_words words = {.bos = NULL};
@@ -175,6 +220,7 @@ int main(void) {
         cmocka_unit_test(written_as_by_jinja),
         cmocka_unit_test(refused_with_the_place),
         cmocka_unit_test(published_templates),
+        cmocka_unit_test(conversations),
         cmocka_unit_test(frames),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
