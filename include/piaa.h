@@ -83,7 +83,8 @@ typedef struct piaa_hooks {
     void (*warn)(void *user, const char *line); /* one bad photo, a duplicate rating, … */
     /* total 0: unknown. */
     void (*progress)(void *user, const char *what, int64_t done, int64_t total);
-    bool (*stop)(void *user); /* true: end after the photo in hand */
+    bool (*stop)(void *user);                   /* true: end after the photo in hand */
+    void (*note)(void *user, const char *line); /* good to know, and nothing is wrong */
 } piaa_hooks;
 
 /* Of this header, for #if: major * 10000 + minor * 100 + patch. */
@@ -286,6 +287,9 @@ PIAA_API size_t piaa_devices(piaa_device *out, size_t room);
    understood, else the published one. */
 typedef enum piaa_form { PIAA_FORM_AUTO, PIAA_FORM_PUBLISHED, PIAA_FORM_FOLDER } piaa_form;
 
+/* The study's prompt. */
+#define PIAA_BASE_PROMPT "Assess the aesthetics of this image."
+
 /* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the
  * default layer (15/36 of the decoder's depth, rounded), the model's own size limit, orientation
  * applied, weights AUTO, one thread per core, image tokens attending both ways, the device "auto",
@@ -375,6 +379,40 @@ PIAA_API piaa_answer *piaa_extractor_ask(piaa_extractor *extractor, const char *
                                          size_t count, const piaa_answering *how, float *out,
                                          piaa_error *error);
 PIAA_API void piaa_answer_free(piaa_answer *answer);
+
+/* The request that features of this identity and slot were made with, so that more are made like
+ * them.  Its strings are the identity's, and `layer`, which outlives it.  What an identity of
+ * before does not know is left open; whoever uses the request compares the outcome
+ * (piaa_taste_fits), since models and defaults change. */
+struct piaa_identity;
+PIAA_API void piaa_request_like(const struct piaa_identity *identity, const piaa_slot *slot,
+                                char layer[16], piaa_request *out);
+
+/* ----------------------------------------------------------------------------------- the photos */
+
+/* From the names that a user gives to the photos that they mean: listed once, and carried through
+ * to the result.  A photo has two names: the path to which all links lead, by which stores and
+ * ratings know it, and the name under which it was found, which is what people want to see. */
+typedef struct piaa_photos piaa_photos;
+
+/* Files as they are; folders all the way down, those files whose name or, where that says nothing,
+ * content is a photo's, without hidden ones and what systems and programs keep in folders of their
+ * own (trash, thumbnails).  In byte order of the paths, each once; a photo that was found several
+ * times has the name without a link if there is one, else the first in byte order.  A name that
+ * does not exist is an error; so is finding no photo at all.  hooks may be NULL. */
+PIAA_API piaa_photos *piaa_photos_collect(const char *const *names, size_t count,
+                                          const piaa_hooks *hooks, piaa_error *error);
+PIAA_API void piaa_photos_free(piaa_photos *photos);
+
+PIAA_API size_t piaa_photos_count(const piaa_photos *photos); /* 0 for NULL */
+/* [count] absolute: the paths, and the names under which the photos were found. */
+PIAA_API const char *const *piaa_photos_paths(const piaa_photos *photos);
+PIAA_API const char *const *piaa_photos_names(const piaa_photos *photos);
+/* What the folders hold beside photos and was not taken: "4 videos, 1 other file"; else "". */
+PIAA_API const char *piaa_photos_passed(const piaa_photos *photos);
+/* A path that piaa_reader_read is to read with these photos though it is not among them, such as a
+   rated photo from elsewhere. */
+PIAA_API bool piaa_photos_read_also(piaa_photos *photos, const char *path, piaa_error *error);
 
 /* ------------------------------------------------------------------------------------ the store */
 
@@ -486,7 +524,57 @@ typedef struct piaa_identity {
     const char *chat;    /* "published", "the folder's": whose form the prompt is put in */
     const char *tokens;  /* what the prompt became: how many tokens, and a hash of them */
     const char *adapter; /* where the adapter was that is merged into the model; "": none */
+    /* What `preprocessing` says, one by one, for piaa_request_like: "1003520"; "apply", "ignore";
+       "both", "causal"; "none", "white", "black". */
+    const char *max_pixels, *exif, *image_attention, *background;
 } piaa_identity;
+
+/* The model that features of this identity were made with, as piaa_model_open takes it: in *out,
+ * NULL for the demonstration model.  PIAA_IO: it is not where it was. */
+PIAA_API bool piaa_identity_model(const piaa_identity *identity, const char **out,
+                                  piaa_error *error);
+/* And the adapter that was merged into it; NULL: none. */
+PIAA_API bool piaa_identity_adapter(const piaa_identity *identity, const char **out,
+                                    piaa_error *error);
+/* Whether they come from the demonstration model, trained on rendered scenes. */
+PIAA_API bool piaa_identity_is_demonstration(const piaa_identity *identity);
+/* What the extractor's features are made with; the strings are the extractor's. */
+PIAA_API const piaa_identity *piaa_extractor_identity(const piaa_extractor *extractor);
+
+/* The photos of a store, in byte order.  gone (may be NULL): those whose files are not there any
+   more are left out, and counted. */
+PIAA_API piaa_photos *piaa_photos_of_store(const piaa_store *store, size_t *gone,
+                                           piaa_error *error);
+
+/* ----------------------------------------------------------------------------------- the reader */
+
+/* Photos in, their vectors kept: an extractor and a store of its features, brought up to date as
+ * photos come. */
+typedef struct piaa_reader piaa_reader;
+
+/* The model must outlive the reader; the request is copied and may be NULL. */
+PIAA_API piaa_reader *piaa_reader_new(piaa_model *model, const piaa_request *request,
+                                      piaa_error *error);
+PIAA_API void piaa_reader_free(piaa_reader *reader);
+
+/* Opens the store in the folder `path`, as piaa_embed does; NULL: one below $XDG_CACHE_HOME/piaa/
+ * stores (~/.cache/piaa/stores) that belongs to this model and request, made if there is none.
+ * retry: photos that could not be read before are tried again.  hooks may be NULL. */
+PIAA_API bool piaa_reader_open_store(piaa_reader *reader, const char *path, bool retry,
+                                     const piaa_hooks *hooks, piaa_error *error);
+
+/* Brings the photos up to date in the store, which was opened, and takes a look at it: unchanged
+ * photos cost a stat, a photo that cannot be read is a warning and a line in the store.  On failure
+ * what was done is kept, and the same call goes on from there.  hooks->note hears of a chat form
+ * that was not asked for, of photos so large that a limit would pay, and of photos that were read
+ * in the same folders before and are gone.  hooks and summary may be NULL. */
+PIAA_API bool piaa_reader_read(piaa_reader *reader, const piaa_photos *photos,
+                               const piaa_hooks *hooks, piaa_embed_summary *summary,
+                               piaa_error *error);
+
+/* The reader's; the store is NULL until it was opened. */
+PIAA_API piaa_extractor *piaa_reader_extractor(const piaa_reader *reader);
+PIAA_API const piaa_store *piaa_reader_store(const piaa_reader *reader);
 
 /* ---------------------------------------------------------------------------- ratings and taste */
 
@@ -533,6 +621,22 @@ PIAA_API bool piaa_ratings_match(piaa_ratings *ratings, const char *const *paths
                                  const char *const *names, size_t count, const piaa_hooks *hooks,
                                  piaa_error *error);
 PIAA_API void piaa_ratings_free(piaa_ratings *ratings);
+
+typedef struct piaa_stars_found {
+    size_t rated;    /* photos, rejected ones among them */
+    size_t rejected; /* by -1 */
+    size_t unrated;  /* by 0, or by saying nothing */
+} piaa_stars_found;
+
+/* Reads the stars of each photo: those of the sidecar IMG.CR2.xmp, else of the sidecar IMG.xmp,
+ * else of the XMP packet inside the photo, whichever says xmp:Rating first; a 0 there is a word
+ * too, that the photo is unrated.  A photo is looked for by names[i] and by paths[i] (to which all
+ * links lead); names may be NULL.  One line each goes to hooks->warn (may be NULL) about photos
+ * whose sources differ and about packets that cannot be read.  PIAA_MISMATCH: no photo has stars.
+ * `found` is filled in either case. */
+PIAA_API piaa_ratings *piaa_ratings_of_photos(const char *const *paths, const char *const *names,
+                                              size_t count, const piaa_hooks *hooks,
+                                              piaa_stars_found *found, piaa_error *error);
 
 PIAA_API size_t piaa_ratings_count(const piaa_ratings *ratings); /* photos, not rows; 0 for NULL */
 /* In order of first appearance. */
@@ -591,6 +695,14 @@ PIAA_API piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, 
 PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count,
                                  double *out);
 
+/* Whether features of this identity and slot may be scored (model, prompt, preprocessing and dtype
+ * are what they were); PIAA_MISMATCH names the first difference and both sides of it. */
+PIAA_API bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity,
+                              const piaa_slot *slot, piaa_error *error);
+/* Tells hooks->warn if the taste learned nothing, or maybe nothing, or from fewer than 10 ratings,
+   and how many might help. */
+PIAA_API void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks);
+
 /* Written whole or not at all, and over no file but a taste.  Loading believes nothing: every key,
    type, length and number is checked. */
 PIAA_API bool piaa_taste_save(const piaa_taste *taste, const char *path, piaa_error *error);
@@ -623,6 +735,11 @@ PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot,
 PIAA_API piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store,
                                  const char *const *paths, size_t path_count,
                                  const piaa_ratings *ratings, piaa_error *error);
+/* The same of photos that were collected, which the ranking has by the names under which they were
+   found. */
+PIAA_API piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
+                                        const piaa_photos *photos, const piaa_ratings *ratings,
+                                        piaa_error *error);
 PIAA_API void piaa_ranking_free(piaa_ranking *ranking);
 PIAA_API size_t piaa_ranking_count(const piaa_ranking *ranking);
 PIAA_API const piaa_ranked *piaa_ranking_at(const piaa_ranking *ranking, size_t index);

@@ -23,6 +23,17 @@ void piaa_hooks_warn(const piaa_hooks *hooks, const char *format, ...) {
     va_end(arguments);
 }
 
+void piaa_hooks_note(const piaa_hooks *hooks, const char *format, ...) {
+    char line[LINE];
+    va_list arguments;
+    if (!hooks || !hooks->note) return;
+    va_start(arguments, format);
+    vsnprintf(line, sizeof line, format, arguments);
+    va_end(arguments);
+    piaa_error_tidy(line, sizeof line);
+    hooks->note(hooks->user, line);
+}
+
 double piaa_seconds_now(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);

@@ -12,6 +12,8 @@
 void piaa_hooks_warn(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3);
 void piaa_hooks_warn_list(const piaa_hooks *hooks, const char *format, va_list arguments)
     PIAA_PRINTF(2, 0);
+/* The same for the note hook. */
+void piaa_hooks_note(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3);
 double piaa_seconds_now(void); /* of a clock that only goes forward */
 
 #endif

@@ -3,7 +3,8 @@
 #include "base/memory.h"
 #include "base/visible.h"
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
+#include "features/extractor.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -46,7 +47,7 @@ static bool say(void *user, const char *text) {
     return ok;
 }
 
-static bool write_json(const piaa_call *call, const piaa_reader *reader, const piaa_answer *answer,
+static bool write_json(const piaa_call *call, const piaa_model *model, const piaa_answer *answer,
                        piaa_error *error) {
     const size_t photos = call->operand_count - 1;
     cJSON *root = cJSON_CreateObject(), *list = cJSON_AddArrayToObject(root, "photos");
@@ -63,13 +64,14 @@ static bool write_json(const piaa_call *call, const piaa_reader *reader, const p
     piaa_report_add_integer(root, "prompt_tokens", answer->prompt_tokens);
     cJSON_AddItemToObject(root, "first_seconds", piaa_report_number(answer->first_seconds));
     cJSON_AddItemToObject(root, "seconds", piaa_report_number(answer->seconds));
-    cJSON_AddStringToObject(root, "model", piaa_model_get_info(reader->model)->folder);
+    cJSON_AddStringToObject(root, "model", piaa_model_get_info(model)->folder);
     const bool ok = piaa_report_write_json(stdout, root, error);
     cJSON_Delete(root);
     return ok;
 }
 
-static bool ask(piaa_call *call, piaa_reader *reader, piaa_answering *how, piaa_error *error) {
+static bool ask(piaa_call *call, const piaa_model *model, piaa_extractor *extractor,
+                piaa_answering *how, piaa_error *error) {
     asking a = {.call = call, .terminal = isatty(STDOUT_FILENO) == 1};
     const bool json = piaa_call_has(call, "json");
     const size_t photos = call->operand_count - 1;
@@ -77,14 +79,14 @@ static bool ask(piaa_call *call, piaa_reader *reader, piaa_answering *how, piaa_
     how->user = &a;
     if (!json) how->piece = say;
     piaa_answer *answer =
-        piaa_extractor_ask(reader->extractor, call->operands, photos, how, NULL, error);
+        piaa_extractor_ask(extractor, call->operands, photos, how, NULL, error);
     bool ok = answer != NULL;
     if (ok && piaa_error_pending(&a.error))
         ok = piaa_error_set(error, a.error.code, "%s", a.error.message);
     if (ok)
-        ok = json ? write_json(call, reader, answer, error)
+        ok = json ? write_json(call, model, answer, error)
                   : piaa_report_write(stdout, "\n", 1, error);
-    const char *note = ok ? piaa_extractor_note(reader->extractor) : NULL;
+    const char *note = ok ? piaa_extractor_note(extractor) : NULL;
     if (note) piaa_talk_warn(&call->talk, "%s", note);
     if (ok && !json && !answer->stopped)
         piaa_talk_note(&call->talk,
@@ -118,18 +120,20 @@ static bool read_sampling(const piaa_call *call, piaa_answering *how, piaa_error
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_answering how = {0};
     piaa_request request;
-    piaa_reader reader = {0};
     int64_t most = 0;
-    if (!piaa_reader_request_plain(call, &request, error) || !read_sampling(call, &how, error) ||
+    if (!piaa_call_request_plain(call, NULL, &request, error) || !read_sampling(call, &how, error) ||
         !piaa_call_integer(call, "max-tokens", 1, 1 << 20, &most, error))
         return false;
     how.max_tokens = (int)most;
     const char *question = call->operands[call->operand_count - 1];
     if (piaa_file_exists(question))
         return piaa_error_set(error, PIAA_USAGE, "%s is a file: the question comes last", question);
-    const bool ok =
-        piaa_reader_open(&reader, call, NULL, &request, error) && ask(call, &reader, &how, error);
-    piaa_reader_close(&reader);
+    piaa_model *model = piaa_call_model(call, piaa_call_value(call, "model"), error);
+    piaa_extractor *extractor = model ? piaa_extractor_new(model, &request, error) : NULL;
+    if (extractor) piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
+    const bool ok = extractor && ask(call, model, extractor, &how, error);
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
     return ok;
 }
 

@@ -1,7 +1,8 @@
 /* piaa bench: how long photos take in the model, for developers. */
 #include "base/hooks.h"
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
+#include "features/extractor.h"
 #include "report/report.h"
 
 #include <stdio.h>
@@ -114,27 +115,29 @@ static bool run(piaa_call *call, piaa_error *error) {
     int64_t repeats = 3;
     piaa_request request;
     if (!piaa_call_integer(call, "repeat", 1, REPEATS_MOST, &repeats, error) ||
-        !piaa_reader_request(call, &request, error))
+        !piaa_call_request(call, NULL, &request, error))
         return false;
-    piaa_reader reader = {0};
+    piaa_model *model = piaa_call_model(call, piaa_call_value(call, "model"), error);
+    piaa_extractor *extractor = model ? piaa_extractor_new(model, &request, error) : NULL;
     bench b = {.repeats = (size_t)repeats,
                .profile = piaa_call_has(call, "profile"),
                .exif = request.exif};
-    bool ok = piaa_reader_open(&reader, call, NULL, &request, error);
+    bool ok = extractor != NULL;
     if (ok) {
-        const piaa_request *full = piaa_extractor_request(reader.extractor);
+        piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
+        const piaa_request *full = piaa_extractor_request(extractor);
         piaa_session_options options = {
             .dtype = full->dtype, .threads = full->threads, .device = full->device};
-        b.model = reader.model;
+        b.model = model;
         b.ask = (piaa_ask){.prompt = full->prompt,
                            .max_pixels = full->max_pixels,
                            .published = full->chat == PIAA_FORM_PUBLISHED,
                            .image_attention = full->image_attention};
-        b.out = piaa_alloc(piaa_extractor_values(reader.extractor), sizeof *b.out, error);
+        b.out = piaa_alloc(piaa_extractor_values(extractor), sizeof *b.out, error);
         double start = piaa_seconds_now();
-        b.session = b.out ? piaa_session_new(reader.model, piaa_extractor_slots(reader.extractor),
-                                             &options, error)
-                          : NULL;
+        b.session = b.out
+                        ? piaa_session_new(model, piaa_extractor_slots(extractor), &options, error)
+                        : NULL;
         ok = b.session != NULL;
         if (ok)
             piaa_talk_note(
@@ -153,7 +156,8 @@ static bool run(piaa_call *call, piaa_error *error) {
         ok = measure(&b, call->operands[i], error);
     piaa_session_free(b.session);
     free(b.out);
-    piaa_reader_close(&reader);
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
     return ok;
 }
 
@@ -171,7 +175,7 @@ const piaa_command piaa_command_bench = {
     .operands = "PHOTOS…",
     .least = 1,
     .most = -1,
-    .groups = {{"Timing", options}, {"How photos are read", piaa_reader_options}},
+    .groups = {{"Timing", options}, {"How photos are read", piaa_request_options}},
     .notes = "Prints a CSV of medians: prepare_s from decoded pixels to patches and token ids, "
              "model_s from there to pooled vectors, "
              "cpu_s the same in processor time of all threads. Weights are loaded before; "

@@ -1,11 +1,12 @@
 /* piaa model convert: a model folder as a pair of GGUF files, smaller in memory and on disk. */
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
 
 #include "base/file.h"
 #include "base/memory.h"
 #include "convert/convert.h"
 #include "hub/pulled.h"
+#include "vlm/vlm.h"
 #include "weights/checkpoint_parts.h"
 
 #include <stdlib.h>
@@ -73,7 +74,7 @@ static bool run(piaa_call *call, piaa_error *error) {
                       : NULL;
     piaa_model *model = found && check_apart(found, piaa_call_value(call, "mmproj"),
                                              (const char *const[]){out, vision}, error)
-                            ? piaa_reader_model(call, call->operands[0], error)
+                            ? piaa_call_model(call, call->operands[0], error)
                             : NULL;
     piaa_talk_catch_stop(&call->talk);
     piaa_hooks hooks = call->talk.hooks;

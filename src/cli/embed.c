@@ -1,6 +1,6 @@
 /* piaa embed: photos into a feature store. */
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
 
 #include <stdio.h>
 
@@ -27,25 +27,35 @@ static void sum_up(piaa_call *call, const piaa_embed_summary *s) {
     piaa_talk_note(&call->talk, "%s; %.1f s.", line, s->seconds);
 }
 
+static piaa_reader *open_reader(piaa_call *call, piaa_model *model, const piaa_request *request,
+                                piaa_error *error) {
+    piaa_reader *reader = model ? piaa_reader_new(model, request, error) : NULL;
+    if (!reader) return NULL;
+    piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
+    if (piaa_call_open_store(call, reader, piaa_call_value(call, "out"), error)) return reader;
+    piaa_reader_free(reader);
+    return NULL;
+}
+
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_request request;
-    if (!piaa_call_need(call, "out", error) || !piaa_reader_request(call, &request, error))
+    if (!piaa_call_need(call, "out", error) || !piaa_call_request(call, NULL, &request, error))
         return false;
-    piaa_photos photos = {0};
-    piaa_reader reader = {0};
+    piaa_photos *photos = piaa_call_photos(call, error);
+    piaa_model *model =
+        photos ? piaa_call_model(call, piaa_call_value(call, "model"), error) : NULL;
+    piaa_reader *reader = open_reader(call, model, &request, error);
     piaa_embed_summary summary;
-    bool ok = piaa_reader_collect(call, &photos, error) &&
-              piaa_reader_open(&reader, call, NULL, &request, error) &&
-              piaa_reader_open_store(&reader, call, piaa_call_value(call, "out"), error) &&
-              piaa_reader_embed(&reader, call, &photos.paths, &summary, error);
+    bool ok = reader && piaa_call_read(call, reader, photos, &summary, error);
     if (ok) sum_up(call, &summary);
     if (ok && summary.failed == summary.photos)
         ok =
             piaa_error_set(error, PIAA_FORMAT,
                            "none of the photos could be read: piaa store list --failed %s says why",
                            piaa_call_value(call, "out"));
-    piaa_reader_close(&reader);
-    piaa_photos_free(&photos);
+    piaa_reader_free(reader);
+    piaa_model_close(model);
+    piaa_photos_free(photos);
     return ok;
 }
 
@@ -64,7 +74,7 @@ const piaa_command piaa_command_embed = {
     .operands = "PHOTOS…",
     .least = 1,
     .most = -1,
-    .groups = {{"Where to", options}, {"How photos are read", piaa_reader_options}},
+    .groups = {{"Where to", options}, {"How photos are read", piaa_request_options}},
     .notes =
         "A store is a folder: catalog.sqlite, and one matrix POOL.LAYER.npy for each pool and "
         "layer (float32, one row per photo), which "

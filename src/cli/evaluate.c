@@ -1,22 +1,25 @@
 /* piaa eval: the personal protocol. */
+#include "study/evaluation.h"
+
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/study.h"
-#include "vlm/slots.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* What was asked for, beside what piaa_personal_run reads. */
+/* What was asked for. */
 typedef struct asked {
-    piaa_personal_options options;
-    piaa_protocol_options protocol;
-    const char *baseline, *projection, *attributes;
-    piaa_slot (*pairs)[PIAA_SOURCE_PARTS]; /* sources of several slots side by side */
-    int *parts;
-    size_t pair_count;
+    piaa_evaluation_options options;
+    const piaa_method **methods; /* owned, as are the next */
+    piaa_pair *pairs;
 } asked;
+
+static void free_asked(asked *a) {
+    free(a->methods);
+    free(a->pairs);
+}
 
 /* The next item of a comma-separated list; false at its end. */
 static bool next_item(const char **rest, char *word, size_t size) {
@@ -27,24 +30,39 @@ static bool next_item(const char **rest, char *word, size_t size) {
     return true;
 }
 
-static bool parse_methods(const piaa_call *call, asked *a, piaa_error *error) {
-    const char *rest = piaa_call_value(call, "method");
-    char word[64];
-    if (!rest) rest = "linear-hidden";
-    while (next_item(&rest, word, sizeof word)) {
-        piaa_method method;
-        if (!piaa_method_parse(word, &method)) {
-            const char *names[PIAA_METHODS];
-            for (int m = 0; m < PIAA_METHODS; m++) names[m] = piaa_method_name((piaa_method)m);
-            int nearest = piaa_words_nearest(word, names, PIAA_METHODS);
-            return piaa_error_set(error, PIAA_USAGE,
-                                  "--method cannot be \"%s\"%s%s: there are linear-hidden, "
-                                  "giaa-target, reduce and style-out",
-                                  word, nearest < 0 ? "" : ", did you mean ",
-                                  nearest < 0 ? "" : names[nearest]);
-        }
-        a->options.methods[method] = true;
+static bool no_such_method(const char *word, piaa_error *error) {
+    const char *names[64];
+    size_t count = 0;
+    while (count < PIAA_COUNT(names) && piaa_methods[count]) {
+        names[count] = piaa_methods[count]->name;
+        count++;
     }
+    char *all = piaa_method_names(error);
+    if (!all) return false;
+    int nearest = piaa_words_nearest(word, names, count);
+    piaa_error_set(error, PIAA_USAGE, "--method cannot be \"%s\"%s%s: there are %s", word,
+                   nearest < 0 ? "" : ", did you mean ", nearest < 0 ? "" : names[nearest], all);
+    free(all);
+    return false;
+}
+
+/* The methods asked for, in the order of the table. */
+static bool parse_methods(const piaa_call *call, asked *a, piaa_error *error) {
+    const char *list = piaa_call_value(call, "method");
+    size_t count = 0, kept = 0;
+    char word[64];
+    if (!list) list = piaa_methods[0]->name;
+    while (piaa_methods[count]) count++;
+    if (!(a->methods = piaa_alloc(count + 1, sizeof *a->methods, error))) return false;
+    for (const char *rest = list; next_item(&rest, word, sizeof word);)
+        if (!piaa_method_find(word)) return no_such_method(word, error);
+    for (size_t m = 0; m < count; m++)
+        for (const char *rest = list; next_item(&rest, word, sizeof word);)
+            if (strcmp(word, piaa_methods[m]->name) == 0) {
+                a->methods[kept++] = piaa_methods[m];
+                break;
+            }
+    a->options.personal.methods = a->methods;
     return true;
 }
 
@@ -76,57 +94,33 @@ static bool parse_support(const piaa_call *call, asked *a, piaa_error *error) {
     if (n == 2 && counts[0] >= counts[1])
         return piaa_error_set(error, PIAA_USAGE,
                               "--support takes the smaller number first, such as 10,100");
-    a->options.small = n == 2 || counts[0] == a->protocol.small;
-    a->options.large = n == 2 || !a->options.small;
-    if (n == 2) a->protocol.small = counts[0];
-    if (n == 1 && a->options.large && counts[0] != a->protocol.large) a->protocol.small = 0;
-    if (a->options.large) a->protocol.large = counts[n - 1];
+    a->options.personal.small = n == 2 || counts[0] == a->options.protocol.small;
+    a->options.personal.large = n == 2 || !a->options.personal.small;
+    if (n == 2) a->options.protocol.small = counts[0];
+    if (n == 1 && a->options.personal.large && counts[0] != a->options.protocol.large)
+        a->options.protocol.small = 0;
+    if (a->options.personal.large) a->options.protocol.large = counts[n - 1];
     const char *test = piaa_call_value(call, "test");
-    return !test || parse_count("test", test, &a->protocol.test, error);
+    return !test || parse_count("test", test, &a->options.protocol.test, error);
 }
 
 static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
     const char *users = piaa_call_value(call, "users"), *images = piaa_call_value(call, "images");
     bool hard_users = users && strcmp(users, "hard") == 0,
          hard_images = images && strcmp(images, "hard") == 0;
-    int64_t seed = a->protocol.seed, percent = 0;
+    int64_t seed = a->options.protocol.seed, percent = 0;
     if (hard_users && hard_images)
         return piaa_error_set(
             error, PIAA_USAGE,
             "--users hard and --images hard do not go together: give one of them");
-    if (hard_users) a->protocol.subset = PIAA_SUBSET_HARD_USERS;
-    if (hard_images) a->protocol.subset = PIAA_SUBSET_HARD_IMAGES;
+    if (hard_users) a->options.protocol.subset = PIAA_SUBSET_HARD_USERS;
+    if (hard_images) a->options.protocol.subset = PIAA_SUBSET_HARD_IMAGES;
     if (!piaa_call_integer(call, "seed", 0, UINT32_MAX, &seed, error) ||
         !piaa_call_integer(call, "hard-percent", 1, 100, &percent, error))
         return false;
-    if (percent) a->protocol.hard_share = (double)percent / 100;
-    a->protocol.seed = a->options.seed = (uint32_t)seed;
+    if (percent) a->options.protocol.hard_share = (double)percent / 100;
+    a->options.protocol.seed = a->options.personal.seed = (uint32_t)seed;
     return true;
-}
-
-/* "lt.3+v.5": the slots of a pair. */
-static bool parse_pair(const char *word, asked *a, piaa_error *error) {
-    int parts = 0;
-    for (const char *at = word; *at && parts < PIAA_SOURCE_PARTS; parts++) {
-        char pool[24];
-        size_t n = strcspn(at, ".+");
-        char *end = NULL;
-        snprintf(pool, sizeof pool, "%.*s", (int)(n < sizeof pool ? n : sizeof pool - 1), at);
-        long layer = at[n] == '.' ? strtol(at + n + 1, &end, 10) : -1;
-        piaa_slot *slot = &a->pairs[a->pair_count][parts];
-        if (layer < 0 || layer > 10000 || end == at + n + 1 || (*end && *end != '+') ||
-            !piaa_pool_parse(pool, &slot->pool))
-            break;
-        slot->layer = (int)layer;
-        at = end + (*end == '+');
-        if (*at) continue;
-        a->parts[a->pair_count++] = parts + 1;
-        return true;
-    }
-    return piaa_error_set(
-        error, PIAA_USAGE,
-        "--pair cannot be \"%s\": write pools and layers as in lt.3+v.5, up to %d of them", word,
-        PIAA_SOURCE_PARTS);
 }
 
 static bool parse_pairs(const piaa_call *call, asked *a, piaa_error *error) {
@@ -134,171 +128,41 @@ static bool parse_pairs(const piaa_call *call, asked *a, piaa_error *error) {
     char word[96];
     size_t most = 1;
     for (const char *c = rest; c && *c; c++) most += *c == ',';
-    if (!(a->pairs = piaa_alloc(most, sizeof *a->pairs, error)) ||
-        !(a->parts = piaa_alloc(most, sizeof *a->parts, error)))
-        return false;
+    if (!(a->pairs = piaa_alloc(most, sizeof *a->pairs, error))) return false;
+    a->options.pairs = a->pairs;
     while (rest && next_item(&rest, word, sizeof word))
-        if (!parse_pair(word, a, error)) return false;
+        if (!piaa_pair_parse(word, &a->pairs[a->options.pair_count++], error)) return false;
     return true;
 }
 
 /* Everything that can be wrong in the options, before any work is done. */
 static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
-    *a = (asked){.protocol = piaa_protocol_defaults(),
-                 .baseline = piaa_call_value(call, "baseline"),
-                 .projection = piaa_call_value(call, "projection"),
-                 .attributes = piaa_call_value(call, "attributes")};
-    a->options.label = piaa_call_value(call, "label");
-    a->options.groups = piaa_call_has(call, "groups");
+    piaa_evaluation_options *o = &a->options;
+    *a = (asked){.options = {.protocol = piaa_protocol_defaults(),
+                             .pools = piaa_call_value(call, "pool"),
+                             .layers = piaa_call_value(call, "layer"),
+                             .baseline = piaa_call_value(call, "baseline"),
+                             .projection = piaa_call_value(call, "projection"),
+                             .attributes = piaa_call_value(call, "attributes")}};
+    o->personal.label = piaa_call_value(call, "label");
+    o->personal.groups = piaa_call_has(call, "groups");
     if (!parse_methods(call, a, error) || !parse_support(call, a, error) ||
         !parse_subset(call, a, error) || !parse_pairs(call, a, error) ||
         !piaa_call_exclude(call, "projection", "attributes", error))
         return false;
-    if (!a->options.methods[PIAA_REDUCE]) return true;
-    if (a->pair_count)
+    if (!piaa_evaluation_needs(o, PIAA_NEEDS_PROJECTION)) return true;
+    if (o->pair_count)
         return piaa_error_set(
             error, PIAA_USAGE,
             "--method reduce reads one pool at one layer: it does not go with --pair");
-    if (!a->projection && !a->attributes)
+    if (!o->projection && !o->attributes)
         return piaa_error_set(error, PIAA_USAGE,
                               "--method reduce needs attributes: give --projection FILE (piaa "
                               "reduce makes it) or --attributes aadb:DIR");
     return true;
 }
 
-/* ------------------------------------------------------------------------------------- baseline */
-
-/* The outcome that outcome i is compared with, -1 if there is none: "METHOD" of the same features,
-   "METHOD@SOURCE" of those. */
-static int find_baseline(const piaa_personal *personal, const piaa_source *sources,
-                         const char *given, size_t i) {
-    const char *at = strchr(given, '@');
-    size_t n = at ? (size_t)(at - given) : strlen(given);
-    for (size_t k = 0; k < personal->count; k++) {
-        const char *name = piaa_method_name(personal->kinds[k].method);
-        bool source = at ? strcmp(sources[personal->kinds[k].source].name, at + 1) == 0
-                         : personal->kinds[k].source == personal->kinds[i].source;
-        if (source && strncmp(name, given, n) == 0 && !name[n] &&
-            personal->kinds[k].large == personal->kinds[i].large)
-            return (int)k;
-    }
-    return -1;
-}
-
-/* Each outcome with its baseline, and Holm's correction over all of them. */
-static piaa_comparison *compare(const piaa_personal *personal, const piaa_source *sources,
-                                const asked *a, piaa_error *error) {
-    piaa_comparison *list = piaa_alloc(personal->count, sizeof *list, error);
-    double *p = piaa_alloc(personal->count, sizeof *p, error);
-    bool ok = list && p, any = false;
-    for (size_t i = 0; ok && i < personal->count; i++) {
-        int base = find_baseline(personal, sources, a->baseline, i);
-        any = any || base >= 0;
-        p[i] = NAN;
-        if (base < 0 || (size_t)base == i) continue;
-        const piaa_outcome *both[] = {personal->outcomes[base], personal->outcomes[i]};
-        piaa_comparison pair[2];
-        ok = piaa_outcomes_compare(both, 2, 0, PIAA_FIGURE_SPEARMAN, a->options.draws,
-                                   a->options.seed, pair, error);
-        list[i] = pair[1];
-        p[i] = pair[1].p;
-    }
-    if (ok && !any)
-        ok = piaa_error_set(
-            error, PIAA_USAGE,
-            "--baseline %s is none of the methods that were run: add it to --method", a->baseline);
-    ok = ok && piaa_bootstrap_holm(p, personal->count, p, error);
-    for (size_t i = 0; ok && i < personal->count; i++) list[i].p_holm = p[i];
-    free(p);
-    if (ok) return list;
-    free(list);
-    return NULL;
-}
-
 /* ------------------------------------------------------------------------------------------ run */
-
-/* Lists of pools and layers that hold the slots asked for and those of the pairs; pairs alone if
-   nothing else was asked for. */
-static bool ask(piaa_study *study, const asked *a, piaa_slots *single, piaa_error *error) {
-    const char *pools = piaa_call_value(study->call, "pool"),
-               *layers = piaa_call_value(study->call, "layer");
-    const piaa_layout *layout = &piaa_model_get_info(study->reader.model)->layout;
-    piaa_text all_pools = {0}, all_layers = {0};
-    bool ok = true;
-    if (!a->pair_count || pools || layers) {
-        const char *usual = layout->decoder_layers > 0 ? "lt" : "v";
-        ok = piaa_slots_parse(pools ? pools : usual, layers, layout, single, error) &&
-             piaa_text_format(&all_pools, error, "%s", pools ? pools : usual) &&
-             piaa_text_format(&all_layers, error, "%s", layers ? layers : "default");
-    }
-    for (size_t i = 0; ok && i < a->pair_count; i++)
-        for (int k = 0; ok && k < a->parts[i]; k++)
-            ok = piaa_text_format(&all_pools, error, "%s%s", all_pools.length ? "," : "",
-                                  piaa_pool_name(a->pairs[i][k].pool)) &&
-                 piaa_text_format(&all_layers, error, "%s%d", all_layers.length ? "," : "",
-                                  a->pairs[i][k].layer);
-    ok = ok && piaa_study_ask(study, all_pools.data, all_layers.data, error);
-    free(all_pools.data);
-    free(all_layers.data);
-    return ok;
-}
-
-typedef struct eval_work {
-    piaa_study *study;
-    const asked *a;
-    piaa_protocol *protocol;
-    piaa_slots single;
-    piaa_source *sources;
-    size_t source_count;
-    piaa_projection **projections;
-    piaa_personal *personal;
-    piaa_comparison *comparisons;
-} eval_work;
-
-static bool embed(eval_work *w, piaa_error *error) {
-    const piaa_dataset *set = w->study->set;
-    const piaa_protocol_options *o = &w->protocol->options;
-    bool *wanted = piaa_alloc(set->image_count, sizeof *wanted, error);
-    for (size_t u = 0; wanted && u < w->protocol->count; u++) {
-        const piaa_protocol_user *user = &w->protocol->users[u];
-        for (size_t k = 0; w->a->options.small && k < o->small; k++)
-            wanted[set->ratings[user->small[k]].image] = true;
-        for (size_t k = 0; w->a->options.large && k < o->large; k++)
-            wanted[set->ratings[user->large[k]].image] = true;
-        for (size_t k = 0; k < o->test; k++) wanted[set->ratings[user->test[k]].image] = true;
-    }
-    bool ok = wanted && piaa_study_embed(w->study, set, wanted, error);
-    free(wanted);
-    return ok;
-}
-
-static bool project(eval_work *w, piaa_error *error) {
-    if (!w->a->options.methods[PIAA_REDUCE]) return true;
-    if (!(w->projections = piaa_alloc(w->source_count, sizeof(piaa_projection *), error)))
-        return false;
-    for (size_t s = 0; s < w->source_count; s++)
-        if (!(w->projections[s] = piaa_study_project(w->study, w->a->projection, w->a->attributes,
-                                                     &w->single.items[s], error)))
-            return false;
-    return true;
-}
-
-/* Sources last: they point into the store, which embedding the projection's images refreshes. */
-static bool open_sources(eval_work *w, piaa_error *error) {
-    for (size_t s = 0; s < w->source_count; s++) {
-        bool one = s < w->single.count;
-        size_t pair = s - w->single.count;
-        if (!piaa_source_open(&w->sources[s], w->study->reader.store, w->study->set, NULL,
-                              one ? &w->single.items[s] : w->a->pairs[pair],
-                              one ? 1 : w->a->parts[pair], error))
-            return false;
-    }
-    piaa_identity identity = piaa_store_identity(w->study->reader.store);
-    for (size_t s = 0; w->projections && s < w->source_count; s++)
-        if (!piaa_projection_fits(w->projections[s], &identity, &w->sources[s].slots[0], error))
-            return false;
-    return true;
-}
 
 static void tell_copies(piaa_call *call, const piaa_copies *copies, bool kept_apart) {
     if (!copies->pairs) return;
@@ -314,70 +178,54 @@ static void tell_copies(piaa_call *call, const piaa_copies *copies, bool kept_ap
                               : "--groups keeps them on one side");
 }
 
-static bool work(eval_work *w, const char *folder, piaa_error *error) {
-    piaa_study *study = w->study;
-    if (!(w->protocol =
-              piaa_protocol_make(study->set, &w->a->protocol, &study->call->talk.hooks, error)) ||
-        !ask(study, w->a, &w->single, error) || !piaa_run_prepare(folder, true, error) ||
-        !embed(w, error))
+static bool evaluate(piaa_call *call, piaa_evaluation *e, const char *folder, piaa_error *error) {
+    if (!piaa_call_study_store(call, e->study, error) || !piaa_run_prepare(folder, true, error))
         return false;
-    w->source_count = w->single.count + w->a->pair_count;
-    if (!(w->sources = piaa_alloc(w->source_count, sizeof *w->sources, error)) ||
-        !project(w, error) || !open_sources(w, error))
-        return false;
-    piaa_run_about about = piaa_study_about(study);
-    piaa_personal_options options = w->a->options;
-    options.model = about.model_id;
-    options.projections = (const piaa_projection *const *)w->projections;
-    options.threads = study->threads;
-    w->personal = piaa_personal_run(study->set, w->protocol, w->sources, w->source_count, &options,
-                                    &study->call->talk.hooks, error);
-    piaa_talk_clear(&study->call->talk);
-    if (!w->personal ||
-        (w->a->baseline && !(w->comparisons = compare(w->personal, w->sources, w->a, error))))
-        return false;
-    piaa_run_eval eval = {.protocol = w->protocol,
-                          .personal = w->personal,
-                          .sources = w->sources,
-                          .baseline = w->a->baseline,
-                          .comparisons = w->comparisons,
-                          .groups = options.groups};
-    tell_copies(study->call, &w->personal->copies, options.groups);
+    piaa_talk_catch_stop(&call->talk);
+    const bool ok = piaa_evaluation_run(e, error);
+    piaa_talk_clear(&call->talk);
+    if (!ok) return false;
+    const piaa_run_about about = piaa_call_about(e->study);
+    const piaa_run_eval eval = {.protocol = e->protocol,
+                                .personal = e->personal,
+                                .sources = e->sources,
+                                .baseline = e->options->baseline,
+                                .comparisons = e->comparisons,
+                                .groups = e->options->personal.groups};
+    tell_copies(call, &e->personal->copies, eval.groups);
     return piaa_run_write_eval(folder, &about, &eval, error) &&
-           piaa_study_print(study, folder, error);
+           piaa_call_print_run(call, folder, error);
 }
 
-static void free_work(eval_work *w) {
-    free(w->comparisons);
-    piaa_personal_free(w->personal);
-    for (size_t s = 0; w->projections && s < w->source_count; s++)
-        piaa_projection_free(w->projections[s]);
-    for (size_t s = 0; w->sources && s < w->source_count; s++) piaa_source_close(&w->sources[s]);
-    free(w->projections);
-    free(w->sources);
-    piaa_slots_free(&w->single);
-    piaa_protocol_free(w->protocol);
-}
-
-static bool run(piaa_call *call, piaa_error *error) {
-    const char *folder = piaa_call_value(call, "out");
-    asked a;
-    piaa_study study = {0};
-    bool ok = parse(call, &a, error) && piaa_call_need(call, "data", error) &&
-              piaa_call_need(call, "out", error);
-    eval_work w = {.study = &study, .a = &a};
-    ok = ok && piaa_run_check(folder, true, error) &&
-         piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error);
-    if (ok && study.set->pooled)
+static void tell_pooled(piaa_call *call, const piaa_dataset *set) {
+    if (set->pooled)
         piaa_talk_warn(&call->talk,
                        "%s: no column says who rated, so all ratings are taken for one person's: "
                        "name the column with --user-column",
-                       study.set->where);
-    ok = ok && work(&w, folder, error);
-    free_work(&w);
+                       set->where);
+}
+
+static bool run_asked(piaa_call *call, const asked *a, piaa_error *error) {
+    const char *folder = piaa_call_value(call, "out");
+    if (!piaa_call_need(call, "data", error) || !piaa_call_need(call, "out", error) ||
+        !piaa_run_check(folder, true, error))
+        return false;
+    piaa_study study = {0};
+    piaa_evaluation e = {0};
+    piaa_model *model = piaa_call_study(call, PIAA_STUDY_PERSONAL, &study, error);
+    if (model) tell_pooled(call, study.set);
+    const bool ok = model && piaa_evaluation_begin(&e, &study, model, &a->options, error) &&
+                    evaluate(call, &e, folder, error);
+    piaa_evaluation_free(&e);
     piaa_study_close(&study);
-    free(a.pairs);
-    free(a.parts);
+    piaa_model_close(model);
+    return ok;
+}
+
+static bool run(piaa_call *call, piaa_error *error) {
+    asked a;
+    const bool ok = parse(call, &a, error) && run_asked(call, &a, error);
+    free_asked(&a);
     return ok;
 }
 

@@ -3,8 +3,7 @@
 
 #include "base/visible.h"
 #include "cli/commands.h"
-#include "cli/reader.h"
-#include "cli/study.h"
+#include "cli/request.h"
 #include "report/report.h"
 
 #include <math.h>
@@ -26,8 +25,8 @@ typedef struct explaining {
 } explaining;
 
 static const float *vector_of(const explaining *e, const char *path) {
-    const piaa_photo *photo = piaa_store_find(e->reader->store, path);
-    return photo ? piaa_store_vector(e->reader->store, e->slot, photo->row) : NULL;
+    const piaa_photo *photo = piaa_store_find(piaa_reader_store(e->reader), path);
+    return photo ? piaa_store_vector(piaa_reader_store(e->reader), e->slot, photo->row) : NULL;
 }
 
 /* The photo's contributions, largest first.  false without an error: it has no features, and its
@@ -66,14 +65,14 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
         piaa_visible_add(out, about->projection->names[e->order[k]], error);
         piaa_text_format(out, error, "\n");
     }
-    for (size_t i = 0; i < e->photos->paths.count; i++) {
+    for (size_t i = 0; i < piaa_photos_count(e->photos); i++) {
         piaa_explained_photo photo;
-        if (!look(e, e->photos->paths.items[i], &photo, error)) {
+        if (!look(e, piaa_photos_paths(e->photos)[i], &photo, error)) {
             if (piaa_error_pending(error)) return false;
             continue;
         }
         piaa_text_format(out, error, "\n");
-        piaa_visible_add(out, e->photos->names.items[i], error);
+        piaa_visible_add(out, piaa_photos_names(e->photos)[i], error);
         piaa_text_format(out, error,
                          "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what "
                          "they do not account for\n ",
@@ -101,13 +100,13 @@ static bool write_csv(explaining *e, piaa_text *out, piaa_error *error) {
         piaa_report_add_field(out, about->projection->names[k], error);
     }
     piaa_text_format(out, error, "\n");
-    for (size_t i = 0; i < e->photos->paths.count; i++) {
+    for (size_t i = 0; i < piaa_photos_count(e->photos); i++) {
         piaa_explained_photo photo;
-        if (!look(e, e->photos->paths.items[i], &photo, error)) {
+        if (!look(e, piaa_photos_paths(e->photos)[i], &photo, error)) {
             if (piaa_error_pending(error)) return false;
             continue;
         }
-        piaa_report_add_field(out, e->photos->names.items[i], error);
+        piaa_report_add_field(out, piaa_photos_names(e->photos)[i], error);
         add_digits(out, photo.score, error);
         add_digits(out, about->average_score, error);
         add_digits(out, photo.accounted, error);
@@ -134,14 +133,14 @@ static bool build_json(explaining *e, piaa_json_build *out, piaa_error *error) {
         piaa_report_put_number(out, item, "trust", about->projection->loo_spearman[k]);
     }
     cJSON *photos = piaa_json_put(out, root, "photos", cJSON_CreateArray());
-    for (size_t i = 0; i < e->photos->paths.count; i++) {
+    for (size_t i = 0; i < piaa_photos_count(e->photos); i++) {
         piaa_explained_photo photo;
-        if (!look(e, e->photos->paths.items[i], &photo, error)) {
+        if (!look(e, piaa_photos_paths(e->photos)[i], &photo, error)) {
             if (piaa_error_pending(error)) return false;
             continue;
         }
         cJSON *item = piaa_json_put(out, photos, NULL, cJSON_CreateObject());
-        piaa_json_put_text(out, item, "path", e->photos->names.items[i]);
+        piaa_json_put_text(out, item, "path", piaa_photos_names(e->photos)[i]);
         piaa_report_put_number(out, item, "score", photo.score);
         piaa_report_put_number(out, item, "accounted", photo.accounted);
         piaa_report_put_number(out, item, "rest", photo.rest);
@@ -192,13 +191,13 @@ static bool show(explaining *e, piaa_error *error) {
 
 /* The person's photos: those that were rated, or the ones to explain. */
 static piaa_explanation *learn(explaining *e, const piaa_projection *projection,
-                               const piaa_paths *own, piaa_error *error) {
-    int64_t rows = 0, n = 0, *list = piaa_alloc(own->count, sizeof *list, error);
+                               const char *const *own, size_t count, piaa_error *error) {
+    int64_t rows = 0, n = 0, *list = piaa_alloc(count, sizeof *list, error);
     piaa_explanation *about = NULL;
-    const float *x = piaa_store_matrix(e->reader->store, e->slot, &rows);
-    for (size_t i = 0; list && i < own->count; i++)
-        if (vector_of(e, own->items[i]))
-            list[n++] = piaa_store_find(e->reader->store, own->items[i])->row;
+    const float *x = piaa_store_matrix(piaa_reader_store(e->reader), e->slot, &rows);
+    for (size_t i = 0; list && i < count; i++)
+        if (vector_of(e, own[i]))
+            list[n++] = piaa_store_find(piaa_reader_store(e->reader), own[i])->row;
     if (list && n > 1 && n < FEW_PHOTOS)
         piaa_talk_warn(&e->call->talk,
                        "%lld photos are few to tell attributes apart: give the person's rated "
@@ -217,10 +216,14 @@ static piaa_explanation *learn(explaining *e, const piaa_projection *projection,
     return about;
 }
 
-static bool add_rated(const piaa_ratings *ratings, piaa_paths *own, piaa_error *error) {
+/* The rated photos that exist: they are read too. */
+static bool add_rated(const piaa_ratings *ratings, piaa_photos *photos, piaa_paths *own,
+                      piaa_error *error) {
     for (size_t i = 0; i < piaa_ratings_count(ratings); i++) {
         const char *path = piaa_ratings_at(ratings, i)->path;
-        if (piaa_file_exists(path) && !piaa_paths_add(own, path, error)) return false;
+        if (piaa_file_exists(path) &&
+            (!piaa_paths_add(own, path, error) || !piaa_photos_read_also(photos, path, error)))
+            return false;
     }
     if (!own->count)
         return piaa_error_set(error, PIAA_MISMATCH,
@@ -231,31 +234,32 @@ static bool add_rated(const piaa_ratings *ratings, piaa_paths *own, piaa_error *
 
 static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *taste,
                     const piaa_projection *projection, piaa_error *error) {
-    piaa_photos photos = {0};
-    piaa_paths own = {0}, read = {0};
+    piaa_photos *photos = piaa_call_photos(call, error);
+    piaa_paths own = {0};
     bool rated = piaa_call_has(call, "ratings");
     piaa_ratings *ratings = NULL;
-    explaining e = {.call = call, .reader = reader, .taste = taste, .photos = &photos};
-    bool ok = piaa_reader_collect(call, &photos, error) &&
-              (!rated || ((ratings = piaa_reader_ratings(call, &photos, error)) &&
-                          add_rated(ratings, &own, error))) &&
-              piaa_paths_add_all(&read, &photos.paths, error) &&
-              piaa_paths_add_all(&read, &own, error);
-    piaa_paths_merge(&read);
-    ok = ok && piaa_reader_open_store(reader, call, piaa_call_value(call, "store"), error) &&
-         piaa_reader_embed(reader, call, &read, NULL, error);
-    e.slot = ok ? piaa_store_find_slot(reader->store, taste->slot.pool, taste->slot.layer) : -1;
+    explaining e = {.call = call, .reader = reader, .taste = taste, .photos = photos};
+    bool ok = photos &&
+              (!rated || ((ratings = piaa_call_ratings(call, photos, error)) &&
+                          add_rated(ratings, photos, &own, error))) &&
+              piaa_call_open_store(call, reader, piaa_call_value(call, "store"), error) &&
+              piaa_call_read(call, reader, photos, NULL, error);
+    e.slot =
+        ok ? piaa_store_find_slot(piaa_reader_store(reader), taste->slot.pool, taste->slot.layer)
+           : -1;
     piaa_explanation *about =
-        ok ? learn(&e, projection, rated ? &own : &photos.paths, error) : NULL;
+        ok ? learn(&e, projection,
+                   rated ? (const char *const *)own.items : piaa_photos_paths(photos),
+                   rated ? own.count : piaa_photos_count(photos), error)
+           : NULL;
     e.about = about;
     if (about && piaa_taste_verdict(taste) != PIAA_LEARNED)
         piaa_taste_doubt(taste, &call->talk.hooks);
     ok = about && show(&e, error);
     piaa_explanation_free(about);
     piaa_ratings_free(ratings);
-    piaa_photos_free(&photos);
+    piaa_photos_free(photos);
     piaa_paths_free(&own);
-    piaa_paths_free(&read);
     return ok;
 }
 
@@ -263,20 +267,24 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (!piaa_call_need(call, "taste", error) || !piaa_call_need(call, "projection", error) ||
         !piaa_call_exclude(call, "json", "csv", error))
         return false;
-    piaa_request request;
+    piaa_request like, request;
     char layer[16];
-    piaa_reader reader = {0};
     piaa_taste *taste = piaa_taste_load(piaa_call_value(call, "taste"), error);
     piaa_projection *projection =
         taste ? piaa_projection_load(piaa_call_value(call, "projection"), error) : NULL;
-    bool ok =
-        projection && piaa_projection_fits(projection, &taste->identity, &taste->slot, error) &&
-        piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
-        piaa_reader_open(&reader, call, &taste->identity, &request, error) &&
-        piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor),
-                        &piaa_extractor_slots(reader.extractor)->items[0], error) &&
-        explain(call, &reader, taste, projection, error);
-    piaa_reader_close(&reader);
+    bool ok = projection && piaa_projection_fits(projection, &taste->identity, &taste->slot, error);
+    if (ok) piaa_request_like(&taste->identity, &taste->slot, layer, &like);
+    piaa_model *model = ok && piaa_call_request(call, &like, &request, error)
+                            ? piaa_call_model_like(call, &taste->identity, error)
+                            : NULL;
+    piaa_reader *reader = model ? piaa_reader_new(model, &request, error) : NULL;
+    if (reader) piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
+    ok = reader &&
+         piaa_taste_fits(taste, piaa_extractor_identity(piaa_reader_extractor(reader)),
+                         &piaa_extractor_slots(piaa_reader_extractor(reader))->items[0], error) &&
+         explain(call, reader, taste, projection, error);
+    piaa_reader_free(reader);
+    piaa_model_close(model);
     piaa_projection_free(projection);
     piaa_taste_free(taste);
     return ok;
@@ -315,7 +323,7 @@ const piaa_command piaa_command_explain = {
     .most = -1,
     .groups = {{"Taste and attributes", options},
                {"What is printed", print_options},
-               {"How photos are read", piaa_reader_options}},
+               {"How photos are read", piaa_request_options}},
     .notes = "The taste's scores are regressed on the attributes that the projection reads off the "
              "same features. A photo's score is then the "
              "person's average, and what each attribute adds or takes because the photo has more "

@@ -1,7 +1,11 @@
 /* piaa fit: one person's taste from a store and ratings. */
+#include "study/taste.h"
+
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
 #include "cli/show.h"
+#include "report/report.h"
+#include "vlm/slots.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -81,13 +85,9 @@ static void sum_up(piaa_call *call, const piaa_taste *taste) {
 
 /* The photos of the store are what the ratings' names can mean. */
 static piaa_ratings *read_ratings(piaa_call *call, const piaa_store *store, piaa_error *error) {
-    piaa_photos photos = {0};
-    bool ok = true;
-    for (size_t i = 0; ok && i < piaa_store_photos(store); i++)
-        ok = piaa_paths_add(&photos.paths, piaa_store_photo(store, i)->path, error) &&
-             piaa_paths_add(&photos.names, piaa_store_photo(store, i)->path, error);
-    piaa_ratings *ratings = ok ? piaa_reader_ratings(call, &photos, error) : NULL;
-    piaa_photos_free(&photos);
+    piaa_photos *photos = piaa_photos_of_store(store, NULL, error);
+    piaa_ratings *ratings = photos ? piaa_call_ratings(call, photos, error) : NULL;
+    piaa_photos_free(photos);
     return ratings;
 }
 
@@ -105,7 +105,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_taste *taste =
         slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
     bool ok = taste && save(taste, to, error);
-    if (ok) piaa_reader_tell_demonstration(call, taste->identity.fingerprint);
+    if (ok) piaa_call_tell_demonstration(call, piaa_identity_is_demonstration(&taste->identity));
     if (ok) sum_up(call, taste);
     piaa_taste_free(taste);
     piaa_store_close(store);

@@ -1,7 +1,7 @@
 /* piaa model info, piaa model tokens. */
 #include "base/visible.h"
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
 #include "hub/pulled.h"
 #include "report/report.h"
 #include "weights/checkpoint_parts.h"
@@ -121,7 +121,7 @@ static cJSON *info_json(const piaa_model_info *info) {
 
 static bool run_info(piaa_call *call, piaa_error *error) {
     piaa_model *model =
-        piaa_reader_model(call, call->operand_count ? call->operands[0] : NULL, error);
+        piaa_call_model(call, call->operand_count ? call->operands[0] : NULL, error);
     if (!model) return false;
     const piaa_model_info *info = piaa_model_get_info(model);
     bool ok;

@@ -80,11 +80,13 @@ static bool unknown_option(const piaa_command *command, const char *word, size_t
 
 /* -------------------------------------------------------------------------------------- parsing */
 
-static bool is_choice(const char *choices, const char *value) {
+/* The place of a value among choices, "apply ignore"; -1: it is none of them. */
+static int find_choice(const char *choices, const char *value) {
     size_t n = strlen(value);
-    for (const char *c = choices; *c; c += strcspn(c, " "), c += strspn(c, " "))
-        if (n && strncmp(c, value, n) == 0 && (c[n] == ' ' || !c[n])) return true;
-    return false;
+    int place = 0;
+    for (const char *c = choices; *c; c += strcspn(c, " "), c += strspn(c, " "), place++)
+        if (n && strncmp(c, value, n) == 0 && (c[n] == ' ' || !c[n])) return place;
+    return -1;
 }
 
 /* One option; *used: whether the next word was its value. */
@@ -109,7 +111,7 @@ static bool take_option(piaa_call *call, const char *word, const char *next, boo
     if (!value || (!equals && strncmp(next, "--", 2) == 0))
         return piaa_error_set(error, PIAA_USAGE, "--%s needs a value: --%s %s", option->name,
                               option->name, option->argument);
-    if (option->choices && !is_choice(option->choices, value))
+    if (option->choices && find_choice(option->choices, value) < 0)
         return piaa_error_set(error, PIAA_USAGE, "--%s cannot be \"%s\": use one of %s",
                               option->name, value, option->choices);
     call->values[place] = value;
@@ -207,6 +209,14 @@ bool piaa_call_number(const piaa_call *call, const char *name, double least, dou
                               least, most);
     *out = value;
     return true;
+}
+
+int piaa_call_choice(const piaa_call *call, const char *name) {
+    const char *value = piaa_call_value(call, name);
+    const piaa_option *option;
+    for (size_t i = 0; value && (option = piaa_command_option(call->command, i)); i++)
+        if (strcmp(option->name, name) == 0) return find_choice(option->choices, value);
+    return -1;
 }
 
 bool piaa_call_need(const piaa_call *call, const char *name, piaa_error *error) {

@@ -66,6 +66,8 @@ bool piaa_call_integer(const piaa_call *call, const char *name, int64_t least, i
 /* The same of any number. */
 bool piaa_call_number(const piaa_call *call, const char *name, double least, double most,
                       double *out, piaa_error *error) PIAA_MUST_USE;
+/* The value's place, from 0, among the choices that the option has; -1: it was not given. */
+int piaa_call_choice(const piaa_call *call, const char *name);
 /* PIAA_USAGE unless the option was given. */
 bool piaa_call_need(const piaa_call *call, const char *name, piaa_error *error) PIAA_MUST_USE;
 /* PIAA_USAGE if both were given. */

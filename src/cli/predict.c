@@ -1,6 +1,6 @@
 /* piaa predict: a saved taste on photos, or on all photos of a store. */
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
 #include "cli/show.h"
 
 #include <stdio.h>
@@ -18,43 +18,42 @@ static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *sto
     return ok;
 }
 
+/* Photos are read as the rated ones were, as far as the options do not say otherwise; what fits is
+   checked before any is. */
+static bool predict_read(piaa_call *call, const piaa_taste *taste, piaa_photos *photos,
+                         piaa_model *model, piaa_reader *reader, piaa_error *error) {
+    const bool demonstration = piaa_model_get_info(model)->demonstration;
+    const piaa_extractor *extractor = piaa_reader_extractor(reader);
+    piaa_call_tell_demonstration(call, demonstration);
+    return piaa_call_need_one(reader, error) &&
+           piaa_taste_fits(taste, piaa_extractor_identity(extractor),
+                           &piaa_extractor_slots(extractor)->items[0], error) &&
+           piaa_call_open_store(call, reader, piaa_call_value(call, "store"), error) &&
+           piaa_call_read(call, reader, photos, NULL, error) &&
+           show(call, taste, piaa_reader_store(reader), photos, demonstration, error);
+}
+
 static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
-    piaa_request request;
+    piaa_request like, request;
     char layer[16];
-    piaa_photos photos = {0};
-    piaa_reader reader = {0};
-    bool ok =
-        piaa_reader_request_like(call, &taste->identity, &taste->slot, &request, layer, error) &&
-        piaa_reader_collect(call, &photos, error) &&
-        piaa_reader_open(&reader, call, &taste->identity, &request, error) &&
-        piaa_reader_need_one(&reader, error) &&
-        piaa_taste_fits(taste, piaa_extractor_identity(reader.extractor),
-                        &piaa_extractor_slots(reader.extractor)->items[0], error) &&
-        piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
-        piaa_reader_embed(&reader, call, &photos.paths, NULL, error) &&
-        show(call, taste, reader.store, &photos, piaa_model_get_info(reader.model)->demonstration,
-             error);
-    piaa_reader_close(&reader);
-    piaa_photos_free(&photos);
+    piaa_request_like(&taste->identity, &taste->slot, layer, &like);
+    if (!piaa_call_request(call, &like, &request, error)) return false;
+    piaa_photos *photos = piaa_call_photos(call, error);
+    piaa_model *model = photos ? piaa_call_model_like(call, &taste->identity, error) : NULL;
+    piaa_reader *reader = model ? piaa_reader_new(model, &request, error) : NULL;
+    const bool ok = reader && predict_read(call, taste, photos, model, reader, error);
+    piaa_reader_free(reader);
+    piaa_model_close(model);
+    piaa_photos_free(photos);
     return ok;
 }
 
-/* The photos of the store that are still there; says how many are gone, and how many could not be
-   read. */
-static bool list_store(piaa_call *call, const piaa_store *store, piaa_photos *photos,
-                       piaa_error *error) {
-    size_t count = piaa_store_photos(store), gone = 0, failed = 0;
-    for (size_t i = 0; i < count; i++) {
-        const piaa_photo *photo = piaa_store_photo(store, i);
-        if (piaa_file_is_gone(photo->path)) {
-            gone++;
-            continue;
-        }
-        failed += photo->row < 0;
-        if (!piaa_paths_add(&photos->paths, photo->path, error) ||
-            !piaa_paths_add(&photos->names, photo->path, error))
-            return false;
-    }
+/* Says how many photos of the store are gone, and how many could not be read. */
+static bool tell_store(piaa_call *call, const piaa_store *store, const piaa_photos *photos,
+                       size_t gone, piaa_error *error) {
+    size_t count = piaa_store_photos(store), failed = 0;
+    for (size_t i = 0; i < piaa_photos_count(photos); i++)
+        failed += piaa_store_find(store, piaa_photos_paths(photos)[i])->row < 0;
     if (count && gone == count)
         return piaa_error_set(error, PIAA_IO,
                               "%zu photo%s in %s %s gone, the first was %s: is its disk connected?",
@@ -75,13 +74,15 @@ static bool list_store(piaa_call *call, const piaa_store *store, piaa_photos *ph
 }
 
 static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
+    size_t gone;
+    const bool demonstration = piaa_identity_is_demonstration(&taste->identity);
     piaa_store *store =
         piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
-    piaa_photos photos = {0};
-    bool ok = store && list_store(call, store, &photos, error) &&
-              show(call, taste, store, &photos,
-                   piaa_reader_tell_demonstration(call, taste->identity.fingerprint), error);
-    piaa_photos_free(&photos);
+    piaa_photos *photos = store ? piaa_photos_of_store(store, &gone, error) : NULL;
+    bool ok = photos && tell_store(call, store, photos, gone, error);
+    if (ok) piaa_call_tell_demonstration(call, demonstration);
+    ok = ok && show(call, taste, store, photos, demonstration, error);
+    piaa_photos_free(photos);
     piaa_store_close(store);
     return ok;
 }
@@ -116,7 +117,7 @@ const piaa_command piaa_command_predict = {
     .most = -1,
     .groups = {{"Taste and features", options},
                {"What is printed", piaa_show_options},
-               {"How photos are read", piaa_reader_options}},
+               {"How photos are read", piaa_request_options}},
     .notes = "Photos are read as the rated ones were: model, pool, layer, prompt and settings come "
              "from the taste and need not be given. A "
              "model "

@@ -1,15 +1,16 @@
 /* piaa rank: photos and ratings in, a list out. */
+#include "base/file.h"
 #include "cli/commands.h"
-#include "cli/reader.h"
+#include "cli/request.h"
 #include "cli/show.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Adds the rated photos that exist to `paths`, and makes sure that a taste can be learned from them
+/* Has the rated photos that exist read too, and makes sure that a taste can be learned from them
    before any photo is read. */
-static bool add_rated(const piaa_ratings *ratings, piaa_paths *paths, piaa_error *error) {
+static bool add_rated(const piaa_ratings *ratings, piaa_photos *photos, piaa_error *error) {
     size_t missing = 0, there = 0;
     const char *first_missing = NULL;
     double lowest = 0, highest = 0;
@@ -19,7 +20,7 @@ static bool add_rated(const piaa_ratings *ratings, piaa_paths *paths, piaa_error
             if (!missing++) first_missing = rating->path;
             continue;
         }
-        if (!piaa_paths_add(paths, rating->path, error)) return false;
+        if (!piaa_photos_read_also(photos, rating->path, error)) return false;
         lowest = there && lowest < rating->score ? lowest : rating->score;
         highest = there && highest > rating->score ? highest : rating->score;
         there++;
@@ -52,45 +53,58 @@ static void sum_up(piaa_call *call, const piaa_taste *taste, size_t ranked) {
                    (long long)taste->ratings, error, ranked, ranked == 1 ? "" : "s");
 }
 
+/* What a run works with: it owns all of it but the call. */
+typedef struct ranking_run {
+    piaa_call *call;
+    piaa_photos *photos;
+    piaa_ratings *ratings;
+    piaa_model *model;
+    piaa_reader *reader;
+    piaa_taste *taste;
+    piaa_ranking *ranking;
+} ranking_run;
+
+static bool open_reader(ranking_run *r, const piaa_request *request, piaa_error *error) {
+    piaa_call *call = r->call;
+    if (!(r->photos = piaa_call_photos(call, error)) ||
+        !(r->ratings = piaa_call_ratings(call, r->photos, error)) ||
+        !add_rated(r->ratings, r->photos, error) ||
+        !(r->model = piaa_call_model(call, piaa_call_value(call, "model"), error)) ||
+        !(r->reader = piaa_reader_new(r->model, request, error)))
+        return false;
+    piaa_call_tell_demonstration(call, piaa_model_get_info(r->model)->demonstration);
+    return piaa_call_need_one(r->reader, error) &&
+           piaa_call_open_store(call, r->reader, piaa_call_value(call, "store"), error);
+}
+
 /* Everything after the photos are in the store. */
-static bool rank(piaa_call *call, const piaa_reader *reader, const piaa_photos *photos,
-                 const piaa_ratings *ratings, piaa_error *error) {
-    const piaa_slot *wanted = &piaa_extractor_slots(reader->extractor)->items[0];
-    int slot = piaa_store_find_slot(reader->store, wanted->pool, wanted->layer);
-    piaa_taste *taste = piaa_taste_learn(reader->store, slot, ratings, &call->talk.hooks, error);
-    piaa_ranking *ranking =
-        taste ? piaa_rank_photos(taste, reader->store, photos, ratings, error) : NULL;
-    bool ok =
-        ranking && piaa_show_ranking(call, ranking, taste, reader->store, photos,
-                                     piaa_model_get_info(reader->model)->demonstration, error);
-    if (ok) sum_up(call, taste, piaa_ranking_count(ranking));
-    piaa_ranking_free(ranking);
-    piaa_taste_free(taste);
-    return ok;
+static bool rank(ranking_run *r, piaa_error *error) {
+    const piaa_slot *wanted = &piaa_extractor_slots(piaa_reader_extractor(r->reader))->items[0];
+    const piaa_store *store = piaa_reader_store(r->reader);
+    int slot = piaa_store_find_slot(store, wanted->pool, wanted->layer);
+    r->taste = piaa_taste_learn(store, slot, r->ratings, &r->call->talk.hooks, error);
+    r->ranking = r->taste ? piaa_rank_photos(r->taste, store, r->photos, r->ratings, error) : NULL;
+    if (!r->ranking || !piaa_show_ranking(r->call, r->ranking, r->taste, store, r->photos,
+                                          piaa_model_get_info(r->model)->demonstration, error))
+        return false;
+    sum_up(r->call, r->taste, piaa_ranking_count(r->ranking));
+    return true;
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_request request;
     if (!piaa_call_need(call, "ratings", error) || !piaa_show_check(call, error) ||
-        !piaa_reader_request(call, &request, error))
+        !piaa_call_request(call, NULL, &request, error))
         return false;
-    piaa_photos photos = {0};
-    piaa_paths read = {0}; /* and the rated ones, wherever they are */
-    piaa_reader reader = {0};
-    piaa_ratings *ratings = NULL;
-    bool ok = piaa_reader_collect(call, &photos, error) &&
-              (ratings = piaa_reader_ratings(call, &photos, error)) &&
-              piaa_paths_add_all(&read, &photos.paths, error) && add_rated(ratings, &read, error);
-    piaa_paths_merge(&read);
-    ok = ok && piaa_reader_open(&reader, call, NULL, &request, error) &&
-         piaa_reader_need_one(&reader, error) &&
-         piaa_reader_open_store(&reader, call, piaa_call_value(call, "store"), error) &&
-         piaa_reader_embed(&reader, call, &read, NULL, error) &&
-         rank(call, &reader, &photos, ratings, error);
-    piaa_reader_close(&reader);
-    piaa_ratings_free(ratings);
-    piaa_photos_free(&photos);
-    piaa_paths_free(&read);
+    ranking_run r = {.call = call};
+    const bool ok = open_reader(&r, &request, error) &&
+                    piaa_call_read(call, r.reader, r.photos, NULL, error) && rank(&r, error);
+    piaa_ranking_free(r.ranking);
+    piaa_taste_free(r.taste);
+    piaa_reader_free(r.reader);
+    piaa_model_close(r.model);
+    piaa_ratings_free(r.ratings);
+    piaa_photos_free(r.photos);
     return ok;
 }
 
@@ -120,7 +134,7 @@ const piaa_command piaa_command_rank = {
     .most = -1,
     .groups = {{"Ratings and features", options},
                {"What is printed", piaa_show_options},
-               {"How photos are read", piaa_reader_options}},
+               {"How photos are read", piaa_request_options}},
     .notes =
         "PHOTOS are files and folders; folders are searched all the way down. Rated photos "
         "that are not among them are learned from and "

@@ -24,23 +24,25 @@ static bool print_projection(const piaa_projection *projection, piaa_error *erro
     return ok;
 }
 
-static bool reduce(piaa_study *study, const char *to, piaa_error *error) {
-    const piaa_call *call = study->call;
-    if (!piaa_study_ask(study, piaa_call_value(call, "pool"), piaa_call_value(call, "layer"),
-                        error))
+static bool reduce(piaa_call *call, piaa_study *study, piaa_model *model, const char *to,
+                   piaa_error *error) {
+    if (!piaa_study_ask(study, model, piaa_call_value(call, "pool"), piaa_call_value(call, "layer"),
+                        error) ||
+        !piaa_call_study_store(call, study, error))
         return false;
-    const piaa_slots *slots = piaa_extractor_slots(study->reader.extractor);
+    const piaa_slots *slots = piaa_extractor_slots(piaa_reader_extractor(study->reader));
     if (slots->count != 1)
         return piaa_error_set(error, PIAA_USAGE,
                               "attributes are learned from one pool at one layer, and these are "
                               "%zu: name one with --pool and --layer",
                               slots->count);
+    piaa_talk_catch_stop(&call->talk);
     piaa_projection *projection =
-        piaa_study_project(study, NULL, piaa_call_value(call, "data"), &slots->items[0], error);
-    bool ok = projection && piaa_projection_save(projection, to, error) &&
-              print_projection(projection, error);
+        piaa_study_project(study, NULL, study->spec, &slots->items[0], error);
+    const bool ok = projection && piaa_projection_save(projection, to, error) &&
+                    print_projection(projection, error);
     if (ok)
-        piaa_talk_note(&study->call->talk, "%d attribute%s learned from %lld images; %s holds %s.",
+        piaa_talk_note(&call->talk, "%d attribute%s learned from %lld images; %s holds %s.",
                        projection->count, projection->count == 1 ? "" : "s",
                        (long long)projection->images, to, projection->count == 1 ? "it" : "them");
     piaa_projection_free(projection);
@@ -48,13 +50,15 @@ static bool reduce(piaa_study *study, const char *to, piaa_error *error) {
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
+    const char *to = piaa_call_value(call, "out");
+    if (!piaa_call_need(call, "data", error) || !piaa_call_need(call, "out", error) ||
+        !piaa_call_output(call, to, &piaa_projection_output, error))
+        return false;
     piaa_study study = {0};
-    bool ok =
-        piaa_call_need(call, "data", error) && piaa_call_need(call, "out", error) &&
-        piaa_call_output(call, piaa_call_value(call, "out"), &piaa_projection_output, error) &&
-        piaa_study_open(&study, call, PIAA_STUDY_PERSONAL, error) &&
-        reduce(&study, piaa_call_value(call, "out"), error);
+    piaa_model *model = piaa_call_study(call, PIAA_STUDY_PERSONAL, &study, error);
+    const bool ok = model && reduce(call, &study, model, to, error);
     piaa_study_close(&study);
+    piaa_model_close(model);
     return ok;
 }
 

@@ -1,6 +1,9 @@
 /* A ranking on standard output, and as a contact sheet. */
 #include "cli/show.h"
 
+#include "base/file.h"
+#include "report/report.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,25 +45,25 @@ size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size) {
 static bool find_unreadable(piaa_call *call, const piaa_store *store, const piaa_slot *slot,
                             const piaa_photos *photos, piaa_ranking_context *context,
                             piaa_error *error) {
-    piaa_unreadable *list = piaa_alloc(photos->paths.count, sizeof *list, error);
+    piaa_unreadable *list = piaa_alloc(piaa_photos_count(photos), sizeof *list, error);
     if (!list) return false;
     context->unreadable = list;
     int column = piaa_store_find_slot(store, slot->pool, slot->layer);
     size_t untold = 0, first = 0;
-    for (size_t i = 0; i < photos->paths.count; i++) {
-        const piaa_photo *photo = piaa_store_find(store, photos->paths.items[i]);
+    for (size_t i = 0; i < piaa_photos_count(photos); i++) {
+        const piaa_photo *photo = piaa_store_find(store, piaa_photos_paths(photos)[i]);
         if (photo && piaa_store_vector(store, column, photo->row)) continue;
         const char *reason = photo ? photo->error : NULL;
         if (!reason && !untold++) first = i;
         list[context->unreadable_count++] =
-            (piaa_unreadable){.path = photos->names.items[i],
+            (piaa_unreadable){.path = piaa_photos_names(photos)[i],
                               .reason = reason ? reason : "the store holds no features of it"};
     }
     if (untold)
         piaa_talk_warn(&call->talk,
                        "%zu of %zu photos are not ranked, the first is %s: the store holds no "
                        "%s.%d of them, which piaa embed adds",
-                       untold, photos->paths.count, photos->names.items[first],
+                       untold, piaa_photos_count(photos), piaa_photos_names(photos)[first],
                        piaa_pool_name(slot->pool), slot->layer);
     return true;
 }

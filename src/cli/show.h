@@ -3,7 +3,6 @@
 #define PIAA_CLI_SHOW_H
 
 #include "cli/options.h"
-#include "report/report.h"
 
 extern const piaa_option piaa_show_options[]; /* top, json, csv, sheet */
 

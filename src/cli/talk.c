@@ -102,6 +102,10 @@ static void warn(void *user, const char *line) {
     piaa_talk_warn(user, "%s", line);
 }
 
+static void note(void *user, const char *line) {
+    piaa_talk_note(user, "%s", line);
+}
+
 const char *piaa_talk_size(int64_t bytes, char out[32]) {
     double size = (double)bytes;
     if (size >= 1e9)
@@ -234,5 +238,5 @@ static bool can_draw(void) {
 
 void piaa_talk_begin(piaa_talk *talk, const char *command) {
     *talk = (piaa_talk){.command = command, .out = stderr, .terminal = can_draw()};
-    talk->hooks = (piaa_hooks){.user = talk, .warn = warn, .progress = progress};
+    talk->hooks = (piaa_hooks){.user = talk, .warn = warn, .progress = progress, .note = note};
 }

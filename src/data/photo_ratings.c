@@ -1,6 +1,4 @@
 /* Stars from sidecars and photos. */
-#include "data/photo_ratings.h"
-
 #include "base/file.h"
 #include "base/hooks.h"
 #include "base/memory.h"

@@ -318,13 +318,13 @@ static bool is_models_fault(const char *reason) {
 
 /* Fills jobs with the photos that have work to do, and `undated` with files whose ctime and inode
    an older store lacks; counts the others. */
-static bool look_up(run *r, const piaa_paths *paths, job *jobs, size_t *job_count, bool *flags,
-                    piaa_photo *undated, piaa_error *error) {
+static bool look_up(run *r, const char *const *paths, size_t count, job *jobs, size_t *job_count,
+                    bool *flags, piaa_photo *undated, piaa_error *error) {
     int64_t failed_before = 0;
     size_t undated_count = 0;
-    for (size_t i = 0; i < paths->count; i++) {
+    for (size_t i = 0; i < count; i++) {
         struct stat status;
-        job j = {.file = {.path = paths->items[i], .row = -1},
+        job j = {.file = {.path = paths[i], .row = -1},
                  .missing = flags + *job_count * r->slots->count};
         piaa_photo_state state;
         if (stat(j.file.path, &status) != 0) {
@@ -377,8 +377,9 @@ static bool run_groups(run *r, job *jobs, size_t count, piaa_error *error) {
     return ok;
 }
 
-bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_paths *paths,
-                      const piaa_hooks *hooks, piaa_embed_summary *summary, piaa_error *error) {
+bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const char *const *paths,
+                      size_t count, const piaa_hooks *hooks, piaa_embed_summary *summary,
+                      piaa_error *error) {
     if (!store) return piaa_error_missing(error, "store");
     if (!extractor) return piaa_error_missing(error, "extractor");
     piaa_embed_summary own;
@@ -387,15 +388,15 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const piaa_p
              .hooks = hooks,
              .summary = summary ? summary : &own,
              .slots = piaa_extractor_slots(extractor)};
-    *r.summary = (piaa_embed_summary){.photos = (int64_t)paths->count};
+    *r.summary = (piaa_embed_summary){.photos = (int64_t)count};
     double start = piaa_seconds_now();
-    job *jobs = piaa_alloc(paths->count, sizeof *jobs, error);
-    bool *flags = piaa_alloc(paths->count + 1, r.slots->count * sizeof *flags, error);
+    job *jobs = piaa_alloc(count, sizeof *jobs, error);
+    bool *flags = piaa_alloc(count + 1, r.slots->count * sizeof *flags, error);
     r.missing = piaa_alloc(r.slots->count, sizeof *r.missing, error);
     size_t job_count = 0;
-    piaa_photo *undated = piaa_alloc(paths->count, sizeof *undated, error);
+    piaa_photo *undated = piaa_alloc(count, sizeof *undated, error);
     bool ok = jobs && flags && r.missing && undated &&
-              look_up(&r, paths, jobs, &job_count, flags, undated, error);
+              look_up(&r, paths, count, jobs, &job_count, flags, undated, error);
     free(undated);
     if (ok && job_count) tell_progress(&r);
     ok = ok && (!job_count || (piaa_extractor_check(extractor, error) &&
@@ -424,16 +425,16 @@ piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *
         piaa_error_missing(error, "extractor");
         return NULL;
     }
-    piaa_photos found = {0};
-    piaa_store *store = NULL;
-    bool ok = piaa_photos_collect(photos, count, hooks, &found, error);
-    if (ok && *found.passed) piaa_hooks_warn(hooks, "passed over: %s", found.passed);
-    if (ok)
-        store = piaa_store_open_write(path, piaa_extractor_identity(extractor),
-                                      piaa_extractor_slots(extractor), hooks, error);
-    ok = store && piaa_embed_paths(store, extractor, &found.paths, hooks, summary, error) &&
-         piaa_store_refresh(store, error);
-    piaa_photos_free(&found);
+    piaa_photos *found = piaa_photos_collect(photos, count, hooks, error);
+    if (!found) return NULL;
+    if (*found->passed) piaa_hooks_warn(hooks, "passed over: %s", found->passed);
+    piaa_store *store = piaa_store_open_write(path, piaa_extractor_identity(extractor),
+                                              piaa_extractor_slots(extractor), hooks, error);
+    const bool ok = store &&
+                    piaa_embed_paths(store, extractor, (const char *const *)found->paths.items,
+                                     found->paths.count, hooks, summary, error) &&
+                    piaa_store_refresh(store, error);
+    piaa_photos_free(found);
     if (ok) return store;
     piaa_store_close(store);
     return NULL;

@@ -3,6 +3,8 @@
 
 #include "base/memory.h"
 #include "base/processors.h"
+#include "features/identity.h"
+#include "features/preprocessing.h"
 #include "vlm/device.h"
 #include "vlm/generate.h"
 
@@ -16,17 +18,13 @@ struct piaa_extractor {
     piaa_model *model;
     piaa_request request;
     char *prompt, *preprocessing, *device;
-    char tokens[96];
+    char tokens[96], max_pixels[24];
     piaa_slots slots;
     piaa_identity identity;
     piaa_session *session; /* for session_slots */
     piaa_slots session_slots;
     bool answers; /* the session has logits and a cache */
 };
-
-/* As stores and tastes write it behind the other preprocessing; they were made before there was a
-   choice, and nothing is written where nothing is put behind. */
-static const char *const backgrounds[] = {"", ", on white", ", on black"};
 
 static piaa_ask ask_of(const piaa_extractor *extractor) {
     return (piaa_ask){.prompt = extractor->prompt,
@@ -100,27 +98,30 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     r->device = extractor->device;
     r->prompt = extractor->prompt;
     r->pools = r->layers = NULL; /* the slots say it */
-    extractor->preprocessing = piaa_format(
-        error, "%lld to %lld pixels, EXIF rotation %s%s%s",
-        (long long)(info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels),
-        (long long)r->max_pixels, r->exif == PIAA_EXIF_APPLY ? "applied" : "ignored",
-        r->image_attention == PIAA_IMAGE_CAUSAL ? ", image tokens causal" : "",
-        backgrounds[r->background]);
+    const piaa_preprocessing preprocessing = {
+        .least = info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels,
+        .most = r->max_pixels,
+        .exif = r->exif,
+        .attention = r->image_attention,
+        .background = r->background};
+    extractor->preprocessing = piaa_preprocessing_prose(&preprocessing, error);
     if (!extractor->preprocessing) return false;
     name_tokens(extractor);
-    extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
-                                          .model = info->folder,
-                                          .family = info->family,
-                                          .prompt = extractor->prompt,
-                                          .preprocessing = extractor->preprocessing,
-                                          .dtype = piaa_dtype_name(r->dtype),
-                                          .library = piaa_version(),
-                                          .pixels = info->pixels,
-                                          .chat = !reads                        ? ""
-                                                  : r->chat == PIAA_FORM_FOLDER ? "the folder's"
-                                                                                : "published",
-                                          .tokens = extractor->tokens,
-                                          .adapter = info->adapter};
+    extractor->identity =
+        (piaa_identity){.fingerprint = info->fingerprint,
+                        .model = info->folder,
+                        .family = info->family,
+                        .prompt = extractor->prompt,
+                        .preprocessing = extractor->preprocessing,
+                        .dtype = piaa_dtype_name(r->dtype),
+                        .library = piaa_version(),
+                        .pixels = info->pixels,
+                        .chat = !reads                        ? ""
+                                : r->chat == PIAA_FORM_FOLDER ? PIAA_CHAT_FOLDER
+                                                              : PIAA_CHAT_PUBLISHED,
+                        .tokens = extractor->tokens,
+                        .adapter = info->adapter};
+    piaa_preprocessing_name(&preprocessing, extractor->max_pixels, &extractor->identity);
     return true;
 }
 

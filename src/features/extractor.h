@@ -12,8 +12,6 @@
 #include "image/image.h"
 #include "vlm/vlm.h"
 
-/* For a store of these features. */
-const piaa_identity *piaa_extractor_identity(const piaa_extractor *extractor);
 /* With every default filled in. */
 const piaa_request *piaa_extractor_request(const piaa_extractor *extractor);
 

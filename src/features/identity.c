@@ -12,12 +12,17 @@ const piaa_identity_key piaa_identity_keys[PIAA_IDENTITY_KEYS] = {
     KEY(preprocessing, "photos prepared as", "the same options for photos", NULL),
     KEY(dtype, "weights held as", "the same --dtype", NULL),
     KEY(pixels, "the image settings", "the preprocessor_config.json of then", ""),
-    KEY(chat, "the chat form", "the same --chat", "published"),
+    KEY(chat, "the chat form", "the same --chat", PIAA_CHAT_PUBLISHED),
     KEY(tokens, "the prompt read as", "the tokenizer and chat template of then", ""),
     KEY(model, NULL, NULL, NULL),
     KEY(adapter, NULL, NULL, ""),
     KEY(family, NULL, NULL, NULL),
     KEY(library, NULL, NULL, NULL),
+    /* What preprocessing says, one by one. */
+    KEY(max_pixels, NULL, NULL, ""),
+    KEY(exif, NULL, NULL, ""),
+    KEY(image_attention, NULL, NULL, ""),
+    KEY(background, NULL, NULL, ""),
 };
 #undef KEY
 

@@ -14,8 +14,12 @@ typedef struct piaa_identity_key {
                            known, so that any value fits */
 } piaa_identity_key;
 
+/* The values of `chat`. */
+#define PIAA_CHAT_PUBLISHED "published"
+#define PIAA_CHAT_FOLDER "the folder's"
+
 /* In the order in which differences are looked for. */
-enum { PIAA_IDENTITY_KEYS = 11 };
+enum { PIAA_IDENTITY_KEYS = 15 };
 extern const piaa_identity_key piaa_identity_keys[PIAA_IDENTITY_KEYS];
 
 const char *piaa_identity_get(const piaa_identity *identity, size_t index); /* "" for NULL */

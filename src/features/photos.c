@@ -172,7 +172,15 @@ static void tell_passed(const collecting *c, char *out, size_t size) {
 
 /* ---------------------------------------------------------------------------------------- names */
 
-static bool take_name(collecting *c, const char *name, const piaa_hooks *hooks, piaa_error *error) {
+static bool remember_folder(piaa_photos *photos, const char *name, piaa_error *error) {
+    char *folder = piaa_path_absolute(name, error);
+    bool ok = folder && piaa_paths_add(&photos->folders, folder, error);
+    free(folder);
+    return ok;
+}
+
+static bool take_name(collecting *c, const char *name, const piaa_hooks *hooks, piaa_photos *out,
+                      piaa_error *error) {
     char *shown = piaa_path_named(name, error); /* also finds that the working folder is gone */
     if (!shown) return false;
     struct stat status;
@@ -186,7 +194,8 @@ static bool take_name(collecting *c, const char *name, const piaa_hooks *hooks, 
                    : piaa_error_set_errno(error, number, "%s", name);
     }
     if (!S_ISDIR(status.st_mode)) return add(c, piaa_path_absolute(name, error), shown, error);
-    bool ok = piaa_folder_visit(shown, &(piaa_walker){.user = c, .enter = enter, .meet = meet},
+    bool ok = remember_folder(out, name, error) &&
+              piaa_folder_visit(shown, &(piaa_walker){.user = c, .enter = enter, .meet = meet},
                                 hooks, error);
     free(shown);
     return ok;
@@ -227,24 +236,58 @@ static bool found_none(const char *const *names, size_t count, const char *passe
 static bool collect(collecting *c, const char *const *names, size_t count, const piaa_hooks *hooks,
                     piaa_photos *out, piaa_error *error) {
     for (size_t i = 0; i < count; i++)
-        if (!take_name(c, names[i], hooks, error)) return false;
+        if (!take_name(c, names[i], hooks, out, error)) return false;
     tell_passed(c, out->passed, sizeof out->passed);
     return hand_over(c, out, error) &&
            (out->paths.count || found_none(names, count, out->passed, error));
 }
 
-bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
-                         piaa_photos *out, piaa_error *error) {
+piaa_photos *piaa_photos_new(piaa_error *error) {
+    return piaa_alloc(1, sizeof(piaa_photos), error);
+}
+
+piaa_photos *piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
+                                 piaa_error *error) {
+    if (piaa_error_pending(error)) return NULL;
     collecting c = {0};
-    *out = (piaa_photos){0};
-    bool ok = collect(&c, names, count, hooks, out, error);
+    piaa_photos *photos = piaa_photos_new(error);
+    bool ok = photos && collect(&c, names, count, hooks, photos, error);
     for (size_t i = 0; i < c.count; i++) {
         free(c.items[i].path);
         free(c.items[i].name);
     }
     free(c.items);
-    return ok;
+    if (ok) return photos;
+    piaa_photos_free(photos);
+    return NULL;
 }
+
+void piaa_photos_free(piaa_photos *photos) {
+    if (!photos) return;
+    piaa_paths_free(&photos->paths);
+    piaa_paths_free(&photos->names);
+    piaa_paths_free(&photos->beside);
+    piaa_paths_free(&photos->folders);
+    free(photos);
+}
+
+size_t piaa_photos_count(const piaa_photos *photos) {
+    return photos ? photos->paths.count : 0;
+}
+
+const char *const *piaa_photos_paths(const piaa_photos *photos) {
+    return (const char *const *)photos->paths.items;
+}
+
+const char *const *piaa_photos_names(const piaa_photos *photos) {
+    return (const char *const *)photos->names.items;
+}
+
+const char *piaa_photos_passed(const piaa_photos *photos) {
+    return photos->passed;
+}
+
+/* --------------------------------------------------------------------------------- other photos */
 
 bool piaa_photos_add(piaa_photos *photos, const char *name, piaa_error *error) {
     char *path = piaa_path_absolute(name, error);
@@ -254,8 +297,51 @@ bool piaa_photos_add(piaa_photos *photos, const char *name, piaa_error *error) {
     return ok;
 }
 
-void piaa_photos_free(piaa_photos *photos) {
-    piaa_paths_free(&photos->paths);
-    piaa_paths_free(&photos->names);
-    *photos = (piaa_photos){0};
+bool piaa_photos_read_also(piaa_photos *photos, const char *path, piaa_error *error) {
+    if (!photos) return piaa_error_missing(error, "photos");
+    return piaa_paths_add(&photos->beside, path, error);
+}
+
+static bool take_stored(piaa_photos *photos, const piaa_store *store, size_t *gone,
+                        piaa_error *error) {
+    for (size_t i = 0; i < piaa_store_photos(store); i++) {
+        const char *path = piaa_store_photo(store, i)->path;
+        if (gone && piaa_file_is_gone(path))
+            ++*gone;
+        else if (!piaa_paths_add(&photos->paths, path, error) ||
+                 !piaa_paths_add(&photos->names, path, error))
+            return false;
+    }
+    return true;
+}
+
+piaa_photos *piaa_photos_of_store(const piaa_store *store, size_t *gone, piaa_error *error) {
+    if (gone) *gone = 0;
+    if (!store) {
+        piaa_error_missing(error, "store");
+        return NULL;
+    }
+    piaa_photos *photos = piaa_photos_new(error);
+    if (photos && take_stored(photos, store, gone, error)) return photos;
+    piaa_photos_free(photos);
+    return NULL;
+}
+
+static int compare_paths(const void *a, const void *b) {
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+const char **piaa_photos_to_read(const piaa_photos *photos, size_t *count, piaa_error *error) {
+    const piaa_paths *lists[] = {&photos->paths, &photos->beside};
+    const char **paths =
+        piaa_alloc(photos->paths.count + photos->beside.count, sizeof *paths, error);
+    size_t all = 0;
+    *count = 0;
+    if (!paths) return NULL;
+    for (size_t l = 0; l < PIAA_COUNT(lists); l++)
+        for (size_t i = 0; i < lists[l]->count; i++) paths[all++] = lists[l]->items[i];
+    if (all) qsort(paths, all, sizeof *paths, compare_paths);
+    for (size_t i = 0; i < all; i++)
+        if (!*count || strcmp(paths[*count - 1], paths[i]) != 0) paths[(*count)++] = paths[i];
+    return paths;
 }

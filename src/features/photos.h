@@ -8,23 +8,23 @@
 #define PIAA_FEATURES_PHOTOS_H
 
 #include "base/file.h"
+#include "piaa.h"
 
-/* Start from {0}. */
-typedef struct piaa_photos {
-    piaa_paths paths; /* absolute, links followed; in byte order, each once */
-    piaa_paths names; /* names.items[i]: paths.items[i] as it was found, absolute */
-    char passed[256]; /* of a walk, what was not taken: "4 videos, 1 other file"; else "" */
-} piaa_photos;
+struct piaa_photos {
+    piaa_paths paths;   /* absolute, links followed; as collected in byte order, each once */
+    piaa_paths names;   /* names.items[i]: paths.items[i] as it was found, absolute */
+    piaa_paths beside;  /* paths that are read too, and not listed */
+    piaa_paths folders; /* that were named, absolute */
+    char passed[256];   /* of a walk, what was not taken: "4 videos, 1 other file"; else "" */
+};
 
-/* Files as they are; folders all the way down, those files whose name or, where that says nothing,
- * content is a photo's, without hidden ones and what systems and programs keep in folders of their
- * own (trash, thumbnails).  A photo that was found several times has the name without a link if
- * there is one, else the first in byte order.  A name that does not exist is an error; so is
- * finding no photo at all. */
-bool piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
-                         piaa_photos *out, piaa_error *error) PIAA_MUST_USE;
-/* Adds one file by a name that is absolute, last. */
+/* An empty list, and one more file for it by a name that is absolute, last. */
+piaa_photos *piaa_photos_new(piaa_error *error) PIAA_MUST_USE;
 bool piaa_photos_add(piaa_photos *photos, const char *name, piaa_error *error) PIAA_MUST_USE;
-void piaa_photos_free(piaa_photos *photos);
+
+/* Every path to read, listed or not, in byte order and each once: *count pointers to the list's own
+   strings, to be freed by the caller. */
+const char **piaa_photos_to_read(const piaa_photos *photos, size_t *count,
+                                 piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -298,7 +298,7 @@ static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, s
     const piaa_source *source = &eval->sources[eval->personal->kinds[i].source];
     const piaa_comparison *against = eval->comparisons ? &eval->comparisons[i] : NULL;
     cJSON *item = object(out, outcomes, NULL);
-    text(out, item, "method", piaa_method_name(eval->personal->kinds[i].method));
+    text(out, item, "method", eval->personal->kinds[i].method->name);
     text(out, item, "source", source->name);
     text(out, item, "pool", piaa_pool_name(source->slots[0].pool));
     number(out, item, "layer", source->parts == 1 ? source->slots[0].layer : NAN);
@@ -335,8 +335,7 @@ static bool write_users(const char *folder, const piaa_dataset *set, const piaa_
         for (size_t u = 0; u < outcome->user_count; u++) {
             const piaa_outcome_user *user = &outcome->users[u];
             if (!user->count) continue;
-            piaa_text_format(&out, error, "%s,%s,%s,",
-                             piaa_method_name(eval->personal->kinds[i].method),
+            piaa_text_format(&out, error, "%s,%s,%s,", eval->personal->kinds[i].method->name,
                              eval->sources[eval->personal->kinds[i].source].name, outcome->support);
             piaa_report_add_field(&out, set->users[user->user].id, error);
             piaa_text_format(&out, error, ",%zu,%zu", user->count, user->support);

@@ -20,11 +20,19 @@ typedef struct piaa_outcome_row {
     double predicted, score, general; /* on the data set's scale; general NaN: none is written */
 } piaa_outcome_row;
 
+/* Texts that a method asked a model for, and those that are no score. */
+typedef struct piaa_answers {
+    size_t asked, unparsable, out_of_range, not_a_number;
+} piaa_answers;
+
 typedef struct piaa_outcome_user {
     size_t user;         /* of the data set */
     size_t first, count; /* their rows */
     size_t support;      /* images learned from */
     double alpha;        /* NaN where there is none, or more than one */
+    piaa_answers answers;
+    double seconds; /* that the method took for this person */
+    int64_t bytes;  /* that it keeps for them; 0: not told */
     piaa_agreement figures;
 } piaa_outcome_user;
 

@@ -1,34 +1,15 @@
-/* Every person's regressions, on several threads.  Results have their place before the first job
+/* Every person's lessons, on several threads.  Results have their place before the first job
  * begins, so that they do not depend on which thread was faster. */
 #include "study/personal.h"
 
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "linear/blas.h"
-#include "linear/ridge.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const struct {
-    const char *name, *published; /* published: before the source in the CSV's method column */
-} methods[PIAA_METHODS] = {
-    [PIAA_LINEAR_HIDDEN] = {"linear-hidden", "direct_linear"},
-    [PIAA_GIAA_TARGET] = {"giaa-target", "direct_linear_giaa_gt"},
-    [PIAA_REDUCE] = {"reduce", "hidden_attr_linear"},
-    [PIAA_STYLE_OUT] = {"style-out", "direct_linear_style_out"},
-};
-
-const char *piaa_method_name(piaa_method method) {
-    return methods[method].name;
-}
-
-bool piaa_method_parse(const char *name, piaa_method *out) {
-    for (int m = 0; m < PIAA_METHODS; m++)
-        if (strcmp(name, methods[m].name) == 0) return *out = (piaa_method)m, true;
-    return false;
-}
 
 /* A run in hand. */
 typedef struct personal_run {
@@ -37,30 +18,32 @@ typedef struct personal_run {
     const piaa_source *sources;
     size_t source_count;
     const piaa_personal_options *options;
+    const piaa_hooks *hooks;
     bool supports[2]; /* small, large */
-    size_t label;     /* of the data set, for style out */
-    size_t *places;   /* [2][PIAA_METHODS][source_count] into the outcomes */
+    size_t label;     /* of the data set, for methods that need one */
     piaa_personal *personal;
 } personal_run;
 
-/* One person, one source, one support. */
-typedef struct lesson {
-    const personal_run *run;
-    const piaa_source *source;
-    size_t source_index, user;
-    bool large;
-    int64_t *rows;  /* [n] of the source's matrix: the support images that have a vector */
-    size_t *images; /* [n] */
+/* The images of one person and support, in memory of one job. */
+typedef struct split {
+    size_t *images; /* [n] support */
     double *scores; /* [n] */
+    int64_t *rows;  /* [n] of the source */
+    size_t *test;   /* [tests] images */
+    double *truth;  /* [tests] the person's own scores */
+    double *predicted;
     int64_t n;
-    size_t *test; /* [tests] ratings of the data set */
     size_t tests;
-} lesson;
+} split;
 
-static piaa_outcome *outcome_of(const personal_run *run, bool large, piaa_method method,
-                                size_t source) {
-    return run->personal->outcomes
-        [run->places[((size_t)large * PIAA_METHODS + (size_t)method) * run->source_count + source]];
+static bool needs(const piaa_method *method, piaa_needs what) {
+    return (method->needs & (unsigned)what) != 0;
+}
+
+static bool any_needs(const personal_run *run, piaa_needs what) {
+    for (const piaa_method *const *m = run->options->methods; *m; m++)
+        if (needs(*m, what)) return true;
+    return false;
 }
 
 /* Which ratings of a person's support are near copies. */
@@ -70,208 +53,145 @@ static const bool *extras_of(const personal_run *run, size_t user, bool large) {
            (large ? sizes->small : 0);
 }
 
-static const float *vector_of(const lesson *l, size_t image) {
-    return l->source->x + (size_t)l->source->rows[image] * (size_t)l->source->dim;
-}
+/* ------------------------------------------------------------------------------------ one lesson
+ */
 
-static size_t tested_image(const lesson *l, size_t k) {
-    return l->run->set->ratings[l->test[k]].image;
-}
-
-/* -------------------------------------------------------------------------------------- one fit */
-
-/* y [n][targets] from these rows of x. */
-static piaa_ridge *learn(const float *x, const int64_t *rows, int64_t n, int dim, const double *y,
-                         int targets, piaa_error *error) {
-    piaa_ridge_design *design = piaa_ridge_design_new(x, rows, n, dim, error);
-    piaa_ridge *model = design ? piaa_ridge_fit(design, y, targets, NULL, error) : NULL;
-    piaa_ridge_design_free(design);
-    return model;
-}
-
-/* The person's entry in an outcome, every test rating in it without a prediction. */
-static piaa_outcome_row *prepare(const lesson *l, piaa_method method, size_t support,
-                                 double alpha) {
-    piaa_outcome *outcome = outcome_of(l->run, l->large, method, l->source_index);
-    piaa_outcome_user *user = &outcome->users[l->user];
-    user->support = support;
-    user->alpha = alpha;
-    user->count = l->tests;
-    piaa_outcome_row *rows = outcome->rows + user->first;
-    for (size_t k = 0; k < l->tests; k++)
-        rows[k] = (piaa_outcome_row){tested_image(l, k), NAN,
-                                     l->run->set->ratings[l->test[k]].score, NAN};
-    return rows;
-}
-
-/* -------------------------------------------------------------------------------------- methods */
-
-/* The support images that have a mean score, their rows, and [.][2] targets: score, mean score. */
-static bool learn_directly(const lesson *l, bool own, bool general, piaa_error *error) {
-    int64_t *rows = piaa_alloc_array((size_t)l->n, sizeof *rows, error), n = 0;
-    double *y = piaa_alloc_array(2 * (size_t)l->n, sizeof *y, error);
-    bool ok = rows && y;
-    for (int64_t i = 0; ok && general && i < l->n; i++) {
-        double mean = l->run->set->images[l->images[i]].general;
-        if (!isfinite(mean)) continue;
-        rows[n] = l->rows[i];
-        y[2 * n] = l->scores[i];
-        y[2 * n++ + 1] = mean;
-    }
-    bool together = general && own && n == l->n;
-    piaa_ridge *first = NULL, *second = NULL;
-    if (ok && together && n) {
-        ok = (first = learn(l->source->x, rows, n, l->source->dim, y, 2, error));
-    } else if (ok) {
-        ok = !own || !l->n ||
-             (first = learn(l->source->x, l->rows, l->n, l->source->dim, l->scores, 1, error));
-        for (int64_t i = 0; i < n; i++) y[i] = y[2 * i + 1];
-        ok = ok && (!n || (second = learn(l->source->x, rows, n, l->source->dim, y, 1, error)));
-    }
-    if (ok && own) {
-        piaa_outcome_row *out =
-            prepare(l, PIAA_LINEAR_HIDDEN, (size_t)l->n, first ? first->alphas[0] : NAN);
-        for (size_t k = 0; first && k < l->tests; k++)
-            if (l->source->rows[out[k].image] >= 0) {
-                double both[2];
-                piaa_ridge_predict(first, vector_of(l, out[k].image), 1, both);
-                out[k].predicted = both[0];
-            }
-    }
-    if (ok && general) {
-        const piaa_ridge *model = together ? first : second;
-        piaa_outcome_row *out =
-            prepare(l, PIAA_GIAA_TARGET, (size_t)n, model ? model->alphas[together] : NAN);
-        for (size_t k = 0; model && k < l->tests; k++)
-            if (l->source->rows[out[k].image] >= 0) {
-                double both[2];
-                piaa_ridge_predict(model, vector_of(l, out[k].image), 1, both);
-                out[k].predicted = both[together];
-            }
-    }
-    piaa_ridge_free(first);
-    piaa_ridge_free(second);
-    free(rows);
-    free(y);
-    return ok;
-}
-
-/* The attributes that a projection predicts for an image, as float32 like any features. */
-static void reduce(const piaa_projection *projection, const float *x, double *work, float *out) {
-    piaa_projection_apply(projection, x, 1, work);
-    for (int k = 0; k < projection->count; k++) out[k] = (float)work[k];
-}
-
-static bool learn_reduced(const lesson *l, piaa_error *error) {
-    const piaa_projection *projection = l->run->options->projections[l->source_index];
-    size_t width = (size_t)projection->count;
-    float *x = piaa_alloc_array((size_t)l->n * width + width, sizeof *x, error);
-    double *work = piaa_alloc_array(width, sizeof *work, error);
-    piaa_ridge *model = NULL;
-    bool ok = x && work;
-    for (int64_t i = 0; ok && i < l->n; i++)
-        reduce(projection, l->source->x + (size_t)l->rows[i] * (size_t)l->source->dim, work,
-               x + (size_t)i * width);
-    ok = ok && (!l->n || (model = learn(x, NULL, l->n, (int)width, l->scores, 1, error)));
-    if (ok) {
-        piaa_outcome_row *out =
-            prepare(l, PIAA_REDUCE, (size_t)l->n, model ? model->alphas[0] : NAN);
-        for (size_t k = 0; model && k < l->tests; k++)
-            if (l->source->rows[out[k].image] >= 0) {
-                reduce(projection, vector_of(l, out[k].image), work, x);
-                piaa_ridge_predict(model, x, 1, &out[k].predicted);
-            }
-    }
-    piaa_ridge_free(model);
-    free(x);
-    free(work);
-    return ok;
-}
-
-static const char *style_of(const lesson *l, size_t image) {
-    return l->run->set->labels[image * l->run->set->label_count + l->run->label];
-}
-
-/* Images of unknown style are neither learned from nor tested. */
-static bool learn_other_styles(const lesson *l, piaa_error *error) {
-    piaa_outcome_row *out = prepare(l, PIAA_STYLE_OUT, (size_t)l->n, NAN);
-    int64_t *rows = piaa_alloc_array((size_t)l->n, sizeof *rows, error);
-    double *y = piaa_alloc_array((size_t)l->n, sizeof *y, error);
-    bool *done = piaa_alloc(l->tests, sizeof *done, error), ok = rows && y && done;
-    for (size_t k = 0; ok && k < l->tests; k++) {
-        const char *style = style_of(l, out[k].image);
-        if (done[k] || !*style) continue;
-        int64_t n = 0;
-        for (int64_t i = 0; i < l->n; i++) {
-            const char *other = style_of(l, l->images[i]);
-            if (!*other || strcmp(style, other) == 0) continue;
-            rows[n] = l->rows[i];
-            y[n++] = l->scores[i];
-        }
-        piaa_ridge *model = NULL;
-        ok = !n || (model = learn(l->source->x, rows, n, l->source->dim, y, 1, error));
-        for (size_t i = k; ok && i < l->tests; i++) {
-            if (strcmp(style_of(l, out[i].image), style) != 0) continue;
-            done[i] = true;
-            if (model && l->source->rows[out[i].image] >= 0)
-                piaa_ridge_predict(model, vector_of(l, out[i].image), 1, &out[i].predicted);
-        }
-        piaa_ridge_free(model);
-    }
-    free(rows);
-    free(y);
-    free(done);
-    return ok;
-}
-
-/* -------------------------------------------------------------------------------------- one job */
-
-static bool learn_all(lesson *l, piaa_error *error) {
-    const bool *asked = l->run->options->methods;
-    const piaa_protocol_options *sizes = &l->run->protocol->options;
-    const piaa_protocol_user *who = &l->run->protocol->users[l->user];
-    const size_t *ratings = l->large ? who->large : who->small;
-    size_t support = l->large ? sizes->large : sizes->small;
-    const bool *extra = extras_of(l->run, l->user, l->large);
-    l->n = 0;
-    l->tests = 0;
-    for (size_t i = 0; i < support; i++) {
-        const piaa_data_rating *rating = &l->run->set->ratings[ratings[i]];
-        if (l->source->rows[rating->image] < 0 || (l->run->options->groups && extra[i])) continue;
-        l->rows[l->n] = l->source->rows[rating->image];
-        l->images[l->n] = rating->image;
-        l->scores[l->n++] = rating->score;
-    }
-    for (size_t i = 0; i < sizes->test; i++) l->test[l->tests++] = who->test[i];
-    if ((asked[PIAA_LINEAR_HIDDEN] || asked[PIAA_GIAA_TARGET]) &&
-        !learn_directly(l, asked[PIAA_LINEAR_HIDDEN], asked[PIAA_GIAA_TARGET], error))
-        return false;
-    return (!asked[PIAA_REDUCE] || learn_reduced(l, error)) &&
-           (!asked[PIAA_STYLE_OUT] || learn_other_styles(l, error));
-}
-
-static bool learn_person(void *user, size_t job, piaa_error *error) {
-    const personal_run *run = user;
-    const piaa_protocol_options *sizes = &run->protocol->options;
+static bool make_split(split *s, const piaa_protocol_options *sizes, piaa_error *error) {
     size_t most = sizes->large > sizes->small ? sizes->large : sizes->small;
-    lesson l = {
-        .run = run, .source_index = job / run->protocol->count, .user = job % run->protocol->count};
-    l.source = &run->sources[l.source_index];
-    bool ok = (l.rows = piaa_alloc_array(most, sizeof *l.rows, error)) &&
-              (l.images = piaa_alloc_array(most, sizeof *l.images, error)) &&
-              (l.scores = piaa_alloc_array(most, sizeof *l.scores, error)) &&
-              (l.test = piaa_alloc_array(sizes->test, sizeof *l.test, error));
-    for (int large = 0; ok && large < 2; large++) {
-        if (!run->supports[large]) continue;
-        l.large = large;
-        ok = learn_all(&l, error);
+    return (s->images = piaa_alloc_array(most, sizeof *s->images, error)) &&
+           (s->scores = piaa_alloc_array(most, sizeof *s->scores, error)) &&
+           (s->rows = piaa_alloc_array(most, sizeof *s->rows, error)) &&
+           (s->test = piaa_alloc_array(sizes->test, sizeof *s->test, error)) &&
+           (s->truth = piaa_alloc_array(sizes->test, sizeof *s->truth, error)) &&
+           (s->predicted = piaa_alloc_array(sizes->test, sizeof *s->predicted, error));
+}
+
+static void free_split(split *s) {
+    free(s->images);
+    free(s->scores);
+    free(s->rows);
+    free(s->test);
+    free(s->truth);
+    free(s->predicted);
+}
+
+/* source NULL: images need no vector, but the file. */
+static void fill_split(split *s, const personal_run *run, const piaa_source *source, size_t person,
+                       bool large) {
+    const piaa_protocol_options *sizes = &run->protocol->options;
+    const piaa_protocol_user *who = &run->protocol->users[person];
+    const size_t *ratings = large ? who->large : who->small;
+    const bool *extra = extras_of(run, person, large);
+    s->n = 0;
+    for (size_t i = 0; i < (large ? sizes->large : sizes->small); i++) {
+        const piaa_data_rating *rating = &run->set->ratings[ratings[i]];
+        const int64_t row = source ? source->rows[rating->image] : 0;
+        const bool there = source ? row >= 0 : !run->set->images[rating->image].missing;
+        if (!there || (run->options->groups && extra[i])) continue;
+        s->rows[s->n] = row;
+        s->images[s->n] = rating->image;
+        s->scores[s->n++] = rating->score;
     }
-    free(l.rows);
-    free(l.images);
-    free(l.scores);
-    free(l.test);
-    return ok || piaa_error_prefix(error, "%s, user %s", l.source->name,
-                                   run->set->users[run->protocol->users[l.user].user].id);
+    s->tests = sizes->test;
+    for (size_t k = 0; k < s->tests; k++) {
+        s->test[k] = run->set->ratings[who->test[k]].image;
+        s->truth[k] = run->set->ratings[who->test[k]].score;
+    }
+}
+
+static bool learn(const piaa_method *method, piaa_lesson *lesson, split *s, piaa_outcome *outcome,
+                  size_t person, piaa_error *error) {
+    piaa_predictions out = {.scores = s->predicted, .support = (size_t)s->n, .alpha = NAN};
+    for (size_t k = 0; k < s->tests; k++) out.scores[k] = NAN;
+    const double began = piaa_seconds_now();
+    if (!method->learn(lesson, &out, error)) return false;
+    piaa_outcome_user *user = &outcome->users[person];
+    user->support = out.support;
+    user->alpha = out.alpha;
+    user->answers = out.answers;
+    user->bytes = out.bytes;
+    user->seconds = piaa_seconds_now() - began;
+    user->count = s->tests;
+    piaa_outcome_row *rows = outcome->rows + user->first;
+    for (size_t k = 0; k < s->tests; k++)
+        rows[k] = (piaa_outcome_row){s->test[k], out.scores[k], s->truth[k], NAN};
+    return true;
+}
+
+/* --------------------------------------------------------------------------------------- one job
+ */
+
+/* One person and source (PIAA_NO_SOURCE: none), by every method that wants these: those that need
+   the model, or the others. */
+static bool learn_with(const personal_run *run, size_t person, size_t source, bool model, split *s,
+                       piaa_error *error) {
+    const piaa_personal *personal = run->personal;
+    const piaa_personal_options *o = run->options;
+    for (int large = 0; large < 2; large++) {
+        piaa_lesson lesson = {.set = run->set,
+                              .user = run->protocol->users[person].user,
+                              .large = large,
+                              .label = run->label,
+                              .seed = o->seed,
+                              .hooks = model ? run->hooks : NULL,
+                              .reader = model ? o->reader : NULL};
+        const bool some = source != PIAA_NO_SOURCE;
+        if (some) lesson.source = &run->sources[source];
+        if (some && o->projections) lesson.projection = o->projections[source];
+        if (run->supports[large]) fill_split(s, run, lesson.source, person, large);
+        lesson.images = s->images;
+        lesson.scores = s->scores;
+        lesson.rows = some ? s->rows : NULL;
+        lesson.n = s->n;
+        lesson.test = s->test;
+        lesson.tests = s->tests;
+        bool ok = true;
+        for (size_t i = 0; ok && run->supports[large] && i < personal->count; i++) {
+            const piaa_personal_kind *kind = &personal->kinds[i];
+            if (kind->large == large && kind->source == source &&
+                needs(kind->method, PIAA_NEEDS_MODEL) == model)
+                ok = learn(kind->method, &lesson, s, personal->outcomes[i], person, error);
+        }
+        piaa_ridge_design_free(lesson.design);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+static bool learn_person(const personal_run *run, size_t person, size_t source, bool model,
+                         piaa_error *error) {
+    split s = {0};
+    const bool ok = make_split(&s, &run->protocol->options, error) &&
+                    learn_with(run, person, source, model, &s, error);
+    free_split(&s);
+    const char *id = run->set->users[run->protocol->users[person].user].id;
+    if (ok) return true;
+    return source == PIAA_NO_SOURCE
+               ? piaa_error_prefix(error, "user %s", id)
+               : piaa_error_prefix(error, "%s, user %s", run->sources[source].name, id);
+}
+
+/* Methods that read no features have a turn of their own, after the sources'. */
+static size_t source_of(const personal_run *run, size_t job) {
+    const size_t source = job / run->protocol->count;
+    return source < run->source_count ? source : PIAA_NO_SOURCE;
+}
+
+static size_t count_jobs(const personal_run *run, bool model) {
+    bool alone = false;
+    for (const piaa_method *const *m = run->options->methods; *m; m++)
+        alone = alone || (needs(*m, PIAA_NEEDS_MODEL) == model && !needs(*m, PIAA_NEEDS_FEATURES));
+    return (run->source_count + alone) * run->protocol->count;
+}
+
+static bool learn_without_model(void *user, size_t job, piaa_error *error) {
+    const personal_run *run = user;
+    return learn_person(run, job % run->protocol->count, source_of(run, job), false, error);
+}
+
+static bool learn_from_model(void *user, size_t job, piaa_error *error) {
+    const personal_run *run = user;
+    return learn_person(run, job % run->protocol->count, source_of(run, job), true, error);
 }
 
 static bool finish_outcome(void *user, size_t i, piaa_error *error) {
@@ -290,13 +210,9 @@ static bool finish_outcome(void *user, size_t i, piaa_error *error) {
 
 /* ------------------------------------------------------------------------------------- together */
 
-static bool check(personal_run *run, piaa_error *error) {
+static bool check_projections(const personal_run *run, piaa_error *error) {
     const piaa_personal_options *o = run->options;
-    bool any = false;
-    for (int m = 0; m < PIAA_METHODS; m++) any = any || o->methods[m];
-    if (!any || !run->source_count)
-        return piaa_error_set(error, PIAA_USAGE, "no method, or no pool and layer, to run");
-    for (size_t s = 0; o->methods[PIAA_REDUCE] && s < run->source_count; s++) {
+    for (size_t s = 0; s < run->source_count; s++) {
         const piaa_projection *projection = o->projections ? o->projections[s] : NULL;
         const piaa_source *source = &run->sources[s];
         if (!projection)
@@ -309,72 +225,109 @@ static bool check(personal_run *run, piaa_error *error) {
                 "the attribute projection of pool %s at layer %d does not read %s",
                 piaa_pool_name(projection->slot.pool), projection->slot.layer, source->name);
     }
+    return true;
+}
+
+static bool check(personal_run *run, piaa_error *error) {
+    const piaa_personal_options *o = run->options;
+    if (!o->methods || !*o->methods || (any_needs(run, PIAA_NEEDS_FEATURES) && !run->source_count))
+        return piaa_error_set(error, PIAA_USAGE, "no method, or no pool and layer, to run");
+    if (any_needs(run, PIAA_NEEDS_MODEL) && !o->reader) return piaa_error_missing(error, "model");
+    if (any_needs(run, PIAA_NEEDS_PROJECTION) && !check_projections(run, error)) return false;
     const char *label = o->label ? o->label : "style";
-    if (!o->methods[PIAA_STYLE_OUT] || piaa_dataset_label(run->set, label, &run->label))
+    if (!any_needs(run, PIAA_NEEDS_LABEL) || piaa_dataset_label(run->set, label, &run->label))
         return true;
     return piaa_error_set(error, PIAA_MISMATCH,
                           "%.300s has no label \"%s\": style-out needs a data set with styles",
                           run->set->folder, label);
 }
 
+static bool place_outcome(personal_run *run, const piaa_method *method, size_t source, bool large,
+                          piaa_error *error) {
+    piaa_personal *p = run->personal;
+    const size_t users = run->protocol->count;
+    const bool some = source != PIAA_NO_SOURCE;
+    char *name = piaa_format(error, "%s%s%s", method->published, some ? "_" : "",
+                             some ? run->sources[source].published : "");
+    piaa_outcome *outcome =
+        name
+            ? piaa_outcome_new(name, run->options->model ? run->options->model : "",
+                               large ? "large" : "small", users, run->protocol->options.test, error)
+            : NULL;
+    free(name);
+    if (!outcome) return false;
+    for (size_t u = 0; u < users; u++) outcome->users[u].user = run->protocol->users[u].user;
+    p->kinds[p->count] = (piaa_personal_kind){method, source, large};
+    p->outcomes[p->count++] = outcome;
+    return true;
+}
+
 static bool place(personal_run *run, piaa_error *error) {
     piaa_personal *p = run->personal;
-    size_t most = 2 * PIAA_METHODS * run->source_count, users = run->protocol->count;
-    if (!(run->places = piaa_alloc(most, sizeof *run->places, error)) ||
-        !(p->outcomes = piaa_alloc(most, sizeof *p->outcomes, error)) ||
+    size_t methods = 0;
+    while (run->options->methods[methods]) methods++;
+    const size_t most = 2 * methods * (run->source_count + 1);
+    if (!(p->outcomes = piaa_alloc(most, sizeof *p->outcomes, error)) ||
         !(p->kinds = piaa_alloc(most, sizeof *p->kinds, error)))
         return false;
-    for (size_t i = 0; i < most; i++) {
-        size_t s = i % run->source_count, m = i / run->source_count % PIAA_METHODS;
-        bool large = i / run->source_count >= PIAA_METHODS;
-        if (!run->supports[large] || !run->options->methods[m]) continue;
-        char *method = piaa_format(error, "%s_%s", methods[m].published, run->sources[s].published);
-        piaa_outcome *outcome =
-            method ? piaa_outcome_new(method, run->options->model ? run->options->model : "",
-                                      large ? "large" : "small", users, run->protocol->options.test,
-                                      error)
-                   : NULL;
-        free(method);
-        if (!outcome) return false;
-        for (size_t u = 0; u < users; u++) outcome->users[u].user = run->protocol->users[u].user;
-        run->places[i] = p->count;
-        p->kinds[p->count].method = (piaa_method)m;
-        p->kinds[p->count].source = s;
-        p->kinds[p->count].large = large;
-        p->outcomes[p->count++] = outcome;
-    }
+    for (int large = 0; large < 2; large++)
+        for (size_t m = 0; run->supports[large] && m < methods; m++) {
+            const piaa_method *method = run->options->methods[m];
+            const bool features = needs(method, PIAA_NEEDS_FEATURES);
+            for (size_t s = 0; s < (features ? run->source_count : 1); s++)
+                if (!place_outcome(run, method, features ? s : PIAA_NO_SOURCE, large, error))
+                    return false;
+        }
     return true;
+}
+
+/* Near copies, by the features of the first source. */
+static bool find_copies(personal_run *run, piaa_error *error) {
+    const piaa_protocol_options *sizes = &run->protocol->options;
+    piaa_copies *copies = &run->personal->copies;
+    if (!run->source_count)
+        return (copies->extra = piaa_alloc(run->protocol->count * (sizes->small + sizes->large),
+                                           sizeof *copies->extra, error));
+    return piaa_copies_find(run->set, run->protocol, &run->sources[0], run->supports[0],
+                            run->supports[1], piaa_blas_callers(run->options->threads), run->hooks,
+                            copies, error);
+}
+
+static bool run_all(personal_run *run, piaa_error *error) {
+    const piaa_hooks *hooks = run->hooks;
+    if (!check(run, error) || !(run->personal = piaa_alloc(1, sizeof *run->personal, error)) ||
+        !place(run, error) || !find_copies(run, error))
+        return false;
+    if (!piaa_parallel_run(count_jobs(run, false), piaa_blas_callers(run->options->threads),
+                           learn_without_model, run, "learning tastes", hooks, error))
+        return false;
+    if (any_needs(run, PIAA_NEEDS_MODEL) &&
+        !piaa_parallel_run(count_jobs(run, true), 1, learn_from_model, run, "asking the model",
+                           hooks, error))
+        return false;
+    return piaa_parallel_run(run->personal->count, run->options->threads, finish_outcome, run,
+                             "measuring", hooks, error);
 }
 
 piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *protocol,
                                  const piaa_source *sources, size_t source_count,
                                  const piaa_personal_options *options, const piaa_hooks *hooks,
                                  piaa_error *error) {
-    if (!set || !protocol || !sources || !options) {
+    if (!set || !protocol || (source_count && !sources) || !options) {
         piaa_error_missing(error, !set        ? "data set"
                                   : !protocol ? "protocol"
-                                  : !sources  ? "pools and layers"
-                                              : "options");
+                                  : !options  ? "options"
+                                              : "pools and layers");
         return NULL;
     }
     personal_run run = {.set = set,
                         .protocol = protocol,
                         .sources = sources,
                         .source_count = source_count,
-                        .options = options};
-    run.supports[0] = options->small;
-    run.supports[1] = options->large || !options->small;
-    bool ok = check(&run, error) && (run.personal = piaa_alloc(1, sizeof *run.personal, error)) &&
-              place(&run, error) &&
-              piaa_copies_find(set, protocol, &sources[0], run.supports[0], run.supports[1],
-                               piaa_blas_callers(options->threads), hooks, &run.personal->copies,
-                               error) &&
-              piaa_parallel_run(source_count * protocol->count, piaa_blas_callers(options->threads),
-                                learn_person, &run, "learning tastes", hooks, error) &&
-              piaa_parallel_run(run.personal->count, options->threads, finish_outcome, &run,
-                                "measuring", hooks, error);
-    free(run.places);
-    if (ok) return run.personal;
+                        .options = options,
+                        .hooks = hooks,
+                        .supports = {options->small, options->large || !options->small}};
+    if (run_all(&run, error)) return run.personal;
     piaa_personal_free(run.personal);
     return NULL;
 }

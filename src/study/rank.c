@@ -307,12 +307,12 @@ piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
 piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths,
                         size_t path_count, const piaa_ratings *ratings, piaa_error *error) {
     if (!paths) return piaa_rank_photos(taste, store, NULL, ratings, error);
-    piaa_photos photos = {0};
+    piaa_photos *photos = piaa_photos_new(error);
     piaa_ranking *ranking = NULL;
-    bool ok = true;
-    for (size_t i = 0; ok && i < path_count; i++) ok = piaa_photos_add(&photos, paths[i], error);
-    if (ok) ranking = piaa_rank_photos(taste, store, &photos, ratings, error);
-    piaa_photos_free(&photos);
+    bool ok = photos;
+    for (size_t i = 0; ok && i < path_count; i++) ok = piaa_photos_add(photos, paths[i], error);
+    if (ok) ranking = piaa_rank_photos(taste, store, photos, ratings, error);
+    piaa_photos_free(photos);
     return ranking;
 }
 

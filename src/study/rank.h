@@ -16,10 +16,4 @@
 #include "features/store.h"
 #include "study/taste.h"
 
-/* piaa_rank of photos that were collected; the ranking holds them by the names under which they
-   were found. */
-piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
-                               const piaa_photos *photos, const piaa_ratings *ratings,
-                               piaa_error *error) PIAA_MUST_USE;
-
 #endif

@@ -39,10 +39,6 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
                                 const float *x, const int64_t *rows, const double *y, int64_t n,
                                 const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
-/* Tells hooks->warn if the taste learned nothing, or maybe nothing, or from fewer than 10 ratings,
-   and how many might help. */
-void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks);
-
 extern const piaa_output_kind piaa_taste_output;
 
 /* The file's text, to be freed by the caller, and a taste from such a text (`where` names it in
@@ -50,10 +46,5 @@ extern const piaa_output_kind piaa_taste_output;
 char *piaa_taste_to_json(const piaa_taste *taste, piaa_error *error) PIAA_MUST_USE;
 piaa_taste *piaa_taste_parse(const char *text, size_t size, const char *where,
                              piaa_error *error) PIAA_MUST_USE;
-
-/* Whether features of this identity and slot may be scored (model, prompt, preprocessing and dtype
- * are what they were); the error names the first difference and both sides of it. */
-bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot,
-                     piaa_error *error) PIAA_MUST_USE;
 
 #endif

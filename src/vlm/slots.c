@@ -10,6 +10,7 @@
 #include "base/memory.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,6 +32,12 @@ static bool find_pool(const char *name, size_t length, piaa_pool *out) {
 
 bool piaa_pool_parse(const char *name, piaa_pool *out) {
     return find_pool(name, strlen(name), out);
+}
+
+piaa_slot_text piaa_slot_name(const piaa_slot *slot) {
+    piaa_slot_text name;
+    snprintf(name.text, sizeof name.text, "%s.%d", pool_names[slot->pool], slot->layer);
+    return name;
 }
 
 int piaa_default_layer(const piaa_layout *layout) {
@@ -110,6 +117,15 @@ static bool read_span(const char *item, size_t length, span *out, piaa_error *er
                               "the range of layers %d-%d runs backwards: write %d-%d", out->first,
                               out->last, out->last, out->first);
     return true;
+}
+
+const char *piaa_slot_parse(const char *text, piaa_slot *out) {
+    enum { LARGEST_LAYER = 1 << 20 };
+    const size_t length = strcspn(text, ".");
+    *out = (piaa_slot){0};
+    if (!text[length] || !find_pool(text, length, &out->pool)) return NULL;
+    const char *rest = read_number(text + length + 1, text + strlen(text), &out->layer);
+    return rest && out->layer <= LARGEST_LAYER ? rest : NULL;
 }
 
 /* Reads "lt,v" into a flag for each pool. */

@@ -7,6 +7,15 @@
 
 bool piaa_pool_parse(const char *name, piaa_pool *out);
 
+/* "lt_tail.15": what matrices and sources are called. */
+typedef struct piaa_slot_text {
+    char text[32];
+} piaa_slot_text;
+piaa_slot_text piaa_slot_name(const piaa_slot *slot);
+/* Reads such a name at the start of `text` into pool and layer (dim 0); returns what follows, NULL
+   if none stands there. */
+const char *piaa_slot_parse(const char *text, piaa_slot *out);
+
 /* round(15/36 x layers): LT15 for 36 layers, LT3 for 8. */
 int piaa_default_layer(const piaa_layout *layout);
 

@@ -45,8 +45,6 @@ typedef struct piaa_ask {
     const piaa_chat_frame *frame; /* which that is: the model's to set */
 } piaa_ask;
 
-#define PIAA_BASE_PROMPT "Assess the aesthetics of this image."
-
 /* The photo made ready for the model (resized, cut into patches, its prompt tokenised).  Safe to
    call from several threads. */
 piaa_model_input *piaa_model_prepare(const piaa_model *model, const piaa_image *image,

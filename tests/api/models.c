@@ -82,7 +82,8 @@ static bool on_stop(void *user) {
 static int run(const char *address) {
     piaa_error error = {0};
     heard told = {.stop = true};
-    const piaa_hooks hooks = {&told, on_warning, on_progress, on_stop};
+    const piaa_hooks hooks = {
+        .user = &told, .warn = on_warning, .progress = on_progress, .stop = on_stop};
     const piaa_pull_request request = {.file = "m-F32.gguf", .from = address};
 
     piaa_pulled_list *list = piaa_pulled_list_read(&error);

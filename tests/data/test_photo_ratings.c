@@ -1,5 +1,5 @@
 /* Stars from photos and sidecars: every place where they stand, and which of them counts. */
-#include "data/photo_ratings.h"
+#include "piaa.h"
 
 #include "support.h"
 

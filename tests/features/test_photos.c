@@ -11,20 +11,19 @@ static char *real_folder(void) {
     return path;
 }
 
-static piaa_photos must_collect(const char *folder, const char *const *names, size_t count) {
-    piaa_photos photos;
+static piaa_photos *must_collect(const char *folder, const char *const *names, size_t count) {
     piaa_error error = {0};
     char *paths[4];
     assert_true(count <= PIAA_COUNT(paths));
     for (size_t i = 0; i < count; i++) paths[i] = support_join(folder, names[i]);
-    if (!piaa_photos_collect((const char *const *)paths, count, NULL, &photos, &error))
-        fail_msg("%s", error.message);
+    piaa_photos *photos = piaa_photos_collect((const char *const *)paths, count, NULL, &error);
+    if (!photos) fail_msg("%s", error.message);
     for (size_t i = 0; i < count; i++) free(paths[i]);
-    assert_int_equal(photos.paths.count, photos.names.count);
+    assert_int_equal(photos->paths.count, photos->names.count);
     return photos;
 }
 
-static piaa_photos collect_one(const char *folder, const char *name) {
+static piaa_photos *collect_one(const char *folder, const char *name) {
     return must_collect(folder, (const char *const[]){name}, 1);
 }
 
@@ -58,12 +57,12 @@ static void photos_that_are_links(void **state) {
     support_make_link(folder, "annex/2024/elsewhere.jpg", "../.git/SHA256E-s1--c");
     static const char *const both[][2] = {{"annex/.git/SHA256E-s1--a", "annex/2024/x.jpg"},
                                           {"annex/.git/SHA256E-s1--b", "annex/2024/y.jpg"}};
-    piaa_photos photos = collect_one(folder, "annex");
-    assert_string_equal(photos.passed, "1 link that leads nowhere");
-    expect(&photos, folder, both, 2);
+    piaa_photos *photos = collect_one(folder, "annex");
+    assert_string_equal(photos->passed, "1 link that leads nowhere");
+    expect(photos, folder, both, 2);
     photos = collect_one(folder, "annex/2024/z.jpg"); /* by name: as it was named */
     static const char *const named[][2] = {{"annex/.git/SHA256E-s1--a", "annex/2024/z.jpg"}};
-    expect(&photos, folder, named, 1);
+    expect(photos, folder, named, 1);
     support_remove(folder);
 }
 
@@ -79,19 +78,19 @@ static void folders_that_are_links(void **state) {
     support_make_link(folder, "way", "album");
     static const char *const inside[][2] = {{"album/b.jpg", "album/b.jpg"},
                                             {"disk/a.jpg", "album/2024/a.jpg"}};
-    piaa_photos photos = collect_one(folder, "album");
-    expect(&photos, folder, inside, 2);
+    piaa_photos *photos = collect_one(folder, "album");
+    expect(photos, folder, inside, 2);
     static const char *const outside[][2] = {{"album/b.jpg", "way/b.jpg"},
                                              {"disk/a.jpg", "way/2024/a.jpg"}};
     photos = collect_one(folder, "way");
-    expect(&photos, folder, outside, 2);
+    expect(photos, folder, outside, 2);
     /* Where a name without a link is among those given, it counts. */
     static const char *const own[][2] = {{"album/b.jpg", "album/b.jpg"},
                                          {"disk/a.jpg", "disk/a.jpg"}};
     photos = must_collect(folder, (const char *const[]){"way", "album", "disk"}, 3);
-    expect(&photos, folder, own, 2);
+    expect(photos, folder, own, 2);
     photos = collect_one(folder, ".");
-    expect(&photos, folder, own, 2);
+    expect(photos, folder, own, 2);
     support_remove(folder);
 }
 
@@ -148,13 +147,14 @@ static void system_folders(void **state) {
     char *folder = real_folder();
     for (size_t i = 0; i < PIAA_COUNT(folders); i++) support_make_folder(folder, folders[i]);
     for (size_t i = 0; i < PIAA_COUNT(photos_in); i++) support_write(folder, photos_in[i], "x", 1);
-    piaa_photos photos = collect_one(folder, ".");
+    piaa_photos *photos = collect_one(folder, ".");
     assert_string_equal(
-        photos.passed, "1 hidden photo, 1 macOS side file (._*), 12 system folders, 2 other files");
-    expect(&photos, folder, expected, PIAA_COUNT(expected));
+        photos->passed,
+        "1 hidden photo, 1 macOS side file (._*), 12 system folders, 2 other files");
+    expect(photos, folder, expected, PIAA_COUNT(expected));
     photos = collect_one(folder, "@eaDir"); /* who names one means it */
-    assert_int_equal(photos.paths.count, 1);
-    piaa_photos_free(&photos);
+    assert_int_equal(photos->paths.count, 1);
+    piaa_photos_free(photos);
     support_remove(folder);
 }
 
@@ -173,25 +173,24 @@ static void kinds_are_told(void **state) {
     support_write(folder, "i.nef", "x", 1);
     support_write(folder, "j.HIF", "x", 1);
     support_write(folder, "k.mpo", jpeg, sizeof jpeg);
-    piaa_photos photos = collect_one(folder, ".");
-    assert_string_equal(photos.passed, "2 videos, 4 sidecars, 2 backups and unfinished files, "
-                                       "1 picture in another format, 1 other file");
-    expect(&photos, folder, expected, PIAA_COUNT(expected));
+    piaa_photos *photos = collect_one(folder, ".");
+    assert_string_equal(photos->passed, "2 videos, 4 sidecars, 2 backups and unfinished files, "
+                                        "1 picture in another format, 1 other file");
+    expect(photos, folder, expected, PIAA_COUNT(expected));
     support_remove(folder);
 }
 
 static void nothing_there(void **state) {
     (void)state;
     char *folder = real_folder(), *none = support_join(folder, "none");
-    piaa_photos photos;
     piaa_error error = {0};
     support_write(folder, "notes.txt", "x", 1);
-    assert_false(piaa_photos_collect((const char *const[]){folder}, 1, NULL, &photos, &error));
+    assert_null(piaa_photos_collect((const char *const[]){folder}, 1, NULL, &error));
     assert_non_null(strstr(error.message, "holds no photos"));
     assert_non_null(strstr(error.message, "1 other file"));
-    assert_false(piaa_photos_collect((const char *const[]){none}, 1, NULL, &photos, &error));
+    assert_null(piaa_photos_collect((const char *const[]){none}, 1, NULL, &error));
     assert_non_null(strstr(error.message, "does not exist"));
-    assert_false(piaa_photos_collect(NULL, 0, NULL, &photos, &error));
+    assert_null(piaa_photos_collect(NULL, 0, NULL, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     free(none);
     support_remove(folder);

@@ -12,6 +12,12 @@
 enum { AADB, PARA, LAPIS, SETS };
 static const char *const set_names[SETS] = {"aadb", "para", "lapis"};
 
+#define LINEAR &piaa_method_linear_hidden
+#define GIAA &piaa_method_giaa_target
+#define REDUCE &piaa_method_reduce
+#define STYLE_OUT &piaa_method_style_out
+#define METHODS(...) ((const piaa_method *const[]){__VA_ARGS__, NULL})
+
 typedef struct room {
     piaa_dataset *sets[SETS];
     piaa_store *stores[SETS];
@@ -228,7 +234,7 @@ static void para_equals_the_published_predictions(void **state) {
     const room *r = *state;
     const piaa_projection *projections[] = {r->projection};
     piaa_personal *p = run(r, PARA,
-                           &(piaa_personal_options){.methods = {true, true, true},
+                           &(piaa_personal_options){.methods = METHODS(LINEAR, GIAA, REDUCE),
                                                     .small = true,
                                                     .large = true,
                                                     .projections = projections,
@@ -244,7 +250,8 @@ static void para_equals_the_published_predictions(void **state) {
 
 static void lapis_equals_the_published_predictions(void **state) {
     const room *r = *state;
-    piaa_personal *p = run(r, LAPIS, &(piaa_personal_options){.methods = {true}, .model = "demo"});
+    piaa_personal *p =
+        run(r, LAPIS, &(piaa_personal_options){.methods = METHODS(LINEAR), .model = "demo"});
     assert_int_equal(p->count, 1);
     expect_equal(p->outcomes[0], r->sets[LAPIS], "lapis", "lapis_linear_hidden_LT3_large");
     piaa_personal_free(p);
@@ -315,7 +322,7 @@ static void a_grid_equals_single_runs(void **state) {
         piaa_source_open(&sources[1], r->stores[PARA], r->sets[PARA], NULL, twice, 2, &error));
     assert_string_equal(sources[1].name, "lt.3+lt.3");
     assert_int_equal(sources[1].dim, 384);
-    piaa_personal_options options = {.methods = {true}, .threads = 3, .draws = 100};
+    piaa_personal_options options = {.methods = METHODS(LINEAR), .threads = 3, .draws = 100};
     piaa_personal *grid =
         piaa_personal_run(r->sets[PARA], protocol, sources, 2, &options, NULL, &error);
     options.threads = 1;
@@ -339,15 +346,50 @@ static void a_grid_equals_single_runs(void **state) {
     piaa_protocol_free(protocol);
 }
 
+/* The mean of the support, of which it says that one answer was no score. */
+static bool learn_mean(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
+    double sum = 0;
+    (void)error;
+    assert_null(l->source);
+    assert_null(l->rows);
+    for (int64_t i = 0; i < l->n; i++) sum += l->scores[i];
+    for (size_t k = 1; k < l->tests; k++) out->scores[k] = sum / (double)l->n;
+    out->answers = (piaa_answers){.asked = l->tests, .unparsable = 1};
+    return true;
+}
+
+/* A method that reads no features is run once for each support, beside those that do. */
+static void a_method_without_features(void **state) {
+    const room *r = *state;
+    piaa_error error = {0};
+    const piaa_dataset *set = r->sets[PARA];
+    const piaa_method mean = {.name = "mean", .published = "mean", .learn = learn_mean};
+    piaa_protocol *protocol = protocol_of(r, PARA);
+    piaa_personal_options options = {
+        .methods = METHODS(&mean, LINEAR), .small = true, .large = true, .threads = 2, .draws = 10};
+    piaa_personal *out = piaa_personal_run(set, protocol, &r->lt3[PARA], 1, &options, NULL, &error);
+    if (!out) fail_msg("%s", error.message);
+    assert_int_equal(out->count, 4);
+    assert_true(out->kinds[0].source == PIAA_NO_SOURCE && out->kinds[1].source == 0);
+    assert_string_equal(out->outcomes[2]->method, "mean");
+    const piaa_outcome *o = out->outcomes[2];
+    double sum = 0;
+    for (size_t i = 0; i < protocol->options.large; i++)
+        sum += set->ratings[protocol->users[0].large[i]].score;
+    assert_true(fabs(o->rows[0].predicted - sum / (double)protocol->options.large) < 1e-12);
+    assert_int_equal(o->users[0].count, protocol->options.test - 1); /* one has no prediction */
+    assert_int_equal(o->users[0].answers.unparsable, 1);
+    piaa_personal_free(out);
+    piaa_protocol_free(protocol);
+}
+
 /* Without the images of one style nothing of that style is learned from. */
 static void a_style_is_left_out(void **state) {
     const room *r = *state;
     piaa_error error = {0};
     const piaa_dataset *set = r->sets[LAPIS];
-    piaa_personal *out =
-        run(r, LAPIS,
-            &(piaa_personal_options){
-                .methods = {[PIAA_LINEAR_HIDDEN] = true, [PIAA_STYLE_OUT] = true}, .threads = 2});
+    piaa_personal *out = run(
+        r, LAPIS, &(piaa_personal_options){.methods = METHODS(LINEAR, STYLE_OUT), .threads = 2});
     piaa_protocol *protocol = protocol_of(r, LAPIS);
     assert_int_equal(out->outcomes[1]->row_count, 1200);
     assert_true(out->outcomes[1]->spearman.all.mean > 0.2 &&
@@ -364,8 +406,9 @@ static void a_style_is_left_out(void **state) {
     for (size_t i = 0; i < set->image_count; i++)
         if (i != first->image && strcmp(set->labels[i * set->label_count + label], style) == 0)
             blind.rows[i] = -1;
-    piaa_personal *other = piaa_personal_run(
-        set, protocol, &blind, 1, &(piaa_personal_options){.methods = {true}}, NULL, &error);
+    piaa_personal *other =
+        piaa_personal_run(set, protocol, &blind, 1,
+                          &(piaa_personal_options){.methods = METHODS(LINEAR)}, NULL, &error);
     if (!other) fail_msg("%s", error.message);
     assert_int_equal(other->outcomes[0]->rows[0].image, first->image);
     assert_true(fabs(other->outcomes[0]->rows[0].predicted - first->predicted) < 1e-12);
@@ -389,8 +432,10 @@ static void people_with_nearly_nothing(void **state) {
         for (size_t i = (size_t)left; i < protocol->options.large; i++)
             poor.rows[set->ratings[protocol->users[0].large[i]].image] = -1;
         const piaa_projection *projections[] = {r->projection};
-        piaa_personal_options options = {
-            .methods = {true, true, true}, .projections = projections, .draws = 10, .threads = 2};
+        piaa_personal_options options = {.methods = METHODS(LINEAR, GIAA, REDUCE),
+                                         .projections = projections,
+                                         .draws = 10,
+                                         .threads = 2};
         piaa_personal *out = piaa_personal_run(set, protocol, &poor, 1, &options, NULL, &error);
         if (!out) fail_msg("%s", error.message);
         for (size_t m = 0; m < 3; m++) {
@@ -399,7 +444,7 @@ static void people_with_nearly_nothing(void **state) {
             assert_int_equal(o->without, !left);
             assert_true(left ? isnan(o->users[0].figures.spearman) && o->spearman.undefined >= 1
                              : o->users[0].count == 0);
-            for (size_t i = 0; i < o->users[0].count && m != PIAA_GIAA_TARGET; i++)
+            for (size_t i = 0; i < o->users[0].count && m != 1 /* whose target is another */; i++)
                 assert_true(o->rows[i].predicted ==
                             set->ratings[protocol->users[0].large[0]].score);
         }
@@ -413,10 +458,9 @@ static void what_makes_no_sense_is_refused(void **state) {
     const room *r = *state;
     piaa_error error = {0};
     piaa_protocol *protocol = protocol_of(r, PARA);
-    const piaa_personal_options bad[] = {
-        {.small = true},
-        {.methods = {[PIAA_REDUCE] = true}},
-        {.methods = {[PIAA_STYLE_OUT] = true}, .label = "no such label"}};
+    const piaa_personal_options bad[] = {{.small = true},
+                                         {.methods = METHODS(REDUCE)},
+                                         {.methods = METHODS(STYLE_OUT), .label = "no such label"}};
     for (size_t i = 0; i < PIAA_COUNT(bad); i++) {
         assert_null(
             piaa_personal_run(r->sets[PARA], protocol, &r->lt3[PARA], 1, &bad[i], NULL, &error));
@@ -431,9 +475,11 @@ static void what_makes_no_sense_is_refused(void **state) {
         piaa_source_open(&source, r->stores[LAPIS], r->sets[PARA], NULL, &slot, 1, &error));
     assert_int_equal(error.code, PIAA_MISMATCH);
     piaa_protocol_free(protocol);
-    piaa_method method;
-    assert_true(piaa_method_parse("giaa-target", &method) && method == PIAA_GIAA_TARGET &&
-                !piaa_method_parse("magic", &method));
+    assert_ptr_equal(piaa_method_find("giaa-target"), GIAA);
+    assert_null(piaa_method_find("magic"));
+    char *names = piaa_method_names(NULL);
+    assert_string_equal(names, "linear-hidden, giaa-target, reduce and style-out");
+    free(names);
 }
 
 /* --------------------------------------------------------------------- changed images, in words */
@@ -623,6 +669,7 @@ int main(void) {
         cmocka_unit_test(projection_equals_the_published_one),
         cmocka_unit_test(para_is_probed_by_leave_one_out),
         cmocka_unit_test(a_grid_equals_single_runs),
+        cmocka_unit_test(a_method_without_features),
         cmocka_unit_test(a_style_is_left_out),
         cmocka_unit_test(people_with_nearly_nothing),
         cmocka_unit_test(what_makes_no_sense_is_refused),

@@ -1,12 +1,11 @@
-/* What rank, embed, predict and bench have in common: a model, an extractor made from the options,
- * and a store that is brought up to date. */
-#ifndef PIAA_CLI_READER_H
-#define PIAA_CLI_READER_H
+/* What the commands that read photos have in common: from the options to a request, a model, photos
+   and ratings, and what is said on the way. */
+#ifndef PIAA_CLI_REQUEST_H
+#define PIAA_CLI_REQUEST_H
 
 #include "cli/options.h"
-#include "features/embed.h"
 
-/* Rows of every table whose command asks a model through piaa_reader_request. */
+/* Rows of every table whose command asks a model through piaa_call_request. */
 #define PIAA_OPTION_BACKGROUND                                                                     \
     {                                                                                              \
         "background", "COLOUR",                                                                    \
@@ -36,8 +35,8 @@
             "apply ignore"                                                                         \
     }
 
-/* Rows of every table whose command opens a model: piaa_reader_model reads the first two,
-   piaa_reader_request the others. */
+/* Rows of every table whose command opens a model: piaa_call_model reads the first three,
+   piaa_call_request the others. */
 #define PIAA_OPTION_MODEL                                                                          \
     {                                                                                              \
         "model", "DIR",                                                                            \
@@ -92,62 +91,43 @@
     { "again", NULL, "try again the photos that could not be read before", NULL, NULL }
 
 /* model, mmproj, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
-extern const piaa_option piaa_reader_options[];
+extern const piaa_option piaa_request_options[];
 
-typedef struct piaa_reader {
-    piaa_model *model;
-    piaa_extractor *extractor;
-    piaa_store *store; /* NULL until piaa_reader_open_store */
-    bool tell_form;    /* the chat form was not asked for */
-} piaa_reader;
-
-/* The request that the options make; its strings belong to the call.  plain: without prompt, pools
-   and layers, for commands that have no such options. */
-bool piaa_reader_request_plain(const piaa_call *call, piaa_request *out,
-                               piaa_error *error) PIAA_MUST_USE;
-bool piaa_reader_request(const piaa_call *call, piaa_request *out, piaa_error *error) PIAA_MUST_USE;
-
-/* The same, and what the options leave open is as it was when features of this identity were made
- * (a taste's); `layer` is the text of the slot's, and outlives the request.  Whoever uses it checks
- * the outcome: models and defaults change. */
-bool piaa_reader_request_like(const piaa_call *call, const piaa_identity *identity,
-                              const piaa_slot *slot, piaa_request *out, char layer[16],
-                              piaa_error *error) PIAA_MUST_USE;
+/* The request that the options make; what they leave open is as in `like`, if that is not NULL.
+ * Its strings belong to the call and to `like`.  plain: without prompt, pools and layers, for
+ * commands that have no such options. */
+bool piaa_call_request_plain(const piaa_call *call, const piaa_request *like, piaa_request *out,
+                             piaa_error *error) PIAA_MUST_USE;
+bool piaa_call_request(const piaa_call *call, const piaa_request *like, piaa_request *out,
+                       piaa_error *error) PIAA_MUST_USE;
 
 /* Opens a model with the call's --mmproj and --adapter; NULL: the demonstration model, which has no
-   use for a vision part. */
-piaa_model *piaa_reader_model(const piaa_call *call, const char *model,
-                              piaa_error *error) PIAA_MUST_USE;
-
-/* Opens the call's model and the extractor, and says so where it is the demonstration model.
- * `taste` (NULL: none): the model and the adapter that the call leaves open are those that features
- * of this identity were made with; PIAA_IO if one is gone. */
-bool piaa_reader_open(piaa_reader *reader, piaa_call *call, const piaa_identity *taste,
-                      const piaa_request *request, piaa_error *error) PIAA_MUST_USE;
-/* Says so where features come from the demonstration model (piaa_reader_open does it for its own);
-   true if they do. */
-bool piaa_reader_tell_demonstration(piaa_call *call, const char *fingerprint);
-void piaa_reader_close(piaa_reader *reader);
+   use for them. */
+piaa_model *piaa_call_model(const piaa_call *call, const char *model,
+                            piaa_error *error) PIAA_MUST_USE;
+/* That of --model, else the one that features of this identity were made with. */
+piaa_model *piaa_call_model_like(const piaa_call *call, const piaa_identity *identity,
+                                 piaa_error *error) PIAA_MUST_USE;
+/* Says so where it is the demonstration model. */
+void piaa_call_tell_demonstration(piaa_call *call, bool demonstration);
 
 /* For commands that work with one vector per photo: PIAA_USAGE if several are asked for. */
-bool piaa_reader_need_one(const piaa_reader *reader, piaa_error *error) PIAA_MUST_USE;
+bool piaa_call_need_one(const piaa_reader *reader, piaa_error *error) PIAA_MUST_USE;
 
-/* Opens the store to write; path NULL: the one in the user's cache that belongs to this model and
-   request. */
-bool piaa_reader_open_store(piaa_reader *reader, piaa_call *call, const char *path,
-                            piaa_error *error) PIAA_MUST_USE;
+/* piaa_reader_open_store, with --again. */
+bool piaa_call_open_store(piaa_call *call, piaa_reader *reader, const char *path,
+                          piaa_error *error) PIAA_MUST_USE;
 
 /* The photos that the operands mean, and a word about what was passed over. */
-bool piaa_reader_collect(piaa_call *call, piaa_photos *photos, piaa_error *error) PIAA_MUST_USE;
+piaa_photos *piaa_call_photos(piaa_call *call, piaa_error *error) PIAA_MUST_USE;
 
-/* Brings the photos up to date and takes a look at the store; Ctrl-C ends it after the photo in
-   hand. */
-bool piaa_reader_embed(piaa_reader *reader, piaa_call *call, const piaa_paths *paths,
-                       piaa_embed_summary *summary, piaa_error *error) PIAA_MUST_USE;
+/* piaa_reader_read; Ctrl-C ends it after the photo in hand. */
+bool piaa_call_read(piaa_call *call, piaa_reader *reader, const piaa_photos *photos,
+                    piaa_embed_summary *summary, piaa_error *error) PIAA_MUST_USE;
 
 /* The ratings that --ratings names, of these photos: a table, its names led to the photos where
    they fit one, or with "xmp" the photos' own stars. */
-piaa_ratings *piaa_reader_ratings(piaa_call *call, const piaa_photos *photos,
-                                  piaa_error *error) PIAA_MUST_USE;
+piaa_ratings *piaa_call_ratings(piaa_call *call, const piaa_photos *photos,
+                                piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,0 +1,185 @@
+/* From options to a request, a model, photos and ratings. */
+#include "cli/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const piaa_option piaa_request_options[] = {
+    PIAA_OPTION_MODEL,
+    PIAA_OPTION_MMPROJ,
+    PIAA_OPTION_ADAPTER,
+    {"pool", "POOLS",
+     "which tokens' states are averaged: lt all text, lt_tail the last one, lv the image, v the "
+     "vision encoder; of models of vision alone "
+     "also pooled, projected: what they make of the last state",
+     "lt, or v of models of vision alone", NULL},
+    {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default",
+     "15/36 of the depth, of v the last", NULL},
+    {"prompt", "TEXT", "what the model is told beside the photo", "\"" PIAA_BASE_PROMPT "\"", NULL},
+    PIAA_OPTION_CHAT,
+    PIAA_OPTION_MAX_PIXELS,
+    PIAA_OPTION_DTYPE,
+    PIAA_OPTION_IMAGE_ATTENTION,
+    PIAA_OPTION_EXIF,
+    PIAA_OPTION_BACKGROUND,
+    PIAA_OPTION_DEVICE,
+    PIAA_OPTION_THREADS,
+    {0},
+};
+
+/* The option's place among its choices, which stand in the order of the enumeration, whose first
+   value they begin with; `otherwise` where it was not given. */
+static int take_choice(const piaa_call *call, const char *name, int first, int otherwise) {
+    const int place = piaa_call_choice(call, name);
+    return place < 0 ? otherwise : first + place;
+}
+
+static void take_text(const piaa_call *call, const char *name, const char **out) {
+    if (piaa_call_has(call, name)) *out = piaa_call_value(call, name);
+}
+
+bool piaa_call_request_plain(const piaa_call *call, const piaa_request *like, piaa_request *out,
+                             piaa_error *error) {
+    *out = like ? *like : (piaa_request){0};
+    take_text(call, "device", &out->device);
+    out->exif = (piaa_exif)take_choice(call, "exif", PIAA_EXIF_APPLY, out->exif);
+    out->background =
+        (piaa_background)take_choice(call, "background", PIAA_BACKGROUND_NONE, out->background);
+    out->image_attention = (piaa_image_attention)take_choice(
+        call, "image-attention", PIAA_IMAGE_BOTH_WAYS, out->image_attention);
+    out->chat = (piaa_form)take_choice(call, "chat", PIAA_FORM_PUBLISHED, out->chat);
+    out->dtype = (piaa_dtype)take_choice(call, "dtype", PIAA_DTYPE_AUTO, out->dtype);
+    int64_t threads = out->threads;
+    if (!piaa_call_integer(call, "max-pixels", 1, INT64_MAX, &out->max_pixels, error) ||
+        !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
+        return false;
+    out->threads = (int)threads;
+    return true;
+}
+
+bool piaa_call_request(const piaa_call *call, const piaa_request *like, piaa_request *out,
+                       piaa_error *error) {
+    if (!piaa_call_request_plain(call, like, out, error)) return false;
+    take_text(call, "prompt", &out->prompt);
+    take_text(call, "pool", &out->pools);
+    take_text(call, "layer", &out->layers);
+    return true;
+}
+
+/* ---------------------------------------------------------------------------------------- model */
+
+static piaa_model *open_model(const piaa_call *call, const char *model, const char *adapter,
+                              piaa_error *error) {
+    const char *vision = piaa_call_value(call, "mmproj");
+    if (vision && !model) {
+        piaa_error_set(
+            error, PIAA_USAGE,
+            "--mmproj %s is the vision part of a text model: name that model's GGUF file too",
+            vision);
+        return NULL;
+    }
+    if (vision && !*vision) {
+        piaa_error_set(error, PIAA_USAGE, "--mmproj names no file: give the vision part of %s",
+                       model);
+        return NULL;
+    }
+    return piaa_model_open_adapted(model, vision, adapter, error);
+}
+
+piaa_model *piaa_call_model(const piaa_call *call, const char *model, piaa_error *error) {
+    return open_model(call, model, piaa_call_value(call, "adapter"), error);
+}
+
+piaa_model *piaa_call_model_like(const piaa_call *call, const piaa_identity *identity,
+                                 piaa_error *error) {
+    const char *model = piaa_call_value(call, "model"), *adapter = piaa_call_value(call, "adapter");
+    if (!model && !piaa_call_has(call, "mmproj") && !piaa_identity_model(identity, &model, error))
+        return NULL;
+    if (!adapter && !piaa_identity_adapter(identity, &adapter, error)) return NULL;
+    return open_model(call, model, adapter, error);
+}
+
+void piaa_call_tell_demonstration(piaa_call *call, bool demonstration) {
+    if (demonstration)
+        piaa_talk_note(&call->talk,
+                       "This is the demonstration model, trained on rendered scenes: for real "
+                       "taste give --model a Qwen3-VL-4B-Instruct folder (2B and 8B work too).");
+}
+
+/* --------------------------------------------------------------------------------------- reader */
+
+bool piaa_call_need_one(const piaa_reader *reader, piaa_error *error) {
+    size_t count = piaa_extractor_slots(piaa_reader_extractor(reader))->count;
+    return count == 1 || piaa_error_set(error, PIAA_USAGE,
+                                        "a taste is learned from one pool at one layer, and these "
+                                        "are %zu: name one with --pool and --layer",
+                                        count);
+}
+
+/* The store's messages speak of embed's --out; the other commands call it --store. */
+static bool name_option(const piaa_call *call, piaa_error *error) {
+    char *found =
+        error && strcmp(call->command->name, "embed") != 0 ? strstr(error->message, "--out") : NULL;
+    if (!found) return false;
+    piaa_error said = *error;
+    int before = (int)(found - error->message);
+    return piaa_error_set(error, said.code, "%.*s--store%s", before, said.message,
+                          said.message + before + strlen("--out"));
+}
+
+bool piaa_call_open_store(piaa_call *call, piaa_reader *reader, const char *path,
+                          piaa_error *error) {
+    return piaa_reader_open_store(reader, path, piaa_call_has(call, "again"), &call->talk.hooks,
+                                  error) ||
+           name_option(call, error);
+}
+
+bool piaa_call_read(piaa_call *call, piaa_reader *reader, const piaa_photos *photos,
+                    piaa_embed_summary *summary, piaa_error *error) {
+    piaa_talk_catch_stop(&call->talk);
+    const bool ok = piaa_reader_read(reader, photos, &call->talk.hooks, summary, error);
+    piaa_talk_clear(&call->talk);
+    return ok;
+}
+
+/* --------------------------------------------------------------------------- photos and ratings */
+
+piaa_photos *piaa_call_photos(piaa_call *call, piaa_error *error) {
+    piaa_photos *photos =
+        piaa_photos_collect(call->operands, call->operand_count, &call->talk.hooks, error);
+    if (photos && *piaa_photos_passed(photos))
+        piaa_talk_note(&call->talk, "Passed over: %s.", piaa_photos_passed(photos));
+    return photos;
+}
+
+/* A word about what the photos said, once it is known. */
+static piaa_ratings *read_stars(piaa_call *call, const piaa_photos *photos, piaa_error *error) {
+    piaa_stars_found found;
+    piaa_talk_catch_stop(&call->talk);
+    piaa_ratings *ratings =
+        piaa_ratings_of_photos(piaa_photos_paths(photos), piaa_photos_names(photos),
+                               piaa_photos_count(photos), &call->talk.hooks, &found, error);
+    piaa_talk_clear(&call->talk);
+    char rejected[64] = "";
+    if (found.rejected)
+        snprintf(rejected, sizeof rejected, " (%zu of them rejected, which counts as 0)",
+                 found.rejected);
+    if (ratings)
+        piaa_talk_note(&call->talk, "Stars in the photos' XMP: %zu rated%s, %zu unrated.",
+                       found.rated, rejected, found.unrated);
+    return ratings;
+}
+
+piaa_ratings *piaa_call_ratings(piaa_call *call, const piaa_photos *photos, piaa_error *error) {
+    const char *from = piaa_call_value(call, "ratings");
+    if (strcmp(from, "xmp") == 0) return read_stars(call, photos, error);
+    const piaa_whose whose = {.user = piaa_call_value(call, "user"),
+                              .user_column = piaa_call_value(call, "user-column")};
+    piaa_ratings *ratings = piaa_ratings_read_of(from, &whose, &call->talk.hooks, error);
+    if (ratings && piaa_ratings_match(ratings, piaa_photos_paths(photos), piaa_photos_names(photos),
+                                      piaa_photos_count(photos), &call->talk.hooks, error))
+        return ratings;
+    piaa_ratings_free(ratings);
+    return NULL;
+}

@@ -1,0 +1,216 @@
+/* The personal protocol from the draw to the comparison. */
+#include "study/evaluation.h"
+
+#include "base/memory.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool piaa_pair_parse(const char *word, piaa_pair *out, piaa_error *error) {
+    const char *at = word;
+    *out = (piaa_pair){0};
+    while (at && out->parts < PIAA_SOURCE_PARTS) {
+        at = piaa_slot_parse(at, &out->slots[out->parts]);
+        if (!at || (*at && *at != '+')) break;
+        out->parts++;
+        if (!*at) return true;
+        at++;
+    }
+    return piaa_error_set(
+        error, PIAA_USAGE,
+        "--pair cannot be \"%s\": write pools and layers as in lt.3+v.5, up to %d of them", word,
+        PIAA_SOURCE_PARTS);
+}
+
+bool piaa_evaluation_needs(const piaa_evaluation_options *options, piaa_needs what) {
+    for (const piaa_method *const *m = options->personal.methods; *m; m++)
+        if ((*m)->needs & (unsigned)what) return true;
+    return false;
+}
+
+/* ---------------------------------------------------------------------------------------- begin */
+
+static bool add_word(piaa_text *list, const char *word, piaa_error *error) {
+    return piaa_text_format(list, error, "%s%s", list->length ? "," : "", word);
+}
+
+/* The pools and layers of a request that holds the slots asked for and those of the pairs. */
+static bool list_all(piaa_evaluation *e, const piaa_layout *layout, piaa_text *pools,
+                     piaa_text *layers, piaa_error *error) {
+    const piaa_evaluation_options *o = e->options;
+    const char *usual = layout->decoder_layers > 0 ? "lt" : "v";
+    const bool alone = o->pair_count && !o->pools && !o->layers;
+    if (!alone &&
+        (!piaa_slots_parse(o->pools ? o->pools : usual, o->layers, layout, &e->single, error) ||
+         !add_word(pools, o->pools ? o->pools : usual, error) ||
+         !add_word(layers, o->layers ? o->layers : "default", error)))
+        return false;
+    for (size_t i = 0; i < o->pair_count; i++)
+        for (int k = 0; k < o->pairs[i].parts; k++) {
+            const piaa_slot *slot = &o->pairs[i].slots[k];
+            if (!add_word(pools, piaa_pool_name(slot->pool), error) ||
+                !piaa_text_format(layers, error, "%s%d", layers->length ? "," : "", slot->layer))
+                return false;
+        }
+    return true;
+}
+
+bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *model,
+                           const piaa_evaluation_options *options, piaa_error *error) {
+    piaa_text pools = {0}, layers = {0};
+    *e = (piaa_evaluation){.study = study, .options = options};
+    e->protocol = piaa_protocol_make(study->set, &options->protocol, study->hooks, error);
+    const bool ok = e->protocol &&
+                    list_all(e, &piaa_model_get_info(model)->layout, &pools, &layers, error) &&
+                    piaa_study_ask(study, model, pools.data, layers.data, error);
+    free(pools.data);
+    free(layers.data);
+    return ok;
+}
+
+/* ------------------------------------------------------------------------------------- features */
+
+static bool embed(const piaa_evaluation *e, piaa_error *error) {
+    const piaa_dataset *set = e->study->set;
+    const piaa_protocol_options *o = &e->protocol->options;
+    const piaa_personal_options *asked = &e->options->personal;
+    bool *wanted = piaa_alloc(set->image_count, sizeof *wanted, error);
+    if (!wanted) return false;
+    for (size_t u = 0; u < e->protocol->count; u++) {
+        const piaa_protocol_user *user = &e->protocol->users[u];
+        for (size_t k = 0; asked->small && k < o->small; k++)
+            wanted[set->ratings[user->small[k]].image] = true;
+        for (size_t k = 0; asked->large && k < o->large; k++)
+            wanted[set->ratings[user->large[k]].image] = true;
+        for (size_t k = 0; k < o->test; k++) wanted[set->ratings[user->test[k]].image] = true;
+    }
+    const bool ok = piaa_study_embed(e->study, set, wanted, error);
+    free(wanted);
+    return ok;
+}
+
+/* Of single slots alone: there is none for several side by side. */
+static bool project(piaa_evaluation *e, piaa_error *error) {
+    if (!piaa_evaluation_needs(e->options, PIAA_NEEDS_PROJECTION)) return true;
+    if (!(e->projections = piaa_alloc(e->source_count, sizeof(piaa_projection *), error)))
+        return false;
+    for (size_t s = 0; s < e->single.count; s++)
+        if (!(e->projections[s] =
+                  piaa_study_project(e->study, e->options->projection, e->options->attributes,
+                                     &e->single.items[s], error)))
+            return false;
+    return true;
+}
+
+static bool open_source(piaa_evaluation *e, size_t s, piaa_error *error) {
+    const bool one = s < e->single.count;
+    const piaa_pair *pair = one ? NULL : &e->options->pairs[s - e->single.count];
+    return piaa_source_open(&e->sources[s], piaa_reader_store(e->study->reader), e->study->set,
+                            NULL, one ? &e->single.items[s] : pair->slots, one ? 1 : pair->parts,
+                            error);
+}
+
+/* Last: they point into the store, which embedding the projection's images refreshes. */
+static bool open_sources(piaa_evaluation *e, piaa_error *error) {
+    for (size_t s = 0; s < e->source_count; s++)
+        if (!open_source(e, s, error)) return false;
+    const piaa_identity identity = piaa_store_identity(piaa_reader_store(e->study->reader));
+    for (size_t s = 0; e->projections && s < e->single.count; s++)
+        if (!piaa_projection_fits(e->projections[s], &identity, &e->sources[s].slots[0], error))
+            return false;
+    return true;
+}
+
+/* ----------------------------------------------------------------------------------- comparison */
+
+static const char *source_name(const piaa_evaluation *e, size_t i) {
+    const size_t source = e->personal->kinds[i].source;
+    return source == PIAA_NO_SOURCE ? "" : e->sources[source].name;
+}
+
+/* The outcome that outcome i is compared with, -1 if there is none: "METHOD" of the same features,
+   or one that reads none; "METHOD@SOURCE" of those. */
+static int find_baseline(const piaa_evaluation *e, size_t i) {
+    const piaa_personal_kind *kinds = e->personal->kinds;
+    const char *given = e->options->baseline, *at = strchr(given, '@');
+    size_t n = at ? (size_t)(at - given) : strlen(given);
+    for (size_t k = 0; k < e->personal->count; k++) {
+        const char *name = kinds[k].method->name;
+        const bool source =
+            at ? strcmp(source_name(e, k), at + 1) == 0
+               : kinds[k].source == kinds[i].source || kinds[k].source == PIAA_NO_SOURCE;
+        if (source && strncmp(name, given, n) == 0 && !name[n] && kinds[k].large == kinds[i].large)
+            return (int)k;
+    }
+    return -1;
+}
+
+/* Each outcome with its baseline; p [count] of each, NaN where there is none. */
+static bool compare_each(piaa_evaluation *e, double *p, piaa_error *error) {
+    const piaa_personal *personal = e->personal;
+    const piaa_personal_options *o = &e->options->personal;
+    bool any = false;
+    for (size_t i = 0; i < personal->count; i++) {
+        int base = find_baseline(e, i);
+        any = any || base >= 0;
+        p[i] = NAN;
+        if (base < 0 || (size_t)base == i) continue;
+        const piaa_outcome *both[] = {personal->outcomes[base], personal->outcomes[i]};
+        piaa_comparison pair[2];
+        if (!piaa_outcomes_compare(both, 2, 0, PIAA_FIGURE_SPEARMAN, o->draws, o->seed, pair,
+                                   error))
+            return false;
+        e->comparisons[i] = pair[1];
+        p[i] = pair[1].p;
+    }
+    return any ||
+           piaa_error_set(error, PIAA_USAGE,
+                          "--baseline %s is none of the methods that were run: add it to --method",
+                          e->options->baseline);
+}
+
+/* And Holm's correction over all of them. */
+static bool compare(piaa_evaluation *e, piaa_error *error) {
+    const size_t count = e->personal->count;
+    if (!e->options->baseline) return true;
+    e->comparisons = piaa_alloc(count, sizeof *e->comparisons, error);
+    double *p = piaa_alloc(count, sizeof *p, error);
+    const bool ok =
+        e->comparisons && p && compare_each(e, p, error) && piaa_bootstrap_holm(p, count, p, error);
+    for (size_t i = 0; ok && i < count; i++) e->comparisons[i].p_holm = p[i];
+    free(p);
+    return ok;
+}
+
+/* ------------------------------------------------------------------------------------------ run */
+
+bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
+    piaa_study *study = e->study;
+    if (!embed(e, error)) return false;
+    e->source_count = e->single.count + e->options->pair_count;
+    if (!(e->sources = piaa_alloc(e->source_count, sizeof *e->sources, error)) ||
+        !project(e, error) || !open_sources(e, error))
+        return false;
+    piaa_personal_options options = e->options->personal;
+    options.model = piaa_study_model_id(study);
+    options.reader = study->reader;
+    options.projections = (const piaa_projection *const *)e->projections;
+    options.threads = study->threads;
+    e->personal = piaa_personal_run(study->set, e->protocol, e->sources, e->source_count, &options,
+                                    study->hooks, error);
+    return e->personal && compare(e, error);
+}
+
+void piaa_evaluation_free(piaa_evaluation *e) {
+    free(e->comparisons);
+    piaa_personal_free(e->personal);
+    for (size_t s = 0; e->projections && s < e->source_count; s++)
+        piaa_projection_free(e->projections[s]);
+    for (size_t s = 0; e->sources && s < e->source_count; s++) piaa_source_close(&e->sources[s]);
+    free(e->projections);
+    free(e->sources);
+    piaa_slots_free(&e->single);
+    piaa_protocol_free(e->protocol);
+    *e = (piaa_evaluation){0};
+}

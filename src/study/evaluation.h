@@ -1,0 +1,61 @@
+/*
+ * An evaluation: the personal protocol on a data set, from the draw of people to the comparison of
+ * methods.
+ *
+ *     piaa_evaluation e = {0};
+ *     ok = piaa_evaluation_begin(&e, &study, model, &options, error) && // what can be refused
+ *          piaa_reader_open_store(study.reader, …) &&
+ *          piaa_evaluation_run(&e, error); // the work
+ *     piaa_evaluation_free(&e);
+ */
+#ifndef PIAA_STUDY_EVALUATION_H
+#define PIAA_STUDY_EVALUATION_H
+
+#include "study/personal.h"
+#include "study/study.h"
+
+/* Pools and layers side by side. */
+typedef struct piaa_pair {
+    piaa_slot slots[PIAA_SOURCE_PARTS];
+    int parts;
+} piaa_pair;
+
+/* "lt.3+v.5"; PIAA_USAGE for another word. */
+bool piaa_pair_parse(const char *word, piaa_pair *out, piaa_error *error) PIAA_MUST_USE;
+
+/* Its strings and lists are the caller's, and outlive the evaluation. */
+typedef struct piaa_evaluation_options {
+    piaa_protocol_options protocol;
+    /* Methods, supports, groups and seed; model, reader, projections and threads are filled in. */
+    piaa_personal_options personal;
+    const char *pools, *layers; /* as in a request; NULL: the usual ones, or the pairs alone */
+    const piaa_pair *pairs;
+    size_t pair_count;
+    const char *baseline;   /* "METHOD", "METHOD@SOURCE"; NULL: nothing is compared */
+    const char *projection; /* a file, for methods that need attributes; or */
+    const char *attributes; /* the data set that they are learned from */
+} piaa_evaluation_options;
+
+typedef struct piaa_evaluation {
+    piaa_study *study;
+    const piaa_evaluation_options *options;
+    piaa_protocol *protocol;
+    piaa_slots single;
+    piaa_source *sources; /* [source_count] the single slots', then the pairs' */
+    size_t source_count;
+    piaa_projection **projections; /* [source_count]; NULL: no method needs them */
+    piaa_personal *personal;
+    piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline */
+} piaa_evaluation;
+
+/* Whether one of the methods needs this. */
+bool piaa_evaluation_needs(const piaa_evaluation_options *options, piaa_needs what);
+
+/* Draws people and splits, and makes the study's reader for what the methods read. */
+bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *model,
+                           const piaa_evaluation_options *options, piaa_error *error) PIAA_MUST_USE;
+/* Embeds the images that are needed, runs every method and compares. */
+bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) PIAA_MUST_USE;
+void piaa_evaluation_free(piaa_evaluation *e);
+
+#endif

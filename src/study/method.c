@@ -1,0 +1,52 @@
+/* The table of methods, and what those share that regress on pooled vectors. */
+#include "study/method.h"
+
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+const piaa_method *const piaa_methods[] = {&piaa_method_linear_hidden, &piaa_method_giaa_target,
+                                           &piaa_method_reduce, &piaa_method_style_out, NULL};
+
+const piaa_method *piaa_method_find(const char *name) {
+    for (const piaa_method *const *m = piaa_methods; *m; m++)
+        if (strcmp((*m)->name, name) == 0) return *m;
+    return NULL;
+}
+
+char *piaa_method_names(piaa_error *error) {
+    piaa_text text = {0};
+    for (const piaa_method *const *m = piaa_methods; *m; m++) {
+        const char *before = m == piaa_methods ? "" : m[1] ? ", " : " and ";
+        if (!piaa_text_format(&text, error, "%s%s", before, (*m)->name)) {
+            free(text.data);
+            return NULL;
+        }
+    }
+    return text.data;
+}
+
+piaa_ridge_design *piaa_lesson_design(piaa_lesson *l, piaa_error *error) {
+    if (!l->design)
+        l->design = piaa_ridge_design_new(l->source->x, l->rows, l->n, l->source->dim, error);
+    return l->design;
+}
+
+piaa_ridge *piaa_lesson_fit(const float *x, const int64_t *rows, int64_t n, int dim,
+                            const double *y, piaa_error *error) {
+    piaa_ridge_design *design = piaa_ridge_design_new(x, rows, n, dim, error);
+    piaa_ridge *model = design ? piaa_ridge_fit(design, y, 1, NULL, error) : NULL;
+    piaa_ridge_design_free(design);
+    return model;
+}
+
+const float *piaa_lesson_vector(const piaa_lesson *l, size_t image) {
+    return l->source->x + (size_t)l->source->rows[image] * (size_t)l->source->dim;
+}
+
+void piaa_lesson_predict(const piaa_lesson *l, const piaa_ridge *model, piaa_predictions *out) {
+    for (size_t k = 0; k < l->tests; k++)
+        if (l->source->rows[l->test[k]] >= 0)
+            piaa_ridge_predict(model, piaa_lesson_vector(l, l->test[k]), 1, &out->scores[k]);
+}

@@ -1,0 +1,94 @@
+/*
+ * Methods of the personal protocol: ways to predict a person's scores from a few of their ratings.
+ *
+ * A method is a file in src/study, a description there, and a line in the table of method.c.  It is
+ * given one lesson at a time (a person, the images that are learned from and those that are
+ * predicted) and keeps nothing from one to the next, so that lessons can be done in any order, on
+ * several threads, and again.
+ */
+#ifndef PIAA_STUDY_METHOD_H
+#define PIAA_STUDY_METHOD_H
+
+#include "features/reader.h"
+#include "linear/ridge.h"
+#include "study/outcome.h"
+#include "study/projection.h"
+#include "study/source.h"
+
+/* What a method cannot do without. */
+typedef enum piaa_needs {
+    PIAA_NEEDS_FEATURES = 1,   /* pooled vectors: it is run once for each source */
+    PIAA_NEEDS_PROJECTION = 2, /* attributes of these */
+    PIAA_NEEDS_LABEL = 4,      /* a label of the images */
+    PIAA_NEEDS_MODEL = 8,      /* the model itself: its lessons are done one after the other, on the
+                                  thread that asked */
+} piaa_needs;
+
+/* One person's ratings, and what there is to learn with.  Everything belongs to the caller. */
+typedef struct piaa_lesson {
+    const piaa_dataset *set;
+    size_t user; /* of the data set */
+    bool large;  /* which support */
+
+    /* The support: n images of the data set, with the person's scores, and of methods with features
+       those alone that have a vector. */
+    const size_t *images;
+    const double *scores;
+    int64_t n;
+    const size_t *test; /* [tests] images to predict, with a vector or without */
+    size_t tests;
+
+    const piaa_source *source;         /* NULL where it is not needed; so are the next three */
+    const int64_t *rows;               /* [n] of the support in source->x */
+    const piaa_projection *projection; /* of this source */
+    piaa_reader *reader;
+    size_t label; /* of the data set */
+
+    uint32_t seed;
+    const piaa_hooks *hooks; /* of methods that need the model; may be NULL */
+
+    /* For piaa_lesson_design. */
+    piaa_ridge_design *design;
+} piaa_lesson;
+
+/* What a method makes of a lesson.  As it is given: no predictions, and as much learned from as
+   there was. */
+typedef struct piaa_predictions {
+    double *scores; /* [tests] of the lesson; NaN: none, which is counted */
+    size_t support; /* images learned from */
+    double alpha;   /* NaN where there is none, or more than one */
+    piaa_answers answers;
+    int64_t bytes; /* that is kept for the person; 0: not told */
+} piaa_predictions;
+
+typedef struct piaa_method {
+    const char *name;      /* "linear-hidden" */
+    const char *published; /* before the source in the CSV's method column: "direct_linear" */
+    unsigned needs;        /* of piaa_needs */
+    bool (*learn)(piaa_lesson *lesson, piaa_predictions *out, piaa_error *error);
+} piaa_method;
+
+extern const piaa_method piaa_method_linear_hidden, piaa_method_giaa_target, piaa_method_reduce,
+    piaa_method_style_out;
+
+/* All of them, in the order in which results are listed, and NULL. */
+extern const piaa_method *const piaa_methods[];
+
+/* NULL if there is none of this name. */
+const piaa_method *piaa_method_find(const char *name);
+/* "linear-hidden, giaa-target, reduce and style-out", for messages; freed by the caller. */
+char *piaa_method_names(piaa_error *error) PIAA_MUST_USE;
+
+/* ------------------------------------------------------------------------------ what they share */
+
+/* The factorisation of the support's vectors, made once a lesson and owned by it; n is not 0. */
+piaa_ridge_design *piaa_lesson_design(piaa_lesson *lesson, piaa_error *error);
+/* One target y [n] from these rows of x [*, dim]. */
+piaa_ridge *piaa_lesson_fit(const float *x, const int64_t *rows, int64_t n, int dim,
+                            const double *y, piaa_error *error) PIAA_MUST_USE;
+/* Puts what the model says of every test image that has a vector. */
+void piaa_lesson_predict(const piaa_lesson *lesson, const piaa_ridge *model, piaa_predictions *out);
+/* The vector of an image that has one. */
+const float *piaa_lesson_vector(const piaa_lesson *lesson, size_t image);
+
+#endif
