@@ -188,8 +188,10 @@ static void nothing_there(void **state) {
     assert_null(piaa_photos_collect((const char *const[]){folder}, 1, NULL, &error));
     assert_non_null(strstr(error.message, "holds no photos"));
     assert_non_null(strstr(error.message, "1 other file"));
+    error = (piaa_error){0};
     assert_null(piaa_photos_collect((const char *const[]){none}, 1, NULL, &error));
     assert_non_null(strstr(error.message, "does not exist"));
+    error = (piaa_error){0};
     assert_null(piaa_photos_collect(NULL, 0, NULL, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     free(none);
