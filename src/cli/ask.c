@@ -78,8 +78,7 @@ static bool ask(piaa_call *call, const piaa_model *model, piaa_extractor *extrac
     how->prompt = call->operands[photos];
     how->user = &a;
     if (!json) how->piece = say;
-    piaa_answer *answer =
-        piaa_extractor_ask(extractor, call->operands, photos, how, NULL, error);
+    piaa_answer *answer = piaa_extractor_ask(extractor, call->operands, photos, how, NULL, error);
     bool ok = answer != NULL;
     if (ok && piaa_error_pending(&a.error))
         ok = piaa_error_set(error, a.error.code, "%s", a.error.message);
@@ -121,7 +120,8 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_answering how = {0};
     piaa_request request;
     int64_t most = 0;
-    if (!piaa_call_request_plain(call, NULL, &request, error) || !read_sampling(call, &how, error) ||
+    if (!piaa_call_request_plain(call, NULL, &request, error) ||
+        !read_sampling(call, &how, error) ||
         !piaa_call_integer(call, "max-tokens", 1, 1 << 20, &most, error))
         return false;
     how.max_tokens = (int)most;

@@ -31,9 +31,8 @@ static void list_slots(const piaa_slots *slots, char *out, size_t size) {
     out[0] = '\0';
     for (size_t i = 0; i < slots->count && i <= SHOWN && used < size; i++)
         used += (size_t)(i == SHOWN ? snprintf(out + used, size - used, ", …")
-                                    : snprintf(out + used, size - used, "%s%s.%d", i ? ", " : "",
-                                               piaa_pool_name(slots->items[i].pool),
-                                               slots->items[i].layer));
+                                    : snprintf(out + used, size - used, "%s%s", i ? ", " : "",
+                                               piaa_slot_name(&slots->items[i]).text));
 }
 
 /* The slot that the options leave; -1 with the error set unless it is exactly one. */

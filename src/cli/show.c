@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "report/report.h"
+#include "vlm/slots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -62,9 +63,9 @@ static bool find_unreadable(piaa_call *call, const piaa_store *store, const piaa
     if (untold)
         piaa_talk_warn(&call->talk,
                        "%zu of %zu photos are not ranked, the first is %s: the store holds no "
-                       "%s.%d of them, which piaa embed adds",
+                       "%s of them, which piaa embed adds",
                        untold, piaa_photos_count(photos), piaa_photos_names(photos)[first],
-                       piaa_pool_name(slot->pool), slot->layer);
+                       piaa_slot_name(slot).text);
     return true;
 }
 

@@ -37,10 +37,9 @@ static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error
     }
     const piaa_slots *slots = piaa_store_slots(store);
     for (size_t i = 0; ok && i < slots->count; i++)
-        ok =
-            piaa_text_format(out, error, "matrix         %s.%d.npy, %d columns, %lld rows filled\n",
-                             piaa_pool_name(slots->items[i].pool), slots->items[i].layer,
-                             slots->items[i].dim, (long long)piaa_store_filled(store, (int)i));
+        ok = piaa_text_format(out, error, "matrix         %s.npy, %d columns, %lld rows filled\n",
+                              piaa_slot_name(&slots->items[i]).text, slots->items[i].dim,
+                              (long long)piaa_store_filled(store, (int)i));
     return ok;
 }
 
@@ -64,8 +63,7 @@ static cJSON *info_json(const piaa_store *store) {
     for (size_t i = 0; i < slots->count; i++) {
         cJSON *item = cJSON_CreateObject();
         char file[64];
-        snprintf(file, sizeof file, "%s.%d.npy", piaa_pool_name(slots->items[i].pool),
-                 slots->items[i].layer);
+        snprintf(file, sizeof file, "%s.npy", piaa_slot_name(&slots->items[i]).text);
         cJSON_AddStringToObject(item, "file", file);
         cJSON_AddStringToObject(item, "pool", piaa_pool_name(slots->items[i].pool));
         piaa_report_add_integer(item, "layer", slots->items[i].layer);

@@ -107,14 +107,12 @@ static bool ask_for(piaa_store *store, const piaa_slots *slots, piaa_error *erro
             int dim = store->slots.items[store->asked[i]].dim;
             if (dim != s->dim)
                 return piaa_error_set(error, PIAA_MISMATCH,
-                                      "%s holds vectors of %d values in %s.%d.npy, this run makes "
+                                      "%s holds vectors of %d values in %s.npy, this run makes "
                                       "%d: use another --out",
-                                      store->folder, dim, piaa_pool_name(s->pool), s->layer,
-                                      s->dim);
+                                      store->folder, dim, piaa_slot_name(s).text, s->dim);
             continue;
         }
-        char name[32];
-        snprintf(name, sizeof name, "%s.%d", piaa_pool_name(s->pool), s->layer);
+        const piaa_slot_text name = piaa_slot_name(s);
         store->asked[i] = (int)store->slots.count;
         if (store->slots.count >= PIAA_SLOTS_MOST)
             return piaa_error_set(
@@ -122,7 +120,7 @@ static bool ask_for(piaa_store *store, const piaa_slots *slots, piaa_error *erro
                 "a store holds at most %d matrices: use another --out for the rest",
                 PIAA_SLOTS_MOST);
         if (!piaa_store_append_slot(store, *s, error) ||
-            !piaa_catalog_add_slot(store->catalog, store->asked[i], name, s->dim, error))
+            !piaa_catalog_add_slot(store->catalog, store->asked[i], name.text, s->dim, error))
             return false;
     }
     return piaa_catalog_commit(store->catalog, error);

@@ -15,7 +15,7 @@
 
 char *piaa_store_matrix_path(const piaa_store *store, int slot, piaa_error *error) {
     const piaa_slot *s = &store->slots.items[slot];
-    return piaa_format(error, "%s/%s.%d.npy", store->folder, piaa_pool_name(s->pool), s->layer);
+    return piaa_format(error, "%s/%s.npy", store->folder, piaa_slot_name(s).text);
 }
 
 /* A disk that failed to take something may say later that it has everything: the system then has

@@ -30,10 +30,10 @@ uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count) {
     const piaa_slot *s = &store->slots.items[slot];
     piaa_hooks_warn(&store->hooks,
-                    "%s/%s.%d.npy is damaged: %lld vector%s that the catalogue promises %s "
+                    "%s/%s.npy is damaged: %lld vector%s that the catalogue promises %s "
                     "missing; %s",
-                    store->folder, piaa_pool_name(s->pool), s->layer, (long long)count,
-                    count == 1 ? "" : "s", count == 1 ? "is" : "are",
+                    store->folder, piaa_slot_name(s).text, (long long)count, count == 1 ? "" : "s",
+                    count == 1 ? "is" : "are",
                     store->writing ? "they are computed anew when their photos come up"
                                    : "run piaa embed on the photos again to compute them anew");
 }

@@ -4,7 +4,6 @@
 #include "features/store_parts.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -48,19 +47,10 @@ bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog, piaa_error *
     return true;
 }
 
-/* "lt_tail.15" */
+/* Whole, and as it would be written. */
 static bool parse_slot_name(const char *name, piaa_slot *out) {
-    const char *dot = strrchr(name, '.');
-    char pool[16], back[32];
-    if (!dot || (size_t)(dot - name) >= sizeof pool) return false;
-    memcpy(pool, name, (size_t)(dot - name));
-    pool[dot - name] = '\0';
-    if (!piaa_pool_parse(pool, &out->pool)) return false;
-    long layer = strtol(dot + 1, NULL, 10);
-    if (layer < 0 || layer > 1 << 20) return false;
-    out->layer = (int)layer;
-    snprintf(back, sizeof back, "%s.%d", pool, out->layer);
-    return !strcmp(back, name);
+    const char *rest = piaa_slot_parse(name, out);
+    return rest && !*rest && strcmp(piaa_slot_name(out).text, name) == 0;
 }
 
 bool piaa_store_append_slot(piaa_store *store, piaa_slot slot, piaa_error *error) {
@@ -78,9 +68,10 @@ typedef struct slot_reader {
 
 static bool take_slot(void *user, int index, const char *name, int dim, piaa_error *error) {
     slot_reader *reader = user;
-    piaa_slot slot = {.dim = dim};
+    piaa_slot slot;
     if (!parse_slot_name(name, &slot) || (size_t)index != reader->store->slots.count)
         return piaa_catalog_damaged(reader->catalog, error);
+    slot.dim = dim;
     return piaa_store_append_slot(reader->store, slot, error);
 }
 

@@ -48,15 +48,12 @@ static bool copy(const cJSON *object, const char *key, char **out, reader *in) {
 
 /* The pool in a list of sources, and a layer; -1 where several stand side by side. */
 static bool parse_source(const char *name, piaa_pool *pool, int *layer) {
-    char word[16] = "";
-    size_t n = strcspn(name, ".");
-    if (!name[n] || n >= sizeof word) return false;
-    memcpy(word, name, n);
-    if (!piaa_pool_parse(word, pool)) return false;
-    char *end;
-    long number_of = strtol(name + n + 1, &end, 10);
-    *layer = *end ? -1 : (int)number_of;
-    return end != name + n + 1 && number_of >= 0 && number_of < MOST && (!*end || *end == '+');
+    piaa_slot first;
+    const char *end = piaa_slot_parse(name, &first);
+    if (!end || first.layer >= MOST || (*end && *end != '+')) return false;
+    *pool = first.pool;
+    *layer = *end ? -1 : first.layer;
+    return true;
 }
 
 static void add_label(piaa_pool pool, int layer, char out[64]) {

@@ -18,15 +18,6 @@
 
 static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"};
 
-/* The published code's word for a pool, or ours where it has none. */
-static const char *published_pool(piaa_pool pool) {
-    static const char *const names[PIAA_POOLS] = {[PIAA_LT] = "llm_text",
-                                                  [PIAA_LT_TAIL] = "llm_text_tail",
-                                                  [PIAA_LV] = "llm_visual",
-                                                  [PIAA_V] = "vision"};
-    return names[pool] ? names[pool] : piaa_pool_name(pool);
-}
-
 /* ----------------------------------------------------------------------------------- the folder */
 
 static const piaa_output_kind kinds[] = {{"a probe's results", "\"piaa-probe\""},
@@ -168,7 +159,7 @@ static cJSON *begin(json *out, const char *format, const piaa_run_about *about, 
 
 static void add_cell(json *out, cJSON *entry, const piaa_slot *slot, const char *name,
                      const piaa_probe_cell *cell) {
-    text(out, entry, "source", published_pool(slot->pool));
+    text(out, entry, "source", piaa_pool_published(slot->pool));
     number(out, entry, "layer", slot->layer);
     text(out, entry, "name", name);
     number(out, entry, "alpha", cell->alpha);

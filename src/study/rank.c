@@ -282,9 +282,9 @@ piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
     int slot = piaa_store_find_slot(store, taste->slot.pool, taste->slot.layer);
     if (slot < 0) {
         piaa_error_set(error, PIAA_MISMATCH,
-                       "%s holds no %s.%d, from which the taste was learned: embed the photos with "
+                       "%s holds no %s, from which the taste was learned: embed the photos with "
                        "--pool %s --layer %d",
-                       piaa_store_path(store), piaa_pool_name(taste->slot.pool), taste->slot.layer,
+                       piaa_store_path(store), piaa_slot_name(&taste->slot).text,
                        piaa_pool_name(taste->slot.pool), taste->slot.layer);
         return NULL;
     }

@@ -10,14 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The published code's words for the pools. */
-static const char *const published[PIAA_POOLS] = {
-    [PIAA_LT] = "llm_text", [PIAA_LT_TAIL] = "llm_text_tail", [PIAA_LV] = "llm_visual",
-    [PIAA_V] = "vision",    [PIAA_POOLED] = "pooled",         [PIAA_PROJECTED] = "projected"};
+const char *piaa_pool_published(piaa_pool pool) {
+    static const char *const names[PIAA_POOLS] = {[PIAA_LT] = "llm_text",
+                                                  [PIAA_LT_TAIL] = "llm_text_tail",
+                                                  [PIAA_LV] = "llm_visual",
+                                                  [PIAA_V] = "vision"};
+    return names[pool] ? names[pool] : piaa_pool_name(pool);
+}
 
-static void add_name(char *name, size_t size, const char *word, const char *mark, int layer) {
-    size_t used = strlen(name);
-    snprintf(name + used, size - used, "%s%s%s%d", used ? "+" : "", word, mark, layer);
+/* One part more of a source that stands side by side with others. */
+static void add_names(piaa_source *source, const piaa_slot *slot) {
+    const size_t own = strlen(source->name), theirs = strlen(source->published);
+    const char *plus = own ? "+" : "";
+    snprintf(source->name + own, sizeof source->name - own, "%s%s", plus,
+             piaa_slot_name(slot).text);
+    snprintf(source->published + theirs, sizeof source->published - theirs, "%s%s_L%d", plus,
+             piaa_pool_published(slot->pool), slot->layer);
 }
 
 static bool find_slots(piaa_source *source, const piaa_store *store, int *found,
@@ -32,9 +40,7 @@ static bool find_slots(piaa_source *source, const piaa_store *store, int *found,
                 piaa_store_path(store), piaa_pool_name(slot->pool), slot->layer);
         slot->dim = piaa_store_slots(store)->items[found[k]].dim;
         source->dim += slot->dim;
-        add_name(source->name, sizeof source->name, piaa_pool_name(slot->pool), ".", slot->layer);
-        add_name(source->published, sizeof source->published, published[slot->pool], "_L",
-                 slot->layer);
+        add_names(source, slot);
     }
     return true;
 }

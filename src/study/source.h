@@ -21,6 +21,9 @@ typedef struct piaa_source {
     float *own;
 } piaa_source;
 
+/* The published code's word for a pool ("llm_text"), or ours where it has none. */
+const char *piaa_pool_published(piaa_pool pool);
+
 /* The store must outlive the source and not be refreshed meanwhile.  `changed`: the folder of
  * changed copies of the images (study/changed.h) that is looked for in the store instead of the
  * images themselves; NULL for these.  Of the slots only pool and layer are read.  Fails where the

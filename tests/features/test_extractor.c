@@ -3,6 +3,27 @@
 
 #include "features/extractor.h"
 
+/* More features like these are asked for by a request that makes the same identity, whether it
+   comes from the members that say so one by one or, in files of before, from the sentence alone. */
+static void check_like(piaa_model *model, const piaa_extractor *extractor) {
+    for (int before = 0; before < 2; before++) {
+        piaa_error error = {0};
+        piaa_request request;
+        char layer[16];
+        piaa_identity was = *piaa_extractor_identity(extractor);
+        if (before) was.max_pixels = was.exif = was.image_attention = was.background = NULL;
+        piaa_request_like(&was, &piaa_extractor_slots(extractor)->items[0], layer, &request);
+        piaa_extractor *again = piaa_extractor_new(model, &request, &error);
+        if (!again) fail_msg("%s", error.message);
+        const piaa_identity *is = piaa_extractor_identity(again);
+        assert_string_equal(is->preprocessing, was.preprocessing);
+        assert_string_equal(is->prompt, was.prompt);
+        assert_string_equal(is->chat, was.chat);
+        assert_string_equal(is->dtype, was.dtype);
+        piaa_extractor_free(again);
+    }
+}
+
 static void check(const char *folder, const piaa_request *request, const char *prompt,
                   const char *preprocessing) {
     piaa_error error = {0};
@@ -11,6 +32,7 @@ static void check(const char *folder, const piaa_request *request, const char *p
     if (!extractor) fail_msg("%s", error.message);
     assert_string_equal(piaa_extractor_identity(extractor)->prompt, prompt);
     assert_string_equal(piaa_extractor_identity(extractor)->preprocessing, preprocessing);
+    check_like(model, extractor);
     piaa_extractor_free(extractor);
     piaa_model_close(model);
 }
@@ -32,6 +54,9 @@ static void test_identity(void **state) {
     /* Where it makes no difference it is not said, so that a store takes photos from both. */
     check(PIAA_GOLDEN "/qwen3vl", &causal, PIAA_BASE_PROMPT,
           "4096 to 65536 pixels, EXIF rotation ignored");
+    const piaa_request small = {.max_pixels = 8192, .background = PIAA_BACKGROUND_BLACK};
+    check(PIAA_GOLDEN "/qwen3vl", &small, PIAA_BASE_PROMPT,
+          "4096 to 8192 pixels, EXIF rotation applied, on black");
     check(PIAA_GOLDEN "/clip", &asked, "", "4096 to 4096 pixels, EXIF rotation applied");
 }
 
