@@ -100,12 +100,21 @@ static bool needs(const piaa_gguf *file, const char *name, int *rows, piaa_error
                                   piaa_gguf_where(file), name);
 }
 
-/* llama.cpp takes a factor without a type for linear. */
-static void complete_rope(piaa_rope_settings *rope) {
-    if (strcmp(rope->type, "none") == 0) rope->type = "default";
-    if (rope->factor == 1) rope->factor = 0;
-    if (strcmp(rope->type, "default") == 0 && rope->factor > 0) rope->type = "linear";
-    if (strcmp(rope->type, "linear") == 0 && rope->factor == 0) rope->type = "default";
+/* What a kind of scaling does not read is nothing that could differ.  llama.cpp takes a factor
+   without a type for linear. */
+static void complete_rope(piaa_rope_settings *rope, bool pair) {
+    if (pair && (strcmp(rope->type, "none") == 0 || rope->factor == 1))
+        *rope = (piaa_rope_settings)ROPE(rope->base);
+    else if (pair && strcmp(rope->type, "default") == 0 && rope->factor > 0)
+        rope->type = "linear";
+    const bool linear = strcmp(rope->type, "linear") == 0;
+    piaa_rope_settings plain = ROPE(rope->base);
+    if (linear && rope->factor != 1 && (rope->factor > 0 || !pair)) {
+        plain.type = "linear";
+        plain.factor = rope->factor;
+    }
+    if (linear || strcmp(rope->type, "default") == 0 || strcmp(rope->type, "mrope") == 0)
+        *rope = plain;
 }
 
 static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error *error) {
@@ -113,8 +122,9 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
     if (!s->text.head_dim) s->text.head_dim = s->text.hidden / s->text.heads;
     if (!s->text.value_dim) s->text.value_dim = s->text.head_dim;
     if (!s->text.rotated) s->text.rotated = s->text.head_dim;
+    complete_rope(&s->text.rope, c->text != NULL);
+    if (s->text.local.type) complete_rope(&s->text.local, c->text != NULL);
     if (!c->text) return true;
-    complete_rope(&s->text.rope);
     s->text.tied = !piaa_gguf_find(c->text, "output.weight");
     if (s->text.value_dim != s->text.head_dim || s->text.rotated != s->text.head_dim)
         return piaa_error_set(error, PIAA_UNSUPPORTED,

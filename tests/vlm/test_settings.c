@@ -98,6 +98,10 @@ static void nothing_said(void **state) {
         {"qwen3vl", "text_config.partial_rotary_factor", "1.0"},
         {"qwen3vl", "text_config.layer_types",
          "[\"full_attention\", \"full_attention\", \"full_attention\", \"full_attention\"]"},
+        {"qwen3vl", "text_config.rope_parameters.factor", "1.0"},
+        {"qwen3vl", "text_config.rope_parameters.beta_fast", "16"}, /* there is no scaling */
+        {"gemma3", "text_config.rope_parameters.sliding_attention",
+         "{\"rope_theta\": 1e4, \"rope_type\": \"linear\", \"factor\": 1}"},
         {"qwen3vl", "vision_config.patch_size", "[16, 16]"},
         {"qwen25vl", "use_sliding_window", "null"},
         {"clip", "image_size", "[64, 64]"},
