@@ -11,10 +11,12 @@
 #   make test         build, and run every test                        make valgrind  one end-to-end run under valgrind
 #   make install      to PREFIX (/usr/local), below DESTDIR if set     make bench     the fit's and the extraction's benchmarks
 #   make format       clang-format everything                          make tidy      clang-tidy everything
-#   make check        rooms, words, formatting                         make clean     remove builds (keeps ggml, bench cache)
+#   make check        rooms, words, formatting                         make clean     remove builds (keeps what was fetched)
 #   make cuda         build/cuda/src/cli/piaa, with CUDA (nvcc); CUDA_ARCHITECTURES=86 for one kind of GPU, else as ggml chooses
 #   make bench-fit    the fit's alone; FIT="--threads 1": its options
 #   make bench-families  Gemma 3, DINOv3, CLIP and SigLIP against transformers; EXTRACT="--rounds 1": bench/extract.sh's options
+#   make portable     build/portable/src/cli/piaa, for other machines than this one (docs/platforms.md); make portable-check: on emulated CPUs
+#   make arm64        build/arm64, for Linux on arm64, and most of its tests under qemu: a quarter of an hour
 #   make macos-check  every C file compiled for macOS on arm64, without one (docs/platforms.md)
 #   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
@@ -29,7 +31,7 @@ piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench examples -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check install format check tidy clean deps present
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check portable portable-check arm64 install format check tidy clean deps present
 .DEFAULT_GOAL := all
 
 all: release
@@ -98,6 +100,21 @@ quantised:
 	$(call build,release,--target piaa)
 	@$$(bench/venv.sh build/bench/quantised numpy gguf) bench/quantised.py $(piaa) build/quantised
 
+portable: present
+	$(call build,portable)
+
+portable-check: deps
+	@scripts/setup qemu
+	$(call build,portable,--target test_qwen3vl)
+	@for cpu in Nehalem Haswell; do echo "$$cpu:"; qemu-x86_64 -cpu $$cpu build/portable/tests/vlm/test_qwen3vl || exit 1; done
+
+# Without what starts piaa as a program of this machine's, and without two that qemu does not carry through (docs/platforms.md).
+arm64: deps
+	@scripts/setup arm64
+	@scripts/arm64-root build/arm64-root
+	$(call build,arm64)
+	$(ctest) --test-dir build/arm64 --label-exclude 'cli|api|examples' --exclude-regex '^(image/damage|study/study|install)$$'
+
 macos-check: deps
 	@scripts/setup venv
 	@scripts/macos-compile $(JOBS)
@@ -124,4 +141,4 @@ tidy:
 	@printf '%s\n' $(filter src/%.c,$(sources)) | xargs -P $(JOBS) -n 1 clang-tidy --quiet -p build/clang
 
 clean:
-	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name bench -exec rm -rf {} + 2>/dev/null || true
+	@find build -mindepth 1 -maxdepth 1 ! -name deps ! -name bench ! -name arm64-root -exec rm -rf {} + 2>/dev/null || true

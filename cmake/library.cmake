@@ -12,6 +12,8 @@ if(NOT APPLE)
   target_link_options(libpiaa PRIVATE "LINKER:--exclude-libs,ALL")
 endif()
 
+# From where it lies, so that an installation can be moved.
+file(RELATIVE_PATH piaa_prefix "${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig" "${CMAKE_INSTALL_PREFIX}")
 configure_file(cmake/piaa.pc.in piaa.pc @ONLY)
 install(TARGETS libpiaa LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}")
 install(FILES include/piaa.h DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}")

@@ -10,6 +10,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdint.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -26,6 +28,7 @@
 #endif
 #if defined(__APPLE__)
 #include <crt_externs.h>
+#include <dlfcn.h>
 #endif
 
 /* ---------------------------------------------------------------------------------------- files */
@@ -122,3 +125,55 @@ int piaa_terminal_columns(int file) {
     struct winsize size;
     return ioctl(file, TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
 }
+
+/* --------------------------------------------------------------------------------- mapped files */
+
+#if defined(__APPLE__)
+/* Only of programs and libraries. */
+const char *piaa_mapped_file(const void *where, char *line, size_t room) {
+    Dl_info found;
+    if (!dladdr(where, &found) || !found.dli_fname || strlen(found.dli_fname) >= room) return NULL;
+    return strcpy(line, found.dli_fname);
+}
+#else
+static int hex(char c) {
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+static uintptr_t read_hex(const char **at) {
+    uintptr_t value = 0;
+    for (; hex(**at) >= 0; ++*at) value = value * 16 + (uintptr_t)hex(**at);
+    return value;
+}
+
+/* The file in a line of /proc/self/maps, "BEGIN-END RIGHTS OFFSET DEVICE INODE    /PATH", if the
+   address is in it; "" where no file is behind it. */
+static const char *file_at(const char *line, uintptr_t address) {
+    const uintptr_t begin = read_hex(&line);
+    if (*line++ != '-') return NULL;
+    const uintptr_t end = read_hex(&line);
+    if (address < begin || address >= end) return NULL;
+    const char *slash = strchr(line, '/');
+    return slash ? slash : "";
+}
+
+const char *piaa_mapped_file(const void *where, char *line, size_t room) {
+    const int file = open(PIAA_PROC "/maps", O_RDONLY | O_CLOEXEC);
+    if (file < 0) return NULL;
+    const uintptr_t address = (uintptr_t)where;
+    char block[4096];
+    size_t used = 0;
+    const char *found = NULL;
+    for (ssize_t got; !found && (got = read(file, block, sizeof block)) > 0;)
+        for (ssize_t i = 0; !found && i < got; i++)
+            if (block[i] == '\n') {
+                line[used] = '\0';
+                used = 0;
+                found = file_at(line, address);
+            } else if (used + 1 < room) {
+                line[used++] = block[i];
+            }
+    close(file);
+    return found && *found ? found : NULL;
+}
+#endif

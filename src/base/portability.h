@@ -90,6 +90,10 @@ int piaa_processors_allowed(void);
 /* The columns of the terminal behind a file; 0 where there is none. */
 int piaa_terminal_columns(int file);
 
+/* The file that is mapped at an address, its name in `line`; NULL: none, or the system does not
+   say. May be called by a signal's handler. */
+const char *piaa_mapped_file(const void *where, char *line, size_t room);
+
 /* The environment, for a program that is started. */
 char **piaa_environment(void);
 

@@ -5,7 +5,6 @@
 #include "cli/talk.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -80,54 +79,12 @@ static void say_visible(const char *text, size_t size) {
     }
 }
 
-static int hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-static uintptr_t read_hex(const char **at) {
-    uintptr_t value = 0;
-    for (; hex(**at) >= 0; ++*at) value = value * 16 + (uintptr_t)hex(**at);
-    return value;
-}
-
-/* The file in a line of /proc/self/maps, "BEGIN-END RIGHTS OFFSET DEVICE INODE    /PATH", if the
-   address is in it; "" where no file is behind it. */
-static const char *file_at(const char *line, uintptr_t address) {
-    const uintptr_t begin = read_hex(&line);
-    if (*line++ != '-') return NULL;
-    const uintptr_t end = read_hex(&line);
-    if (address < begin || address >= end) return NULL;
-    const char *slash = strchr(line, '/');
-    return slash ? slash : "";
-}
-
-/* The name of the file that is mapped at the address, in `line`; NULL: none, or the system does not
-   say. */
-static const char *find_file(uintptr_t address, char *line, size_t room) {
-    const int file = open(PIAA_PROC "/maps", O_RDONLY | O_CLOEXEC);
-    if (file < 0) return NULL;
-    char block[4096];
-    size_t used = 0;
-    const char *found = NULL;
-    for (ssize_t got; !found && (got = read(file, block, sizeof block)) > 0;)
-        for (ssize_t i = 0; !found && i < got; i++)
-            if (block[i] == '\n') {
-                line[used] = '\0';
-                used = 0;
-                found = file_at(line, address);
-            } else if (used + 1 < room) {
-                line[used++] = block[i];
-            }
-    close(file);
-    return found && *found ? found : NULL;
-}
-
 static void on_lost_file(int number, siginfo_t *info, void *context) {
     PIAA_UNUSED(context);
     static atomic_flag told = ATOMIC_FLAG_INIT;
     char line[8192];
     const char *file =
-        info->si_code > 0 ? find_file((uintptr_t)info->si_addr, line, sizeof line) : NULL;
+        info->si_code > 0 ? piaa_mapped_file(info->si_addr, line, sizeof line) : NULL;
     if (!file) { /* a fault of another kind, or a signal from outside */
         signal(number, SIG_DFL);
         raise(number);

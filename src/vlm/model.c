@@ -88,16 +88,33 @@ static void sum_up_tensors(piaa_model *model) {
     model->info.dtype = kinds[most].name;
 }
 
+/* Beside the program or the library, wherever that was moved to; where they were to be installed;
+   and where they were built. */
 static char *demonstration_folder(piaa_error *error) {
     const char *override = getenv("PIAA_MODEL");
-    const char *const candidates[] = {override, PIAA_INSTALLED_DATA "/models/demo",
-                                      PIAA_SOURCE_DATA "/models/demo"};
-    for (size_t i = override && *override ? 0 : 1; i < PIAA_COUNT(candidates); i++)
-        if (i == 0 || piaa_file_exists(candidates[i])) return piaa_strdup(candidates[i], error);
-    piaa_error_set(
-        error, PIAA_IO,
-        "the demonstration model is in neither %s nor %s: name a model with --model or PIAA_MODEL",
-        candidates[1], candidates[2]);
+    if (override && *override) return piaa_strdup(override, error);
+    static const char here[] = "a part of the file that this is in";
+    char line[8192];
+    const char *file = piaa_mapped_file(here, line, sizeof line);
+    char *own = piaa_path_folder(file ? file : "", error);
+    if (!own) return NULL;
+    const char *const candidates[] = {"/" PIAA_DATA_FROM_PROGRAM, "/" PIAA_DATA_FROM_LIBRARY,
+                                      PIAA_INSTALLED_DATA, PIAA_SOURCE_DATA};
+    enum { BESIDE = 2 };
+    for (size_t i = file ? 0 : BESIDE; i < PIAA_COUNT(candidates); i++) {
+        char *path = piaa_format(error, "%s%s/models/demo", i < BESIDE ? own : "", candidates[i]);
+        const bool there = path && piaa_file_exists(path);
+        char *found = there ? piaa_path_absolute(path, error) : NULL;
+        free(path);
+        if (!there) continue;
+        free(own);
+        return found;
+    }
+    free(own);
+    piaa_error_set(error, PIAA_IO,
+                   "the demonstration model is in neither %s nor %s: name a model with --model or "
+                   "PIAA_MODEL",
+                   PIAA_INSTALLED_DATA "/models/demo", PIAA_SOURCE_DATA "/models/demo");
     return NULL;
 }
 
