@@ -11,9 +11,9 @@
  * without a header, the seconds and a figure to compare: of the probe the alphas and the test R2 of
  * the first target, of the grid the mean Spearman.  study.py calls it.
  */
+#include "base/blas.h"
 #include "base/file.h"
 #include "base/memory.h"
-#include "linear/blas.h"
 #include "study/personal.h"
 #include "study/probe.h"
 

@@ -1,10 +1,10 @@
 /* The piaa program: finds the command, runs it, and turns its error into a line and an exit
    code. */
+#include "base/blas.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/signals.h"
 #include "image/chatter.h"
-#include "linear/blas.h"
 #include "report/report.h"
 #include "vlm/device.h"
 

@@ -22,8 +22,8 @@
  */
 #include "linear/near.h"
 
+#include "base/blas.h"
 #include "base/memory.h"
-#include "linear/blas.h"
 
 #include <cblas.h>
 

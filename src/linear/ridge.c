@@ -40,9 +40,9 @@
  */
 #include "linear/ridge.h"
 
+#include "base/blas.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "linear/blas.h"
 
 #include <cblas.h>
 

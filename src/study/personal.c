@@ -2,10 +2,10 @@
  * begins, so that they do not depend on which thread was faster. */
 #include "study/personal.h"
 
+#include "base/blas.h"
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "linear/blas.h"
 
 #include <math.h>
 #include <stdlib.h>

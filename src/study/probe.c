@@ -2,10 +2,10 @@
    images, and who is best. */
 #include "study/probe.h"
 
+#include "base/blas.h"
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "base/parallel.h"
-#include "linear/blas.h"
 #include "linear/ridge.h"
 #include "study/gaps.h"
 

@@ -16,6 +16,7 @@ typedef struct piaa_plan {
     bool embeddings;    /* anything of the decoder at all */
     bool final_norm;    /* the last hidden state (or logits) is asked for */
     bool logits, hidden;
+    bool see;   /* the session is for that alone: DeepStack's features are all wanted */
     bool sight; /* nothing but what the decoder would read of the photo, kept as layers -1, -2, … of
                    the encoder */
     bool pooled, projected;

@@ -166,6 +166,12 @@ typedef struct qwen_weights {
     piaa_decoder_weights decoder;
 } qwen_weights;
 
+/* To how many blocks DeepStack adds, of those that a plan runs. */
+static int additions(const qwen_config *c, const piaa_plan *plan) {
+    const int blocks = plan->see ? c->deepstack_count : plan->decoder_blocks;
+    return c->deepstack_count < blocks ? c->deepstack_count : blocks;
+}
+
 static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan *plan,
                           piaa_error *error) {
     static const piaa_qwen_merger_names names = {"norm", "linear_fc1", "linear_fc2"};
@@ -175,7 +181,7 @@ static void *qwen_declare(const void *config, piaa_resident *r, const piaa_plan 
     if (plan->vision_blocks) piaa_vit_declare(&c->qwen.vit, r, plan->vision_blocks, &w->vit);
     if (plan->merge)
         w->merger = piaa_qwen_declare_merger(&c->qwen, r, "model.visual.merger.", &names, false);
-    for (int i = 0; plan->merge && i < c->deepstack_count && i < plan->decoder_blocks; i++) {
+    for (int i = 0; plan->merge && i < additions(c, plan); i++) {
         char p[64];
         snprintf(p, sizeof p, "model.visual.deepstack_merger_list.%d.", i);
         w->deepstack[i] = piaa_qwen_declare_merger(&c->qwen, r, p, &names, true);
@@ -219,9 +225,7 @@ static void qwen_build(const void *config, const void *weights, void *input, con
     const piaa_vit *v = &c->qwen.vit;
     piaa_qwen_input *in = input;
     deepstack stack = {.config = c, .weights = w, .text = &in->text};
-    if (plan->merge) /* as far as both reach */
-        stack.count =
-            c->deepstack_count < plan->decoder_blocks ? c->deepstack_count : plan->decoder_blocks;
+    if (plan->merge) stack.count = additions(c, plan);
     piaa_qwen_limit(&c->qwen, graph);
     struct ggml_tensor *image = NULL;
     if (plan->vision_blocks) {

@@ -44,7 +44,7 @@ static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_sessi
                            [PIAA_LT_TAIL] = plan->pool_tail,
                            [PIAA_LV] = plan->pool_image,
                            [PIAA_V] = plan->pool_vision};
-    bool image = options->logits || options->hidden;
+    bool image = options->logits || options->hidden || options->see;
     for (size_t i = 0; i < slots->count; i++) {
         const piaa_slot *slot = &slots->items[i];
         if (slot->pool == PIAA_POOLED || slot->pool == PIAA_PROJECTED) {
@@ -68,6 +68,8 @@ static void make_plan(piaa_plan *plan, const piaa_slots *slots, const piaa_sessi
     }
     plan->logits = options->logits;
     plan->hidden = options->hidden;
+    plan->see = options->see;
+    if (options->see) plan->embeddings = true;
     if (!layout->hidden_size) {
         if (options->hidden) plan->vision_blocks = layout->vision_blocks;
         plan->embeddings = plan->logits = false;

@@ -101,6 +101,7 @@ typedef struct piaa_session_options {
     bool portable; /* ggml's own operations only, none of our CPU kernels (tests; other devices have
                       no choice) */
     const char *device; /* as piaa_request has it; read when the session is made */
+    bool see;           /* no runs, only piaa_session_see: no weights of the decoder's */
     /* Keys and values stay after a run, so that inputs can go on from there: room for so many
        tokens to begin with.  0: nothing stays. */
     int cache;

@@ -6,10 +6,11 @@
  * in float32, row by row when the weights are read.  adapter_config.json holds r, lora_alpha and
  * their exceptions by module; adapter_model.safetensors holds the pairs, named after the modules.
  */
-#include "weights/checkpoint_parts.h"
+#include "weights/adapter.h"
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "weights/checkpoint_parts.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -18,15 +19,17 @@
 
 enum { CONFIG_LIMIT = 16 << 20, MOST_RANK = 1 << 14 };
 
-typedef struct adapter {
-    const char *folder;
+struct piaa_adapter {
+    char *folder;
     cJSON *config;
     piaa_safetensors *file;
     double rank, alpha;
     bool root; /* rank-stabilised */
-} adapter;
+    piaa_adapter_pair *pairs;
+    size_t count;
+};
 
-static bool refuse(const adapter *a, const char *what, piaa_error *error) {
+static bool refuse(const piaa_adapter *a, const char *what, piaa_error *error) {
     return piaa_error_set(error, PIAA_UNSUPPORTED,
                           "%s: the adapter has %s, which cannot be merged here: merge it with PEFT "
                           "(merge_and_unload) and give that folder",
@@ -39,7 +42,7 @@ static bool is_set(const cJSON *config, const char *key) {
     return !(cJSON_IsArray(item) || cJSON_IsObject(item)) || item->child;
 }
 
-static bool read_config(adapter *a, piaa_error *error) {
+static bool read_config(piaa_adapter *a, piaa_error *error) {
     static const char *const others[] = {
         "use_dora",         "modules_to_save", "layer_replication", "trainable_token_indices",
         "lora_bias",        "use_qalora",      "corda_config",      "alora_invocation_tokens",
@@ -65,7 +68,7 @@ static bool read_config(adapter *a, piaa_error *error) {
 
 /* rank_pattern and alpha_pattern: {"layers.0.self_attn.q_proj": 16}, for modules of that name or
    whose name ends so behind a dot.  Other regular expressions are refused. */
-static bool find_pattern(const adapter *a, const char *key, const char *module, double *out,
+static bool find_pattern(const piaa_adapter *a, const char *key, const char *module, double *out,
                          piaa_error *error) {
     const cJSON *item;
     cJSON_ArrayForEach(item, piaa_json_find(a->config, key)) {
@@ -81,6 +84,97 @@ static bool find_pattern(const adapter *a, const char *key, const char *module, 
     return true;
 }
 
+/* "base_model.model.MODULE.lora_A.weight" (or ….lora_A.default.weight) and its partner. */
+static bool read_pair(const piaa_adapter *a, const piaa_tensor *down, const char *mark,
+                      piaa_adapter_pair *pair, piaa_error *error) {
+    static const char before[] = "base_model.model.";
+    const size_t n = sizeof before - 1, length = (size_t)(mark - down->name);
+    if (strncmp(down->name, before, n) != 0 || length < n) return refuse(a, down->name, error);
+    pair->module = piaa_format(error, "%.*s", (int)(length - n), down->name + n);
+    char *other =
+        piaa_format(error, "%.*s.lora_B.%s", (int)length, down->name, mark + sizeof ".lora_A." - 1);
+    if (pair->module && other) {
+        pair->down = down;
+        pair->up = piaa_safetensors_find(a->file, other);
+    }
+    free(other);
+    if (!pair->down) return false;
+    if (!pair->up) return refuse(a, down->name, error);
+    char *spelling = piaa_format(error, "%s.weight", pair->module);
+    pair->name = spelling ? piaa_folder_canonical(spelling, error) : NULL;
+    free(spelling);
+    if (!pair->name) return false;
+    double rank = a->rank, alpha = a->alpha;
+    if (!find_pattern(a, "rank_pattern", pair->module, &rank, error) ||
+        !find_pattern(a, "alpha_pattern", pair->module, &alpha, error))
+        return false;
+    if (down->type == PIAA_OTHER_TYPE || pair->up->type == PIAA_OTHER_TYPE)
+        return refuse(a, "weights of a type that cannot be added", error);
+    pair->rank = down->dimensions == 2 ? down->shape[0] : 0;
+    if (pair->rank < 1 || pair->rank > MOST_RANK || pair->up->dimensions != 2 ||
+        pair->up->shape[1] != pair->rank)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s: the halves of the adapter of %.300s do not fit each other",
+                              a->folder, pair->module);
+    if (rank != (double)pair->rank) return refuse(a, "another rank than it says", error);
+    pair->alpha = alpha;
+    pair->strength = (float)(alpha / (a->root ? sqrt(rank) : rank));
+    return true;
+}
+
+static bool read_pairs(piaa_adapter *a, piaa_error *error) {
+    const size_t count = piaa_safetensors_count(a->file);
+    a->pairs = piaa_alloc(count, sizeof *a->pairs, error);
+    if (!a->pairs) return false;
+    for (size_t i = 0; i < count; i++) {
+        const piaa_tensor *down = piaa_safetensors_at(a->file, i);
+        const char *mark = strstr(down->name, ".lora_A.");
+        if (!mark && strstr(down->name, ".lora_B.")) continue;
+        if (!mark) return refuse(a, down->name, error);
+        if (!read_pair(a, down, mark, &a->pairs[a->count++], error)) return false;
+    }
+    return a->count * 2 == count || refuse(a, "halves without their other half", error);
+}
+
+static bool read_all(piaa_adapter *a, const char *folder, piaa_error *error) {
+    a->folder = piaa_strdup(folder, error);
+    if (!a->folder || !read_config(a, error)) return false;
+    char *path = piaa_path_join(folder, "adapter_model.safetensors", error);
+    a->file = path ? piaa_safetensors_open(path, error) : NULL;
+    free(path);
+    return a->file && read_pairs(a, error);
+}
+
+piaa_adapter *piaa_adapter_open(const char *folder, piaa_error *error) {
+    piaa_adapter *a = piaa_alloc(1, sizeof *a, error);
+    if (!a || read_all(a, folder, error)) return a;
+    piaa_adapter_close(a);
+    return NULL;
+}
+
+void piaa_adapter_close(piaa_adapter *a) {
+    if (!a) return;
+    for (size_t i = 0; i < a->count; i++) {
+        free(a->pairs[i].module);
+        free(a->pairs[i].name);
+    }
+    free(a->pairs);
+    piaa_safetensors_close(a->file);
+    cJSON_Delete(a->config);
+    free(a->folder);
+    free(a);
+}
+
+size_t piaa_adapter_count(const piaa_adapter *a) {
+    return a->count;
+}
+
+const piaa_adapter_pair *piaa_adapter_at(const piaa_adapter *a, size_t index) {
+    return &a->pairs[index];
+}
+
+/* -------------------------------------------------------------------------------------- merging */
+
 static piaa_checkpoint_entry *find_entry(piaa_checkpoint *c, const char *name) {
     for (size_t i = 0; i < c->count; i++)
         if (strcmp(c->entries[i].tensor.name, name) == 0) return &c->entries[i];
@@ -94,84 +188,45 @@ static float *copy_floats(const piaa_tensor *tensor, piaa_error *error) {
 }
 
 /* Adds B A to the weight of a module. */
-static bool merge(const adapter *a, piaa_checkpoint *c, const char *module, const piaa_tensor *down,
-                  const piaa_tensor *up, piaa_error *error) {
-    char *name = NULL, *spelling = piaa_format(error, "%s.weight", module);
-    if (spelling) name = piaa_folder_canonical(spelling, error);
-    piaa_checkpoint_entry *e = name ? find_entry(c, name) : NULL;
-    free(spelling);
-    free(name);
+static bool merge(const piaa_adapter *a, piaa_checkpoint *c, const piaa_adapter_pair *pair,
+                  piaa_error *error) {
+    piaa_checkpoint_entry *e = find_entry(c, pair->name);
     if (!e)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "%s: the adapter changes %.300s, which %s does not have: give the "
                               "base model that it was made for",
-                              a->folder, module, c->folder);
+                              a->folder, pair->module, c->folder);
     piaa_tensor *w = &e->tensor;
-    const int64_t r = down->dimensions == 2 ? down->shape[0] : 0;
-    if (w->dimensions != 2 || down->dimensions != 2 || up->dimensions != 2 || r < 1 ||
-        r > MOST_RANK || up->shape[1] != r || up->shape[0] != w->shape[0] ||
-        down->shape[1] != w->shape[1])
+    if (w->dimensions != 2 || pair->up->shape[0] != w->shape[0] ||
+        pair->down->shape[1] != w->shape[1])
         return piaa_error_set(
             error, PIAA_MISMATCH,
             "%s: the adapter of %.300s has other sizes than the weight in %s: give "
             "the base model that it was made for",
-            a->folder, module, c->folder);
-    if (w->type == PIAA_OTHER_TYPE || w->type == PIAA_QUANTISED || e->derived ||
-        down->type == PIAA_OTHER_TYPE || up->type == PIAA_OTHER_TYPE)
+            a->folder, pair->module, c->folder);
+    if (w->type == PIAA_OTHER_TYPE || w->type == PIAA_QUANTISED || e->derived)
         return refuse(a, "weights of a type that cannot be added", error);
-    double rank = a->rank, alpha = a->alpha;
-    if (!find_pattern(a, "rank_pattern", module, &rank, error) ||
-        !find_pattern(a, "alpha_pattern", module, &alpha, error))
-        return false;
-    if (rank != (double)r) return refuse(a, "another rank than it says", error);
     piaa_derived *d = e->derived = piaa_alloc(1, sizeof *d, error);
     if (!d) return false;
     *d = (piaa_derived){.base = *w,
                         .columns = w->shape[1],
                         .width = w->bytes / (size_t)(w->shape[0] * w->shape[1]),
-                        .rank = r,
-                        .strength = (float)(alpha / (a->root ? sqrt(rank) : rank)),
-                        .down = copy_floats(down, error),
-                        .up = copy_floats(up, error)};
+                        .rank = pair->rank,
+                        .strength = pair->strength,
+                        .down = copy_floats(pair->down, error),
+                        .up = copy_floats(pair->up, error)};
     w->derived = d;
     return d->down && d->up;
 }
 
-/* "base_model.model.MODULE.lora_A.weight" (or ….lora_A.default.weight) and its partner. */
-static bool merge_all(const adapter *a, piaa_checkpoint *c, piaa_error *error) {
-    static const char before[] = "base_model.model.", mark[] = ".lora_A.";
-    const size_t count = piaa_safetensors_count(a->file), n = sizeof before - 1;
-    size_t pairs = 0;
-    for (size_t i = 0; i < count; i++) {
-        const piaa_tensor *down = piaa_safetensors_at(a->file, i);
-        const char *hit = strstr(down->name, mark);
-        if (!hit && strstr(down->name, ".lora_B.")) continue;
-        if (!hit || strncmp(down->name, before, n) != 0) return refuse(a, down->name, error);
-        char *module = piaa_format(error, "%.*s", (int)(hit - down->name - (int)n), down->name + n);
-        char *other = piaa_format(error, "%.*s.lora_B.%s", (int)(hit - down->name), down->name,
-                                  hit + sizeof mark - 1);
-        const piaa_tensor *up = other ? piaa_safetensors_find(a->file, other) : NULL;
-        bool ok = module && other && (up || refuse(a, down->name, error)) &&
-                  merge(a, c, module, down, up, error);
-        free(module);
-        free(other);
-        if (!ok) return false;
-        pairs++;
-    }
-    return pairs * 2 == count || refuse(a, "halves without their other half", error);
-}
-
 bool piaa_checkpoint_adapt(piaa_checkpoint *c, const char *folder, piaa_error *error) {
-    adapter a = {.folder = folder};
     if (c->text)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s is a GGUF file: an adapter is merged into a Hugging Face folder",
                               c->folder);
-    char *path = piaa_path_join(folder, "adapter_model.safetensors", error);
-    bool ok = path && read_config(&a, error) &&
-              (a.file = piaa_safetensors_open(path, error)) != NULL && merge_all(&a, c, error);
-    piaa_safetensors_close(a.file);
-    cJSON_Delete(a.config);
-    free(path);
+    piaa_adapter *a = piaa_adapter_open(folder, error);
+    bool ok = a != NULL;
+    for (size_t i = 0; ok && i < a->count; i++) ok = merge(a, c, &a->pairs[i], error);
+    piaa_adapter_close(a);
     return ok;
 }

@@ -2,7 +2,7 @@
  *
  * OpenBLAS holds all of LAPACK; the C interface to it (LAPACKE) is another library, which would
  * bring whichever BLAS the system prefers. */
-#include "linear/blas.h"
+#include "base/blas.h"
 
 #include "base/memory.h"
 

@@ -1,6 +1,6 @@
 /* What is asked of LAPACK, and OpenBLAS beside threads. */
-#ifndef PIAA_LINEAR_BLAS_H
-#define PIAA_LINEAR_BLAS_H
+#ifndef PIAA_BASE_BLAS_H
+#define PIAA_BASE_BLAS_H
 
 #include "base/error.h"
 
