@@ -135,21 +135,14 @@ static bool parse_pairs(const piaa_call *call, asked *a, piaa_error *error) {
     return true;
 }
 
-/* Everything that can be wrong in the options, before any work is done. */
-static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
-    piaa_evaluation_options *o = &a->options;
-    *a = (asked){.options = {.protocol = piaa_protocol_defaults(),
-                             .pools = piaa_call_value(call, "pool"),
-                             .layers = piaa_call_value(call, "layer"),
-                             .baseline = piaa_call_value(call, "baseline"),
-                             .projection = piaa_call_value(call, "projection"),
-                             .attributes = piaa_call_value(call, "attributes")}};
-    o->personal.label = piaa_call_value(call, "label");
-    o->personal.groups = piaa_call_has(call, "groups");
-    if (!parse_methods(call, a, error) || !parse_support(call, a, error) ||
-        !parse_subset(call, a, error) || !parse_pairs(call, a, error) ||
-        !piaa_call_exclude(call, "projection", "attributes", error))
-        return false;
+static bool check_raw_text(const piaa_evaluation_options *o, piaa_error *error) {
+    if (!piaa_evaluation_needs(o, PIAA_NEEDS_RAW_TEXT) || o->raw_text) return true;
+    return piaa_error_set(error, PIAA_USAGE,
+                          "raw text is what the model answered about each photo: give a table of "
+                          "it with --raw-text FILE");
+}
+
+static bool check_projection(const piaa_evaluation_options *o, piaa_error *error) {
     if (!piaa_evaluation_needs(o, PIAA_NEEDS_PROJECTION)) return true;
     if (o->pair_count)
         return piaa_error_set(
@@ -160,6 +153,25 @@ static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
                               "--method reduce needs attributes: give --projection FILE (piaa "
                               "reduce makes it) or --attributes aadb:DIR");
     return true;
+}
+
+/* Everything that can be wrong in the options, before any work is done. */
+static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
+    piaa_evaluation_options *o = &a->options;
+    *a = (asked){.options = {.protocol = piaa_protocol_defaults(),
+                             .pools = piaa_call_value(call, "pool"),
+                             .layers = piaa_call_value(call, "layer"),
+                             .baseline = piaa_call_value(call, "baseline"),
+                             .projection = piaa_call_value(call, "projection"),
+                             .attributes = piaa_call_value(call, "attributes"),
+                             .raw_text = piaa_call_value(call, "raw-text")}};
+    o->personal.label = piaa_call_value(call, "label");
+    o->personal.groups = piaa_call_has(call, "groups");
+    if (!parse_methods(call, a, error) || !parse_support(call, a, error) ||
+        !parse_subset(call, a, error) || !parse_pairs(call, a, error) ||
+        !piaa_call_exclude(call, "projection", "attributes", error))
+        return false;
+    return check_raw_text(o, error) && check_projection(o, error);
 }
 
 /* ------------------------------------------------------------------------------------------ run */
@@ -246,7 +258,9 @@ static const piaa_option options[] = {
 };
 
 static const piaa_option protocol_options[] = {
-    {"method", "METHODS", "linear-hidden, giaa-target, reduce, style-out, or several with commas",
+    {"method", "METHODS",
+     "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
+     "residual-linear, residual-giaa, residual-mlp, or several with commas",
      "linear-hidden", NULL},
     {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},
     {"test", "N", "ratings of a person that are predicted", "50", NULL},
@@ -265,6 +279,10 @@ static const piaa_option protocol_options[] = {
     {"projection", "FILE", "for reduce: the attributes, as piaa reduce writes them", NULL, NULL},
     {"attributes", "SET",
      "for reduce: the data set that attributes are learned from, layer by layer, as in aadb:DIR",
+     NULL, NULL},
+    {"raw-text", "FILE",
+     "for raw-text and residual methods: what the model answered about each photo, a table with "
+     "image_path, and giaa (its number) or raw_output",
      NULL, NULL},
     {"label", "NAME", "for style-out: the label that is left out", "style", NULL},
     {0},

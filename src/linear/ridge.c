@@ -274,6 +274,14 @@ fail:
     return NULL;
 }
 
+const double *piaa_ridge_design_mean(const piaa_ridge_design *design) {
+    return design->mean;
+}
+
+const double *piaa_ridge_design_scale(const piaa_ridge_design *design) {
+    return design->scale;
+}
+
 void piaa_ridge_design_free(piaa_ridge_design *design) {
     if (!design) return;
     free(design->rows);

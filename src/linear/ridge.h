@@ -44,6 +44,9 @@ piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *r
                                                 int dim, int threads,
                                                 piaa_error *error) PIAA_MUST_USE;
 void piaa_ridge_design_free(piaa_ridge_design *design);
+/* The scaler [dim], for what is learned from standardised features by other means. */
+const double *piaa_ridge_design_mean(const piaa_ridge_design *design);
+const double *piaa_ridge_design_scale(const piaa_ridge_design *design);
 
 /* NumPy's logspace(-3, 3, 13), digit by digit. */
 enum { PIAA_RIDGE_ALPHAS = 13 };

@@ -590,7 +590,7 @@ static void probe_plots(drawing *d) {
 static void outcome_label(const piaa_run_outcome *outcome, char out[160]) {
     char source[64];
     piaa_run_source_label(outcome->pool, outcome->layer, outcome->source, source);
-    snprintf(out, 160, "%s, %s", outcome->method, source);
+    snprintf(out, 160, "%s%s%s", outcome->method, *source ? ", " : "", source);
 }
 
 static bool has_two_supports(const piaa_run *run) {
@@ -673,6 +673,7 @@ static void personal_layers(drawing *d) {
     for (size_t i = 0; i < run->outcome_count; i++) {
         const piaa_run_outcome *o = &run->outcomes[i];
         size_t c = 0;
+        if (!*o->source) continue; /* it has no layers */
         while (c < curves && (strcmp(run->outcomes[first[c]].method, o->method) != 0 ||
                               strcmp(run->outcomes[first[c]].support, o->support) != 0))
             c++;
@@ -748,7 +749,7 @@ static const piaa_run_outcome *find_baseline(const piaa_run *run, const piaa_run
     for (size_t i = 0; i < run->outcome_count; i++) {
         const piaa_run_outcome *other = &run->outcomes[i];
         if (strncmp(other->method, given, n) == 0 && !other->method[n] &&
-            strcmp(other->source, at ? at + 1 : o->source) == 0 &&
+            (strcmp(other->source, at ? at + 1 : o->source) == 0 || (!at && !*other->source)) &&
             strcmp(other->support, o->support) == 0)
             return other;
     }

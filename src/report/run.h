@@ -69,8 +69,9 @@ typedef struct piaa_run_mean {
 
 typedef struct piaa_run_outcome {
     char *method, *source, *support, *published; /* "reduce", "lt.3", "large", the CSV's method */
-    piaa_pool pool;
-    int layer; /* -1: several */
+    piaa_pool pool; /* PIAA_POOLS: the method reads no features, and the source is "" */
+    int layer;      /* -1: several */
+    double asked, unparsable, out_of_range; /* answers of the model; NaN: nothing was asked */
     piaa_run_mean spearman, r2, rmse;
     double undefined, users;
     bool compared;

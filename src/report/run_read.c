@@ -293,8 +293,13 @@ static bool read_outcome(reader *in, const cJSON *item) {
         !copy(item, "support_set", &out->support, in) ||
         !copy(item, "published", &out->published, in))
         return false;
-    if (!parse_source(out->source, &out->pool, &out->layer))
+    out->pool = PIAA_POOLS;
+    out->layer = -1;
+    if (*out->source && !parse_source(out->source, &out->pool, &out->layer))
         return damaged(in, "a source has a name that is not known");
+    out->asked = number(item, "answers.asked");
+    out->unparsable = number(item, "answers.unparsable");
+    out->out_of_range = number(item, "answers.out_of_range");
     out->spearman = read_mean(item, "spearman");
     out->r2 = read_mean(item, "r2");
     out->rmse = read_mean(item, "rmse");
@@ -412,8 +417,8 @@ static bool read_scatter(reader *in) {
     const piaa_run_outcome *outcome = &run->outcomes[run->main];
     char label[64];
     piaa_run_source_label(outcome->pool, outcome->layer, outcome->source, label);
-    if (!(run->scatter_of = piaa_format(in->error, "%s, %s, %s support", outcome->method, label,
-                                        outcome->support)))
+    if (!(run->scatter_of = piaa_format(in->error, "%s%s%s, %s support", outcome->method,
+                                        *label ? ", " : "", label, outcome->support)))
         return false;
     int at[4], row = 0;
     size_t capacity = 0;

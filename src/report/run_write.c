@@ -284,15 +284,39 @@ static cJSON *add_interval(json *out, cJSON *parent, const char *key,
     return item;
 }
 
+/* NULL: the method reads no features. */
+static const piaa_source *source_of(const piaa_run_eval *eval, size_t i) {
+    const size_t source = eval->personal->kinds[i].source;
+    return source == PIAA_NO_SOURCE ? NULL : &eval->sources[source];
+}
+
+/* What methods that ask the model have, over all people. */
+static void add_answers(json *out, cJSON *item, const piaa_outcome *outcome) {
+    piaa_answers all = {0};
+    for (size_t u = 0; u < outcome->user_count; u++) {
+        const piaa_answers *one = &outcome->users[u].answers;
+        all.asked += one->asked;
+        all.unparsable += one->unparsable;
+        all.out_of_range += one->out_of_range;
+        all.not_a_number += one->not_a_number;
+    }
+    if (!all.asked) return;
+    cJSON *answers = object(out, item, "answers");
+    number(out, answers, "asked", (double)all.asked);
+    number(out, answers, "unparsable", (double)all.unparsable);
+    number(out, answers, "out_of_range", (double)all.out_of_range);
+    number(out, answers, "not_a_number", (double)all.not_a_number);
+}
+
 static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, size_t i) {
     const piaa_outcome *outcome = eval->personal->outcomes[i];
-    const piaa_source *source = &eval->sources[eval->personal->kinds[i].source];
+    const piaa_source *source = source_of(eval, i);
     const piaa_comparison *against = eval->comparisons ? &eval->comparisons[i] : NULL;
     cJSON *item = object(out, outcomes, NULL);
     text(out, item, "method", eval->personal->kinds[i].method->name);
-    text(out, item, "source", source->name);
-    text(out, item, "pool", piaa_pool_name(source->slots[0].pool));
-    number(out, item, "layer", source->parts == 1 ? source->slots[0].layer : NAN);
+    text(out, item, "source", source ? source->name : "");
+    text(out, item, "pool", source ? piaa_pool_name(source->slots[0].pool) : "");
+    number(out, item, "layer", source && source->parts == 1 ? source->slots[0].layer : NAN);
     text(out, item, "support_set", outcome->support);
     text(out, item, "published", outcome->method);
     number(out, item, "users", (double)(outcome->user_count - outcome->without));
@@ -300,6 +324,7 @@ static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, s
     number(out, item, "rows", (double)outcome->row_count);
     number(out, item, "test_left_out", (double)outcome->test_left_out);
     number(out, item, "support_left_out", (double)outcome->support_left_out);
+    add_answers(out, item, outcome);
     cJSON *spearman = add_interval(out, item, "spearman", &outcome->spearman.all);
     number(out, spearman, "undefined", (double)outcome->spearman.undefined);
     add_interval(out, spearman, "defined", &outcome->spearman.defined);
@@ -315,26 +340,32 @@ static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, s
     number(out, comparison, "p_holm", against->p_holm);
 }
 
-/* method,source,support_set,user_id,test,support,alpha,spearman,r2,rmse; empty where undefined. */
+/* method,source,support_set,user_id,test,support,alpha,spearman,r2,rmse,asked,unparsable,
+ * out_of_range: empty where undefined, or where nothing was asked. */
 static bool write_users(const char *folder, const piaa_dataset *set, const piaa_run_eval *eval,
                         piaa_error *error) {
     piaa_text out = {0};
     piaa_text_format(&out, error,
-                     "method,source,support_set,user_id,test,support,alpha,spearman,r2,rmse\n");
+                     "method,source,support_set,user_id,test,support,alpha,spearman,r2,rmse,asked,"
+                     "unparsable,out_of_range\n");
     for (size_t i = 0; i < eval->personal->count; i++) {
         const piaa_outcome *outcome = eval->personal->outcomes[i];
         for (size_t u = 0; u < outcome->user_count; u++) {
             const piaa_outcome_user *user = &outcome->users[u];
             if (!user->count) continue;
             piaa_text_format(&out, error, "%s,%s,%s,", eval->personal->kinds[i].method->name,
-                             eval->sources[eval->personal->kinds[i].source].name, outcome->support);
+                             source_of(eval, i) ? source_of(eval, i)->name : "", outcome->support);
             piaa_report_add_field(&out, set->users[user->user].id, error);
             piaa_text_format(&out, error, ",%zu,%zu", user->count, user->support);
             add_digits(&out, user->alpha, error);
             add_digits(&out, user->figures.spearman, error);
             add_digits(&out, user->figures.r2, error);
             add_digits(&out, user->figures.rmse, error);
-            piaa_text_add(&out, "\n", 1, error);
+            if (user->answers.asked)
+                piaa_text_format(&out, error, ",%zu,%zu,%zu\n", user->answers.asked,
+                                 user->answers.unparsable, user->answers.out_of_range);
+            else
+                piaa_text_format(&out, error, ",,,\n");
         }
     }
     return write_text(folder, "users.csv", &out, error);

@@ -197,11 +197,41 @@ static bool name_outcome(piaa_table *table, size_t row, const piaa_run *run,
     snprintf(ratings, sizeof ratings, "%s",
              piaa_run_count(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large")
                  .text);
-    return set(table, row, 0, o->method, error) && set(table, row, 1, source, error) &&
+    return set(table, row, 0, o->method, error) &&
+           set(table, row, 1, *source ? source : "none", error) &&
            set(table, row, 2, ratings, error);
 }
 
-static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+/* Of methods that ask the model. */
+static bool answers_table(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    static const char *const header[] = {"Method",  "Features",         "Ratings",
+                                         "Answers", "Without a number", "Out of range"};
+    size_t count = 0, row = 0;
+    for (size_t i = 0; i < run->outcome_count; i++) count += run->outcomes[i].asked > 0;
+    if (!count) return true;
+    piaa_table *table = add_table(tables, count, header, PIAA_COUNT(header), "Answers",
+                                  "What the model answered about the images that people learned "
+                                  "from and were tested on, an image of several people as often. "
+                                  "An answer without a number is left out of what is learned, and "
+                                  "has no prediction; one outside of 1 to 5 is taken as it is.",
+                                  error);
+    if (!table) return false;
+    for (size_t i = 0; i < run->outcome_count; i++) {
+        const piaa_run_outcome *o = &run->outcomes[i];
+        const double figures[] = {o->asked, o->unparsable, o->out_of_range};
+        if (!(o->asked > 0)) continue;
+        if (!name_outcome(table, row, run, o, error)) return false;
+        for (size_t c = 0; c < PIAA_COUNT(figures); c++) {
+            char cell[CELL];
+            snprintf(cell, sizeof cell, "%.0f", figures[c]);
+            if (!set(table, row, 3 + c, cell, error)) return false;
+        }
+        row++;
+    }
+    return true;
+}
+
+static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
     static const char *const header[] = {"Method",    "Features", "Ratings", "Spearman",
                                          "Undefined", "R²",       "RMSE"};
     static const char *const against[] = {"Method",     "Features", "Ratings", "Difference",
@@ -260,6 +290,10 @@ static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *er
         row++;
     }
     return ok;
+}
+
+static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    return method_tables(tables, run, error) && answers_table(tables, run, error);
 }
 
 bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *error) {

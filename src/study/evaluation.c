@@ -56,12 +56,18 @@ static bool list_all(piaa_evaluation *e, const piaa_layout *layout, piaa_text *p
     return true;
 }
 
+static bool read_raw_text(piaa_evaluation *e, piaa_error *error) {
+    return !piaa_evaluation_needs(e->options, PIAA_NEEDS_RAW_TEXT) ||
+           piaa_raw_texts_read(&e->raw, e->options->raw_text, e->study->set, e->study->hooks,
+                               error);
+}
+
 bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *model,
                            const piaa_evaluation_options *options, piaa_error *error) {
     piaa_text pools = {0}, layers = {0};
     *e = (piaa_evaluation){.study = study, .options = options};
     e->protocol = piaa_protocol_make(study->set, &options->protocol, study->hooks, error);
-    const bool ok = e->protocol &&
+    const bool ok = e->protocol && read_raw_text(e, error) &&
                     list_all(e, &piaa_model_get_info(model)->layout, &pools, &layers, error) &&
                     piaa_study_ask(study, model, pools.data, layers.data, error);
     free(pools.data);
@@ -195,6 +201,7 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     piaa_personal_options options = e->options->personal;
     options.model = piaa_study_model_id(study);
     options.reader = study->reader;
+    options.raw = e->raw.scores ? &e->raw : NULL;
     options.projections = (const piaa_projection *const *)e->projections;
     options.threads = study->threads;
     e->personal = piaa_personal_run(study->set, e->protocol, e->sources, e->source_count, &options,
@@ -210,6 +217,7 @@ void piaa_evaluation_free(piaa_evaluation *e) {
     for (size_t s = 0; e->sources && s < e->source_count; s++) piaa_source_close(&e->sources[s]);
     free(e->projections);
     free(e->sources);
+    piaa_raw_texts_free(&e->raw);
     piaa_slots_free(&e->single);
     piaa_protocol_free(e->protocol);
     *e = (piaa_evaluation){0};

@@ -34,6 +34,7 @@ typedef struct piaa_evaluation_options {
     const char *baseline;   /* "METHOD", "METHOD@SOURCE"; NULL: nothing is compared */
     const char *projection; /* a file, for methods that need attributes; or */
     const char *attributes; /* the data set that they are learned from */
+    const char *raw_text;   /* a table, for methods that need the model's answers */
 } piaa_evaluation_options;
 
 typedef struct piaa_evaluation {
@@ -44,6 +45,7 @@ typedef struct piaa_evaluation {
     piaa_source *sources; /* [source_count] the single slots', then the pairs' */
     size_t source_count;
     piaa_projection **projections; /* [source_count]; NULL: no method needs them */
+    piaa_raw_texts raw;            /* empty: no method needs it */
     piaa_personal *personal;
     piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline */
 } piaa_evaluation;

@@ -13,6 +13,7 @@
 #include "linear/ridge.h"
 #include "study/outcome.h"
 #include "study/projection.h"
+#include "study/raw_text.h"
 #include "study/source.h"
 
 /* What a method cannot do without. */
@@ -22,6 +23,7 @@ typedef enum piaa_needs {
     PIAA_NEEDS_LABEL = 4,      /* a label of the images */
     PIAA_NEEDS_MODEL = 8,      /* the model itself: its lessons are done one after the other, on the
                                   thread that asked */
+    PIAA_NEEDS_RAW_TEXT = 16,  /* what the model answered about each image, read before */
 } piaa_needs;
 
 /* One person's ratings, and what there is to learn with.  Everything belongs to the caller. */
@@ -38,10 +40,11 @@ typedef struct piaa_lesson {
     const size_t *test; /* [tests] images to predict, with a vector or without */
     size_t tests;
 
-    const piaa_source *source;         /* NULL where it is not needed; so are the next three */
+    const piaa_source *source;         /* NULL where it is not needed; so are the next four */
     const int64_t *rows;               /* [n] of the support in source->x */
     const piaa_projection *projection; /* of this source */
     piaa_reader *reader;
+    const piaa_raw_texts *raw;
     size_t label; /* of the data set */
 
     uint32_t seed;
@@ -69,7 +72,8 @@ typedef struct piaa_method {
 } piaa_method;
 
 extern const piaa_method piaa_method_linear_hidden, piaa_method_giaa_target, piaa_method_reduce,
-    piaa_method_style_out;
+    piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
+    piaa_method_residual_linear, piaa_method_residual_giaa, piaa_method_residual_mlp;
 
 /* All of them, in the order in which results are listed, and NULL. */
 extern const piaa_method *const piaa_methods[];

@@ -113,8 +113,10 @@ static bool learn(const piaa_method *method, piaa_lesson *lesson, split *s, piaa
     user->seconds = piaa_seconds_now() - began;
     user->count = s->tests;
     piaa_outcome_row *rows = outcome->rows + user->first;
+    const bool general = needs(method, PIAA_NEEDS_RAW_TEXT);
     for (size_t k = 0; k < s->tests; k++)
-        rows[k] = (piaa_outcome_row){s->test[k], out.scores[k], s->truth[k], NAN};
+        rows[k] = (piaa_outcome_row){s->test[k], out.scores[k], s->truth[k],
+                                     general ? lesson->raw->scores[s->test[k]] : NAN};
     return true;
 }
 
@@ -134,7 +136,8 @@ static bool learn_with(const personal_run *run, size_t person, size_t source, bo
                               .label = run->label,
                               .seed = o->seed,
                               .hooks = model ? run->hooks : NULL,
-                              .reader = model ? o->reader : NULL};
+                              .reader = model ? o->reader : NULL,
+                              .raw = o->raw};
         const bool some = source != PIAA_NO_SOURCE;
         if (some) lesson.source = &run->sources[source];
         if (some && o->projections) lesson.projection = o->projections[source];
@@ -233,6 +236,8 @@ static bool check(personal_run *run, piaa_error *error) {
     if (!o->methods || !*o->methods || (any_needs(run, PIAA_NEEDS_FEATURES) && !run->source_count))
         return piaa_error_set(error, PIAA_USAGE, "no method, or no pool and layer, to run");
     if (any_needs(run, PIAA_NEEDS_MODEL) && !o->reader) return piaa_error_missing(error, "model");
+    if (any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw)
+        return piaa_error_missing(error, "raw text");
     if (any_needs(run, PIAA_NEEDS_PROJECTION) && !check_projections(run, error)) return false;
     const char *label = o->label ? o->label : "style";
     if (!any_needs(run, PIAA_NEEDS_LABEL) || piaa_dataset_label(run->set, label, &run->label))

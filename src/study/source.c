@@ -18,14 +18,14 @@ const char *piaa_pool_published(piaa_pool pool) {
     return names[pool] ? names[pool] : piaa_pool_name(pool);
 }
 
-/* One part more of a source that stands side by side with others. */
+/* One part more of a source that stands side by side with others: "+lt.3", and with the published
+   words "__plus__llm_text_L3". */
 static void add_names(piaa_source *source, const piaa_slot *slot) {
     const size_t own = strlen(source->name), theirs = strlen(source->published);
-    const char *plus = own ? "+" : "";
-    snprintf(source->name + own, sizeof source->name - own, "%s%s", plus,
+    snprintf(source->name + own, sizeof source->name - own, "%s%s", own ? "+" : "",
              piaa_slot_name(slot).text);
-    snprintf(source->published + theirs, sizeof source->published - theirs, "%s%s_L%d", plus,
-             piaa_pool_published(slot->pool), slot->layer);
+    snprintf(source->published + theirs, sizeof source->published - theirs, "%s%s_L%d",
+             theirs ? "__plus__" : "", piaa_pool_published(slot->pool), slot->layer);
 }
 
 static bool find_slots(piaa_source *source, const piaa_store *store, int *found,

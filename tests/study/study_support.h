@@ -7,6 +7,7 @@
 
 #include "base/csv.h"
 #include "features/embed.h"
+#include "study/outcome.h"
 #include "study/source.h"
 
 /* A store of data/NAME in the build folder; only the first run of the tests computes anything. */
@@ -46,6 +47,44 @@ static inline piaa_source study_source(const piaa_store *store, const piaa_datas
     if (!piaa_source_open(&source, store, set, NULL, &slot, 1, &error))
         fail_msg("%s", error.message);
     return source;
+}
+
+static inline double study_number(piaa_csv *csv, int column) {
+    double value = NAN;
+    piaa_csv_number(csv, column, &value);
+    return value;
+}
+
+/* Every row of one of PARA's published files, in its order: predictions to `bound`, other numbers
+   equal however they are spelled. */
+static inline void study_expect_published(const piaa_dataset *set, const piaa_outcome *outcome,
+                                          const char *path, double bound) {
+    piaa_error error = {0};
+    piaa_text text = {0};
+    piaa_outcome_csv_header(&text, &error);
+    assert_true(piaa_outcome_csv(outcome, set, "para/", &text, &error));
+    piaa_csv *own = piaa_csv_parse(text.data, text.length, "ours", &error),
+             *theirs = piaa_csv_open(path, &error);
+    if (!own || !theirs) fail_msg("%s", error.message);
+    double most = 0;
+    size_t rows = 0, beyond = 0;
+    for (; piaa_csv_next(theirs, &error) == 1; rows++) {
+        assert_int_equal(piaa_csv_next(own, &error), 1);
+        for (int c = 0; c < 5; c++)
+            assert_string_equal(piaa_csv_field(own, c), piaa_csv_field(theirs, c));
+        assert_true(study_number(own, 5) == study_number(theirs, 5) &&
+                    study_number(own, 7) == study_number(theirs, 7));
+        const double off = fabs(study_number(own, 6) - study_number(theirs, 6));
+        most = fmax(most, off);
+        beyond += !(off < bound);
+    }
+    assert_int_equal(piaa_csv_next(own, &error), 0);
+    assert_int_equal(rows, outcome->row_count);
+    print_message("%s: %zu rows, at most %.1e off\n", piaa_path_name(path), rows, most);
+    assert_int_equal(beyond, 0);
+    piaa_csv_close(own);
+    piaa_csv_close(theirs);
+    free(text.data);
 }
 
 #endif

@@ -30,8 +30,13 @@ static int open_room(void **state) {
     room *r = piaa_alloc(1, sizeof *r, NULL);
     for (int k = 0; k < SETS; k++) {
         r->sets[k] = study_set(set_names[k]);
-        r->stores[k] = study_store(set_names[k], k == AADB ? "lt,lt_tail,lv,v" : "lt",
-                                   k == AADB ? "all" : "3");
+        r->stores[k] = study_store(set_names[k],
+                                   k == AADB   ? "lt,lt_tail,lv,v"
+                                   : k == PARA ? "lt,v"
+                                               : "lt",
+                                   k == AADB   ? "all"
+                                   : k == PARA ? "3,5"
+                                               : "3");
         r->lt3[k] = study_source(r->stores[k], r->sets[k], PIAA_LT, 3);
     }
     piaa_identity identity = piaa_store_identity(r->stores[AADB]);
@@ -246,6 +251,33 @@ static void para_equals_the_published_predictions(void **state) {
     expect_equal(p->outcomes[4], r->sets[PARA], "para", "para_giaa_target_LT3_large");
     expect_equal(p->outcomes[5], r->sets[PARA], "para", "para_reduce_LT3_large");
     piaa_personal_free(p);
+}
+
+/* Two pools side by side, and raw text as the published code's model said it. */
+static void residuals_of_a_pair_equal_the_published_ones(void **state) {
+    const room *r = *state;
+    piaa_error error = {0};
+    piaa_source both;
+    piaa_raw_texts raw;
+    const piaa_slot slots[] = {{PIAA_LT, 3, 0}, {PIAA_V, 5, 0}};
+    assert_true(piaa_source_open(&both, r->stores[PARA], r->sets[PARA], NULL, slots, 2, &error));
+    if (!piaa_raw_texts_read(&raw, PIAA_GOLDEN "/text/few_shot_and_raw/para_raw_text.csv",
+                             r->sets[PARA], NULL, &error))
+        fail_msg("%s", error.message);
+    piaa_protocol *protocol = piaa_protocol_make(r->sets[PARA], NULL, NULL, &error);
+    const piaa_personal_options options = {.methods = METHODS(&piaa_method_residual_linear),
+                                           .raw = &raw,
+                                           .model = "demo",
+                                           .threads = 2};
+    piaa_personal *p = piaa_personal_run(r->sets[PARA], protocol, &both, 1, &options, NULL, &error);
+    if (!p) fail_msg("%s", error.message);
+    study_expect_published(r->sets[PARA], p->outcomes[0],
+                           PIAA_GOLDEN "/text/residual/para_residual_linear_LT3_V5_large.csv",
+                           1e-4);
+    piaa_personal_free(p);
+    piaa_protocol_free(protocol);
+    piaa_raw_texts_free(&raw);
+    piaa_source_close(&both);
 }
 
 static void lapis_equals_the_published_predictions(void **state) {
@@ -478,7 +510,9 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_ptr_equal(piaa_method_find("giaa-target"), GIAA);
     assert_null(piaa_method_find("magic"));
     char *names = piaa_method_names(NULL);
-    assert_string_equal(names, "linear-hidden, giaa-target, reduce and style-out");
+    assert_string_equal(
+        names, "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
+               "residual-linear, residual-giaa and residual-mlp");
     free(names);
 }
 
@@ -665,6 +699,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probing_equals_the_published_figures),
         cmocka_unit_test(para_equals_the_published_predictions),
+        cmocka_unit_test(residuals_of_a_pair_equal_the_published_ones),
         cmocka_unit_test(lapis_equals_the_published_predictions),
         cmocka_unit_test(projection_equals_the_published_one),
         cmocka_unit_test(para_is_probed_by_leave_one_out),

@@ -1,0 +1,45 @@
+/*
+ * Raw text: what the model answers when it is asked to rate a photo, as a number of the scale.  The
+ * other text methods start from it: corrected by a person's mean error, or by what hidden states
+ * say of the error.
+ */
+#ifndef PIAA_STUDY_RAW_TEXT_H
+#define PIAA_STUDY_RAW_TEXT_H
+
+#include "data/dataset.h"
+#include "study/outcome.h"
+
+/* Starts from {0}. */
+typedef struct piaa_raw_texts {
+    double *scores; /* [images of the data set] NaN: the answer holds no number, or there is none */
+    bool *there;    /* [images] whether there is an answer */
+    size_t answered, unparsable; /* of the data set's images */
+    char *model;                 /* who answered, "" where nothing says it */
+} piaa_raw_texts;
+
+/*
+ * Reads a table of answers, in the published layout: image_path, and giaa (the number that was read
+ * in the answer) or, where that column is not there, raw_output (the answer; study/answer.h reads
+ * it).  Other columns may be there; model_id has to be the same in all rows.
+ *
+ * A path names the image of the data set whose name it ends in ("para/imgs/session1/a.jpg",
+ * "/photos/imgs/session1/a.jpg"); rows of other images are passed over, and of two rows for one
+ * image the last counts.  A number that is not finite is none.  What is missing is told to hooks,
+ * which may be NULL.  Fails: a file that cannot be read, lacks these columns, holds several models'
+ * answers or none for this data set; memory.
+ */
+bool piaa_raw_texts_read(piaa_raw_texts *raw, const char *path, const piaa_dataset *set,
+                         const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+void piaa_raw_texts_free(piaa_raw_texts *raw);
+
+/* Room for a data set's answers, none there yet. */
+bool piaa_raw_texts_make(piaa_raw_texts *raw, const piaa_dataset *set,
+                         piaa_error *error) PIAA_MUST_USE;
+/* The answer for an image, NaN where it holds no number; the last one counts. */
+void piaa_raw_texts_put(piaa_raw_texts *raw, size_t image, double score);
+
+/* Counts the answers for these images: asked for, without a number, outside of 1 to 5. */
+void piaa_raw_texts_count(const piaa_raw_texts *raw, const size_t *images, size_t count,
+                          piaa_answers *answers);
+
+#endif
