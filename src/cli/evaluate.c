@@ -1,6 +1,7 @@
 /* piaa eval: the personal protocol. */
 #include "study/evaluation.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/study.h"
@@ -14,11 +15,13 @@ typedef struct asked {
     piaa_evaluation_options options;
     const piaa_method **methods; /* owned, as are the next */
     piaa_pair *pairs;
+    char *answers;
 } asked;
 
 static void free_asked(asked *a) {
     free(a->methods);
     free(a->pairs);
+    free(a->answers);
 }
 
 /* The next item of a comma-separated list; false at its end. */
@@ -135,13 +138,6 @@ static bool parse_pairs(const piaa_call *call, asked *a, piaa_error *error) {
     return true;
 }
 
-static bool check_raw_text(const piaa_evaluation_options *o, piaa_error *error) {
-    if (!piaa_evaluation_needs(o, PIAA_NEEDS_RAW_TEXT) || o->raw_text) return true;
-    return piaa_error_set(error, PIAA_USAGE,
-                          "raw text is what the model answered about each photo: give a table of "
-                          "it with --raw-text FILE");
-}
-
 static bool check_projection(const piaa_evaluation_options *o, piaa_error *error) {
     if (!piaa_evaluation_needs(o, PIAA_NEEDS_PROJECTION)) return true;
     if (o->pair_count)
@@ -171,7 +167,7 @@ static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
         !parse_subset(call, a, error) || !parse_pairs(call, a, error) ||
         !piaa_call_exclude(call, "projection", "attributes", error))
         return false;
-    return check_raw_text(o, error) && check_projection(o, error);
+    return check_projection(o, error);
 }
 
 /* ------------------------------------------------------------------------------------------ run */
@@ -217,11 +213,13 @@ static void tell_pooled(piaa_call *call, const piaa_dataset *set) {
                        set->where);
 }
 
-static bool run_asked(piaa_call *call, const asked *a, piaa_error *error) {
+static bool run_asked(piaa_call *call, asked *a, piaa_error *error) {
     const char *folder = piaa_call_value(call, "out");
     if (!piaa_call_need(call, "data", error) || !piaa_call_need(call, "out", error) ||
-        !piaa_run_check(folder, true, error))
+        !piaa_run_check(folder, true, error) ||
+        !(a->answers = piaa_path_join(folder, "raw_text.csv", error)))
         return false;
+    a->options.answers = a->answers;
     piaa_study study = {0};
     piaa_evaluation e = {0};
     piaa_model *model = piaa_call_study(call, PIAA_STUDY_PERSONAL, &study, error);
@@ -283,7 +281,7 @@ static const piaa_option protocol_options[] = {
     {"raw-text", "FILE",
      "for raw-text and residual methods: what the model answered about each photo, a table with "
      "image_path, and giaa (its number) or raw_output",
-     NULL, NULL},
+     "the model is asked, RUN/raw_text.csv", NULL},
     {"label", "NAME", "for style-out: the label that is left out", "style", NULL},
     {0},
 };

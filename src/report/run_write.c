@@ -23,12 +23,13 @@ static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"};
 static const piaa_output_kind kinds[] = {{"a probe's results", "\"piaa-probe\""},
                                          {"an evaluation's results", "\"piaa-eval\""}};
 
-/* Nothing, or the changed images of a probe that did not come to its end. */
+/* Nothing, or what a run that did not come to its end keeps for the next. */
 static bool is_begun(const char *folder) {
     DIR *list = opendir(folder);
     bool begun = list != NULL;
     for (struct dirent *entry; list && (entry = readdir(list));)
-        begun = begun && (entry->d_name[0] == '.' || strcmp(entry->d_name, "changed") == 0);
+        begun = begun && (entry->d_name[0] == '.' || strcmp(entry->d_name, "changed") == 0 ||
+                          strcmp(entry->d_name, "raw_text.csv") == 0);
     if (list) closedir(list);
     return begun;
 }

@@ -56,8 +56,9 @@ static bool list_all(piaa_evaluation *e, const piaa_layout *layout, piaa_text *p
     return true;
 }
 
+/* Where it stands in a table. */
 static bool read_raw_text(piaa_evaluation *e, piaa_error *error) {
-    return !piaa_evaluation_needs(e->options, PIAA_NEEDS_RAW_TEXT) ||
+    return !piaa_evaluation_needs(e->options, PIAA_NEEDS_RAW_TEXT) || !e->options->raw_text ||
            piaa_raw_texts_read(&e->raw, e->options->raw_text, e->study->set, e->study->hooks,
                                error);
 }
@@ -77,7 +78,16 @@ bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *mo
 
 /* ------------------------------------------------------------------------------------- features */
 
-static bool embed(const piaa_evaluation *e, piaa_error *error) {
+/* Features of the images wanted, and answers about them. */
+static bool read_images(piaa_evaluation *e, const bool *wanted, piaa_error *error) {
+    piaa_study *study = e->study;
+    if (!piaa_study_embed(study, study->set, wanted, error)) return false;
+    if (!piaa_evaluation_needs(e->options, PIAA_NEEDS_RAW_TEXT) || e->raw.scores) return true;
+    return piaa_raw_texts_ask(&e->raw, study->set, wanted, piaa_reader_extractor(study->reader),
+                              piaa_study_model_id(study), e->options->answers, study->hooks, error);
+}
+
+static bool embed(piaa_evaluation *e, piaa_error *error) {
     const piaa_dataset *set = e->study->set;
     const piaa_protocol_options *o = &e->protocol->options;
     const piaa_personal_options *asked = &e->options->personal;
@@ -91,7 +101,7 @@ static bool embed(const piaa_evaluation *e, piaa_error *error) {
             wanted[set->ratings[user->large[k]].image] = true;
         for (size_t k = 0; k < o->test; k++) wanted[set->ratings[user->test[k]].image] = true;
     }
-    const bool ok = piaa_study_embed(e->study, set, wanted, error);
+    const bool ok = read_images(e, wanted, error);
     free(wanted);
     return ok;
 }

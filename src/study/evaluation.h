@@ -34,7 +34,9 @@ typedef struct piaa_evaluation_options {
     const char *baseline;   /* "METHOD", "METHOD@SOURCE"; NULL: nothing is compared */
     const char *projection; /* a file, for methods that need attributes; or */
     const char *attributes; /* the data set that they are learned from */
-    const char *raw_text;   /* a table, for methods that need the model's answers */
+    const char *raw_text;   /* a table, for methods that need the model's answers; NULL: it is
+                               asked, and the answers are kept in */
+    const char *answers;    /* this file */
 } piaa_evaluation_options;
 
 typedef struct piaa_evaluation {

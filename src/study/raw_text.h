@@ -32,6 +32,17 @@ bool piaa_raw_texts_read(piaa_raw_texts *raw, const char *path, const piaa_datas
                          const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 void piaa_raw_texts_free(piaa_raw_texts *raw);
 
+/*
+ * Asks the model about the images wanted [images] that are there, in the extractor's form and at
+ * its size, and keeps the answers in `file` (the published layout, and which reader it was): those
+ * that stand in it already are not asked for again.  A photo that cannot be read is told and has no
+ * answer. model: its name in the table.  Fails: stopped (what was answered is kept), a fault of the
+ * model, a file of that name that is another's, memory.
+ */
+bool piaa_raw_texts_ask(piaa_raw_texts *raw, const piaa_dataset *set, const bool *wanted,
+                        piaa_extractor *extractor, const char *model, const char *file,
+                        const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+
 /* Room for a data set's answers, none there yet. */
 bool piaa_raw_texts_make(piaa_raw_texts *raw, const piaa_dataset *set,
                          piaa_error *error) PIAA_MUST_USE;
