@@ -70,7 +70,7 @@ static bool make_plan(plan *p, const piaa_checkpoint *c, const piaa_gguf_family 
         const char *rest;
         const piaa_gguf_name *row = piaa_gguf_name_find(family, true, tensor->name, &block, &rest);
         if (!row) continue; /* weights that no reader of the pair would use */
-        if (piaa_gguf_name_is_vision(row) != vision) continue;
+        if (piaa_gguf_is_vision(row->theirs) != vision) continue;
         if (tensor->type == PIAA_OTHER_TYPE)
             return piaa_error_set(error, PIAA_UNSUPPORTED,
                                   "%s: tensor %s is stored as %.40s, which cannot be converted",

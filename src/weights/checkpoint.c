@@ -44,7 +44,8 @@ static bool open_pair(piaa_checkpoint *c, const char *named, piaa_error *error) 
         c->folder = piaa_format(error, "%s,%s", text, vision);
     }
     if (c->folder) c->text = piaa_gguf_open_parts(text, error);
-    if (c->text) c->vision = piaa_gguf_open_parts(vision, error);
+    if (c->text)
+        c->vision = strcmp(text, vision) == 0 ? c->text : piaa_gguf_open_parts(vision, error);
     free(text);
     free(vision);
     return c->vision && piaa_gguf_model_read(c, error);
@@ -87,7 +88,7 @@ void piaa_checkpoint_close(piaa_checkpoint *c) {
     free(c->files);
     free(c->file_names);
     piaa_gguf_close(c->text);
-    piaa_gguf_close(c->vision);
+    if (c->vision != c->text) piaa_gguf_close(c->vision);
     cJSON_Delete(c->config);
     cJSON_Delete(c->processor);
     cJSON_Delete(c->index);

@@ -27,7 +27,7 @@ struct piaa_checkpoint {
     piaa_safetensors **files;
     char **file_names; /* sorted, without the folder */
     size_t file_count;
-    piaa_gguf *text, *vision;       /* instead of the files: the pair */
+    piaa_gguf *text, *vision;       /* instead of the files: the pair; one file may be both */
     piaa_checkpoint_entry *entries; /* sorted by canonical name */
     size_t count;
 };
@@ -38,8 +38,8 @@ char *piaa_folder_canonical(const char *spelling, piaa_error *error) PIAA_MUST_U
 bool piaa_folder_read(piaa_checkpoint *checkpoint, piaa_error *error) PIAA_MUST_USE;
 
 /* The paths of a GGUF pair, the caller's, from a path as piaa_checkpoint_open takes it; `named`:
- * the vision part, or NULL to look for it. piaa_gguf_pair_is tells whether the path is one; a
- * folder with safetensors is not. */
+ * the vision part, or NULL to look for it; both are one path where it is inside. piaa_gguf_pair_is
+ * tells whether the path is one; a folder with safetensors is not. */
 bool piaa_gguf_pair_is(const char *path);
 bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char **vision,
                          piaa_error *error) PIAA_MUST_USE;
@@ -50,6 +50,8 @@ bool piaa_gguf_model_read(piaa_checkpoint *checkpoint, piaa_error *error) PIAA_M
 /* Whether it is the text model of a family that we read, and whether the two belong together; the
    error says why not. */
 bool piaa_gguf_model_known(const piaa_gguf *text, piaa_error *error) PIAA_MUST_USE;
+/* Whether a text model has a vision part inside. */
+bool piaa_gguf_model_is_whole(const piaa_gguf *file);
 bool piaa_gguf_model_fits(const piaa_gguf *text, const piaa_gguf *vision,
                           piaa_error *error) PIAA_MUST_USE;
 

@@ -1,9 +1,11 @@
-/* A pair of GGUF files read as the checkpoint that llama.cpp's converter made them from: weights
- * under their names in Hugging Face's folder and in its layout, and a configuration with its keys.
- * So nothing after this file knows that there was a GGUF file.
+/* A pair of GGUF files read as the checkpoint that llama.cpp's converter made them from, or one
+ * file that holds both as Ollama's converter writes it: weights under their names in Hugging Face's
+ * folder and in its layout, and a configuration with its keys.  So nothing after this file knows
+ * that there was a GGUF file.
  *
- * Undone are the additions of one to Gemma's norms, the split of Qwen3-VL's patch kernel along
- * time, and the numbering of its deepstack mergers.  Neither family's projections are permuted. */
+ * Undone are the additions of one to Gemma's norms, the split of Qwen's patch kernel along time and
+ * of its projections to queries, keys and values, and the numbering of its deepstack mergers.  No
+ * family's projections are permuted. */
 #include "weights/checkpoint_parts.h"
 
 #include "base/file.h"
@@ -66,6 +68,12 @@ static const char *projector(const piaa_gguf *vision) {
     const char *name = piaa_gguf_string(vision, "clip.vision.projector_type");
     if (!name) name = piaa_gguf_string(vision, "clip.projector_type");
     return name ? name : "an unknown kind";
+}
+
+bool piaa_gguf_model_is_whole(const piaa_gguf *file) {
+    for (size_t i = 0; i < piaa_gguf_count(file); i++)
+        if (strncmp(piaa_gguf_at(file, i)->name, "v.", 2) == 0) return true;
+    return false;
 }
 
 bool piaa_gguf_model_known(const piaa_gguf *text, piaa_error *error) {
@@ -140,10 +148,26 @@ static bool subtract_one(piaa_checkpoint_entry *e, piaa_error *error) {
     return true;
 }
 
+/* The kernel as one of [rows * channels, 2, p, p]: only its shape is another. */
+static bool is_whole_kernel(piaa_tensor *t) {
+    enum { CHANNELS = 3 };
+    if (t->dimensions != 4 || t->shape[1] != 2 || t->shape[0] % CHANNELS) return false;
+    memcpy(t->shape,
+           (const int64_t[]){t->shape[0] / CHANNELS, CHANNELS, 2, t->shape[2], t->shape[3]},
+           5 * sizeof *t->shape);
+    t->dimensions = 5;
+    return true;
+}
+
 /* [rows, channels, p, p] twice becomes [rows, channels, 2, p, p]. */
 static bool join_halves(piaa_checkpoint_entry *e, const piaa_gguf *file, piaa_error *error) {
-    char name[160];
-    snprintf(name, sizeof name, "%.120s.1", e->spelling);
+    char name[160], *first = NULL;
+    snprintf(name, sizeof name, "%.120s", e->spelling);
+    if ((first = strstr(name, "_0.weight")))
+        first[1] = '1';
+    else
+        snprintf(name, sizeof name, "%.120s.1", e->spelling);
+    if (!piaa_gguf_find(file, name) && is_whole_kernel(&e->tensor)) return true;
     const piaa_tensor halves[2] = {
         e->tensor, piaa_gguf_find(file, name) ? *piaa_gguf_find(file, name) : (piaa_tensor){0}};
     bool fit = halves[0].dimensions == 4 && halves[1].dimensions == 4 &&
@@ -167,6 +191,48 @@ static bool join_halves(piaa_checkpoint_entry *e, const piaa_gguf *file, piaa_er
     for (int i = 0; i < 2; i++) e->tensor.shape[3 + i] = halves[0].shape[2 + i];
     e->tensor.shape[2] = 2;
     return ok;
+}
+
+/* Rows of queries, keys and values, one under the other: as they are where they are of one type,
+   else as float32. */
+static bool join_projections(piaa_checkpoint_entry *e, const piaa_gguf *file, piaa_error *error) {
+    piaa_tensor parts[3] = {e->tensor}, *all = &e->tensor;
+    size_t bytes = e->tensor.bytes, count = (size_t)piaa_tensor_count(all);
+    bool fit = all->dimensions > 0 && all->type != PIAA_OTHER_TYPE, same = true;
+    for (int i = 1; i < 3; i++) {
+        char name[160], *letter;
+        snprintf(name, sizeof name, "%.150s", e->spelling);
+        letter = strstr(name, "attn_q");
+        if (letter) letter[5] = "qkv"[i];
+        const piaa_tensor *part = piaa_gguf_find(file, name);
+        fit = fit && part && part->dimensions == all->dimensions && part->type != PIAA_OTHER_TYPE &&
+              (all->dimensions < 2 || part->shape[1] == all->shape[1]);
+        if (!fit)
+            return piaa_error_set(error, PIAA_FORMAT,
+                                  "%s: the tensors %s and %s do not fit together: fetch it again",
+                                  piaa_gguf_where(file), e->spelling, name);
+        parts[i] = *part;
+        same = same && part->ggml_type == all->ggml_type;
+        bytes += part->bytes;
+        count += (size_t)piaa_tensor_count(part);
+    }
+    char *out = piaa_alloc_array(same ? bytes : count, same ? 1 : sizeof(float), error);
+    if (!out) return false;
+    e->owned = (float *)(void *)out;
+    for (int i = 0; i < 3; i++) {
+        const size_t size = same ? parts[i].bytes : (size_t)piaa_tensor_count(&parts[i]) * 4;
+        if (same)
+            memcpy(out, parts[i].data, size);
+        else
+            piaa_tensor_to_float(&parts[i], (float *)(void *)out);
+        out += size;
+        if (i) all->shape[0] += parts[i].shape[0];
+        piaa_gguf_forget(file, &parts[i]);
+    }
+    if (!same) all->type = PIAA_F32, all->dtype = "F32", all->ggml_type = 0;
+    all->data = e->owned;
+    all->bytes = same ? bytes : count * sizeof(float);
+    return true;
 }
 
 /* The place of a block among those with deepstack mergers; -1 if it is none of them. */
@@ -203,7 +269,8 @@ static bool add_entries(piaa_checkpoint *c, const piaa_gguf_family *family, cons
         int block;
         const char *rest;
         const piaa_gguf_name *row = piaa_gguf_name_find(family, false, tensor->name, &block, &rest);
-        if (row && row->change == PIAA_GGUF_DEEPSTACK) {
+        if (file != c->vision && piaa_gguf_is_vision(tensor->name)) continue; /* another is named */
+        if (row && row->change == PIAA_GGUF_DEEPSTACK && c->vision != c->text) {
             block = deepstack_place(c, block);
             if (block < 0) row = NULL;
         }
@@ -218,15 +285,17 @@ static bool add_entries(piaa_checkpoint *c, const piaa_gguf_family *family, cons
         e->tensor.name = e->canonical;
         if (row->change == PIAA_GGUF_PLUS_ONE && !subtract_one(e, error)) return false;
         if (row->change == PIAA_GGUF_HALVES && !join_halves(e, file, error)) return false;
+        if (row->change == PIAA_GGUF_PARTED && !join_projections(e, file, error)) return false;
     }
     return true;
 }
 
 bool piaa_gguf_model_read(piaa_checkpoint *c, piaa_error *error) {
-    if (!piaa_gguf_model_fits(c->text, c->vision, error)) return false;
+    const bool one = c->text == c->vision;
     const piaa_gguf_family *family = find_family(c->text, error);
+    if (!family || (!one && !piaa_gguf_model_fits(c->text, c->vision, error))) return false;
     c->entries = piaa_alloc(piaa_gguf_count(c->text) + piaa_gguf_count(c->vision),
                             sizeof *c->entries, error);
     return c->entries && make_config(c, family, error) && add_entries(c, family, c->text, error) &&
-           add_entries(c, family, c->vision, error);
+           (one || add_entries(c, family, c->vision, error));
 }

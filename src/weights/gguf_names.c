@@ -50,6 +50,47 @@ const piaa_gguf_family piaa_gguf_families[] = {
              {"v.post_ln", QWEN "merger.norm", PIAA_GGUF_SAME},
              {"mm.0", QWEN "merger.linear_fc1", PIAA_GGUF_SAME},
              {"mm.2", QWEN "merger.linear_fc2", PIAA_GGUF_SAME},
+             /* Ollama's, of 2025 and later. */
+             {"v.patch_embed.weight", QWEN "patch_embed.proj.weight", PIAA_GGUF_HALVES},
+             {"v.patch_embed.bias", QWEN "patch_embed.proj.bias", PIAA_GGUF_SAME},
+             {"v.pos_embed", QWEN "pos_embed", PIAA_GGUF_SAME},
+             {"v.blk.#.norm1", QWEN "blocks.#.norm1", PIAA_GGUF_SAME},
+             {"v.blk.#.norm2", QWEN "blocks.#.norm2", PIAA_GGUF_SAME},
+             {"v.blk.#.attn_q", QWEN "blocks.#.attn.qkv", PIAA_GGUF_PARTED},
+             {"v.blk.#.mlp.linear_fc1", QWEN "blocks.#.mlp.linear_fc1", PIAA_GGUF_SAME},
+             {"v.blk.#.mlp.linear_fc2", QWEN "blocks.#.mlp.linear_fc2", PIAA_GGUF_SAME},
+             {"v.deepstack_merger.#.norm", QWEN "deepstack_merger_list.#.norm", PIAA_GGUF_SAME},
+             {"v.deepstack_merger.#.linear_fc1", QWEN "deepstack_merger_list.#.linear_fc1",
+              PIAA_GGUF_SAME},
+             {"v.deepstack_merger.#.linear_fc2", QWEN "deepstack_merger_list.#.linear_fc2",
+              PIAA_GGUF_SAME},
+             {"v.deepstack.#.linear_fc1", QWEN "deepstack_merger_list.#.linear_fc1",
+              PIAA_GGUF_SAME},
+             {"v.deepstack.#.linear_fc2", QWEN "deepstack_merger_list.#.linear_fc2",
+              PIAA_GGUF_SAME},
+             {"v.merger.norm", QWEN "merger.norm", PIAA_GGUF_SAME},
+             {"v.merger.linear_fc1", QWEN "merger.linear_fc1", PIAA_GGUF_SAME},
+             {"v.merger.linear_fc2", QWEN "merger.linear_fc2", PIAA_GGUF_SAME},
+         }},
+    {.architecture = "qwen25vl", /* Ollama's; llama.cpp calls it qwen2vl */
+     .projector = "qwen2.5vl_merger",
+     .model_type = "qwen2_5_vl",
+     .only_read = true,
+     .names =
+         {
+             DECODER(PIAA_GGUF_SAME),
+             {"blk.#.ffn_norm", LAYER "post_attention_layernorm", PIAA_GGUF_SAME},
+             {"v.patch_embd_0.weight", QWEN "patch_embed.proj.weight", PIAA_GGUF_HALVES},
+             {"v.blk.#.ln1", QWEN "blocks.#.norm1", PIAA_GGUF_SAME},
+             {"v.blk.#.ln2", QWEN "blocks.#.norm2", PIAA_GGUF_SAME},
+             {"v.blk.#.attn_q", QWEN "blocks.#.attn.qkv", PIAA_GGUF_PARTED},
+             {"v.blk.#.attn_out", QWEN "blocks.#.attn.proj", PIAA_GGUF_SAME},
+             {"v.blk.#.ffn_gate", QWEN "blocks.#.mlp.gate_proj", PIAA_GGUF_SAME},
+             {"v.blk.#.ffn_up", QWEN "blocks.#.mlp.up_proj", PIAA_GGUF_SAME},
+             {"v.blk.#.ffn_down", QWEN "blocks.#.mlp.down_proj", PIAA_GGUF_SAME},
+             {"v.merger.ln_q", QWEN "merger.ln_q", PIAA_GGUF_SAME},
+             {"v.merger.mlp.0", QWEN "merger.mlp.0", PIAA_GGUF_SAME},
+             {"v.merger.mlp.2", QWEN "merger.mlp.2", PIAA_GGUF_SAME},
          }},
     {.architecture = "gemma3",
      .projector = "gemma3",
@@ -73,6 +114,18 @@ const piaa_gguf_family piaa_gguf_families[] = {
              {"v.post_ln", TOWER "post_layernorm", PIAA_GGUF_SAME},
              {"mm.input_projection.weight", PROJECTOR "mm_input_projection_weight", PIAA_GGUF_SAME},
              {"mm.soft_emb_norm", PROJECTOR "mm_soft_emb_norm", PIAA_GGUF_PLUS_ONE},
+             /* Ollama's. */
+             {"v.patch_embedding", TOWER "embeddings.patch_embedding", PIAA_GGUF_SAME},
+             {"v.position_embedding", TOWER "embeddings.position_embedding", PIAA_GGUF_SAME},
+             {"v.blk.#.layer_norm1", TOWER "encoder.layers.#.layer_norm1", PIAA_GGUF_SAME},
+             {"v.blk.#.layer_norm2", TOWER "encoder.layers.#.layer_norm2", PIAA_GGUF_SAME},
+             {"v.blk.#.attn_output", TOWER "encoder.layers.#.self_attn.out_proj", PIAA_GGUF_SAME},
+             {"v.blk.#.mlp.fc1", TOWER "encoder.layers.#.mlp.fc1", PIAA_GGUF_SAME},
+             {"v.blk.#.mlp.fc2", TOWER "encoder.layers.#.mlp.fc2", PIAA_GGUF_SAME},
+             {"v.post_layernorm", TOWER "post_layernorm", PIAA_GGUF_SAME},
+             {"mm.mm_input_projection.weight", PROJECTOR "mm_input_projection_weight",
+              PIAA_GGUF_SAME},
+             {"mm.mm_soft_emb_norm", PROJECTOR "mm_soft_emb_norm", PIAA_GGUF_PLUS_ONE},
          }},
 };
 
@@ -80,13 +133,14 @@ const size_t piaa_gguf_family_count = PIAA_COUNT(piaa_gguf_families);
 
 const piaa_gguf_family *piaa_gguf_family_find(const char *model_type) {
     for (size_t i = 0; model_type && i < piaa_gguf_family_count; i++)
-        if (strcmp(model_type, piaa_gguf_families[i].model_type) == 0)
+        if (strcmp(model_type, piaa_gguf_families[i].model_type) == 0 &&
+            !piaa_gguf_families[i].only_read)
             return &piaa_gguf_families[i];
     return NULL;
 }
 
-bool piaa_gguf_name_is_vision(const piaa_gguf_name *name) {
-    return strncmp(name->theirs, "v.", 2) == 0 || strncmp(name->theirs, "mm.", 3) == 0;
+bool piaa_gguf_is_vision(const char *theirs) {
+    return strncmp(theirs, "v.", 2) == 0 || strncmp(theirs, "mm.", 3) == 0;
 }
 
 /* How much of `name` the pattern takes; 0 if it does not fit. */

@@ -9,8 +9,10 @@ typedef enum piaa_gguf_change {
     PIAA_GGUF_SAME,
     PIAA_GGUF_PLUS_ONE,  /* adds one: Gemma's norms multiply by 1 + w */
     PIAA_GGUF_DEEPSTACK, /* numbers it by its vision block, not by its place in the list */
-    PIAA_GGUF_HALVES /* splits a kernel [rows, 3, 2, p, p] in two, the second with ".1" behind its
-                        name */
+    /* Splits a kernel [rows, 3, 2, p, p] in two, the second with ".1" behind its name; Ollama's
+       calls the second patch_embd_1, or makes one of [rows * 3, 2, p, p]. */
+    PIAA_GGUF_HALVES,
+    PIAA_GGUF_PARTED /* splits queries, keys and values; this is the first of attn_q, _k and _v */
 } piaa_gguf_change;
 
 /* '#' stands for a block's number.  Unless it says so itself, a name goes on with ".weight" or
@@ -24,17 +26,19 @@ typedef struct piaa_gguf_family {
     const char *architecture; /* of the text model: general.architecture */
     const char *projector;    /* of the vision part: clip.projector_type */
     const char *model_type;   /* in config.json */
-    piaa_gguf_name names[40]; /* ends with NULLs */
+    bool only_read;
+    piaa_gguf_name
+        names[48]; /* ends with NULLs; of two rows for one of ours the first is written */
 } piaa_gguf_family;
 
 extern const piaa_gguf_family piaa_gguf_families[];
 extern const size_t piaa_gguf_family_count;
 
 /* That of a model whose config.json says this (NULL: nothing); NULL where GGUF has no form of it
-   that we know. */
+   that we write. */
 const piaa_gguf_family *piaa_gguf_family_find(const char *model_type);
 /* Whether a weight is in the file of the vision part. */
-bool piaa_gguf_name_is_vision(const piaa_gguf_name *name);
+bool piaa_gguf_is_vision(const char *theirs);
 
 /* Finds `name` among theirs (or among ours): the row, the number at '#' in *block (-1 without), the
    ending in *rest.  NULL if absent. */

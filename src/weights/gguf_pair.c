@@ -152,14 +152,6 @@ static bool find_vision(const piaa_gguf *text, const piaa_paths *files, char **o
             piaa_gguf_where(text), piaa_path_name(other), piaa_path_name(found));
     if (found) return (*out = piaa_strdup(found, error)) != NULL;
     if (first.code != PIAA_OK) return piaa_error_set(error, first.code, "%s", first.message);
-    if (piaa_gguf_find(text, "v.patch_embed.weight") ||
-        piaa_gguf_find(text, "v.patch_embedding.weight") ||
-        piaa_gguf_find(text, "v.patch_embd.weight"))
-        return piaa_error_set(
-            error, PIAA_UNSUPPORTED,
-            "%s has its vision part in the same file, as Ollama's library keeps models, which is "
-            "not read: take a pair with an mmproj file, such as piaa model pull fetches",
-            piaa_gguf_where(text));
     return piaa_error_set(error, PIAA_IO,
                           "%s has no vision part (a GGUF file usually called mmproj-….gguf) beside "
                           "it: fetch it from where the model came "
@@ -203,8 +195,9 @@ bool piaa_gguf_pair_find(const char *path, const char *named, char **text, char 
         ok = (*text = piaa_strdup(alone, error)) != NULL;
     piaa_gguf *file = ok ? piaa_gguf_open_parts(*text, error) : NULL;
     ok = file && piaa_gguf_model_known(file, error) &&
-         (named ? (*vision = piaa_strdup(named, error)) != NULL
-                : find_vision(file, &files, vision, error));
+         (named                            ? (*vision = piaa_strdup(named, error)) != NULL
+          : piaa_gguf_model_is_whole(file) ? (*vision = piaa_strdup(*text, error)) != NULL
+                                           : find_vision(file, &files, vision, error));
     piaa_gguf_close(file);
     piaa_paths_free(&files);
     free(around);

@@ -69,7 +69,7 @@ static enum ggml_type named_type(const piaa_checkpoint *c, const piaa_tensor *te
     piaa_json_int(c->config, "text_config.num_hidden_layers", &blocks);
     const bool tied = !piaa_checkpoint_tensor(c, "lm_head.weight");
     return piaa_type_for_rows(
-        piaa_gguf_name_is_vision(row)
+        piaa_gguf_is_vision(row->theirs)
             ? kinds[kind].vision
             : piaa_type_in_mixture(kinds[kind].text, name, block, (int)blocks, tied),
         tensor->shape[tensor->dimensions - 1], GGML_TYPE_F16);

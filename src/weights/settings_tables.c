@@ -132,11 +132,27 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
                               "only equal numbers are supported",
                               piaa_gguf_where(c->text), s->text.head_dim, s->text.rotated,
                               s->text.value_dim);
-    if (piaa_gguf_find(c->text, "blk.0.attn_q.bias"))
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s: biases of queries (blk.0.attn_q.bias) are not supported",
-                              piaa_gguf_where(c->text));
     return needs(c->text, "token_embd.weight", &s->text.vocabulary, error);
+}
+
+static bool no_biases(const piaa_checkpoint *c, piaa_error *error) {
+    return !c->text || !piaa_gguf_find(c->text, "blk.0.attn_q.bias") ||
+           piaa_error_set(error, PIAA_UNSUPPORTED,
+                          "%s: biases of queries (blk.0.attn_q.bias) are not supported",
+                          piaa_gguf_where(c->text));
+}
+
+/* Of a GGUF file: the length of the first of these matrices that is there. */
+static bool rows_of(const piaa_gguf *file, const char *const names[2], int *rows,
+                    piaa_error *error) {
+    return needs(file, names[piaa_gguf_find(file, names[0]) ? 0 : 1], rows, error);
+}
+
+/* The encoder's intermediate size, which not all of Ollama's files note. */
+static bool complete_width(piaa_settings *s, const piaa_checkpoint *c, const char *const names[2],
+                           piaa_error *error) {
+    return !c->vision || s->vision.intermediate ||
+           rows_of(c->vision, names, &s->vision.intermediate, error);
 }
 
 /* ----------------------------------------------------------------------------------- all encoders
@@ -144,7 +160,8 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
 
 #define ENCODER(blocks_keys, heads_keys, act_flags)                                                \
     VISION(INT, width, "hidden_size", "embedding_length", 8, 65536, SAID),                         \
-        VISION(INT, intermediate, "intermediate_size", "feed_forward_length", 1, 1 << 20, SAID),   \
+        VISION(INT, intermediate, "intermediate_size", "feed_forward_length", 1, 1 << 20,          \
+               SAID | MISS),                                                                       \
         VISION(INT, blocks, blocks_keys, "block_count", 1, BLOCKS, SAID),                          \
         VISION(INT, heads, heads_keys, "attention.head_count", 1, 1024, SAID),                     \
         VISION(INT, patch, "patch_size", "patch_size", 1, 256, SAID),                              \
@@ -155,12 +172,18 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
     VISION(INT, side, "image_size", "image_size", 1, 8192, SAID),                                  \
         VISION(TEXT, model_type, "model_type", NULL, 0, 0, SAID | FOLLOWS),                        \
         VISION(INT, channels, "num_channels", NULL, 3, 3, SAID),                                   \
+        VISION(INT, channels, NULL, "num_channels", 3, 3, READ),                                   \
         VISION(NUMBER, eps, "layer_norm_eps", "attention.layer_norm_epsilon", 0, 0, SAID)
 
 #define NORMALISED                                                                                 \
     IMAGE(THREE, mean, "image_mean", "image_mean", 0, 0, SAID | MISS),                             \
         IMAGE(THREE, std, "image_std", "image_std", 0, 0, SAID | MISS),                            \
         IMAGE(PIXELS, resample, "resample", NULL, 0, 0, SAID | MISS)
+#define LIMITS                                                                                     \
+    IMAGE(PIXELS, least, "min_pixels|size.shortest_edge", "shortest_edge|image_min_pixels", 0, 0,  \
+          SAID | MISS),                                                                            \
+        IMAGE(PIXELS, most, "max_pixels|size.longest_edge", "longest_edge|image_max_pixels", 0, 0, \
+              SAID | MISS)
 #define HALVES .mean = {0.5, 0.5, 0.5}, .std = {0.5, 0.5, 0.5}
 
 /* ------------------------------------------------------------------------------ Qwen3-VL,
@@ -173,19 +196,22 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
         TEXT(NUMBER, rope.base, "rope_scaling.rope_theta|rope_parameters.rope_theta",              \
              "rope.freq_base", 0, 0, SAID),                                                        \
         TEXT(AXES, section, "rope_scaling.mrope_section|rope_parameters.mrope_section",            \
-             "rope.dimension_sections", 0, 3, SAID | MISS),                                        \
+             "mrope_sections|rope.mrope_section|rope.dimension_sections", 0, 3, SAID | MISS),      \
         SCALING(rope, "rope_parameters.", "rope_scaling.", SCALING_KEYS, PIAA_UNWRITTEN),          \
         TEXT(BLOCKS, full, "layer_types", NULL, 0, 0, SILENT)
 
 /* The encoder's. */
 #define QWEN_VISION                                                                                \
     ENCODER("num_hidden_layers|depth", "num_attention_heads|num_heads", ONLY),                     \
-        VISION(INT, out, "out_hidden_size", "projection_dim", 1, 65536, SAID),                     \
+        VISION(INT, out, "out_hidden_size", "projection_dim", 1, 65536, SAID | MISS),              \
         VISION(INT, channels, "in_chans|in_channels", NULL, 3, 3, SAID),                           \
         VISION(INT, frames, "temporal_patch_size", NULL, 1, 16, SAID),                             \
         VISION(INT, merge, "spatial_merge_size", "spatial_merge_size", 1, 16, SAID),               \
         VISION(NUMBER, base, "rope_parameters.rope_theta", NULL, 0, 0, ONLY),                      \
-        VISION(NUMBER, eps, NULL, "attention.layer_norm_epsilon", 0, 0, SAID)
+        VISION(NUMBER, eps, NULL, "attention.layer_norm_epsilon", 0, 0, SAID),                     \
+        VISION(INT, channels, NULL, "num_channels", 3, 3, READ),                                   \
+        VISION(INT, frames, NULL, "temporal_patch_size", 1, 16, READ),                             \
+        VISION(NUMBER, base, NULL, "rope.freq_base", 0, 0, PIAA_ONLY | READ)
 
 static const piaa_setting qwen3vl[] = {
     DECODER(ONLY),
@@ -195,11 +221,11 @@ static const piaa_setting qwen3vl[] = {
     VISION(INT, positions, "num_position_embeddings", NULL, 1, 1 << 20, SAID),
     VISION(MARKS, deepstack, "deepstack_visual_indexes", "is_deepstack_layers", 0, DEEPSTACK,
            SAID | MISS),
+    VISION(INTS, deepstack, NULL, "deepstack_visual_indexes", 0, DEEPSTACK, READ),
     VISION(INT, side, NULL, "image_size", 0, INT_MAX, FOLLOWS),
     WHOLE(FLAG, text.tied, "tie_word_embeddings", NULL, 0, 0, SAID | MISS),
     NORMALISED,
-    IMAGE(PIXELS, least, "min_pixels|size.shortest_edge", "image_min_pixels", 0, 0, SAID | MISS),
-    IMAGE(PIXELS, most, "max_pixels|size.longest_edge", "image_max_pixels", 0, 0, SAID | MISS),
+    LIMITS,
 };
 
 static bool complete_qwen(piaa_settings *s, const piaa_checkpoint *c, piaa_error *error) {
@@ -208,12 +234,16 @@ static bool complete_qwen(piaa_settings *s, const piaa_checkpoint *c, piaa_error
             return piaa_error_set(error, PIAA_UNSUPPORTED,
                                   "%s: layer_types other than \"full_attention\" are not supported",
                                   piaa_checkpoint_where(c));
+    static const char *const wide[] = {"v.blk.0.mlp.linear_fc1.weight", "v.blk.0.ffn_up.weight"};
+    if (!complete_width(s, c, wide, error)) return false;
+    if (!s->vision.out) s->vision.out = s->text.hidden;
     return complete_text(s, c, error);
 }
 
 static bool complete_qwen3vl(piaa_settings *s, const piaa_checkpoint *c, piaa_error *error) {
+    static const char *const places[] = {"v.pos_embed.weight", "v.position_embd.weight"};
     const int marked = s->vision.deepstack.count;
-    if (!complete_qwen(s, c, error)) return false;
+    if (!complete_qwen(s, c, error) || !no_biases(c, error)) return false;
     if (c->text && s->text.deepstack >= 0 && s->text.deepstack != marked)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "%s has %d deepstack layers, and %s takes %d: name that model's own "
@@ -221,8 +251,7 @@ static bool complete_qwen3vl(piaa_settings *s, const piaa_checkpoint *c, piaa_er
                               piaa_gguf_where(c->vision), marked, piaa_gguf_where(c->text),
                               s->text.deepstack);
     s->text.deepstack = marked;
-    if (c->vision && !needs(c->vision, "v.position_embd.weight", &s->vision.positions, error))
-        return false;
+    if (c->vision && !rows_of(c->vision, places, &s->vision.positions, error)) return false;
     s->vision.side = (int)lround(sqrt(s->vision.positions)) * s->vision.patch;
     /* Only some converters note the limits; without them the family's own hold. */
     if (c->vision && (s->image.least <= 0 || s->image.most <= 0)) {
@@ -236,9 +265,11 @@ static const piaa_setting qwen25vl[] = {
     DECODER(MISS),
     QWEN_TEXT,
     QWEN_VISION,
-    VISION(INT, window, "window_size", NULL, 1, 1 << 20, SAID),
-    VISION(INTS, whole, "fullatt_block_indexes", NULL, 0, BLOCKS, SAID | MISS),
+    VISION(INT, window, "window_size", "window_size", 1, 1 << 20, SAID),
+    VISION(INTS, whole, "fullatt_block_indexes", "fullatt_block_indexes", 0, BLOCKS, SAID | MISS),
     WHOLE(FLAG, text.tied, "tie_word_embeddings", NULL, 0, 0, SAID | MISS),
+    NORMALISED,
+    LIMITS,
 };
 
 /* ---------------------------------------------------------------------------------------- Gemma 3
@@ -266,23 +297,39 @@ static const piaa_setting gemma3[] = {
     VISION(INT, scale, NULL, "projector.scale_factor", 1, 1024, FOLLOWS | SAID),
     WHOLE(FLAG, text.tied, "tie_word_embeddings", NULL, 0, 0, SAID | MISS),
     WHOLE(INT, image_tokens, "mm_tokens_per_image", NULL, 1, 1 << 16, SAID),
+    ROW(PIAA_OF_TEXT, INT, image_tokens, NULL, "mm.tokens_per_image", 1, 1 << 16, READ),
     NORMALISED,
     IMAGE(PIXELS, height, "size.height", NULL, 0, 0, SAID | MISS),
     IMAGE(PIXELS, width, "size.width", NULL, 0, 0, SAID | MISS),
 };
 
+/* Ollama's files of the published models leave the scaling out, or have another than theirs: it is
+   known by the number of blocks, as in Ollama. */
+static void complete_ollama(piaa_settings *s) {
+    enum { OF_4B = 34, OF_12B = 48, SCALE = 8 };
+    const int blocks = s->text.layers;
+    if (s->text.window >= s->text.positions ||
+        (blocks != OF_4B && blocks != OF_12B && blocks != GEMMA_27B_BLOCKS))
+        return;
+    s->text.rope.type = "linear";
+    s->text.rope.factor = SCALE;
+}
+
 static bool complete_gemma3(piaa_settings *s, const piaa_checkpoint *c, piaa_error *error) {
     enum { EACH = 6 };
     const int patches = s->vision.side / s->vision.patch;
-    if (!complete_text(s, c, error)) return false;
+    static const char *const wide[] = {"v.blk.0.mlp.fc1.weight", "v.blk.0.ffn_up.weight"};
+    if (!complete_width(s, c, wide, error) || !complete_text(s, c, error) || !no_biases(c, error))
+        return false;
+    if (c->text && c->text == c->vision) complete_ollama(s);
     for (; s->text.full.count < s->text.layers; s->text.full.count++)
         s->text.full.items[s->text.full.count] = (s->text.full.count + 1) % EACH == 0;
     s->vision.out = s->text.hidden;
-    if (!c->text) {
+    if (s->image_tokens) {
         const int side = (int)lround(sqrt(s->image_tokens));
         s->vision.scale = patches / side > 0 ? patches / side : 1;
-        return true;
     }
+    if (!c->text) return true;
     /* The metadata do not hold it: the largest model differs from the others, and llama.cpp too
        knows it by its blocks. */
     s->text.scalar =
@@ -395,7 +442,25 @@ const piaa_settings_family piaa_settings_families[] = {
                              .eps = 1e-6,
                              .base = 1e4,
                              .activation = "silu",
-                             .whole = {4, {7, 15, 23, 31}}}}},
+                             .whole = {4, {7, 15, 23, 31}}}},
+     .gguf = {.one = 1,
+              .text = {.eps = 1e-6,
+                       .activation = "silu",
+                       .rope = ROPE(1e6),
+                       .section = {3, {16, 24, 24}}},
+              .vision = {.frames = 2,
+                         .channels = 3,
+                         .merge = 2,
+                         .window = 112,
+                         .eps = 1e-6,
+                         .base = 1e4,
+                         .activation = "silu",
+                         .whole = {4, {7, 15, 23, 31}}},
+              .image = {.least = 3136,
+                        .most = 12845056,
+                        .mean = {0.48145466, 0.4578275, 0.40821073},
+                        .std = {0.26862954, 0.26130258, 0.27577711},
+                        .resample = 3}}},
     {.model_type = "gemma3",
      .name = "Gemma 3",
      ROWS(gemma3),

@@ -185,6 +185,7 @@ static void test_gguf(void **state) {
     check_from_pixels(PIAA_GOLDEN "/gguf/gemma3-f32.gguf," PIAA_GOLDEN
                                   "/gguf/gemma3-mmproj-f32.gguf",
                       false, 1e-3);
+    check_from_pixels(PIAA_GOLDEN "/gguf_ollama/gemma3.gguf", false, 1e-4);
 }
 
 static void edit_types(cJSON *config) {

@@ -9,6 +9,7 @@
 
 #define GGUF PIAA_GOLDEN "/gguf/"
 #define VISION "," GGUF "qwen3vl-mmproj-f32.gguf"
+#define OLLAMA PIAA_GOLDEN "/gguf_ollama/"
 
 /* Pooled vectors at every layer, from the golden pixels of cat.jpg. */
 static float *features(const char *path, piaa_dtype dtype, piaa_slots *slots, size_t *count,
@@ -88,7 +89,11 @@ static void same_features(void **state) {
         double limit;
     } models[] = {{GGUF "qwen3vl-f32.gguf" VISION, 1e-5},
                   {GGUF "qwen3vl-f32.gguf", 1e-5},
-                  {GGUF "qwen3vl-bf16.gguf" VISION, 3e-2}};
+                  {GGUF "qwen3vl-bf16.gguf" VISION, 3e-2},
+                  /* one file, as in Ollama's library */
+                  {OLLAMA "qwen3vl.gguf", 1e-5},
+                  {OLLAMA "qwen3vl.gguf" VISION, 1e-5},
+                  {OLLAMA "qwen3vl-later.gguf", 3e-3}};
     piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/qwen3vl/golden.safetensors");
     piaa_slots slots = {0};
     size_t count = 0;

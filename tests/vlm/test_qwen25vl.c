@@ -49,6 +49,13 @@ static void test_from_pixels_portable(void **state) {
     check_from_pixels(FOLDER, true);
 }
 
+/* In one GGUF file, as Ollama's library has it. */
+static void test_ollama(void **state) {
+    PIAA_UNUSED(state);
+    check_from_pixels(PIAA_GOLDEN "/gguf_ollama/qwen25vl.gguf", false);
+    check_from_pixels(PIAA_GOLDEN "/gguf_ollama/qwen25vl.gguf", true);
+}
+
 /* From the files: our decoder, resize and tokenizer are in the way too. */
 static void check_from_files(const char *pools, const char *layers, piaa_session_options options,
                              double limit) {
@@ -273,6 +280,7 @@ int main(void) {
         cmocka_unit_test(test_early_exit),  cmocka_unit_test(test_generation),
         cmocka_unit_test(test_spellings),   cmocka_unit_test(test_default_epsilon),
         cmocka_unit_test(test_tied_table),  cmocka_unit_test(test_bad_configurations),
+        cmocka_unit_test(test_ollama),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "weights/checkpoint_parts.h"
 
 #define GGUF PIAA_GOLDEN "/gguf/"
+#define OLLAMA PIAA_GOLDEN "/gguf_ollama/"
 
 static piaa_checkpoint *open_good(const char *path) {
     piaa_error error = {0};
@@ -31,6 +32,10 @@ static const struct {
     {GGUF "qwen3vl-f32.gguf", PIAA_GOLDEN "/qwen3vl", 0},
     {GGUF "qwen3vl-bf16.gguf," GGUF "qwen3vl-mmproj-f32.gguf", PIAA_GOLDEN "/qwen3vl", 3e-3},
     {GGUF "gemma3-f32.gguf", PIAA_GOLDEN "/gemma3", 0},
+    /* one file, as in Ollama's library */
+    {OLLAMA "qwen3vl.gguf", PIAA_GOLDEN "/qwen3vl", 0},
+    {OLLAMA "qwen3vl-later.gguf", PIAA_GOLDEN "/qwen3vl", 1e-3},
+    {OLLAMA "gemma3.gguf", PIAA_GOLDEN "/gemma3", 0},
 };
 
 static void same_weights(void **state) {
@@ -594,20 +599,73 @@ static void named_vision_parts(void **state) {
     support_remove(other);
 }
 
+/* A file of Ollama's store: its name is a checksum, and the vision part may be named apart or be
+   the same file. */
+static void ollamas_store(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder(), *blob = support_join(folder, "sha256-0a");
+    link_to(folder, "sha256-0a", OLLAMA "qwen3vl.gguf");
+    link_to(folder, "sha256-0b", GGUF "qwen3vl-mmproj-f32.gguf");
+    piaa_error error = {0};
+    static const char *const visions[] = {"sha256-0a", "sha256-0b", NULL};
+    for (size_t i = 0; i < PIAA_COUNT(visions); i++) {
+        char *vision = visions[i] ? support_join(folder, visions[i]) : NULL;
+        piaa_checkpoint *c = piaa_checkpoint_open_pair(blob, vision, &error);
+        if (!c) fail_msg("%s", error.message);
+        assert_non_null(piaa_checkpoint_tensor(c, "model.visual.blocks.3.attn.qkv.weight"));
+        piaa_checkpoint_close(c);
+        free(vision);
+    }
+    expect_pair(blob, GGUF "gemma3-mmproj-f32.gguf", PIAA_MISMATCH, "another kind of model");
+    free(blob);
+    support_remove(folder);
+}
+
+static void change(char *bytes, size_t size, const char *key, uint32_t value) {
+    size_t at = 0, n = strlen(key);
+    while (at + n < size && memcmp(bytes + at, key, n) != 0) at++;
+    assert_true(at + n + 8 < size);
+    memcpy(bytes + at + n + 4, &value, 4);
+}
+
 /* A copy of a golden file with one 32-bit number under a key changed. */
 static void write_changed(const char *folder, const char *name, const char *golden, const char *key,
                           uint32_t value) {
     char *path = support_join(GGUF, golden);
-    size_t size = 0, n = strlen(key);
+    size_t size = 0;
     char *bytes = piaa_file_read(path, 16 << 20, &size, NULL);
     assert_non_null(bytes);
-    size_t at = 0;
-    while (at + n < size && memcmp(bytes + at, key, n) != 0) at++;
-    assert_true(at + n + 8 < size);
-    memcpy(bytes + at + n + 4, &value, 4);
+    change(bytes, size, key, value);
     support_write(folder, name, bytes, size);
     free(bytes);
     free(path);
+}
+
+/* Ollama's files of Gemma 3 4B, 12B and 27B leave the scaling of 8 out, or say something else. */
+static void ollamas_scaling(void **state) {
+    PIAA_UNUSED(state);
+    static const struct {
+        uint32_t blocks;
+        double factor; /* 0: none */
+    } cases[] = {{7, 0}, {26, 0}, {34, 8}, {48, 8}, {62, 8}};
+    char *folder = support_folder(), *path = support_join(folder, "gemma.gguf");
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        size_t size = 0;
+        char *bytes = piaa_file_read(OLLAMA "gemma3.gguf", 16 << 20, &size, NULL);
+        assert_non_null(bytes);
+        change(bytes, size, "gemma3.rope.scaling.factor", 0x3f800000); /* 1 */
+        change(bytes, size, "gemma3.block_count", cases[i].blocks);
+        support_write(folder, "gemma.gguf", bytes, size);
+        piaa_checkpoint *c = open_good(path);
+        double factor = 0;
+        piaa_json_number(piaa_checkpoint_config(c),
+                         "text_config.rope_parameters.full_attention.factor", &factor);
+        assert_true(factor == cases[i].factor);
+        piaa_checkpoint_close(c);
+        free(bytes);
+    }
+    free(path);
+    support_remove(folder);
 }
 
 static void values_that_do_not_fit(void **state) {
@@ -908,6 +966,8 @@ int main(void) {
         cmocka_unit_test(values_that_do_not_fit),
         cmocka_unit_test(sentencepiece),
         cmocka_unit_test(several_files),
+        cmocka_unit_test(ollamas_store),
+        cmocka_unit_test(ollamas_scaling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
