@@ -44,8 +44,8 @@ static bool open_pair(piaa_checkpoint *c, const char *named, piaa_error *error) 
         c->folder = piaa_format(error, "%s,%s", text, vision);
     }
     if (c->folder) c->text = piaa_gguf_open_parts(text, error);
-    if (c->text)
-        c->vision = strcmp(text, vision) == 0 ? c->text : piaa_gguf_open_parts(vision, error);
+    const bool inside = c->text && strcmp(text, vision) == 0 && piaa_gguf_model_is_whole(c->text);
+    if (c->text) c->vision = inside ? c->text : piaa_gguf_open_parts(vision, error);
     free(text);
     free(vision);
     return c->vision && piaa_gguf_model_read(c, error);

@@ -951,8 +951,42 @@ static void chat_tokens_of_any_kind(void **state) {
     free(bytes);
 }
 
+/* Notes in another encoding are nobody's business; tokens and merges are, and are named. */
+static void texts_in_other_encodings(void **state) {
+    (void)state;
+    static const struct {
+        const char *text; /* of which the last letter becomes an invalid byte */
+        const char *part; /* NULL: nobody minds */
+    } cases[] = {
+        {"general.name\10\0\0\0\7\0\0\0\0\0\0\0Q", NULL},
+        {"\2\0\0\0\0\0\0\0th", "token 256 of tokenizer.ggml.tokens is not UTF-8 text"},
+        {"\3\0\0\0\0\0\0\0t", "merge 0 of tokenizer.ggml.merges is not UTF-8 text"},
+    };
+    static const size_t sizes[] = {12 + 4 + 8 + 1, 10, 9};
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        size_t size, at = 0;
+        char *bytes = piaa_file_read(GGUF "qwen3vl-f32.gguf", (size_t)1 << 30, &size, NULL);
+        assert_non_null(bytes);
+        if (i == 2)
+            while (memcmp(bytes + at, "tokenizer.ggml.merges", 21) != 0) at++;
+        while (memcmp(bytes + at, cases[i].text, sizes[i]) != 0) at++;
+        bytes[at + sizes[i] - 1] = (char)0xff;
+        piaa_error error = {0};
+        piaa_gguf *file = piaa_gguf_parse(bytes, size, "memory", &error);
+        if (!file) fail_msg("%s", error.message);
+        cJSON *root = piaa_gguf_tokenizer(file, &error);
+        assert_true((root != NULL) == (cases[i].part == NULL));
+        if (!root && !strstr(error.message, cases[i].part)) fail_msg("%s", error.message);
+        if (i == 0) assert_null(piaa_gguf_string(file, "general.name"));
+        cJSON_Delete(root);
+        piaa_gguf_close(file);
+        free(bytes);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(texts_in_other_encodings),
         cmocka_unit_test(chat_tokens_of_any_kind),
         cmocka_unit_test(same_weights),
         cmocka_unit_test(same_configuration),
