@@ -227,9 +227,7 @@ static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, boo
         same_slots(slots, &extractor->session_slots))
         return true;
     /* First, so that two sets of weights are never in memory. */
-    piaa_session_free(extractor->session);
-    piaa_slots_free(&extractor->session_slots);
-    extractor->session = NULL;
+    piaa_extractor_unload(extractor);
     extractor->session_slots =
         (piaa_slots){.items = piaa_alloc(slots->count, sizeof *slots->items, error)};
     if (!extractor->session_slots.items) return false;
@@ -243,6 +241,17 @@ static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, boo
     extractor->answers = answers;
     extractor->session = piaa_session_new(extractor->model, slots, &options, error);
     return extractor->session != NULL;
+}
+
+void piaa_extractor_unload(piaa_extractor *extractor) {
+    piaa_session_free(extractor->session);
+    piaa_slots_free(&extractor->session_slots);
+    extractor->session = NULL;
+    extractor->session_slots = (piaa_slots){0};
+}
+
+piaa_model *piaa_extractor_model(const piaa_extractor *extractor) {
+    return extractor->model;
 }
 
 bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, piaa_error *error) {

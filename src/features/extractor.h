@@ -46,4 +46,8 @@ bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset,
 /* What is not as it was asked for, once the weights are read (piaa_session_note); NULL. */
 const char *piaa_extractor_note(const piaa_extractor *extractor);
 
+/* Gives the weights back; they are read anew when they are needed again. */
+void piaa_extractor_unload(piaa_extractor *extractor);
+piaa_model *piaa_extractor_model(const piaa_extractor *extractor);
+
 #endif
