@@ -258,7 +258,8 @@ static const piaa_option options[] = {
 static const piaa_option protocol_options[] = {
     {"method", "METHODS",
      "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
-     "residual-linear, residual-giaa, residual-mlp, or several with commas",
+     "expected-score, few-shot, residual-linear, residual-giaa, residual-mlp, or several with "
+     "commas",
      "linear-hidden", NULL},
     {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},
     {"test", "N", "ratings of a person that are predicted", "50", NULL},

@@ -211,6 +211,7 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     piaa_personal_options options = e->options->personal;
     options.model = piaa_study_model_id(study);
     options.reader = study->reader;
+    options.dialogue = &e->dialogue;
     options.raw = e->raw.scores ? &e->raw : NULL;
     options.projections = (const piaa_projection *const *)e->projections;
     options.threads = study->threads;
@@ -228,6 +229,7 @@ void piaa_evaluation_free(piaa_evaluation *e) {
     free(e->projections);
     free(e->sources);
     piaa_raw_texts_free(&e->raw);
+    piaa_dialogue_free(e->dialogue);
     piaa_slots_free(&e->single);
     piaa_protocol_free(e->protocol);
     *e = (piaa_evaluation){0};

@@ -48,6 +48,7 @@ typedef struct piaa_evaluation {
     size_t source_count;
     piaa_projection **projections; /* [source_count]; NULL: no method needs them */
     piaa_raw_texts raw;            /* empty: no method needs it */
+    piaa_dialogue *dialogue;       /* NULL: no method talked to the model */
     piaa_personal *personal;
     piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline */
 } piaa_evaluation;

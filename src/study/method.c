@@ -7,11 +7,10 @@
 #include <string.h>
 
 const piaa_method *const piaa_methods[] = {
-    &piaa_method_linear_hidden,   &piaa_method_giaa_target,
-    &piaa_method_reduce,          &piaa_method_style_out,
-    &piaa_method_raw_text,        &piaa_method_raw_text_corrected,
-    &piaa_method_residual_linear, &piaa_method_residual_giaa,
-    &piaa_method_residual_mlp,    NULL};
+    &piaa_method_linear_hidden,  &piaa_method_giaa_target,  &piaa_method_reduce,
+    &piaa_method_style_out,      &piaa_method_raw_text,     &piaa_method_raw_text_corrected,
+    &piaa_method_expected_score, &piaa_method_few_shot,     &piaa_method_residual_linear,
+    &piaa_method_residual_giaa,  &piaa_method_residual_mlp, NULL};
 
 const piaa_method *piaa_method_find(const char *name) {
     for (const piaa_method *const *m = piaa_methods; *m; m++)
@@ -53,4 +52,9 @@ void piaa_lesson_predict(const piaa_lesson *l, const piaa_ridge *model, piaa_pre
     for (size_t k = 0; k < l->tests; k++)
         if (l->source->rows[l->test[k]] >= 0)
             piaa_ridge_predict(model, piaa_lesson_vector(l, l->test[k]), 1, &out->scores[k]);
+}
+
+piaa_dialogue *piaa_lesson_dialogue(const piaa_lesson *l, piaa_error *error) {
+    if (!*l->dialogue) *l->dialogue = piaa_dialogue_new(piaa_reader_extractor(l->reader), error);
+    return *l->dialogue;
 }

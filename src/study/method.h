@@ -9,6 +9,7 @@
 #ifndef PIAA_STUDY_METHOD_H
 #define PIAA_STUDY_METHOD_H
 
+#include "features/dialogue.h"
 #include "features/reader.h"
 #include "linear/ridge.h"
 #include "study/outcome.h"
@@ -40,10 +41,11 @@ typedef struct piaa_lesson {
     const size_t *test; /* [tests] images to predict, with a vector or without */
     size_t tests;
 
-    const piaa_source *source;         /* NULL where it is not needed; so are the next four */
+    const piaa_source *source;         /* NULL where it is not needed; so are the next five */
     const int64_t *rows;               /* [n] of the support in source->x */
     const piaa_projection *projection; /* of this source */
     piaa_reader *reader;
+    piaa_dialogue **dialogue; /* for piaa_lesson_dialogue */
     const piaa_raw_texts *raw;
     size_t label; /* of the data set */
 
@@ -73,7 +75,8 @@ typedef struct piaa_method {
 
 extern const piaa_method piaa_method_linear_hidden, piaa_method_giaa_target, piaa_method_reduce,
     piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
-    piaa_method_residual_linear, piaa_method_residual_giaa, piaa_method_residual_mlp;
+    piaa_method_expected_score, piaa_method_few_shot, piaa_method_residual_linear,
+    piaa_method_residual_giaa, piaa_method_residual_mlp;
 
 /* All of them, in the order in which results are listed, and NULL. */
 extern const piaa_method *const piaa_methods[];
@@ -92,6 +95,8 @@ piaa_ridge *piaa_lesson_fit(const float *x, const int64_t *rows, int64_t n, int 
                             const double *y, piaa_error *error) PIAA_MUST_USE;
 /* Puts what the model says of every test image that has a vector. */
 void piaa_lesson_predict(const piaa_lesson *lesson, const piaa_ridge *model, piaa_predictions *out);
+/* The conversation with the reader's model that all lessons share, begun when it is asked for. */
+piaa_dialogue *piaa_lesson_dialogue(const piaa_lesson *lesson, piaa_error *error);
 /* The vector of an image that has one. */
 const float *piaa_lesson_vector(const piaa_lesson *lesson, size_t image);
 

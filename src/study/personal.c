@@ -137,6 +137,7 @@ static bool learn_with(const personal_run *run, size_t person, size_t source, bo
                               .seed = o->seed,
                               .hooks = model ? run->hooks : NULL,
                               .reader = model ? o->reader : NULL,
+                              .dialogue = model ? o->dialogue : NULL,
                               .raw = o->raw};
         const bool some = source != PIAA_NO_SOURCE;
         if (some) lesson.source = &run->sources[source];
@@ -235,7 +236,8 @@ static bool check(personal_run *run, piaa_error *error) {
     const piaa_personal_options *o = run->options;
     if (!o->methods || !*o->methods || (any_needs(run, PIAA_NEEDS_FEATURES) && !run->source_count))
         return piaa_error_set(error, PIAA_USAGE, "no method, or no pool and layer, to run");
-    if (any_needs(run, PIAA_NEEDS_MODEL) && !o->reader) return piaa_error_missing(error, "model");
+    if (any_needs(run, PIAA_NEEDS_MODEL) && (!o->reader || !o->dialogue))
+        return piaa_error_missing(error, "model");
     if (any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw)
         return piaa_error_missing(error, "raw text");
     if (any_needs(run, PIAA_NEEDS_PROJECTION) && !check_projections(run, error)) return false;

@@ -24,12 +24,14 @@ typedef struct piaa_personal_options {
     bool groups;                               /* near copies stay on one side */
     const piaa_projection *const *projections; /* [source_count], for methods that need them */
     piaa_reader *reader;                       /* for methods that need the model */
-    const piaa_raw_texts *raw;                 /* for those that need its answers */
-    const char *label;                         /* for style out; NULL: "style" */
-    const char *model;                         /* model_id in the CSV; NULL: "" */
-    int draws;                                 /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
-    uint32_t seed;                             /* of the bootstrap, and of methods that draw */
-    int threads;                               /* 0: 1 */
+    piaa_dialogue *
+        *dialogue; /* for the same: NULL in it until one begins it; the caller's to free */
+    const piaa_raw_texts *raw; /* for those that need its answers */
+    const char *label;         /* for style out; NULL: "style" */
+    const char *model;         /* model_id in the CSV; NULL: "" */
+    int draws;                 /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
+    uint32_t seed;             /* of the bootstrap, and of methods that draw */
+    int threads;               /* 0: 1 */
 } piaa_personal_options;
 
 /* What an outcome is of. */

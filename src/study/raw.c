@@ -34,6 +34,23 @@ static bool correct(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
     return true;
 }
 
+/* What the first token's probabilities expect: nothing has to be read in words. */
+static bool expect(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
+    (void)error;
+    out->support = 0;
+    for (size_t k = 0; k < l->tests; k++) {
+        out->scores[k] = l->raw->expected[l->test[k]];
+        out->answers.asked += l->raw->there[l->test[k]];
+        out->answers.not_a_number += l->raw->there[l->test[k]] && isnan(out->scores[k]);
+    }
+    return true;
+}
+
+const piaa_method piaa_method_expected_score = {.name = "expected-score",
+                                                .published = "expected",
+                                                .needs = PIAA_NEEDS_RAW_TEXT,
+                                                .learn = expect};
+
 const piaa_method piaa_method_raw_text = {.name = "raw-text",
                                           .published = "raw",
                                           .needs = PIAA_NEEDS_RAW_TEXT,

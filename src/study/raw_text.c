@@ -14,15 +14,17 @@ bool piaa_raw_texts_make(piaa_raw_texts *raw, const piaa_dataset *set, piaa_erro
     *raw = (piaa_raw_texts){0};
     if (!(raw->scores = piaa_alloc(set->image_count, sizeof *raw->scores, error)) ||
         !(raw->there = piaa_alloc(set->image_count, sizeof *raw->there, error)) ||
+        !(raw->expected = piaa_alloc(set->image_count, sizeof *raw->expected, error)) ||
         !(raw->model = piaa_strdup("", error))) {
         piaa_raw_texts_free(raw);
         return false;
     }
-    for (size_t i = 0; i < set->image_count; i++) raw->scores[i] = NAN;
+    for (size_t i = 0; i < set->image_count; i++) raw->scores[i] = raw->expected[i] = NAN;
     return true;
 }
 
 void piaa_raw_texts_free(piaa_raw_texts *raw) {
+    free(raw->expected);
     free(raw->scores);
     free(raw->there);
     free(raw->model);
@@ -51,7 +53,7 @@ void piaa_raw_texts_count(const piaa_raw_texts *raw, const size_t *images, size_
 
 typedef struct table {
     piaa_csv *csv;
-    int path, number, answer, model; /* columns; -1: not there */
+    int path, number, answer, model, expected; /* columns; -1: not there */
 } table;
 
 /* By its name in the data set, or as a path in the data set's folder, which is what a table's
@@ -83,6 +85,7 @@ static bool open_table(table *t, const char *path, piaa_error *error) {
     t->path = piaa_csv_column(t->csv, "image_path");
     t->number = piaa_csv_column(t->csv, "giaa");
     t->answer = piaa_csv_column(t->csv, "raw_output");
+    t->expected = piaa_csv_column(t->csv, "expected_score");
     t->model = piaa_csv_column(t->csv, "model_id");
     if (t->path >= 0 && (t->number >= 0 || t->answer >= 0)) return true;
     return piaa_error_set(error, PIAA_FORMAT,
@@ -118,6 +121,7 @@ static bool take_row(const table *t, const piaa_dataset *set, piaa_raw_texts *ra
                                error))
         return false;
     piaa_raw_texts_put(raw, image, score);
+    if (t->expected >= 0) piaa_csv_number(t->csv, t->expected, &raw->expected[image]);
     return true;
 }
 

@@ -13,6 +13,8 @@
 typedef struct piaa_raw_texts {
     double *scores; /* [images of the data set] NaN: the answer holds no number, or there is none */
     bool *there;    /* [images] whether there is an answer */
+    double
+        *expected; /* [images] what the answer's first token was expected to say; NaN: not told */
     size_t answered, unparsable; /* of the data set's images */
     char *model;                 /* who answered, "" where nothing says it */
 } piaa_raw_texts;
@@ -20,7 +22,7 @@ typedef struct piaa_raw_texts {
 /*
  * Reads a table of answers, in the published layout: image_path, and giaa (the number that was read
  * in the answer) or, where that column is not there, raw_output (the answer; study/answer.h reads
- * it).  Other columns may be there; model_id has to be the same in all rows.
+ * it); expected_score may be there.  Other columns may be; model_id has to be the same in all rows.
  *
  * A path names the image of the data set whose name it ends in ("para/imgs/session1/a.jpg",
  * "/photos/imgs/session1/a.jpg"); rows of other images are passed over, and of two rows for one

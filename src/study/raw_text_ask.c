@@ -69,7 +69,9 @@ static void add_field(piaa_text *out, const char *text, piaa_error *error) {
 
 /* In the "C" locale. */
 static void add_rows(const asking *a, piaa_text *out, piaa_error *error) {
-    piaa_text_format(out, error, "model_id,dataset,split,image_path,giaa,raw_output,reader\n");
+    piaa_text_format(out, error,
+                     "model_id,dataset,split,image_path,giaa,raw_output,"
+                     "expected_score,reader\n");
     for (size_t i = 0; i < a->set->image_count; i++) {
         char number[40] = "nan";
         if (!a->texts[i]) continue;
@@ -80,7 +82,10 @@ static void add_rows(const asking *a, piaa_text *out, piaa_error *error) {
         add_field(out, a->set->images[i].name, error);
         piaa_text_format(out, error, ",%s,", number);
         add_field(out, a->texts[i], error);
-        piaa_text_format(out, error, ",%s\n", a->reader);
+        snprintf(number, sizeof number, "nan");
+        if (isfinite(a->raw->expected[i]))
+            snprintf(number, sizeof number, "%.9g", a->raw->expected[i]);
+        piaa_text_format(out, error, ",%s,%s\n", number, a->reader);
     }
 }
 
@@ -98,7 +103,7 @@ static bool write_table(const asking *a, piaa_error *error) {
     return ok;
 }
 
-static bool keep(asking *a, size_t image, const char *text, piaa_error *error) {
+static bool keep(asking *a, size_t image, const char *text, double expected, piaa_error *error) {
     double score;
     if (!piaa_answer_read(text, PIAA_ANSWER_NUMBER, &score, error)) return false;
     char *copy = piaa_strdup(text, error);
@@ -106,24 +111,28 @@ static bool keep(asking *a, size_t image, const char *text, piaa_error *error) {
     free(a->texts[image]);
     a->texts[image] = copy;
     piaa_raw_texts_put(a->raw, image, score);
+    a->raw->expected[image] = expected;
     return true;
 }
 
 /* Rows of an earlier run that this one would get again. */
 static bool read_rows(asking *a, piaa_csv *csv, piaa_error *error) {
     const int path = piaa_csv_column(csv, "image_path"), text = piaa_csv_column(csv, "raw_output"),
-              reader = piaa_csv_column(csv, "reader");
-    if (path < 0 || text < 0 || reader < 0)
+              reader = piaa_csv_column(csv, "reader"),
+              expected = piaa_csv_column(csv, "expected_score");
+    if (path < 0 || text < 0 || reader < 0 || expected < 0)
         return piaa_error_set(error, PIAA_FORMAT,
                               "%.500s is not a table that piaa wrote: name another folder for the "
                               "run, or give the table with --raw-text",
                               a->file);
     for (int got; (got = piaa_csv_next(csv, error));) {
         size_t image;
+        double score = NAN;
         if (got < 0) return false;
+        piaa_csv_number(csv, expected, &score);
         if (strcmp(piaa_csv_word(csv, reader), a->reader) == 0 &&
             piaa_dataset_find(a->set, piaa_csv_field(csv, path), &image) &&
-            !keep(a, image, piaa_csv_field(csv, text), error))
+            !keep(a, image, piaa_csv_field(csv, text), score, error))
             return false;
     }
     return true;
@@ -151,7 +160,7 @@ static bool ask_one(asking *a, size_t image, piaa_error *error) {
     piaa_answer *answer = piaa_extractor_ask(a->extractor, &path, 1, &how, NULL, &fault);
     bool ok = true;
     if (answer) {
-        ok = keep(a, image, answer->text, error);
+        ok = keep(a, image, answer->text, answer->expected_score, error);
     } else if (is_photos_fault(&fault)) {
         piaa_hooks_warn(a->hooks, "%s: the model was not asked about it", fault.message);
     } else {
