@@ -85,5 +85,8 @@ static bool learn(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
     return ok;
 }
 
-const piaa_method piaa_method_few_shot = {
-    .name = "few-shot", .published = "vlm_fewshot", .needs = PIAA_NEEDS_MODEL, .learn = learn};
+const piaa_method piaa_method_few_shot = {.name = "few-shot",
+                                          .published = "vlm_fewshot",
+                                          .says_support = true,
+                                          .needs = PIAA_NEEDS_MODEL,
+                                          .learn = learn};

@@ -69,6 +69,7 @@ typedef struct piaa_predictions {
 typedef struct piaa_method {
     const char *name;      /* "linear-hidden" */
     const char *published; /* before the source in the CSV's method column: "direct_linear" */
+    bool says_support;     /* and then which support: "vlm_fewshot_small" */
     unsigned needs;        /* of piaa_needs */
     bool (*learn)(piaa_lesson *lesson, piaa_predictions *out, piaa_error *error);
 } piaa_method;

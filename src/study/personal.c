@@ -254,8 +254,9 @@ static bool place_outcome(personal_run *run, const piaa_method *method, size_t s
     piaa_personal *p = run->personal;
     const size_t users = run->protocol->count;
     const bool some = source != PIAA_NO_SOURCE;
-    char *name = piaa_format(error, "%s%s%s", method->published, some ? "_" : "",
-                             some ? run->sources[source].published : "");
+    const char *support = !method->says_support ? "" : large ? "_large" : "_small";
+    char *name = piaa_format(error, "%s%s%s%s", method->published, some ? "_" : "",
+                             some ? run->sources[source].published : "", support);
     piaa_outcome *outcome =
         name
             ? piaa_outcome_new(name, run->options->model ? run->options->model : "",
