@@ -120,10 +120,11 @@ static void other_tables(void **state) {
     piaa_error error = {0};
     piaa_raw_texts raw;
     heard h = {0};
-    char *rows = piaa_format(NULL,
-                             "model_id,dataset,split,image_path,giaa,raw_output,reader\n"
-                             "demo,para,all,%s,9,9,0123456789abcdef\n",
-                             r->set->images[0].name);
+    char *rows =
+        piaa_format(NULL,
+                    "model_id,dataset,split,image_path,giaa,raw_output,expected_score,reader\n"
+                    "demo,para,all,%s,9,9,9,0123456789abcdef\n",
+                    r->set->images[0].name);
     support_write(r->folder, "raw_text.csv", rows, strlen(rows));
     assert_true(ask(r, &h, &raw, &error));
     assert_int_equal(h.total, PHOTOS);

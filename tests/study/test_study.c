@@ -510,9 +510,9 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_ptr_equal(piaa_method_find("giaa-target"), GIAA);
     assert_null(piaa_method_find("magic"));
     char *names = piaa_method_names(NULL);
-    assert_string_equal(
-        names, "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
-               "residual-linear, residual-giaa and residual-mlp");
+    assert_string_equal(names, "linear-hidden, giaa-target, reduce, style-out, raw-text, "
+                               "raw-text-corrected, expected-score, "
+                               "few-shot, residual-linear, residual-giaa and residual-mlp");
     free(names);
 }
 
