@@ -13,15 +13,13 @@
 /* What was asked for. */
 typedef struct asked {
     piaa_evaluation_options options;
-    const piaa_method **methods; /* owned, as are the next */
+    const piaa_method **methods; /* owned, as is the next */
     piaa_pair *pairs;
-    char *answers;
 } asked;
 
 static void free_asked(asked *a) {
     free(a->methods);
     free(a->pairs);
-    free(a->answers);
 }
 
 /* The next item of a comma-separated list; false at its end. */
@@ -216,10 +214,9 @@ static void tell_pooled(piaa_call *call, const piaa_dataset *set) {
 static bool run_asked(piaa_call *call, asked *a, piaa_error *error) {
     const char *folder = piaa_call_value(call, "out");
     if (!piaa_call_need(call, "data", error) || !piaa_call_need(call, "out", error) ||
-        !piaa_run_check(folder, true, error) ||
-        !(a->answers = piaa_path_join(folder, "raw_text.csv", error)))
+        !piaa_run_check(folder, true, error))
         return false;
-    a->options.answers = a->answers;
+    a->options.folder = folder;
     piaa_study study = {0};
     piaa_evaluation e = {0};
     piaa_model *model = piaa_call_study(call, PIAA_STUDY_PERSONAL, &study, error);
@@ -258,7 +255,7 @@ static const piaa_option options[] = {
 static const piaa_option protocol_options[] = {
     {"method", "METHODS",
      "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
-     "expected-score, few-shot, residual-linear, residual-giaa, residual-mlp, or several with "
+     "expected-score, few-shot, cot, residual-linear, residual-giaa, residual-mlp, or several with "
      "commas",
      "linear-hidden", NULL},
     {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},

@@ -1,6 +1,7 @@
 /* The personal protocol from the draw to the comparison. */
 #include "study/evaluation.h"
 
+#include "base/file.h"
 #include "base/memory.h"
 
 #include <math.h>
@@ -78,13 +79,26 @@ bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *mo
 
 /* ------------------------------------------------------------------------------------- features */
 
+static bool ask(piaa_evaluation *e, const piaa_question *question, const char *name,
+                const bool *wanted, piaa_raw_texts *out, piaa_error *error) {
+    const piaa_study *study = e->study;
+    char *file = piaa_path_join(e->options->folder, name, error);
+    const bool ok =
+        file &&
+        piaa_raw_texts_ask(out, question, study->set, wanted, piaa_reader_extractor(study->reader),
+                           piaa_study_model_id(study), file, study->hooks, error);
+    free(file);
+    return ok;
+}
+
 /* Features of the images wanted, and answers about them. */
 static bool read_images(piaa_evaluation *e, const bool *wanted, piaa_error *error) {
-    piaa_study *study = e->study;
-    if (!piaa_study_embed(study, study->set, wanted, error)) return false;
-    if (!piaa_evaluation_needs(e->options, PIAA_NEEDS_RAW_TEXT) || e->raw.scores) return true;
-    return piaa_raw_texts_ask(&e->raw, study->set, wanted, piaa_reader_extractor(study->reader),
-                              piaa_study_model_id(study), e->options->answers, study->hooks, error);
+    const piaa_evaluation_options *o = e->options;
+    return piaa_study_embed(e->study, e->study->set, wanted, error) &&
+           (!piaa_evaluation_needs(o, PIAA_NEEDS_RAW_TEXT) || e->raw.scores ||
+            ask(e, &piaa_question_rating, "raw_text.csv", wanted, &e->raw, error)) &&
+           (!piaa_evaluation_needs(o, PIAA_NEEDS_THOUGHTS) ||
+            ask(e, &piaa_question_thought, "thoughts.csv", wanted, &e->thoughts, error));
 }
 
 static bool embed(piaa_evaluation *e, piaa_error *error) {
@@ -213,6 +227,7 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     options.reader = study->reader;
     options.dialogue = &e->dialogue;
     options.raw = e->raw.scores ? &e->raw : NULL;
+    options.thoughts = e->thoughts.scores ? &e->thoughts : NULL;
     options.projections = (const piaa_projection *const *)e->projections;
     options.threads = study->threads;
     e->personal = piaa_personal_run(study->set, e->protocol, e->sources, e->source_count, &options,
@@ -229,6 +244,7 @@ void piaa_evaluation_free(piaa_evaluation *e) {
     free(e->projections);
     free(e->sources);
     piaa_raw_texts_free(&e->raw);
+    piaa_raw_texts_free(&e->thoughts);
     piaa_dialogue_free(e->dialogue);
     piaa_slots_free(&e->single);
     piaa_protocol_free(e->protocol);

@@ -35,8 +35,8 @@ typedef struct piaa_evaluation_options {
     const char *projection; /* a file, for methods that need attributes; or */
     const char *attributes; /* the data set that they are learned from */
     const char *raw_text;   /* a table, for methods that need the model's answers; NULL: it is
-                               asked, and the answers are kept in */
-    const char *answers;    /* this file */
+                               asked, and the answers are kept */
+    const char *folder;     /* here: raw_text.csv, and thoughts.csv of those that think */
 } piaa_evaluation_options;
 
 typedef struct piaa_evaluation {
@@ -47,7 +47,7 @@ typedef struct piaa_evaluation {
     piaa_source *sources; /* [source_count] the single slots', then the pairs' */
     size_t source_count;
     piaa_projection **projections; /* [source_count]; NULL: no method needs them */
-    piaa_raw_texts raw;            /* empty: no method needs it */
+    piaa_raw_texts raw, thoughts;  /* empty: no method needs them */
     piaa_dialogue *dialogue;       /* NULL: no method talked to the model */
     piaa_personal *personal;
     piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline */

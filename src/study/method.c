@@ -6,11 +6,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-const piaa_method *const piaa_methods[] = {
-    &piaa_method_linear_hidden,  &piaa_method_giaa_target,  &piaa_method_reduce,
-    &piaa_method_style_out,      &piaa_method_raw_text,     &piaa_method_raw_text_corrected,
-    &piaa_method_expected_score, &piaa_method_few_shot,     &piaa_method_residual_linear,
-    &piaa_method_residual_giaa,  &piaa_method_residual_mlp, NULL};
+const piaa_method *const piaa_methods[] = {&piaa_method_linear_hidden,
+                                           &piaa_method_giaa_target,
+                                           &piaa_method_reduce,
+                                           &piaa_method_style_out,
+                                           &piaa_method_raw_text,
+                                           &piaa_method_raw_text_corrected,
+                                           &piaa_method_expected_score,
+                                           &piaa_method_few_shot,
+                                           &piaa_method_cot,
+                                           &piaa_method_residual_linear,
+                                           &piaa_method_residual_giaa,
+                                           &piaa_method_residual_mlp,
+                                           NULL};
 
 const piaa_method *piaa_method_find(const char *name) {
     for (const piaa_method *const *m = piaa_methods; *m; m++)

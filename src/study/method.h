@@ -25,6 +25,7 @@ typedef enum piaa_needs {
     PIAA_NEEDS_MODEL = 8,      /* the model itself: its lessons are done one after the other, on the
                                   thread that asked */
     PIAA_NEEDS_RAW_TEXT = 16,  /* what the model answered about each image, read before */
+    PIAA_NEEDS_THOUGHTS = 32,  /* the same where it was asked to think first */
 } piaa_needs;
 
 /* One person's ratings, and what there is to learn with.  Everything belongs to the caller. */
@@ -41,12 +42,12 @@ typedef struct piaa_lesson {
     const size_t *test; /* [tests] images to predict, with a vector or without */
     size_t tests;
 
-    const piaa_source *source;         /* NULL where it is not needed; so are the next five */
+    const piaa_source *source;         /* NULL where it is not needed; so are the next six */
     const int64_t *rows;               /* [n] of the support in source->x */
     const piaa_projection *projection; /* of this source */
     piaa_reader *reader;
     piaa_dialogue **dialogue; /* for piaa_lesson_dialogue */
-    const piaa_raw_texts *raw;
+    const piaa_raw_texts *raw, *thoughts;
     size_t label; /* of the data set */
 
     uint32_t seed;
@@ -76,7 +77,7 @@ typedef struct piaa_method {
 
 extern const piaa_method piaa_method_linear_hidden, piaa_method_giaa_target, piaa_method_reduce,
     piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
-    piaa_method_expected_score, piaa_method_few_shot, piaa_method_residual_linear,
+    piaa_method_expected_score, piaa_method_few_shot, piaa_method_cot, piaa_method_residual_linear,
     piaa_method_residual_giaa, piaa_method_residual_mlp;
 
 /* All of them, in the order in which results are listed, and NULL. */

@@ -138,7 +138,8 @@ static bool learn_with(const personal_run *run, size_t person, size_t source, bo
                               .hooks = model ? run->hooks : NULL,
                               .reader = model ? o->reader : NULL,
                               .dialogue = model ? o->dialogue : NULL,
-                              .raw = o->raw};
+                              .raw = o->raw,
+                              .thoughts = o->thoughts};
         const bool some = source != PIAA_NO_SOURCE;
         if (some) lesson.source = &run->sources[source];
         if (some && o->projections) lesson.projection = o->projections[source];
@@ -238,7 +239,8 @@ static bool check(personal_run *run, piaa_error *error) {
         return piaa_error_set(error, PIAA_USAGE, "no method, or no pool and layer, to run");
     if (any_needs(run, PIAA_NEEDS_MODEL) && (!o->reader || !o->dialogue))
         return piaa_error_missing(error, "model");
-    if (any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw)
+    if ((any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw) ||
+        (any_needs(run, PIAA_NEEDS_THOUGHTS) && !o->thoughts))
         return piaa_error_missing(error, "raw text");
     if (any_needs(run, PIAA_NEEDS_PROJECTION) && !check_projections(run, error)) return false;
     const char *label = o->label ? o->label : "style";

@@ -26,12 +26,12 @@ typedef struct piaa_personal_options {
     piaa_reader *reader;                       /* for methods that need the model */
     piaa_dialogue *
         *dialogue; /* for the same: NULL in it until one begins it; the caller's to free */
-    const piaa_raw_texts *raw; /* for those that need its answers */
-    const char *label;         /* for style out; NULL: "style" */
-    const char *model;         /* model_id in the CSV; NULL: "" */
-    int draws;                 /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
-    uint32_t seed;             /* of the bootstrap, and of methods that draw */
-    int threads;               /* 0: 1 */
+    const piaa_raw_texts *raw, *thoughts; /* for those that need its answers */
+    const char *label;                    /* for style out; NULL: "style" */
+    const char *model;                    /* model_id in the CSV; NULL: "" */
+    int draws;                            /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
+    uint32_t seed;                        /* of the bootstrap, and of methods that draw */
+    int threads;                          /* 0: 1 */
 } piaa_personal_options;
 
 /* What an outcome is of. */

@@ -46,6 +46,18 @@ static bool expect(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
     return true;
 }
 
+/* Chain of thought: it is asked for this person's taste, and told nothing of the person. */
+static bool think(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
+    (void)error;
+    out->support = 0;
+    for (size_t k = 0; k < l->tests; k++) out->scores[k] = l->thoughts->scores[l->test[k]];
+    piaa_raw_texts_count(l->thoughts, l->test, l->tests, &out->answers);
+    return true;
+}
+
+const piaa_method piaa_method_cot = {
+    .name = "cot", .published = "cot_attr", .needs = PIAA_NEEDS_THOUGHTS, .learn = think};
+
 const piaa_method piaa_method_expected_score = {.name = "expected-score",
                                                 .published = "expected",
                                                 .needs = PIAA_NEEDS_RAW_TEXT,

@@ -7,6 +7,7 @@
 #define PIAA_STUDY_RAW_TEXT_H
 
 #include "data/dataset.h"
+#include "study/answer.h"
 #include "study/outcome.h"
 
 /* Starts from {0}. */
@@ -34,6 +35,16 @@ bool piaa_raw_texts_read(piaa_raw_texts *raw, const char *path, const piaa_datas
                          const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 void piaa_raw_texts_free(piaa_raw_texts *raw);
 
+/* What is asked about an image, and how the answer is read. */
+typedef struct piaa_question {
+    const char *text;
+    piaa_answer_rule rule;
+    int most_tokens;
+} piaa_question;
+
+/* The published ones: a score; and AADB's attributes first ("chain of thought"), then the score. */
+extern const piaa_question piaa_question_rating, piaa_question_thought;
+
 /*
  * Asks the model about the images wanted [images] that are there, in the extractor's form and at
  * its size, and keeps the answers in `file` (the published layout, and which reader it was): those
@@ -41,9 +52,9 @@ void piaa_raw_texts_free(piaa_raw_texts *raw);
  * answer. model: its name in the table.  Fails: stopped (what was answered is kept), a fault of the
  * model, a file of that name that is another's, memory.
  */
-bool piaa_raw_texts_ask(piaa_raw_texts *raw, const piaa_dataset *set, const bool *wanted,
-                        piaa_extractor *extractor, const char *model, const char *file,
-                        const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+bool piaa_raw_texts_ask(piaa_raw_texts *raw, const piaa_question *question, const piaa_dataset *set,
+                        const bool *wanted, piaa_extractor *extractor, const char *model,
+                        const char *file, const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
 /* Room for a data set's answers, none there yet. */
 bool piaa_raw_texts_make(piaa_raw_texts *raw, const piaa_dataset *set,

@@ -1,6 +1,6 @@
 /*
  * Asking the model for its score of every image, as the published code does: one question, the
- * likeliest tokens, 16 of them at most.
+ * likeliest tokens.
  *
  * An image is a unit of work.  What was answered is kept in a table beside the run, whole and in
  * the published layout, and is read again by the next run, so that a run that was ended goes on;
@@ -22,16 +22,30 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const char question[] =
+const piaa_question piaa_question_rating = {
     "Assess the overall aesthetic quality of this image. Please rate it on a scale from 1 to 5. "
-    "Output only the numeric score, and do not output any other text.";
+    "Output only the numeric score, and do not output any other text.",
+    PIAA_ANSWER_NUMBER, 16};
 
-enum { MOST_TOKENS = 16 };
+/* "Balacing" is the published code's. */
+const piaa_question piaa_question_thought = {
+    "You are an expert judge of image aesthetics.\n"
+    "For the given image, please assess this particular user's personal aesthetic preferences.\n"
+    "First, for this user, assess the following aesthetic attributes on a scale from 1 to 5:\n"
+    "BalacingElements, ColorHarmony, Content, DoF, Light, MotionBlur, Object, Repetition, "
+    "RuleOfThirds, Symmetry, VividColor.\n"
+    "For each attribute, output a line in the form 'AttributeName: X', one attribute per line.\n"
+    "After listing all the attributes, on the last line output 'Overall: Y', where Y is your "
+    "overall aesthetic rating for this user from 1 to 5.\n"
+    "Do not output anything else.\n"
+    "Now assess this image for this user.",
+    PIAA_ANSWER_OVERALL, 200};
 
 /* Between two times that the table is written. */
 static const double write_seconds = 5;
 
 typedef struct asking {
+    const piaa_question *question;
     const piaa_dataset *set;
     piaa_extractor *extractor;
     const char *file, *model;
@@ -105,7 +119,7 @@ static bool write_table(const asking *a, piaa_error *error) {
 
 static bool keep(asking *a, size_t image, const char *text, double expected, piaa_error *error) {
     double score;
-    if (!piaa_answer_read(text, PIAA_ANSWER_NUMBER, &score, error)) return false;
+    if (!piaa_answer_read(text, a->question->rule, &score, error)) return false;
     char *copy = piaa_strdup(text, error);
     if (!copy) return false;
     free(a->texts[image]);
@@ -154,7 +168,8 @@ static bool is_photos_fault(const piaa_error *error) {
 }
 
 static bool ask_one(asking *a, size_t image, piaa_error *error) {
-    const piaa_answering how = {.prompt = question, .max_tokens = MOST_TOKENS};
+    const piaa_answering how = {.prompt = a->question->text,
+                                .max_tokens = a->question->most_tokens};
     const char *path = a->set->images[image].path;
     piaa_error fault = {0};
     piaa_answer *answer = piaa_extractor_ask(a->extractor, &path, 1, &how, NULL, &fault);
@@ -212,10 +227,11 @@ static bool ask_and_keep(asking *a, const bool *wanted, piaa_error *error) {
     return true;
 }
 
-bool piaa_raw_texts_ask(piaa_raw_texts *raw, const piaa_dataset *set, const bool *wanted,
-                        piaa_extractor *extractor, const char *model, const char *file,
-                        const piaa_hooks *hooks, piaa_error *error) {
-    asking a = {.set = set,
+bool piaa_raw_texts_ask(piaa_raw_texts *raw, const piaa_question *question, const piaa_dataset *set,
+                        const bool *wanted, piaa_extractor *extractor, const char *model,
+                        const char *file, const piaa_hooks *hooks, piaa_error *error) {
+    asking a = {.question = question,
+                .set = set,
                 .extractor = extractor,
                 .file = file,
                 .model = model,

@@ -60,7 +60,8 @@ static int close_room(void **state) {
 
 static bool ask(const room *r, heard *h, piaa_raw_texts *raw, piaa_error *error) {
     const piaa_hooks hooks = {.user = h, .progress = hear, .stop = stop};
-    return piaa_raw_texts_ask(raw, r->set, r->wanted, r->extractor, "demo", r->file, &hooks, error);
+    return piaa_raw_texts_ask(raw, &piaa_question_rating, r->set, r->wanted, r->extractor, "demo",
+                              r->file, &hooks, error);
 }
 
 /* The published texts, letter by letter. */

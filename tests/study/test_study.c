@@ -512,7 +512,7 @@ static void what_makes_no_sense_is_refused(void **state) {
     char *names = piaa_method_names(NULL);
     assert_string_equal(names, "linear-hidden, giaa-target, reduce, style-out, raw-text, "
                                "raw-text-corrected, expected-score, "
-                               "few-shot, residual-linear, residual-giaa and residual-mlp");
+                               "few-shot, cot, residual-linear, residual-giaa and residual-mlp");
     free(names);
 }
 
