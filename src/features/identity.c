@@ -1,7 +1,9 @@
 /* The table of what vectors depend on. */
 #include "features/identity.h"
 
+#include <inttypes.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 
 #define KEY(member, ...)                                                                           \
@@ -42,4 +44,17 @@ bool piaa_identity_same(size_t index, const char *was, const char *is) {
     if (key->before && (!was || !*was)) was = key->before;
     if (key->before && (!*was || !*is)) return true;
     return was && strcmp(was, is) == 0;
+}
+
+void piaa_identity_name(const piaa_identity *identity, char name[PIAA_IDENTITY_NAME]) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (size_t k = 0; k < PIAA_IDENTITY_KEYS; k++) {
+        const piaa_identity_key *key = &piaa_identity_keys[k];
+        if (!key->called || strcmp(key->key, "prompt") == 0) continue;
+        for (const char *c = piaa_identity_get(identity, k);; c++) {
+            hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
+            if (!*c) break;
+        }
+    }
+    snprintf(name, PIAA_IDENTITY_NAME, "%016" PRIx64, hash);
 }

@@ -25,6 +25,10 @@ extern const piaa_identity_key piaa_identity_keys[PIAA_IDENTITY_KEYS];
 const char *piaa_identity_get(const piaa_identity *identity, size_t index); /* "" for NULL */
 void piaa_identity_set(piaa_identity *identity, size_t index, const char *text);
 
+/* A name for all values that matter but the prompt, for what was asked in other words (FNV-1a). */
+enum { PIAA_IDENTITY_NAME = 17 };
+void piaa_identity_name(const piaa_identity *identity, char name[PIAA_IDENTITY_NAME]);
+
 /* Whether the value that was kept (NULL: none was) agrees with that of now. */
 bool piaa_identity_same(size_t index, const char *was, const char *is);
 

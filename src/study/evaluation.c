@@ -91,6 +91,16 @@ static bool ask(piaa_evaluation *e, const piaa_question *question, const char *n
     return ok;
 }
 
+static bool open_journal(piaa_evaluation *e, piaa_error *error) {
+    if (!piaa_evaluation_needs(e->options, PIAA_NEEDS_MODEL)) return true;
+    char reader[PIAA_IDENTITY_NAME];
+    piaa_identity_name(piaa_extractor_identity(piaa_reader_extractor(e->study->reader)), reader);
+    char *file = piaa_path_join(e->options->folder, "lessons.csv", error);
+    e->journal = file ? piaa_journal_open(file, reader, error) : NULL;
+    free(file);
+    return e->journal != NULL;
+}
+
 /* Features of the images wanted, and answers about them. */
 static bool read_images(piaa_evaluation *e, const bool *wanted, piaa_error *error) {
     const piaa_evaluation_options *o = e->options;
@@ -217,7 +227,7 @@ static bool compare(piaa_evaluation *e, piaa_error *error) {
 
 bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     piaa_study *study = e->study;
-    if (!embed(e, error)) return false;
+    if (!open_journal(e, error) || !embed(e, error)) return false;
     e->source_count = e->single.count + e->options->pair_count;
     if (!(e->sources = piaa_alloc(e->source_count, sizeof *e->sources, error)) ||
         !project(e, error) || !open_sources(e, error))
@@ -226,6 +236,7 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     options.model = piaa_study_model_id(study);
     options.reader = study->reader;
     options.dialogue = &e->dialogue;
+    options.journal = e->journal;
     options.raw = e->raw.scores ? &e->raw : NULL;
     options.thoughts = e->thoughts.scores ? &e->thoughts : NULL;
     options.projections = (const piaa_projection *const *)e->projections;
@@ -246,6 +257,7 @@ void piaa_evaluation_free(piaa_evaluation *e) {
     piaa_raw_texts_free(&e->raw);
     piaa_raw_texts_free(&e->thoughts);
     piaa_dialogue_free(e->dialogue);
+    piaa_journal_close(e->journal);
     piaa_slots_free(&e->single);
     piaa_protocol_free(e->protocol);
     *e = (piaa_evaluation){0};

@@ -36,7 +36,8 @@ typedef struct piaa_evaluation_options {
     const char *attributes; /* the data set that they are learned from */
     const char *raw_text;   /* a table, for methods that need the model's answers; NULL: it is
                                asked, and the answers are kept */
-    const char *folder;     /* here: raw_text.csv, and thoughts.csv of those that think */
+    const char *folder;     /* here: raw_text.csv, thoughts.csv of those that think, and
+                               lessons.csv of those that need the model for each person */
 } piaa_evaluation_options;
 
 typedef struct piaa_evaluation {
@@ -49,6 +50,7 @@ typedef struct piaa_evaluation {
     piaa_projection **projections; /* [source_count]; NULL: no method needs them */
     piaa_raw_texts raw, thoughts;  /* empty: no method needs them */
     piaa_dialogue *dialogue;       /* NULL: no method talked to the model */
+    piaa_journal *journal;         /* NULL: none needs the model */
     piaa_personal *personal;
     piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline */
 } piaa_evaluation;

@@ -99,18 +99,29 @@ static void fill_split(split *s, const personal_run *run, const piaa_source *sou
     }
 }
 
-static bool learn(const piaa_method *method, piaa_lesson *lesson, split *s, piaa_outcome *outcome,
-                  size_t person, piaa_error *error) {
+/* By the method, or as the journal of an earlier run has it. */
+static bool predict(const personal_run *run, const piaa_method *method, piaa_lesson *lesson,
+                    piaa_predictions *out, double *seconds, piaa_error *error) {
+    piaa_journal *journal = needs(method, PIAA_NEEDS_MODEL) ? run->options->journal : NULL;
+    char key[PIAA_JOURNAL_KEY];
+    if (journal) piaa_journal_key(journal, method, lesson, key);
+    if (journal && piaa_journal_find(journal, key, lesson->tests, out, seconds)) return true;
+    const double began = piaa_seconds_now();
+    if (!method->learn(lesson, out, error)) return false;
+    *seconds = piaa_seconds_now() - began;
+    return !journal || piaa_journal_add(journal, key, lesson->tests, out, *seconds, error);
+}
+
+static bool learn(const personal_run *run, const piaa_method *method, piaa_lesson *lesson, split *s,
+                  piaa_outcome *outcome, size_t person, piaa_error *error) {
     piaa_predictions out = {.scores = s->predicted, .support = (size_t)s->n, .alpha = NAN};
     for (size_t k = 0; k < s->tests; k++) out.scores[k] = NAN;
-    const double began = piaa_seconds_now();
-    if (!method->learn(lesson, &out, error)) return false;
     piaa_outcome_user *user = &outcome->users[person];
+    if (!predict(run, method, lesson, &out, &user->seconds, error)) return false;
     user->support = out.support;
     user->alpha = out.alpha;
     user->answers = out.answers;
     user->bytes = out.bytes;
-    user->seconds = piaa_seconds_now() - began;
     user->count = s->tests;
     piaa_outcome_row *rows = outcome->rows + user->first;
     const bool general = needs(method, PIAA_NEEDS_RAW_TEXT);
@@ -155,7 +166,7 @@ static bool learn_with(const personal_run *run, size_t person, size_t source, bo
             const piaa_personal_kind *kind = &personal->kinds[i];
             if (kind->large == large && kind->source == source &&
                 needs(kind->method, PIAA_NEEDS_MODEL) == model)
-                ok = learn(kind->method, &lesson, s, personal->outcomes[i], person, error);
+                ok = learn(run, kind->method, &lesson, s, personal->outcomes[i], person, error);
         }
         piaa_ridge_design_free(lesson.design);
         if (!ok) return false;

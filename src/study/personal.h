@@ -15,6 +15,7 @@
 
 #include "data/protocol.h"
 #include "study/copies.h"
+#include "study/journal.h"
 #include "study/method.h"
 #include "study/outcome.h"
 
@@ -29,6 +30,7 @@ typedef struct piaa_personal_options {
     const piaa_raw_texts *raw, *thoughts; /* for those that need its answers */
     const char *label;                    /* for style out; NULL: "style" */
     const char *model;                    /* model_id in the CSV; NULL: "" */
+    piaa_journal *journal;                /* of lessons that need the model; NULL: none is kept */
     int draws;                            /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
     uint32_t seed;                        /* of the bootstrap, and of methods that draw */
     int threads;                          /* 0: 1 */

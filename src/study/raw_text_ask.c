@@ -15,7 +15,6 @@
 #include "features/identity.h"
 #include "study/answer.h"
 
-#include <inttypes.h>
 #include <locale.h>
 #include <math.h>
 #include <stdio.h>
@@ -52,24 +51,8 @@ typedef struct asking {
     const piaa_hooks *hooks;
     piaa_raw_texts *raw;
     char **texts; /* [images] NULL: not answered */
-    char reader[24];
+    char reader[PIAA_IDENTITY_NAME];
 } asking;
-
-/* A name for everything but the prompt that answers depend on (FNV-1a). */
-static void name_reader(asking *a) {
-    const piaa_identity *identity = piaa_extractor_identity(a->extractor);
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (size_t k = 0; k < PIAA_IDENTITY_KEYS; k++) {
-        const piaa_identity_key *key = &piaa_identity_keys[k];
-        if (!key->called || strcmp(key->key, "prompt") == 0) continue;
-        const char *value = piaa_identity_get(identity, k);
-        for (const char *c = value;; c++) {
-            hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-            if (!*c) break;
-        }
-    }
-    snprintf(a->reader, sizeof a->reader, "%016" PRIx64, hash);
-}
 
 /* ------------------------------------------------------------------------------------- the table
  */
@@ -238,7 +221,7 @@ bool piaa_raw_texts_ask(piaa_raw_texts *raw, const piaa_question *question, cons
                 .hooks = hooks,
                 .raw = raw};
     if (!piaa_raw_texts_make(raw, set, error)) return false;
-    name_reader(&a);
+    piaa_identity_name(piaa_extractor_identity(extractor), a.reader);
     a.texts = piaa_alloc(set->image_count, sizeof *a.texts, error);
     const bool ok = a.texts && ask_and_keep(&a, wanted, error);
     for (size_t i = 0; a.texts && i < set->image_count; i++) free(a.texts[i]);
