@@ -3,6 +3,8 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "features/extractor.h"
+#include "features/identity.h"
 
 #include <math.h>
 #include <stdlib.h>
