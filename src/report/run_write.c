@@ -23,13 +23,20 @@ static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"};
 static const piaa_output_kind kinds[] = {{"a probe's results", "\"piaa-probe\""},
                                          {"an evaluation's results", "\"piaa-eval\""}};
 
-/* Nothing, or what a run that did not come to its end keeps for the next. */
+/* What a run that did not come to its end keeps for the next. */
+static const char *const kept[] = {"changed", "raw_text.csv", "thoughts.csv", "lessons.csv",
+                                   "adapters"};
+
+/* Nothing else is there. */
 static bool is_begun(const char *folder) {
     DIR *list = opendir(folder);
     bool begun = list != NULL;
-    for (struct dirent *entry; list && (entry = readdir(list));)
-        begun = begun && (entry->d_name[0] == '.' || strcmp(entry->d_name, "changed") == 0 ||
-                          strcmp(entry->d_name, "raw_text.csv") == 0);
+    for (struct dirent *entry; list && (entry = readdir(list));) {
+        bool known = entry->d_name[0] == '.';
+        for (size_t i = 0; i < PIAA_COUNT(kept); i++)
+            known = known || strcmp(entry->d_name, kept[i]) == 0;
+        begun = begun && known;
+    }
     if (list) closedir(list);
     return begun;
 }
