@@ -72,6 +72,8 @@ typedef struct piaa_run_outcome {
     piaa_pool pool; /* PIAA_POOLS: the method reads no features, and the source is "" */
     int layer;      /* -1: several */
     double asked, unparsable, out_of_range; /* answers of the model; NaN: nothing was asked */
+    double rows;                            /* predictions of all people */
+    double seconds, bytes;                  /* of one person, in the mean; NaN: not told */
     piaa_run_mean spearman, r2, rmse;
     double undefined, users;
     bool compared;

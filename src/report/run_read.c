@@ -297,6 +297,9 @@ static bool read_outcome(reader *in, const cJSON *item) {
     out->layer = -1;
     if (*out->source && !parse_source(out->source, &out->pool, &out->layer))
         return damaged(in, "a source has a name that is not known");
+    out->rows = number(item, "rows");
+    out->seconds = number(item, "seconds");
+    out->bytes = number(item, "bytes");
     out->asked = number(item, "answers.asked");
     out->unparsable = number(item, "answers.unparsable");
     out->out_of_range = number(item, "answers.out_of_range");

@@ -316,6 +316,21 @@ static void add_answers(json *out, cJSON *item, const piaa_outcome *outcome) {
     number(out, answers, "not_a_number", (double)all.not_a_number);
 }
 
+/* Means over people: seconds of learning from a person's ratings and predicting their test images,
+   and bytes that are kept for them, null where nothing is. */
+static void add_cost(json *out, cJSON *item, const piaa_outcome *outcome) {
+    double seconds = 0, bytes = 0;
+    size_t people = 0;
+    for (size_t u = 0; u < outcome->user_count; u++) {
+        if (!outcome->users[u].count) continue;
+        seconds += outcome->users[u].seconds;
+        bytes += (double)outcome->users[u].bytes;
+        people++;
+    }
+    number(out, item, "seconds", people ? seconds / (double)people : NAN);
+    number(out, item, "bytes", bytes > 0 ? bytes / (double)people : NAN);
+}
+
 static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, size_t i) {
     const piaa_outcome *outcome = eval->personal->outcomes[i];
     const piaa_source *source = source_of(eval, i);
@@ -333,6 +348,7 @@ static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, s
     number(out, item, "test_left_out", (double)outcome->test_left_out);
     number(out, item, "support_left_out", (double)outcome->support_left_out);
     add_answers(out, item, outcome);
+    add_cost(out, item, outcome);
     cJSON *spearman = add_interval(out, item, "spearman", &outcome->spearman.all);
     number(out, spearman, "undefined", (double)outcome->spearman.undefined);
     add_interval(out, spearman, "defined", &outcome->spearman.defined);

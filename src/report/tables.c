@@ -231,6 +231,34 @@ static bool answers_table(piaa_tables *tables, const piaa_run *run, piaa_error *
     return true;
 }
 
+/* Of runs that told it. */
+static bool cost_table(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    static const char *const header[] = {"Method",           "Features",        "Ratings",
+                                         "Seconds a person", "Seconds a photo", "Bytes a person"};
+    bool told = false;
+    for (size_t i = 0; i < run->outcome_count; i++) told = told || run->outcomes[i].seconds >= 0;
+    if (!told) return true;
+    piaa_table *table = add_table(
+        tables, run->outcome_count, header, PIAA_COUNT(header), "Cost",
+        "Learning from one person's ratings and predicting their test images, and the same divided "
+        "by these; reading features and raw text, which all people share, is not in it. What is "
+        "kept for a person is what predictions need beside them.",
+        error);
+    if (!table) return false;
+    for (size_t i = 0; i < run->outcome_count; i++) {
+        const piaa_run_outcome *o = &run->outcomes[i];
+        char person[CELL] = "", photo[CELL] = "", bytes[CELL] = "";
+        if (o->seconds >= 0) snprintf(person, sizeof person, "%.4f", o->seconds);
+        if (o->seconds >= 0 && o->rows > 0)
+            snprintf(photo, sizeof photo, "%.6f", o->seconds * o->users / o->rows);
+        if (o->bytes > 0) snprintf(bytes, sizeof bytes, "%.0f", o->bytes);
+        if (!name_outcome(table, i, run, o, error) || !set(table, i, 3, person, error) ||
+            !set(table, i, 4, photo, error) || !set(table, i, 5, bytes, error))
+            return false;
+    }
+    return true;
+}
+
 static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
     static const char *const header[] = {"Method",    "Features", "Ratings", "Spearman",
                                          "Undefined", "R²",       "RMSE"};
@@ -293,7 +321,8 @@ static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *
 }
 
 static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
-    return method_tables(tables, run, error) && answers_table(tables, run, error);
+    return method_tables(tables, run, error) && answers_table(tables, run, error) &&
+           cost_table(tables, run, error);
 }
 
 bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *error) {

@@ -57,6 +57,7 @@ const float *piaa_lesson_vector(const piaa_lesson *l, size_t image) {
 }
 
 void piaa_lesson_predict(const piaa_lesson *l, const piaa_ridge *model, piaa_predictions *out) {
+    out->bytes = (int64_t)sizeof(double) * (model->dim + 1); /* weights and intercept */
     for (size_t k = 0; k < l->tests; k++)
         if (l->source->rows[l->test[k]] >= 0)
             piaa_ridge_predict(model, piaa_lesson_vector(l, l->test[k]), 1, &out->scores[k]);

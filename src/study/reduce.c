@@ -21,6 +21,7 @@ static bool learn_with(const piaa_lesson *l, float *x, double *work, piaa_predic
     if (!model) return false;
     float *one = x + (size_t)l->n * width;
     out->alpha = model->alphas[0];
+    out->bytes = (int64_t)sizeof(double) * (model->dim + 1);
     for (size_t k = 0; k < l->tests; k++) {
         if (l->source->rows[l->test[k]] < 0) continue;
         reduce(l->projection, piaa_lesson_vector(l, l->test[k]), work, one);

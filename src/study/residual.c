@@ -67,7 +67,6 @@ static bool predict(piaa_lesson *l, const errors *e, piaa_predictions *out, piaa
     piaa_ridge *model = fit(l, e, error);
     if (!model) return false;
     out->alpha = model->alphas[0];
-    out->bytes = (int64_t)sizeof(double) * (l->source->dim + 1);
     piaa_lesson_predict(l, model, out);
     add_raw_text(l, out);
     piaa_ridge_free(model);

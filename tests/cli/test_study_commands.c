@@ -127,6 +127,37 @@ static void eval_predicts_what_was_published(void **state) {
     assert_non_null(strstr(out, "Against the baseline"));
 }
 
+/* Methods without features stand beside those with; what the model answered, and what a person
+   costs, are told. */
+static void raw_text_comes_from_a_table(void **state) {
+    (void)state;
+    expect_ok(PIAA("eval", "--data", PARA, "--layer", "3", "--method", "raw-text,residual-linear",
+                   "--raw-text", PIAA_GOLDEN "/text/few_shot_and_raw/para_raw_text.csv",
+                   "--baseline", "raw-text", "--out", "raw.run", ONE));
+    assert_non_null(strstr(out, "Answers. "));
+    assert_non_null(strstr(out, "Cost. "));
+    assert_non_null(strstr(out, "Against the baseline"));
+    cJSON *root = read_json("raw.run/eval.json");
+    const cJSON *outcomes = piaa_json_find(root, "outcomes"),
+                *raw = cJSON_GetArrayItem(outcomes, 0), *residual = cJSON_GetArrayItem(outcomes, 1);
+    assert_string_equal(piaa_json_string(raw, "source"), "");
+    assert_string_equal(piaa_json_string(residual, "source"), "lt.3");
+    /* 40 people's 50 test images, and 100 that are learned from. */
+    assert_true(number(raw, "answers.asked") == 2000 && number(residual, "answers.asked") == 6000);
+    assert_true(fabs(number(raw, "spearman.mean") - 0.2992) < 1e-4);
+    assert_true(fabs(number(residual, "spearman.mean") - 0.4495) < 1e-4);
+    assert_true(number(residual, "bytes") == 193 * 8); /* weights and intercept */
+    assert_non_null(piaa_json_find(residual, "comparison.p"));
+    cJSON_Delete(root);
+    expect_ok(PIAA("report", "raw.run", "--out", "raw.html"));
+    expect_refusal(PIAA("eval", "--data", PARA, "--method", "raw-text", "--raw-text", "gone.csv",
+                        "--out", "x.run", ONE),
+                   1, "piaa", "gone.csv");
+    expect_refusal(PIAA("eval", "--data", PARA, "--method", "raw-text", "--raw-text",
+                        "raw.run/users.csv", "--out", "x.run", ONE),
+                   1, "piaa", "image_path");
+}
+
 enum { SCENES = 20, RATERS = 6, TESTED = 14 };
 
 /* twice/00.jpg and twice/00b.jpg, the same to the byte, and so on; each person rates both alike,
@@ -441,6 +472,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probe_writes_the_published_keys),
         cmocka_unit_test(eval_predicts_what_was_published),
+        cmocka_unit_test(raw_text_comes_from_a_table),
         cmocka_unit_test(copies_are_kept_apart),
         cmocka_unit_test(the_report_is_a_page),
         cmocka_unit_test(explain_adds_up),

@@ -2,6 +2,7 @@
    and answers. */
 #include "study_support.h"
 
+#include "base/blas.h"
 #include "base/json.h"
 #include "study/personal.h"
 
@@ -45,6 +46,7 @@ static void open_features(room *r) {
 static int open_room(void **state) {
     piaa_error error = {0};
     room *r = piaa_alloc(1, sizeof *r, NULL);
+    piaa_blas_hold(); /* people are learned side by side */
     r->set = study_set("para");
     r->protocol = piaa_protocol_make(r->set, NULL, NULL, &error);
     assert_non_null(r->protocol);
