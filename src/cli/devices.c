@@ -31,46 +31,62 @@ static bool table(const device_list *list, const char *automatic, piaa_text *out
     size_t width = strlen("device");
     for (size_t i = 0; i < list->count; i++)
         width = strlen(list->items[i].name) > width ? strlen(list->items[i].name) : width;
-    bool ok =
-        piaa_text_format(out, error, "%-*s  memory    free      what\n", (int)width, "device");
-    for (size_t i = 0; ok && i < list->count; i++) {
+    piaa_text_format(out, error, "%-*s  memory    free      what\n", (int)width, "device");
+    for (size_t i = 0; i < list->count; i++) {
         const piaa_device *d = &list->items[i];
-        ok = piaa_text_format(out, error, "%-*s  %5.1f GB  %5.1f GB  ", (int)width, d->name,
-                              (double)d->memory / 1e9, (double)d->memory_free / 1e9) &&
-             piaa_visible_add(out, d->description, error) &&
-             piaa_text_format(out, error, "%s\n", strcmp(d->name, automatic) == 0 ? " (auto)" : "");
+        piaa_text_format(out, error, "%-*s  %5.1f GB  %5.1f GB  ", (int)width, d->name,
+                         (double)d->memory / 1e9, (double)d->memory_free / 1e9);
+        piaa_visible_add(out, d->description, error);
+        piaa_text_format(out, error, "%s\n", strcmp(d->name, automatic) == 0 ? " (auto)" : "");
     }
-    return ok;
+    return !out->failed;
 }
 
 static bool csv(const device_list *list, const char *automatic, piaa_text *out, piaa_error *error) {
-    bool ok = piaa_text_format(out, error, "device,description,memory,memory_free,gpu,auto\n");
-    for (size_t i = 0; ok && i < list->count; i++) {
+    piaa_text_format(out, error, "device,description,memory,memory_free,gpu,auto\n");
+    for (size_t i = 0; i < list->count; i++) {
         const piaa_device *d = &list->items[i];
-        ok = piaa_report_add_field(out, d->name, error) && piaa_text_format(out, error, ",") &&
-             piaa_report_add_field(out, d->description, error) &&
-             piaa_text_format(out, error, ",%lld,%lld,%d,%d\n", (long long)d->memory,
-                              (long long)d->memory_free, d->gpu, strcmp(d->name, automatic) == 0);
+        piaa_report_add_field(out, d->name, error);
+        piaa_text_format(out, error, ",");
+        piaa_report_add_field(out, d->description, error);
+        piaa_text_format(out, error, ",%lld,%lld,%d,%d\n", (long long)d->memory,
+                         (long long)d->memory_free, d->gpu, strcmp(d->name, automatic) == 0);
     }
-    return ok;
+    return !out->failed;
 }
 
 static bool json(const device_list *list, const char *automatic, piaa_error *error) {
-    cJSON *root = cJSON_CreateArray();
+    piaa_json_build out = {.root = cJSON_CreateArray()};
     for (size_t i = 0; i < list->count; i++) {
         const piaa_device *d = &list->items[i];
-        cJSON *item = cJSON_CreateObject();
-        cJSON_AddItemToObject(item, "device", cJSON_CreateString(d->name));
-        cJSON_AddItemToObject(item, "description", cJSON_CreateString(d->description));
-        piaa_report_add_integer(item, "memory", d->memory);
-        piaa_report_add_integer(item, "memory_free", d->memory_free);
-        cJSON_AddBoolToObject(item, "gpu", d->gpu);
-        cJSON_AddBoolToObject(item, "auto", strcmp(d->name, automatic) == 0);
-        cJSON_AddItemToArray(root, item);
+        cJSON *item = piaa_json_put(&out, out.root, NULL, cJSON_CreateObject());
+        piaa_json_put_text(&out, item, "device", d->name);
+        piaa_json_put_text(&out, item, "description", d->description);
+        piaa_report_put_integer(&out, item, "memory", d->memory);
+        piaa_report_put_integer(&out, item, "memory_free", d->memory_free);
+        piaa_json_put(&out, item, "gpu", cJSON_CreateBool(d->gpu));
+        piaa_json_put(&out, item, "auto", cJSON_CreateBool(strcmp(d->name, automatic) == 0));
     }
-    const bool ok = piaa_report_write_json(stdout, root, error);
-    cJSON_Delete(root);
+    const bool ok = piaa_report_write_json(stdout, piaa_json_built(&out), error);
+    cJSON_Delete(out.root);
     return ok;
+}
+
+static bool print(const piaa_call *call, const device_list *list, const char *automatic,
+                  piaa_error *error) {
+    if (piaa_call_has(call, "json")) return json(list, automatic, error);
+    piaa_text text = {0};
+    const bool ok = (piaa_call_has(call, "csv") ? csv : table)(list, automatic, &text, error) &&
+                    piaa_report_write(stdout, text.data, text.length, error);
+    free(text.data);
+    return ok;
+}
+
+static bool find_all(const piaa_call *call, device_list *list, piaa_error *error) {
+    if (!call->operand_count) list->count = piaa_devices(list->items, DEVICES);
+    for (size_t i = 0; i < call->operand_count; i++)
+        if (!add_server(list, call->operands[i], error)) return false;
+    return true;
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
@@ -80,23 +96,13 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (!chosen) return false;
     piaa_device_describe(chosen, &automatic);
     device_list *list = piaa_alloc(1, sizeof *list, error);
-    bool ok = list != NULL;
-    if (ok && !call->operand_count) list->count = piaa_devices(list->items, DEVICES);
-    for (size_t i = 0; ok && i < call->operand_count; i++)
-        ok = add_server(list, call->operands[i], error);
-    piaa_text text = {0};
-    if (ok && piaa_call_has(call, "json"))
-        ok = json(list, automatic.name, error);
-    else
-        ok = ok && (piaa_call_has(call, "csv") ? csv : table)(list, automatic.name, &text, error) &&
-             piaa_report_write(stdout, text.data, text.length, error);
+    const bool ok = list && find_all(call, list, error) && print(call, list, automatic.name, error);
     const char *absent;
     for (size_t i = 0; ok && !call->operand_count && (absent = piaa_device_absent(i)); i++)
         piaa_talk_note(
             &call->talk,
             "This build has %s, which finds no device on this machine: is its driver installed?",
             absent);
-    free(text.data);
     free(list);
     return ok;
 }

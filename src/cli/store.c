@@ -94,72 +94,84 @@ static bool run_info(piaa_call *call, piaa_error *error) {
 
 /* ----------------------------------------------------------------------------------------- list */
 
-static bool list_text(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
+static void list_text(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
     const char *const remarks[] = {photo->error, photo->damage, photo->note};
-    bool ok = photo->row < 0 ? piaa_text_format(out, error, "     -  ")
-                             : piaa_text_format(out, error, "%6lld  ", (long long)photo->row);
-    ok = ok && piaa_visible_add(out, photo->path, error);
-    for (size_t i = 0; ok && i < PIAA_COUNT(remarks); i++)
-        if (remarks[i])
-            ok = piaa_text_format(out, error, "\n        ") &&
-                 piaa_visible_add(out, remarks[i], error);
-    return ok && piaa_text_format(out, error, "\n");
+    if (photo->row < 0)
+        piaa_text_format(out, error, "     -  ");
+    else
+        piaa_text_format(out, error, "%6lld  ", (long long)photo->row);
+    piaa_visible_add(out, photo->path, error);
+    for (size_t i = 0; i < PIAA_COUNT(remarks); i++) {
+        if (!remarks[i]) continue;
+        piaa_text_format(out, error, "\n        ");
+        piaa_visible_add(out, remarks[i], error);
+    }
+    piaa_text_format(out, error, "\n");
 }
 
-static bool list_csv(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
-    bool ok = piaa_report_add_field(out, photo->path, error) &&
-              piaa_text_format(out, error, ",%lld,%lld,%s,", (long long)photo->size,
-                               (long long)photo->mtime_ns, photo->hash ? photo->hash : "");
-    if (ok && photo->row >= 0) ok = piaa_text_format(out, error, "%lld", (long long)photo->row);
+static void list_csv(const piaa_photo *photo, piaa_text *out, piaa_error *error) {
     const char *const remarks[] = {photo->error, photo->damage, photo->note};
-    for (size_t i = 0; ok && i < PIAA_COUNT(remarks); i++)
-        ok = piaa_text_format(out, error, ",") &&
-             piaa_report_add_field(out, remarks[i] ? remarks[i] : "", error);
-    return ok && piaa_text_format(out, error, "\n");
+    piaa_report_add_field(out, photo->path, error);
+    piaa_text_format(out, error, ",%lld,%lld,%s,", (long long)photo->size,
+                     (long long)photo->mtime_ns, photo->hash ? photo->hash : "");
+    if (photo->row >= 0) piaa_text_format(out, error, "%lld", (long long)photo->row);
+    for (size_t i = 0; i < PIAA_COUNT(remarks); i++) {
+        piaa_text_format(out, error, ",");
+        piaa_report_add_field(out, remarks[i] ? remarks[i] : "", error);
+    }
+    piaa_text_format(out, error, "\n");
 }
 
 static cJSON *text_or_null(const char *text) {
     return text ? cJSON_CreateString(text) : cJSON_CreateNull();
 }
 
-static cJSON *list_json(const piaa_photo *photo) {
-    cJSON *item = cJSON_CreateObject();
-    cJSON_AddItemToObject(item, "path", cJSON_CreateString(photo->path));
-    piaa_report_add_integer(item, "size", photo->size);
-    piaa_report_add_integer(item, "mtime_ns", photo->mtime_ns);
-    cJSON_AddItemToObject(item, "hash", text_or_null(photo->hash));
-    cJSON_AddItemToObject(item, "row",
-                          photo->row >= 0 ? piaa_report_integer(photo->row) : cJSON_CreateNull());
-    cJSON_AddItemToObject(item, "error", text_or_null(photo->error));
-    cJSON_AddItemToObject(item, "damage", text_or_null(photo->damage));
-    cJSON_AddItemToObject(item, "note", text_or_null(photo->note));
-    return item;
+static void list_json(const piaa_photo *photo, piaa_json_build *out) {
+    cJSON *item = piaa_json_put(out, out->root, NULL, cJSON_CreateObject());
+    piaa_json_put_text(out, item, "path", photo->path);
+    piaa_report_put_integer(out, item, "size", photo->size);
+    piaa_report_put_integer(out, item, "mtime_ns", photo->mtime_ns);
+    piaa_json_put(out, item, "hash", text_or_null(photo->hash));
+    piaa_json_put(out, item, "row",
+                  photo->row >= 0 ? piaa_report_integer(photo->row) : cJSON_CreateNull());
+    piaa_json_put(out, item, "error", text_or_null(photo->error));
+    piaa_json_put(out, item, "damage", text_or_null(photo->damage));
+    piaa_json_put(out, item, "note", text_or_null(photo->note));
+}
+
+/* Whether the options want this one. */
+static bool is_listed(const piaa_call *call, const piaa_photo *photo) {
+    const bool failed = piaa_call_has(call, "failed"), damaged = piaa_call_has(call, "damaged");
+    return (!failed && !damaged) || (failed && photo->error) || (damaged && photo->damage);
+}
+
+static bool list_as_json(const piaa_call *call, const piaa_store *store, piaa_error *error) {
+    piaa_json_build out = {.root = cJSON_CreateArray()};
+    for (size_t i = 0; i < piaa_store_photos(store); i++)
+        if (is_listed(call, piaa_store_photo(store, i)))
+            list_json(piaa_store_photo(store, i), &out);
+    const bool ok = piaa_report_write_json(stdout, piaa_json_built(&out), error);
+    cJSON_Delete(out.root);
+    return ok;
+}
+
+static bool list_as_text(const piaa_call *call, const piaa_store *store, piaa_error *error) {
+    const bool csv = piaa_call_has(call, "csv");
+    piaa_text out = {0};
+    if (csv) piaa_text_format(&out, error, "path,size,mtime_ns,hash,row,error,damage,note\n");
+    for (size_t i = 0; i < piaa_store_photos(store); i++)
+        if (is_listed(call, piaa_store_photo(store, i)))
+            (csv ? list_csv : list_text)(piaa_store_photo(store, i), &out, error);
+    const bool ok = !out.failed && piaa_report_write(stdout, out.data, out.length, error);
+    free(out.data);
+    return ok;
 }
 
 static bool run_list(piaa_call *call, piaa_error *error) {
     if (!piaa_call_exclude(call, "json", "csv", error)) return false;
     piaa_store *store = piaa_store_open_read(call->operands[0], &call->talk.hooks, error);
-    if (!store) return false;
-    bool csv = piaa_call_has(call, "csv"), failed = piaa_call_has(call, "failed"),
-         damaged = piaa_call_has(call, "damaged");
-    cJSON *list = piaa_call_has(call, "json") ? cJSON_CreateArray() : NULL;
-    piaa_text text = {0};
-    bool ok =
-        !csv || piaa_text_format(&text, error, "path,size,mtime_ns,hash,row,error,damage,note\n");
-    for (size_t i = 0; ok && i < piaa_store_photos(store); i++) {
-        const piaa_photo *photo = piaa_store_photo(store, i);
-        if ((failed || damaged) && !(failed && photo->error) && !(damaged && photo->damage))
-            continue;
-        if (list)
-            cJSON_AddItemToArray(list, list_json(photo));
-        else
-            ok = (csv ? list_csv : list_text)(photo, &text, error);
-    }
-    if (ok)
-        ok = list ? piaa_report_write_json(stdout, list, error)
-                  : piaa_report_write(stdout, text.data, text.length, error);
-    cJSON_Delete(list);
-    free(text.data);
+    const bool ok =
+        store && (piaa_call_has(call, "json") ? list_as_json : list_as_text)(call, store, error);
     piaa_store_close(store);
     return ok;
 }

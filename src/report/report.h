@@ -24,6 +24,7 @@ void piaa_report_put_number(piaa_json_build *build, cJSON *parent, const char *k
 cJSON *piaa_report_integer(int64_t value);
 /* The same as a member of an object. */
 void piaa_report_add_integer(cJSON *object, const char *name, int64_t value);
+void piaa_report_put_integer(piaa_json_build *build, cJSON *parent, const char *key, int64_t value);
 /* Appends one CSV field, quoted where it has to be. */
 bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error);
 

@@ -61,6 +61,11 @@ void piaa_report_add_integer(cJSON *object, const char *name, int64_t value) {
     cJSON_AddItemToObject(object, name, piaa_report_integer(value));
 }
 
+void piaa_report_put_integer(piaa_json_build *build, cJSON *parent, const char *key,
+                             int64_t value) {
+    piaa_json_put(build, parent, key, piaa_report_integer(value));
+}
+
 bool piaa_report_add_field(piaa_text *out, const char *text, piaa_error *error) {
     char *field = NULL;
     if (!out->failed && !piaa_csv_quote(text, &field, error)) out->failed = true;
