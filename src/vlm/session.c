@@ -241,6 +241,10 @@ double piaa_session_flops(const piaa_session *session) {
     return session->graph.flops;
 }
 
+double piaa_session_bytes(const piaa_session *session) {
+    return session->graph.bytes;
+}
+
 /* ------------------------------------------------------------------------------------------ run */
 
 /* Room in the cache for what this input adds to it. */

@@ -144,6 +144,7 @@ size_t piaa_session_cache_bytes(const piaa_session *session);
 /* Arithmetic of the last run's matrix products and attention, for throughput figures; and a table
    of time by kind of node. */
 double piaa_session_flops(const piaa_session *session);
+double piaa_session_bytes(const piaa_session *session); /* of the matrices that it read */
 char *piaa_session_profile(piaa_session *session, const piaa_model_input *input, float *out,
                            piaa_error *error) PIAA_MUST_USE;
 

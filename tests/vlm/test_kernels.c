@@ -570,7 +570,10 @@ static void test_attention(void **unused) {
                                    {600, 600, 2, 2, 80, true, false, true, false, 0, 64},
                                    {700, 700, 1, 1, 16, true, false, true, false, 0, 36},
                                    {530, 530, 1, 1, 16, true, false, false, false, 0, 4},
-                                   {900, 900, 1, 1, 64, true, false, true, false, 0, 400}};
+                                   {900, 900, 1, 1, 64, true, false, true, false, 0, 400},
+                                   {1, 700, 8, 2, 64, false, true, true, false, 0, 0},
+                                   {1, 300, 14, 2, 80, false, true, true, false, 0, 0},
+                                   {1, 70, 64, 1, 16, false, true, true, false, 0, 0}};
     for (int half = 0; half < 2; half++)
         for (size_t i = 0; piaa_kernels_find(half) && i < PIAA_COUNT(shapes); i++)
             check_attention(piaa_kernels_find(half), &shapes[i], 0);

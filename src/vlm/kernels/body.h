@@ -386,8 +386,14 @@ static void pack_keys(const piaa_attention_job *job, int64_t part) {
     pack_values(job, head, first, keys + divide_up(job->room, PIAA_PANEL) * PIAA_PANEL * words);
 }
 
+/* A single query's heads that share keys are the rows of one part, so that keys and values are read
+   once; else a part is some queries of one head. */
+static inline bool by_group(const piaa_attention_job *job) {
+    return job->queries == 1 && job->heads / job->kv_heads <= QUERIES;
+}
+
 static int64_t attention_parts(const piaa_attention_job *job) {
-    return job->heads * divide_up(job->queries, QUERIES);
+    return by_group(job) ? job->kv_heads : job->heads * divide_up(job->queries, QUERIES);
 }
 
 /* Row statistics of the online softmax: a score that others are taken relative to, near the largest
@@ -491,23 +497,24 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
     float *scores = room->scores, *sums = room->sums;
     running state;
     int64_t seen[QUERIES], from[QUERIES];
-    const int dim = job->dim;
+    const int dim = job->dim, group = job->heads / job->kv_heads;
+    const bool grouped = by_group(job);
     const int64_t blocks = divide_up(job->queries, QUERIES), words = key_words(dim),
                   values = value_words(job->room);
-    const int head = (int)(part / blocks);
-    const int64_t begin = part % blocks * QUERIES, count = least(QUERIES, job->queries - begin);
+    const int64_t head = grouped ? part * group : part / blocks;
+    const int64_t begin = grouped ? 0 : part % blocks * QUERIES;
+    const int64_t count = grouped ? group : least(QUERIES, job->queries - begin);
     const int64_t stride = divide_up(dim, LANES) * LANES;
-    const uint32_t *packed =
-        job->packed + head / (job->heads / job->kv_heads) * head_words(job->room, dim);
+    const uint32_t *packed = job->packed + head / group * head_words(job->room, dim);
     const uint32_t *packed_values = packed + divide_up(job->room, PIAA_PANEL) * PIAA_PANEL * words;
     int64_t farthest = 0, nearest = job->keys;
     for (int64_t i = 0; i < QUERIES;
          i++) { /* rows beyond the last repeat it, so that tiles are whole */
-        int64_t row = begin + least(i, count - 1);
+        const int64_t row = grouped ? 0 : begin + least(i, count - 1);
         if (i < count) /* scores come out in powers of two */
-            prepare_head(job->q + row * job->q_stride + head * dim, dim, job->q_norm, job->eps,
-                         job->q_rotary ? job->q_rotary + row * dim : NULL, job->scale * LOG2_E,
-                         q + i * words);
+            prepare_head(job->q + row * job->q_stride + (grouped ? head + i : head) * dim, dim,
+                         job->q_norm, job->eps, job->q_rotary ? job->q_rotary + row * dim : NULL,
+                         job->scale * LOG2_E, q + i * words);
         seen[i] = !job->causal ? job->keys : job->last ? job->last[row] + 1 : job->past + row + 1;
         from[i] = job->causal && job->first ? job->first[row] : 0;
         if (seen[i] > farthest) farthest = seen[i];
@@ -553,7 +560,9 @@ static void attention(const piaa_attention_job *job, int64_t part, void *scratch
         const __m512 factor =
             _mm512_set1_ps(1.0f / _mm512_reduce_add_ps(_mm512_loadu_ps(state.sum[i])));
         for (int d = 0; d < dim; d += LANES)
-            store_values(job->out, (begin + i) * job->heads * dim + (int64_t)head * dim + d,
+            store_values(job->out,
+                         grouped ? (head + i) * dim + d
+                                 : ((begin + i) * job->heads + head) * dim + d,
                          _mm512_mul_ps(_mm512_loadu_ps(sums + i * stride + d), factor),
                          lanes_below(dim - d), job->narrow);
     }
