@@ -379,6 +379,105 @@ static PIAA_INLINE void fetch_ahead(const piaa_product *p, const product_part *i
                          _MM_HINT_ET0);
 }
 
+/* ---------------------------------------------------------------------------------- a single row
+ */
+
+/* Of 16 whole numbers. */
+static inline int32_t sum_of_16(const int8_t *q) {
+    const __m128i bytes = _mm_xor_si128(_mm_loadu_si128((const __m128i *)(const void *)q),
+                                        _mm_set1_epi8((char)128)); /* 128 more, unsigned */
+    const __m128i sums = _mm_sad_epu8(bytes, _mm_setzero_si128());
+    return _mm_cvtsi128_si32(sums) + _mm_extract_epi32(sums, 2) - 16 * 128;
+}
+
+static inline int32_t word_of(const int8_t *q, int k) {
+    int32_t word;
+    memcpy(&word, q + k * WORD, sizeof word);
+    return word;
+}
+
+/* dot[64] += words [begin, end) of a group of the panel times the same of q. */
+static inline __attribute__((always_inline)) void dot_of_codes(int bits, const layout *at,
+                                                               const uint8_t *from, const int8_t *q,
+                                                               int begin, int end,
+                                                               __m512i dot[PER_WORD]) {
+    const __m512i low = _mm512_set1_epi8(15);
+    for (int k = begin; k < end; k++) {
+        const __m512i word = _mm512_set1_epi32(word_of(q, k));
+        for (int pair = 0; pair < PER_WORD; pair += 2) {
+            const int v = k * PER_WORD + pair;
+            __m512i first, second;
+            if (bits == 8) {
+                first = _mm512_loadu_si512(from + v * VECTOR);
+                second = _mm512_loadu_si512(from + (v + 1) * VECTOR);
+            } else {
+                const __m512i both = _mm512_loadu_si512(from + v / 2 * VECTOR);
+                first = with_planes(_mm512_and_si512(both, low), bits, from + at->planes, v);
+                second = with_planes(_mm512_and_si512(_mm512_srli_epi16(both, 4), low), bits,
+                                     from + at->planes, v + 1);
+            }
+            dot[pair] = _mm512_dpbusd_epi32(dot[pair], first, word);
+            dot[pair + 1] = _mm512_dpbusd_epi32(dot[pair + 1], second, word);
+        }
+    }
+}
+
+/* sums[64] += a slice of the panel times x, straight from the codes: unpacking a slice would take
+ * as long as three rows of x do.  Nothing is rounded anew; where that is not asked for either, the
+ * sums are those of the tile. */
+static inline __attribute__((always_inline)) void
+single_slice(int bits, const piaa_codes *codes, const layout *at, const uint8_t *from,
+             int64_t groups, const rounded *x, __m512 sums[PER_WORD]) {
+    const int blocks = at->blocks, words = GROUP / WORD / blocks;
+    __m512 sum[PER_WORD];
+    for (int j = 0; j < PER_WORD; j++) sum[j] = codes->fine ? sums[j] : _mm512_setzero_ps();
+    for (int64_t g = 0; g < groups; g++, from += at->bytes) {
+        const int8_t *q = x->q + g * GROUP;
+        const __m512i shift = _mm512_set1_epi32(x->shift[g]);
+        for (int i = 0; i < blocks; i++) {
+            const int32_t all = blocks == 1 ? -x->start[g] / 128 : sum_of_16(q + i * 16);
+            __m512i dot[PER_WORD];
+            for (int j = 0; j < PER_WORD; j++) dot[j] = _mm512_set1_epi32(-codes->centre * all);
+            dot_of_codes(bits, at, from, q, i * words, (i + 1) * words, dot);
+            for (int j = 0; j < PER_WORD; j++) {
+                __m512 scale = halves(from + at->scales, PER_WORD * i + j);
+                if (codes->fine)
+                    scale = _mm512_mul_ps(scale, _mm512_set1_ps(x->scale[g]));
+                else
+                    dot[j] = _mm512_sllv_epi32(dot[j], shift);
+                sum[j] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(dot[j]), scale, sum[j]);
+            }
+        }
+        if (!codes->offset) continue;
+        const __m512 all = _mm512_set1_ps((float)(-x->start[g] / 128 * (1 << x->shift[g])));
+        for (int j = 0; j < PER_WORD; j++)
+            sum[j] = _mm512_fmadd_ps(halves(from + at->offsets, j), all, sum[j]);
+    }
+    for (int j = 0; j < PER_WORD; j++)
+        sums[j] =
+            codes->fine ? sum[j] : _mm512_fmadd_ps(sum[j], _mm512_set1_ps(x->scale[0]), sums[j]);
+}
+
+static void single(const piaa_product *p, const product_part *in, const uint8_t *weights,
+                   float *out) {
+    const layout at = layout_of(p->codes);
+    const rounded *x = p->x;
+    __m512 sums[PER_WORD];
+    for (int j = 0; j < PER_WORD; j++) sums[j] = _mm512_setzero_ps();
+    for (int64_t k = 0; k < p->words; k += DEPTH, x++) {
+        const int64_t groups = least(DEPTH, p->words - k) / GROUP;
+        if (p->codes->bits == 8) single_slice(8, p->codes, &at, weights, groups, x, sums);
+        if (p->codes->bits == 6) single_slice(6, p->codes, &at, weights, groups, x, sums);
+        if (p->codes->bits == 5) single_slice(5, p->codes, &at, weights, groups, x, sums);
+        if (p->codes->bits == 4) single_slice(4, p->codes, &at, weights, groups, x, sums);
+        weights += at.bytes * (size_t)groups;
+    }
+    for (int j = 0; j < PER_WORD; j++) _mm512_storeu_ps(out + j * LANES, sums[j]);
+    finish_tokens(p, in, out);
+}
+
+/* -------------------------------------------------------------------------------------- product */
+
 static void product(const piaa_product *p, int64_t part, void *scratch) {
     scratch_room *room = scratch;
     const product_part in = part_of(p, part);
@@ -386,6 +485,10 @@ static void product(const piaa_product *p, int64_t part, void *scratch) {
     const layout at = layout_of(p->codes);
     const uint8_t *weights =
         (const uint8_t *)p->weights + piaa_codes_panel_bytes(p->codes, columns) * (size_t)in.panel;
+    if (p->tokens == 1) {
+        single(p, &in, weights, room->sums);
+        return;
+    }
     memset(room->sums, 0,
            (size_t)(divide_up(in.end - in.begin, HEIGHT) * HEIGHT * PIAA_PANEL) *
                sizeof *room->sums);
