@@ -282,7 +282,8 @@ static void test_codes(void **unused) {
                                            GGML_TYPE_Q5_K, GGML_TYPE_Q6_K};
     static const int64_t shapes[][3] = {
         {1, 256, 1},   {2, 32, 64},    {3, 288, 63},  {4, 512, 65},   {5, 1152, 2},
-        {6, 768, 130}, {7, 2048, 200}, {193, 96, 70}, {200, 512, 64}, {13, 8960, 96}};
+        {6, 768, 130}, {7, 2048, 200}, {193, 96, 70}, {200, 512, 64}, {13, 8960, 96},
+        {1, 288, 63},  {1, 2048, 200}, {1, 96, 130}};
     if (!piaa_kernels_find_codes()) skip();
     assert_null(piaa_codes_find(GGML_TYPE_Q3_K, true));
     assert_null(piaa_codes_find(GGML_TYPE_F16, true));
