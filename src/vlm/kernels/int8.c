@@ -397,10 +397,8 @@ static inline int32_t word_of(const int8_t *q, int k) {
 }
 
 /* dot[64] += words [begin, end) of a group of the panel times the same of q. */
-static inline __attribute__((always_inline)) void dot_of_codes(int bits, const layout *at,
-                                                               const uint8_t *from, const int8_t *q,
-                                                               int begin, int end,
-                                                               __m512i dot[PER_WORD]) {
+static PIAA_INLINE void dot_of_codes(int bits, const layout *at, const uint8_t *from,
+                                     const int8_t *q, int begin, int end, __m512i dot[PER_WORD]) {
     const __m512i low = _mm512_set1_epi8(15);
     for (int k = begin; k < end; k++) {
         const __m512i word = _mm512_set1_epi32(word_of(q, k));
@@ -425,9 +423,9 @@ static inline __attribute__((always_inline)) void dot_of_codes(int bits, const l
 /* sums[64] += a slice of the panel times x, straight from the codes: unpacking a slice would take
  * as long as three rows of x do.  Nothing is rounded anew; where that is not asked for either, the
  * sums are those of the tile. */
-static inline __attribute__((always_inline)) void
-single_slice(int bits, const piaa_codes *codes, const layout *at, const uint8_t *from,
-             int64_t groups, const rounded *x, __m512 sums[PER_WORD]) {
+static PIAA_INLINE void single_slice(int bits, const piaa_codes *codes, const layout *at,
+                                     const uint8_t *from, int64_t groups, const rounded *x,
+                                     __m512 sums[PER_WORD]) {
     const int blocks = at->blocks, words = GROUP / WORD / blocks;
     __m512 sum[PER_WORD];
     for (int j = 0; j < PER_WORD; j++) sum[j] = codes->fine ? sums[j] : _mm512_setzero_ps();
