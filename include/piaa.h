@@ -744,6 +744,44 @@ PIAA_API void piaa_ranking_free(piaa_ranking *ranking);
 PIAA_API size_t piaa_ranking_count(const piaa_ranking *ranking);
 PIAA_API const piaa_ranked *piaa_ranking_at(const piaa_ranking *ranking, size_t index);
 
+/* -------------------------------------------------------------------------------------- adapters
+ */
+
+/* How an adapter is learned.  Zeros stand for what is in brackets. */
+typedef struct piaa_lora_options {
+    int rank;            /* [8] */
+    double alpha;        /* its strength is alpha / rank [twice the rank] */
+    const char *targets; /* matrices of each block, "q,v" [all: q,k,v,o,gate,up,down] */
+    double dropout;      /* share of an adapter's inputs that a step leaves out */
+    double rate;         /* [chosen] */
+    int epochs;          /* [chosen, at most 6] */
+    int folds;           /* of that choice [3] */
+    int batch;           /* photos in a step [4] */
+    uint32_t seed;       /* of everything random */
+} piaa_lora_options;
+
+typedef struct piaa_lora_summary {
+    int64_t photos, left_out; /* learned from; that could not be read */
+    int64_t parameters;       /* numbers that were trained */
+    double rate;
+    int epochs;
+    double loss_before, loss_after; /* of ratings left out, without an adapter and with it; NaN:
+                                       both rate and epochs were given */
+} piaa_lora_summary;
+
+/* Learns a low-rank adapter with which the model, asked for a photo's score, answers as these
+ * ratings do, and writes it into `folder` as PEFT does; piaa_model_open_adapted opens the model
+ * with it.  request (may be NULL): the question (NULL: an expert judge's, from 1 to 5) and how
+ * photos are read.  Rate and epochs are chosen by the loss of ratings left out; what that found is
+ * kept in the folder after each part, and a call with the same arguments goes on from there after
+ * PIAA_STOPPED. A loss that is no number any more ends training with PIAA_USAGE, names the step,
+ * and what was learned until then is written.  Photos that cannot be read are told to hooks->warn.
+ * options, hooks and summary may be NULL. */
+PIAA_API bool piaa_lora_learn(piaa_model *model, const piaa_request *request,
+                              const piaa_ratings *ratings, const piaa_lora_options *options,
+                              const char *folder, const piaa_hooks *hooks,
+                              piaa_lora_summary *summary, piaa_error *error);
+
 #ifdef __cplusplus
 }
 #endif

@@ -64,6 +64,7 @@ static const piaa_command *const commands[] = {
     &piaa_command_reduce,
     &piaa_command_explain,
     &piaa_command_ask,
+    &piaa_command_lora,
     &piaa_command_report,
     &piaa_command_devices,
     &piaa_command_lend,

@@ -123,13 +123,16 @@ void piaa_lora_free(piaa_lora *lora) {
 
 /* Which block's which matrix has this canonical name; false: it is none of the decoder's. */
 static bool find_place(const char *name, int blocks, int *block, piaa_target *target) {
-    int end = 0;
-    if (sscanf(name, "model.language_model.layers.%d.%n", block, &end) != 1 || !end) return false;
-    if (*block < 0 || *block >= blocks) return false;
+    static const char before[] = "model.language_model.layers.";
+    const size_t length = sizeof before - 1;
+    if (strncmp(name, before, length) != 0) return false;
+    char *rest;
+    const long number = strtol(name + length, &rest, 10);
+    if (rest == name + length || *rest++ != '.' || number < 0 || number >= blocks) return false;
+    *block = (int)number;
     for (int i = 0; i < PIAA_TARGETS; i++) {
         const size_t n = strlen(modules[i]);
-        if (strncmp(name + end, modules[i], n) != 0 || strcmp(name + end + n, ".weight") != 0)
-            continue;
+        if (strncmp(rest, modules[i], n) != 0 || strcmp(rest + n, ".weight") != 0) continue;
         *target = (piaa_target)i;
         return true;
     }

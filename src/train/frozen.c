@@ -10,10 +10,11 @@
 #include <string.h>
 
 enum {
-    TILE_ROWS = 128,    /* of x in a job on plain weights */
-    TILE_OUTPUTS = 256, /* and of what comes out */
-    BLOCK = 256,        /* rows and columns widened at a time: whole blocks of every type */
-    PARTS = 16,         /* jobs of a packed product */
+    TILE_ROWS = 128,     /* of x in a job on plain weights */
+    TILE_OUTPUTS = 256,  /* and of what comes out */
+    BLOCK = 256,         /* rows and columns widened at a time: whole blocks of every type */
+    PARTS = 16,          /* jobs of a packed product */
+    WORTH_PACKING = 512, /* rows of x from which on packing stored weights pays */
 };
 
 static int64_t least(int64_t a, int64_t b) {
@@ -125,8 +126,11 @@ static bool pack_backwards(void *user, size_t i, piaa_error *error) {
     for (int64_t row = 0; room && row < w->rows; row++) {
         float wide[BLOCK];
         read_run(job->tensor, row, first, end - first, wide);
-        for (int64_t c = 0; c < end - first; c++)
-            put(w, wide + c, 1, room + (size_t)c * row_bytes + (size_t)row * width);
+        char *to = room + (size_t)row * width;
+        for (int64_t c = 0; c < end - first; c++, to += row_bytes) {
+            const uint16_t half = narrow(wide[c]);
+            memcpy(to, w->kernels->half ? (const void *)&half : &wide[c], width);
+        }
     }
     for (int64_t panel = first; room && panel < end; panel += PIAA_PANEL) {
         const void *rows[PIAA_PANEL] = {NULL};
@@ -144,17 +148,16 @@ static size_t packed_bytes(const piaa_frozen *w, int64_t rows, int64_t columns) 
     return (size_t)((rows + PIAA_PANEL - 1) / PIAA_PANEL * PIAA_PANEL * columns) * width_of(w);
 }
 
-static bool pack(load_job *job, const piaa_crew *crew, piaa_error *error) {
+static bool pack_one(load_job *job, bool backwards, const piaa_crew *crew, piaa_error *error) {
     piaa_frozen *w = job->w;
-    const size_t forwards = packed_bytes(w, w->rows, w->columns),
-                 backwards = packed_bytes(w, w->columns, w->rows);
-    w->bytes = forwards + backwards;
-    w->forwards = piaa_alloc_array(forwards, 1, error);
-    w->backwards = w->forwards ? piaa_alloc_array(backwards, 1, error) : NULL;
     const double work = (double)w->rows * (double)w->columns;
-    return w->backwards &&
-           piaa_crew_run(crew, piaa_crew_jobs(w->rows, BLOCK), work, pack_forwards, job, error) &&
-           piaa_crew_run(crew, piaa_crew_jobs(w->columns, BLOCK), work, pack_backwards, job, error);
+    const size_t bytes =
+        backwards ? packed_bytes(w, w->columns, w->rows) : packed_bytes(w, w->rows, w->columns);
+    void **panels = backwards ? &w->backwards : &w->forwards;
+    *panels = piaa_alloc_array(bytes, 1, error);
+    w->bytes += bytes;
+    return *panels && piaa_crew_run(crew, piaa_crew_jobs(backwards ? w->columns : w->rows, BLOCK),
+                                    work, backwards ? pack_backwards : pack_forwards, job, error);
 }
 
 /* In which of ggml's types the weights are to be held. */
@@ -181,10 +184,11 @@ bool piaa_frozen_load(piaa_frozen *w, const piaa_checkpoint *checkpoint, const c
     const double work = (double)rows * (double)columns;
     const int64_t jobs = piaa_crew_jobs(rows, BLOCK);
     w->stored = *tensor;
-    if (!ggml_is_quantized(job.type) && packed && rows % 2 == 0 && columns % 2 == 0)
+    w->packable = packed && rows % 2 == 0 && columns % 2 == 0;
+    if (!ggml_is_quantized(job.type) && w->packable)
         w->kernels = piaa_kernels_find(job.type != GGML_TYPE_F32);
     if (w->kernels) {
-        if (!pack(&job, crew, error)) return false;
+        if (!pack_one(&job, false, crew, error) || !pack_one(&job, true, crew, error)) return false;
     } else if (job.type == GGML_TYPE_F32) {
         w->bytes = (size_t)(rows * columns) * sizeof(float);
         w->plain = piaa_alloc_array(w->bytes, 1, error);
@@ -323,11 +327,25 @@ static bool run_packed(product_job *job, double work, const piaa_crew *crew, pia
     return ok;
 }
 
+/* Packs stored weights for this product alone. */
+static bool run_packing(product_job *job, double work, const piaa_crew *crew, piaa_error *error) {
+    piaa_frozen packed = *job->w;
+    packed.kernels = piaa_kernels_find(true);
+    load_job load = {.w = &packed, .tensor = &job->w->stored};
+    job->w = &packed;
+    const bool ok =
+        pack_one(&load, job->backwards, crew, error) && run_packed(job, work, crew, error);
+    free(job->backwards ? packed.backwards : packed.forwards);
+    return ok;
+}
+
 static bool run(product_job *job, const piaa_crew *crew, piaa_error *error) {
     const piaa_frozen *w = job->w;
     const double work = (double)job->n * (double)w->rows * (double)w->columns;
     if (w->kernels) return run_packed(job, work, crew, error);
     const int64_t out = outputs_of(job);
+    if (!w->plain && w->packable && job->n >= WORTH_PACKING && piaa_kernels_find(true))
+        return run_packing(job, work, crew, error);
     if (!w->plain)
         return piaa_crew_run(crew, piaa_crew_jobs(out, BLOCK), work, multiply_stored, job, error);
     return piaa_crew_run(crew,

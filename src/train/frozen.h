@@ -7,8 +7,9 @@
  *     their speed, twice OpenBLAS's and four times it.  In 16 bits that is no more memory than
  *     float32 once;
  *   - float32 otherwise: as it is, for OpenBLAS both ways;
- *   - anything else (quantised, or 16 bits without kernels): as the file has it or quantised anew,
- *     and widened to float32 block by block whenever it is used (QLoRA).
+ *   - anything else (quantised, or 16 bits without kernels): as the file has it or quantised anew
+ *     (QLoRA).  Whenever it is used it is packed in 16 bits for that product, if that is for many
+ *     rows and our kernels run, or else widened to float32 block by block.
  */
 #ifndef PIAA_TRAIN_FROZEN_H
 #define PIAA_TRAIN_FROZEN_H
@@ -21,6 +22,7 @@ typedef struct piaa_frozen {
     float *plain;               /* [rows][columns]; NULL */
     void *forwards, *backwards; /* packed for `kernels`; NULL */
     const struct piaa_kernels *kernels;
+    bool packable;      /* where it is used for many rows */
     piaa_tensor stored; /* else; its data belong to the checkpoint, or are `own` */
     void *own;
     size_t bytes; /* of memory that it owns */

@@ -160,6 +160,10 @@ void piaa_network_free(piaa_network *network) {
     free(network);
 }
 
+const piaa_decoder *piaa_network_decoder(const piaa_network *network) {
+    return network->decoder;
+}
+
 size_t piaa_network_bytes(const piaa_network *network) {
     size_t bytes = network->head.bytes;
     for (int i = 0; i < network->decoder->layers; i++)
@@ -682,34 +686,41 @@ static bool read_out(const pass *p, int64_t first, int64_t count, float *normed,
     return true;
 }
 
+/* Adds the losses of so many rows to *sum, and with gradients writes their dh.  logits has room for
+ * them, twice where a cap's slope is asked for. */
+static bool lose_rows(const pass *p, int64_t first, int64_t count, float *logits, double *sum,
+                      piaa_error *error) {
+    const piaa_decoder *d = p->decoder;
+    const int64_t vocabulary = p->network->head.rows, size = count * vocabulary;
+    const bool capped = d->cap > 0 && p->gradients;
+    float *capped_logits = logits + size;
+    if (!read_out(p, first, count, p->x, logits, error)) return false;
+    if (capped) memcpy(capped_logits, logits, (size_t)size * sizeof *logits);
+    for (int64_t row = 0; row < count; row++)
+        *sum += piaa_entropy(logits + row * vocabulary, vocabulary, p->labels[first + row],
+                             1.0f / (float)p->kept.count);
+    if (!p->gradients) return true;
+    float *dh = p->dh + first * d->hidden;
+    for (int64_t i = 0; capped && i < size; i++) {
+        const float t = capped_logits[i] / d->cap;
+        logits[i] *= 1.0f - t * t;
+    }
+    return piaa_frozen_backwards(&p->network->head, logits, count, false, dh, &p->network->crew,
+                                 error) &&
+           norm_back(p, p->states + first * d->hidden, p->network->final_norm, dh, count, false, dh,
+                     error);
+}
+
 /* The loss, and with gradients dh [kept][hidden] of the last block's output. */
 static bool lose(const pass *p, double *loss, piaa_error *error) {
-    const piaa_decoder *d = p->decoder;
-    const int64_t kept = p->kept.count, vocabulary = p->network->head.rows, hidden = d->hidden,
-                  most = kept < LOGIT_ROWS ? kept : LOGIT_ROWS;
-    const bool capped = d->cap > 0 && p->gradients;
+    const int64_t kept = p->kept.count, most = kept < LOGIT_ROWS ? kept : LOGIT_ROWS;
+    const size_t copies = p->decoder->cap > 0 && p->gradients ? 2 : 1;
     float *logits =
-        piaa_alloc_array((size_t)(most * vocabulary) * (capped ? 2 : 1), sizeof *logits, error);
+        piaa_alloc_array((size_t)(most * p->network->head.rows) * copies, sizeof *logits, error);
     bool ok = logits != NULL;
     double sum = 0;
-    for (int64_t first = 0, n; ok && first < kept; first += n) {
-        n = kept - first < most ? kept - first : most;
-        float *before = logits + most * vocabulary; /* what the cap made, where there is one */
-        ok = read_out(p, first, n, p->x, logits, error);
-        if (ok && capped) memcpy(before, logits, (size_t)(n * vocabulary) * sizeof *logits);
-        for (int64_t row = 0; ok && row < n; row++)
-            sum += piaa_entropy(logits + row * vocabulary, vocabulary, p->labels[first + row],
-                                1.0f / (float)kept);
-        for (int64_t i = 0; ok && capped && i < n * vocabulary; i++) {
-            const float t = before[i] / d->cap;
-            logits[i] *= 1.0f - t * t;
-        }
-        float *dh = p->dh + first * hidden;
-        ok = ok && (!p->gradients || (piaa_frozen_backwards(&p->network->head, logits, n, false, dh,
-                                                            &p->network->crew, error) &&
-                                      norm_back(p, p->states + first * hidden,
-                                                p->network->final_norm, dh, n, false, dh, error)));
-    }
+    for (int64_t first = 0; ok && first < kept; first += most)
+        ok = lose_rows(p, first, kept - first < most ? kept - first : most, logits, &sum, error);
     free(logits);
     *loss = sum / (double)kept;
     return ok;
@@ -819,16 +830,19 @@ static bool backwards(const pass *p, piaa_error *error) {
 
 /* -------------------------------------------------------------------------------------- outside */
 
+static bool run_pass(pass *p, double *loss, piaa_error *error) {
+    if (!open_pass(p, error)) return false;
+    if (!p->kept.count)
+        return piaa_error_set(error, PIAA_USAGE, "a batch without a labelled token has no loss");
+    return forwards(p, error) && lose(p, loss, error) && (!p->gradients || backwards(p, error));
+}
+
 bool piaa_network_loss(const piaa_network *network, piaa_lora *lora, const piaa_batch *batch,
                        bool gradients, double *loss, piaa_error *error) {
     pass p = {.network = network, .lora = lora, .batch = batch, .gradients = gradients && lora};
     *loss = 0;
     if (p.gradients) memset(lora->gradients, 0, lora->count * sizeof *lora->gradients);
-    bool ok = open_pass(&p, error);
-    if (ok && p.kept.count == 0)
-        ok = piaa_error_set(error, PIAA_USAGE, "a batch without a labelled token has no loss");
-    ok = ok && forwards(&p, error) && lose(&p, loss, error) &&
-         (!p.gradients || backwards(&p, error));
+    const bool ok = run_pass(&p, loss, error);
     free_pass(&p);
     return ok;
 }

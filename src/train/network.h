@@ -26,6 +26,7 @@ typedef struct piaa_network piaa_network;
 piaa_network *piaa_network_new(const piaa_decoder *decoder, piaa_dtype dtype, int threads,
                                piaa_error *error) PIAA_MUST_USE;
 void piaa_network_free(piaa_network *network);
+const piaa_decoder *piaa_network_decoder(const piaa_network *network);
 size_t piaa_network_bytes(const piaa_network *network); /* of weights in memory of its own */
 
 typedef struct piaa_batch {

@@ -89,6 +89,7 @@ typedef struct course {
     int batch;
     int64_t total, warm; /* steps of the schedule */
     const piaa_training *training;
+    const piaa_steps *counted;
     const piaa_hooks *hooks;
     piaa_random random;
     size_t *order;
@@ -114,6 +115,7 @@ static bool run_epoch(course *c, double *mean, piaa_error *error) {
         double loss = 0;
         if (!piaa_trainer_step(c->trainer, &batch, rate, &loss, error)) return false;
         sum += loss;
+        if (c->counted) c->counted->after(c->counted->user);
     }
     *mean = sum / (double)steps;
     return true;
@@ -133,11 +135,12 @@ static bool run_course(course *c, const piaa_epochs *epochs, piaa_error *error) 
 
 bool piaa_train(const piaa_network *network, piaa_lora *lora, const piaa_sample *const *samples,
                 size_t count, const piaa_training *training, const piaa_epochs *epochs,
-                const piaa_hooks *hooks, piaa_error *error) {
+                const piaa_steps *counted, const piaa_hooks *hooks, piaa_error *error) {
     course c = {.samples = samples,
                 .count = count,
                 .batch = training->batch > 0 ? training->batch : BATCH,
                 .training = training,
+                .counted = counted,
                 .hooks = hooks};
     if (!count || !(training->rate > 0) || training->epochs < 1 || c.batch > MOST_BATCH)
         return piaa_error_set(error, PIAA_USAGE,

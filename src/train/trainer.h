@@ -45,10 +45,17 @@ typedef struct piaa_epochs {
     void *user;
 } piaa_epochs;
 
-/* Whole passes over the samples, each in an order of its own.  hooks->stop is asked after every
- * step; epochs and hooks may be NULL. */
+/* Called after each step. */
+typedef struct piaa_steps {
+    void (*after)(void *user);
+    void *user;
+} piaa_steps;
+
+/* Whole passes over the samples, each in an order of its own.  hooks->stop is asked before every
+ * step; epochs, steps and hooks may be NULL. */
 bool piaa_train(const piaa_network *network, piaa_lora *lora, const piaa_sample *const *samples,
                 size_t count, const piaa_training *training, const piaa_epochs *epochs,
-                const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+                const piaa_steps *counted, const piaa_hooks *hooks,
+                piaa_error *error) PIAA_MUST_USE;
 
 #endif

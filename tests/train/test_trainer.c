@@ -3,6 +3,7 @@
 #include "fixture.h"
 
 #include "train/trainer.h"
+#include "train/tune.h"
 
 static double number(const cJSON *object, const char *key) {
     double value = NAN;
@@ -87,6 +88,20 @@ static void ten_steps_move_as_peft_does(void **state) {
     }
 }
 
+/* The whole training of one person, 75 steps, where there is time for it. */
+static void a_long_run_follows_the_curve(void **state) {
+    PIAA_UNUSED(state);
+    if (!getenv("PIAA_LONG")) skip();
+    fixture f =
+        fixture_open(PIAA_SOURCE "/models/demo", LORA "demo/long/run.json", PIAA_SOURCE "/data", 2);
+    piaa_lora *lora = fixture_adapter(&f, LORA "demo/answer/adapter_init");
+    const double loss = train(&f, lora, 75);
+    print_message("75 steps: losses within %.1e\n", loss);
+    assert_true(loss < 1e-4);
+    piaa_lora_free(lora);
+    fixture_close(&f);
+}
+
 /* Steps 0 to 3 of 75 with 7 of warm-up, the last ones, and a schedule without warm-up
  * (get_linear_schedule_with_warmup). */
 static void rates_rise_and_fall(void **state) {
@@ -117,15 +132,15 @@ static void epochs_train_and_stop(void **state) {
               *two = piaa_lora_new(f.decoder, 8, 16, PIAA_ALL_TARGETS, 0.1, 1, &error);
     double before, after;
     if (!one || !two || !piaa_network_loss(f.network, one, &whole, false, &before, &error) ||
-        !piaa_train(f.network, one, all, 5, &training, NULL, NULL, &error) ||
-        !piaa_train(f.network, two, all, 5, &training, NULL, NULL, &error) ||
+        !piaa_train(f.network, one, all, 5, &training, NULL, NULL, NULL, &error) ||
+        !piaa_train(f.network, two, all, 5, &training, NULL, NULL, NULL, &error) ||
         !piaa_network_loss(f.network, one, &whole, false, &after, &error))
         fail_msg("%s", error.message);
     assert_true(after < 0.8 * before);
     assert_memory_equal(one->values, two->values, one->count * sizeof(float));
 
     training.rate = 1e30;
-    assert_false(piaa_train(f.network, one, all, 5, &training, NULL, NULL, &error));
+    assert_false(piaa_train(f.network, one, all, 5, &training, NULL, NULL, NULL, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     if (!strstr(error.message, "step 2")) fail_msg("%s", error.message);
     assert_memory_equal(one->values, two->values, one->count * sizeof(float));
@@ -135,11 +150,50 @@ static void epochs_train_and_stop(void **state) {
     fixture_close(&f);
 }
 
+/* Tuning on conversations in memory: with rate and epochs given it is training by itself; else what
+ * it chose foresees ratings left out better than none, and is the same again. */
+static void tuning_is_training_with_a_choice(void **state) {
+    PIAA_UNUSED(state);
+    fixture f = fixture_open(PIAA_GOLDEN "/qwen3vl", LORA "qwen3vl/answer/run.json",
+                             PIAA_GOLDEN "/images", 1);
+    piaa_sample *samples[4];
+    for (int i = 0; i < 4; i++) samples[i] = fixture_sample(&f, i, 0);
+    piaa_error error = {0};
+    piaa_lora_options options = {.rate = 1e-3, .epochs = 2, .rank = 2, .seed = 9};
+    const piaa_training training = {
+        .rate = 1e-3, .epochs = 2, .batch = 4, .decay = 0.01, .seed = 9};
+    piaa_lora *tuned = piaa_tune_samples(f.network, samples, 4, &options, NULL, NULL, &error),
+              *trained = piaa_lora_new(f.decoder, 2, 4, PIAA_ALL_TARGETS, 0, 9, &error);
+    if (!tuned || !trained ||
+        !piaa_train(f.network, trained, (const piaa_sample *const *)samples, 4, &training, NULL,
+                    NULL, NULL, &error))
+        fail_msg("%s", error.message);
+    assert_memory_equal(tuned->values, trained->values, trained->count * sizeof(float));
+    piaa_lora_free(tuned);
+    options = (piaa_lora_options){.epochs = 2, .folds = 2, .rank = 2};
+    piaa_lora_summary one, two;
+    tuned = piaa_tune_samples(f.network, samples, 4, &options, NULL, &one, &error);
+    piaa_lora *again = piaa_tune_samples(f.network, samples, 4, &options, NULL, &two, &error);
+    if (!tuned || !again) fail_msg("%s", error.message);
+    assert_true(one.loss_after < one.loss_before);
+    assert_true(one.rate == two.rate && one.loss_after == two.loss_after);
+    assert_memory_equal(tuned->values, again->values, again->count * sizeof(float));
+    assert_null(piaa_tune_samples(f.network, samples, 1, &options, NULL, NULL, &error));
+    assert_int_equal(error.code, PIAA_USAGE);
+    piaa_lora_free(tuned);
+    piaa_lora_free(again);
+    piaa_lora_free(trained);
+    for (int i = 0; i < 4; i++) piaa_sample_free(samples[i]);
+    fixture_close(&f);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(rates_rise_and_fall),
         cmocka_unit_test(epochs_train_and_stop),
         cmocka_unit_test(ten_steps_move_as_peft_does),
+        cmocka_unit_test(a_long_run_follows_the_curve),
+        cmocka_unit_test(tuning_is_training_with_a_choice),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
