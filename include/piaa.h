@@ -370,10 +370,12 @@ typedef struct piaa_answer {
     double first_seconds, seconds; /* of computing: until the first token, and in all */
 } piaa_answer;
 
-/* Asks about photo files, in the extractor's form and at its size.  out (may be NULL):
+/* Asks about photo files, in the extractor's form and at its size: one turn, the photos in their
+ * order and then the question.  A photo that was asked about before is not seen again, and several
+ * that begin as those before are not read again.  out (NULL where there are several photos):
  * [piaa_extractor_values()], the slots' vectors of this question, which the same pass gives.
- * PIAA_UNSUPPORTED for a model without a decoder, and for more than one photo; PIAA_USAGE for a
- * question that is longer than the model was made for.  `how` may be NULL.  The answer is the
+ * PIAA_UNSUPPORTED for a model without a decoder; PIAA_USAGE for a question that is longer than the
+ * model was made for.  `how` may be NULL.  The answer is the
  * caller's. */
 PIAA_API piaa_answer *piaa_extractor_ask(piaa_extractor *extractor, const char *const *paths,
                                          size_t count, const piaa_answering *how, float *out,

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""tests/golden/text/generate/settings.json: greedy answers under settings of generation_config.json, by transformers, and the
-probabilities that its samples are drawn by.   answers.py REPOSITORY   (requirements.txt; one thread, float32)"""
+"""tests/golden/text/generate/settings.json: greedy answers under settings of generation_config.json, and about several photos, by
+transformers, and the probabilities that its samples are drawn by.   answers.py REPOSITORY   (requirements.txt; one thread, float32)"""
 import json, os, sys
 import torch
 import transformers as tf
@@ -37,6 +37,21 @@ for name, kind in (("qwen3vl", tf.Qwen3VLForConditionalGeneration), ("gemma3", t
                      dict(repetition_penalty=1.5, suppress_tokens=said[:1], eos_token_id=said)):
         answers.append(dict(model=name, settings=settings, new_ids=greedy(**settings)))
 
+several = []
+folder = os.path.join(top, "models", "demo")
+model = tf.Qwen3VLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).eval()
+processor = tf.AutoProcessor.from_pretrained(folder)
+photos = ["data/para/imgs/session1/iaa_pub1_%04d.jpg" % i for i in (0, 5, 12)]
+for n in (2, 3):
+    content = [dict(type="image", image=Image.open(os.path.join(top, p)).convert("RGB")) for p in photos[:n]] + [dict(type="text", text=prompt)]
+    x = dict(processor.apply_chat_template([dict(role="user", content=content)], tokenize=True, add_generation_prompt=True, return_dict=True, return_tensors="pt"))
+    with torch.inference_mode():
+        r = model.generate(**x, do_sample=False, max_new_tokens=64, return_dict_in_generate=True, output_logits=True)
+    new = r.sequences[0, x["input_ids"].shape[1]:].tolist()
+    tops = [torch.topk(l[0].float(), 2).values for l in r.logits]
+    several.append(dict(photos=photos[:n], prompt_tokens=x["input_ids"].shape[1], new_ids=new, text=processor.tokenizer.decode(new, skip_special_tokens=True).strip(),
+                        least_margin=round(min(float(t[0] - t[1]) for t in tops), 5)))
+
 torch.manual_seed(1)
 draws = []
 scores = (3 * torch.randn(1, 40)).round(decimals=1)                    # some of them are equal
@@ -50,6 +65,6 @@ for settings in (dict(), dict(temperature=0.5), dict(temperature=2.0), dict(top_
     draws.append(dict(settings=settings, probabilities=[round(v, 12) for v in z.softmax(-1)[0].tolist()]))
 
 with open(os.path.join(golden, "text", "generate", "settings.json"), "w") as f:
-    json.dump(dict(prompt=prompt, image="cat.jpg", max_new_tokens=16, answers=answers, scores=[round(v, 1) for v in scores[0].tolist()], draws=draws,
+    json.dump(dict(prompt=prompt, image="cat.jpg", max_new_tokens=16, answers=answers, several=several, scores=[round(v, 1) for v in scores[0].tolist()], draws=draws,
                    transformers=tf.__version__), f, indent=0)
     f.write("\n")

@@ -166,9 +166,10 @@ static const piaa_option model_options[] = {
 
 const piaa_command piaa_command_ask = {
     .name = "ask",
-    .summary = "Ask the model about a photo, in words",
+    .summary = "Ask the model about photos, in words",
     .example = "piaa ask beach.jpg \"Describe the light of this photo.\" --model qwen3-vl-2b\n"
-               "piaa ask beach.jpg \"Rate this photo from 1 to 5.\" --json\n",
+               "piaa ask beach.jpg \"Rate this photo from 1 to 5.\" --json\n"
+               "piaa ask beach.jpg forest.jpg \"Which of the two is better lit?\"\n",
     .operands = "PHOTO… QUESTION",
     .least = 2,
     .most = -1,

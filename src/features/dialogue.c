@@ -18,7 +18,6 @@ struct piaa_dialogue {
     piaa_extractor *extractor;
     piaa_model *model; /* the extractor's */
     piaa_session *session;
-    piaa_decoding decoding;
     seen **photos;
     size_t photo_count, photo_capacity;
     size_t conversations, seen_ever, tokens_read;
@@ -57,7 +56,6 @@ void piaa_dialogue_free(piaa_dialogue *d) {
     forget_kept(d);
     piaa_ids_free(&d->kept);
     piaa_session_free(d->session);
-    piaa_decoding_free(&d->decoding);
     free(d);
 }
 
@@ -69,7 +67,9 @@ static bool open_dialogue(piaa_dialogue *d, piaa_error *error) {
                               "%s has no decoder, and answers in no words: name a vision-language "
                               "model",
                               piaa_model_get_info(d->model)->folder);
-    if (!piaa_decoding_read(d->model, false, &d->decoding, error)) return false;
+    piaa_decoding unused; /* what is wrong with it is told before weights are read */
+    if (!piaa_decoding_read(d->model, false, &unused, error)) return false;
+    piaa_decoding_free(&unused);
     const piaa_session_options options = {.dtype = request->dtype,
                                           .threads = request->threads,
                                           .device = request->device,
@@ -233,32 +233,40 @@ static bool read_beginning(piaa_dialogue *d, const talk *t, size_t beginning, pi
     return ok;
 }
 
-static piaa_answer *answer(piaa_dialogue *d, const talk *t, int max_tokens, piaa_error *error) {
+static piaa_answer *answer(piaa_dialogue *d, const talk *t, const piaa_decoding *decoding,
+                           const piaa_answering *how, piaa_error *error) {
     const size_t beginning = beginning_of(t);
     const piaa_image_attention attention = piaa_extractor_request(d->extractor)->image_attention;
     piaa_model_input *input =
         piaa_model_converse(d->model, &t->chat, t->sights, attention, (int)beginning, error);
     if (!input) return NULL;
-    const piaa_answering how = {.max_tokens = max_tokens};
     const piaa_ids before = {.items = t->chat.ids.items, .count = beginning};
     piaa_answer *said = NULL;
     if (!beginning) forget_kept(d); /* it is written over */
-    if (read_beginning(d, t, beginning, error) && piaa_decoding_set(&d->decoding, &how, error))
-        said = piaa_generate(d->model, d->session, input, &before, &d->decoding, &how, NULL, error);
+    if (read_beginning(d, t, beginning, error))
+        said = piaa_generate(d->model, d->session, input, &before, decoding, how, NULL, error);
     d->tokens_read += t->chat.ids.count - beginning;
     piaa_model_input_free(input);
     return said;
 }
 
 piaa_answer *piaa_dialogue_answer(piaa_dialogue *d, const piaa_dialogue_turn *turns, size_t count,
-                                  int max_tokens, piaa_error *error) {
+                                  const piaa_answering *how, piaa_error *error) {
     talk t = {0};
-    d->conversations++;
+    piaa_decoding decoding;
     piaa_answer *said = NULL;
-    if (lay_out(d, turns, count, &t, error)) said = answer(d, &t, max_tokens, error);
+    if (!piaa_decoding_read(d->model, how->sample, &decoding, error)) return NULL;
+    d->conversations++;
+    if (piaa_decoding_set(&decoding, how, error) && lay_out(d, turns, count, &t, error))
+        said = answer(d, &t, &decoding, how, error);
     free_talk(&t);
     forget_photos(d);
+    piaa_decoding_free(&decoding);
     return said;
+}
+
+const char *piaa_dialogue_note(const piaa_dialogue *d) {
+    return piaa_session_note(d->session);
 }
 
 size_t piaa_dialogue_seen(const piaa_dialogue *d) {

@@ -30,10 +30,13 @@ typedef struct piaa_dialogue piaa_dialogue;
 piaa_dialogue *piaa_dialogue_new(piaa_extractor *extractor, piaa_error *error) PIAA_MUST_USE;
 void piaa_dialogue_free(piaa_dialogue *dialogue);
 
-/* The next turn, the assistant's, of at most so many tokens, always the likeliest.  The caller's;
- * PIAA_USAGE for a conversation that is longer than the model was made for. */
+/* The next turn, the assistant's (of `how` all but the prompt).  The caller's; PIAA_USAGE for a
+ * conversation that is longer than the model was made for. */
 piaa_answer *piaa_dialogue_answer(piaa_dialogue *dialogue, const piaa_dialogue_turn *turns,
-                                  size_t count, int max_tokens, piaa_error *error) PIAA_MUST_USE;
+                                  size_t count, const piaa_answering *how,
+                                  piaa_error *error) PIAA_MUST_USE;
+/* What is not as it was asked for (piaa_session_note); NULL. */
+const char *piaa_dialogue_note(const piaa_dialogue *dialogue);
 
 /* Photos that were seen and tokens that were read so far, those of answers not counted. */
 size_t piaa_dialogue_seen(const piaa_dialogue *dialogue);

@@ -1,6 +1,8 @@
 /* Photos in, pooled vectors out. */
 #include "features/extractor.h"
 
+#include "features/dialogue.h"
+
 #include "base/memory.h"
 #include "base/processors.h"
 #include "features/identity.h"
@@ -23,7 +25,8 @@ struct piaa_extractor {
     piaa_identity identity;
     piaa_session *session; /* for session_slots */
     piaa_slots session_slots;
-    bool answers; /* the session has logits and a cache */
+    bool answers;            /* the session has logits and a cache */
+    piaa_dialogue *dialogue; /* of questions about several photos; in place of the session */
 };
 
 static piaa_ask ask_of(const piaa_extractor *extractor) {
@@ -143,8 +146,7 @@ piaa_extractor *piaa_extractor_new(piaa_model *model, const piaa_request *reques
 
 void piaa_extractor_free(piaa_extractor *extractor) {
     if (!extractor) return;
-    piaa_session_free(extractor->session);
-    piaa_slots_free(&extractor->session_slots);
+    piaa_extractor_unload(extractor);
     piaa_slots_free(&extractor->slots);
     free(extractor->prompt);
     free(extractor->preprocessing);
@@ -245,8 +247,10 @@ static bool open_session(piaa_extractor *extractor, const piaa_slots *slots, boo
 
 void piaa_extractor_unload(piaa_extractor *extractor) {
     piaa_session_free(extractor->session);
+    piaa_dialogue_free(extractor->dialogue);
     piaa_slots_free(&extractor->session_slots);
     extractor->session = NULL;
+    extractor->dialogue = NULL;
     extractor->session_slots = (piaa_slots){0};
 }
 
@@ -259,6 +263,7 @@ bool piaa_extractor_load(piaa_extractor *extractor, const piaa_slots *subset, pi
 }
 
 const char *piaa_extractor_note(const piaa_extractor *extractor) {
+    if (extractor->dialogue) return piaa_dialogue_note(extractor->dialogue);
     return extractor->session ? piaa_session_note(extractor->session) : NULL;
 }
 
@@ -337,6 +342,32 @@ static piaa_answer *answer(piaa_extractor *extractor, const piaa_model_input *in
     return said;
 }
 
+static piaa_answer *answer_one(piaa_extractor *extractor, const char *path,
+                               const piaa_answering *how, float *out, piaa_error *error) {
+    piaa_model_input *input = prepare_question(extractor, path, how->prompt, error);
+    piaa_answer *said = input ? answer(extractor, input, how, out, error) : NULL;
+    piaa_model_input_free(input);
+    return said;
+}
+
+/* One turn: the photos, and then the question. */
+static piaa_answer *answer_several(piaa_extractor *extractor, const char *const *paths,
+                                   size_t count, const piaa_answering *how, piaa_error *error) {
+    if (!extractor->dialogue) {
+        piaa_dialogue *dialogue = piaa_dialogue_new(extractor, error);
+        extractor->dialogue = dialogue; /* which has given back what was there */
+        if (!dialogue) return NULL;
+    }
+    piaa_dialogue_part *parts = piaa_alloc(count + 1, sizeof *parts, error);
+    if (!parts) return NULL;
+    for (size_t i = 0; i < count; i++) parts[i].photo = paths[i];
+    parts[count].text = how->prompt ? how->prompt : extractor->prompt;
+    const piaa_dialogue_turn turn = {.parts = parts, .count = count + 1};
+    piaa_answer *said = piaa_dialogue_answer(extractor->dialogue, &turn, 1, how, error);
+    free(parts);
+    return said;
+}
+
 piaa_answer *piaa_extractor_ask(piaa_extractor *extractor, const char *const *paths, size_t count,
                                 const piaa_answering *how, float *out, piaa_error *error) {
     if (!extractor) {
@@ -352,13 +383,13 @@ piaa_answer *piaa_extractor_ask(piaa_extractor *extractor, const char *const *pa
                        "%s is a model of vision alone (%s), which answers nothing: ask a Qwen3-VL "
                        "or Gemma 3 model",
                        info->folder, info->family);
-    else if (count != 1)
-        piaa_error_set(error, PIAA_UNSUPPORTED, "a question about %zu photos: give one", count);
+    else if (!count)
+        piaa_error_set(error, PIAA_USAGE, "a question about no photo");
+    else if (count > 1 && out)
+        piaa_error_set(error, PIAA_UNSUPPORTED, "vectors come of a question about one photo");
     if (piaa_error_pending(error)) return NULL;
-    piaa_model_input *input = prepare_question(extractor, paths[0], how->prompt, error);
-    piaa_answer *said = input ? answer(extractor, input, how, out, error) : NULL;
-    piaa_model_input_free(input);
-    return said;
+    return count == 1 ? answer_one(extractor, paths[0], how, out, error)
+                      : answer_several(extractor, paths, count, how, error);
 }
 
 static bool copy_pixels(const uint8_t *rgb, int width, int height, size_t stride, piaa_image *out,

@@ -50,7 +50,9 @@ static bool ask(const piaa_lesson *l, const piaa_dialogue_turn *turn, double *sc
                 piaa_answers *answers, piaa_error *error) {
     piaa_dialogue *dialogue = piaa_lesson_dialogue(l, error);
     piaa_answer *said =
-        dialogue ? piaa_dialogue_answer(dialogue, turn, 1, MOST_TOKENS, error) : NULL;
+        dialogue ? piaa_dialogue_answer(dialogue, turn, 1,
+                                        &(piaa_answering){.max_tokens = MOST_TOKENS}, error)
+                 : NULL;
     const bool ok = said && piaa_answer_read(said->text, PIAA_ANSWER_NUMBER, score, error);
     piaa_answer_free(said);
     if (!ok) return false;

@@ -60,6 +60,38 @@ static void json(void **state) {
     cJSON_Delete(golden);
 }
 
+/* Photos in their order, and then the question. */
+static void several(void **state) {
+    (void)state;
+    piaa_error error = {0};
+    cJSON *all = piaa_json_read(PIAA_GOLDEN "/text/generate/settings.json", 1 << 20, &error);
+    if (!all) fail_msg("%s", error.message);
+    for (const cJSON *one = piaa_json_find(all, "several")->child; one; one = one->next) {
+        const char *words[16] = {"piaa", "ask"};
+        char *paths[8] = {NULL};
+        size_t n = 2;
+        int64_t tokens = 0, expected = 0;
+        for (const cJSON *p = piaa_json_find(one, "photos")->child; p; p = p->next, n++)
+            words[n] = paths[n - 2] = support_join(PIAA_SOURCE, p->valuestring);
+        words[n++] = piaa_json_string(all, "prompt");
+        words[n++] = "--json";
+        words[n++] = "--threads";
+        words[n++] = "1";
+        expect_ok(program_run((program_way){0}, words));
+        cJSON *said = piaa_json_parse(out, strlen(out), "out", &error);
+        if (!said) fail_msg("%s", error.message);
+        assert_string_equal(piaa_json_string(said, "text"), piaa_json_string(one, "text"));
+        assert_true(
+            cJSON_Compare(piaa_json_find(said, "new_ids"), piaa_json_find(one, "new_ids"), true));
+        assert_true(piaa_json_int(said, "prompt_tokens", &tokens) &&
+                    piaa_json_int(one, "prompt_tokens", &expected) && tokens == expected);
+        cJSON_Delete(said);
+        for (size_t i = 0; i < PIAA_COUNT(paths); i++) free(paths[i]);
+    }
+    cJSON_Delete(all);
+    expect_refusal(PIAA("ask", PHOTO, "gone.jpg", QUESTION), 1, "piaa ask:", "gone.jpg");
+}
+
 static char *sampled(const char *seed, const char *top_k) {
     expect_ok(PIAA("ask", PHOTO, QUESTION, "--sample", "--temperature", "1.5", "--top-k", top_k,
                    "--top-p=0.99", "--seed", seed, ONE));
@@ -140,6 +172,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers, program_begin, program_end),
         cmocka_unit_test_setup_teardown(json, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(several, program_begin, program_end),
         cmocka_unit_test_setup_teardown(samples, program_begin, program_end),
         cmocka_unit_test_setup_teardown(refusals, program_begin, program_end),
         cmocka_unit_test_setup_teardown(settings, program_begin, program_end),

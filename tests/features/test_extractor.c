@@ -149,7 +149,22 @@ static void test_asking(void **state) {
         assert_true(slots->items[i].pool == PIAA_LT ? e > 1e-3 : e < 1e-6);
     }
     assert_null(piaa_extractor_ask(extractor, photos, 0, NULL, NULL, &error));
+    assert_int_equal(error.code, PIAA_USAGE);
+    error = (piaa_error){0};
+    assert_null(piaa_extractor_ask(extractor, photos, 2, NULL, asked, &error));
     assert_int_equal(error.code, PIAA_UNSUPPORTED);
+
+    /* Several photos, and then features of one again. */
+    error = (piaa_error){0};
+    answer = piaa_extractor_ask(extractor, photos, 2, &how, NULL, &error);
+    if (!answer) fail_msg("%s", error.message);
+    assert_int_equal(answer->new_count, 5);
+    piaa_answer *once_more = piaa_extractor_ask(extractor, photos, 2, &how, NULL, &error);
+    assert_memory_equal(answer->new_ids, once_more->new_ids, 5 * sizeof *answer->new_ids);
+    piaa_answer_free(answer);
+    piaa_answer_free(once_more);
+    assert_true(piaa_extractor_read(extractor, photos[0], after, &error));
+    assert_memory_equal(before, after, n * sizeof *before);
     free(before);
     piaa_extractor_free(extractor);
     piaa_model_close(model);

@@ -82,7 +82,8 @@ static void does_not_depend_on_what_came_before(void **state) {
                                                 {.text = "is 4.00.  And this?"},
                                                 {.photo = paths[last]}};
             const piaa_dialogue_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
-            piaa_answer *said = piaa_dialogue_answer(d, &turn, 1, 4, &error);
+            piaa_answer *said =
+                piaa_dialogue_answer(d, &turn, 1, &(piaa_answering){.max_tokens = 4}, &error);
             if (!said) fail_msg("%s", error.message);
             scores[round] = said->expected_score;
             piaa_answer_free(said);
@@ -101,14 +102,16 @@ static void faults_are_told(void **state) {
     piaa_dialogue *d = piaa_dialogue_new(piaa_reader_extractor(r.reader), &error);
     assert_non_null(d);
     const piaa_dialogue_part gone[] = {{.photo = "/nowhere/a.jpg"}, {.text = "And this?"}};
-    assert_null(piaa_dialogue_answer(
-        d, &(piaa_dialogue_turn){.parts = gone, .count = PIAA_COUNT(gone)}, 1, 4, &error));
+    assert_null(
+        piaa_dialogue_answer(d, &(piaa_dialogue_turn){.parts = gone, .count = PIAA_COUNT(gone)}, 1,
+                             &(piaa_answering){.max_tokens = 4}, &error));
     assert_int_equal(error.code, PIAA_IO);
     piaa_error_clear(&error);
     const piaa_dialogue_part taken[] = {{.photo = r.set->images[0].path},
                                         {.text = "<|image_pad|>"}};
-    assert_null(piaa_dialogue_answer(
-        d, &(piaa_dialogue_turn){.parts = taken, .count = PIAA_COUNT(taken)}, 1, 4, &error));
+    assert_null(
+        piaa_dialogue_answer(d, &(piaa_dialogue_turn){.parts = taken, .count = PIAA_COUNT(taken)},
+                             1, &(piaa_answering){.max_tokens = 4}, &error));
     assert_int_equal(error.code, PIAA_USAGE);
     piaa_error_clear(&error);
     piaa_dialogue_free(d);
