@@ -106,7 +106,8 @@ static int grid(piaa_dataset *set, const piaa_source *sources, size_t layers, co
             .user = u, .large = order + u * RATINGS, .test = order + u * RATINGS + SUPPORT};
     }
     double begin = now();
-    piaa_personal_options options = {.methods = {[PIAA_LINEAR_HIDDEN] = true}, .threads = threads};
+    const piaa_method *const methods[] = {&piaa_method_linear_hidden, NULL};
+    const piaa_personal_options options = {.methods = methods, .threads = threads};
     piaa_personal *out = piaa_personal_run(set, &protocol, sources, layers, &options, NULL, &error);
     double seconds = now() - begin;
     if (!out) return fail(&error);

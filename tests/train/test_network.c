@@ -168,13 +168,19 @@ static void threads_change_nothing(void **state) {
     fixture f = open_family("qwen3vl", 1);
     piaa_lora *lora = fixture_adapter(&f, LORA "qwen3vl/random_b/adapter");
     lora->dropout = 0.1;
-    float *one = gradients_of(&f, PIAA_DTYPE_F32, 1, lora),
-          *three = gradients_of(&f, PIAA_DTYPE_F32, 3, lora);
-    assert_memory_equal(one, three, lora->count * sizeof *one);
+    static const piaa_dtype dtypes[] = {PIAA_DTYPE_BF16, PIAA_DTYPE_Q8_0, PIAA_DTYPE_F32};
+    float *one = NULL;
+    for (size_t i = 0; i < PIAA_COUNT(dtypes); i++) {
+        free(one);
+        one = gradients_of(&f, dtypes[i], 1, lora);
+        float *three = gradients_of(&f, dtypes[i], 3, lora);
+        assert_memory_equal(one, three, lora->count * sizeof *one);
+        free(three);
+    }
     lora->dropout = 0;
     float *whole = gradients_of(&f, PIAA_DTYPE_F32, 1, lora);
     assert_true(support_relative_error(one, whole, lora->count) > 1e-3); /* it does drop some */
-    free(one), free(three), free(whole);
+    free(one), free(whole);
     piaa_lora_free(lora);
     fixture_close(&f);
 }
