@@ -623,6 +623,10 @@ bool piaa_catalog_forget_photo(piaa_catalog *c, const char *path, piaa_error *er
     return finish(c, s, error);
 }
 
+bool piaa_catalog_clear(piaa_catalog *c, piaa_error *error) {
+    return run_sql(c, "DELETE FROM photos; DELETE FROM slots", error);
+}
+
 /* -------------------------------------------------------------------------------------- reading */
 
 static bool is_integer(sqlite3_stmt *s, int column) {

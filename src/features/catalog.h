@@ -66,6 +66,8 @@ bool piaa_catalog_set_times(piaa_catalog *catalog, const piaa_photo *photo,
                             piaa_error *error) PIAA_MUST_USE;
 /* Makes every line with an error one of a failure that passes (see piaa_store_put_failure). */
 bool piaa_catalog_retry(piaa_catalog *catalog, piaa_error *error) PIAA_MUST_USE;
+/* Takes every photo and every slot away. */
+bool piaa_catalog_clear(piaa_catalog *catalog, piaa_error *error) PIAA_MUST_USE;
 bool piaa_catalog_forget_photo(piaa_catalog *catalog, const char *path,
                                piaa_error *error) PIAA_MUST_USE;
 

@@ -25,6 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 const char *piaa_store_path(const piaa_store *store) {
     return store->folder;
@@ -140,6 +141,32 @@ static bool open_matrices(piaa_store *store, piaa_error *error) {
     return true;
 }
 
+/* Nothing was made with what a store without a single vector was begun with, which may have been
+   the very fault: the next run is its first.  Matrices go before their slots, so that a kill
+   between leaves slots without matrices, which are mended. */
+static bool begin_anew(piaa_store *store, const piaa_identity *identity, piaa_error *error) {
+    if (!piaa_store_load_slots(store, store->catalog, error)) return false;
+    for (size_t i = 0; i < store->slots.count; i++) {
+        char *path = piaa_store_matrix_path(store, (int)i, error);
+        const bool gone = path && (unlink(path) == 0 || errno == ENOENT);
+        if (path && !gone) piaa_error_set_errno(error, errno, "cannot remove %s", path);
+        free(path);
+        if (!gone) return false;
+    }
+    return piaa_catalog_begin(store->catalog, false, error) &&
+           piaa_catalog_clear(store->catalog, error) &&
+           piaa_store_write_identity(store, identity, error) &&
+           piaa_catalog_commit(store->catalog, error) &&
+           piaa_store_load_meta(store, store->catalog, error);
+}
+
+static bool take_identity(piaa_store *store, const piaa_identity *identity, piaa_error *error) {
+    piaa_error why = {0};
+    if (piaa_store_check_identity(store, identity, &why)) return true;
+    if (why.code == PIAA_MISMATCH && store->rows == 0) return begin_anew(store, identity, error);
+    return piaa_error_set(error, why.code, "%s", why.message);
+}
+
 static bool open_catalog(piaa_store *store, const piaa_identity *identity, bool others,
                          piaa_error *error) {
     bool made = false;
@@ -152,10 +179,10 @@ static bool open_catalog(piaa_store *store, const piaa_identity *identity, bool 
         return false;
     int64_t photos;
     return piaa_store_load_meta(store, store->catalog, error) &&
-           piaa_store_check_identity(store, identity, error) &&
+           piaa_catalog_count(store->catalog, &store->rows, &photos, error) &&
+           take_identity(store, identity, error) &&
            piaa_store_complete_identity(store, identity, error) &&
-           piaa_store_load_slots(store, store->catalog, error) &&
-           piaa_catalog_count(store->catalog, &store->rows, &photos, error);
+           piaa_store_load_slots(store, store->catalog, error);
 }
 
 piaa_store *piaa_store_open_write(const char *path, const piaa_identity *identity,

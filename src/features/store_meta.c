@@ -152,7 +152,7 @@ bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *ide
         if (!was && !key->before) return piaa_catalog_damaged(store->catalog, error);
         if (piaa_identity_same(i, was, is)) continue;
         if (strcmp(key->key, "fingerprint") == 0) return other_model(store, was, identity, error);
-        return differs(store, key, was && *was ? was : key->before, is, error);
+        return differs(store, key, key->before && (!was || !*was) ? key->before : was, is, error);
     }
     return true;
 }

@@ -15,12 +15,47 @@
 #include <string.h>
 
 enum { CHANNELS = 3, LEVELS = 256, LARGEST = 8192, LARGEST_AREA = 1 << 28 };
+enum { CLASS_SIDE = 224 }; /* of every processor's class, where its file names no size */
 
 /* -------------------------------------------------------------------------------- configuration */
 
+static bool bad_setting(const char *where, const char *key, const char *what, piaa_error *error) {
+    return piaa_error_set(error, PIAA_FORMAT, "%s: the image processor's \"%s\" should be %s",
+                          where, key, what);
+}
+
+bool piaa_planes_read_step(const cJSON *json, const char *key, bool *out, const char *where,
+                           piaa_error *error) {
+    const cJSON *item = cJSON_GetObjectItemCaseSensitive(json, key);
+    if (!item) return true;
+    *out = cJSON_IsTrue(item);
+    return cJSON_IsBool(item) || cJSON_IsNull(item) ||
+           bad_setting(where, key, "true or false", error);
+}
+
+bool piaa_planes_read_whole(const cJSON *json, const char *key, int64_t *out, const char *where,
+                            piaa_error *error) {
+    return !piaa_json_find(json, key) || piaa_json_int(json, key, out) ||
+           bad_setting(where, key, "a whole number", error);
+}
+
+bool piaa_planes_read_scale(const cJSON *json, piaa_filter *filter, double *rescale_factor,
+                            const char *where, piaa_error *error) {
+    int64_t resample = *filter == PIAA_BILINEAR ? 2 : 3;
+    if (!piaa_planes_read_whole(json, "resample", &resample, where, error)) return false;
+    if (resample != 2 && resample != 3)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", where,
+                              (long long)resample);
+    *filter = resample == 2 ? PIAA_BILINEAR : PIAA_BICUBIC;
+    return !piaa_json_find(json, "rescale_factor") ||
+           piaa_json_number(json, "rescale_factor", rescale_factor) ||
+           bad_setting(where, "rescale_factor", "a number", error);
+}
+
 bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where,
                             piaa_error *error) {
-    const cJSON *list = piaa_json_find(json, key);
+    const cJSON *list = cJSON_GetObjectItemCaseSensitive(json, key);
     if (!list) return true;
     bool ok = cJSON_IsArray(list) && cJSON_GetArraySize(list) == CHANNELS;
     for (int i = 0; ok && i < CHANNELS; i++) {
@@ -28,9 +63,7 @@ bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], co
         ok = cJSON_IsNumber(value) && fabs(value->valuedouble) <= FLT_MAX;
         if (ok) out[i] = (float)value->valuedouble;
     }
-    return ok ||
-           piaa_error_set(error, PIAA_FORMAT,
-                          "%s: the image processor's \"%s\" should be three numbers", where, key);
+    return ok || bad_setting(where, key, "three numbers", error);
 }
 
 bool piaa_planes_check(double rescale_factor, const float std[3], const char *where,
@@ -62,57 +95,42 @@ static bool size_unknown(const char *where, const char *key, piaa_error *error) 
                           where, key);
 }
 
-bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
-                             piaa_error *error) {
-    int64_t height = out->height, width = out->width, shortest = out->shortest,
-            resample = out->filter == PIAA_BILINEAR ? 2 : 3;
-    int64_t resize_height = height, resize_width = width;
-    bool yes = true;
-    if (json) {
-        if (!piaa_planes_read_three(json, "image_mean", out->mean, where, error) ||
-            !piaa_planes_read_three(json, "image_std", out->std, where, error))
-            return false;
-        piaa_json_bool(json, "do_resize", &out->resize);
-        piaa_json_bool(json, "do_center_crop", &out->crop);
-        if ((piaa_json_bool(json, "do_rescale", &yes) && !yes) ||
-            (piaa_json_bool(json, "do_normalize", &yes) && !yes))
-            return piaa_error_set(
-                error, PIAA_UNSUPPORTED,
-                "%s: the image processor neither rescales nor normalises: not supported", where);
-        bool cut = false;
-        if (piaa_json_bool(json, "do_pan_and_scan", &cut) && cut)
-            return piaa_error_set(
-                error, PIAA_UNSUPPORTED,
-                "%s: the image processor cuts photos up (do_pan_and_scan): not supported", where);
-        const cJSON *size = piaa_json_find(json, "size"),
-                    *window = piaa_json_find(json, "crop_size");
-        /* A single number is the shorter side where the middle is cut out afterwards. */
-        if ((out->crop && piaa_json_int(json, "size", &shortest)) ||
-            piaa_json_int(json, "size.shortest_edge", &shortest)) {
-            height = width = shortest;
-        } else if (read_sides(json, "size", &height, &width)) {
-            shortest = 0;
-        } else if (size && !cJSON_IsNull(size)) {
-            return size_unknown(where, "size", error);
-        }
-        resize_height = height;
-        resize_width = width;
-        if (out->crop && !read_sides(json, "crop_size", &height, &width) && window &&
-            !cJSON_IsNull(window))
-            return size_unknown(where, "crop_size", error);
-        if (shortest && !out->crop)
-            return piaa_error_set(error, PIAA_UNSUPPORTED,
-                                  "%s: the image processor gives photos of any shape "
-                                  "(size.shortest_edge without do_center_crop): not "
-                                  "supported",
-                                  where);
-        piaa_json_int(json, "resample", &resample);
-        piaa_json_number(json, "rescale_factor", &out->rescale_factor);
+static bool read_steps(const cJSON *json, const char *where, piaa_planes_config *out,
+                       piaa_error *error) {
+    bool rescale = true, normalise = true, cut = false;
+    if (!piaa_planes_read_step(json, "do_resize", &out->resize, where, error) ||
+        !piaa_planes_read_step(json, "do_center_crop", &out->crop, where, error) ||
+        !piaa_planes_read_step(json, "do_rescale", &rescale, where, error) ||
+        !piaa_planes_read_step(json, "do_normalize", &normalise, where, error) ||
+        !piaa_planes_read_step(json, "do_pan_and_scan", &cut, where, error))
+        return false;
+    const char *what = !rescale || !normalise ? "neither rescales nor normalises"
+                       : cut                  ? "cuts photos up (do_pan_and_scan)"
+                       : !out->resize && !out->crop
+                           ? "leaves photos at any size (do_resize is false)"
+                           : NULL;
+    return !what || piaa_error_set(error, PIAA_UNSUPPORTED,
+                                   "%s: the image processor %s: not supported", where, what);
+}
+
+/* The size to which photos are brought, and that of the window which is cut out of it. */
+static bool read_sizes(const cJSON *json, const char *where, bool cuts, piaa_planes_config *out,
+                       piaa_error *error) {
+    const cJSON *size = piaa_json_find(json, "size"), *window = piaa_json_find(json, "crop_size");
+    int64_t height = CLASS_SIDE, width = CLASS_SIDE, shortest = out->shortest ? CLASS_SIDE : 0;
+    if ((!out->square && piaa_json_int(json, "size", &shortest)) ||
+        piaa_json_int(json, "size.shortest_edge", &shortest)) {
+        height = width = shortest;
+    } else if (read_sides(json, "size", &height, &width)) {
+        shortest = 0;
+    } else if (size) {
+        return size_unknown(where, "size", error);
     }
-    if (resample != 2 && resample != 3)
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", where,
-                              (long long)resample);
+    const int64_t resize_height = height, resize_width = width;
+    if (out->crop && !window && cuts)
+        height = width = CLASS_SIDE;
+    else if (out->crop && !read_sides(json, "crop_size", &height, &width))
+        return size_unknown(where, "crop_size", error);
     if (height < 1 || width < 1 || shortest < 0 || height > LARGEST || width > LARGEST ||
         shortest > LARGEST || resize_height < 1 || resize_width < 1 || resize_height > LARGEST ||
         resize_width > LARGEST)
@@ -120,14 +138,29 @@ bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_c
             error, PIAA_FORMAT,
             "%s: the image processor's size is %lld x %lld pixels, expected 1 to %d a side", where,
             (long long)width, (long long)height, LARGEST);
-    if (!piaa_planes_check(out->rescale_factor, out->std, where, error)) return false;
-    out->filter = resample == 2 ? PIAA_BILINEAR : PIAA_BICUBIC;
+    if (shortest && !out->crop)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: the image processor gives photos of any shape "
+                              "(size.shortest_edge without do_center_crop): not supported",
+                              where);
     out->height = (int)height;
     out->width = (int)width;
     out->shortest = (int)shortest;
     out->resize_height = (int)resize_height;
     out->resize_width = (int)resize_width;
     return true;
+}
+
+bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
+                             piaa_error *error) {
+    const bool cuts = out->crop; /* whether the class has a window of its own */
+    if (json &&
+        (!piaa_planes_read_three(json, "image_mean", out->mean, where, error) ||
+         !piaa_planes_read_three(json, "image_std", out->std, where, error) ||
+         !read_steps(json, where, out, error) || !read_sizes(json, where, cuts, out, error) ||
+         !piaa_planes_read_scale(json, &out->filter, &out->rescale_factor, where, error)))
+        return false;
+    return piaa_planes_check(out->rescale_factor, out->std, where, error);
 }
 
 bool piaa_planes_same_three(const float a[3], const float b[3]) {

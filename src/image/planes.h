@@ -12,6 +12,7 @@ typedef struct piaa_planes_config {
     int shortest;      /* the shorter side is brought to this length; 0: both sides are to these: */
     int resize_height, resize_width; /* 0: those of the result */
     bool resize, crop;               /* false: the photo is left as it is in that step */
+    bool square;   /* a single number for the size is both sides, else the shorter */
     bool floating; /* resized in float32 (DINOv3's processor), else in bytes, rounded and clamped,
                       before all else */
     piaa_filter filter;
@@ -20,15 +21,22 @@ typedef struct piaa_planes_config {
 } piaa_planes_config;
 
 /* Reads the image processor's object over `out`, which holds the family's defaults (NULL: they
-   stand).  `where` names the file. */
+   stand; only the sizes are then others: where an object does not name them, those of the
+   processors' classes hold).  `where` names the file. */
 bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
                              piaa_error *error) PIAA_MUST_USE;
 
 /* The first setting of the image processor in which two differ; NULL: none. */
 const char *piaa_planes_difference(const piaa_planes_config *a, const piaa_planes_config *b);
 
-/* Three finite numbers of it at `key`, one per channel; `out` stays as it is where there are
-   none. */
+/* One setting of it; `out` stays as it is where there is none.  A step that is null is left out, as
+   in the reference; three finite numbers are one per channel. */
+bool piaa_planes_read_step(const cJSON *json, const char *key, bool *out, const char *where,
+                           piaa_error *error) PIAA_MUST_USE;
+bool piaa_planes_read_whole(const cJSON *json, const char *key, int64_t *out, const char *where,
+                            piaa_error *error) PIAA_MUST_USE;
+bool piaa_planes_read_scale(const cJSON *json, piaa_filter *filter, double *rescale_factor,
+                            const char *where, piaa_error *error) PIAA_MUST_USE;
 bool piaa_planes_read_three(const cJSON *json, const char *key, float out[3], const char *where,
                             piaa_error *error) PIAA_MUST_USE;
 bool piaa_planes_same_three(const float a[3], const float b[3]);

@@ -97,6 +97,7 @@ static bool configure(piaa_vit *v, const piaa_checkpoint *checkpoint, const piaa
                     .mlp_bias = s->vision.mlp_bias,
                     .pixels = {.resize = true,
                                .floating = true,
+                               .square = true,
                                .filter = PIAA_BILINEAR,
                                .rescale_factor = 1 / 255.0,
                                .mean = {0.485f, 0.456f, 0.406f},

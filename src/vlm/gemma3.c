@@ -55,7 +55,7 @@ static bool configure(gemma_config *c, const piaa_checkpoint *checkpoint, piaa_e
     if (c->side * c->side != s->image_tokens)
         return piaa_error_set(error, PIAA_FORMAT, "%s: mm_tokens_per_image is %d, not a square",
                               piaa_checkpoint_where(checkpoint), s->image_tokens);
-    return piaa_siglip_configure(&c->vit, checkpoint, s, c->side, error);
+    return piaa_siglip_configure(&c->vit, checkpoint, s, c->side, true, error);
 }
 
 static void gemma_close(void *config) {

@@ -49,9 +49,8 @@ static bool read_limits(piaa_qwen_pixels_config *p, const cJSON *json, const cha
                               "%s: the image processor's \"size\" should hold shortest_edge and "
                               "longest_edge, whole numbers of pixels",
                               folder);
-    piaa_json_int(json, "min_pixels", &p->min_pixels);
-    piaa_json_int(json, "max_pixels", &p->max_pixels);
-    return true;
+    return piaa_planes_read_whole(json, "min_pixels", &p->min_pixels, folder, error) &&
+           piaa_planes_read_whole(json, "max_pixels", &p->max_pixels, folder, error);
 }
 
 static bool read_image(piaa_qwen *qwen, piaa_error *error) {
@@ -71,19 +70,13 @@ static bool read_image(piaa_qwen *qwen, piaa_error *error) {
     static const char *const steps[] = {"do_resize", "do_rescale", "do_normalize"};
     for (size_t i = 0; i < PIAA_COUNT(steps); i++) {
         bool done = true;
-        if (piaa_json_bool(json, steps[i], &done) && !done)
+        if (!piaa_planes_read_step(json, steps[i], &done, folder, error)) return false;
+        if (!done)
             return piaa_error_set(error, PIAA_UNSUPPORTED,
                                   "%s: the image processor's %s is false, which is not supported",
                                   folder, steps[i]);
     }
-    int64_t value = 3;
-    piaa_json_int(json, "resample", &value);
-    if (value != 2 && value != 3)
-        return piaa_error_set(error, PIAA_UNSUPPORTED,
-                              "%s: resample %lld is not supported (2 bilinear, 3 bicubic)", folder,
-                              (long long)value);
-    p->filter = value == 2 ? PIAA_BILINEAR : PIAA_BICUBIC;
-    piaa_json_number(json, "rescale_factor", &p->rescale_factor);
+    if (!piaa_planes_read_scale(json, &p->filter, &p->rescale_factor, folder, error)) return false;
     int64_t patch = p->patch_size, temporal = p->temporal_patch_size, merge = p->merge_size;
     piaa_json_int(json, "patch_size", &patch);
     piaa_json_int(json, "temporal_patch_size", &temporal);

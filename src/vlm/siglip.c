@@ -13,8 +13,11 @@
 #include <stdlib.h>
 
 bool piaa_siglip_configure(piaa_vit *vit, const piaa_checkpoint *checkpoint,
-                           const piaa_settings *settings, int tiled, piaa_error *error) {
+                           const piaa_settings *settings, int tiled, bool gemma,
+                           piaa_error *error) {
     *vit = piaa_vit_like_clip(checkpoint);
+    if (gemma) vit->pixels.filter = PIAA_BILINEAR;
+    vit->pixels.square = gemma;
     vit->patch_bias = true;
     static const char *const prefixes[] = {"", "vision_model.", "model.vision_tower.",
                                            "vision_model.vision_model."};
@@ -65,7 +68,7 @@ static void *siglip_open(const piaa_checkpoint *checkpoint, const piaa_settings 
     siglip_config *c = piaa_alloc(1, sizeof *c, error);
     if (!c) return NULL;
     c->head = settings->vision.head;
-    if (!piaa_siglip_configure(&c->vit, checkpoint, settings, 1, error) ||
+    if (!piaa_siglip_configure(&c->vit, checkpoint, settings, 1, false, error) ||
         (c->head && !read_probe(c, error))) {
         siglip_close(c);
         return NULL;

@@ -210,13 +210,51 @@ static const char *find_quantisation(const cJSON *config) {
     return method ? method : "an unknown method";
 }
 
-static bool check_quantisation(const piaa_checkpoint *c, piaa_error *error) {
-    const char *method = find_quantisation(c->config);
-    return !method ||
-           piaa_error_set(error, PIAA_UNSUPPORTED,
+static bool refuse_quantised(const piaa_checkpoint *c, const char *method, piaa_error *error) {
+    return piaa_error_set(error, PIAA_UNSUPPORTED,
                           "%s is quantised with %.40s, which piaa does not read: take the "
                           "original folder (--dtype q4_K saves memory too) or a GGUF file",
                           c->folder, method);
+}
+
+static bool check_quantisation(const piaa_checkpoint *c, piaa_error *error) {
+    const char *method = find_quantisation(c->config);
+    return !method || refuse_quantised(c, method, error);
+}
+
+/* Tensors that only quantised folders have tell what config.json does not always say: by their
+   names, or else by numbers in a matrix that are none to calculate with. */
+static const char *find_packed(const piaa_checkpoint *c) {
+    static const struct {
+        const char *ending, *words;
+    } parts[] = {{".qweight", "AWQ or GPTQ"},
+                 {".weight_packed", "compressed-tensors"},
+                 {".weight.absmax", "bitsandbytes"},
+                 {".SCB", "bitsandbytes"},
+                 {".weight_scale_2", "ModelOpt"}};
+    static const struct {
+        const char *dtype, *words;
+    } types[] = {{"U32", "MLX"},
+                 {"U8", "packed bytes"},
+                 {"I8", "integers"},
+                 {"F8_E4M3", "FP8"},
+                 {"F8_E5M2", "FP8"}};
+    for (size_t i = 0; i < c->count; i++)
+        for (size_t k = 0; k < PIAA_COUNT(parts); k++)
+            if (piaa_path_ends(c->entries[i].spelling, parts[k].ending)) return parts[k].words;
+    for (size_t i = 0; i < c->count; i++) {
+        const piaa_tensor *t = &c->entries[i].tensor;
+        const bool matrix =
+            t->dimensions == 2 && !t->derived && piaa_path_ends(c->entries[i].spelling, ".weight");
+        for (size_t k = 0; matrix && k < PIAA_COUNT(types); k++)
+            if (strcmp(t->dtype, types[k].dtype) == 0) return types[k].words;
+    }
+    return NULL;
+}
+
+static bool check_packed(const piaa_checkpoint *c, piaa_error *error) {
+    const char *method = find_packed(c);
+    return !method || refuse_quantised(c, method, error);
 }
 
 /* ------------------------------------------------------------------------------------ the files */
@@ -426,5 +464,5 @@ static bool find_scales(piaa_checkpoint *c, piaa_error *error) {
 bool piaa_folder_read(piaa_checkpoint *c, piaa_error *error) {
     return read_config(c, error) && check_quantisation(c, error) && read_image_config(c, error) &&
            open_weights(c, error) && gather_tensors(c, error) && name_tied_table(c, error) &&
-           find_scales(c, error);
+           find_scales(c, error) && check_packed(c, error);
 }

@@ -198,6 +198,7 @@ static bool complete_width(piaa_settings *s, const piaa_checkpoint *c, const cha
         TEXT(AXES, section, "rope_scaling.mrope_section|rope_parameters.mrope_section",            \
              "mrope_sections|rope.mrope_section|rope.dimension_sections", 0, 3, SAID | MISS),      \
         SCALING(rope, "rope_parameters.", "rope_scaling.", SCALING_KEYS, PIAA_UNWRITTEN),          \
+        TEXT(NUMBER, rope.trained, "original_max_position_embeddings", NULL, 0, 0, SILENT),        \
         TEXT(BLOCKS, full, "layer_types", NULL, 0, 0, SILENT)
 
 /* The encoder's. */
@@ -229,6 +230,12 @@ static const piaa_setting qwen3vl[] = {
 };
 
 static bool complete_qwen(piaa_settings *s, const piaa_checkpoint *c, piaa_error *error) {
+    static const char turned[] = "vision_config.rope_parameters.rope_type";
+    const char *type = piaa_json_string(c->config, turned);
+    if (type && strcmp(type, "axial") != 0 && strcmp(type, "default") != 0)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s: %s is \"%.40s\", only \"axial\" is supported",
+                              piaa_checkpoint_where(c), turned, type);
     for (int i = 0; i < s->text.full.count; i++)
         if (!s->text.full.items[i])
             return piaa_error_set(error, PIAA_UNSUPPORTED,
@@ -254,10 +261,8 @@ static bool complete_qwen3vl(piaa_settings *s, const piaa_checkpoint *c, piaa_er
     if (c->vision && !rows_of(c->vision, places, &s->vision.positions, error)) return false;
     s->vision.side = (int)lround(sqrt(s->vision.positions)) * s->vision.patch;
     /* Only some converters note the limits; without them the family's own hold. */
-    if (c->vision && (s->image.least <= 0 || s->image.most <= 0)) {
-        s->image.least = LEAST_PIXELS;
-        s->image.most = MOST_PIXELS;
-    }
+    if (c->vision && s->image.least <= 0) s->image.least = LEAST_PIXELS;
+    if (c->vision && s->image.most <= 0) s->image.most = MOST_PIXELS;
     return true;
 }
 
@@ -280,13 +285,14 @@ static const piaa_setting gemma3[] = {
     TEXT(TEXT, activation, "hidden_activation", NULL, 0, 0, SAID | ONLY),
     TEXT(INT, window, "sliding_window", "attention.sliding_window", 1, 1 << 30, SAID),
     TEXT(NUMBER, scalar, "query_pre_attn_scalar", NULL, 0, 0, SAID | MISS),
-    TEXT(BLOCKS, full, "_sliding_window_pattern|sliding_window_pattern", NULL, 0, 0, SILENT),
+    TEXT(BLOCKS, full, "sliding_window_pattern", NULL, 0, 0, SILENT),
     TEXT(BLOCKS, full, "layer_types", "attention.sliding_window_pattern", 0, 0, SAID | READ),
     TEXT(NUMBER, rope.base, "rope_theta", NULL, 0, 0, SILENT),
     TEXT(NUMBER, rope.base, "rope_scaling.rope_theta|rope_parameters.full_attention.rope_theta",
          "rope.global.freq_base|rope.freq_base", 0, 0, SAID),
     SCALING(rope, "rope_parameters.full_attention.", "rope_scaling.", SCALING_KEYS, SAID),
-    TEXT(NUMBER, local.base, "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta",
+    TEXT(NUMBER, local.base, "rope_local_base_freq", NULL, 0, 0, SILENT),
+    TEXT(NUMBER, local.base, "rope_parameters.sliding_attention.rope_theta",
          "rope.local.freq_base|rope.freq_base_swa", 0, 0, SAID),
     SCALING(local, "rope_parameters.sliding_attention.", "rope_parameters.sliding_attention.",
             NO_KEYS, SAID),
@@ -315,11 +321,25 @@ static void complete_ollama(piaa_settings *s) {
     s->text.rope.factor = SCALE;
 }
 
+/* A scaling that one version of the reference obeys and another passes over is nobody's model. */
+static bool check_one_reading(const piaa_checkpoint *c, piaa_error *error) {
+    const char *type = piaa_json_string(c->config, "text_config.rope_scaling.type");
+    return !type || strcmp(type, "default") == 0 ||
+           piaa_json_string(c->config, "text_config.rope_scaling.rope_type") ||
+           piaa_json_string(c->config, "text_config.rope_parameters.full_attention.rope_type") ||
+           piaa_error_set(error, PIAA_UNSUPPORTED,
+                          "%s: text_config.rope_scaling has its \"%.40s\" as \"type\", which "
+                          "transformers obeys up to version 4 and passes over in version 5: write "
+                          "\"rope_type\"",
+                          piaa_checkpoint_where(c), type);
+}
+
 static bool complete_gemma3(piaa_settings *s, const piaa_checkpoint *c, piaa_error *error) {
     enum { EACH = 6 };
     const int patches = s->vision.side / s->vision.patch;
     static const char *const wide[] = {"v.blk.0.mlp.fc1.weight", "v.blk.0.ffn_up.weight"};
-    if (!complete_width(s, c, wide, error) || !complete_text(s, c, error) || !no_biases(c, error))
+    if (!check_one_reading(c, error) || !complete_width(s, c, wide, error) ||
+        !complete_text(s, c, error) || !no_biases(c, error))
         return false;
     if (c->text && c->text == c->vision) complete_ollama(s);
     for (; s->text.full.count < s->text.layers; s->text.full.count++)

@@ -24,6 +24,7 @@ static const char idle[] =
     "suppress_tokens begin_suppress_tokens remove_invalid_values return_dict_in_generate "
     "output_scores tf_legacy_loss transformers.js_config quantization_config unsloth_fixed "
     "unsloth_version mrope_interleaved max_window_layers sliding_window tokens_per_second "
+    "_sliding_window_pattern "
     "spatial_patch_size in_chans vision_use_head rope_type projection_dim "
     "logit_scale_init_value text_config_dict vision_config_dict layerscale_value "
     "pos_embed_jitter pos_embed_shift pos_embed_rescale out_features out_indices "

@@ -583,6 +583,36 @@ static void test_values_of_later_versions(void **state) {
     piaa_store_close(store);
 }
 
+/* A store in which no vector ever was is begun anew by a run with other settings: what it was begun
+   with may have been why.  One vector, and they count. */
+static void test_begun_anew(void **state) {
+    (void)state;
+    const piaa_slots narrow = SLOTS({PIAA_LT, 3, DIM - 1}, {PIAA_LT, 4, DIM}), slots = SLOTS(LT3);
+    const char *path = in(scratch, "s");
+    piaa_identity faulty = usual;
+    faulty.prompt = "";
+    piaa_store *store = piaa_store_open_write(path, &faulty, &narrow, NULL, NULL);
+    assert_non_null(store);
+    piaa_photo photo = {.path = path_of(1), .size = 1, .mtime_ns = 7};
+    assert_true(piaa_store_put_failure(store, &photo, "no prompt", NULL));
+    must_finish(store);
+    make_store(path, &slots, 1);
+    store = must_write(path, &slots, NULL);
+    assert_string_equal(piaa_store_meta(store, "prompt"), usual.prompt);
+    assert_int_equal(piaa_store_slots(store)->count, 1);
+    assert_int_equal(status_of(store, photo), PIAA_PHOTO_NEW);
+    assert_int_equal(file_size(in(path, "lt.4.npy")), -1);
+    piaa_store_close(store);
+    refuse_write(path, &faulty, &slots, PIAA_MISMATCH, "this run asks for \"\"");
+    /* An empty prompt can be what a store was made with, too. */
+    path = in(scratch, "t");
+    store = piaa_store_open_write(path, &faulty, &slots, NULL, NULL);
+    assert_non_null(store);
+    assert_true(put(store, &slots, 0, NULL));
+    must_finish(store);
+    refuse_write(path, &usual, &slots, PIAA_MISMATCH, "was made with the prompt \"\"");
+}
+
 static void write_file(const char *path, const char *text) {
     assert_true(piaa_file_write(path, text, strlen(text), NULL));
 }
@@ -742,6 +772,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(test_retry_and_forget, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_values_of_later_versions, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_mismatch, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(test_begun_anew, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_refused_folders, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_odd_names, set_up, tear_down),
         cmocka_unit_test_setup_teardown(test_misuse, set_up, tear_down),

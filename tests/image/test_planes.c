@@ -129,7 +129,32 @@ static void test_settings(void **state) {
                       "\"do_center_crop\": null}",
                       &square, &error);
     assert_true(error.code == PIAA_OK && c.shortest == 0 && c.height == 10 && c.width == 12);
+    /* What a file does not say its processor's class does: 224 pixels, the shorter side where the
+       middle is cut out. */
+    cut.shortest = 64;
+    c = read_settings("{\"crop_size\": 64}", &cut, &error);
+    assert_true(error.code == PIAA_OK && c.shortest == 224 && c.height == 64 && c.width == 64);
+    c = read_settings("{\"size\": 30}", &cut, &error);
+    assert_true(error.code == PIAA_OK && c.shortest == 30 && c.height == 224);
+    c = read_settings("{\"size\": null}", &square, &error);
+    assert_true(error.code == PIAA_OK && c.shortest == 0 && c.height == 224 && c.width == 224);
+    /* A single number is both sides for some classes, and the shorter one for others. */
+    piaa_planes_config both = square;
+    both.square = true;
+    c = read_settings("{\"size\": 40, \"do_center_crop\": true, \"crop_size\": 32}", &both, &error);
+    assert_true(error.code == PIAA_OK && c.shortest == 0 && c.resize_height == 40 &&
+                c.height == 32);
     static const char *const bad[][2] = {
+        {"{\"size\": 40}", "photos of any shape"},
+        {"{\"size\": \"40\"}", "\"size\" should be"},
+        {"{\"do_center_crop\": true}", "\"crop_size\" should be"},
+        {"{\"do_normalize\": null}", "not supported"},
+        {"{\"do_normalize\": 0}", "\"do_normalize\" should be true or false"},
+        {"{\"do_resize\": false}", "do_resize is false"},
+        {"{\"do_resize\": \"false\"}", "\"do_resize\" should be true or false"},
+        {"{\"resample\": \"bilinear\"}", "\"resample\" should be a whole number"},
+        {"{\"rescale_factor\": \"1/255\"}", "\"rescale_factor\" should be a number"},
+        {"{\"image_mean\": null}", "three numbers"},
         {"{\"size\": {\"shortest_edge\": 20}}", "photos of any shape"},
         {"{\"size\": {\"height\": 0, \"width\": 5}}", "expected 1 to"},
         {"{\"size\": 1000000}", "expected 1 to"},

@@ -68,6 +68,7 @@ static void not_supported(void **state) {
         {"qwen3vl", "text_config.rope_parameters.rope_type", "7", "\"rope_type\" should be a text"},
         {"qwen3vl", "vision_config.hidden_act", "\"gelu\"", "only \"gelu_pytorch_tanh\""},
         {"qwen3vl", "vision_config.rope_parameters.rope_theta", "500", "only 10000"},
+        {"qwen3vl", "vision_config.rope_parameters.rope_type", "\"linear\"", "only \"axial\""},
         {"qwen25vl", "attn_logit_softcapping", "30", "attn_logit_softcapping"},
         {"qwen25vl", "num_local_experts", "4", "num_local_experts"},
         {"qwen25vl", "rope_scaling.type", "\"su\"", "\"su\" are not supported"},
@@ -103,6 +104,8 @@ static void nothing_said(void **state) {
         {"gemma3", "text_config.rope_parameters.sliding_attention",
          "{\"rope_theta\": 1e4, \"rope_type\": \"linear\", \"factor\": 1}"},
         {"qwen3vl", "vision_config.patch_size", "[16, 16]"},
+        {"gemma3", "text_config.rope_local_base_freq", "5e4"}, /* rope_parameters counts */
+        {"gemma3", "text_config._sliding_window_pattern", "2"},
         {"qwen25vl", "use_sliding_window", "null"},
         {"clip", "image_size", "[64, 64]"},
         {"siglip", "temperature", "0.5"},
@@ -120,6 +123,65 @@ static void nothing_said(void **state) {
         support_remove(folder);
         free(from);
     }
+}
+
+static void in_the_object(cJSON *config) {
+    cJSON *text = fixture_at(config, "text_config");
+    cJSON_DeleteItemFromObject(text, "rope_parameters");
+    cJSON_AddItemToObject(text, "rope_scaling",
+                          cJSON_Parse("{\"mrope_section\": [4, 2, 2], \"type\": \"yarn\", "
+                                      "\"factor\": 4, \"original_max_position_embeddings\": 256}"));
+}
+
+static void beside_the_object(cJSON *config) {
+    in_the_object(config);
+    cJSON *text = fixture_at(config, "text_config");
+    cJSON_AddNumberToObject(text, "original_max_position_embeddings", 256);
+    cJSON_DeleteItemFromObject(fixture_at(text, "rope_scaling"),
+                               "original_max_position_embeddings");
+}
+
+/* The positions of training may stand beside the scaling: transformers looks there first. */
+static void positions_beside_the_scaling(void **state) {
+    PIAA_UNUSED(state);
+    char *in = fixture_respelt(PIAA_GOLDEN "/qwen3vl", in_the_object, NULL, 0),
+         *beside = fixture_respelt(PIAA_GOLDEN "/qwen3vl", beside_the_object, NULL, 0);
+    piaa_model *one = open_good(in), *two = open_good(beside);
+    assert_null(piaa_settings_difference(one->settings, two->settings));
+    assert_true(two->settings->text.rope.trained == 256 && !two->info.unknown);
+    piaa_model_close(one);
+    piaa_model_close(two);
+    support_remove(in);
+    support_remove(beside);
+}
+
+static void old_linear(cJSON *config) {
+    cJSON *text = fixture_at(config, "text_config");
+    cJSON_DeleteItemFromObject(text, "rope_parameters");
+    cJSON_AddItemToObject(text, "rope_scaling",
+                          cJSON_Parse("{\"type\": \"linear\", \"factor\": 8}"));
+}
+
+static void old_pattern(cJSON *config) {
+    cJSON *text = fixture_at(config, "text_config");
+    cJSON_DeleteItemFromObject(text, "layer_types");
+    cJSON_AddNumberToObject(text, "_sliding_window_pattern", 3); /* a note of what was computed */
+    cJSON_AddNumberToObject(text, "sliding_window_pattern", 2);
+}
+
+/* transformers 5 passes over "type" in Gemma 3's old object, which 4 obeys; and takes the pattern
+   of blocks from the key without the underscore alone. */
+static void gemmas_old_keys(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = fixture_respelt(PIAA_GOLDEN "/gemma3", old_linear, NULL, 0);
+    expect_refused(folder, "write \"rope_type\"");
+    support_remove(folder);
+    folder = fixture_respelt(PIAA_GOLDEN "/gemma3", old_pattern, NULL, 0);
+    piaa_model *model = open_good(folder);
+    for (int i = 0; i < model->settings->text.layers; i++)
+        assert_int_equal(model->settings->text.full.items[i], (i + 1) % 2 == 0);
+    piaa_model_close(model);
+    support_remove(folder);
 }
 
 static void unknown_keys(void **state) {
@@ -174,13 +236,7 @@ static void unknown_keys(void **state) {
 
 /* ---------------------------------------------------------------------------------------- GGUF */
 
-/* The golden pair of a family with keys set by `set`, read and written by ggml: its text model's
-   path; the vision part is found beside it.  In `folder`, for the caller to remove. */
-static char *changed(const char *family, void (*set)(struct gguf_context *file), char **folder) {
-    char *from = piaa_format(NULL, GGUF "%s-f32.gguf", family),
-         *vision = piaa_format(NULL, GGUF "%s-mmproj-f32.gguf", family);
-    *folder = support_folder();
-    char *to = support_join(*folder, "text.gguf"), *link = support_join(*folder, "mmproj.gguf");
+static void rewritten(const char *from, const char *to, void (*set)(struct gguf_context *file)) {
     struct ggml_context *context = NULL;
     struct gguf_context *source = gguf_init_from_file(
                             from, (struct gguf_init_params){.no_alloc = false, .ctx = &context}),
@@ -191,14 +247,33 @@ static char *changed(const char *family, void (*set)(struct gguf_context *file),
     for (int64_t i = 0; i < gguf_get_n_tensors(source); i++)
         gguf_add_tensor(file, ggml_get_tensor(context, gguf_get_tensor_name(source, i)));
     assert_true(gguf_write_to_file(file, to, false));
-    assert_int_equal(symlink(vision, link), 0);
     gguf_free(file);
     gguf_free(source);
     ggml_free(context);
+}
+
+/* The golden pair of a family with keys set by `set`, and by `see` in its vision part (NULL: as it
+   is), read and written by ggml: its text model's path; the vision part is found beside it.  In
+   `folder`, for the caller to remove. */
+static char *changed_both(const char *family, void (*set)(struct gguf_context *file),
+                          void (*see)(struct gguf_context *file), char **folder) {
+    char *from = piaa_format(NULL, GGUF "%s-f32.gguf", family),
+         *vision = piaa_format(NULL, GGUF "%s-mmproj-f32.gguf", family);
+    *folder = support_folder();
+    char *to = support_join(*folder, "text.gguf"), *link = support_join(*folder, "mmproj.gguf");
+    rewritten(from, to, set);
+    if (see)
+        rewritten(vision, link, see);
+    else
+        assert_int_equal(symlink(vision, link), 0);
     free(from);
     free(vision);
     free(link);
     return to;
+}
+
+static char *changed(const char *family, void (*set)(struct gguf_context *file), char **folder) {
+    return changed_both(family, set, NULL, folder);
 }
 
 static void set_yarn(struct gguf_context *file) {
@@ -303,6 +378,31 @@ static void not_supported_in_gguf(void **state) {
     }
 }
 
+static void set_nothing(struct gguf_context *file) {
+    PIAA_UNUSED(file);
+}
+static void set_most(struct gguf_context *file) {
+    gguf_set_val_u32(file, "clip.vision.image_max_pixels", 131072);
+}
+static void set_least(struct gguf_context *file) {
+    gguf_set_val_u32(file, "clip.vision.image_min_pixels", 4096);
+}
+
+/* One limit alone counts, beside the other one as it is published. */
+static void limits_of_a_pair(void **state) {
+    PIAA_UNUSED(state);
+    enum { PUBLISHED_LEAST = 65536, PUBLISHED_MOST = 16777216 };
+    for (int i = 0; i < 2; i++) {
+        char *made, *text = changed_both("qwen3vl", set_nothing, i ? set_least : set_most, &made);
+        piaa_model *model = open_good(text);
+        assert_int_equal(model->info.max_pixels, i ? PUBLISHED_MOST : 131072);
+        assert_int_equal(model->info.min_pixels, i ? 4096 : PUBLISHED_LEAST);
+        piaa_model_close(model);
+        support_remove(made);
+        free(text);
+    }
+}
+
 static void set_new(struct gguf_context *file) {
     gguf_set_val_u32(file, "qwen3vl.attention.sinks", 8);
     gguf_set_val_u32(file, "general.new", 8); /* not of what it computes */
@@ -341,7 +441,8 @@ int main(void) {
         cmocka_unit_test(not_supported),   cmocka_unit_test(nothing_said),
         cmocka_unit_test(unknown_keys),    cmocka_unit_test(as_in_the_folder),
         cmocka_unit_test(unknown_in_gguf), cmocka_unit_test(not_supported_in_gguf),
-        cmocka_unit_test(pairs),
+        cmocka_unit_test(pairs),           cmocka_unit_test(positions_beside_the_scaling),
+        cmocka_unit_test(gemmas_old_keys), cmocka_unit_test(limits_of_a_pair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

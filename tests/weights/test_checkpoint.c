@@ -406,7 +406,40 @@ static void quantised_folders_are_named(void **state) {
     support_remove(folder);
 }
 
-/* A file that stands for another one (Git LFS) is told as such, whichever it is. */
+/* Where config.json says nothing, the tensors do. */
+static void packed_tensors_are_named(void **state) {
+    (void)state;
+    static const struct {
+        const char *ending, *dtype, *words;
+    } parts[] = {{"qweight", "I32", "AWQ or GPTQ"},
+                 {"weight_packed", "I32", "compressed-tensors"},
+                 {"weight.absmax", "F32", "bitsandbytes"},
+                 {"SCB", "F32", "bitsandbytes"},
+                 {"weight_scale_2", "F32", "ModelOpt"},
+                 {"weight", "U32", "MLX"},
+                 {"weight", "U8", "packed bytes"},
+                 {"weight", "I8", "integers"},
+                 {"weight", "F8_E4M3", "FP8"}};
+    static const char bytes[16] = {0}, config[] = "{\"model_type\":\"qwen3_vl\"}";
+    for (size_t i = 0; i < PIAA_COUNT(parts); i++) {
+        char *folder = support_folder(),
+             *name = piaa_format(NULL, "model.layers.0.mlp.up_proj.%s", parts[i].ending);
+        const bool narrow = strchr(parts[i].dtype, '8') != NULL;
+        copy c = {0};
+        copy_tensor(&c, name,
+                    &(piaa_tensor){.dtype = parts[i].dtype,
+                                   .dimensions = 2,
+                                   .shape = {2, narrow ? 8 : 2},
+                                   .data = bytes,
+                                   .bytes = sizeof bytes});
+        copy_write(&c, folder, "model.safetensors");
+        support_write(folder, "config.json", config, sizeof config - 1);
+        expect_refusal(folder, PIAA_UNSUPPORTED, parts[i].words);
+        support_remove(folder);
+        free(name);
+    }
+}
+
 /* Eight bits: sign, exponent (bias 7), three of fraction; 0x7f is no number. */
 static void blocks_with_scales(void **state) {
     (void)state;
@@ -670,6 +703,7 @@ int main(void) {
         cmocka_unit_test(the_index_decides),
         cmocka_unit_test(the_newer_settings_count),
         cmocka_unit_test(quantised_folders_are_named),
+        cmocka_unit_test(packed_tensors_are_named),
         cmocka_unit_test(blocks_with_scales),
         cmocka_unit_test(adapters_are_merged),
         cmocka_unit_test(pointers_are_named),
