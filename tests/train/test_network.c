@@ -1,6 +1,8 @@
 /* Loss, gradients and logits of an adapted decoder against PEFT's: gradients in float64 there. */
 #include "fixture.h"
 
+#include "base/random.h"
+
 static const char *const families[] = {"qwen3vl", "gemma3"};
 
 static char *path(const char *format, const char *family) {
@@ -185,6 +187,66 @@ static void threads_change_nothing(void **state) {
     fixture_close(&f);
 }
 
+/* What PEFT's runs do not have, biases of q, k and v and a cap on the logits: the gradient along a
+ * random direction is the loss's slope there. */
+static void check_slope(const piaa_decoder *decoder, const piaa_sample *sample) {
+    static const float step = 2e-3f;
+    piaa_error error = {0};
+    piaa_random random;
+    piaa_network *network = piaa_network_new(decoder, PIAA_DTYPE_F32, 1, &error);
+    piaa_lora *lora = piaa_lora_new(decoder, 4, 8, PIAA_ALL_TARGETS, 0, 1, &error);
+    if (!network || !lora) fail_msg("%s", error.message);
+    float *start = piaa_alloc(lora->count, sizeof *start, NULL),
+          *way = piaa_alloc(lora->count, sizeof *way, NULL);
+    assert_true(start && way);
+    piaa_random_seed_numpy(&random, 3);
+    for (size_t i = 0; i < lora->count; i++) {
+        start[i] = lora->values[i] + 0.1f * (float)(piaa_random_unit(&random) - 0.5);
+        way[i] = (float)(piaa_random_unit(&random) - 0.5);
+    }
+    const piaa_batch batch = {.samples = &sample, .count = 1};
+    double loss[3], slope = 0;
+    for (int i = 0; i < 3; i++) { /* below, above, and in the middle with gradients */
+        for (size_t j = 0; j < lora->count; j++)
+            lora->values[j] = start[j] + (float)(i == 2 ? 0 : 2 * i - 1) * step * way[j];
+        if (!piaa_network_loss(network, lora, &batch, i == 2, &loss[i], &error))
+            fail_msg("%s", error.message);
+    }
+    for (size_t j = 0; j < lora->count; j++) slope += (double)lora->gradients[j] * (double)way[j];
+    const double difference = (loss[1] - loss[0]) / (2 * (double)step);
+    print_message("slope %.5f, by differences %.5f\n", slope, difference);
+    assert_true(fabs(slope - difference) < 1e-2 * fabs(difference));
+    free(start), free(way);
+    piaa_lora_free(lora);
+    piaa_network_free(network);
+}
+
+static void biases_and_caps_go_back(void **state) {
+    PIAA_UNUSED(state);
+    static const char *const folders[] = {PIAA_GOLDEN "/qwen25vl", PIAA_GOLDEN "/gemma3"};
+    for (size_t i = 0; i < PIAA_COUNT(folders); i++) {
+        piaa_error error = {0};
+        piaa_model *model = piaa_model_open(folders[i], &error);
+        if (!model) fail_msg("%s", error.message);
+        int32_t ids[40];
+        bool labelled[PIAA_COUNT(ids)];
+        for (int j = 0; j < (int)PIAA_COUNT(ids); j++) {
+            ids[j] = 20 + j * 7 % 90;
+            labelled[j] = j > 30;
+        }
+        const piaa_chat_tokens chat = {.ids = {.items = ids, .count = PIAA_COUNT(ids)}};
+        piaa_sample *sample =
+            piaa_sample_new(model, &chat, labelled, NULL, PIAA_IMAGE_BOTH_WAYS, 0, &error);
+        if (!sample) fail_msg("%s", error.message);
+        piaa_decoder decoder = *model->family->decoder(model->config);
+        check_slope(&decoder, sample);
+        decoder.cap = 2;
+        check_slope(&decoder, sample);
+        piaa_sample_free(sample);
+        piaa_model_close(model);
+    }
+}
+
 /* Weights in 16 bits and in codes: gradients near those of float32, as far as these weights are
  * near. */
 static void frozen_weights_may_be_narrow(void **state) {
@@ -221,6 +283,7 @@ int main(void) {
         cmocka_unit_test(logits_are_those_of_peft),
         cmocka_unit_test(merged_logits_are_those_of_peft),
         cmocka_unit_test(threads_change_nothing),
+        cmocka_unit_test(biases_and_caps_go_back),
         cmocka_unit_test(frozen_weights_may_be_narrow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
