@@ -31,8 +31,8 @@ bool piaa_lora_learn(piaa_model *model, const piaa_request *request, const piaa_
     if (piaa_error_pending(error)) return false;
     size_t count;
     piaa_tune_photo *photos = list(ratings, hooks, &count, error);
-    const bool ok =
-        photos && piaa_tune(model, request, photos, count, options, folder, hooks, summary, error);
+    const bool ok = photos && piaa_tune(model, request, photos, count, PIAA_TUNE_SCORE, options,
+                                        folder, hooks, summary, error);
     free(photos);
     return ok;
 }

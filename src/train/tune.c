@@ -8,6 +8,7 @@
 #include "features/extractor.h"
 #include "train/trainer.h"
 #include "train/tune_record.h"
+#include "vlm/generate.h"
 #include "vlm/model.h"
 
 #include <math.h>
@@ -21,6 +22,7 @@ static const double grid[] = {1e-4, 3e-4, 1e-3, 3e-3};
 
 typedef struct tuning {
     piaa_model *model;
+    piaa_tune_form form;
     const piaa_decoder *decoder;
     const char *folder;
     const piaa_hooks *hooks;
@@ -75,9 +77,9 @@ static bool fill_options(tuning *t, const piaa_lora_options *given, piaa_error *
     return !o->targets || read_targets(o->targets, &t->targets, error);
 }
 
-static bool check_model(tuning *t, piaa_error *error) {
-    const piaa_model_info *info = piaa_model_get_info(t->model);
-    if (!t->model->family->decoder || !info->layout.hidden_size)
+bool piaa_tune_check(const piaa_model *model, piaa_error *error) {
+    const piaa_model_info *info = piaa_model_get_info(model);
+    if (!model->family->decoder || !info->layout.hidden_size)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s answers no questions: an adapter needs a model with a decoder",
                               info->folder);
@@ -86,16 +88,42 @@ static bool check_model(tuning *t, piaa_error *error) {
                               "%s was opened with an adapter, and one on top of another cannot be "
                               "used by itself: leave --adapter out",
                               info->folder);
-    if (piaa_path_ends(piaa_checkpoint_where(t->model->checkpoint), ".gguf"))
+    if (piaa_path_ends(piaa_checkpoint_where(model->checkpoint), ".gguf"))
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s is a GGUF file, and an adapter is merged into a Hugging Face "
                               "folder: give that (--dtype q4_K holds it in as few bytes)",
                               info->folder);
-    t->decoder = t->model->family->decoder(t->model->config);
     return true;
 }
 
 /* -------------------------------------------------------------------------------- conversations */
+
+const char *piaa_tune_prompt(piaa_tune_form form) {
+    static const char integer[] =
+        "You are an expert judge of image aesthetics.\nFor each image, rate its overall visual "
+        "aesthetic quality on a scale from 1 to 5.\nRespond with a single integer (1, 2, 3, 4, or "
+        "5) and nothing else.\nRate this image now.";
+    return form == PIAA_TUNE_SCORE ? PIAA_EXPERT_PROMPT : integer;
+}
+
+void piaa_tune_answer(piaa_tune_form form, double score, char out[PIAA_TUNE_ANSWER]) {
+    if (form == PIAA_TUNE_SCORE)
+        snprintf(out, PIAA_TUNE_ANSWER, "%.2f", score);
+    else
+        snprintf(out, PIAA_TUNE_ANSWER, "%.0f", fmin(fmax(nearbyint(score), 1), 5));
+}
+
+bool piaa_tune_label_digit(const piaa_model *model, const piaa_ids *ids, double score,
+                           bool *labelled, piaa_error *error) {
+    int32_t digits[PIAA_DIGITS];
+    if (!piaa_digits_find(model, digits, error)) return false;
+    const int32_t digit = digits[(int)fmin(fmax(nearbyint(score), 1), 5) - 1];
+    for (size_t i = ids->count; i > 0; i--)
+        if (ids->items[i - 1] == digit) return labelled[i - 1] = true;
+    return piaa_error_set(error, PIAA_UNSUPPORTED,
+                          "%s writes the digit of an answer together with other text",
+                          piaa_model_get_info(model)->folder);
+}
 
 static bool encode(const tuning *t, const piaa_sight *sight, const char *answer, bool whole,
                    piaa_chat_tokens *out, piaa_error *error) {
@@ -122,15 +150,17 @@ static bool label(const piaa_ids *whole, const piaa_ids *question, bool *labelle
 
 static piaa_sample *converse(const tuning *t, const piaa_sight *sight, double score,
                              piaa_error *error) {
-    char answer[32];
-    snprintf(answer, sizeof answer, "%.2f", score);
+    char answer[PIAA_TUNE_ANSWER];
+    piaa_tune_answer(t->form, score, answer);
     piaa_chat_tokens whole = {0}, question = {0};
     piaa_sample *sample = NULL;
     bool *labelled = NULL;
     if (encode(t, sight, answer, true, &whole, error) &&
         encode(t, sight, answer, false, &question, error))
         labelled = piaa_alloc(whole.ids.count, sizeof *labelled, error);
-    if (labelled && label(&whole.ids, &question.ids, labelled, error))
+    if (labelled && (t->form == PIAA_TUNE_SCORE
+                         ? label(&whole.ids, &question.ids, labelled, error)
+                         : piaa_tune_label_digit(t->model, &whole.ids, score, labelled, error)))
         sample = piaa_sample_new(t->model, &whole, labelled, &sight,
                                  piaa_extractor_request(t->extractor)->image_attention, 0, error);
     free(labelled);
@@ -152,7 +182,7 @@ static bool look(const tuning *t, piaa_session *session, const char *path, piaa_
     return ok;
 }
 
-static bool is_the_photos(const piaa_error *error) {
+bool piaa_tune_is_photos(const piaa_error *error) {
     return error->code == PIAA_IO || error->code == PIAA_FORMAT || error->code == PIAA_UNSUPPORTED;
 }
 
@@ -164,7 +194,7 @@ static bool add_photo(tuning *t, piaa_session *session, const piaa_tune_photo *p
         return piaa_error_set(error, PIAA_USAGE, "%s: its score is not a number", photo->path);
     if (!look(t, session, photo->path, &sight, &own)) {
         piaa_sight_free(&sight);
-        if (!is_the_photos(&own)) return piaa_error_set(error, own.code, "%s", own.message);
+        if (!piaa_tune_is_photos(&own)) return piaa_error_set(error, own.code, "%s", own.message);
         piaa_hooks_warn(t->hooks, "%s", own.message);
         return true;
     }
@@ -452,8 +482,9 @@ static bool write_adapter(const tuning *t, const piaa_lora *lora, piaa_error *er
 static bool tune(tuning *t, const piaa_request *request, const piaa_tune_photo *photos,
                  piaa_lora_summary *out, piaa_error *error) {
     piaa_request own = request ? *request : (piaa_request){0};
-    if (!own.prompt) own.prompt = PIAA_EXPERT_PROMPT;
-    if (!check_model(t, error) || !piaa_lora_may_write(t->folder, error)) return false;
+    if (!own.prompt) own.prompt = piaa_tune_prompt(t->form);
+    if (!piaa_tune_check(t->model, error) || !piaa_lora_may_write(t->folder, error)) return false;
+    t->decoder = t->model->family->decoder(t->model->config);
     t->extractor = piaa_extractor_new(t->model, &own, error);
     if (!t->extractor || !make_samples(t, photos, error)) return false;
     const piaa_request *r = piaa_extractor_request(t->extractor);
@@ -467,9 +498,10 @@ static bool tune(tuning *t, const piaa_request *request, const piaa_tune_photo *
 }
 
 bool piaa_tune(piaa_model *model, const piaa_request *request, const piaa_tune_photo *photos,
-               size_t count, const piaa_lora_options *options, const char *folder,
-               const piaa_hooks *hooks, piaa_lora_summary *summary, piaa_error *error) {
-    tuning t = {.model = model, .folder = folder, .hooks = hooks, .capacity = count};
+               size_t count, piaa_tune_form form, const piaa_lora_options *options,
+               const char *folder, const piaa_hooks *hooks, piaa_lora_summary *summary,
+               piaa_error *error) {
+    tuning t = {.model = model, .form = form, .folder = folder, .hooks = hooks, .capacity = count};
     piaa_lora_summary found = {0};
     const bool ok = fill_options(&t, options, error) && tune(&t, request, photos, &found, error);
     if (ok && summary) *summary = found;

@@ -25,17 +25,33 @@
     "aesthetic quality on a scale from 1.0 to 5.0.\nRespond with a single number (you may use a "  \
     "decimal like 3.5) and nothing else.\nRate this image now."
 
+/* What is asked and answered.  SCORE: "3.50" and the end of the turn, which all count in the loss;
+   DIGIT: the score rounded, halves to the even number, of which that digit alone counts. */
+typedef enum piaa_tune_form { PIAA_TUNE_SCORE, PIAA_TUNE_DIGIT } piaa_tune_form;
+enum { PIAA_TUNE_ANSWER = 32 };
+
+/* The published question of the form. */
+const char *piaa_tune_prompt(piaa_tune_form form);
+void piaa_tune_answer(piaa_tune_form form, double score, char out[PIAA_TUNE_ANSWER]);
+/* Of ids that end in that answer; labelled [ids] is zero. */
+bool piaa_tune_label_digit(const piaa_model *model, const piaa_ids *ids, double score,
+                           bool *labelled, piaa_error *error) PIAA_MUST_USE;
+/* Whether an adapter can be trained for it. */
+bool piaa_tune_check(const piaa_model *model, piaa_error *error) PIAA_MUST_USE;
+/* Whether an error is a photo's fault and not the model's. */
+bool piaa_tune_is_photos(const piaa_error *error);
+
 typedef struct piaa_tune_photo {
     const char *path;
     double score;
 } piaa_tune_photo;
 
-/* request (may be NULL): prompt (NULL: the expert's), size, orientation, dtype, threads.  Photos
+/* request (may be NULL): prompt (NULL: the form's), size, orientation, dtype, threads.  Photos
  * that cannot be read are told to hooks->warn and left out.  PIAA_UNSUPPORTED: the model has no
  * decoder, is a GGUF file, or was opened with an adapter.  summary may be NULL. */
 bool piaa_tune(piaa_model *model, const piaa_request *request, const piaa_tune_photo *photos,
-               size_t count, const piaa_lora_options *options, const char *folder,
-               const piaa_hooks *hooks, piaa_lora_summary *summary,
+               size_t count, piaa_tune_form form, const piaa_lora_options *options,
+               const char *folder, const piaa_hooks *hooks, piaa_lora_summary *summary,
                piaa_error *error) PIAA_MUST_USE;
 
 /* The same from conversations that are there, into an adapter in memory, the caller's: for studies.

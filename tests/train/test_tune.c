@@ -43,8 +43,8 @@ static const piaa_request request = {.threads = 2, .device = "cpu"};
 static void learn(const world *w, const piaa_lora_options *options, const piaa_hooks *hooks,
                   piaa_lora_summary *summary) {
     piaa_error error = {0};
-    if (!piaa_tune(w->model, &request, w->photos, PIAA_COUNT(names), options, w->out, hooks,
-                   summary, &error))
+    if (!piaa_tune(w->model, &request, w->photos, PIAA_COUNT(names), PIAA_TUNE_SCORE, options,
+                   w->out, hooks, summary, &error))
         fail_msg("%s", error.message);
 }
 
@@ -96,8 +96,8 @@ static void stops_and_threads_change_nothing(void **state) {
         patience p = {.left = calm.asked * part / 3};
         hooks.user = &p;
         piaa_error error = {0};
-        assert_false(piaa_tune(w.model, &request, w.photos, PIAA_COUNT(names), &options, w.out,
-                               &hooks, NULL, &error));
+        assert_false(piaa_tune(w.model, &request, w.photos, PIAA_COUNT(names), PIAA_TUNE_SCORE,
+                               &options, w.out, &hooks, NULL, &error));
         assert_int_equal(error.code, PIAA_STOPPED);
         char *file = support_join(w.out, "adapter_config.json");
         assert_false(piaa_file_exists(file));
@@ -138,8 +138,8 @@ static void a_given_rate_needs_no_choice(void **state) {
         piaa_model *adapted = piaa_model_open_adapted(models[i], NULL, w.out, &error);
         if (!adapted) fail_msg("%s", error.message);
         /* One on top of another is refused. */
-        assert_false(piaa_tune(adapted, &request, w.photos, PIAA_COUNT(names), &options, w.out,
-                               NULL, NULL, &error));
+        assert_false(piaa_tune(adapted, &request, w.photos, PIAA_COUNT(names), PIAA_TUNE_SCORE,
+                               &options, w.out, NULL, NULL, &error));
         assert_int_equal(error.code, PIAA_UNSUPPORTED);
         piaa_model_close(adapted);
         end(&w);
@@ -149,8 +149,8 @@ static void a_given_rate_needs_no_choice(void **state) {
 static void refuses(const world *w, const piaa_lora_options *options, size_t count, piaa_code code,
                     const char *part) {
     piaa_error error = {0};
-    assert_false(
-        piaa_tune(w->model, &request, w->photos, count, options, w->out, NULL, NULL, &error));
+    assert_false(piaa_tune(w->model, &request, w->photos, count, PIAA_TUNE_SCORE, options, w->out,
+                           NULL, NULL, &error));
     if (!strstr(error.message, part)) fail_msg("%s", error.message);
     assert_int_equal(error.code, code);
     assert_null(strchr(error.message, '\n'));
