@@ -255,7 +255,9 @@ static const piaa_option options[] = {
 static const piaa_option protocol_options[] = {
     {"method", "METHODS",
      "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
-     "expected-score, few-shot, cot, residual-linear, residual-giaa, residual-mlp, or several with "
+     "expected-score, few-shot, cot, lora, lora-expected, lora-fixed, lora-published, "
+     "token-class, token-class-published, residual-linear, residual-giaa, residual-mlp, or several "
+     "with "
      "commas",
      "linear-hidden", NULL},
     {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},

@@ -239,6 +239,7 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     options.reader = study->reader;
     options.dialogue = &e->dialogue;
     options.journal = e->journal;
+    options.folder = e->options->folder;
     options.raw = e->raw.scores ? &e->raw : NULL;
     options.thoughts = e->thoughts.scores ? &e->thoughts : NULL;
     options.projections = (const piaa_projection *const *)e->projections;

@@ -9,6 +9,7 @@
 #ifndef PIAA_STUDY_METHOD_H
 #define PIAA_STUDY_METHOD_H
 
+#include "data/protocol.h"
 #include "features/dialogue.h"
 #include "features/reader.h"
 #include "linear/ridge.h"
@@ -46,7 +47,10 @@ typedef struct piaa_lesson {
     const int64_t *rows;               /* [n] of the support in source->x */
     const piaa_projection *projection; /* of this source */
     piaa_reader *reader;
-    piaa_dialogue **dialogue; /* for piaa_lesson_dialogue */
+    piaa_dialogue **dialogue;      /* for piaa_lesson_dialogue */
+    const piaa_protocol *protocol; /* whom the lesson is one of */
+    const char *folder;            /* where adapters are kept */
+    bool *trained;                 /* whether everybody's adapter is, with this support */
     const piaa_raw_texts *raw, *thoughts;
     size_t label; /* of the data set */
 
@@ -77,7 +81,9 @@ typedef struct piaa_method {
 
 extern const piaa_method piaa_method_linear_hidden, piaa_method_giaa_target, piaa_method_reduce,
     piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
-    piaa_method_expected_score, piaa_method_few_shot, piaa_method_cot, piaa_method_residual_linear,
+    piaa_method_expected_score, piaa_method_few_shot, piaa_method_cot, piaa_method_lora,
+    piaa_method_lora_expected, piaa_method_lora_fixed, piaa_method_lora_published,
+    piaa_method_token_class, piaa_method_token_class_published, piaa_method_residual_linear,
     piaa_method_residual_giaa, piaa_method_residual_mlp;
 
 /* All of them, in the order in which results are listed, and NULL. */

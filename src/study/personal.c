@@ -21,6 +21,7 @@ typedef struct personal_run {
     const piaa_hooks *hooks;
     bool supports[2]; /* small, large */
     size_t label;     /* of the data set, for methods that need one */
+    bool *trained;    /* [2] by small and large: everybody's adapter */
     piaa_personal *personal;
 } personal_run;
 
@@ -149,6 +150,9 @@ static bool learn_with(const personal_run *run, size_t person, size_t source, bo
                               .hooks = model ? run->hooks : NULL,
                               .reader = model ? o->reader : NULL,
                               .dialogue = model ? o->dialogue : NULL,
+                              .protocol = run->protocol,
+                              .folder = o->folder,
+                              .trained = &run->trained[large],
                               .raw = o->raw,
                               .thoughts = o->thoughts};
         const bool some = source != PIAA_NO_SOURCE;
@@ -248,7 +252,7 @@ static bool check(personal_run *run, piaa_error *error) {
     const piaa_personal_options *o = run->options;
     if (!o->methods || !*o->methods || (any_needs(run, PIAA_NEEDS_FEATURES) && !run->source_count))
         return piaa_error_set(error, PIAA_USAGE, "no method, or no pool and layer, to run");
-    if (any_needs(run, PIAA_NEEDS_MODEL) && (!o->reader || !o->dialogue))
+    if (any_needs(run, PIAA_NEEDS_MODEL) && (!o->reader || !o->dialogue || !o->folder))
         return piaa_error_missing(error, "model");
     if ((any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw) ||
         (any_needs(run, PIAA_NEEDS_THOUGHTS) && !o->thoughts))
@@ -341,7 +345,9 @@ piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *p
                                               : "pools and layers");
         return NULL;
     }
+    bool trained[2] = {false};
     personal_run run = {.set = set,
+                        .trained = trained,
                         .protocol = protocol,
                         .sources = sources,
                         .source_count = source_count,

@@ -30,6 +30,7 @@ typedef struct piaa_personal_options {
     const piaa_raw_texts *raw, *thoughts; /* for those that need its answers */
     const char *label;                    /* for style out; NULL: "style" */
     const char *model;                    /* model_id in the CSV; NULL: "" */
+    const char *folder;                   /* for the same: adapters are kept in it */
     piaa_journal *journal;                /* of lessons that need the model; NULL: none is kept */
     int draws;                            /* of the bootstrap; 0: PIAA_BOOTSTRAP_DRAWS */
     uint32_t seed;                        /* of the bootstrap, and of methods that draw */

@@ -41,6 +41,7 @@ static void equals_the_published_predictions(void **state) {
                                            .small = true,
                                            .reader = r.reader,
                                            .dialogue = &dialogue,
+                                           .folder = ".",
                                            .model = "demo"};
     piaa_personal *p = piaa_personal_run(r.set, protocol, NULL, 0, &options, NULL, &error);
     if (!p) fail_msg("%s", error.message);

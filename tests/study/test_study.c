@@ -510,9 +510,11 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_ptr_equal(piaa_method_find("giaa-target"), GIAA);
     assert_null(piaa_method_find("magic"));
     char *names = piaa_method_names(NULL);
-    assert_string_equal(names, "linear-hidden, giaa-target, reduce, style-out, raw-text, "
-                               "raw-text-corrected, expected-score, "
-                               "few-shot, cot, residual-linear, residual-giaa and residual-mlp");
+    assert_string_equal(
+        names, "linear-hidden, giaa-target, reduce, style-out, raw-text, "
+               "raw-text-corrected, expected-score, "
+               "few-shot, cot, lora, lora-expected, lora-fixed, lora-published, token-class, "
+               "token-class-published, residual-linear, residual-giaa and residual-mlp");
     free(names);
 }
 

@@ -1,0 +1,201 @@
+/*
+ * Adapters for each person: a model that was trained on the support's photos and scores is asked
+ * about the test's.
+ *
+ *   lora                  as described: the photo is shown, the loss is on the answer; rate and
+ *                         epochs are chosen within the support (train/tune.h)
+ *   lora-expected         the same adapter, read out by the score that its first token expects
+ *   lora-fixed            the same training at the published rate and epochs, nothing chosen
+ *   lora-published        as the published code trains (train/published.h)
+ *   token-class           as described: the rounded score's digit, an adapter for each person
+ *   token-class-published one adapter for all people, without the photos
+ *
+ * Adapters stay in RUN/adapters, in PEFT's layout.
+ */
+#include "base/file.h"
+#include "base/memory.h"
+#include "features/dialogue.h"
+#include "study/method.h"
+#include "train/published.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum { SCORE_TOKENS = 16, DIGIT_TOKENS = 8 };
+
+typedef struct way {
+    const char *folder; /* of its adapters */
+    piaa_tune_form form;
+    bool published, together; /* together: one adapter for all people */
+    bool expected;            /* read out by the expected score */
+    double rate;              /* 0: chosen */
+    int epochs;
+} way;
+
+/* ------------------------------------------------------------------------------------- learning */
+
+/* The person's ratings, or everybody's supports one after the other. */
+static piaa_tune_photo *list_photos(const piaa_lesson *l, bool together, size_t *count,
+                                    piaa_error *error) {
+    const piaa_protocol *p = l->protocol;
+    const size_t each = l->large ? p->options.large : p->options.small;
+    const size_t most = together ? p->count * each : (size_t)l->n;
+    piaa_tune_photo *photos = piaa_alloc(most, sizeof *photos, error);
+    *count = 0;
+    for (size_t i = 0; photos && i < most; i++) {
+        size_t image;
+        double score;
+        if (together) {
+            const piaa_protocol_user *user = &p->users[i / each];
+            const piaa_data_rating *rating =
+                &l->set->ratings[(l->large ? user->large : user->small)[i % each]];
+            image = rating->image;
+            score = rating->score;
+        } else {
+            image = l->images[i];
+            score = l->scores[i];
+        }
+        if (!l->set->images[image].missing)
+            photos[(*count)++] = (piaa_tune_photo){l->set->images[image].path, score};
+    }
+    return photos;
+}
+
+static bool train(const piaa_lesson *l, const way *w, const piaa_tune_photo *photos, size_t count,
+                  const char *folder, piaa_error *error) {
+    piaa_request request = *piaa_extractor_request(piaa_reader_extractor(l->reader));
+    piaa_model *model = piaa_extractor_model(piaa_reader_extractor(l->reader));
+    request.prompt = NULL;
+    const piaa_hooks hooks = {.user = l->hooks ? l->hooks->user : NULL,
+                              .warn = l->hooks ? l->hooks->warn : NULL,
+                              .stop = l->hooks ? l->hooks->stop : NULL};
+    if (w->published)
+        return piaa_published_train(model, &request, photos, count, w->form, l->seed, folder,
+                                    &hooks, error);
+    const piaa_lora_options options = {
+        .rate = w->rate, .epochs = w->epochs, .dropout = 0.1, .seed = l->seed};
+    return piaa_tune(model, &request, photos, count, w->form, &options, folder, &hooks, NULL,
+                     error);
+}
+
+/* -------------------------------------------------------------------------------------- reading */
+
+static bool read_one(piaa_dialogue *dialogue, const way *w, const char *path, double *score,
+                     piaa_answers *answers, piaa_error *error) {
+    const piaa_dialogue_part parts[] = {{.photo = path}, {.text = piaa_tune_prompt(w->form)}};
+    const piaa_dialogue_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
+    const bool digit = w->form == PIAA_TUNE_DIGIT;
+    piaa_answer *said = piaa_dialogue_answer(dialogue, &turn, 1,
+                                             w->expected ? 1
+                                             : digit     ? DIGIT_TOKENS
+                                                         : SCORE_TOKENS,
+                                             error);
+    if (!said) return false;
+    *score = said->expected_score;
+    const bool ok =
+        w->expected ||
+        piaa_answer_read(said->text, digit ? PIAA_ANSWER_DIGIT : PIAA_ANSWER_NUMBER, score, error);
+    piaa_answer_free(said);
+    answers->asked++;
+    answers->unparsable += isnan(*score);
+    answers->out_of_range += *score < 1 || *score > 5;
+    return ok;
+}
+
+static bool read_all(const piaa_lesson *l, const way *w, piaa_dialogue *dialogue,
+                     piaa_predictions *out, piaa_error *error) {
+    for (size_t k = 0; k < l->tests; k++) {
+        const piaa_data_image *image = &l->set->images[l->test[k]];
+        if (image->missing) continue;
+        if (l->hooks && l->hooks->stop && l->hooks->stop(l->hooks->user))
+            return piaa_error_set(error, PIAA_STOPPED, "stopped within a person's photos");
+        if (!read_one(dialogue, w, image->path, &out->scores[k], &out->answers, error))
+            return false;
+    }
+    return true;
+}
+
+/* The model with the adapter, in the reader's form. */
+static bool read_adapted(const piaa_lesson *l, const way *w, const char *folder,
+                         piaa_predictions *out, piaa_error *error) {
+    piaa_request request = *piaa_extractor_request(piaa_reader_extractor(l->reader));
+    const char *base =
+        piaa_model_get_info(piaa_extractor_model(piaa_reader_extractor(l->reader)))->folder;
+    piaa_model *model = piaa_model_open_adapted(base, NULL, folder, error);
+    piaa_extractor *extractor = model ? piaa_extractor_new(model, &request, error) : NULL;
+    piaa_dialogue *dialogue = extractor ? piaa_dialogue_new(extractor, error) : NULL;
+    const bool ok = dialogue && read_all(l, w, dialogue, out, error);
+    piaa_dialogue_free(dialogue);
+    piaa_extractor_free(extractor);
+    piaa_model_close(model);
+    return ok;
+}
+
+/* ---------------------------------------------------------------------------------- the lesson */
+
+/* RUN/adapters/lora-large-A1000 */
+static char *name_folder(const piaa_lesson *l, const way *w, piaa_error *error) {
+    const char *id = w->together ? "all" : l->set->users[l->user].id;
+    char *name = piaa_format(error, "%s-%s-%s", w->folder, l->large ? "large" : "small", id);
+    if (!name) return NULL;
+    for (char *c = name; *c; c++)
+        if (*c == '/' || *c == '\\' || (unsigned char)*c < ' ') *c = '_';
+    char *all = piaa_path_join(l->folder, "adapters", error);
+    if (all) mkdir(all, 0777); /* what is wrong with it shows when an adapter is written */
+    char *path = all ? piaa_path_join(all, name, error) : NULL;
+    free(all);
+    free(name);
+    return path;
+}
+
+static int64_t bytes_of(const char *folder) {
+    char *path = piaa_path_join(folder, "adapter_model.safetensors", NULL);
+    struct stat status;
+    const int64_t bytes = path && stat(path, &status) == 0 ? (int64_t)status.st_size : 0;
+    free(path);
+    return bytes;
+}
+
+static bool learn(piaa_lesson *l, const way *w, piaa_predictions *out, piaa_error *error) {
+    size_t count = 0;
+    char *folder = name_folder(l, w, error);
+    piaa_tune_photo *photos = folder ? list_photos(l, w->together, &count, error) : NULL;
+    /* One adapter for all people is trained at the first of them. */
+    const bool there = w->together && *l->trained;
+    const bool ok = photos && (there || train(l, w, photos, count, folder, error)) &&
+                    read_adapted(l, w, folder, out, error);
+    if (ok && w->together) *l->trained = true;
+    if (ok) out->bytes = bytes_of(folder);
+    free(photos);
+    free(folder);
+    return ok;
+}
+
+/* The learning rate and the passes that the published code takes. */
+#define PUBLISHED_RATE 1e-4
+enum { PUBLISHED_EPOCHS = 3 };
+
+#define METHOD(function, title, label, ...)                                                        \
+    static bool learn_##function(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {       \
+        static const way w = {__VA_ARGS__};                                                        \
+        return learn(l, &w, out, error);                                                           \
+    }                                                                                              \
+    const piaa_method piaa_method_##function = {.name = title,                                     \
+                                                .published = label,                                \
+                                                .says_support = true,                              \
+                                                .needs = PIAA_NEEDS_MODEL,                         \
+                                                .learn = learn_##function}
+
+METHOD(lora, "lora", "lora_tuned", .folder = "lora");
+METHOD(lora_expected, "lora-expected", "lora_tuned_expected", .folder = "lora", .expected = true);
+METHOD(lora_fixed, "lora-fixed", "lora_fixed", .folder = "lora-fixed", .rate = PUBLISHED_RATE,
+       .epochs = PUBLISHED_EPOCHS);
+METHOD(lora_published, "lora-published", "lora_per_user", .folder = "lora-published",
+       .published = true);
+METHOD(token_class, "token-class", "lora_tokencls_person", .folder = "token-class",
+       .form = PIAA_TUNE_DIGIT);
+METHOD(token_class_published, "token-class-published", "lora_tokencls",
+       .folder = "token-class-published", .form = PIAA_TUNE_DIGIT, .published = true,
+       .together = true);
