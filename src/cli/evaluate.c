@@ -263,6 +263,7 @@ static const piaa_option protocol_options[] = {
     {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},
     {"test", "N", "ratings of a person that are predicted", "50", NULL},
     {"users", "WHICH", "hard: the 50 whose scores agree least with the mean", "all", "all hard"},
+    {"first", "N", "only the first N of the people that were drawn, for a quick look", "all", NULL},
     {"images", "WHICH", "hard: those on which scores differ most", "all", "all hard"},
     {"hard-percent", "N", "how many of the images are hard, in percent", "10", NULL},
     {"seed", "N", "of the draws", "42", NULL},

@@ -410,6 +410,7 @@ piaa_protocol *piaa_protocol_make(const piaa_dataset *set, const piaa_protocol_o
         find_candidates(&m) &&
         (m.options.subset == PIAA_SUBSET_HARD_USERS ? take_hard_users(&m) : sample_users(&m)))
         made = deal(&m);
+    if (made && m.options.first && made->count > m.options.first) made->count = m.options.first;
     free(m.candidates);
     free(m.hard);
     return made;

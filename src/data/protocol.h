@@ -16,6 +16,7 @@ typedef struct piaa_protocol_options {
     uint32_t seed;
     size_t small, large, test; /* ratings a person: 10, 100 and 50 */
     size_t users;              /* at most so many; 0: 200, of hard users 50 */
+    size_t first;              /* of these, only so many; 0: all */
     size_t least_shared; /* hard users: ratings with a mean score that an agreement is computed
                             from; 30 */
     double hard_share;   /* hard images: the share of the images, (0, 1]; 0.1 */
