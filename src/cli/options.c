@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 
 const piaa_option *piaa_command_option(const piaa_command *command, size_t place) {
+    /* An option that a call has no room for is not known, which its first use shows. */
+    if (place >= PIAA_OPTIONS_MOST) return NULL;
     for (size_t g = 0; g < PIAA_GROUPS && command->groups[g].title; g++)
         for (const piaa_option *option = command->groups[g].options; option->name; option++)
             if (place-- == 0) return option;

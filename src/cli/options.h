@@ -25,7 +25,7 @@ typedef struct piaa_option_group {
     const piaa_option *options;
 } piaa_option_group;
 
-enum { PIAA_GROUPS = 4, PIAA_OPTIONS_MOST = 32 };
+enum { PIAA_GROUPS = 4, PIAA_OPTIONS_MOST = 64 };
 
 typedef struct piaa_command {
     const char *name;                      /* "rank", "store info" */
