@@ -87,11 +87,10 @@ static bool read_one(piaa_dialogue *dialogue, const way *w, const char *path, do
     const piaa_dialogue_part parts[] = {{.photo = path}, {.text = piaa_tune_prompt(w->form)}};
     const piaa_dialogue_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
     const bool digit = w->form == PIAA_TUNE_DIGIT;
-    piaa_answer *said = piaa_dialogue_answer(dialogue, &turn, 1,
-                                             w->expected ? 1
-                                             : digit     ? DIGIT_TOKENS
-                                                         : SCORE_TOKENS,
-                                             error);
+    const piaa_answering how = {.max_tokens = w->expected ? 1
+                                              : digit     ? DIGIT_TOKENS
+                                                          : SCORE_TOKENS};
+    piaa_answer *said = piaa_dialogue_answer(dialogue, &turn, 1, &how, error);
     if (!said) return false;
     *score = said->expected_score;
     const bool ok =
