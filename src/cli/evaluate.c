@@ -101,8 +101,9 @@ static bool parse_support(const piaa_call *call, asked *a, piaa_error *error) {
     if (n == 1 && a->options.personal.large && counts[0] != a->options.protocol.large)
         a->options.protocol.small = 0;
     if (a->options.personal.large) a->options.protocol.large = counts[n - 1];
-    const char *test = piaa_call_value(call, "test");
-    return !test || parse_count("test", test, &a->options.protocol.test, error);
+    const char *test = piaa_call_value(call, "test"), *first = piaa_call_value(call, "first");
+    return (!test || parse_count("test", test, &a->options.protocol.test, error)) &&
+           (!first || parse_count("first", first, &a->options.protocol.first, error));
 }
 
 static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
