@@ -9,7 +9,8 @@ struct piaa_cache {
     ggml_backend_t backend;
     piaa_cache_block *blocks;
     int block_count;
-    int room, kept, coming; /* tokens; coming: kept once the run has ended */
+    int room, kept,
+        coming; /* tokens: the room to begin with; coming: kept once the run has ended */
 };
 
 static int whole_panels(int tokens) {
@@ -21,7 +22,7 @@ piaa_cache *piaa_cache_new(ggml_backend_t backend, int blocks, int tokens, piaa_
     if (!cache) return NULL;
     cache->backend = backend;
     cache->block_count = blocks;
-    cache->room = whole_panels(tokens > 0 ? tokens : 1);
+    cache->room = tokens;
     cache->blocks = piaa_alloc((size_t)blocks, sizeof *cache->blocks, error);
     if (cache->blocks) return cache;
     free(cache);
@@ -32,6 +33,7 @@ static void free_block(piaa_cache_block *block) {
     free(block->packed);
     ggml_backend_buffer_free(block->buffer);
     ggml_free(block->context);
+    *block = (piaa_cache_block){0};
 }
 
 void piaa_cache_free(piaa_cache *cache) {
@@ -45,12 +47,8 @@ int piaa_cache_kept(const piaa_cache *cache) {
     return cache->kept;
 }
 
-int piaa_cache_room(const piaa_cache *cache) {
-    return cache->room;
-}
-
-static size_t packed_bytes(const piaa_cache_block *block, int room) {
-    return (size_t)block->kernels->packed_words(room, block->kv_heads, block->dim) *
+static size_t packed_bytes(const piaa_cache_block *block) {
+    return (size_t)block->kernels->packed_words(block->room, block->kv_heads, block->dim) *
            sizeof *block->packed;
 }
 
@@ -58,31 +56,33 @@ size_t piaa_cache_bytes(const piaa_cache *cache) {
     size_t bytes = 0;
     for (int i = 0; i < cache->block_count; i++) {
         const piaa_cache_block *block = &cache->blocks[i];
-        if (block->packed) bytes += packed_bytes(block, cache->room);
+        if (block->packed) bytes += packed_bytes(block);
         if (block->buffer) bytes += ggml_backend_buffer_get_size(block->buffer);
     }
     return bytes;
 }
 
-/* Memory for `room` tokens; type: of tensors. */
-static bool make_room(const piaa_cache *cache, piaa_cache_block *block, int room,
-                      enum ggml_type type, piaa_error *error) {
+/* Memory for its room; type: of tensors. */
+static bool make_room(const piaa_cache *cache, piaa_cache_block *block, enum ggml_type type,
+                      piaa_error *error) {
     if (block->kernels) {
-        block->packed = piaa_alloc_array(packed_bytes(block, room), 1, error);
+        block->packed = piaa_alloc_array(packed_bytes(block), 1, error);
         return block->packed != NULL;
     }
     const int64_t width = (int64_t)block->kv_heads * block->dim;
     block->context = ggml_init(
         (struct ggml_init_params){.mem_size = 2 * ggml_tensor_overhead(), .no_alloc = true});
     if (block->context) {
-        block->k = ggml_new_tensor_2d(block->context, type, width, room);
-        block->v = ggml_new_tensor_2d(block->context, type, width, room);
+        block->k = ggml_new_tensor_2d(block->context, type, width, block->room);
+        block->v = ggml_new_tensor_2d(block->context, type, width, block->room);
         block->buffer = ggml_backend_alloc_ctx_tensors(block->context, cache->backend);
     }
-    return block->buffer || piaa_error_set(error, PIAA_MEMORY,
-                                           "no room for the keys and values of %d tokens: ask a "
-                                           "shorter question, or set a lower --max-pixels",
-                                           room);
+    if (block->buffer) return true;
+    return piaa_error_set(
+        error, PIAA_MEMORY,
+        "no room for the keys and values of %d tokens: ask a shorter question, or "
+        "set a lower --max-pixels",
+        block->room);
 }
 
 /* By way of the host's memory: it happens once in so many tokens as there are already. */
@@ -97,37 +97,33 @@ static bool copy_rows(const struct ggml_tensor *from, struct ggml_tensor *to, in
     return true;
 }
 
-static bool grow_block(const piaa_cache *cache, piaa_cache_block *block, int room,
-                       piaa_error *error) {
-    piaa_cache_block wider = {
-        .kv_heads = block->kv_heads, .dim = block->dim, .kernels = block->kernels};
+static bool move(const piaa_cache *cache, const piaa_cache_block *from, piaa_cache_block *to,
+                 piaa_error *error) {
     const int kept = cache->kept;
-    bool ok = make_room(cache, &wider, room, block->k ? block->k->type : GGML_TYPE_F32, error);
-    if (ok && block->kernels)
-        block->kernels->packed_move(block->packed, cache->room, wider.packed, room, kept,
-                                    block->kv_heads, block->dim);
-    else if (ok && kept)
-        ok = copy_rows(block->k, wider.k, kept, error) && copy_rows(block->v, wider.v, kept, error);
-    free_block(ok ? block : &wider);
-    if (ok) *block = wider;
-    return ok;
+    if (from->kernels) {
+        from->kernels->packed_move(from->packed, from->room, to->packed, to->room, kept,
+                                   from->kv_heads, from->dim);
+        return true;
+    }
+    return !from->k || !kept ||
+           (copy_rows(from->k, to->k, kept, error) && copy_rows(from->v, to->v, kept, error));
 }
 
-static bool grow(piaa_cache *cache, int tokens, piaa_error *error) {
-    int room = cache->room;
-    while (room < tokens) room = room < INT32_MAX / 2 - PIAA_PANEL ? 2 * room : INT32_MAX;
-    for (int i = 0; room > cache->room && i < cache->block_count; i++) {
-        piaa_cache_block *block = &cache->blocks[i];
-        if (!block->dim || grow_block(cache, block, room, error)) continue;
-        /* Some have the new room and some the old: none is of use any more. */
-        for (int k = 0; k < cache->block_count; k++) {
-            free_block(&cache->blocks[k]);
-            cache->blocks[k] = (piaa_cache_block){0};
-        }
-        cache->kept = 0;
+/* Puts a wider one in its place. */
+static bool grow(const piaa_cache *cache, piaa_cache_block *block, piaa_error *error) {
+    piaa_cache_block wider = {.kv_heads = block->kv_heads,
+                              .dim = block->dim,
+                              .room = block->room,
+                              .kernels = block->kernels};
+    const enum ggml_type type = block->k ? block->k->type : GGML_TYPE_F32;
+    while (wider.room < cache->coming)
+        wider.room = wider.room < INT32_MAX / 2 - PIAA_PANEL ? 2 * wider.room : INT32_MAX;
+    if (!make_room(cache, &wider, type, error) || !move(cache, block, &wider, error)) {
+        free_block(&wider);
         return false;
     }
-    cache->room = room;
+    free_block(block);
+    *block = wider;
     return true;
 }
 
@@ -138,7 +134,7 @@ bool piaa_cache_begin(piaa_cache *cache, int past, int tokens, piaa_error *error
                               cache->kept);
     cache->kept = past;
     cache->coming = past + tokens;
-    return grow(cache, cache->coming, error);
+    return true;
 }
 
 void piaa_cache_end(piaa_cache *cache) {
@@ -148,11 +144,12 @@ void piaa_cache_end(piaa_cache *cache) {
 const piaa_cache_block *piaa_cache_at(piaa_cache *cache, int number, int kv_heads, int dim,
                                       const piaa_kernels *kernels, bool half, piaa_error *error) {
     piaa_cache_block *block = &cache->blocks[number];
-    if (block->dim) return block;
-    *block = (piaa_cache_block){.kv_heads = kv_heads, .dim = dim, .kernels = kernels};
-    if (make_room(cache, block, cache->room, half ? GGML_TYPE_F16 : GGML_TYPE_F32, error))
-        return block;
-    free_block(block);
-    *block = (piaa_cache_block){0};
-    return NULL;
+    if (!block->room) {
+        *block = (piaa_cache_block){.kv_heads = kv_heads, .dim = dim, .kernels = kernels};
+        block->room = whole_panels(cache->coming > cache->room ? cache->coming : cache->room);
+        if (make_room(cache, block, half ? GGML_TYPE_F16 : GGML_TYPE_F32, error)) return block;
+        free_block(block);
+        return NULL;
+    }
+    return block->room >= cache->coming || grow(cache, block, error) ? block : NULL;
 }

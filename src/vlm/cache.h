@@ -23,6 +23,7 @@
 /* Of one block. */
 typedef struct piaa_cache_block {
     int kv_heads, dim;
+    int room;                    /* tokens; 0: nothing is there yet */
     const piaa_kernels *kernels; /* who packs it; NULL: ggml's operations */
     uint32_t *packed;            /* piaa_kernels.packed_words of the room */
     struct ggml_tensor *k, *v;   /* [kv_heads * dim, room] */
@@ -40,7 +41,6 @@ void piaa_cache_free(piaa_cache *cache);
 
 /* Tokens whose keys and values every block has. */
 int piaa_cache_kept(const piaa_cache *cache);
-int piaa_cache_room(const piaa_cache *cache);
 size_t piaa_cache_bytes(const piaa_cache *cache);
 
 /* Before a run of `tokens` rows behind the first `past` kept ones, and once it has ended well: what
@@ -48,8 +48,9 @@ size_t piaa_cache_bytes(const piaa_cache *cache);
 bool piaa_cache_begin(piaa_cache *cache, int past, int tokens, piaa_error *error) PIAA_MUST_USE;
 void piaa_cache_end(piaa_cache *cache);
 
-/* The block's memory, made when it is asked for first; half: tensors are float16, else float32. */
-const piaa_cache_block *piaa_cache_at(piaa_cache *cache, int block, int kv_heads, int dim,
+/* The block's memory, made when it is asked for first, and with room for the run; half: tensors are
+ * float16, else float32. */
+const piaa_cache_block *piaa_cache_at(piaa_cache *cache, int number, int kv_heads, int dim,
                                       const piaa_kernels *kernels, bool half,
                                       piaa_error *error) PIAA_MUST_USE;
 

@@ -186,23 +186,26 @@ static struct ggml_tensor *close_branch(const piaa_decoder *d, piaa_graph *graph
     return ggml_add(graph->context, residual, piaa_graph_rms_norm(graph, x, after, d->eps, false));
 }
 
-/* One block; where `kept` has places, they are the only rows that leave it. */
+/* One block; where `kept` has places, they are the only rows that leave it.  NULL: there is no room
+   for its keys and values, as the graph's error says. */
 static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder_block *b, int i,
                                        int past, piaa_graph *graph, struct ggml_tensor *h,
                                        const row_tensors *all, const row_tensors *kept) {
     const int number = d->kind_of[i];
     const piaa_decoder_kind *kind = &d->kind[number];
     const piaa_rotary *rotary = &kind->rotary;
+    const piaa_cache_block *cache = NULL;
+    if (graph->cache) {
+        cache = piaa_cache_at(graph->cache, i, kind->kv_heads, rotary->dim, graph->kernels,
+                              graph->half, &graph->error);
+        if (!cache) return NULL;
+    }
     struct ggml_tensor *x = piaa_graph_rms_norm(graph, h, b->before1, d->eps, true);
     struct ggml_tensor *kv = piaa_graph_linear(graph, b->kv, b->kv_bias, x, PIAA_LINEAR, NULL);
     if (kept->places) {
         h = ggml_get_rows(graph->context, h, kept->places);
         x = piaa_graph_rms_norm(graph, h, b->before1, d->eps, true);
     }
-    const piaa_cache_block *cache = NULL;
-    if (graph->cache)
-        cache = piaa_cache_at(graph->cache, i, kind->kv_heads, rotary->dim, graph->kernels,
-                              graph->half, &graph->error);
     const piaa_attention attention = {
         .q = piaa_graph_linear(graph, b->q, b->q_bias, x, PIAA_LINEAR, NULL),
         .kv = kv,
@@ -225,8 +228,7 @@ static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder
         .first = kept->first[number],
         .mask = kept->mask[number],
         .cache = cache,
-        .past = past,
-        .room = cache ? piaa_cache_room(graph->cache) : 0};
+        .past = past};
     h = close_branch(d, graph, b->o, b->after1, piaa_graph_attention(graph, &attention), h);
     x = piaa_graph_rms_norm(graph, h, b->before2, d->eps, true);
     x = piaa_graph_linear(graph, b->gate_up, NULL, x, d->activation, NULL);
@@ -296,6 +298,7 @@ void piaa_decoder_build(const piaa_decoder *d, const piaa_decoder_weights *w,
         const bool reduce = text_only && i == last - 1;
         const row_tensors *rows = reduce ? &kept : &all;
         h = build_block(d, &w->block[i], i, in->past, graph, h, &all, rows);
+        if (!h) return;
         const bool ends = i + 1 == d->layers; /* its state is the one after the final norm */
         if (!ends) pool_state(graph, plan, h, rows->pool, i + 1);
         if (hook && !reduce) h = hook->after(hook->user, graph, i, h);

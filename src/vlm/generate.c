@@ -365,7 +365,7 @@ static bool go_on(const piaa_model *model, piaa_session *session, piaa_place *pl
 }
 
 static void score_digits(const answering *a, const float *logits, piaa_answer *answer) {
-    int32_t digits[PIAA_DIGITS];
+    int32_t digits[PIAA_DIGITS] = {0};
     answer->expected_score = answer->digit_mass = NAN;
     if (piaa_digits_find(a->model, digits, NULL))
         piaa_digits_score(logits, a->vocabulary, digits, &answer->expected_score,

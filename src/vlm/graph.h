@@ -98,7 +98,7 @@ typedef struct piaa_attention {
     /* causal: keys and values are kept here behind the first `past` tokens', which are seen too and
        count in `first`, `last` and `mask`; NULL: `kv` are all. */
     const piaa_cache_block *cache;
-    int past, room; /* tokens */
+    int past; /* tokens */
 } piaa_attention;
 
 /* [queries][keys] for `mask`: query i sees keys first[i]..last[i] (NULL: from 0, and to past + i);

@@ -264,7 +264,7 @@ static void describe(piaa_node *node, const piaa_attention *a, bool narrow) {
                              .queries = a->q->ne[1],
                              .keys = a->past + a->kv->ne[1],
                              .past = a->past,
-                             .room = a->cache ? a->room : a->kv->ne[1],
+                             .room = a->cache ? a->cache->room : a->kv->ne[1],
                              .heads = a->heads,
                              .kv_heads = a->kv_heads,
                              .dim = a->dim,
