@@ -129,6 +129,7 @@ typedef struct piaa_model_info {
     int64_t parameters, bytes;      /* of all tensors in the folder */
     int64_t min_pixels, max_pixels; /* the image processor's limits */
     piaa_template chat_template;
+    bool opens_answers;   /* its own template begins answers otherwise than the published form */
     const char *chat;     /* in words, which chat form PIAA_FORM_AUTO is; NULL: it reads no text */
     const char *unknown;  /* keys of its configuration that piaa does not know and that may change
                              what the model computes, with ", " between; NULL: none */

@@ -65,7 +65,8 @@ static bool choose_form(piaa_request *r, const piaa_model_info *info, piaa_error
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s: the chat form is %s: leave --chat folder out", info->folder,
                               info->chat);
-    const bool folder = r->chat != PIAA_FORM_PUBLISHED && own == PIAA_TEMPLATE_OWN;
+    const bool folder =
+        r->chat != PIAA_FORM_PUBLISHED && (own == PIAA_TEMPLATE_OWN || info->opens_answers);
     r->chat = folder ? PIAA_FORM_FOLDER : PIAA_FORM_PUBLISHED;
     return true;
 }
@@ -110,20 +111,21 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     extractor->preprocessing = piaa_preprocessing_prose(&preprocessing, error);
     if (!extractor->preprocessing) return false;
     name_tokens(extractor);
-    extractor->identity =
-        (piaa_identity){.fingerprint = info->fingerprint,
-                        .model = info->folder,
-                        .family = info->family,
-                        .prompt = extractor->prompt,
-                        .preprocessing = extractor->preprocessing,
-                        .dtype = piaa_dtype_name(r->dtype),
-                        .library = piaa_version(),
-                        .pixels = info->pixels,
-                        .chat = !reads                        ? ""
-                                : r->chat == PIAA_FORM_FOLDER ? PIAA_CHAT_FOLDER
-                                                              : PIAA_CHAT_PUBLISHED,
-                        .tokens = extractor->tokens,
-                        .adapter = info->adapter};
+    const bool is_own_question = /* how answers begin is nothing to vectors */
+        r->chat == PIAA_FORM_FOLDER && info->chat_template == PIAA_TEMPLATE_OWN;
+    extractor->identity = (piaa_identity){.fingerprint = info->fingerprint,
+                                          .model = info->folder,
+                                          .family = info->family,
+                                          .prompt = extractor->prompt,
+                                          .preprocessing = extractor->preprocessing,
+                                          .dtype = piaa_dtype_name(r->dtype),
+                                          .library = piaa_version(),
+                                          .pixels = info->pixels,
+                                          .chat = !reads            ? ""
+                                                  : is_own_question ? PIAA_CHAT_FOLDER
+                                                                    : PIAA_CHAT_PUBLISHED,
+                                          .tokens = extractor->tokens,
+                                          .adapter = info->adapter};
     piaa_preprocessing_name(&preprocessing, extractor->max_pixels, &extractor->identity);
     return true;
 }

@@ -206,7 +206,8 @@ static void hint_at_size(const piaa_reader *reader, const char *const *paths, si
 /* Where the chat form was not asked for, and is not the published one or may be meant to be. */
 static void tell_form(const piaa_reader *reader, const piaa_hooks *hooks) {
     const piaa_model_info *info = piaa_model_get_info(reader->model);
-    const bool own = piaa_extractor_request(reader->extractor)->chat == PIAA_FORM_FOLDER;
+    const bool own = piaa_extractor_request(reader->extractor)->chat == PIAA_FORM_FOLDER &&
+                     info->chat_template == PIAA_TEMPLATE_OWN;
     if (reader->form_is_ours && (own || info->chat_template == PIAA_TEMPLATE_UNREAD))
         piaa_hooks_note(hooks, "The model's chat form is %s.%s", info->chat,
                         own ? " --chat published takes the published one." : "");

@@ -157,9 +157,10 @@ void piaa_chat_frame_free(piaa_chat_frame *frame) {
 static const piaa_chat_part question[] = {{NULL, 1}, {"", 0}};
 static const piaa_chat_turn asked = {.parts = question, .count = PIAA_COUNT(question)};
 
-bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form form_number) {
-    char *layout = published_layout(&forms[form_number], &asked, 1, false, NULL);
-    const bool same = layout && strcmp(layout, frame->question[false]) == 0;
+bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form form_number,
+                                  bool generate) {
+    char *layout = published_layout(&forms[form_number], &asked, 1, generate, NULL);
+    const bool same = layout && strcmp(layout, frame->question[generate]) == 0;
     free(layout);
     return same;
 }

@@ -49,8 +49,9 @@ piaa_chat_frame *piaa_chat_frame_new(piaa_chat_form form, const char *source,
                                      const piaa_template_words *words,
                                      piaa_error *error) PIAA_MUST_USE;
 void piaa_chat_frame_free(piaa_chat_frame *frame);
-/* Whether it makes the same of every prompt as the published form. */
-bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form form);
+/* Whether it makes the same of every prompt as the published form; generate: with an answer opened,
+   which a model that thinks aloud opens otherwise. */
+bool piaa_chat_frame_is_published(const piaa_chat_frame *frame, piaa_chat_form form, bool generate);
 
 /* The ids of a conversation; with `generate` the opening of the assistant's turn follows it.
  * `frame` NULL: as published. */

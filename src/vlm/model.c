@@ -132,6 +132,14 @@ static bool describe_frame(const piaa_chat_frame *frame, const char *where, piaa
            add_visible(out, frame->end, error);
 }
 
+/* What follows a question that is the published one. */
+static bool describe_opening(const piaa_chat_frame *frame, const char *where, piaa_text *out,
+                             piaa_error *error) {
+    return piaa_text_format(out, error,
+                            "published; answers begin as its own has it (%s): ", where) &&
+           add_visible(out, frame->question[true] + strlen(frame->question[false]), error);
+}
+
 /* Looks at the model's own chat template: the published form, another, or not understood. */
 static bool open_chat(piaa_model *model, piaa_error *error) {
     piaa_model_info *info = &model->info;
@@ -145,16 +153,20 @@ static bool open_chat(piaa_model *model, piaa_error *error) {
         const piaa_template_words given = {.bos = own.bos, .eos = own.eos};
         piaa_chat_frame *frame = piaa_chat_frame_new(model->family->chat, own.text, &given, &why);
         info->chat_template = !frame ? PIAA_TEMPLATE_UNREAD
-                              : piaa_chat_frame_is_published(frame, model->family->chat)
+                              : piaa_chat_frame_is_published(frame, model->family->chat, false)
                                   ? PIAA_TEMPLATE_PUBLISHED
                                   : PIAA_TEMPLATE_OWN;
-        if (info->chat_template == PIAA_TEMPLATE_OWN)
-            model->frame = frame;
-        else
+        if (frame && piaa_chat_frame_is_published(frame, model->family->chat, false) &&
+            piaa_chat_frame_is_published(frame, model->family->chat, true))
             piaa_chat_frame_free(frame);
+        else
+            model->frame = frame;
     }
-    if (model->frame)
+    info->opens_answers = model->frame && info->chat_template == PIAA_TEMPLATE_PUBLISHED;
+    if (info->chat_template == PIAA_TEMPLATE_OWN)
         ok = describe_frame(model->frame, own.where, &words, error);
+    else if (info->opens_answers)
+        ok = describe_opening(model->frame, own.where, &words, error);
     else if (info->chat_template == PIAA_TEMPLATE_UNREAD)
         ok = piaa_text_format(&words, error, "published; its own is not understood (%s: %s)",
                               own.where, why.message);

@@ -10,7 +10,7 @@ struct piaa_model {
     void *config; /* the family's own */
     piaa_checkpoint *checkpoint;
     piaa_tokenizer *tokenizer;
-    piaa_chat_frame *frame; /* of its own chat template, where that is not the published form */
+    piaa_chat_frame *frame; /* of its own chat template; NULL where that is the published form */
     char *chat;             /* in words, which form that is */
     char *adapter;          /* an absolute path; NULL: none */
     piaa_settings *settings;

@@ -125,7 +125,8 @@ static void published_templates(void **state) {
         piaa_chat_frame *frame =
             source ? piaa_chat_frame_new(files[i].form, source, &words, &error) : NULL;
         if (!frame) fail_msg("%s: %s", files[i].file, error.message);
-        assert_true(piaa_chat_frame_is_published(frame, files[i].form));
+        assert_true(piaa_chat_frame_is_published(frame, files[i].form, false) &&
+                    piaa_chat_frame_is_published(frame, files[i].form, true));
         piaa_chat_frame_free(frame);
         free(source);
     }
@@ -182,7 +183,7 @@ static void frames(void **state) {
     piaa_error error = {0};
     piaa_chat_frame *frame = piaa_chat_frame_new(PIAA_CHAT_QWEN3VL, rows[1].source, &words, &error);
     assert_non_null(frame);
-    assert_false(piaa_chat_frame_is_published(frame, PIAA_CHAT_QWEN3VL));
+    assert_false(piaa_chat_frame_is_published(frame, PIAA_CHAT_QWEN3VL, false));
     assert_string_equal(frame->before, "<|im_start|>system\nBe kind.<|im_end|>\n<|im_start|>user\n"
                                        "<|vision_start|>");
     assert_string_equal(frame->after, "<|vision_end|>");
