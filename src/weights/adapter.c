@@ -139,7 +139,10 @@ static bool read_pairs(piaa_adapter *a, piaa_error *error) {
 static bool read_all(piaa_adapter *a, const char *folder, piaa_error *error) {
     a->folder = piaa_strdup(folder, error);
     if (!a->folder || !read_config(a, error)) return false;
-    char *path = piaa_path_join(folder, "adapter_model.safetensors", error);
+    static const char weights[] = "adapter_model.safetensors", pickle[] = "adapter_model.bin";
+    if (!piaa_file_exists_in(folder, weights) && piaa_file_exists_in(folder, pickle))
+        return refuse(a, "its weights as a PyTorch pickle (adapter_model.bin)", error);
+    char *path = piaa_path_join(folder, weights, error);
     a->file = path ? piaa_safetensors_open(path, error) : NULL;
     free(path);
     return a->file && read_pairs(a, error);

@@ -117,6 +117,17 @@ static void complete_rope(piaa_rope_settings *rope, bool pair) {
         *rope = plain;
 }
 
+/* llama.cpp has two flags for three activations of the vision part, and the families here one. */
+static bool check_flags(const piaa_checkpoint *c, piaa_error *error) {
+    bool gelu = true, silu = false;
+    return ((!piaa_gguf_bool(c->vision, "clip.use_gelu", &gelu) || gelu) &&
+            (!piaa_gguf_bool(c->vision, "clip.use_silu", &silu) || !silu)) ||
+           piaa_error_set(error, PIAA_UNSUPPORTED,
+                          "%s: clip.%s: only GELU is supported, as this family has it",
+                          piaa_gguf_where(c->vision),
+                          gelu ? "use_silu is true" : "use_gelu is false");
+}
+
 static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error *error) {
     if (!s->text.kv_heads) s->text.kv_heads = s->text.heads;
     if (!s->text.head_dim) s->text.head_dim = s->text.hidden / s->text.heads;
@@ -125,6 +136,7 @@ static bool complete_text(piaa_settings *s, const piaa_checkpoint *c, piaa_error
     complete_rope(&s->text.rope, c->text != NULL);
     if (s->text.local.type) complete_rope(&s->text.local, c->text != NULL);
     if (!c->text) return true;
+    if (!check_flags(c, error)) return false;
     s->text.tied = !piaa_gguf_find(c->text, "output.weight");
     if (s->text.value_dim != s->text.head_dim || s->text.rotated != s->text.head_dim)
         return piaa_error_set(error, PIAA_UNSUPPORTED,
@@ -198,7 +210,8 @@ static bool complete_width(piaa_settings *s, const piaa_checkpoint *c, const cha
         TEXT(AXES, section, "rope_scaling.mrope_section|rope_parameters.mrope_section",            \
              "mrope_sections|rope.mrope_section|rope.dimension_sections", 0, 3, SAID | MISS),      \
         SCALING(rope, "rope_parameters.", "rope_scaling.", SCALING_KEYS, PIAA_UNWRITTEN),          \
-        TEXT(NUMBER, rope.trained, "original_max_position_embeddings", NULL, 0, 0, SILENT),        \
+        WHOLE(NUMBER, text.rope.trained, "text_config.original_max_position_embeddings", NULL, 0,  \
+              0, SILENT),                                                                          \
         TEXT(BLOCKS, full, "layer_types", NULL, 0, 0, SILENT)
 
 /* The encoder's. */

@@ -31,7 +31,7 @@ static const char idle[] =
     "_out_features _out_indices stage_names apply_layernorm reshape_hidden_states "
     "text_model_id video_config vocab_size rope.scaling.finetuned rope.scaling.orig_ctx_len "
     "attention.causal tensor_data_layout has_vision_encoder has_text_encoder "
-    "has_llava_projector projector_type vision.projector_type use_gelu "
+    "has_llava_projector projector_type vision.projector_type use_gelu use_silu "
     "vision.spatial_patch_size ";
 
 static bool is_idle(const char *name) {

@@ -217,6 +217,31 @@ static void the_folders_own_chat_form(void **state) {
     char *vectors = slurp("own/lt.2.npy", &size);
     assert_memory_not_equal(vectors, published, size);
 
+    /* Where the answer alone is opened otherwise, as by models that think aloud, what was read of
+       photos stays, and answers are others. */
+    static const char opened[] = "<|im_start|>assistant\n";
+    char *at_opening = strstr(text, opened);
+    assert_non_null(at_opening);
+    char *thinking = piaa_format(NULL, "%.*s%s<think>\n%s", (int)(at_opening - text), text, opened,
+                                 at_opening + strlen(opened));
+    put("m/chat_template.jinja", thinking);
+    expect_ok(PIAA("model", "info", "m"));
+    assert_non_null(strstr(out, "published; answers begin as its own has it "
+                                "(chat_template.jinja): \"<|im_start|>assistant\\n<think>\\n\""));
+    expect_ok(PIAA("embed", "photos", "--model", "m", "--out", "s", ONE));
+    assert_null(strstr(err, "chat form"));
+    double scores[2];
+    for (int i = 0; i < 2; i++) {
+        expect_ok(PIAA("ask", "photos/a.jpg", "Good?", "--model", "m", "--max-tokens", "2",
+                       "--json", "--chat", i ? "published" : "folder", ONE));
+        cJSON *answer = cJSON_Parse(out);
+        assert_true(piaa_json_number(answer, "expected_score", &scores[i]));
+        cJSON_Delete(answer);
+    }
+    assert_true(scores[0] != scores[1]);
+    free(thinking);
+    put("m/chat_template.jinja", own);
+
     /* The same in other files of the folder. */
     static const char *const files[] = {"chat_template.json", "tokenizer_config.json"};
     cJSON *root = cJSON_CreateObject();
@@ -247,6 +272,24 @@ static void the_folders_own_chat_form(void **state) {
     free(vectors);
     free(published);
     free(own);
+    free(text);
+}
+
+/* GGUF names the usual ways of cutting text into words and of normalising it; another is a reason
+   not to write. */
+static void a_tokenizer_that_gguf_cannot_say(void **state) {
+    (void)state;
+    put_model("gemma3", "m");
+    expect_ok(PIAA("model", "convert", "m", "m.gguf"));
+    char *text = slurp("m/tokenizer.json", NULL);
+    cJSON *root = cJSON_Parse(text);
+    cJSON_ReplaceItemInObject(root, "normalizer", cJSON_CreateNull());
+    char *other = cJSON_PrintUnformatted(root);
+    put("m/tokenizer.json", other);
+    expect_refusal(PIAA("model", "convert", "m", "n.gguf"), 1, "piaa model convert: ",
+                   "normalising text (tokenizer.json) than GGUF files can say");
+    cJSON_free(other);
+    cJSON_Delete(root);
     free(text);
 }
 
@@ -317,10 +360,11 @@ static void names_in_the_hugging_face_cache(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(other_image_settings_are_not_mixed), CASE(ranks_store_is_not_mixed_either),
-        CASE(a_taste_needs_its_preparation),      CASE(the_folders_own_chat_form),
-        CASE(folders_of_the_hugging_face_cache),  CASE(tokens_count_and_not_the_files_bytes),
-        CASE(names_in_the_hugging_face_cache),    CASE(a_taste_remembers_its_adapter),
+        CASE(other_image_settings_are_not_mixed),   CASE(ranks_store_is_not_mixed_either),
+        CASE(a_taste_needs_its_preparation),        CASE(the_folders_own_chat_form),
+        CASE(a_tokenizer_that_gguf_cannot_say),     CASE(folders_of_the_hugging_face_cache),
+        CASE(tokens_count_and_not_the_files_bytes), CASE(names_in_the_hugging_face_cache),
+        CASE(a_taste_remembers_its_adapter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

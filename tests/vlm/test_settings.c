@@ -388,6 +388,25 @@ static void set_least(struct gguf_context *file) {
     gguf_set_val_u32(file, "clip.vision.image_min_pixels", 4096);
 }
 
+static void set_no_gelu(struct gguf_context *file) {
+    gguf_set_val_bool(file, "clip.use_gelu", false);
+}
+static void set_silu(struct gguf_context *file) {
+    gguf_set_val_bool(file, "clip.use_silu", true);
+}
+
+static void activations_of_a_pair(void **state) {
+    PIAA_UNUSED(state);
+    static const char *const families[] = {"qwen3vl", "gemma3"};
+    for (int i = 0; i < 4; i++) {
+        char *made, *text = changed_both(families[i / 2], set_nothing,
+                                         i % 2 ? set_silu : set_no_gelu, &made);
+        expect_refused(text, i % 2 ? "clip.use_silu is true" : "clip.use_gelu is false");
+        support_remove(made);
+        free(text);
+    }
+}
+
 /* One limit alone counts, beside the other one as it is published. */
 static void limits_of_a_pair(void **state) {
     PIAA_UNUSED(state);
@@ -438,11 +457,17 @@ static void pairs(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(not_supported),   cmocka_unit_test(nothing_said),
-        cmocka_unit_test(unknown_keys),    cmocka_unit_test(as_in_the_folder),
-        cmocka_unit_test(unknown_in_gguf), cmocka_unit_test(not_supported_in_gguf),
-        cmocka_unit_test(pairs),           cmocka_unit_test(positions_beside_the_scaling),
-        cmocka_unit_test(gemmas_old_keys), cmocka_unit_test(limits_of_a_pair),
+        cmocka_unit_test(not_supported),
+        cmocka_unit_test(nothing_said),
+        cmocka_unit_test(unknown_keys),
+        cmocka_unit_test(as_in_the_folder),
+        cmocka_unit_test(unknown_in_gguf),
+        cmocka_unit_test(not_supported_in_gguf),
+        cmocka_unit_test(pairs),
+        cmocka_unit_test(positions_beside_the_scaling),
+        cmocka_unit_test(gemmas_old_keys),
+        cmocka_unit_test(limits_of_a_pair),
+        cmocka_unit_test(activations_of_a_pair),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -569,6 +569,17 @@ static void adapters_are_merged(void **state) {
         piaa_error_clear(&error);
         piaa_checkpoint_close(checkpoint);
     }
+    /* As older versions of PEFT wrote it. */
+    char *weights = support_join(folder, "adapter_model.safetensors");
+    assert_int_equal(remove(weights), 0);
+    free(weights);
+    support_write(folder, "adapter_config.json", cases[0].config, strlen(cases[0].config));
+    support_write(folder, "adapter_model.bin", "", 0);
+    checkpoint = open_good(QWEN);
+    assert_false(piaa_checkpoint_adapt(checkpoint, folder, &error));
+    assert_non_null(strstr(error.message, "PyTorch pickle"));
+    piaa_error_clear(&error);
+    piaa_checkpoint_close(checkpoint);
     /* Given as a model, it is said to be one. */
     assert_null(piaa_checkpoint_open(folder, &error));
     assert_non_null(strstr(error.message, "--adapter"));
