@@ -344,6 +344,8 @@ static bool start(answering *a, const piaa_model_input *input, const piaa_ids *b
 }
 
 static bool add(answering *a, const float *logits, piaa_error *error) {
+    for (size_t i = 0; i < a->vocabulary; i++)
+        if (!isfinite(logits[i])) return piaa_model_not_finite(a->model, error);
     process(a, logits);
     const int32_t id = a->how->sample ? piaa_decoding_draw(a->decoding, a->scores, a->vocabulary,
                                                            a->candidates, &a->random)
