@@ -47,6 +47,7 @@ static bool says_the_same(void *user, const char *text, const char *vision, piaa
 bool piaa_model_convert(piaa_model *model, const char *text_path, const char *vision_path,
                         piaa_gguf_kind kind, const piaa_hooks *hooks, piaa_error *error) {
     if (!model) return piaa_error_missing(error, "model");
+    if (!piaa_model_check(model, error)) return false;
     const piaa_gguf_check check = {says_the_same, model};
     return piaa_gguf_convert(model->checkpoint, text_path, vision_path, kind,
                              model->family->difference ? &check : NULL, hooks, error);

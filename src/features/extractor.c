@@ -181,19 +181,22 @@ static piaa_model_input *prepare_image(const piaa_extractor *extractor, const pi
     return piaa_model_prepare(extractor->model, image, &ask, error);
 }
 
-static piaa_model_input *prepare_grey(const piaa_extractor *extractor, piaa_error *error) {
+static piaa_model_input *prepare_grey(const piaa_extractor *extractor, const piaa_ask *ask,
+                                      piaa_error *error) {
     const piaa_model_info *info = piaa_model_get_info(extractor->model);
     int side = 64; /* or what a model that reads one size alone may want to have already */
     if (info->min_pixels == info->max_pixels) side = (int)lround(sqrt((double)info->max_pixels));
     piaa_image grey = {.width = side, .height = side};
     grey.rgb = piaa_alloc((size_t)side * (size_t)side, 3, error);
-    piaa_model_input *input = grey.rgb ? prepare_image(extractor, &grey, error) : NULL;
+    piaa_model_input *input =
+        grey.rgb ? piaa_model_prepare(extractor->model, &grey, ask, error) : NULL;
     piaa_image_free(&grey);
     return input;
 }
 
 bool piaa_extractor_check(const piaa_extractor *extractor, piaa_error *error) {
-    piaa_model_input *input = prepare_grey(extractor, error);
+    const piaa_ask ask = ask_of(extractor);
+    piaa_model_input *input = prepare_grey(extractor, &ask, error);
     piaa_model_input_free(input);
     return input != NULL;
 }
@@ -284,7 +287,8 @@ bool piaa_values_are_finite(const float *values, size_t count) {
 
 bool piaa_extractor_is_sound(piaa_extractor *extractor, const piaa_slots *subset, float *out,
                              size_t count, piaa_error *error) {
-    piaa_model_input *input = prepare_grey(extractor, error);
+    const piaa_ask ask = ask_of(extractor);
+    piaa_model_input *input = prepare_grey(extractor, &ask, error);
     const bool ran = input && piaa_extractor_run(extractor, input, subset, out, error);
     piaa_model_input_free(input);
     return ran &&
@@ -311,6 +315,14 @@ bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out
     return run_once(extractor, input, out, error);
 }
 
+/* What is wrong with a picture that nothing is wrong with is not the photo's fault. */
+static bool reads_grey(const piaa_extractor *extractor, const piaa_ask *ask) {
+    piaa_error why = {0};
+    piaa_model_input *input = prepare_grey(extractor, ask, &why);
+    piaa_model_input_free(input);
+    return input != NULL;
+}
+
 /* With `generate` the assistant's turn is open. */
 static piaa_model_input *prepare_question(const piaa_extractor *extractor, const char *path,
                                           const char *prompt, piaa_error *error) {
@@ -324,7 +336,7 @@ static piaa_model_input *prepare_question(const piaa_extractor *extractor, const
         piaa_image_decode(&file, extractor->request.exif, extractor->request.background, &image,
                           error)) {
         input = piaa_model_prepare(extractor->model, &image, &ask, error);
-        if (!input) piaa_error_prefix(error, "%s", path);
+        if (!input && reads_grey(extractor, &ask)) piaa_error_prefix(error, "%s", path);
     }
     piaa_image_free(&image);
     piaa_photo_file_free(&file);

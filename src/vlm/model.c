@@ -254,6 +254,41 @@ bool piaa_model_not_finite(const piaa_model *model, piaa_error *error) {
                                    model->info.folder);
 }
 
+static bool check_weights(const piaa_model *model, piaa_error *error) {
+    const piaa_layout *layout = &model->info.layout;
+    const bool decoder = layout->hidden_size > 0;
+    const piaa_plan plan = {.vision_blocks = layout->vision_blocks,
+                            .merge = decoder,
+                            .decoder_blocks = layout->decoder_layers,
+                            .embeddings = decoder,
+                            .final_norm = decoder,
+                            .pooled = layout->pooled_size > 0,
+                            .projected = layout->projected_size > 0};
+    piaa_resident *resident =
+        piaa_resident_new(model->checkpoint, PIAA_DTYPE_BF16, false, NULL, error);
+    void *weights = resident ? model->family->declare(model->config, resident, &plan, error) : NULL;
+    const bool ok = weights && piaa_resident_declared(resident, error);
+    free(weights);
+    piaa_resident_free(resident);
+    return ok;
+}
+
+bool piaa_model_check(const piaa_model *model, piaa_error *error) {
+    piaa_ids ids;
+    if (!check_weights(model, error) ||
+        !piaa_model_question(model, &(piaa_ask){.generate = true}, &ids, error))
+        return false;
+    bool ok = true;
+    for (size_t i = 0; ok && i < ids.count; i++)
+        ok = ids.items[i] < model->info.vocabulary ||
+             piaa_error_set(error, PIAA_MISMATCH,
+                            "%s: the tokenizer gives token %d but the model has %d: tokenizer.json "
+                            "belongs to another model",
+                            model->info.folder, ids.items[i], model->info.vocabulary);
+    piaa_ids_free(&ids);
+    return ok;
+}
+
 const piaa_model_info *piaa_model_get_info(const piaa_model *model) {
     return &model->info;
 }

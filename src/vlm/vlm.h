@@ -28,6 +28,9 @@ bool piaa_dtype_parse(const char *name, piaa_dtype *out);
 piaa_dtype piaa_model_dtype(const piaa_model *model, piaa_dtype dtype);
 /* NULL for a model without a decoder. */
 const piaa_tokenizer *piaa_model_tokenizer(const piaa_model *model);
+/* That every weight of a full run is there in its shape, and the tokenizer fits the vocabulary and
+   the chat form; nothing is computed. */
+bool piaa_model_check(const piaa_model *model, piaa_error *error) PIAA_MUST_USE;
 /* Says why the states of a picture that nothing is wrong with are not finite numbers; false. */
 bool piaa_model_not_finite(const piaa_model *model, piaa_error *error);
 /* For stores and tastes, which outlive the model. */

@@ -300,6 +300,11 @@ static void a_models_fault_is_told_once(void **state) {
         if (i % 4 == 0)
             refuse(i, "rank",
                    PIAA("rank", "photos", "--ratings", "ratings.csv", "--model", "m", ONE));
+        if (cases[i].late || i % 4 == 1)
+            refuse(i, "ask", PIAA("ask", "photos/a.jpg", "Good?", "--model", "m", ONE));
+        if ((cases[i].late || i % 4 == 3) &&
+            !strstr(cases[i].part, "finite")) /* what the values are is not looked at */
+            refuse(i, "model convert", PIAA("model", "convert", "m", "t.gguf"));
         const int code = PIAA("model", "info", "m");
         if (!cases[i].late)
             refuse(i, "model info", code);
