@@ -368,6 +368,7 @@ static piaa_answer *answer_one(piaa_extractor *extractor, const char *path,
 static piaa_answer *answer_several(piaa_extractor *extractor, const char *const *paths,
                                    size_t count, const piaa_answering *how, piaa_error *error) {
     if (!extractor->dialogue) {
+        if (!piaa_extractor_check(extractor, error)) return NULL;
         piaa_dialogue *dialogue = piaa_dialogue_new(extractor, error);
         extractor->dialogue = dialogue; /* which has given back what was there */
         if (!dialogue) return NULL;

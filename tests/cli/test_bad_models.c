@@ -301,7 +301,10 @@ static void a_models_fault_is_told_once(void **state) {
             refuse(i, "rank",
                    PIAA("rank", "photos", "--ratings", "ratings.csv", "--model", "m", ONE));
         if (cases[i].late || i % 4 == 1)
-            refuse(i, "ask", PIAA("ask", "photos/a.jpg", "Good?", "--model", "m", ONE));
+            refuse(i, "ask",
+                   i % 2
+                       ? PIAA("ask", "photos/a.jpg", "Good?", "--model", "m", ONE)
+                       : PIAA("ask", "photos/a.jpg", "photos/b.jpg", "Good?", "--model", "m", ONE));
         if ((cases[i].late || i % 4 == 3) &&
             !strstr(cases[i].part, "finite")) /* what the values are is not looked at */
             refuse(i, "model convert", PIAA("model", "convert", "m", "t.gguf"));
