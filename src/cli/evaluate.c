@@ -142,11 +142,12 @@ static bool check_projection(const piaa_evaluation_options *o, piaa_error *error
     if (o->pair_count)
         return piaa_error_set(
             error, PIAA_USAGE,
-            "--method reduce reads one pool at one layer: it does not go with --pair");
+            "--method reduce and cot-lora read one pool at one layer: they do not go with --pair");
     if (!o->projection && !o->attributes)
-        return piaa_error_set(error, PIAA_USAGE,
-                              "--method reduce needs attributes: give --projection FILE (piaa "
-                              "reduce makes it) or --attributes aadb:DIR");
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "--method reduce and cot-lora need attributes: give --projection FILE (piaa "
+            "reduce makes it) or --attributes aadb:DIR");
     return true;
 }
 
@@ -257,9 +258,8 @@ static const piaa_option protocol_options[] = {
     {"method", "METHODS",
      "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
      "expected-score, few-shot, cot, lora, lora-expected, lora-fixed, lora-published, "
-     "token-class, token-class-published, residual-linear, residual-giaa, residual-mlp, or several "
-     "with "
-     "commas",
+     "token-class, token-class-published, cot-lora, cot-lora-published, residual-linear, "
+     "residual-giaa, residual-mlp, or several with commas",
      "linear-hidden", NULL},
     {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},
     {"test", "N", "ratings of a person that are predicted", "50", NULL},

@@ -9,6 +9,9 @@
  *   lora-published        as the published code trains (train/published.h)
  *   token-class           as described: the rounded score's digit, an adapter for each person
  *   token-class-published one adapter for all people, without the photos
+ *   cot-lora-published    a chain of thought: the attributes that a projection reads in the photo's
+ *                         hidden states, as lines, and then the person's score; without the photo
+ *   cot-lora              the same with the photo
  *
  * Adapters stay in RUN/adapters, in PEFT's layout.
  */
@@ -23,8 +26,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { SCORE_TOKENS = 16, DIGIT_TOKENS = 8 };
-
 typedef struct way {
     const char *folder; /* of its adapters */
     piaa_tune_form form;
@@ -34,7 +35,53 @@ typedef struct way {
     int epochs;
 } way;
 
+/* How a form's answers are asked for and read. */
+static const piaa_question *question_of(piaa_tune_form form) {
+    static piaa_question score = {NULL, PIAA_ANSWER_NUMBER, 16},
+                         digit = {NULL, PIAA_ANSWER_DIGIT, 8};
+    return form == PIAA_TUNE_SCORE   ? &score
+           : form == PIAA_TUNE_DIGIT ? &digit
+                                     : &piaa_question_thought;
+}
+
+static const char *prompt_of(piaa_tune_form form) {
+    return form == PIAA_TUNE_TEXT ? piaa_question_thought.text : piaa_tune_prompt(form);
+}
+
 /* ------------------------------------------------------------------------------------- learning */
+
+/* "Light: 3.21" for each attribute, 2 p + 3 of what the projection says, within 1 to 5, and then
+   the score; `work` [attributes]. */
+static char *think_of(const piaa_lesson *l, int64_t row, double score, double *work,
+                      piaa_error *error) {
+    const piaa_projection *p = l->projection;
+    piaa_text text = {0};
+    piaa_projection_apply(p, l->source->x + (size_t)row * (size_t)l->source->dim, 1, work);
+    for (int k = 0; k < p->count; k++) {
+        /* as the published code spells it, in the question too */
+        const bool first = strcmp(p->names[k], "BalancingElements") == 0;
+        piaa_text_format(&text, error, "%s: %.2f\n", first ? "BalacingElements" : p->names[k],
+                         fmin(fmax(2 * work[k] + 3, 1), 5));
+    }
+    piaa_text_format(&text, error, "Overall: %.2f", score);
+    if (!text.failed) return text.data;
+    free(text.data);
+    return NULL;
+}
+
+/* Writes the answers of thoughts [count], the caller's. */
+static bool think(const piaa_lesson *l, piaa_tune_photo *photos, size_t count, char **thoughts,
+                  piaa_error *error) {
+    double *work = piaa_alloc((size_t)l->projection->count, sizeof *work, error);
+    bool ok = work != NULL;
+    for (size_t i = 0; ok && i < count; i++) {
+        thoughts[i] = think_of(l, l->rows[i], photos[i].score, work, error);
+        photos[i].answer = thoughts[i];
+        ok = thoughts[i] != NULL;
+    }
+    free(work);
+    return ok;
+}
 
 /* The person's ratings, or everybody's supports one after the other. */
 static piaa_tune_photo *list_photos(const piaa_lesson *l, bool together, size_t *count,
@@ -58,7 +105,8 @@ static piaa_tune_photo *list_photos(const piaa_lesson *l, bool together, size_t 
             score = l->scores[i];
         }
         if (!l->set->images[image].missing)
-            photos[(*count)++] = (piaa_tune_photo){l->set->images[image].path, score};
+            photos[(*count)++] =
+                (piaa_tune_photo){.path = l->set->images[image].path, .score = score};
     }
     return photos;
 }
@@ -67,7 +115,7 @@ static bool train(const piaa_lesson *l, const way *w, const piaa_tune_photo *pho
                   const char *folder, piaa_error *error) {
     piaa_request request = *piaa_extractor_request(piaa_reader_extractor(l->reader));
     piaa_model *model = piaa_extractor_model(piaa_reader_extractor(l->reader));
-    request.prompt = NULL;
+    request.prompt = w->form == PIAA_TUNE_TEXT ? prompt_of(w->form) : NULL;
     const piaa_hooks hooks = {.user = l->hooks ? l->hooks->user : NULL,
                               .warn = l->hooks ? l->hooks->warn : NULL,
                               .stop = l->hooks ? l->hooks->stop : NULL};
@@ -84,18 +132,14 @@ static bool train(const piaa_lesson *l, const way *w, const piaa_tune_photo *pho
 
 static bool read_one(piaa_dialogue *dialogue, const way *w, const char *path, double *score,
                      piaa_answers *answers, piaa_error *error) {
-    const piaa_dialogue_part parts[] = {{.photo = path}, {.text = piaa_tune_prompt(w->form)}};
+    const piaa_dialogue_part parts[] = {{.photo = path}, {.text = prompt_of(w->form)}};
     const piaa_dialogue_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
-    const bool digit = w->form == PIAA_TUNE_DIGIT;
-    const piaa_answering how = {.max_tokens = w->expected ? 1
-                                              : digit     ? DIGIT_TOKENS
-                                                          : SCORE_TOKENS};
+    const piaa_question *question = question_of(w->form);
+    const piaa_answering how = {.max_tokens = w->expected ? 1 : question->most_tokens};
     piaa_answer *said = piaa_dialogue_answer(dialogue, &turn, 1, &how, error);
     if (!said) return false;
     *score = said->expected_score;
-    const bool ok =
-        w->expected ||
-        piaa_answer_read(said->text, digit ? PIAA_ANSWER_DIGIT : PIAA_ANSWER_NUMBER, score, error);
+    const bool ok = w->expected || piaa_answer_read(said->text, question->rule, score, error);
     piaa_answer_free(said);
     answers->asked++;
     answers->unparsable += isnan(*score);
@@ -137,7 +181,9 @@ static bool read_adapted(const piaa_lesson *l, const way *w, const char *folder,
 /* RUN/adapters/lora-large-A1000 */
 static char *name_folder(const piaa_lesson *l, const way *w, piaa_error *error) {
     const char *id = w->together ? "all" : l->set->users[l->user].id;
-    char *name = piaa_format(error, "%s-%s-%s", w->folder, l->large ? "large" : "small", id);
+    const char *source = l->source ? l->source->name : NULL;
+    char *name = piaa_format(error, "%s%s%s-%s-%s", w->folder, source ? "-" : "",
+                             source ? source : "", l->large ? "large" : "small", id);
     if (!name) return NULL;
     for (char *c = name; *c; c++)
         if (*c == '/' || *c == '\\' || (unsigned char)*c < ' ') *c = '_';
@@ -157,16 +203,27 @@ static int64_t bytes_of(const char *folder) {
     return bytes;
 }
 
+static void free_thoughts(char **thoughts, size_t count) {
+    for (size_t i = 0; thoughts && i < count; i++) free(thoughts[i]);
+    free(thoughts);
+}
+
 static bool learn(piaa_lesson *l, const way *w, piaa_predictions *out, piaa_error *error) {
     size_t count = 0;
     char *folder = name_folder(l, w, error);
     piaa_tune_photo *photos = folder ? list_photos(l, w->together, &count, error) : NULL;
+    char **thoughts = photos ? piaa_alloc(count + 1, sizeof *thoughts, error) : NULL;
+    if (thoughts && w->form == PIAA_TUNE_TEXT && !think(l, photos, count, thoughts, error)) {
+        free_thoughts(thoughts, count);
+        thoughts = NULL;
+    }
     /* One adapter for all people is trained at the first of them. */
     const bool there = w->together && *l->trained;
-    const bool ok = photos && (there || train(l, w, photos, count, folder, error)) &&
+    const bool ok = thoughts && (there || train(l, w, photos, count, folder, error)) &&
                     read_adapted(l, w, folder, out, error);
     if (ok && w->together) *l->trained = true;
     if (ok) out->bytes = bytes_of(folder);
+    free_thoughts(thoughts, count);
     free(photos);
     free(folder);
     return ok;
@@ -176,7 +233,7 @@ static bool learn(piaa_lesson *l, const way *w, piaa_predictions *out, piaa_erro
 #define PUBLISHED_RATE 1e-4
 enum { PUBLISHED_EPOCHS = 3 };
 
-#define METHOD(function, title, label, ...)                                                        \
+#define METHOD(function, title, label, more, ...)                                                  \
     static bool learn_##function(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {       \
         static const way w = {__VA_ARGS__};                                                        \
         return learn(l, &w, out, error);                                                           \
@@ -184,17 +241,24 @@ enum { PUBLISHED_EPOCHS = 3 };
     const piaa_method piaa_method_##function = {.name = title,                                     \
                                                 .published = label,                                \
                                                 .says_support = true,                              \
-                                                .needs = PIAA_NEEDS_MODEL,                         \
+                                                .needs = PIAA_NEEDS_MODEL | (more),                \
                                                 .learn = learn_##function}
 
-METHOD(lora, "lora", "lora_tuned", .folder = "lora");
-METHOD(lora_expected, "lora-expected", "lora_tuned_expected", .folder = "lora", .expected = true);
-METHOD(lora_fixed, "lora-fixed", "lora_fixed", .folder = "lora-fixed", .rate = PUBLISHED_RATE,
+METHOD(lora, "lora", "lora_tuned", 0, .folder = "lora");
+METHOD(lora_expected, "lora-expected", "lora_tuned_expected", 0, .folder = "lora",
+       .expected = true);
+METHOD(lora_fixed, "lora-fixed", "lora_fixed", 0, .folder = "lora-fixed", .rate = PUBLISHED_RATE,
        .epochs = PUBLISHED_EPOCHS);
-METHOD(lora_published, "lora-published", "lora_per_user", .folder = "lora-published",
+METHOD(lora_published, "lora-published", "lora_per_user", 0, .folder = "lora-published",
        .published = true);
-METHOD(token_class, "token-class", "lora_tokencls_person", .folder = "token-class",
+METHOD(token_class, "token-class", "lora_tokencls_person", 0, .folder = "token-class",
        .form = PIAA_TUNE_DIGIT);
-METHOD(token_class_published, "token-class-published", "lora_tokencls",
+METHOD(token_class_published, "token-class-published", "lora_tokencls", 0,
        .folder = "token-class-published", .form = PIAA_TUNE_DIGIT, .published = true,
        .together = true);
+
+enum { READS = PIAA_NEEDS_FEATURES | PIAA_NEEDS_PROJECTION };
+METHOD(cot_lora, "cot-lora", "cot_attr_lora_photo", READS, .folder = "cot-lora",
+       .form = PIAA_TUNE_TEXT, .rate = PUBLISHED_RATE, .epochs = PUBLISHED_EPOCHS);
+METHOD(cot_lora_published, "cot-lora-published", "cot_attr_lora", READS,
+       .folder = "cot-lora-published", .form = PIAA_TUNE_TEXT, .published = true);

@@ -43,6 +43,8 @@ void piaa_journal_key(const piaa_journal *journal, const piaa_method *method, co
     add_text(hash, method->name);
     add_text(hash, l->set->kind);
     add_text(hash, l->source ? l->source->name : "");
+    for (int k = 0; l->projection && k < l->projection->count; k++)
+        add_number(hash, l->projection->intercepts[k]);
     add_number(hash, l->seed);
     for (int64_t i = 0; i < l->n; i++) {
         add_text(hash, l->set->images[l->images[i]].path);

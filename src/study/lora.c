@@ -15,7 +15,7 @@ static piaa_tune_photo *list(const piaa_ratings *ratings, const piaa_hooks *hook
     for (size_t i = 0; photos && i < rated; i++) {
         const piaa_rating *rating = piaa_ratings_at(ratings, i);
         if (piaa_file_exists(rating->path))
-            photos[(*count)++] = (piaa_tune_photo){rating->path, rating->score};
+            photos[(*count)++] = (piaa_tune_photo){.path = rating->path, .score = rating->score};
     }
     if (photos && *count < rated)
         piaa_hooks_warn(hooks, "%s: %zu of %zu rated photos do not exist and are left out",

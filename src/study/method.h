@@ -83,8 +83,9 @@ extern const piaa_method piaa_method_linear_hidden, piaa_method_giaa_target, pia
     piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
     piaa_method_expected_score, piaa_method_few_shot, piaa_method_cot, piaa_method_lora,
     piaa_method_lora_expected, piaa_method_lora_fixed, piaa_method_lora_published,
-    piaa_method_token_class, piaa_method_token_class_published, piaa_method_residual_linear,
-    piaa_method_residual_giaa, piaa_method_residual_mlp;
+    piaa_method_token_class, piaa_method_token_class_published, piaa_method_cot_lora,
+    piaa_method_cot_lora_published, piaa_method_residual_linear, piaa_method_residual_giaa,
+    piaa_method_residual_mlp;
 
 /* All of them, in the order in which results are listed, and NULL. */
 extern const piaa_method *const piaa_methods[];

@@ -20,6 +20,7 @@ typedef struct training {
     piaa_trainer *trainer;
     piaa_tune_form form;
     piaa_chat_tokens *chats; /* [count] */
+    size_t *starts;          /* [count] of the answers */
     double *scores;          /* [count] */
     size_t count, capacity;
     size_t *order;
@@ -38,15 +39,20 @@ static bool encode(training *t, const piaa_tune_photo *photo, piaa_chat_tokens *
                                   : NULL;
     piaa_photo_file_free(&file);
     if (!input) return false;
-    char answer[PIAA_TUNE_ANSWER];
-    piaa_tune_answer(t->form, photo->score, answer);
+    char room[PIAA_TUNE_ANSWER];
+    const char *answer = piaa_tune_answer(t->form, photo, room);
     const piaa_chat_part question[] = {
         {.image_tokens = (size_t)piaa_model_input_image_tokens(input)}, {.text = r->prompt}};
     const piaa_chat_part reply = {.text = answer};
     const piaa_chat_turn turns[] = {{.parts = question, .count = 2},
                                     {.assistant = true, .parts = &reply, .count = 1}};
-    const piaa_ask ask = {.published = r->chat == PIAA_FORM_PUBLISHED};
+    piaa_ask ask = {.published = r->chat == PIAA_FORM_PUBLISHED, .generate = true};
     piaa_model_input_free(input);
+    piaa_chat_tokens asked = {0};
+    if (!piaa_model_encode(t->model, turns, 1, &ask, &asked, error)) return false;
+    t->starts[t->count] = asked.ids.count;
+    piaa_chat_tokens_free(&asked);
+    ask.generate = false;
     return piaa_model_encode(t->model, turns, 2, &ask, out, error);
 }
 
@@ -71,9 +77,11 @@ static piaa_sample *make_sample(const training *t, size_t i, size_t longest, pia
     const piaa_sight *unseen[] = {NULL};
     bool *labelled = piaa_alloc(chat->ids.count, sizeof *labelled, error);
     if (!labelled) return NULL;
-    for (size_t k = 0; every && k < chat->ids.count; k++) labelled[k] = true;
+    const bool digit = t->form == PIAA_TUNE_DIGIT;
+    for (size_t k = every ? 0 : t->starts[i]; !digit && k < chat->ids.count; k++)
+        labelled[k] = true;
     piaa_sample *sample = NULL;
-    if (every || piaa_tune_label_digit(t->model, &chat->ids, t->scores[i], labelled, error))
+    if (!digit || piaa_tune_label_digit(t->model, &chat->ids, t->scores[i], labelled, error))
         sample = piaa_sample_new(t->model, chat, labelled, unseen, PIAA_IMAGE_CAUSAL,
                                  every ? (int)(longest - chat->ids.count) : 0, error);
     free(labelled);
@@ -120,10 +128,11 @@ static bool run(training *t, const piaa_request *request, const piaa_tune_photo 
                 uint32_t seed, const char *folder, piaa_error *error) {
     const piaa_decoder *decoder = t->model->family->decoder(t->model->config);
     piaa_request own = request ? *request : (piaa_request){0};
-    own.prompt = piaa_tune_prompt(t->form);
+    if (t->form != PIAA_TUNE_TEXT) own.prompt = piaa_tune_prompt(t->form);
     if (!piaa_lora_may_write(folder, error) ||
         !(t->extractor = piaa_extractor_new(t->model, &own, error)) ||
         !(t->chats = piaa_alloc(t->capacity, sizeof *t->chats, error)) ||
+        !(t->starts = piaa_alloc(t->capacity, sizeof *t->starts, error)) ||
         !(t->scores = piaa_alloc(t->capacity, sizeof *t->scores, error)) ||
         !(t->order = piaa_alloc(t->capacity, sizeof *t->order, error)) ||
         !encode_all(t, photos, error))
@@ -132,7 +141,7 @@ static bool run(training *t, const piaa_request *request, const piaa_tune_photo 
     t->steps = EPOCHS * (int64_t)((t->count + BATCH - 1) / BATCH);
     /* min(100, steps / 10) of one adapter for all people */
     const int64_t tenth = t->steps / 10;
-    t->warm = t->form == PIAA_TUNE_SCORE ? piaa_schedule_warm(t->steps) : tenth < 100 ? tenth : 100;
+    t->warm = t->form != PIAA_TUNE_DIGIT ? piaa_schedule_warm(t->steps) : tenth < 100 ? tenth : 100;
     piaa_random_seed_numpy(&t->random, seed);
     t->network = piaa_network_new(decoder, r->dtype, r->threads, error);
     if (t->network)
@@ -150,6 +159,7 @@ bool piaa_published_train(piaa_model *model, const piaa_request *request,
     const bool ok = piaa_tune_check(model, error) && run(&t, request, photos, seed, folder, error);
     for (size_t i = 0; t.chats && i < t.count; i++) piaa_chat_tokens_free(&t.chats[i]);
     free(t.chats);
+    free(t.starts);
     free(t.scores);
     free(t.order);
     piaa_trainer_free(t.trainer);

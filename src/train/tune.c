@@ -106,11 +106,14 @@ const char *piaa_tune_prompt(piaa_tune_form form) {
     return form == PIAA_TUNE_SCORE ? PIAA_EXPERT_PROMPT : integer;
 }
 
-void piaa_tune_answer(piaa_tune_form form, double score, char out[PIAA_TUNE_ANSWER]) {
+const char *piaa_tune_answer(piaa_tune_form form, const piaa_tune_photo *photo,
+                             char room[PIAA_TUNE_ANSWER]) {
+    if (form == PIAA_TUNE_TEXT) return photo->answer;
     if (form == PIAA_TUNE_SCORE)
-        snprintf(out, PIAA_TUNE_ANSWER, "%.2f", score);
+        snprintf(room, PIAA_TUNE_ANSWER, "%.2f", photo->score);
     else
-        snprintf(out, PIAA_TUNE_ANSWER, "%.0f", fmin(fmax(nearbyint(score), 1), 5));
+        snprintf(room, PIAA_TUNE_ANSWER, "%.0f", fmin(fmax(nearbyint(photo->score), 1), 5));
+    return room;
 }
 
 bool piaa_tune_label_digit(const piaa_model *model, const piaa_ids *ids, double score,
@@ -148,19 +151,20 @@ static bool label(const piaa_ids *whole, const piaa_ids *question, bool *labelle
                           "than alone: use --chat published");
 }
 
-static piaa_sample *converse(const tuning *t, const piaa_sight *sight, double score,
+static piaa_sample *converse(const tuning *t, const piaa_sight *sight, const piaa_tune_photo *photo,
                              piaa_error *error) {
-    char answer[PIAA_TUNE_ANSWER];
-    piaa_tune_answer(t->form, score, answer);
+    char room[PIAA_TUNE_ANSWER];
+    const char *answer = piaa_tune_answer(t->form, photo, room);
     piaa_chat_tokens whole = {0}, question = {0};
     piaa_sample *sample = NULL;
     bool *labelled = NULL;
     if (encode(t, sight, answer, true, &whole, error) &&
         encode(t, sight, answer, false, &question, error))
         labelled = piaa_alloc(whole.ids.count, sizeof *labelled, error);
-    if (labelled && (t->form == PIAA_TUNE_SCORE
-                         ? label(&whole.ids, &question.ids, labelled, error)
-                         : piaa_tune_label_digit(t->model, &whole.ids, score, labelled, error)))
+    if (labelled &&
+        (t->form != PIAA_TUNE_DIGIT
+             ? label(&whole.ids, &question.ids, labelled, error)
+             : piaa_tune_label_digit(t->model, &whole.ids, photo->score, labelled, error)))
         sample = piaa_sample_new(t->model, &whole, labelled, &sight,
                                  piaa_extractor_request(t->extractor)->image_attention, 0, error);
     free(labelled);
@@ -198,7 +202,7 @@ static bool add_photo(tuning *t, piaa_session *session, const piaa_tune_photo *p
         piaa_hooks_warn(t->hooks, "%s", own.message);
         return true;
     }
-    t->samples[t->count] = converse(t, &sight, photo->score, error);
+    t->samples[t->count] = converse(t, &sight, photo, error);
     piaa_sight_free(&sight);
     return t->samples[t->count++] != NULL;
 }

@@ -26,13 +26,22 @@
     "decimal like 3.5) and nothing else.\nRate this image now."
 
 /* What is asked and answered.  SCORE: "3.50" and the end of the turn, which all count in the loss;
-   DIGIT: the score rounded, halves to the even number, of which that digit alone counts. */
-typedef enum piaa_tune_form { PIAA_TUNE_SCORE, PIAA_TUNE_DIGIT } piaa_tune_form;
+   DIGIT: the score rounded, halves to the even number, of which that digit alone counts; TEXT: the
+   photo's own answer to the request's prompt, counted as SCORE is. */
+typedef enum piaa_tune_form { PIAA_TUNE_SCORE, PIAA_TUNE_DIGIT, PIAA_TUNE_TEXT } piaa_tune_form;
 enum { PIAA_TUNE_ANSWER = 32 };
 
-/* The published question of the form. */
+typedef struct piaa_tune_photo {
+    const char *path;
+    double score;
+    const char *answer; /* of the form TEXT */
+} piaa_tune_photo;
+
+/* The published question of SCORE and DIGIT. */
 const char *piaa_tune_prompt(piaa_tune_form form);
-void piaa_tune_answer(piaa_tune_form form, double score, char out[PIAA_TUNE_ANSWER]);
+/* Of the photo; in `room` where it has none of its own. */
+const char *piaa_tune_answer(piaa_tune_form form, const piaa_tune_photo *photo,
+                             char room[PIAA_TUNE_ANSWER]);
 /* Of ids that end in that answer; labelled [ids] is zero. */
 bool piaa_tune_label_digit(const piaa_model *model, const piaa_ids *ids, double score,
                            bool *labelled, piaa_error *error) PIAA_MUST_USE;
@@ -40,11 +49,6 @@ bool piaa_tune_label_digit(const piaa_model *model, const piaa_ids *ids, double 
 bool piaa_tune_check(const piaa_model *model, piaa_error *error) PIAA_MUST_USE;
 /* Whether an error is a photo's fault and not the model's. */
 bool piaa_tune_is_photos(const piaa_error *error);
-
-typedef struct piaa_tune_photo {
-    const char *path;
-    double score;
-} piaa_tune_photo;
 
 /* request (may be NULL): prompt (NULL: the form's), size, orientation, dtype, threads.  Photos
  * that cannot be read are told to hooks->warn and left out.  PIAA_UNSUPPORTED: the model has no

@@ -280,6 +280,45 @@ static void residuals_of_a_pair_equal_the_published_ones(void **state) {
     piaa_source_close(&both);
 }
 
+/* Attributes of hidden states as lines of an answer that is learned: it is read to its end. */
+static void a_chain_of_thought_is_learned(void **state) {
+    const room *r = *state;
+    piaa_error error = {0};
+    piaa_protocol_options sizes = piaa_protocol_defaults();
+    sizes.small = 4;
+    sizes.test = 2;
+    sizes.first = 1;
+    piaa_protocol *protocol = piaa_protocol_make(r->sets[PARA], &sizes, NULL, &error);
+    piaa_model *model = piaa_model_open(PIAA_SOURCE "/models/demo", &error);
+    piaa_reader *reader = piaa_reader_new(model, &(piaa_request){.threads = 1}, &error);
+    if (!protocol || !reader) fail_msg("%s", error.message);
+    char *folder = support_folder();
+    const piaa_projection *projections[] = {r->projection};
+    piaa_dialogue *dialogue = NULL;
+    const piaa_personal_options options = {
+        .methods = METHODS(&piaa_method_cot_lora, &piaa_method_cot_lora_published),
+        .small = true,
+        .projections = projections,
+        .reader = reader,
+        .dialogue = &dialogue,
+        .folder = folder};
+    piaa_personal *p =
+        piaa_personal_run(r->sets[PARA], protocol, &r->lt3[PARA], 1, &options, NULL, &error);
+    if (!p) fail_msg("%s", error.message);
+    assert_int_equal(p->count, 2);
+    for (size_t i = 0; i < p->count; i++) {
+        assert_int_equal(p->outcomes[i]->users[0].answers.asked, 2);
+        assert_int_equal(p->outcomes[i]->users[0].answers.unparsable, 0);
+        assert_true(p->outcomes[i]->users[0].bytes > 0);
+    }
+    piaa_personal_free(p);
+    piaa_dialogue_free(dialogue);
+    piaa_reader_free(reader);
+    piaa_model_close(model);
+    piaa_protocol_free(protocol);
+    support_remove(folder);
+}
+
 static void lapis_equals_the_published_predictions(void **state) {
     const room *r = *state;
     piaa_personal *p =
@@ -514,7 +553,8 @@ static void what_makes_no_sense_is_refused(void **state) {
         names, "linear-hidden, giaa-target, reduce, style-out, raw-text, "
                "raw-text-corrected, expected-score, "
                "few-shot, cot, lora, lora-expected, lora-fixed, lora-published, token-class, "
-               "token-class-published, residual-linear, residual-giaa and residual-mlp");
+               "token-class-published, cot-lora, "
+               "cot-lora-published, residual-linear, residual-giaa and residual-mlp");
     free(names);
 }
 
@@ -702,6 +742,7 @@ int main(void) {
         cmocka_unit_test(probing_equals_the_published_figures),
         cmocka_unit_test(para_equals_the_published_predictions),
         cmocka_unit_test(residuals_of_a_pair_equal_the_published_ones),
+        cmocka_unit_test(a_chain_of_thought_is_learned),
         cmocka_unit_test(lapis_equals_the_published_predictions),
         cmocka_unit_test(projection_equals_the_published_one),
         cmocka_unit_test(para_is_probed_by_leave_one_out),

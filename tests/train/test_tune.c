@@ -25,7 +25,7 @@ static world begin(const char *model) {
     w.out = support_join(w.folder, "adapter");
     for (size_t i = 0; i < PIAA_COUNT(names); i++) {
         w.paths[i] = support_join(PIAA_GOLDEN "/images", names[i]);
-        w.photos[i] = (piaa_tune_photo){w.paths[i], 1.0 + 0.75 * (double)i};
+        w.photos[i] = (piaa_tune_photo){.path = w.paths[i], .score = 1.0 + 0.75 * (double)i};
     }
     piaa_blas_hold();
     return w;
