@@ -44,6 +44,7 @@ size_t piaa_utf8_check(const char *text, size_t size) {
 
 bool piaa_utf8_repair(const char *text, size_t size, piaa_text *out, piaa_error *error) {
     if (!piaa_grow(&out->data, &out->capacity, out->length + size + 1, 1, error)) return false;
+    out->data[out->length] = '\0'; /* of no text nothing is added below */
     while (size) {
         size_t good = piaa_utf8_check(text, size);
         if (!piaa_text_add(out, text, good, error)) return false;

@@ -1,6 +1,8 @@
 /* Allocation: overflow is an error, not a small block; text grows and stays terminated. */
 #include "support.h"
 
+#include "base/utf8.h"
+
 static void overflow_is_an_error(void **state) {
     (void)state;
     piaa_error error = {0};
@@ -79,11 +81,26 @@ static void text_keeps_its_first_failure(void **state) {
     free(text.data);
 }
 
+/* What was there before is nobody's text. */
+static void nothing_repaired_is_an_empty_text(void **state) {
+    PIAA_UNUSED(state);
+    piaa_text text = {.data = malloc(8), .capacity = 8};
+    assert_non_null(text.data);
+    memcpy(text.data, "garbage", 8);
+    assert_true(piaa_utf8_repair("", 0, &text, NULL));
+    assert_string_equal(text.data, "");
+    assert_true(piaa_utf8_repair("a\xff", 2, &text, NULL));
+    assert_true(piaa_utf8_repair("", 0, &text, NULL));
+    assert_string_equal(text.data, "a\xEF\xBF\xBD");
+    free(text.data);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(overflow_is_an_error), cmocka_unit_test(nothing_is_still_something),
-        cmocka_unit_test(arrays_are_aligned),   cmocka_unit_test(growing_keeps_what_is_there),
-        cmocka_unit_test(text_grows),           cmocka_unit_test(text_keeps_its_first_failure),
+        cmocka_unit_test(nothing_repaired_is_an_empty_text), cmocka_unit_test(overflow_is_an_error),
+        cmocka_unit_test(nothing_is_still_something),        cmocka_unit_test(arrays_are_aligned),
+        cmocka_unit_test(growing_keeps_what_is_there),       cmocka_unit_test(text_grows),
+        cmocka_unit_test(text_keeps_its_first_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
