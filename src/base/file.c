@@ -335,6 +335,25 @@ char *piaa_path_named(const char *path, piaa_error *error) {
     return whole;
 }
 
+/* A relative XDG_CACHE_HOME is to be ignored, says the specification. */
+char *piaa_cache_path(const char *rest, const char *what, const char *mend, piaa_error *error) {
+    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    if (cache && cache[0] == '/') return piaa_path_join(cache, rest, error);
+    if (home && *home) return piaa_format(error, "%s/.cache/%s", home, rest);
+    piaa_error_set(error, PIAA_IO, "there is no home folder to keep %s in (HOME is not set): %s",
+                   what, mend);
+    return NULL;
+}
+
+bool piaa_folders_make(char *path) {
+    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+        if (slash) *slash = '\0';
+        bool ok = mkdir(path, 0777) == 0 || errno == EEXIST;
+        if (slash) *slash = '/';
+        if (!ok || !slash) return ok;
+    }
+}
+
 bool piaa_paths_add(piaa_paths *paths, const char *path, piaa_error *error) {
     if (!piaa_grow(&paths->items, &paths->capacity, paths->count + 1, sizeof *paths->items, error))
         return false;

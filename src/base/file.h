@@ -54,6 +54,13 @@ char *piaa_path_named(const char *path, piaa_error *error) PIAA_MUST_USE;
 const char *piaa_path_name(const char *path); /* after the last '/' */
 bool piaa_path_ends(const char *path, const char *ending);
 
+/* $XDG_CACHE_HOME/rest or ~/.cache/rest, the caller's; need not exist.  Where there is no home the
+   error says of `what` ("models") that there is no place for them, and `mend`. */
+char *piaa_cache_path(const char *rest, const char *what, const char *mend,
+                      piaa_error *error) PIAA_MUST_USE;
+/* Makes a folder and those above it; false with errno.  The path is written in meanwhile. */
+bool piaa_folders_make(char *path) PIAA_MUST_USE;
+
 /* A list of strings that it owns; start from {0}. */
 typedef struct piaa_paths {
     char **items;

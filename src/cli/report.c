@@ -1,13 +1,13 @@
 /* piaa report: runs as a page of tables and figures. */
 #include "cli/commands.h"
-#include "report/study.h"
+#include "report/page.h"
 
 static bool run(piaa_call *call, piaa_error *error) {
     const char *path = piaa_call_value(call, "out");
-    if (!piaa_call_need(call, "out", error) || !piaa_study_check(path, error) ||
-        !piaa_call_output(call, path, &piaa_study_page, error))
+    if (!piaa_call_need(call, "out", error) || !piaa_page_check(path, error) ||
+        !piaa_call_output(call, path, &piaa_page_kind, error))
         return false;
-    bool ok = piaa_study_write(call->operands, call->operand_count, path, &call->talk.hooks, error);
+    bool ok = piaa_page_write(call->operands, call->operand_count, path, &call->talk.hooks, error);
     piaa_talk_clear(&call->talk);
     if (ok)
         piaa_talk_note(

@@ -1,8 +1,8 @@
 /* From the options of the study's commands to a study, and a run's tables on standard output. */
 #include "cli/study.h"
 
+#include "report/page.h"
 #include "report/report.h"
-#include "report/study.h"
 
 #include <stdlib.h>
 

@@ -1,6 +1,7 @@
 /* A model, a request and a store that is brought up to date. */
 #include "features/reader.h"
 
+#include "base/file.h"
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "features/identity.h"
@@ -77,16 +78,6 @@ bool piaa_identity_adapter(const piaa_identity *identity, const char **out, piaa
 
 /* ------------------------------------------------------------------------------------ the store */
 
-/* Makes a folder and those above it. */
-static bool make_folders(char *path) {
-    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash) *slash = '\0';
-        bool ok = mkdir(path, 0777) == 0 || errno == EEXIST;
-        if (slash) *slash = '/';
-        if (!ok || !slash) return ok;
-    }
-}
-
 /* A hash of what the features depend on.  What was not kept from the beginning is part of the name
  * of a second folder alone (`all`), for features that differ in it from those in the first, so that
  * the folders of before are found. */
@@ -106,17 +97,10 @@ static void hash_identity(const piaa_identity *identity, bool all, char out[17])
 static char *cache_store(const piaa_identity *identity, bool all, piaa_error *error) {
     char digest[17];
     hash_identity(identity, all, digest);
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    bool own = cache && cache[0] == '/'; /* the specification has others ignored */
-    if (!own && !(home && *home)) {
-        piaa_error_set(error, PIAA_IO,
-                       "there is no home folder to keep features in (HOME is not set): name a "
-                       "folder for them with --store");
-        return NULL;
-    }
-    char *parent = piaa_format(error, "%s%s/piaa/stores", own ? cache : home, own ? "" : "/.cache");
+    char *parent =
+        piaa_cache_path("piaa/stores", "features", "name a folder for them with --store", error);
     char *path = NULL;
-    if (parent && !make_folders(parent))
+    if (parent && !piaa_folders_make(parent))
         piaa_error_set(
             error, PIAA_IO,
             "cannot make the folder %s (%s): name another place for the features with --store",

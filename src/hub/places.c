@@ -22,19 +22,16 @@ static const char *setting(const char *name) {
     return value && *value ? value : NULL;
 }
 
-/* A relative XDG_CACHE_HOME is to be ignored, says the specification. */
-char *piaa_cache_path(const char *rest, piaa_error *error) {
-    const char *cache = setting("XDG_CACHE_HOME"), *home = setting("HOME");
-    if (cache && cache[0] == '/') return piaa_path_join(cache, rest, error);
-    if (home) return piaa_format(error, "%s/.cache/%s", home, rest);
-    piaa_error_set(error, PIAA_IO,
-                   "there is no home folder to keep models in (HOME is not set): set "
-                   "XDG_CACHE_HOME to a folder for them");
-    return NULL;
+static char *cache_path(const char *rest, piaa_error *error) {
+    return piaa_cache_path(rest, "models", "set XDG_CACHE_HOME to a folder for them", error);
+}
+
+char *piaa_pulled_root(piaa_error *error) {
+    return cache_path("piaa/models", error);
 }
 
 char *piaa_pulled_home(const piaa_hub_name *name, piaa_error *error) {
-    char *root = piaa_cache_path("piaa/models", error);
+    char *root = piaa_pulled_root(error);
     char *home = root ? piaa_format(error, "%s/%s--%s", root, name->owner, name->name) : NULL;
     free(root);
     return home;
@@ -44,14 +41,13 @@ char *piaa_shared_root(piaa_error *error) {
     const char *hub = setting("HF_HUB_CACHE"), *home = setting("HF_HOME");
     if (!hub) hub = setting("HUGGINGFACE_HUB_CACHE"); /* its older name */
     if (hub) return piaa_strdup(hub, error);
-    return home ? piaa_path_join(home, "hub", error) : piaa_cache_path("huggingface/hub", error);
+    return home ? piaa_path_join(home, "hub", error) : cache_path("huggingface/hub", error);
 }
 
 char *piaa_pulled_token_file(piaa_error *error) {
     const char *file = setting("HF_TOKEN_PATH"), *home = setting("HF_HOME");
     if (file) return piaa_strdup(file, error);
-    return home ? piaa_path_join(home, "token", error)
-                : piaa_cache_path("huggingface/token", error);
+    return home ? piaa_path_join(home, "token", error) : cache_path("huggingface/token", error);
 }
 
 char *piaa_pulled_snapshot(const piaa_hub_name *name, const char *commit, piaa_error *error) {
@@ -61,15 +57,6 @@ char *piaa_pulled_snapshot(const piaa_hub_name *name, const char *commit, piaa_e
                         : NULL;
     free(root);
     return folder;
-}
-
-static bool make_folders(char *path) {
-    for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-        if (slash) *slash = '\0';
-        bool ok = mkdir(path, 0777) == 0 || errno == EEXIST;
-        if (slash) *slash = '/';
-        if (!ok || !slash) return ok;
-    }
 }
 
 /* ----------------------------------------------------------------------------------------- lock */
@@ -95,7 +82,7 @@ int piaa_pulled_lock(const char *home, const piaa_hub_name *name, piaa_error *er
     char *folder = path ? piaa_strdup(home, error) : NULL;
     int lock = -1, failed = ENOENT;
     for (int i = 0; folder && failed == ENOENT && i < ATTEMPTS; i++)
-        failed = make_folders(folder) ? lock_file(path, &lock) : errno;
+        failed = piaa_folders_make(folder) ? lock_file(path, &lock) : errno;
     if (folder && failed == EWOULDBLOCK)
         piaa_error_set(error, PIAA_BUSY,
                        "%s/%s is being pulled by another process: wait for it, or end it",

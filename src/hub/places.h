@@ -30,8 +30,8 @@ char *piaa_pulled_snapshot(const piaa_hub_name *name, const char *commit,
 /* Where Hugging Face's tools keep a token; need not exist. */
 char *piaa_pulled_token_file(piaa_error *error) PIAA_MUST_USE;
 
-/* $XDG_CACHE_HOME/rest or ~/.cache/rest. */
-char *piaa_cache_path(const char *rest, piaa_error *error) PIAA_MUST_USE;
+/* Where piaa's own are; need not exist. */
+char *piaa_pulled_root(piaa_error *error) PIAA_MUST_USE;
 /* Where the Hugging Face cache is; need not exist. */
 char *piaa_shared_root(piaa_error *error) PIAA_MUST_USE;
 

@@ -458,7 +458,7 @@ static int compare_pulled(const void *a, const void *b) {
 static bool read_all(piaa_pulled_list *list, piaa_error *error) {
     static const char prefix[] = "models--";
     for (int shared = 0; shared <= 1; shared++) {
-        char *root = shared ? piaa_shared_root(error) : piaa_cache_path("piaa/models", error);
+        char *root = shared ? piaa_shared_root(error) : piaa_pulled_root(error);
         if (!root) return false;
         DIR *stream;
         bool ok = open_folder(root, &stream, error);

@@ -1,6 +1,6 @@
 /* The page: text, tables and figures in one file.  No network, no script; light or dark as the
    reader's system is. */
-#include "report/study.h"
+#include "report/page.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -258,11 +258,11 @@ static const char eval_words[] =
     "person's scores from a dozen predicted attributes, <i>style-out</i> the person's scores "
     "without images of the tested style.</p>\n";
 
-static bool write_part(piaa_text *out, const piaa_study_part *part, size_t number,
+static bool write_part(piaa_text *out, const piaa_page_part *part, size_t number,
                        const char *folder, piaa_error *error) {
     const piaa_run *run = part->run;
     char title[160];
-    if (!piaa_study_title(run, title, error)) return false;
+    if (!piaa_page_title(run, title, error)) return false;
     piaa_text_format(out, error, "<section id=\"run-%zu\">\n", number);
     text(out, "<h2>", title, "</h2>\n", error);
     put(out, run->eval ? eval_words : probe_words, error);
@@ -275,7 +275,7 @@ static bool write_part(piaa_text *out, const piaa_study_part *part, size_t numbe
     return !out->failed;
 }
 
-static void write_notes(piaa_text *out, const piaa_study_part *parts, size_t count, bool drawn,
+static void write_notes(piaa_text *out, const piaa_page_part *parts, size_t count, bool drawn,
                         piaa_error *error) {
     bool any = false;
     for (size_t i = 0; i < count; i++) {
@@ -300,13 +300,13 @@ static void write_notes(piaa_text *out, const piaa_study_part *parts, size_t cou
 }
 
 /* Where there are several runs. */
-static bool write_contents(piaa_text *out, const piaa_study_part *parts, size_t count,
+static bool write_contents(piaa_text *out, const piaa_page_part *parts, size_t count,
                            piaa_error *error) {
     if (count < 2) return true;
     put(out, "<ol>\n", error);
     for (size_t i = 0; i < count; i++) {
         char title[160];
-        if (!piaa_study_title(parts[i].run, title, error)) return false;
+        if (!piaa_page_title(parts[i].run, title, error)) return false;
         piaa_text_format(out, error, "<li><a href=\"#run-%zu\">", i + 1);
         text(out, "", title, "</a> <span class=\"small\">", error);
         text(out, "", parts[i].run->name, "</span></li>\n", error);
@@ -315,8 +315,8 @@ static bool write_contents(piaa_text *out, const piaa_study_part *parts, size_t 
     return true;
 }
 
-bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn,
-                     piaa_text *out, piaa_error *error) {
+bool piaa_page_html(const piaa_page_part *parts, size_t count, const char *figures, bool drawn,
+                    piaa_text *out, piaa_error *error) {
     put(out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
         "<meta name=\"generator\" content=\"piaa report\"/>\n"

@@ -1,6 +1,6 @@
 /* The tables as LaTeX, for \input after \usepackage{booktabs}. */
 #include "base/utf8.h"
-#include "report/study.h"
+#include "report/page.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -69,12 +69,11 @@ static void write_table(const piaa_table *table, const char *title, piaa_text *o
     put(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n\n", error);
 }
 
-bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out,
-                      piaa_error *error) {
+bool piaa_page_latex(const piaa_page_part *parts, size_t count, piaa_text *out, piaa_error *error) {
     put(out, "% Made by piaa report.  Needs \\usepackage{booktabs}.\n\n", error);
     for (size_t i = 0; i < count; i++) {
         char title[160];
-        if (!piaa_study_title(parts[i].run, title, error)) return false;
+        if (!piaa_page_title(parts[i].run, title, error)) return false;
         for (size_t t = 0; t < parts[i].tables.count; t++)
             write_table(&parts[i].tables.items[t], title, out, error);
     }

@@ -1,5 +1,5 @@
 /* The tables of a run. */
-#include "report/study.h"
+#include "report/page.h"
 
 #include "base/visible.h"
 #include "report/report.h"
@@ -74,7 +74,7 @@ static void print_p(double p, char out[CELL]) {
         print_number(p, out);
 }
 
-bool piaa_study_title(const piaa_run *run, char out[160], piaa_error *error) {
+bool piaa_page_title(const piaa_run *run, char out[160], piaa_error *error) {
     char kind[24] = "";
     const char *dataset = piaa_run_text(run, "config.dataset", "");
     bool upper = strcmp(dataset, "csv") != 0;

@@ -1,8 +1,16 @@
 /* Files: whole reads, maps, atomic writes and paths. */
 #include "support.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+
+static void set_or_clear(const char *name, const char *value) {
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
 
 static size_t count_files(const char *folder) {
     DIR *stream = opendir(folder);
@@ -160,6 +168,53 @@ static void paths(void **state) {
     free(path);
 }
 
+/* The XDG base directory specification: relative paths and empty ones are ignored. */
+static void cache(void **state) {
+    (void)state;
+    static const struct {
+        const char *cache, *home, *path;
+    } rows[] = {{"/c", "/h", "/c/piaa"},
+                {"", "/h", "/h/.cache/piaa"},
+                {"c", "/h", "/h/.cache/piaa"},
+                {NULL, "/h", "/h/.cache/piaa"},
+                {"/c", NULL, "/c/piaa"},
+                {"c", "", NULL},
+                {NULL, NULL, NULL}};
+    char *home = getenv("HOME") ? strdup(getenv("HOME")) : NULL,
+         *before = getenv("XDG_CACHE_HOME") ? strdup(getenv("XDG_CACHE_HOME")) : NULL;
+    for (size_t i = 0; i < PIAA_COUNT(rows); i++) {
+        piaa_error error = {0};
+        set_or_clear("XDG_CACHE_HOME", rows[i].cache);
+        set_or_clear("HOME", rows[i].home);
+        char *path = piaa_cache_path("piaa", "models", "do this", &error);
+        if (rows[i].path)
+            assert_string_equal(path, rows[i].path);
+        else
+            assert_string_equal(
+                error.message,
+                "there is no home folder to keep models in (HOME is not set): do this");
+        free(path);
+    }
+    set_or_clear("XDG_CACHE_HOME", before);
+    set_or_clear("HOME", home);
+    free(before);
+    free(home);
+}
+
+static void folders(void **state) {
+    (void)state;
+    char *top = support_folder(), *path = support_join(top, "a/b/c"),
+         *below = support_join(top, "file/x");
+    assert_true(piaa_folders_make(path) && piaa_file_is_folder(path));
+    assert_true(piaa_folders_make(path));
+    support_write(top, "file", "", 0);
+    assert_false(piaa_folders_make(below));
+    assert_int_equal(errno, ENOTDIR);
+    free(below);
+    free(path);
+    support_remove(top);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reading),
@@ -167,6 +222,8 @@ int main(void) {
         cmocka_unit_test(writing),
         cmocka_unit_test(failed_writes_leave_the_old_file_and_nothing_else),
         cmocka_unit_test(paths),
+        cmocka_unit_test(cache),
+        cmocka_unit_test(folders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

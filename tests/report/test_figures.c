@@ -7,7 +7,7 @@
 #include "report/xml_check.h"
 
 #include "report/gnuplot.h"
-#include "report/study.h"
+#include "report/page.h"
 
 static char *world;
 
@@ -612,8 +612,8 @@ static void pages_hold_the_tables(void **state) {
     support_clear(world);
     assert_int_equal(mkdir(world, 0700), 0);
     made probe = make(make_probe()), eval = make(make_eval());
-    const piaa_study_part parts[] = {{probe.run, probe.plots, probe.tables},
-                                     {eval.run, eval.plots, eval.tables}};
+    const piaa_page_part parts[] = {{probe.run, probe.plots, probe.tables},
+                                    {eval.run, eval.plots, eval.tables}};
     static const char *const page_has[] = {
         "<li><a href=\"#run-1\">Probing: AADB</a> <span class=\"small\">probe</span></li>",
         "<li><a href=\"#run-2\">Personal protocol: PARA</a> <span class=\"small\">eval</span></li>",
@@ -646,9 +646,9 @@ static void pages_hold_the_tables(void **state) {
         "\\\\\n"};
     piaa_error error = {0};
     piaa_text page = {0}, latex = {0}, alone = {0}, printed = {0};
-    assert_true(piaa_study_html(parts, 2, "r-figures", true, &page, &error) &&
-                piaa_study_html(parts + 1, 1, "r-figures", true, &alone, &error) &&
-                piaa_study_latex(parts, 2, &latex, &error) &&
+    assert_true(piaa_page_html(parts, 2, "r-figures", true, &page, &error) &&
+                piaa_page_html(parts + 1, 1, "r-figures", true, &alone, &error) &&
+                piaa_page_latex(parts, 2, &latex, &error) &&
                 piaa_tables_print(&eval.tables, &printed, &error));
     xml_check(page.data);
     for (size_t i = 0; i < PIAA_COUNT(page_has); i++) expect_once(page.data, page_has[i]);
@@ -1002,7 +1002,7 @@ static char *report(char *const *folders, size_t count, const char *expected_war
     piaa_text lines = {0};
     char *path = support_join(world, "r.html"), *tables = support_join(world, "r.tex");
     piaa_hooks hooks = {.user = &lines, .warn = keep_line};
-    if (!piaa_study_write((const char *const *)folders, count, path, &hooks, &error))
+    if (!piaa_page_write((const char *const *)folders, count, path, &hooks, &error))
         fail_msg("%s: %s", folders[0], error.message);
     if (!expected_warning && lines.length && piaa_gnuplot_found())
         fail_msg("%s: %s", folders[0], lines.data);

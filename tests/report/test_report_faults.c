@@ -3,7 +3,7 @@
 #include "faults.h"
 #include "support.h"
 
-#include "report/study.h"
+#include "report/page.h"
 
 static char *world, *folders[2];
 
@@ -62,12 +62,12 @@ static int tear_down(void **state) {
 
 /* Everything that a report consists of, one after the other. */
 static bool make(int which, piaa_text *all, piaa_error *error) {
-    piaa_study_part part = {0};
+    piaa_page_part part = {0};
     bool ok = (part.run = piaa_run_open(folders[which], error)) &&
               piaa_plots_make(&part.plots, part.run, 1, error) &&
               piaa_tables_make(&part.tables, part.run, error) &&
-              piaa_study_html(&part, 1, "r-figures", false, all, error) &&
-              piaa_study_latex(&part, 1, all, error) && piaa_tables_print(&part.tables, all, error);
+              piaa_page_html(&part, 1, "r-figures", false, all, error) &&
+              piaa_page_latex(&part, 1, all, error) && piaa_tables_print(&part.tables, all, error);
     for (size_t i = 0; ok && i < part.plots.count; i++)
         ok = piaa_text_add(all, part.plots.items[i].csv.data, part.plots.items[i].csv.length,
                            error) &&

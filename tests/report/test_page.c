@@ -3,7 +3,7 @@
 #include "report/xml_check.h"
 
 #include "report/gnuplot.h"
-#include "report/study.h"
+#include "report/page.h"
 
 static char *world;
 
@@ -99,7 +99,7 @@ static void write_report(char *const *folders, size_t count, const char *name,
                          const piaa_hooks *hooks) {
     piaa_error error = {0};
     char *path = support_join(world, name);
-    if (!piaa_study_write((const char *const *)folders, count, path, hooks, &error))
+    if (!piaa_page_write((const char *const *)folders, count, path, hooks, &error))
         fail_msg("%s", error.message);
     free(path);
 }

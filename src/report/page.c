@@ -1,5 +1,5 @@
 /* A report's files: the page, the LaTeX tables, the figures. */
-#include "report/study.h"
+#include "report/page.h"
 
 #include "base/file.h"
 #include "base/hooks.h"
@@ -13,7 +13,7 @@
 
 static const char ending[] = ".html";
 
-const piaa_output_kind piaa_study_page = {"a report", "content=\"piaa report\""};
+const piaa_output_kind piaa_page_kind = {"a report", "content=\"piaa report\""};
 static const piaa_output_kind latex_tables = {"a report's tables", "% Made by piaa report."};
 
 /* "x.html": x + suffix. */
@@ -36,12 +36,12 @@ static bool check_figures(const char *path, const char *folder, piaa_error *erro
                           folder);
 }
 
-bool piaa_study_check(const char *path, piaa_error *error) {
+bool piaa_page_check(const char *path, piaa_error *error) {
     if (!piaa_path_ends(path, ending) || strlen(path) == sizeof ending - 1)
         return piaa_error_set(error, PIAA_USAGE,
                               "%.700s does not end in .html: reports are HTML pages", path);
     char *figures = beside(path, "-figures", error), *tables = beside(path, ".tex", error);
-    bool ok = figures && tables && piaa_output_check(path, &piaa_study_page, error) &&
+    bool ok = figures && tables && piaa_output_check(path, &piaa_page_kind, error) &&
               piaa_output_check(tables, &latex_tables, error) &&
               check_figures(path, figures, error);
     free(figures);
@@ -57,7 +57,7 @@ static bool write_in(const char *folder, const char *name, const char *suffix,
     return ok;
 }
 
-static bool make_part(piaa_study_part *part, const char *folder, size_t number, piaa_error *error) {
+static bool make_part(piaa_page_part *part, const char *folder, size_t number, piaa_error *error) {
     return (part->run = piaa_run_open(folder, error)) &&
            piaa_tables_make(&part->tables, part->run, error) &&
            piaa_plots_make(&part->plots, part->run, number, error);
@@ -91,7 +91,7 @@ static bool draw_and_write(piaa_plots *plots, const char *folder, bool drawn,
     return true;
 }
 
-static bool write_files(piaa_study_part *parts, size_t count, const char *path, const char *folder,
+static bool write_files(piaa_page_part *parts, size_t count, const char *path, const char *folder,
                         const char *tables, bool drawn, const piaa_hooks *hooks,
                         piaa_error *error) {
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
@@ -99,19 +99,19 @@ static bool write_files(piaa_study_part *parts, size_t count, const char *path, 
     for (size_t i = 0; i < count; i++)
         if (!draw_and_write(&parts[i].plots, folder, drawn, hooks, error)) return false;
     piaa_text page = {0}, latex = {0};
-    bool ok = piaa_study_html(parts, count, piaa_path_name(folder), drawn, &page, error) &&
-              piaa_study_latex(parts, count, &latex, error) &&
+    bool ok = piaa_page_html(parts, count, piaa_path_name(folder), drawn, &page, error) &&
+              piaa_page_latex(parts, count, &latex, error) &&
               piaa_output_write(tables, &latex_tables, latex.data, latex.length, error) &&
-              piaa_output_write(path, &piaa_study_page, page.data, page.length, error);
+              piaa_output_write(path, &piaa_page_kind, page.data, page.length, error);
     free(page.data);
     free(latex.data);
     return ok;
 }
 
-bool piaa_study_write(const char *const *folders, size_t count, const char *path,
-                      const piaa_hooks *hooks, piaa_error *error) {
-    if (!piaa_study_check(path, error)) return false;
-    piaa_study_part *parts = piaa_alloc(count, sizeof *parts, error);
+bool piaa_page_write(const char *const *folders, size_t count, const char *path,
+                     const piaa_hooks *hooks, piaa_error *error) {
+    if (!piaa_page_check(path, error)) return false;
+    piaa_page_part *parts = piaa_alloc(count, sizeof *parts, error);
     char *figures = beside(path, "-figures", error), *tables = beside(path, ".tex", error);
     bool ok = parts && figures && tables, drawn = piaa_gnuplot_found();
     for (size_t i = 0; ok && i < count; i++) ok = make_part(&parts[i], folders[i], i + 1, error);

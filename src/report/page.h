@@ -1,7 +1,7 @@
 /* The report of one or more runs: one HTML page that needs nothing else, its tables as LaTeX, its
    figures as SVG and CSV files. */
-#ifndef PIAA_REPORT_STUDY_H
-#define PIAA_REPORT_STUDY_H
+#ifndef PIAA_REPORT_PAGE_H
+#define PIAA_REPORT_PAGE_H
 
 #include "base/output.h"
 #include "report/figure.h"
@@ -24,30 +24,30 @@ void piaa_tables_free(piaa_tables *tables);
 bool piaa_tables_print(const piaa_tables *tables, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 
 /* "Probing: AADB", "Personal protocol: PARA". */
-bool piaa_study_title(const piaa_run *run, char out[160], piaa_error *error) PIAA_MUST_USE;
+bool piaa_page_title(const piaa_run *run, char out[160], piaa_error *error) PIAA_MUST_USE;
 
 /* One run of a report, everything made. */
-typedef struct piaa_study_part {
+typedef struct piaa_page_part {
     piaa_run *run;
     piaa_plots plots;
     piaa_tables tables;
-} piaa_study_part;
+} piaa_page_part;
 
 /* `figures`: the folder of the figures' files, relative to the page; drawn: they were drawn. */
-bool piaa_study_html(const piaa_study_part *parts, size_t count, const char *figures, bool drawn,
-                     piaa_text *out, piaa_error *error) PIAA_MUST_USE;
-bool piaa_study_latex(const piaa_study_part *parts, size_t count, piaa_text *out,
-                      piaa_error *error) PIAA_MUST_USE;
+bool piaa_page_html(const piaa_page_part *parts, size_t count, const char *figures, bool drawn,
+                    piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_page_latex(const piaa_page_part *parts, size_t count, piaa_text *out,
+                     piaa_error *error) PIAA_MUST_USE;
 
 /*
  * Reads the runs and writes `path` (ending in .html), beside it the tables (.tex) and a folder with
  * each figure's .svg and .csv (the name with -figures).  Without gnuplot the figures' data alone
  * are written, and hooks->warn (may be NULL) is told.
  */
-bool piaa_study_write(const char *const *folders, size_t count, const char *path,
-                      const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
+bool piaa_page_write(const char *const *folders, size_t count, const char *path,
+                     const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 /* PIAA_USAGE for another ending, and where one of those files would replace something else. */
-extern const piaa_output_kind piaa_study_page;
-bool piaa_study_check(const char *path, piaa_error *error) PIAA_MUST_USE;
+extern const piaa_output_kind piaa_page_kind;
+bool piaa_page_check(const char *path, piaa_error *error) PIAA_MUST_USE;
 
 #endif
