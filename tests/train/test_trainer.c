@@ -130,7 +130,7 @@ static void epochs_train_and_stop(void **state) {
     piaa_training training = {.rate = 3e-3, .epochs = 6, .batch = 2, .decay = 0.01, .seed = 3};
     piaa_lora *one = piaa_lora_new(f.decoder, 8, 16, PIAA_ALL_TARGETS, 0.1, 1, &error),
               *two = piaa_lora_new(f.decoder, 8, 16, PIAA_ALL_TARGETS, 0.1, 1, &error);
-    double before, after;
+    double before = 0, after = 0;
     if (!one || !two || !piaa_network_loss(f.network, one, &whole, false, &before, &error) ||
         !piaa_train(f.network, one, all, 5, &training, NULL, NULL, NULL, &error) ||
         !piaa_train(f.network, two, all, 5, &training, NULL, NULL, NULL, &error) ||
