@@ -54,15 +54,19 @@ static int find_prose(const char *rest, const choice *choices, size_t count) {
 
 #define FIND(find, text, choices) find(text, choices, PIAA_COUNT(choices))
 
+/* A number and the words behind it; NULL: something else stands there. */
+static const char *take_number(const char *at, long long *out, const char *words) {
+    char *end;
+    *out = strtoll(at, &end, 10);
+    return end != at && strncmp(end, words, strlen(words)) == 0 ? end + strlen(words) : NULL;
+}
+
 /* An identity of before: the sentence's numbers, and which of the parts it has. */
 static bool read_prose(const char *prose, piaa_preprocessing *out) {
     long long least, most;
-    int length = 0;
-    if (!prose ||
-        sscanf(prose, "%lld to %lld pixels, EXIF rotation %n", &least, &most, &length) < 2)
-        return false;
-    if (!length) return false;
-    const char *rest = prose + length;
+    const char *rest = prose ? take_number(prose, &least, " to ") : NULL;
+    if (rest) rest = take_number(rest, &most, " pixels, EXIF rotation ");
+    if (!rest) return false;
     *out =
         (piaa_preprocessing){.least = least,
                              .most = most,

@@ -83,7 +83,7 @@ bool piaa_journal_find(const piaa_journal *journal, const char *key, size_t test
         if (strcmp(journal->entries[i].key, key) == 0) found = &journal->entries[i];
     if (!found || strlen(found->values) != (HEAD + tests) * WORD) return false;
     const char *at = found->values;
-    double head[HEAD];
+    double head[HEAD] = {0};
     for (size_t i = 0; i < HEAD + tests; i++)
         if (!take(&at, member(out, i, head))) return false;
     out->support = (size_t)head[0];
