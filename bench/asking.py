@@ -4,7 +4,7 @@
     python bench/asking.py BUILD/src/cli/piaa [--photos 40] [--people 1]
 
 Both on one thread, float32, the demonstration model, the photos and people of data/para.  Prints CSV: seconds of processor time a question of
-each, the ratio, and how many answers are the same.  Opening the model is in neither.  piaa reads a person's examples once, transformers at
+each, the ratio, and how many answers are the same.  piaa's times hold its start and the opening of the model, transformers' do not.  piaa reads a person's examples once, transformers at
 every question, as the published code does.  Needs torch and transformers (bench/venv.sh).
 """
 import argparse

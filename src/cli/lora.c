@@ -80,11 +80,7 @@ static bool run(piaa_call *call, piaa_error *error) {
 }
 
 static const piaa_option options[] = {
-    {"ratings", "FILE",
-     "the table to learn from: a header with path,score, paths relative to the file; also what "
-     "spreadsheets and exiftool -csv save (docs/ratings.md); - is standard input; xmp: the stars "
-     "in the photos themselves and in their sidecars",
-     NULL, NULL},
+    PIAA_OPTION_RATINGS,
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,
     {"out", "DIR", "the folder to write the adapter to, as PEFT writes it", NULL, NULL},

@@ -46,6 +46,15 @@
     }
 
 /* Rows of every table whose command reads one person's ratings. */
+#define PIAA_OPTION_RATINGS                                                                        \
+    {                                                                                              \
+        "ratings", "FILE",                                                                         \
+            "the table to learn from: a header with path,score, paths relative to the file; also " \
+            "what spreadsheets and exiftool -csv save (docs/ratings.md); - is standard input; "    \
+            "xmp: the stars in the photos themselves and in their sidecars",                       \
+            NULL, NULL                                                                             \
+    }
+
 #define PIAA_OPTION_USER                                                                           \
     { "user", "WHO", "whose ratings, where the file holds several people's", NULL, NULL }
 

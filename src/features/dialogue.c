@@ -94,11 +94,7 @@ piaa_dialogue *piaa_dialogue_new(piaa_extractor *extractor, piaa_error *error) {
 /* --------------------------------------------------------------------------------------- photos */
 
 static bool see(piaa_dialogue *d, const char *path, piaa_sight *out, piaa_error *error) {
-    piaa_photo_file file;
-    piaa_model_input *input = piaa_photo_file_read(&file, path, error)
-                                  ? piaa_extractor_prepare(d->extractor, &file, NULL, error)
-                                  : NULL;
-    piaa_photo_file_free(&file);
+    piaa_model_input *input = piaa_extractor_prepare_path(d->extractor, path, error);
     const bool ok = input && piaa_session_see(d->session, input, out, error);
     piaa_model_input_free(input);
     return ok;

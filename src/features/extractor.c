@@ -219,6 +219,16 @@ piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
     return input;
 }
 
+piaa_model_input *piaa_extractor_prepare_path(const piaa_extractor *extractor, const char *path,
+                                              piaa_error *error) {
+    piaa_photo_file file;
+    piaa_model_input *input = piaa_photo_file_read(&file, path, error)
+                                  ? piaa_extractor_prepare(extractor, &file, NULL, error)
+                                  : NULL;
+    piaa_photo_file_free(&file);
+    return input;
+}
+
 static bool same_slots(const piaa_slots *a, const piaa_slots *b) {
     if (a->count != b->count) return false;
     for (size_t i = 0; i < a->count; i++)
@@ -307,12 +317,7 @@ bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out
                          piaa_error *error) {
     if (!extractor) return piaa_error_missing(error, "extractor");
     if (piaa_error_pending(error)) return false;
-    piaa_photo_file file;
-    piaa_model_input *input = piaa_photo_file_read(&file, path, error)
-                                  ? piaa_extractor_prepare(extractor, &file, NULL, error)
-                                  : NULL;
-    piaa_photo_file_free(&file);
-    return run_once(extractor, input, out, error);
+    return run_once(extractor, piaa_extractor_prepare_path(extractor, path, error), out, error);
 }
 
 /* What is wrong with a picture that nothing is wrong with is not the photo's fault. */

@@ -28,6 +28,9 @@ typedef struct piaa_marks {
 piaa_model_input *piaa_extractor_prepare(const piaa_extractor *extractor,
                                          const piaa_photo_file *file, piaa_marks *marks,
                                          piaa_error *error) PIAA_MUST_USE;
+/* The first half for a photo's path, read whole. */
+piaa_model_input *piaa_extractor_prepare_path(const piaa_extractor *extractor, const char *path,
+                                              piaa_error *error) PIAA_MUST_USE;
 bool piaa_extractor_run(piaa_extractor *extractor, const piaa_model_input *input,
                         const piaa_slots *subset, float *out, piaa_error *error) PIAA_MUST_USE;
 

@@ -17,7 +17,6 @@
  */
 #include "base/file.h"
 #include "base/memory.h"
-#include "features/dialogue.h"
 #include "study/method.h"
 #include "train/published.h"
 
@@ -35,11 +34,10 @@ typedef struct way {
     int epochs;
 } way;
 
-/* How a form's answers are asked for and read. */
+/* How a form's answers are read. */
 static const piaa_question *question_of(piaa_tune_form form) {
-    static piaa_question score = {NULL, PIAA_ANSWER_NUMBER, 16},
-                         digit = {NULL, PIAA_ANSWER_DIGIT, 8};
-    return form == PIAA_TUNE_SCORE   ? &score
+    static const piaa_question digit = {NULL, PIAA_ANSWER_DIGIT, 8};
+    return form == PIAA_TUNE_SCORE   ? &piaa_question_rating
            : form == PIAA_TUNE_DIGIT ? &digit
                                      : &piaa_question_thought;
 }
@@ -130,36 +128,6 @@ static bool train(const piaa_lesson *l, const way *w, const piaa_tune_photo *pho
 
 /* -------------------------------------------------------------------------------------- reading */
 
-static bool read_one(piaa_dialogue *dialogue, const way *w, const char *path, double *score,
-                     piaa_answers *answers, piaa_error *error) {
-    const piaa_dialogue_part parts[] = {{.photo = path}, {.text = prompt_of(w->form)}};
-    const piaa_dialogue_turn turn = {.parts = parts, .count = PIAA_COUNT(parts)};
-    const piaa_question *question = question_of(w->form);
-    const piaa_answering how = {.max_tokens = w->expected ? 1 : question->most_tokens};
-    piaa_answer *said = piaa_dialogue_answer(dialogue, &turn, 1, &how, error);
-    if (!said) return false;
-    *score = said->expected_score;
-    const bool ok = w->expected || piaa_answer_read(said->text, question->rule, score, error);
-    piaa_answer_free(said);
-    answers->asked++;
-    answers->unparsable += isnan(*score);
-    answers->out_of_range += *score < 1 || *score > 5;
-    return ok;
-}
-
-static bool read_all(const piaa_lesson *l, const way *w, piaa_dialogue *dialogue,
-                     piaa_predictions *out, piaa_error *error) {
-    for (size_t k = 0; k < l->tests; k++) {
-        const piaa_data_image *image = &l->set->images[l->test[k]];
-        if (image->missing) continue;
-        if (l->hooks && l->hooks->stop && l->hooks->stop(l->hooks->user))
-            return piaa_error_set(error, PIAA_STOPPED, "stopped within a person's photos");
-        if (!read_one(dialogue, w, image->path, &out->scores[k], &out->answers, error))
-            return false;
-    }
-    return true;
-}
-
 /* The model with the adapter, in the reader's form. */
 static bool read_adapted(const piaa_lesson *l, const way *w, const char *folder,
                          piaa_predictions *out, piaa_error *error) {
@@ -169,7 +137,9 @@ static bool read_adapted(const piaa_lesson *l, const way *w, const char *folder,
     piaa_model *model = piaa_model_open_adapted(base, NULL, folder, error);
     piaa_extractor *extractor = model ? piaa_extractor_new(model, &request, error) : NULL;
     piaa_dialogue *dialogue = extractor ? piaa_dialogue_new(extractor, error) : NULL;
-    const bool ok = dialogue && read_all(l, w, dialogue, out, error);
+    piaa_dialogue_part parts[] = {{0}, {.text = prompt_of(w->form)}};
+    const bool ok = dialogue && piaa_lesson_ask(l, dialogue, parts, PIAA_COUNT(parts), 0,
+                                                question_of(w->form), w->expected, out, error);
     piaa_dialogue_free(dialogue);
     piaa_extractor_free(extractor);
     piaa_model_close(model);

@@ -3,12 +3,9 @@
  * one more.  Words, order and reading of the answer are the published code's; the examples are read
  * once for all of a person's test photos (features/dialogue.h).
  */
-#include "base/hooks.h"
 #include "base/memory.h"
-#include "study/answer.h"
 #include "study/method.h"
 
-#include <math.h>
 #include <stdlib.h>
 
 static const char before[] =
@@ -22,8 +19,6 @@ static const char before[] =
 static const char after[] =
     "Now, based on the user's previous ratings, what is this user's rating for THIS image? Answer "
     "with a single number from 1 to 5, and do not output any other text.";
-
-enum { MOST_TOKENS = 16 };
 
 /* The instructions, then a photo and its rating for each example; room for the photo asked about
    and the question. */
@@ -46,41 +41,13 @@ static piaa_dialogue_part *show_examples(const piaa_lesson *l, char **texts, pia
     return parts;
 }
 
-static bool ask(const piaa_lesson *l, const piaa_dialogue_turn *turn, double *score,
-                piaa_answers *answers, piaa_error *error) {
-    piaa_dialogue *dialogue = piaa_lesson_dialogue(l, error);
-    piaa_answer *said =
-        dialogue ? piaa_dialogue_answer(dialogue, turn, 1,
-                                        &(piaa_answering){.max_tokens = MOST_TOKENS}, error)
-                 : NULL;
-    const bool ok = said && piaa_answer_read(said->text, PIAA_ANSWER_NUMBER, score, error);
-    piaa_answer_free(said);
-    if (!ok) return false;
-    answers->asked++;
-    answers->unparsable += isnan(*score);
-    answers->out_of_range += *score < 1 || *score > 5;
-    return true;
-}
-
-static bool ask_all(piaa_lesson *l, piaa_dialogue_part *parts, piaa_predictions *out,
-                    piaa_error *error) {
-    const size_t last = 2 * (size_t)l->n + 1;
-    const piaa_dialogue_turn turn = {.parts = parts, .count = last + 2};
-    for (size_t k = 0; k < l->tests; k++) {
-        const piaa_data_image *image = &l->set->images[l->test[k]];
-        if (image->missing) continue;
-        if (l->hooks && l->hooks->stop && l->hooks->stop(l->hooks->user))
-            return piaa_error_set(error, PIAA_STOPPED, "stopped within a person's photos");
-        parts[last].photo = image->path;
-        if (!ask(l, &turn, &out->scores[k], &out->answers, error)) return false;
-    }
-    return true;
-}
-
 static bool learn(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
     char **texts = piaa_alloc((size_t)l->n + 1, sizeof *texts, error);
     piaa_dialogue_part *parts = texts ? show_examples(l, texts, error) : NULL;
-    const bool ok = parts && ask_all(l, parts, out, error);
+    piaa_dialogue *dialogue = parts ? piaa_lesson_dialogue(l, error) : NULL;
+    const size_t last = 2 * (size_t)l->n + 1;
+    const bool ok = dialogue && piaa_lesson_ask(l, dialogue, parts, last + 2, last,
+                                                &piaa_question_rating, false, out, error);
     for (int64_t i = 0; texts && i < l->n; i++) free(texts[i]);
     free(texts);
     free(parts);

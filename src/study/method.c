@@ -3,6 +3,7 @@
 
 #include "base/memory.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,4 +75,35 @@ void piaa_lesson_predict(const piaa_lesson *l, const piaa_ridge *model, piaa_pre
 piaa_dialogue *piaa_lesson_dialogue(const piaa_lesson *l, piaa_error *error) {
     if (!*l->dialogue) *l->dialogue = piaa_dialogue_new(piaa_reader_extractor(l->reader), error);
     return *l->dialogue;
+}
+
+static bool ask_one(piaa_dialogue *dialogue, const piaa_dialogue_turn *turn,
+                    const piaa_question *question, bool expected, double *score,
+                    piaa_answers *answers, piaa_error *error) {
+    const piaa_answering how = {.max_tokens = expected ? 1 : question->most_tokens};
+    piaa_answer *said = piaa_dialogue_answer(dialogue, turn, 1, &how, error);
+    if (!said) return false;
+    *score = said->expected_score;
+    const bool ok = expected || piaa_answer_read(said->text, question->rule, score, error);
+    piaa_answer_free(said);
+    answers->asked++;
+    answers->unparsable += isnan(*score);
+    answers->out_of_range += *score < 1 || *score > 5;
+    return ok;
+}
+
+bool piaa_lesson_ask(const piaa_lesson *l, piaa_dialogue *dialogue, piaa_dialogue_part *parts,
+                     size_t count, size_t photo, const piaa_question *question, bool expected,
+                     piaa_predictions *out, piaa_error *error) {
+    const piaa_dialogue_turn turn = {.parts = parts, .count = count};
+    for (size_t k = 0; k < l->tests; k++) {
+        const piaa_data_image *image = &l->set->images[l->test[k]];
+        if (image->missing) continue;
+        if (l->hooks && l->hooks->stop && l->hooks->stop(l->hooks->user))
+            return piaa_error_set(error, PIAA_STOPPED, "stopped within a person's photos");
+        parts[photo].photo = image->path;
+        if (!ask_one(dialogue, &turn, question, expected, &out->scores[k], &out->answers, error))
+            return false;
+    }
+    return true;
 }

@@ -106,6 +106,12 @@ piaa_ridge *piaa_lesson_fit(const float *x, const int64_t *rows, int64_t n, int 
 void piaa_lesson_predict(const piaa_lesson *lesson, const piaa_ridge *model, piaa_predictions *out);
 /* The conversation with the reader's model that all lessons share, begun when it is asked for. */
 piaa_dialogue *piaa_lesson_dialogue(const piaa_lesson *lesson, piaa_error *error);
+/* Asks about every test image that is there, which becomes parts[photo] of one turn of `count`
+ * parts in its turn; answers are read by the question's rule, or are the scores expected, and
+ * counted. */
+bool piaa_lesson_ask(const piaa_lesson *lesson, piaa_dialogue *dialogue, piaa_dialogue_part *parts,
+                     size_t count, size_t photo, const piaa_question *question, bool expected,
+                     piaa_predictions *out, piaa_error *error) PIAA_MUST_USE;
 /* The vector of an image that has one. */
 const float *piaa_lesson_vector(const piaa_lesson *lesson, size_t image);
 

@@ -33,11 +33,7 @@ typedef struct training {
 static bool encode(training *t, const piaa_tune_photo *photo, piaa_chat_tokens *out,
                    piaa_error *error) {
     const piaa_request *r = piaa_extractor_request(t->extractor);
-    piaa_photo_file file = {0};
-    piaa_model_input *input = piaa_photo_file_read(&file, photo->path, error)
-                                  ? piaa_extractor_prepare(t->extractor, &file, NULL, error)
-                                  : NULL;
-    piaa_photo_file_free(&file);
+    piaa_model_input *input = piaa_extractor_prepare_path(t->extractor, photo->path, error);
     if (!input) return false;
     char room[PIAA_TUNE_ANSWER];
     const char *answer = piaa_tune_answer(t->form, photo, room);

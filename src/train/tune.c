@@ -176,11 +176,7 @@ static piaa_sample *converse(const tuning *t, const piaa_sight *sight, const pia
 /* What the encoder makes of a photo.  false with PIAA_IO or PIAA_FORMAT: the photo is at fault. */
 static bool look(const tuning *t, piaa_session *session, const char *path, piaa_sight *sight,
                  piaa_error *error) {
-    piaa_photo_file file = {0};
-    piaa_model_input *input = piaa_photo_file_read(&file, path, error)
-                                  ? piaa_extractor_prepare(t->extractor, &file, NULL, error)
-                                  : NULL;
-    piaa_photo_file_free(&file);
+    piaa_model_input *input = piaa_extractor_prepare_path(t->extractor, path, error);
     const bool ok = input && piaa_session_see(session, input, sight, error);
     piaa_model_input_free(input);
     return ok;
