@@ -20,9 +20,10 @@ static inline void fuzz_run(piaa_model *model, bool portable) {
     enum { PIXELS_MOST = 1 << 12, TOKENS_MOST = 2048 };
     const piaa_image image = {.width = 40, .height = 30, .rgb = rgb};
     const piaa_layout *layout = &model->info.layout;
-    const piaa_ask ask = {
-        .max_pixels =
-            layout->hidden_size && strcmp(model->info.family, "Qwen3-VL") == 0 ? PIXELS_MOST : 0};
+    const piaa_ask ask = {.max_pixels = layout->hidden_size &&
+                                                strcmp(model->family->model_type, "qwen3_vl") == 0
+                                            ? PIXELS_MOST
+                                            : 0};
     piaa_error error = {0};
     if (model->info.min_pixels > (1 << 22)) return; /* slow, not wrong */
     piaa_model_input *input = piaa_model_prepare(model, &image, &ask, &error);
