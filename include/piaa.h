@@ -291,6 +291,9 @@ typedef enum piaa_form { PIAA_FORM_AUTO, PIAA_FORM_PUBLISHED, PIAA_FORM_FOLDER }
 /* The study's prompt. */
 #define PIAA_BASE_PROMPT "Assess the aesthetics of this image."
 
+/* About 1,000 tokens of most models: what a photo is shrunk to where somebody waits for many. */
+enum { PIAA_ADVISED_PIXELS = 1 << 20 };
+
 /* What is asked of a model.  Every member may be 0 or NULL: the study's prompt, the pool LT, the
  * default layer (15/36 of the decoder's depth, rounded), the model's own size limit, orientation
  * applied, weights AUTO, one thread per core, image tokens attending both ways, the device "auto",
@@ -672,6 +675,7 @@ typedef struct piaa_taste {
     double *mean, *scale, *weights; /* [slot.dim] */
     double *unseen; /* [ratings] prediction of each rated photo by the others' ratings, in the order
                        of the fit; NULL for a loaded taste */
+    double *scores; /* [ratings] what they were rated, in the same order; NULL for a loaded taste */
     struct piaa_near *near; /* which rated photos are near copies; NULL for a loaded taste */
 } piaa_taste;
 

@@ -69,12 +69,10 @@ static bool open_reader(ranking_run *r, const piaa_request *request, piaa_error 
     if (!(r->photos = piaa_call_photos(call, error)) ||
         !(r->ratings = piaa_call_ratings(call, r->photos, error)) ||
         !add_rated(r->ratings, r->photos, error) ||
-        !(r->model = piaa_call_model(call, piaa_call_value(call, "model"), error)) ||
-        !(r->reader = piaa_reader_new(r->model, request, error)))
+        !(r->model = piaa_call_model(call, piaa_call_value(call, "model"), error)))
         return false;
     piaa_call_tell_demonstration(call, piaa_model_get_info(r->model)->demonstration);
-    return piaa_call_need_one(r->reader, error) &&
-           piaa_call_open_store(call, r->reader, piaa_call_value(call, "store"), error);
+    return (r->reader = piaa_call_reader(call, r->model, request, error)) != NULL;
 }
 
 /* Everything after the photos are in the store. */

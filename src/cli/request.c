@@ -39,8 +39,8 @@ static void take_text(const piaa_call *call, const char *name, const char **out)
     if (piaa_call_has(call, name)) *out = piaa_call_value(call, name);
 }
 
-bool piaa_call_request_plain(const piaa_call *call, const piaa_request *like, piaa_request *out,
-                             piaa_error *error) {
+bool piaa_call_request_reading(const piaa_call *call, const piaa_request *like, piaa_request *out,
+                               piaa_error *error) {
     *out = like ? *like : (piaa_request){0};
     take_text(call, "device", &out->device);
     out->exif = (piaa_exif)take_choice(call, "exif", PIAA_EXIF_APPLY, out->exif);
@@ -49,13 +49,17 @@ bool piaa_call_request_plain(const piaa_call *call, const piaa_request *like, pi
     out->image_attention = (piaa_image_attention)take_choice(
         call, "image-attention", PIAA_IMAGE_BOTH_WAYS, out->image_attention);
     out->chat = (piaa_form)take_choice(call, "chat", PIAA_FORM_PUBLISHED, out->chat);
-    out->dtype = (piaa_dtype)take_choice(call, "dtype", PIAA_DTYPE_AUTO, out->dtype);
     int64_t threads = out->threads;
-    if (!piaa_call_integer(call, "max-pixels", 1, INT64_MAX, &out->max_pixels, error) ||
-        !piaa_call_integer(call, "threads", 1, 1024, &threads, error))
-        return false;
+    if (!piaa_call_integer(call, "threads", 1, 1024, &threads, error)) return false;
     out->threads = (int)threads;
     return true;
+}
+
+bool piaa_call_request_plain(const piaa_call *call, const piaa_request *like, piaa_request *out,
+                             piaa_error *error) {
+    if (!piaa_call_request_reading(call, like, out, error)) return false;
+    out->dtype = (piaa_dtype)take_choice(call, "dtype", PIAA_DTYPE_AUTO, out->dtype);
+    return piaa_call_integer(call, "max-pixels", 1, INT64_MAX, &out->max_pixels, error);
 }
 
 bool piaa_call_request(const piaa_call *call, const piaa_request *like, piaa_request *out,
@@ -133,6 +137,37 @@ bool piaa_call_open_store(piaa_call *call, piaa_reader *reader, const char *path
     return piaa_reader_open_store(reader, path, piaa_call_has(call, "again"), &call->talk.hooks,
                                   error) ||
            name_option(call, error);
+}
+
+/* Whether photos are to be shrunk more than the model asks. */
+static bool is_waited_for(const piaa_call *call, const piaa_model *model) {
+    const piaa_model_info *info = piaa_model_get_info(model);
+    return !piaa_call_has(call, "max-pixels") && info->min_pixels < info->max_pixels &&
+           info->max_pixels > PIAA_ADVISED_PIXELS;
+}
+
+static piaa_reader *open_reader(piaa_call *call, piaa_model *model, const piaa_request *request,
+                                piaa_error *error) {
+    piaa_reader *reader = piaa_reader_new(model, request, error);
+    if (reader && piaa_call_need_one(reader, error) &&
+        piaa_call_open_store(call, reader, piaa_call_value(call, "store"), error))
+        return reader;
+    piaa_reader_free(reader);
+    return NULL;
+}
+
+piaa_reader *piaa_call_reader(piaa_call *call, piaa_model *model, const piaa_request *request,
+                              piaa_error *error) {
+    piaa_request small = *request;
+    if (!is_waited_for(call, model)) return open_reader(call, model, request, error);
+    small.max_pixels = PIAA_ADVISED_PIXELS;
+    piaa_error why = {0};
+    piaa_reader *reader = open_reader(call, model, &small, &why);
+    if (reader) return reader;
+    if (why.code == PIAA_MISMATCH && piaa_call_has(call, "store"))
+        return open_reader(call, model, request, error);
+    piaa_error_set(error, why.code, "%s", why.message);
+    return NULL;
 }
 
 bool piaa_call_read(piaa_call *call, piaa_reader *reader, const piaa_photos *photos,

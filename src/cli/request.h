@@ -104,7 +104,9 @@ extern const piaa_option piaa_request_options[];
 
 /* The request that the options make; what they leave open is as in `like`, if that is not NULL.
  * Its strings belong to the call and to `like`.  plain: without prompt, pools and layers, for
- * commands that have no such options. */
+ * commands that have no such options; reading: also without size and type of weights. */
+bool piaa_call_request_reading(const piaa_call *call, const piaa_request *like, piaa_request *out,
+                               piaa_error *error) PIAA_MUST_USE;
 bool piaa_call_request_plain(const piaa_call *call, const piaa_request *like, piaa_request *out,
                              piaa_error *error) PIAA_MUST_USE;
 bool piaa_call_request(const piaa_call *call, const piaa_request *like, piaa_request *out,
@@ -126,6 +128,12 @@ bool piaa_call_need_one(const piaa_reader *reader, piaa_error *error) PIAA_MUST_
 /* piaa_reader_open_store, with --again. */
 bool piaa_call_open_store(piaa_call *call, piaa_reader *reader, const char *path,
                           piaa_error *error) PIAA_MUST_USE;
+
+/* The reader of one vector per photo and its store, --store or one in the cache, for commands that
+ * somebody waits for: photos are shrunk to PIAA_ADVISED_PIXELS where --max-pixels was not given,
+ * unless the store holds them as the model's own limit has them. */
+piaa_reader *piaa_call_reader(piaa_call *call, piaa_model *model, const piaa_request *request,
+                              piaa_error *error) PIAA_MUST_USE;
 
 /* The photos that the operands mean, and a word about what was passed over. */
 piaa_photos *piaa_call_photos(piaa_call *call, piaa_error *error) PIAA_MUST_USE;

@@ -131,11 +131,32 @@ typedef struct run {
     piaa_contents contents;  /* in the store as the run began */
     bool *missing;           /* scratch, by slot */
     int64_t finished;        /* photos, for the progress bar */
+    double began;            /* the first photo was read: seconds */
+    int64_t first;           /* what was finished then */
+    bool told;               /* how long it will take */
 } run;
 
 static void tell_progress(run *r) {
     if (r->hooks && r->hooks->progress)
         r->hooks->progress(r->hooks->user, "Reading photos", r->finished, r->summary->photos);
+}
+
+/* Once some photos have been timed, and only of what takes long.  The first one is not counted: it
+   may wait for the weights. */
+static void tell_duration(run *r) {
+    enum { PHOTOS = 4, SECONDS = 10, LONG = 600 };
+    const int64_t timed = r->finished - r->first, left = r->summary->photos - r->finished;
+    const double now = piaa_seconds_now();
+    if (!timed) r->began = now;
+    if (r->told || timed < PHOTOS || now - r->began < SECONDS) return;
+    const double each = (now - r->began) / (double)timed, all = each * (double)left;
+    r->told = true;
+    if (all < LONG) return;
+    piaa_hooks_note(r->hooks,
+                    "The other %lld photos take about %.*f %s (%.1f s each); ended with Ctrl-C, "
+                    "the same command goes on from there.",
+                    (long long)left, all < 36000 && all >= 5400, all < 5400 ? all / 60 : all / 3600,
+                    all < 5400 ? "minutes" : "hours", each);
 }
 
 static bool asked_to_stop(const run *r) {
@@ -284,6 +305,8 @@ static bool run_group(run *r, job **jobs, size_t count, piaa_error *error) {
         piaa_model_input_free(ready.input);
         jobs[i]->done = true;
         r->finished++;
+        if (!i) r->first = r->finished;
+        tell_duration(r);
         tell_progress(r);
     }
     pthread_mutex_lock(&ahead.lock);

@@ -144,15 +144,14 @@ bool piaa_reader_open_store(piaa_reader *reader, const char *path, bool retry,
 /* ----------------------------------------------------------------------------- what is worth
  * saying */
 
-/* Tokens that a photo becomes at most, by its header; 0 where that cannot be read. */
-static int64_t tokens_of(const char *path, int64_t max_pixels, int64_t tile) {
+/* Pixels of a photo, by its header; 0 where that cannot be read. */
+static int64_t pixels_of(const char *path) {
     piaa_photo_file file;
     int width = 0, height = 0;
     bool ok =
         piaa_photo_file_read(&file, path, NULL) && piaa_photo_size(&file, &width, &height, NULL);
     piaa_photo_file_free(&file);
-    int64_t pixels = ok ? (int64_t)width * height : 0;
-    return (pixels < max_pixels ? pixels : max_pixels) / (tile * tile);
+    return ok ? (int64_t)width * height : 0;
 }
 
 static bool is_unread(piaa_store *store, const char *path) {
@@ -164,27 +163,39 @@ static bool is_unread(piaa_store *store, const char *path) {
            state.status != PIAA_PHOTO_COMPLETE && state.status != PIAA_PHOTO_FAILED;
 }
 
+/* The largest of some photos that are to be read. */
+static int64_t most_pixels(const piaa_reader *reader, const char *const *paths, size_t count) {
+    enum { LOOK_AT = 16 };
+    int64_t most = 0;
+    for (size_t i = 0; i < count; i += count / LOOK_AT + 1) {
+        const int64_t pixels = is_unread(reader->store, paths[i]) ? pixels_of(paths[i]) : 0;
+        if (pixels > most) most = pixels;
+    }
+    return most;
+}
+
 /* Time goes at least with the number of tokens, and the largest photos set it. */
 static void hint_at_size(const piaa_reader *reader, const char *const *paths, size_t count,
                          const piaa_hooks *hooks) {
-    enum { LONG_RUN = 4, LOOK_AT = 16, MANY_TOKENS = 4096, ADVISED = 1048576 };
+    enum { LONG_RUN = 4, MANY = 4 };
     const piaa_model_info *info = piaa_model_get_info(reader->model);
-    int64_t limit = piaa_extractor_request(reader->extractor)->max_pixels,
-            tile = (int64_t)info->patch * info->merge, most = 0;
-    if (limit <= MANY_TOKENS * tile * tile || count < LONG_RUN) return;
-    size_t step = count / LOOK_AT + 1, large = 0;
-    for (size_t i = 0; i < count; i += step) {
-        if (!is_unread(reader->store, paths[i])) continue;
-        int64_t tokens = tokens_of(paths[i], limit, tile);
-        if (tokens > most) most = tokens;
-        large += tokens > MANY_TOKENS;
-    }
-    if (large)
+    const int64_t limit = piaa_extractor_request(reader->extractor)->max_pixels,
+                  advised = PIAA_ADVISED_PIXELS, tile = (int64_t)info->patch * info->merge;
+    const bool shrunk = limit == advised && info->max_pixels > limit,
+               slow = limit > MANY * advised && count >= LONG_RUN;
+    if (!shrunk && !slow) return;
+    const int64_t most = most_pixels(reader, paths, count), seen = most < limit ? most : limit;
+    if (shrunk && most > limit)
         piaa_hooks_note(hooks,
-                        "Photos are read at up to %lld tokens each; --max-pixels %d is at least "
+                        "Photos are read at up to 1 megapixel; --max-pixels, here up to %lld, "
+                        "shows the model more of them and takes longer.",
+                        (long long)info->max_pixels);
+    if (slow && seen > MANY * advised)
+        piaa_hooks_note(hooks,
+                        "Photos are read at up to %lld tokens each; --max-pixels %lld is at least "
                         "%.0f times faster for the largest.",
-                        (long long)most, (int)ADVISED,
-                        (double)most * (double)(tile * tile) / ADVISED);
+                        (long long)(seen / (tile * tile)), (long long)advised,
+                        (double)seen / (double)advised);
 }
 
 /* Where the chat form was not asked for, and is not the published one or may be meant to be. */

@@ -54,6 +54,7 @@ void piaa_taste_free(piaa_taste *taste) {
     free(taste->scale);
     free(taste->weights);
     free(taste->unseen);
+    free(taste->scores);
     piaa_near_free(taste->near);
     free(taste);
 }
@@ -101,13 +102,14 @@ static bool take_model(piaa_taste *taste, const piaa_ridge *model, piaa_error *e
     taste->ratings = model->rows;
     taste->alpha = model->alphas[0];
     taste->intercept = model->intercepts[0];
-    taste->unseen = piaa_alloc((size_t)model->rows, sizeof(double), error);
-    return taste->unseen;
+    return (taste->unseen = piaa_alloc((size_t)model->rows, sizeof(double), error)) &&
+           (taste->scores = piaa_alloc((size_t)model->rows, sizeof(double), error));
 }
 
 static bool take_errors(piaa_taste *taste, const piaa_left_out *left, const double *y,
                         piaa_error *error) {
     memcpy(taste->unseen, left->predicted, (size_t)left->rows * sizeof(double));
+    memcpy(taste->scores, y, (size_t)left->rows * sizeof(double));
     taste->groups = left->groups;
     taste->loo_rmse = left->rmse;
     taste->mean_rmse = left->rmse_of_mean;
