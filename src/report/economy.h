@@ -6,8 +6,8 @@
 #include "study/economy.h"
 
 /* photos: in the folder that is to be ranked, for the hours that each row would take.  CSV:
- * max_pixels,dtype,features,seconds,hours,plus_minus,rank_correlation,worse,low,high,enough,advised;
- * numbers that are undefined are empty.  JSON has the same names. */
+ * max_pixels,dtype,features,seconds,hours,plus_minus,rank_correlation,worse,low,high,enough,
+ * advised; numbers that are undefined are empty.  JSON has the same names. */
 bool piaa_economy_write(const piaa_economy *economy, size_t photos, piaa_format_kind format,
                         FILE *out, piaa_error *error) PIAA_MUST_USE;
 
