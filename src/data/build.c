@@ -85,25 +85,42 @@ bool piaa_build_label(piaa_build *build, size_t image, size_t label, const char 
 
 /* -------------------------------------------------------------------------------------- ratings */
 
+static bool find_user(piaa_build *build, const char *id, size_t *number) {
+    piaa_dataset *set = build->set;
+    bool fresh;
+    if (!piaa_names_add(&set->user_names, id, number, &fresh, build->error)) return false;
+    if (!fresh) return true;
+    if (!piaa_grow(&set->users, &build->user_room, *number + 1, sizeof *set->users, build->error))
+        return false;
+    set->users[*number] = (piaa_data_user){.id = set->user_names.items[*number]};
+    return true;
+}
+
 bool piaa_build_rating(piaa_build *build, const char *user, size_t image, double score,
                        int64_t line) {
     piaa_dataset *set = build->set;
     size_t number;
-    bool fresh;
-    if (!piaa_names_add(&set->user_names, user, &number, &fresh, build->error)) return false;
-    if (fresh) {
-        if (!piaa_grow(&set->users, &build->user_room, number + 1, sizeof *set->users,
-                       build->error))
-            return false;
-        set->users[number] = (piaa_data_user){.id = set->user_names.items[number]};
-        set->user_count = number + 1;
-    }
+    if (!find_user(build, user, &number)) return false;
+    if (number >= set->user_count) set->user_count = number + 1;
     if (!piaa_grow(&set->ratings, &build->rating_room, set->rating_count + 1, sizeof *set->ratings,
                    build->error))
         return false;
     set->ratings[set->rating_count++] =
         (piaa_data_rating){.user = number, .image = image, .score = score, .line = line};
     set->users[number].count++;
+    return true;
+}
+
+bool piaa_build_partial(piaa_build *build, const char *user, size_t image, double score,
+                        int64_t line) {
+    piaa_dataset *set = build->set;
+    size_t number;
+    if (!find_user(build, user, &number) ||
+        !piaa_grow(&set->partial, &build->partial_room, set->partial_count + 1,
+                   sizeof *set->partial, build->error))
+        return false;
+    set->partial[set->partial_count++] =
+        (piaa_data_rating){.user = number, .image = image, .score = score, .line = line};
     return true;
 }
 

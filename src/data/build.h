@@ -9,7 +9,7 @@
 
 typedef struct piaa_build {
     piaa_dataset *set;
-    size_t image_room, attribute_room, label_room, rating_room, user_room;
+    size_t image_room, attribute_room, label_room, rating_room, partial_room, user_room;
     const piaa_hooks *hooks;
     piaa_error *error;
 } piaa_build;
@@ -18,6 +18,9 @@ typedef struct piaa_build {
 bool piaa_read_aadb(piaa_build *build);
 bool piaa_read_para(piaa_build *build);
 bool piaa_read_lapis(piaa_build *build);
+/* The columns of PARA's seven scores, the aesthetic one first; means have "_mean" behind. */
+enum { PIAA_PARA_SCORES = 7 };
+extern const char *const piaa_para_scores[PIAA_PARA_SCORES];
 /* `user_column` as in data/sheet.h */
 bool piaa_read_table(piaa_build *build, const char *file, const char *user_column);
 
@@ -34,6 +37,9 @@ bool piaa_build_text(piaa_build *build, const char **member, const char *text);
 bool piaa_build_label(piaa_build *build, size_t image, size_t label, const char *text);
 bool piaa_build_rating(piaa_build *build, const char *user, size_t image, double score,
                        int64_t line);
+/* One of dataset.partial; after the last of the other ratings. */
+bool piaa_build_partial(piaa_build *build, const char *user, size_t image, double score,
+                        int64_t line);
 
 /* Hangs ratings on people, marks repeated ones, looks for missing files.  Fails where there is no
    image at all. */

@@ -143,6 +143,7 @@ void piaa_dataset_close(piaa_dataset *set) {
     free(set->images);
     free(set->attributes);
     free(set->ratings);
+    free(set->partial);
     free(set->users);
     piaa_names_free(&set->image_names);
     piaa_names_free(&set->user_names);

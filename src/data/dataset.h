@@ -72,11 +72,16 @@ typedef struct piaa_dataset {
     size_t rating_count;
     piaa_data_user *users; /* in order of first appearance among the usable rows */
     size_t user_count;
+    /* PARA: ratings whose rows lack one of the other six scores, in file order.  They are among the
+       bad rows, and only the prior of PIAA-ICI learns from them (data/prior_split.h).  People who
+       have no others are behind users[user_count - 1], images behind all others. */
+    piaa_data_rating *partial;
+    size_t partial_count;
 
     bool pooled; /* csv: no column says who rated, so that all ratings are one person's */
     piaa_data_loss loss;
     piaa_names image_names; /* a photo in two of AADB's lists is two; its name leads to the first */
-    piaa_names user_names;
+    piaa_names user_names;  /* of all `users`, those behind user_count too */
 } piaa_dataset;
 
 /*

@@ -2,19 +2,19 @@
  *
  * annotation/PARA-GiaaTrain.csv and PARA-GiaaTest.csv give each image's mean scores,
  * PARA-Images.csv one row per rating.  As in the published protocol a rating counts only if all
- * seven scores of its row are there. */
+ * seven scores of its row are there; what has the aesthetic score alone is kept apart. */
 #include "base/memory.h"
 #include "data/build.h"
 
 #include <math.h>
 #include <stdlib.h>
 
-enum { ATTRIBUTES = 6, SCORES = 1 + ATTRIBUTES };
+enum { SCORES = PIAA_PARA_SCORES, ATTRIBUTES = SCORES - 1 };
 static const char *const attributes[ATTRIBUTES] = {"quality", "composition", "color",
                                                    "dof",     "light",       "content"};
-static const char *const score_columns[SCORES] = {
-    "aestheticScore", "qualityScore", "compositionScore", "colorScore",
-    "dofScore",       "lightScore",   "contentScore"};
+const char *const piaa_para_scores[SCORES] = {"aestheticScore", "qualityScore", "compositionScore",
+                                              "colorScore",     "dofScore",     "lightScore",
+                                              "contentScore"};
 static const char *const labels[] = {"semantic"};
 
 /* The columns that name an image in all three files. */
@@ -29,7 +29,7 @@ static bool find_columns(const piaa_rows *rows, const char *suffix, columns *c) 
         return false;
     c->semantic = piaa_csv_column(rows->csv, "semantic");
     for (int i = 0; i < SCORES; i++) {
-        char *name = piaa_format(rows->build->error, "%s%s", score_columns[i], suffix);
+        char *name = piaa_format(rows->build->error, "%s%s", piaa_para_scores[i], suffix);
         if (!name) return false;
         c->score[i] = piaa_csv_column(rows->csv, name);
         bool ok = i > 0 || piaa_rows_column(rows, name, &c->score[i]);
@@ -108,7 +108,7 @@ static bool read_scores(piaa_rows *rows, const columns *c, double *score) {
         double value;
         if (c->score[i] < 0) continue;
         if (piaa_csv_number(rows->csv, c->score[i], &value) != PIAA_CELL_NUMBER) {
-            piaa_rows_fault(rows, "%s \"%.40s\" is not a number", score_columns[i],
+            piaa_rows_fault(rows, "%s \"%.40s\" is not a number", piaa_para_scores[i],
                             piaa_csv_field(rows->csv, c->score[i]));
             return false;
         }
@@ -117,8 +117,47 @@ static bool read_scores(piaa_rows *rows, const columns *c, double *score) {
     return true;
 }
 
+/* Whether the row in hand has the aesthetic score, a person and an image, but lacks another
+   score. */
+static bool is_partial(const piaa_rows *rows, const columns *c, int user_column, double *score) {
+    piaa_csv *csv = rows->csv;
+    double other;
+    if (!*piaa_csv_word(csv, user_column) || !*piaa_csv_word(csv, c->session) ||
+        !*piaa_csv_word(csv, c->name) ||
+        piaa_csv_number(csv, c->score[0], score) != PIAA_CELL_NUMBER)
+        return false;
+    for (int i = 1; i < SCORES; i++)
+        if (c->score[i] >= 0 && piaa_csv_number(csv, c->score[i], &other) != PIAA_CELL_NUMBER)
+            return true;
+    return false;
+}
+
+/* Through the file once more, after all other ratings: people and images that are in these rows
+   alone come last, and change no one else's number.  Faults were told the first time. */
+static bool take_partial(piaa_rows *rows, const columns *c, int user_column) {
+    piaa_csv *csv = rows->csv;
+    int got;
+    piaa_error fault = {0};
+    piaa_csv_rewind(csv);
+    while ((got = piaa_csv_next(csv, &fault)) != 0) {
+        size_t image;
+        double score;
+        bool fresh, usable;
+        if (got < 0 && fault.code == PIAA_MEMORY)
+            return piaa_error_set(rows->build->error, fault.code, "%s", fault.message);
+        piaa_error_clear(&fault);
+        if (got < 0 || !is_partial(rows, c, user_column, &score)) continue;
+        if (!find_image(rows, c, &image, &fresh, &usable) ||
+            !piaa_build_partial(rows->build, piaa_csv_word(csv, user_column), image, score,
+                                piaa_csv_line(csv)))
+            return false;
+    }
+    return true;
+}
+
 static bool take_ratings(piaa_rows *rows, const columns *c, int user_column) {
     int got;
+    bool partial = false;
     while ((got = piaa_rows_next(rows)) > 0) {
         const char *user = piaa_csv_word(rows->csv, user_column);
         double score = 0;
@@ -128,12 +167,15 @@ static bool take_ratings(piaa_rows *rows, const columns *c, int user_column) {
             piaa_rows_fault(rows, "there is no userId");
             continue;
         }
-        if (!read_scores(rows, c, &score)) continue;
+        if (!read_scores(rows, c, &score)) {
+            partial = partial || is_partial(rows, c, user_column, &score);
+            continue;
+        }
         if (!find_image(rows, c, &image, &fresh, &usable)) return false;
         if (usable && !piaa_build_rating(rows->build, user, image, score, piaa_csv_line(rows->csv)))
             return false;
     }
-    return got == 0;
+    return got == 0 && (!partial || take_partial(rows, c, user_column));
 }
 
 bool piaa_read_para(piaa_build *build) {

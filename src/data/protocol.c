@@ -302,15 +302,15 @@ static bool sample_users(making *m) {
     return true;
 }
 
-/* The first `need` images of the person's shuffled ratings.  seen: by image, who had it last, +
-   1. */
+/* The first `need` images of the person's shuffled ratings.  seen: by image, who had it last, + 1;
+ *published: how many of them are among the first `need` ratings. */
 static bool shuffle_ratings(const making *m, const candidate *c, size_t *seen, size_t *out,
-                            size_t *taken) {
+                            size_t *taken, size_t *published) {
     const piaa_data_user *user = &m->set->users[c->user];
     size_t n = 0, *usable = piaa_alloc(c->count, sizeof *usable, m->error),
            *order = piaa_alloc(c->count, sizeof *order, m->error);
     bool ok = usable && order;
-    *taken = 0;
+    *taken = *published = 0;
     for (size_t i = 0; ok && i < user->count; i++)
         if (counts(m, user->ratings[i])) usable[n++] = user->ratings[i];
     if (ok) {
@@ -323,6 +323,7 @@ static bool shuffle_ratings(const making *m, const candidate *c, size_t *seen, s
         if (seen[image] == c->user + 1) continue;
         seen[image] = c->user + 1;
         out[(*taken)++] = rating;
+        *published += i < m->need;
     }
     free(usable);
     free(order);
@@ -346,8 +347,8 @@ static piaa_protocol *deal(making *m) {
     qsort(m->candidates, m->count, sizeof *m->candidates, by_id);
     for (size_t i = 0; ok && i < m->count; i++) {
         const candidate *c = &m->candidates[i];
-        size_t *own = made->order + made->count * m->need, taken;
-        ok = shuffle_ratings(m, c, seen, own, &taken);
+        size_t *own = made->order + made->count * m->need, taken, published;
+        ok = shuffle_ratings(m, c, seen, own, &taken, &published);
         if (ok && taken < m->need) {
             piaa_hooks_warn(m->hooks,
                             "%.500s: %.80s is left out: %zu rows, but only %zu different images "
@@ -360,6 +361,7 @@ static piaa_protocol *deal(making *m) {
                                      .small = own,
                                      .large = own + m->options.small,
                                      .test = own + m->options.small + m->options.large,
+                                     .published = published,
                                      .agreement = c->agreement};
     }
     if (ok && !made->count)

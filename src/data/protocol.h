@@ -27,8 +27,12 @@ piaa_protocol_options piaa_protocol_defaults(void); /* the published settings, s
 
 typedef struct piaa_protocol_user {
     size_t user; /* of the data set */
-    /* Ratings of the data set, in the order drawn; as many as the options say. */
+    /* Ratings of the data set, in the order drawn; as many as the options say, one list behind the
+       other in memory. */
     const size_t *small, *large, *test;
+    /* The first so many of them are also drawn by the published code; the rest, if any, stand in
+       for images that it draws twice. */
+    size_t published;
     double agreement; /* hard users: Spearman with the mean scores; else NaN */
 } piaa_protocol_user;
 
