@@ -131,8 +131,8 @@ void piaa_traits_free(piaa_traits *traits) {
 /* ------------------------------------------------------------------------------------ vocabulary
  */
 
-bool piaa_vocabulary_make(const piaa_traits *traits, const size_t *users, size_t count,
-                          piaa_vocabulary *vocabulary, piaa_error *error) {
+bool piaa_trait_vocabulary_make(const piaa_traits *traits, const size_t *users, size_t count,
+                                piaa_trait_vocabulary *vocabulary, piaa_error *error) {
     for (size_t i = 0; i < WORDS; i++) {
         piaa_paths *words = &vocabulary->words[i];
         for (size_t u = 0; u < count; u++) {
@@ -145,7 +145,7 @@ bool piaa_vocabulary_make(const piaa_traits *traits, const size_t *users, size_t
     return true;
 }
 
-void piaa_vocabulary_free(piaa_vocabulary *vocabulary) {
+void piaa_trait_vocabulary_free(piaa_trait_vocabulary *vocabulary) {
     for (size_t i = 0; i < WORDS; i++) piaa_paths_free(&vocabulary->words[i]);
 }
 
@@ -161,8 +161,8 @@ static bool find_word(const piaa_paths *words, const char *word, int *place) {
 /* The kinds of loss, in the order of piaa_traits_loss. */
 enum { WITHOUT_ROW, UNKNOWN_WORD, MISSING_WORD, MISSING_NUMBER, LOSSES };
 
-static void encode_words(const piaa_traits *traits, const piaa_vocabulary *vocabulary, size_t user,
-                         int *categories, piaa_notices *told) {
+static void encode_words(const piaa_traits *traits, const piaa_trait_vocabulary *vocabulary,
+                         size_t user, int *categories, piaa_notices *told) {
     for (size_t i = 0; i < WORDS; i++) {
         const char *word = traits->words[user * WORDS + i];
         if (!*word)
@@ -192,7 +192,7 @@ static void encode_numbers(const piaa_traits *traits, size_t user, float *number
     }
 }
 
-void piaa_traits_encode(const piaa_traits *traits, const piaa_vocabulary *vocabulary,
+void piaa_traits_encode(const piaa_traits *traits, const piaa_trait_vocabulary *vocabulary,
                         const size_t *users, size_t count, int *categories, float *numbers,
                         const piaa_hooks *hooks, piaa_traits_loss *loss) {
     piaa_notices told[LOSSES] = {

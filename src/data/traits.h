@@ -37,14 +37,14 @@ void piaa_traits_free(piaa_traits *traits);
 
 /* The words of some people, those that are trained on: of each trait every word once, sorted by
    code point.  A list is never empty: where nobody has a word it holds "".  The lists are the
-   caller's, empty before, and to be freed (piaa_vocabulary_free) after a failure too. */
-typedef struct piaa_vocabulary {
+   caller's, empty before, and to be freed (piaa_trait_vocabulary_free) after a failure too. */
+typedef struct piaa_trait_vocabulary {
     piaa_paths words[PIAA_TRAIT_WORDS];
-} piaa_vocabulary;
+} piaa_trait_vocabulary;
 
-bool piaa_vocabulary_make(const piaa_traits *traits, const size_t *users, size_t count,
-                          piaa_vocabulary *vocabulary, piaa_error *error) PIAA_MUST_USE;
-void piaa_vocabulary_free(piaa_vocabulary *vocabulary);
+bool piaa_trait_vocabulary_make(const piaa_traits *traits, const size_t *users, size_t count,
+                                piaa_trait_vocabulary *vocabulary, piaa_error *error) PIAA_MUST_USE;
+void piaa_trait_vocabulary_free(piaa_trait_vocabulary *vocabulary);
 
 /* What was not there when traits were encoded; each a number of people or of single traits. */
 typedef struct piaa_traits_loss {
@@ -60,7 +60,7 @@ typedef struct piaa_traits_loss {
  * missing. Each loss is told to hooks->warn, the first few of a kind one by one, and counted (loss
  * may be NULL).
  */
-void piaa_traits_encode(const piaa_traits *traits, const piaa_vocabulary *vocabulary,
+void piaa_traits_encode(const piaa_traits *traits, const piaa_trait_vocabulary *vocabulary,
                         const size_t *users, size_t count, int *categories, float *numbers,
                         const piaa_hooks *hooks, piaa_traits_loss *loss);
 
