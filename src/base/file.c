@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -273,6 +274,11 @@ const char *piaa_path_name(const char *path) {
 bool piaa_path_ends(const char *path, const char *ending) {
     const size_t n = strlen(path), m = strlen(ending);
     return n >= m && strcmp(path + n - m, ending) == 0;
+}
+
+bool piaa_path_ends_like(const char *path, const char *ending) {
+    const size_t n = strlen(path), m = strlen(ending);
+    return n >= m && strcasecmp(path + n - m, ending) == 0;
 }
 
 static char *working_folder(piaa_error *error) {

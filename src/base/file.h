@@ -53,6 +53,8 @@ char *piaa_path_absolute(const char *path, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_named(const char *path, piaa_error *error) PIAA_MUST_USE;
 const char *piaa_path_name(const char *path); /* after the last '/' */
 bool piaa_path_ends(const char *path, const char *ending);
+/* The same in any case: "MODEL.GGUF", as some systems write it. */
+bool piaa_path_ends_like(const char *path, const char *ending);
 
 /* $XDG_CACHE_HOME/rest or ~/.cache/rest, the caller's; need not exist.  Where there is no home the
    error says of `what` ("models") that there is no place for them, and `mend`. */

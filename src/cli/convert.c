@@ -60,7 +60,7 @@ static void show_progress(void *user, const char *what, int64_t done, int64_t to
 static bool run(piaa_call *call, piaa_error *error) {
     const char *out = call->operands[1], *name = piaa_call_value(call, "dtype");
     piaa_gguf_kind kind = PIAA_GGUF_KIND_Q4_K;
-    if (strlen(out) < sizeof ".gguf" || !piaa_path_ends(out, ".gguf"))
+    if (strlen(out) < sizeof ".gguf" || !piaa_path_ends_like(out, ".gguf"))
         return piaa_error_set(error, PIAA_USAGE,
                               "the file to write should end in .gguf, \"%s\" does not", out);
     if (name && !piaa_gguf_kind_parse(name, &kind))

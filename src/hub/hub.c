@@ -170,7 +170,7 @@ static contents look(const cJSON *siblings) {
         has.safetensors = has.safetensors || piaa_path_ends(name, ".safetensors");
         has.pickles = has.pickles || piaa_path_ends(name, ".bin") || piaa_path_ends(name, ".pt") ||
                       piaa_path_ends(name, ".pth");
-        has.gguf += piaa_path_ends(name, ".gguf");
+        has.gguf += piaa_path_ends_like(name, ".gguf");
     }
     return has;
 }
@@ -256,7 +256,7 @@ static bool read_pair(const cJSON *siblings, size_t most, const char *where,
     cJSON_ArrayForEach(item, siblings) {
         const char *name = piaa_json_string(item, "rfilename");
         if (!offers || !items || count == most || !name || !is_plain(name) ||
-            !piaa_path_ends(name, ".gguf"))
+            !piaa_path_ends_like(name, ".gguf"))
             continue;
         int64_t size = -1;
         if (!piaa_json_int(item, "size", &size)) piaa_json_int(item, "lfs.size", &size);

@@ -103,7 +103,7 @@ static bool open_folder(const char *folder, DIR **out, piaa_error *error) {
 
 static bool add_offer(offers *out, int folder, const char *name, piaa_error *error) {
     struct stat status;
-    if (!piaa_path_ends(name, ".gguf") || fstatat(folder, name, &status, 0) != 0) return true;
+    if (!piaa_path_ends_like(name, ".gguf") || fstatat(folder, name, &status, 0) != 0) return true;
     if (!piaa_grow(&out->items, &out->capacity, out->count + 1, sizeof *out->items, error))
         return false;
     const char *copy = piaa_strdup(name, error);

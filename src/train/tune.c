@@ -88,7 +88,7 @@ bool piaa_tune_check(const piaa_model *model, piaa_error *error) {
                               "%s was opened with an adapter, and one on top of another cannot be "
                               "used by itself: leave --adapter out",
                               info->folder);
-    if (piaa_path_ends(piaa_checkpoint_where(model->checkpoint), ".gguf"))
+    if (piaa_path_ends_like(piaa_checkpoint_where(model->checkpoint), ".gguf"))
         return piaa_error_set(error, PIAA_UNSUPPORTED,
                               "%s is a GGUF file, and an adapter is merged into a Hugging Face "
                               "folder: give that (--dtype q4_K holds it in as few bytes)",

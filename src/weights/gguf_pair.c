@@ -30,7 +30,7 @@ static bool list_files(const char *folder, piaa_paths *out, piaa_error *error) {
     DIR *stream = opendir(folder);
     bool ok = true;
     for (struct dirent *item; stream && ok && (item = readdir(stream));) {
-        if (item->d_name[0] == '.' || !piaa_path_ends(item->d_name, ".gguf")) continue;
+        if (item->d_name[0] == '.' || !piaa_path_ends_like(item->d_name, ".gguf")) continue;
         char *path = piaa_path_join(folder, item->d_name, error);
         ok = path && (piaa_file_is_folder(path) || piaa_paths_add(out, path, error));
         free(path);
@@ -60,7 +60,7 @@ static bool holds_safetensors(const char *folder) {
 bool piaa_gguf_pair_is(const char *path) {
     if (find_comma(path)) return true;
     if (!piaa_file_is_folder(path))
-        return is_file(path) && (piaa_path_ends(path, ".gguf") || piaa_gguf_is(path));
+        return is_file(path) && (piaa_path_ends_like(path, ".gguf") || piaa_gguf_is(path));
     piaa_paths files = {0};
     bool named = !holds_safetensors(path) && list_files(path, &files, NULL) && files.count > 0;
     piaa_paths_free(&files);

@@ -30,8 +30,9 @@ static char *name_part(const char *path, int index, int parts, piaa_error *error
     char ending[32];
     size_t n = strlen(path), end = (size_t)snprintf(ending, sizeof ending, "-of-%05d.gguf", parts);
     enum { NUMBER = 6 }; /* "-00001" */
-    if (n > end + NUMBER && strcmp(path + n - end, ending) == 0 && path[n - end - NUMBER] == '-')
-        return piaa_format(error, "%.*s-%05d%s", (int)(n - end - NUMBER), path, index + 1, ending);
+    if (n > end + NUMBER && piaa_path_ends_like(path, ending) && path[n - end - NUMBER] == '-')
+        return piaa_format(error, "%.*s-%05d%s", (int)(n - end - NUMBER), path, index + 1,
+                           path + n - end);
     piaa_error_set(error, PIAA_FORMAT,
                    "%s is one of %d parts of a model, and its name does not say what the others "
                    "are called: give them the names that they were published under "

@@ -293,6 +293,17 @@ static void a_tokenizer_that_gguf_cannot_say(void **state) {
     free(text);
 }
 
+/* Systems whose names know no case write them in capitals. */
+static void gguf_in_capitals(void **state) {
+    (void)state;
+    put_model("gemma3", "m");
+    make_folder("pair");
+    expect_ok(PIAA("model", "convert", "m", "pair/M.GGUF"));
+    expect_ok(PIAA("model", "info", "pair"));
+    assert_non_null(strstr(out, "Gemma 3"));
+    expect_ok(PIAA("model", "info", "pair/M.GGUF"));
+}
+
 /* -------------------------------------------------------------------------------------- places */
 
 static void folders_of_the_hugging_face_cache(void **state) {
@@ -360,11 +371,11 @@ static void names_in_the_hugging_face_cache(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        CASE(other_image_settings_are_not_mixed),   CASE(ranks_store_is_not_mixed_either),
-        CASE(a_taste_needs_its_preparation),        CASE(the_folders_own_chat_form),
-        CASE(a_tokenizer_that_gguf_cannot_say),     CASE(folders_of_the_hugging_face_cache),
-        CASE(tokens_count_and_not_the_files_bytes), CASE(names_in_the_hugging_face_cache),
-        CASE(a_taste_remembers_its_adapter),
+        CASE(other_image_settings_are_not_mixed), CASE(ranks_store_is_not_mixed_either),
+        CASE(a_taste_needs_its_preparation),      CASE(the_folders_own_chat_form),
+        CASE(a_tokenizer_that_gguf_cannot_say),   CASE(gguf_in_capitals),
+        CASE(folders_of_the_hugging_face_cache),  CASE(tokens_count_and_not_the_files_bytes),
+        CASE(names_in_the_hugging_face_cache),    CASE(a_taste_remembers_its_adapter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
