@@ -33,6 +33,11 @@
  * ratings, dealt out to the photos at random, predicted as well, each deal with its own best alpha?
  * Where that is often, what was learned may be nothing.  Groups are dealt the mean ratings of
  * groups.
+ *
+ * Other things than alpha are chosen in the same way: every trial (a design, a strength of the
+ * offset that is taken from the targets, an alpha) has its sum over groups, and its sum without
+ * each group; alpha is one coordinate of the list of trials and no more.  An offset m of strength t
+ * costs no new S:  r = S(y - tm).
  */
 #include "linear/leave_out.h"
 
@@ -46,24 +51,43 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEALS = 199, WIDTH = DEALS + 1, ALPHAS = PIAA_RIDGE_ALPHAS };
+enum { DEALS = 199, WIDTH = DEALS + 1 };
 
-/* What is at hand while groups are left out.  Rows stand group by group everywhere. */
-typedef struct leaving {
-    piaa_ridge_design *design;
+/* One way to learn, and what it makes of groups left out. */
+typedef struct trial {
+    int design, strength;
+    double alpha;
+} trial;
+
+/* What is at hand while groups are left out.  Rows stand group by group everywhere but in `given`
+   and `offset`. */
+struct piaa_leaving {
     size_t n, groups, largest; /* largest: rows of the largest group */
     int64_t *rows;             /* [n] of the design */
     size_t *start;             /* [groups + 1] */
-    double *y;                 /* [n] */
-    bool whole;                /* S is there as a whole */
-    double *s;             /* [ALPHAS][n][n]; else the block of the group in hand, [ALPHAS][m][m] */
-    double *errors;        /* [ALPHAS][n] of each row left out alone; then with its group */
+    double *given, *y;         /* [n] targets, as they were given and group by group */
+    double *alphas;            /* [count] */
+    size_t count;
+    bool whole; /* S is there as a whole */
+
+    piaa_ridge_design *design; /* in hand, and the offset that is taken from its targets */
+    const double *offset;      /* [n]; NULL: none */
+    double *s;             /* [count][n][n]; else the block of the group in hand, [count][m][m] */
     double *block, *other; /* [largest][largest] */
     double *cross;         /* [largest][n] */
     double *right;         /* [n] */
-    double *squares;       /* [ALPHAS][groups] of the errors of groups left out */
-    double *sums;          /* [ALPHAS][groups] of the others' squares when a group is not there */
-} leaving;
+    double *residual;      /* [n] */
+    double *dealt;         /* [3][n][WIDTH] deals, S times them, and their errors; NULL: none */
+    double best[WIDTH];    /* least sum of each deal so far */
+
+    trial *trials;
+    size_t trial_count, designs, room[4];
+    double *errors;  /* [trials][n] of each row left out alone; then with its group */
+    double *squares; /* [trials][groups] of the errors of groups left out */
+    double *sums;    /* [trials][groups] of the others' squares when a group is not there */
+};
+
+typedef piaa_leaving leaving;
 
 static size_t size_of(const leaving *l, size_t g) {
     return l->start[g + 1] - l->start[g];
@@ -107,10 +131,10 @@ static double mean_square(const double *values, size_t count) {
     return sum / (double)count;
 }
 
-/* The first of the least of values [ALPHAS], `stride` apart; rounding does not choose. */
-static size_t least_of(const double *values, size_t stride, double rounding) {
+/* The first of the least of `count` values, `stride` apart; rounding does not choose. */
+static size_t least_of(const double *values, size_t count, size_t stride, double rounding) {
     size_t best = 0;
-    for (size_t k = 1; k < ALPHAS; k++)
+    for (size_t k = 1; k < count; k++)
         if (values[k * stride] < values[best * stride] * (1 - rounding)) best = k;
     return best;
 }
@@ -142,29 +166,32 @@ static void copy_block(const leaving *l, size_t a, size_t g, double *out) {
     for (size_t i = 0; i < m; i++) memcpy(out + i * m, from + i * stride, m * sizeof *out);
 }
 
-/* Makes l->errors those of rows left out alone, and S where it is to be there. */
-static bool leave_rows(leaving *l, const double *y, piaa_error *error) {
-    double *alone = piaa_alloc_array(l->n * ALPHAS, sizeof *alone, error);
-    bool ok = alone && piaa_ridge_errors(l->design, y, piaa_ridge_alphas, ALPHAS, alone, error) &&
-              (!l->whole || piaa_ridge_slack(l->design, l->rows, (int64_t)l->n, piaa_ridge_alphas,
-                                             ALPHAS, l->s, error));
-    for (size_t i = 0; ok && i < l->n; i++)
-        for (size_t a = 0; a < ALPHAS; a++)
-            l->errors[a * l->n + i] = alone[(size_t)l->rows[i] * ALPHAS + a];
-    free(alone);
+/* Makes the errors of the trials from `first` on, one for each alpha, those of rows left out
+   alone. */
+static bool leave_rows(leaving *l, size_t first, double strength, piaa_error *error) {
+    size_t n = l->n, count = l->count;
+    double *y = piaa_alloc_array(n * (count + 1), sizeof *y, error), *alone = y + n;
+    if (!y) return false;
+    for (size_t i = 0; i < n; i++)
+        y[i] = l->given[i] - (l->offset && strength != 0 ? strength * l->offset[i] : 0);
+    bool ok = piaa_ridge_errors(l->design, y, l->alphas, (int)count, alone, error);
+    for (size_t i = 0; ok && i < n; i++)
+        for (size_t a = 0; a < count; a++)
+            l->errors[(first + a) * n + i] = alone[(size_t)l->rows[i] * count + a];
+    free(y);
     return ok;
 }
 
-/* (1), into l->squares. */
-static bool leave_groups(leaving *l, piaa_error *error) {
+/* (1), of the trials from `first` on. */
+static bool leave_groups(leaving *l, size_t trials, piaa_error *error) {
     for (size_t g = 0; g < l->groups; g++) {
         size_t m = size_of(l, g), first = l->start[g];
         if (m > 1 && !l->whole &&
-            !piaa_ridge_slack(l->design, l->rows + first, (int64_t)m, piaa_ridge_alphas, ALPHAS,
+            !piaa_ridge_slack(l->design, l->rows + first, (int64_t)m, l->alphas, (int)l->count,
                               l->s, error))
             return false;
-        for (size_t a = 0; a < ALPHAS; a++) {
-            double *e = l->errors + a * l->n + first;
+        for (size_t a = 0; a < l->count; a++) {
+            double *e = l->errors + (trials + a) * l->n + first;
             if (m > 1) {
                 copy_block(l, a, g, l->block);
                 for (size_t i = 0; i < m; i++) e[i] *= l->block[i * m + i];
@@ -172,7 +199,7 @@ static bool leave_groups(leaving *l, piaa_error *error) {
                 forward(l->block, m, e, 1);
                 backward(l->block, m, e, 1);
             }
-            l->squares[a * l->groups + g] = mean_square(e, m);
+            l->squares[(trials + a) * l->groups + g] = mean_square(e, m);
         }
     }
     return true;
@@ -207,10 +234,12 @@ static double leave_seconds(const leaving *l, const double *s, size_t g) {
     return sum;
 }
 
-/* (2), into l->sums.  `residual` [n] of the alpha in hand. */
-static void leave_pairs(leaving *l, size_t a, const double *residual) {
+/* (2), of the trials from `first` on with the a-th alpha. */
+static void leave_pairs(leaving *l, size_t trials, size_t a) {
     size_t n = l->n;
     const double *s = l->s + a * n * n;
+    double *residual = l->residual;
+    for (size_t i = 0; i < n; i++) residual[i] = l->errors[(trials + a) * n + i] * s[i * (n + 1)];
     for (size_t g = 0; g < l->groups; g++) {
         size_t m = size_of(l, g), first = l->start[g];
         copy_block(l, a, g, l->block);
@@ -222,7 +251,7 @@ static void leave_pairs(leaving *l, size_t a, const double *residual) {
         memcpy(l->right, residual, n * sizeof *residual);
         for (size_t k = 0; k < m; k++)
             for (size_t i = 0; i < n; i++) l->right[i] -= l->cross[k * n + i] * l->other[k];
-        double *sum = &l->sums[a * l->groups + g];
+        double *sum = &l->sums[(trials + a) * l->groups + g];
         if (l->largest == 1) {
             *sum = leave_seconds(l, s, g);
             continue;
@@ -262,8 +291,8 @@ static bool deal(const leaving *l, double *out, piaa_error *error) {
     return ok;
 }
 
-/* Squared errors of each deal for one alpha; `errors` [n][WIDTH] is S times the deals. */
-static void measure_deals(leaving *l, size_t a, double *errors, double *best) {
+/* Squared errors of each deal for one alpha; `errors` [n][WIDTH] are the deals' residuals. */
+static void measure_deals(leaving *l, size_t a, double *errors) {
     double sums[WIDTH] = {0};
     for (size_t g = 0; g < l->groups; g++) {
         size_t m = size_of(l, g);
@@ -276,25 +305,35 @@ static void measure_deals(leaving *l, size_t a, double *errors, double *best) {
             for (size_t k = 0; k < WIDTH; k++)
                 sums[k] += e[i * WIDTH + k] * e[i * WIDTH + k] / (double)m;
     }
-    for (size_t k = 0; k < WIDTH; k++) best[k] = a ? fmin(best[k], sums[k]) : sums[k];
+    for (size_t k = 0; k < WIDTH; k++) l->best[k] = fmin(l->best[k], sums[k]);
 }
 
-static bool measure_chance(leaving *l, double *chance, piaa_error *error) {
-    double *dealt = piaa_alloc_array(2 * l->n * WIDTH, sizeof *dealt, error), best[WIDTH];
-    bool ok = dealt && deal(l, dealt, error);
-    if (ok) {
-        double *errors = dealt + l->n * WIDTH;
-        int n = (int)l->n, as_good = 0;
-        for (size_t a = 0; a < ALPHAS; a++) {
-            cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, n, WIDTH, n, 1,
-                        l->s + a * l->n * l->n, n, dealt, WIDTH, 0, errors, WIDTH);
-            measure_deals(l, a, errors, best);
+/* The design in hand, with each strength of the offset. */
+static void deal_out(leaving *l, const double *strengths, size_t count) {
+    size_t n = l->n;
+    double *product = l->dealt + n * WIDTH, *errors = product + n * WIDTH;
+    for (size_t a = 0; a < l->count; a++) {
+        const double *s = l->s + a * n * n;
+        cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)n, WIDTH, (int)n, 1, s, (int)n,
+                    l->dealt, WIDTH, 0, product, WIDTH);
+        for (size_t k = 0; k < count; k++) {
+            for (size_t i = 0; i < n; i++) {
+                double own = 0; /* of the offset */
+                for (size_t j = 0; l->offset && strengths[k] != 0 && j < n; j++)
+                    own += s[i * n + j] * l->offset[l->rows[j]];
+                for (size_t c = 0; c < WIDTH; c++)
+                    errors[i * WIDTH + c] = product[i * WIDTH + c] - strengths[k] * own;
+            }
+            measure_deals(l, a, errors);
         }
-        for (int k = 1; k < WIDTH; k++) as_good += best[k] <= best[0] * (1 + 1e-9);
-        *chance = (1.0 + as_good) / WIDTH;
     }
-    free(dealt);
-    return ok;
+}
+
+/* Share of deals that are predicted as well as the ratings are. */
+static double chance_of(const leaving *l) {
+    int as_good = 0;
+    for (int k = 1; k < WIDTH; k++) as_good += l->best[k] <= l->best[0] * (1 + 1e-9);
+    return (1.0 + as_good) / WIDTH;
 }
 
 /* ------------------------------------------------------------------------------------- together */
@@ -318,83 +357,150 @@ static double error_of_mean(const leaving *l) {
     return sqrt(squares / (double)l->groups);
 }
 
-static bool measure(leaving *l, const double *y, piaa_left_out *left, piaa_error *error) {
-    if (!leave_rows(l, y, error)) return false;
-    bool nested = l->whole && l->groups > 2;
-    double *residual = l->right + l->n;
-    for (size_t a = 0; nested && a < ALPHAS; a++) {
-        for (size_t i = 0; i < l->n; i++)
-            residual[i] = l->errors[a * l->n + i] * l->s[a * l->n * l->n + i * (l->n + 1)];
-        leave_pairs(l, a, residual);
+/* Whether alphas are judged by errors that they have not seen. */
+static bool nested(const leaving *l) {
+    return l->whole && l->groups > 2;
+}
+
+/* Room for one trial more for each alpha. */
+static bool grow(leaving *l, piaa_error *error) {
+    size_t need = l->trial_count + l->count;
+    return piaa_grow(&l->trials, &l->room[0], need, sizeof *l->trials, error) &&
+           piaa_grow(&l->errors, &l->room[1], need * l->n, sizeof *l->errors, error) &&
+           piaa_grow(&l->squares, &l->room[2], need * l->groups, sizeof *l->squares, error) &&
+           piaa_grow(&l->sums, &l->room[3], need * l->groups, sizeof *l->sums, error);
+}
+
+static bool try_strength(leaving *l, int index, double strength, piaa_error *error) {
+    size_t first = l->trial_count;
+    if (!grow(l, error) || !leave_rows(l, first, strength, error)) return false;
+    for (size_t a = 0; a < l->count; a++) {
+        l->trials[first + a] = (trial){(int)l->designs, index, l->alphas[a]};
+        if (nested(l)) leave_pairs(l, first, a);
     }
-    if (!leave_groups(l, error)) return false;
-    double total[ALPHAS] = {0};
-    for (size_t a = 0; a < ALPHAS; a++)
-        for (size_t g = 0; g < l->groups; g++) total[a] += l->squares[a * l->groups + g];
-    size_t best = least_of(total, 1, 1e-12);
-    left->alpha = piaa_ridge_alphas[best];
-    left->groups = (int64_t)l->groups;
-    for (size_t i = 0; i < l->n; i++)
-        left->predicted[l->rows[i]] = l->y[i] - l->errors[best * l->n + i];
+    if (!leave_groups(l, first, error)) return false;
+    l->trial_count += l->count;
+    return true;
+}
+
+bool piaa_leaving_try(piaa_leaving *l, piaa_ridge_design *design, const double *offset,
+                      const double *strengths, int count, piaa_error *error) {
+    static const double none = 0;
+    if (!offset) strengths = &none, count = 1;
+    l->design = design;
+    l->offset = offset;
+    if (l->whole &&
+        !piaa_ridge_slack(design, l->rows, (int64_t)l->n, l->alphas, (int)l->count, l->s, error))
+        return false;
+    for (int k = 0; k < count; k++)
+        if (!try_strength(l, k, strengths[k], error)) return false;
+    if (l->dealt) deal_out(l, strengths, (size_t)count);
+    l->designs++;
+    return true;
+}
+
+static void choose(leaving *l, piaa_left_out *left) {
+    size_t n = l->n, best = 0;
+    double least = INFINITY;
+    for (size_t t = 0; t < l->trial_count; t++) {
+        double total = 0;
+        for (size_t g = 0; g < l->groups; g++) total += l->squares[t * l->groups + g];
+        if (t && !(total < least * (1 - 1e-12))) continue;
+        least = total;
+        best = t;
+    }
+    left->alpha = l->trials[best].alpha;
+    left->design = l->trials[best].design;
+    left->strength = l->trials[best].strength;
+    for (size_t i = 0; i < n; i++) left->predicted[l->rows[i]] = l->y[i] - l->errors[best * n + i];
     for (size_t g = 0; g < l->groups; g++) {
-        size_t own = nested ? least_of(l->sums + g, l->groups, 1e-9) : best;
+        size_t own = nested(l) ? least_of(l->sums + g, l->trial_count, l->groups, 1e-9) : best;
         left->errors[g] = sqrt(l->squares[own * l->groups + g]);
     }
+}
+
+piaa_left_out *piaa_leaving_end(piaa_leaving *l, piaa_error *error) {
+    piaa_left_out *left = piaa_alloc(1, sizeof *left, error);
+    if (!left) return NULL;
+    left->rows = (int64_t)l->n;
+    left->groups = (int64_t)l->groups;
+    if (!(left->predicted = piaa_alloc_array(l->n, sizeof(double), error)) ||
+        !(left->errors = piaa_alloc_array(l->groups, sizeof(double), error))) {
+        piaa_left_out_free(left);
+        return NULL;
+    }
+    choose(l, left);
     left->rmse = sqrt(mean_square(left->errors, l->groups));
     left->rmse_of_mean = error_of_mean(l);
-    left->chance = NAN;
+    left->chance = l->dealt ? chance_of(l) : NAN;
     qsort(left->errors, l->groups, sizeof *left->errors, ascending);
-    return !l->whole || measure_chance(l, &left->chance, error);
+    return left;
 }
 
-static void free_leaving(leaving *l) {
+void piaa_leaving_free(piaa_leaving *l) {
+    if (!l) return;
     free(l->rows);
     free(l->start);
-    free(l->y);
+    free(l->given);
+    free(l->alphas);
     free(l->s);
-    free(l->errors);
     free(l->block);
     free(l->cross);
+    free(l->dealt);
+    free(l->trials);
+    free(l->errors);
     free(l->squares);
     free(l->sums);
+    free(l);
 }
 
-static bool make_leaving(leaving *l, const double *y, const int64_t *group, piaa_error *error) {
+static bool make_leaving(leaving *l, const double *y, const int64_t *group,
+                         const piaa_leaving_options *options, piaa_error *error) {
     size_t n = l->n;
+    bool given = options && options->alphas;
+    l->count = given ? (size_t)options->alpha_count : PIAA_RIDGE_ALPHAS;
+    l->whole = n <= PIAA_LEAVE_OUT_NESTED;
     if (!(l->rows = piaa_alloc(n, sizeof *l->rows, error)) ||
         !(l->start = piaa_alloc(n + 1, sizeof *l->start, error)) ||
-        !(l->y = piaa_alloc_array(n, sizeof *l->y, error)))
+        !(l->alphas = piaa_alloc_array(l->count, sizeof *l->alphas, error)) ||
+        !(l->given = piaa_alloc_array(2 * n, sizeof *l->given, error)))
         return false;
+    l->y = l->given + n;
     sort_rows(l, group);
+    memcpy(l->given, y, n * sizeof *y);
     for (size_t i = 0; i < n; i++) l->y[i] = y[l->rows[i]];
-    l->whole = n <= PIAA_LEAVE_OUT_NESTED;
+    memcpy(l->alphas, given ? options->alphas : piaa_ridge_alphas, l->count * sizeof *l->alphas);
+    for (size_t k = 0; k < WIDTH; k++) l->best[k] = INFINITY;
     size_t side = l->whole ? n : l->largest;
-    if (!(l->s = piaa_alloc_array(ALPHAS * side * side, sizeof *l->s, error)) ||
-        !(l->errors = piaa_alloc_array(ALPHAS * n, sizeof *l->errors, error)) ||
+    if (!(l->s = piaa_alloc_array(l->count * side * side, sizeof *l->s, error)) ||
         !(l->block = piaa_alloc_array(2 * l->largest * l->largest, sizeof *l->block, error)) ||
-        !(l->cross = piaa_alloc_array((l->largest + 2) * n, sizeof *l->cross, error)) ||
-        !(l->squares = piaa_alloc_array(ALPHAS * l->groups, sizeof *l->squares, error)) ||
-        !(l->sums = piaa_alloc_array(ALPHAS * l->groups, sizeof *l->sums, error)))
+        !(l->cross = piaa_alloc_array((l->largest + 2) * n, sizeof *l->cross, error)))
         return false;
     l->other = l->block + l->largest * l->largest;
     l->right = l->cross + l->largest * n;
-    return true;
+    l->residual = l->right + n;
+    if (!l->whole || (options && options->no_chance)) return true;
+    return (l->dealt = piaa_alloc_array(3 * n * WIDTH, sizeof *l->dealt, error)) &&
+           deal(l, l->dealt, error);
+}
+
+piaa_leaving *piaa_leaving_new(const double *y, int64_t rows, const int64_t *group,
+                               const piaa_leaving_options *options, piaa_error *error) {
+    piaa_leaving *l = piaa_alloc(1, sizeof *l, error);
+    if (!l) return NULL;
+    l->n = (size_t)rows;
+    if (make_leaving(l, y, group, options, error)) return l;
+    piaa_leaving_free(l);
+    return NULL;
 }
 
 piaa_left_out *piaa_leave_out(piaa_ridge_design *design, const double *y, int64_t rows,
                               const int64_t *group, piaa_error *error) {
-    piaa_left_out *left = piaa_alloc(1, sizeof *left, error);
-    if (!left) return NULL;
-    left->rows = rows;
-    leaving l = {.design = design, .n = (size_t)rows};
-    bool ok = make_leaving(&l, y, group, error) &&
-              (left->predicted = piaa_alloc_array(l.n, sizeof(double), error)) &&
-              (left->errors = piaa_alloc_array(l.groups, sizeof(double), error)) &&
-              measure(&l, y, left, error);
-    free_leaving(&l);
-    if (ok) return left;
-    piaa_left_out_free(left);
-    return NULL;
+    piaa_leaving *l = piaa_leaving_new(y, rows, group, NULL, error);
+    piaa_left_out *left =
+        l && piaa_leaving_try(l, design, NULL, NULL, 0, error) ? piaa_leaving_end(l, error) : NULL;
+    piaa_leaving_free(l);
+    return left;
 }
 
 void piaa_left_out_free(piaa_left_out *left) {
@@ -410,25 +516,32 @@ double piaa_left_out_quantile(const piaa_left_out *left, double level) {
     return place <= (double)left->groups ? left->errors[(size_t)fmax(place, 1) - 1] : NAN;
 }
 
+bool piaa_ridge_pin(piaa_ridge_design *design, const double *y, int64_t n, double alpha,
+                    const int64_t *rows, int64_t count, double *out, piaa_error *error) {
+    size_t m = (size_t)count;
+    double *block = piaa_alloc_array(m * (m + 1), sizeof *block, error), *e = block + m * m;
+    if (!block || !piaa_ridge_errors(design, y, &alpha, 1, out, error) ||
+        !piaa_ridge_slack(design, rows, count, &alpha, 1, block, error)) {
+        free(block);
+        return false;
+    }
+    for (size_t i = 0; i < m; i++) e[i] = out[rows[i]] * block[i * (m + 1)];
+    factor(block, m);
+    forward(block, m, e, 1);
+    backward(block, m, e, 1);
+    memcpy(out, y, (size_t)n * sizeof *out);
+    for (size_t i = 0; i < m; i++) out[rows[i]] -= e[i];
+    free(block);
+    return true;
+}
+
 piaa_ridge *piaa_ridge_without(piaa_ridge_design *design, const double *y, int64_t n, double alpha,
                                const int64_t *rows, int64_t count, piaa_error *error) {
-    size_t m = (size_t)count;
     const piaa_ridge_options fixed = {.alphas = &alpha, .alpha_count = 1};
-    double *others = piaa_alloc_array((size_t)n, sizeof *others, error),
-           *block = piaa_alloc_array(m * (m + 1), sizeof *block, error);
-    piaa_ridge *model = NULL;
-    if (others && block && piaa_ridge_errors(design, y, &alpha, 1, others, error) &&
-        piaa_ridge_slack(design, rows, count, &alpha, 1, block, error)) {
-        double *e = block + m * m;
-        for (size_t i = 0; i < m; i++) e[i] = others[rows[i]] * block[i * (m + 1)];
-        factor(block, m);
-        forward(block, m, e, 1);
-        backward(block, m, e, 1);
-        memcpy(others, y, (size_t)n * sizeof *others);
-        for (size_t i = 0; i < m; i++) others[rows[i]] -= e[i];
-        model = piaa_ridge_fit(design, others, 1, &fixed, error);
-    }
+    double *others = piaa_alloc_array((size_t)n, sizeof *others, error);
+    piaa_ridge *model = others && piaa_ridge_pin(design, y, n, alpha, rows, count, others, error)
+                            ? piaa_ridge_fit(design, others, 1, &fixed, error)
+                            : NULL;
     free(others);
-    free(block);
     return model;
 }

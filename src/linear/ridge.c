@@ -43,6 +43,7 @@
 #include "base/blas.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "linear/columns.h"
 
 #include <cblas.h>
 
@@ -59,12 +60,11 @@ enum {
 };
 
 struct piaa_ridge_design {
-    const float *x;
-    int64_t *rows;
+    piaa_columns columns; /* dim 0 where no more than their products are known */
+    int64_t *rows;        /* the columns' */
     int64_t n;
     int dim, threads;
     bool wide;
-    double *mean, *scale, *inverse; /* [dim]; inverse 0 for constant columns */
 
     int side;                  /* of the matrix: n (wide) or dim (tall) */
     double *diagonal, *beside; /* T: [side], [side - 1] */
@@ -89,85 +89,16 @@ static int64_t least(int64_t a, int64_t b) {
     return a < b ? a : b;
 }
 
-/* -------------------------------------------------------------------------------- standardising */
-
-static const float *row_of(const piaa_ridge_design *design, int64_t i) {
-    return design->x + (size_t)(design->rows ? design->rows[i] : i) * (size_t)design->dim;
-}
-
-static bool report_not_finite(const piaa_ridge_design *design, piaa_error *error) {
-    for (int64_t i = 0; i < design->n; i++)
-        for (int j = 0; j < design->dim; j++) {
-            float value = row_of(design, i)[j];
-            if (isfinite(value)) continue;
-            return piaa_error_set(error, PIAA_FORMAT,
-                                  "features, row %lld, column %d (from 0): %g is not a finite "
-                                  "number; leave that row out or "
-                                  "make its features again",
-                                  (long long)(design->rows ? design->rows[i] : i), j,
-                                  (double)value);
-        }
-    return piaa_error_set(error, PIAA_FORMAT, "the features changed while they were being read");
-}
-
-/* Mean and standard deviation of every column by the corrected two-pass algorithm (Chan, Golub,
- * LeVeque 1983), on differences from the first row, so that a constant column has variance exactly
- * 0. */
-static bool measure_columns(piaa_ridge_design *design, piaa_error *error) {
-    size_t d = (size_t)design->dim;
-    double n = (double)design->n, *mean = design->mean, *squares = design->scale,
-           *drift = design->inverse;
-    const float *origin = row_of(design, 0);
-    for (int64_t i = 0; i < design->n; i++) {
-        const float *x = row_of(design, i);
-        for (size_t j = 0; j < d; j++) mean[j] += (double)x[j] - (double)origin[j];
-    }
-    double check = 0;
-    for (size_t j = 0; j < d; j++) {
-        mean[j] = (double)origin[j] + mean[j] / n;
-        check += mean[j] * 0; /* NaN if any is NaN or infinite */
-    }
-    if (check != 0) return report_not_finite(design, error);
-    for (int64_t i = 0; i < design->n; i++) {
-        const float *x = row_of(design, i);
-        for (size_t j = 0; j < d; j++) {
-            double deviation = (double)x[j] - mean[j];
-            squares[j] += deviation * deviation;
-            drift[j] += deviation;
-        }
-    }
-    for (size_t j = 0; j < d; j++) {
-        double variance = (squares[j] - drift[j] * drift[j] / n) / n,
-               rounding = n * mean[j] * DBL_EPSILON;
-        bool constant = variance <= n * DBL_EPSILON * variance + rounding * rounding;
-        design->scale[j] = constant ? 1 : sqrt(variance);
-        design->inverse[j] = constant ? 0 : 1 / design->scale[j];
-    }
-    return true;
-}
-
-/* The columns from `left` on of the standardised rows first .. first + count - 1, in z
-   [count][dim - left]. */
-static void standardise(const piaa_ridge_design *design, int64_t first, int64_t count, size_t left,
-                        double *z) {
-    size_t width = (size_t)design->dim - left;
-    const double *mean = design->mean + left, *inverse = design->inverse + left;
-    for (int64_t i = 0; i < count; i++, z += width) {
-        const float *x = row_of(design, first + i) + left;
-        for (size_t j = 0; j < width; j++) z[j] = ((double)x[j] - mean[j]) * inverse[j];
-    }
-}
+/* -------------------------------------------------------------------------------- factorising */
 
 /* The standardised rows first .. first + count - 1 (count <= block), in design->z. */
 static const double *standardised(piaa_ridge_design *design, int64_t first, int64_t count) {
     if (design->first == first && design->held >= count) return design->z;
-    standardise(design, first, count, 0, design->z);
+    piaa_columns_standardise(&design->columns, first, count, 0, design->dim, design->z);
     design->first = first;
     design->held = count;
     return design->z;
 }
-
-/* ---------------------------------------------------------------------------------- factorising */
 
 /* The upper half of rows first .. first + height - 1 of A'A (`across`: A [depth][width], whose
  * first column stands for `first`) or AA' (A [width][depth], likewise), added to `gram` times
@@ -199,7 +130,7 @@ static bool make_strip(void *user, size_t i, piaa_error *error) {
     if (!z) return false;
     for (int64_t row = 0; row < design->n; row += design->block) {
         int64_t count = least(design->block, design->n - row);
-        standardise(design, row, count, (size_t)first, z);
+        piaa_columns_standardise(&design->columns, row, count, first, (int)width, z);
         add_strip(design, true, first, height, z, (int)count, row > 0);
     }
     free(z);
@@ -207,30 +138,55 @@ static bool make_strip(void *user, size_t i, piaa_error *error) {
 }
 
 static bool make_gram(piaa_ridge_design *design, piaa_error *error) {
-    size_t side = (size_t)design->side;
-    double *gram = design->basis, trace = 0;
     if (design->wide) standardised(design, 0, design->n);
-    if (!piaa_parallel_run((side + STRIP - 1) / STRIP, design->threads, make_strip, design, "",
-                           NULL, error))
-        return false;
-    if (!design->wide) return true;
-    for (size_t i = 0; i < side; i++) trace += gram[i * side + i];
-    design->ones = trace > 0 ? 2 * trace : 1;
-    for (size_t i = 0; i < side; i++)
-        for (size_t j = i; j < side; j++) gram[i * side + j] += design->ones / (double)side;
-    return true;
+    return piaa_parallel_run(((size_t)design->side + STRIP - 1) / STRIP, design->threads,
+                             make_strip, design, "", NULL, error);
 }
 
+/* Of the upper half of the matrix, in design->basis: row-major upper is column-major lower; the
+   columns of Q there are rows here. */
 static bool factorise(piaa_ridge_design *design, piaa_error *error) {
-    /* Row-major upper is column-major lower; the columns of Q there are rows here. */
-    return make_gram(design, error) &&
-           piaa_blas_tridiagonalise(design->side, design->basis, design->diagonal, design->beside,
-                                    error);
+    size_t side = (size_t)design->side;
+    double *gram = design->basis, trace = 0;
+    for (size_t i = 0; design->wide && i < side; i++) trace += gram[i * side + i];
+    design->ones = trace > 0 ? 2 * trace : 1;
+    for (size_t i = 0; design->wide && i < side; i++)
+        for (size_t j = i; j < side; j++) gram[i * side + j] += design->ones / (double)side;
+    return piaa_blas_tridiagonalise(design->side, gram, design->diagonal, design->beside, error);
+}
+
+/* Room for the factorised matrix. */
+static bool make_room(piaa_ridge_design *design, int side, piaa_error *error) {
+    size_t n = (size_t)side;
+    design->side = side;
+    if (!(design->diagonal = piaa_alloc(2 * n, sizeof(double), error)) ||
+        !(design->basis = piaa_alloc_array(n * n + LANES, sizeof(double), error)))
+        return false;
+    design->beside = design->diagonal + n;
+    memset(design->basis + n * n, 0, LANES * sizeof(double));
+    return piaa_blas_room(design->threads, error);
 }
 
 piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, int64_t n, int dim,
                                          piaa_error *error) {
     return piaa_ridge_design_new_shared(x, rows, n, dim, 1, error);
+}
+
+static bool make_design(piaa_ridge_design *design, const float *x, const int64_t *rows,
+                        piaa_error *error) {
+    int dim = design->dim;
+    int64_t n = design->n;
+    if (rows) {
+        if (!(design->rows = piaa_alloc_array((size_t)n, sizeof *rows, error))) return false;
+        memcpy(design->rows, rows, (size_t)n * sizeof *rows);
+    }
+    const piaa_columns columns = {.x = x, .rows = design->rows, .n = n, .dim = dim, .stride = dim};
+    design->columns = columns;
+    return piaa_columns_measure(&design->columns, error) &&
+           make_room(design, design->wide ? (int)n : dim, error) &&
+           (design->z =
+                piaa_alloc_array((size_t)design->block * (size_t)dim, sizeof(double), error)) &&
+           make_gram(design, error) && factorise(design, error);
 }
 
 piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *rows, int64_t n,
@@ -243,51 +199,43 @@ piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *r
     }
     piaa_ridge_design *design = piaa_alloc(1, sizeof *design, error);
     if (!design) return NULL;
-    size_t d = (size_t)dim;
-    design->x = x;
     design->n = n;
     design->dim = dim;
     design->threads = piaa_blas_callers(threads);
     design->wide = n <= dim;
-    design->side = design->wide ? (int)n : dim;
     design->block = design->wide ? n : least(n, BLOCK / dim < 64 ? 64 : BLOCK / dim);
-    size_t side = (size_t)design->side;
-    if (rows) {
-        if (!(design->rows = piaa_alloc_array((size_t)n, sizeof *rows, error))) goto fail;
-        memcpy(design->rows, rows, (size_t)n * sizeof *rows);
+    if (make_design(design, x, rows, error)) return design;
+    piaa_ridge_design_free(design);
+    return NULL;
+}
+
+piaa_ridge_design *piaa_ridge_design_of_products(const double *products, int64_t n,
+                                                 piaa_error *error) {
+    piaa_ridge_design *design = piaa_alloc(1, sizeof *design, error);
+    if (!design) return NULL;
+    design->n = design->block = n;
+    design->threads = 1;
+    design->wide = true;
+    if (make_room(design, (int)n, error)) {
+        memcpy(design->basis, products, (size_t)n * (size_t)n * sizeof *products);
+        if (factorise(design, error)) return design;
     }
-    if (!(design->mean = piaa_alloc(d, sizeof(double), error)) ||
-        !(design->scale = piaa_alloc(d, sizeof(double), error)) ||
-        !(design->inverse = piaa_alloc(d, sizeof(double), error)) ||
-        !(design->diagonal = piaa_alloc(2 * side, sizeof(double), error)) ||
-        !(design->basis = piaa_alloc_array(side * side + LANES, sizeof(double), error)) ||
-        !(design->z = piaa_alloc_array((size_t)design->block * d, sizeof(double), error)))
-        goto fail;
-    design->beside = design->diagonal + side;
-    memset(design->basis + side * side, 0, LANES * sizeof(double));
-    if (!measure_columns(design, error) || !piaa_blas_room(design->threads, error) ||
-        !factorise(design, error))
-        goto fail;
-    return design;
-fail:
     piaa_ridge_design_free(design);
     return NULL;
 }
 
 const double *piaa_ridge_design_mean(const piaa_ridge_design *design) {
-    return design->mean;
+    return design->columns.mean;
 }
 
 const double *piaa_ridge_design_scale(const piaa_ridge_design *design) {
-    return design->scale;
+    return design->columns.scale;
 }
 
 void piaa_ridge_design_free(piaa_ridge_design *design) {
     if (!design) return;
     free(design->rows);
-    free(design->mean);
-    free(design->scale);
-    free(design->inverse);
+    piaa_columns_clear(&design->columns);
     free(design->diagonal);
     free(design->basis);
     free(design->z);
@@ -364,7 +312,7 @@ static bool slack_of_block(void *user, size_t i, piaa_error *error) {
     if (!z) return false;
     double *p = z + room; /* and LANES more, which are read and mean nothing */
     memset(p, 0, (room + LANES) * sizeof *p);
-    standardise(design, first, here, 0, z);
+    piaa_columns_standardise(&design->columns, first, here, 0, d, z);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->basis, d, z, d, 0,
                 p, stride);
     slack_of_rows(design, first, (size_t)here, p, (size_t)stride);
@@ -419,7 +367,8 @@ static bool coordinates(const piaa_ridge_design *design, const int64_t *rows, si
     }
     double *z = piaa_alloc_array(m * d, sizeof *z, error);
     if (!z) return false;
-    for (size_t i = 0; i < m; i++) standardise(design, rows[i], 1, 0, z + i * d);
+    for (size_t i = 0; i < m; i++)
+        piaa_columns_standardise(&design->columns, rows[i], 1, 0, design->dim, z + i * d);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, design->dim, (int)m, design->dim, 1,
                 design->basis, design->dim, z, design->dim, 0, p, (int)m);
     free(z);
@@ -652,8 +601,8 @@ static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge 
         model->alphas[k] = design->alphas[chosen[k].alpha];
         for (size_t j = 0; j < (size_t)d; j++) {
             model->coefficients[k * (size_t)d + j] =
-                design->inverse[j] > 0 ? w[j * targets + k] : 0;
-            model->weights[k * (size_t)d + j] = w[j * targets + k] * design->inverse[j];
+                design->columns.inverse[j] > 0 ? w[j * targets + k] : 0;
+            model->weights[k * (size_t)d + j] = w[j * targets + k] * design->columns.inverse[j];
         }
     }
     for (int64_t i = 0; i < design->n; i += design->block) {
@@ -713,6 +662,10 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
         return NULL;
     }
     if (!check_options(options, targets, error)) return NULL;
+    if (!design->dim) {
+        piaa_error_set(error, PIAA_USAGE, "a design of products has no columns to give weights to");
+        return NULL;
+    }
     bool given = options && options->alphas;
     const double *alphas = given ? options->alphas : piaa_ridge_alphas;
     int alpha_count = given ? options->alpha_count : PIAA_RIDGE_ALPHAS;
@@ -729,8 +682,8 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
     double *work = NULL, *squares = NULL;
     bool ok = false;
     if (!model) goto end;
-    memcpy(model->mean, design->mean, d * sizeof(double));
-    memcpy(model->scale, design->scale, d * sizeof(double));
+    memcpy(model->mean, design->columns.mean, d * sizeof(double));
+    memcpy(model->scale, design->columns.scale, d * sizeof(double));
     fit.mean = model->intercepts;
     if (!fitting_begin(&fit, alphas, alpha_count, count, error)) goto end;
     if (n == 1) {
@@ -762,27 +715,42 @@ end:
     return NULL;
 }
 
+/* The solutions of one target for every alpha are in fit->solution [side][alpha_count]. */
+static bool solve_each(fitting *fit, const double *alphas, int alpha_count, column *columns,
+                       double *work, piaa_error *error) {
+    if (!fitting_begin(fit, alphas, alpha_count, (size_t)alpha_count, error)) return false;
+    for (int a = 0; a < alpha_count; a++) columns[a] = (column){0, a};
+    project(fit, work);
+    solve(fit, columns, alpha_count);
+    return true;
+}
+
 bool piaa_ridge_errors(piaa_ridge_design *design, const double *y, const double *alphas,
                        int alpha_count, double *out, piaa_error *error) {
     double mean = 0, *work = piaa_alloc_array((size_t)design->dim, sizeof *work, error);
     column *columns = piaa_alloc((size_t)alpha_count, sizeof *columns, error);
     fitting fit = {.design = design, .y = y, .targets = 1, .mean = &mean};
-    bool ok =
-        work && columns && fitting_begin(&fit, alphas, alpha_count, (size_t)alpha_count, error);
-    if (ok) {
-        for (int a = 0; a < alpha_count; a++) columns[a].alpha = a;
-        project(&fit, work);
-        solve(&fit, columns, alpha_count);
-        size_t width = (size_t)alpha_count;
-        for (int64_t i = 0; i < design->n; i += design->block) {
-            int here = (int)least(design->block, design->n - i);
-            memcpy(out + (size_t)i * width, errors_of_block(&fit, columns, alpha_count, i, here),
-                   (size_t)here * width * sizeof *out);
-        }
+    bool ok = work && columns && solve_each(&fit, alphas, alpha_count, columns, work, error);
+    size_t width = (size_t)alpha_count;
+    for (int64_t i = 0; ok && i < design->n; i += design->block) {
+        int here = (int)least(design->block, design->n - i);
+        memcpy(out + (size_t)i * width, errors_of_block(&fit, columns, alpha_count, i, here),
+               (size_t)here * width * sizeof *out);
     }
     fitting_end(&fit);
     free(columns);
     free(work);
+    return ok;
+}
+
+bool piaa_ridge_dual(piaa_ridge_design *design, const double *y, double alpha, double *c,
+                     double *intercept, piaa_error *error) {
+    column only;
+    *intercept = 0;
+    fitting fit = {.design = design, .y = y, .targets = 1, .mean = intercept};
+    bool ok = solve_each(&fit, &alpha, 1, &only, NULL, error);
+    if (ok) memcpy(c, fit.solution, (size_t)design->n * sizeof *c);
+    fitting_end(&fit);
     return ok;
 }
 

@@ -43,6 +43,12 @@ piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, in
 piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *rows, int64_t n,
                                                 int dim, int threads,
                                                 piaa_error *error) PIAA_MUST_USE;
+/* The design of n rows of which only the products with each other are known: the upper half of
+ * products [n][n] = ZZ', columns of Z of mean 0.  It is copied.  Such a design gives errors, slack
+ * and dual coefficients, from which whoever knows the columns makes weights (linear/bands.h).
+ * Error: memory. */
+piaa_ridge_design *piaa_ridge_design_of_products(const double *products, int64_t n,
+                                                 piaa_error *error) PIAA_MUST_USE;
 void piaa_ridge_design_free(piaa_ridge_design *design);
 /* The scaler [dim], for what is learned from standardised features by other means. */
 const double *piaa_ridge_design_mean(const piaa_ridge_design *design);
@@ -101,6 +107,11 @@ bool piaa_ridge_errors(piaa_ridge_design *design, const double *y, const double 
 bool piaa_ridge_slack(piaa_ridge_design *design, const int64_t *rows, int64_t count,
                       const double *alphas, int alpha_count, double *out,
                       piaa_error *error) PIAA_MUST_USE;
+
+/* The dual coefficients c [n] = (ZZ' + alpha)^-1 (y - intercept) of wide data or of products, so
+ * that the weights are Z'c; and the mean of y, which is the intercept. */
+bool piaa_ridge_dual(piaa_ridge_design *design, const double *y, double alpha, double *c,
+                     double *intercept, piaa_error *error) PIAA_MUST_USE;
 
 /* Predictions out [count][targets] of raw (unstandardised) rows x [count][dim].  A row's prediction
    does not depend on its company. */

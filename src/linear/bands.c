@@ -1,0 +1,438 @@
+/*
+ * Blocks, prior and ridge are one thing.
+ *
+ * Let Z_b [n, dim_b] be the standardised columns of block b, and let it be known beforehand (from
+ * other people) that a person's weights are about  N(t mu, s D'D + I)  times some factor, D [rank,
+ * dim] holding a few main directions, mu and D being for features divided by the prior's own
+ * scaler.  With X the rows so divided, centred, and tau_b the weights of the blocks, the model is
+ *
+ *     y = intercept + t X mu + Z w + X D'v + noise,     w_b ~ N(0, tau_b I),  v ~ N(0, s I),
+ *
+ * a ridge on columns that are scaled by sqrt(tau_b) beside `rank` columns sqrt(s) X D' that are not
+ * standardised again, with targets y - t X mu.  All that it needs of its columns is the products of
+ * rows (ridge.c, wide data):
+ *
+ *     K = sum_b tau_b Z_b Z_b' + s (XD')(XD')',     c = (K + alpha I)^-1 (y - t X mu - intercept),
+ *
+ * the intercept being the mean of y, since all columns have mean 0.  Z_b Z_b', XD' and X mu are
+ * made once; each (tau, s) costs one reduction of K, n x n, which serves every alpha, t and target,
+ * and what is left out (leave_out.c).  Weights of raw columns follow from the chosen c alone:
+ *
+ *     tau_b z_j'c / scale_j  +  (s D_j'(XD')'c + t mu_j) / scale of the prior_j.
+ *
+ * One block without a prior is ridge.c's own ridge; a prior of s = t = 0 is none.
+ */
+#include "linear/bands.h"
+
+#include "base/blas.h"
+#include "base/memory.h"
+#include "linear/columns.h"
+
+#include <cblas.h>
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WIDTH = 1024 }; /* columns that are standardised at a time */
+
+struct piaa_bands {
+    int64_t n;
+    int count, dim;
+    piaa_columns *columns; /* [count] */
+    double *products;      /* [count][n][n] Z_b Z_b' */
+
+    piaa_bands_prior prior; /* the caller's; rank 0 and no mean: none */
+    double *told;           /* [n][rank + 1] X mu, then XD' */
+    double *offset;         /* [n] X mu */
+    double *directed;       /* [n][n] (XD')(XD')' */
+
+    double *k; /* [n][n] of the shape that was asked for last */
+    piaa_ridge_design *design;
+    double *design_weights; /* [count] and spread, of that design */
+};
+
+/* -------------------------------------------------------------------------------------- products
+ */
+
+static size_t square_of(const piaa_bands *b) {
+    return (size_t)b->n * (size_t)b->n;
+}
+
+/* The lower half from the upper one. */
+static void mirror(double *a, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++) a[i * n + j] = a[j * n + i];
+}
+
+/* ZZ' of one block; z [n][WIDTH] is work space. */
+static void make_products(const piaa_columns *columns, double *z, double *out) {
+    int n = (int)columns->n;
+    for (int left = 0; left < columns->dim; left += WIDTH) {
+        int width = columns->dim - left < WIDTH ? columns->dim - left : WIDTH;
+        piaa_columns_standardise(columns, 0, n, left, width, z);
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, width, 1, z, width, left > 0, out,
+                    n);
+    }
+    mirror(out, (size_t)n);
+}
+
+static bool take_blocks(piaa_bands *b, const piaa_band *bands, piaa_error *error) {
+    for (int i = 0; i < b->count; i++) {
+        const piaa_band *from = &bands[i];
+        if (!from->x || from->dim < 1)
+            return piaa_error_set(error, PIAA_USAGE, "block %d of the features (from 0) is empty",
+                                  i);
+        b->columns[i] = (piaa_columns){.x = from->x,
+                                       .rows = from->rows,
+                                       .n = b->n,
+                                       .dim = from->dim,
+                                       .stride = from->stride ? from->stride : from->dim};
+        b->dim += from->dim;
+        if (!piaa_columns_measure(&b->columns[i], error))
+            return b->count > 1 ? piaa_error_prefix(error, "block %d (from 0)", i) : false;
+    }
+    return true;
+}
+
+static bool make_bands(piaa_bands *b, const piaa_band *bands, piaa_error *error) {
+    size_t square = square_of(b);
+    if (!(b->columns = piaa_alloc((size_t)b->count, sizeof *b->columns, error)) ||
+        !take_blocks(b, bands, error) ||
+        !(b->products = piaa_alloc_array((size_t)b->count * square, sizeof *b->products, error)) ||
+        !(b->k = piaa_alloc_array(square, sizeof *b->k, error)) ||
+        !(b->design_weights =
+              piaa_alloc_array((size_t)b->count + 1, sizeof *b->design_weights, error)) ||
+        !piaa_blas_room(1, error))
+        return false;
+    double *z = piaa_alloc_array((size_t)b->n * WIDTH, sizeof *z, error);
+    if (!z) return false;
+    for (int i = 0; i < b->count; i++)
+        make_products(&b->columns[i], z, b->products + (size_t)i * square);
+    free(z);
+    return true;
+}
+
+piaa_bands *piaa_bands_new(const piaa_band *bands, int count, int64_t n, piaa_error *error) {
+    if (!bands || count < 1 || n < 2) {
+        piaa_error_set(
+            error, PIAA_USAGE,
+            "a model of several blocks needs at least two rows and one block (%lld rows, "
+            "%d blocks given)",
+            (long long)n, count);
+        return NULL;
+    }
+    piaa_bands *b = piaa_alloc(1, sizeof *b, error);
+    if (!b) return NULL;
+    b->n = n;
+    b->count = count;
+    if (make_bands(b, bands, error)) return b;
+    piaa_bands_free(b);
+    return NULL;
+}
+
+void piaa_bands_free(piaa_bands *b) {
+    if (!b) return;
+    for (int i = 0; b->columns && i < b->count; i++) piaa_columns_clear(&b->columns[i]);
+    free(b->columns);
+    free(b->products);
+    free(b->told);
+    free(b->offset);
+    free(b->directed);
+    free(b->k);
+    free(b->design_weights);
+    piaa_ridge_design_free(b->design);
+    free(b);
+}
+
+int piaa_bands_dim(const piaa_bands *b) {
+    return b->dim;
+}
+
+void piaa_bands_scaler(const piaa_bands *b, double *mean, double *scale) {
+    for (int i = 0; i < b->count; i++) {
+        const size_t dim = (size_t)b->columns[i].dim;
+        memcpy(mean, b->columns[i].mean, dim * sizeof *mean);
+        memcpy(scale, b->columns[i].scale, dim * sizeof *scale);
+        mean += dim;
+        scale += dim;
+    }
+}
+
+/* ----------------------------------------------------------------------------------------- prior
+ */
+
+static bool check_prior(const piaa_bands *b, const piaa_bands_prior *prior, piaa_error *error) {
+    double check = 0;
+    bool positive = true;
+    for (int j = 0; j < b->dim; j++) {
+        check += (prior->mean[j] + prior->scale[j]) * 0; /* NaN if any is not finite */
+        positive = positive && prior->scale[j] > 0;
+    }
+    for (size_t i = 0; i < (size_t)prior->rank * (size_t)b->dim; i++)
+        check += prior->directions[i] * 0;
+    if (check == 0 && positive) return true;
+    return piaa_error_set(error, PIAA_FORMAT,
+                          "the prior holds a number that is not finite, or a scale that is not "
+                          "positive: learn it again");
+}
+
+/* Adds columns left .. left + width - 1 of block i, which stand at `at` among all, to what the
+   prior tells.  z [n][WIDTH] and d [rank + 1][WIDTH] are work space. */
+static void tell(piaa_bands *b, const piaa_columns *columns, int left, int width, size_t at,
+                 double *z, double *d) {
+    const piaa_bands_prior *prior = &b->prior;
+    const int height = prior->rank + 1, n = (int)b->n;
+    for (int k = 0; k < height; k++) {
+        const double *from = k ? prior->directions + (size_t)(k - 1) * (size_t)b->dim : prior->mean;
+        for (int j = 0; j < width; j++)
+            d[(size_t)k * (size_t)width + (size_t)j] =
+                from[at + (size_t)j] / prior->scale[at + (size_t)j];
+    }
+    for (int64_t i = 0; i < b->n; i++) {
+        const float *x = piaa_columns_row(columns, i) + left;
+        const double *mean = columns->mean + left;
+        double *out = z + (size_t)i * (size_t)width;
+        for (int j = 0; j < width; j++) out[j] = (double)x[j] - mean[j];
+    }
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, height, width, 1, z, width, d, width, 1,
+                b->told, height);
+}
+
+static bool tell_all(piaa_bands *b, piaa_error *error) {
+    const size_t n = (size_t)b->n, height = (size_t)b->prior.rank + 1;
+    double *z = piaa_alloc_array((n + height) * WIDTH, sizeof *z, error);
+    if (!z || !(b->told = piaa_alloc(n * height, sizeof *b->told, error)) ||
+        !(b->offset = piaa_alloc(n, sizeof *b->offset, error)) ||
+        !(b->directed = piaa_alloc(n * n, sizeof *b->directed, error))) {
+        free(z);
+        return false;
+    }
+    size_t at = 0;
+    for (int i = 0; i < b->count; i++)
+        for (int left = 0; left < b->columns[i].dim; left += WIDTH) {
+            int rest = b->columns[i].dim - left, width = rest < WIDTH ? rest : WIDTH;
+            tell(b, &b->columns[i], left, width, at, z, z + n * WIDTH);
+            at += (size_t)width;
+        }
+    free(z);
+    for (size_t i = 0; i < n; i++) b->offset[i] = b->told[i * height];
+    if (height > 1) {
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int)n, (int)height - 1, 1,
+                    b->told + 1, (int)height, 0, b->directed, (int)n);
+        mirror(b->directed, n);
+    }
+    return true;
+}
+
+bool piaa_bands_add_prior(piaa_bands *b, const piaa_bands_prior *prior, piaa_error *error) {
+    if (b->told) return piaa_error_set(error, PIAA_USAGE, "the model has a prior already");
+    if (!check_prior(b, prior, error)) return false;
+    b->prior = *prior;
+    return tell_all(b, error);
+}
+
+const double *piaa_bands_offset(const piaa_bands *b) {
+    return b->offset;
+}
+
+/* ---------------------------------------------------------------------------------------- shapes
+ */
+
+static double weight_of(const piaa_bands_shape *shape, int block) {
+    return shape->weights ? shape->weights[block] : 1;
+}
+
+static bool check_shape(const piaa_bands *b, const piaa_bands_shape *shape, piaa_error *error) {
+    bool fine = shape->spread >= 0 && isfinite(shape->spread) && isfinite(shape->lead);
+    for (int i = 0; fine && i < b->count; i++)
+        fine = weight_of(shape, i) >= 0 && isfinite(weight_of(shape, i));
+    return fine || piaa_error_set(error, PIAA_USAGE,
+                                  "weights of blocks and strengths of a prior are finite and not "
+                                  "below 0");
+}
+
+const double *piaa_bands_products(piaa_bands *b, const piaa_bands_shape *shape, piaa_error *error) {
+    if (!check_shape(b, shape, error)) return NULL;
+    const size_t square = square_of(b);
+    for (int i = 0; i < b->count; i++) {
+        const double weight = weight_of(shape, i), *from = b->products + (size_t)i * square;
+        if (i)
+            for (size_t k = 0; k < square; k++) b->k[k] += weight * from[k];
+        else
+            for (size_t k = 0; k < square; k++) b->k[k] = weight * from[k];
+    }
+    if (b->directed && shape->spread > 0)
+        for (size_t k = 0; k < square; k++) b->k[k] += shape->spread * b->directed[k];
+    return b->k;
+}
+
+static bool is_held(const piaa_bands *b, const piaa_bands_shape *shape) {
+    bool same = b->design && b->design_weights[b->count] == shape->spread;
+    for (int i = 0; same && i < b->count; i++) same = b->design_weights[i] == weight_of(shape, i);
+    return same;
+}
+
+piaa_ridge_design *piaa_bands_design(piaa_bands *b, const piaa_bands_shape *shape,
+                                     piaa_error *error) {
+    if (is_held(b, shape)) return b->design;
+    piaa_ridge_design_free(b->design);
+    b->design = NULL;
+    const double *k = piaa_bands_products(b, shape, error);
+    if (!k) return NULL;
+    for (int i = 0; i < b->count; i++) b->design_weights[i] = weight_of(shape, i);
+    b->design_weights[b->count] = shape->spread;
+    return b->design = piaa_ridge_design_of_products(k, b->n, error);
+}
+
+/* tau_b Z_b'c / scale, of one block. */
+static void weigh_block(const piaa_columns *columns, double weight, const double *c, double *out) {
+    const size_t dim = (size_t)columns->dim;
+    memset(out, 0, dim * sizeof *out);
+    for (int64_t i = 0; i < columns->n; i++) {
+        const float *x = piaa_columns_row(columns, i);
+        for (size_t j = 0; j < dim; j++) out[j] += c[i] * ((double)x[j] - columns->mean[j]);
+    }
+    for (size_t j = 0; j < dim; j++) out[j] *= weight * columns->inverse[j] * columns->inverse[j];
+}
+
+void piaa_bands_weigh(const piaa_bands *b, const piaa_bands_shape *shape, const double *c,
+                      double *out) {
+    double *block = out;
+    for (int i = 0; i < b->count; i++) {
+        weigh_block(&b->columns[i], weight_of(shape, i), c, block);
+        block += b->columns[i].dim;
+    }
+    const piaa_bands_prior *prior = &b->prior;
+    const size_t dim = (size_t)b->dim, height = (size_t)prior->rank + 1;
+    for (size_t k = 0; b->told && k < height; k++) {
+        double strength = k ? 0 : shape->lead; /* of this direction */
+        for (size_t i = 0; k && i < (size_t)b->n; i++)
+            strength += shape->spread * b->told[i * height + k] * c[i];
+        const double *from = k ? prior->directions + (k - 1) * dim : prior->mean;
+        for (size_t j = 0; strength != 0 && j < dim; j++)
+            out[j] += strength * from[j] / prior->scale[j];
+    }
+}
+
+/* --------------------------------------------------------------------------------------- fitting
+ */
+
+static piaa_bands_model *model_new(const piaa_bands *b, piaa_error *error) {
+    piaa_bands_model *model = piaa_alloc(1, sizeof *model, error);
+    const size_t dim = (size_t)b->dim;
+    if (!model) return NULL;
+    model->dim = b->dim;
+    model->bands = b->count;
+    if (!(model->mean = piaa_alloc(3 * dim + (size_t)b->count, sizeof(double), error))) {
+        free(model);
+        return NULL;
+    }
+    model->scale = model->mean + dim;
+    model->weights = model->scale + dim;
+    model->band_weights = model->weights + dim;
+    piaa_bands_scaler(b, model->mean, model->scale);
+    return model;
+}
+
+void piaa_bands_model_free(piaa_bands_model *model) {
+    if (!model) return;
+    piaa_left_out_free(model->left);
+    free(model->mean);
+    free(model);
+}
+
+static bool check_options(const piaa_bands_options *o, piaa_error *error) {
+    if ((o->weights && o->weight_count < 1) || (o->spreads && o->spread_count < 1) ||
+        (o->leads && o->lead_count < 1) || (o->leaving.alphas && o->leaving.alpha_count < 1))
+        return piaa_error_set(error, PIAA_USAGE, "a list of what is to be chosen from is empty");
+    for (int i = 0; i < o->leaving.alpha_count; i++)
+        if (!(o->leaving.alphas[i] > 0) || !isfinite(o->leaving.alphas[i]))
+            return piaa_error_set(error, PIAA_USAGE, "alpha must be a positive number, not %g",
+                                  o->leaving.alphas[i]);
+    return true;
+}
+
+/* The design-th shape of the options. */
+static piaa_bands_shape shape_at(const piaa_bands *b, const piaa_bands_options *o, int design,
+                                 int strength) {
+    const int spreads = o->spreads ? o->spread_count : 1, weights = design / spreads;
+    return (piaa_bands_shape){
+        .weights = o->weights ? o->weights + (size_t)weights * (size_t)b->count : NULL,
+        .spread = o->spreads ? o->spreads[design % spreads] : 0,
+        .lead = o->leads && b->offset ? o->leads[strength] : 0};
+}
+
+/* Leaves groups out in all shapes. */
+static piaa_left_out *leave_out(piaa_bands *b, const double *y, const int64_t *group,
+                                const piaa_bands_options *o, piaa_error *error) {
+    const int designs = (o->weights ? o->weight_count : 1) * (o->spreads ? o->spread_count : 1);
+    const double *offset = o->leads ? b->offset : NULL;
+    piaa_leaving *leaving = piaa_leaving_new(y, b->n, group, &o->leaving, error);
+    bool ok = leaving;
+    for (int i = 0; ok && i < designs; i++) {
+        const piaa_bands_shape shape = shape_at(b, o, i, 0);
+        piaa_ridge_design *design = piaa_bands_design(b, &shape, error);
+        ok = design && piaa_leaving_try(leaving, design, offset, o->leads, o->lead_count, error);
+    }
+    piaa_left_out *left = ok ? piaa_leaving_end(leaving, error) : NULL;
+    piaa_leaving_free(leaving);
+    return left;
+}
+
+/* The model's weights and intercept from targets; the rest of it is there.  `work` [2][n]. */
+static bool solve(piaa_bands *b, const double *y, double *work, piaa_bands_model *model,
+                  piaa_error *error) {
+    const piaa_bands_shape shape = {model->band_weights, model->spread, model->lead};
+    double *c = work + b->n;
+    piaa_ridge_design *design = piaa_bands_design(b, &shape, error);
+    for (int64_t i = 0; i < b->n; i++)
+        work[i] = y[i] - (model->lead != 0 ? model->lead * b->offset[i] : 0);
+    if (!design || !piaa_ridge_dual(design, work, model->alpha, c, &model->intercept, error))
+        return false;
+    piaa_bands_weigh(b, &shape, c, model->weights);
+    return true;
+}
+
+static bool fit(piaa_bands *b, const double *y, const int64_t *group, const piaa_bands_options *o,
+                piaa_bands_model *model, piaa_error *error) {
+    if (!check_options(o, error) || !(model->left = leave_out(b, y, group, o, error))) return false;
+    const piaa_bands_shape shape = shape_at(b, o, model->left->design, model->left->strength);
+    for (int i = 0; i < b->count; i++) model->band_weights[i] = weight_of(&shape, i);
+    model->spread = shape.spread;
+    model->lead = shape.lead;
+    model->alpha = model->left->alpha;
+    double *work = piaa_alloc_array(2 * (size_t)b->n, sizeof *work, error);
+    bool ok = work && solve(b, y, work, model, error);
+    free(work);
+    return ok;
+}
+
+piaa_bands_model *piaa_bands_fit(piaa_bands *b, const double *y, const int64_t *group,
+                                 const piaa_bands_options *options, piaa_error *error) {
+    static const piaa_bands_options plain = {0};
+    piaa_bands_model *model = model_new(b, error);
+    if (!model) return NULL;
+    if (fit(b, y, group, options ? options : &plain, model, error)) return model;
+    piaa_bands_model_free(model);
+    return NULL;
+}
+
+bool piaa_bands_without(piaa_bands *b, const double *y, const int64_t *rows, int64_t count,
+                        piaa_bands_model *model, piaa_error *error) {
+    const size_t n = (size_t)b->n;
+    const piaa_bands_shape shape = {model->band_weights, model->spread, model->lead};
+    piaa_ridge_design *design = piaa_bands_design(b, &shape, error);
+    double *work = piaa_alloc_array(4 * n, sizeof *work, error);
+    bool ok = design && work;
+    if (ok) {
+        double *own = work + 2 * n, *pinned = work + 3 * n;
+        for (size_t i = 0; i < n; i++)
+            own[i] = y[i] - (model->lead != 0 ? model->lead * b->offset[i] : 0);
+        ok = piaa_ridge_pin(design, own, b->n, model->alpha, rows, count, pinned, error);
+        for (size_t i = 0; ok && i < n; i++) pinned[i] += y[i] - own[i];
+        ok = ok && solve(b, pinned, work, model, error);
+    }
+    free(work);
+    return ok;
+}
