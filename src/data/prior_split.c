@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define MEND "evaluate fewer people (--eval-people N) or train on their photos too (--share-photos)"
+
 enum { HELD_SEED = 42 };
 static const double held_share = 0.1;
 
@@ -75,9 +77,7 @@ static bool take_ratings(making *m) {
                               set->where, people_of(set));
     return piaa_error_set(m->error, PIAA_MISMATCH,
                           "%.600s: the %zu people who are evaluated are given every photo that the "
-                          "other %zu rated, and nothing is left to train a prior on: evaluate "
-                          "fewer people (--eval-people N) or train on their photos too "
-                          "(--share-photos)",
+                          "other %zu rated, and nothing is left to train a prior on: " MEND,
                           set->where, m->protocol->count, people_of(set) - m->protocol->count);
 }
 
@@ -140,11 +140,16 @@ static bool hold_images(making *m) {
     bool ok = listed && order && held && split->fitted && split->held;
     for (size_t i = 0; ok && i < m->set->image_count; i++)
         if (m->trained_image[i] && m->set->images[i].split != PIAA_SPLIT_NONE) listed[n++] = i;
+    const size_t share = (size_t)rint(held_share * (double)n);
+    if (ok && !share)
+        ok = piaa_error_set(m->error, PIAA_MISMATCH,
+                            "%.600s: only %zu %s left to train a prior on: " MEND, m->set->where, n,
+                            n == 1 ? "photo with mean scores is" : "photos with mean scores are");
     if (ok) {
         piaa_random random;
         piaa_random_seed_numpy(&random, HELD_SEED);
         piaa_random_permutation(&random, order, n);
-        for (size_t k = 0; k < (size_t)rint(held_share * (double)n); k++) held[order[k]] = true;
+        for (size_t k = 0; k < share; k++) held[order[k]] = true;
     }
     for (size_t i = 0; ok && i < n; i++) {
         if (held[i])

@@ -23,8 +23,7 @@ typedef struct piaa_prior_split {
     size_t *images; /* of the data set, those that are rated above, sorted by name */
     size_t image_count;
     /* Of these, those that the lists of mean scores hold, in their order: what the generic model is
-       fitted to, and what it is validated on, a tenth.  With fewer than six listed images nothing
-       is held. */
+       fitted to, and what it is validated on, a tenth and at least one. */
     size_t *fitted, *held;
     size_t fitted_count, held_count;
     /* Images trained on that somebody is given in place of one that the published code draws twice
@@ -37,7 +36,8 @@ typedef struct piaa_prior_split {
  * small data, where nothing would be left.  The generic model then knows what everybody thinks of
  * the photos that it is tested on.  The data set has to live longer than the split.
  *
- * PIAA_MISMATCH where nobody, or no photo, is left to train on; the error says what to do.
+ * PIAA_MISMATCH where nobody, no photo, or too few listed photos to hold one back are left to train
+ * on; the error says what to do.
  * `stand_ins` are told to hooks->warn.
  */
 piaa_prior_split *piaa_prior_split_make(const piaa_dataset *set, const piaa_protocol *protocol,
