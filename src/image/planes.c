@@ -151,6 +151,19 @@ static bool read_sizes(const cJSON *json, const char *where, bool cuts, piaa_pla
     return true;
 }
 
+piaa_planes_config piaa_planes_classifier(int side) {
+    return (piaa_planes_config){.height = side,
+                                .width = side,
+                                .shortest = (int)((int64_t)side * 256 / 224),
+                                .resize = true,
+                                .crop = true,
+                                .to_even = true,
+                                .filter = PIAA_BILINEAR,
+                                .rescale_factor = 1 / 255.0,
+                                .mean = {0.485F, 0.456F, 0.406F},
+                                .std = {0.229F, 0.224F, 0.225F}};
+}
+
 bool piaa_planes_config_read(const cJSON *json, const char *where, piaa_planes_config *out,
                              piaa_error *error) {
     const bool cuts = out->crop; /* whether the class has a window of its own */
@@ -216,8 +229,9 @@ typedef struct window {
 
 /* A crop that is larger than the photo puts it in the middle of black, the odd pixel to the right
    and below. */
-static int begin_of(int size, int wanted) {
-    return size >= wanted ? (int)((size - wanted) / 2.0) : -((wanted - size) / 2);
+static int begin_of(int size, int wanted, bool to_even) {
+    if (size < wanted) return -((wanted - size) / 2);
+    return to_even ? (int)rint((size - wanted) / 2.0) : (size - wanted) / 2;
 }
 
 /* The photo's pixel that is at (y, x) of the window; -1 where there is none. */
@@ -306,7 +320,8 @@ float *piaa_planes_make(const piaa_image *image, const piaa_planes_config *confi
     float *out = piaa_alloc_array((size_t)config->height * (size_t)config->width,
                                   CHANNELS * sizeof *out, error);
     if (!out) return NULL;
-    const window w = {begin_of((int)height, config->height), begin_of((int)width, config->width)};
+    const window w = {begin_of((int)height, config->height, config->to_even),
+                      begin_of((int)width, config->width, config->to_even)};
     if ((config->floating ? make_from_floats : make_from_bytes)(image, config, (int)height,
                                                                 (int)width, w, out, error))
         return out;

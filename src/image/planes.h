@@ -12,6 +12,8 @@ typedef struct piaa_planes_config {
     int shortest;      /* the shorter side is brought to this length; 0: both sides are to these: */
     int resize_height, resize_width; /* 0: those of the result */
     bool resize, crop;               /* false: the photo is left as it is in that step */
+    bool to_even;  /* the window begins at half of what is cut off rounded to even (torchvision),
+                      else rounded down (transformers) */
     bool square;   /* a single number for the size is both sides, else the shorter */
     bool floating; /* resized in float32 (DINOv3's processor), else in bytes, rounded and clamped,
                       before all else */
@@ -19,6 +21,11 @@ typedef struct piaa_planes_config {
     double rescale_factor;
     float mean[3], std[3];
 } piaa_planes_config;
+
+/* What torchvision's classifiers of ImageNet are evaluated with, and PIAA-ICI is trained with: of a
+   photo whose shorter side is side * 256 / 224 (rounded down) pixels, bilinear, the middle `side`.
+ */
+piaa_planes_config piaa_planes_classifier(int side);
 
 /* Reads the image processor's object over `out`, which holds the family's defaults (NULL: they
    stand; only the sizes are then others: where an object does not name them, those of the

@@ -2,6 +2,7 @@
    they are made by. */
 #include "support.h"
 
+#include "image/golden_image.h"
 #include "image/planes.h"
 
 static const struct {
@@ -228,10 +229,94 @@ static void test_patches(void **state) {
     free(rows);
 }
 
+/* ------------------------------------------------------------------------- torchvision's
+ * classifiers */
+
+/* The bytes that planes were made from, back out of them. */
+static void expect_crop(const piaa_safetensors *golden, const char *key, const char *path,
+                        int side) {
+    piaa_error error = {0};
+    piaa_image image = {0};
+    const piaa_planes_config config = piaa_planes_classifier(side);
+    const piaa_tensor *crop = support_tensor(golden, key);
+    const size_t plane = (size_t)side * (size_t)side;
+    if (!piaa_image_read(path, PIAA_EXIF_IGNORE, &image, &error)) fail_msg("%s", error.message);
+    float *planes = piaa_planes_make(&image, &config, &error);
+    if (!planes) fail_msg("%s", error.message);
+    assert_int_equal(crop->shape[0], side);
+    assert_int_equal(crop->shape[1], side);
+    const uint8_t *bytes = crop->data;
+    for (size_t i = 0; i < plane * 3; i++) {
+        const size_t c = i % 3;
+        const double level = 255 * ((double)planes[c * plane + i / 3] * (double)config.std[c] +
+                                    (double)config.mean[c]);
+        if (!(fabs(level - bytes[i]) < 1.01))
+            fail_msg("%s: %g instead of %d", key, level, bytes[i]);
+    }
+    free(planes);
+    piaa_image_free(&image);
+}
+
+static void test_classifier_golden(void **state) {
+    PIAA_UNUSED(state);
+    enum { SIDE = 224, CORNER = 16 };
+    static const struct {
+        const char *crop, *corner, *path;
+    } photos[] = {{"s.iaa_pub1_0000.jpg.crop", "s.iaa_pub1_0000.jpg.normalised.corner",
+                   PIAA_SOURCE "/data/para/imgs/session1/iaa_pub1_0000.jpg"},
+                  {"s.astronaut.png.crop", "s.astronaut.png.normalised.corner",
+                   PIAA_GOLDEN "/images/astronaut.png"}};
+    piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/ici/ici_preprocess.safetensors");
+    for (size_t p = 0; p < PIAA_COUNT(photos); p++) {
+        piaa_error error = {0};
+        piaa_image image = {0};
+        expect_crop(golden, photos[p].crop, photos[p].path, SIDE);
+        const piaa_planes_config config = piaa_planes_classifier(SIDE);
+        const float *corner = support_tensor(golden, photos[p].corner)->data;
+        assert_true(piaa_image_read(photos[p].path, PIAA_EXIF_IGNORE, &image, &error));
+        float *planes = piaa_planes_make(&image, &config, &error);
+        assert_non_null(planes);
+        double most = 0;
+        for (size_t i = 0; i < 3 * CORNER * CORNER; i++) {
+            const size_t c = i / (CORNER * CORNER), y = i / CORNER % CORNER, x = i % CORNER;
+            /* in levels: another rounding of a byte is one */
+            const double d = fabs((double)(planes[(c * SIDE + y) * SIDE + x] - corner[i])) * 255 *
+                             (double)config.std[c];
+            if (d > most) most = d;
+        }
+        print_message("%s: largest difference %.2g levels\n", photos[p].path, most);
+        assert_true(most < 1.01);
+        free(planes);
+        piaa_image_free(&image);
+    }
+    piaa_safetensors_close(golden);
+}
+
+/* Every kind of photo, enlarged and reduced, and sides whose halves have to be rounded. */
+static void test_classifier_crops(void **state) {
+    PIAA_UNUSED(state);
+    static const int sides[] = {15, 25, 39};
+    piaa_safetensors *golden = support_golden(PIAA_GOLDEN "/ici/crops.safetensors");
+    for (size_t i = 0; i < PIAA_COUNT(golden_names); i++)
+        for (size_t s = 0; s < PIAA_COUNT(sides); s++) {
+            char *key = piaa_format(NULL, "%s|%d", golden_names[i], sides[s]),
+                 *path = support_join(PIAA_GOLDEN "/images", golden_names[i]);
+            assert_non_null(key);
+            expect_crop(golden, key, path, sides[s]);
+            free(key);
+            free(path);
+        }
+    piaa_safetensors_close(golden);
+}
+
 int main(void) {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),        cmocka_unit_test(test_resized_then_cut),
-        cmocka_unit_test(test_settings),      cmocka_unit_test(test_small_photo),
-        cmocka_unit_test(test_extreme_shape), cmocka_unit_test(test_patches)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_golden),
+                                       cmocka_unit_test(test_resized_then_cut),
+                                       cmocka_unit_test(test_settings),
+                                       cmocka_unit_test(test_small_photo),
+                                       cmocka_unit_test(test_extreme_shape),
+                                       cmocka_unit_test(test_patches),
+                                       cmocka_unit_test(test_classifier_golden),
+                                       cmocka_unit_test(test_classifier_crops)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
