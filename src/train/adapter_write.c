@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "base/output.h"
+#include "weights/safetensors_write.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -27,7 +28,7 @@ static const char config_name[] = "adapter_config.json",
 typedef struct part {
     char name[128];
     const float *data;
-    int64_t rows, columns;
+    int64_t shape[2];
 } part;
 
 static int compare_parts(const void *a, const void *b) {
@@ -48,54 +49,25 @@ static part *list_parts(const piaa_lora *lora, size_t *count, piaa_error *error)
                      i / PIAA_TARGETS, piaa_target_module((piaa_target)(i % PIAA_TARGETS)),
                      half ? 'B' : 'A');
             p->data = half ? pair->b : pair->a;
-            p->rows = half ? pair->outputs : lora->rank;
-            p->columns = half ? lora->rank : pair->inputs;
+            p->shape[0] = half ? pair->outputs : lora->rank;
+            p->shape[1] = half ? lora->rank : pair->inputs;
         }
     }
     if (parts) qsort(parts, *count, sizeof *parts, compare_parts);
     return parts;
 }
 
-static void add_header(piaa_text *out, const part *parts, size_t count, piaa_error *error) {
-    static const unsigned char length[8] = {0};
-    piaa_text_add(out, length, sizeof length, error);
-    piaa_text_format(out, error, "{\"__metadata__\":{\"format\":\"pt\"}");
-    size_t at = 0;
-    for (size_t i = 0; i < count; i++) {
-        const part *p = &parts[i];
-        const size_t end = at + (size_t)(p->rows * p->columns) * sizeof(float);
-        piaa_text_format(out, error,
-                         ",\"%s\":{\"dtype\":\"F32\",\"shape\":[%lld,%lld],"
-                         "\"data_offsets\":[%zu,%zu]}",
-                         p->name, (long long)p->rows, (long long)p->columns, at, end);
-        at = end;
-    }
-    piaa_text_format(out, error, "}");
-    while (!out->failed && out->length % sizeof length) piaa_text_add(out, " ", 1, error);
-    if (out->failed) return;
-    const uint64_t bytes = out->length - sizeof length;
-    for (size_t i = 0; i < sizeof length; i++) out->data[i] = (char)(bytes >> 8 * i);
-}
-
-/* Little-endian, whatever the machine. */
-static void add_values(piaa_text *out, const part *p, piaa_error *error) {
-    for (int64_t i = 0; i < p->rows * p->columns; i++) {
-        uint32_t bits;
-        memcpy(&bits, &p->data[i], sizeof bits);
-        const unsigned char bytes[4] = {(unsigned char)bits, (unsigned char)(bits >> 8),
-                                        (unsigned char)(bits >> 16), (unsigned char)(bits >> 24)};
-        piaa_text_add(out, bytes, sizeof bytes, error);
-    }
-}
-
 static bool make_weights(const piaa_lora *lora, piaa_text *out, piaa_error *error) {
     size_t count;
     part *parts = list_parts(lora, &count, error);
-    if (!parts) return false;
-    add_header(out, parts, count, error);
-    for (size_t i = 0; i < count; i++) add_values(out, &parts[i], error);
+    piaa_written *tensors = parts ? piaa_alloc(count, sizeof *tensors, error) : NULL;
+    for (size_t i = 0; tensors && i < count; i++)
+        tensors[i] = (piaa_written){
+            .name = parts[i].name, .dimensions = 2, .shape = parts[i].shape, .data = parts[i].data};
+    const bool ok = tensors && piaa_safetensors_write(tensors, count, out, error);
+    free(tensors);
     free(parts);
-    return !out->failed;
+    return ok;
 }
 
 /* "q_proj|k_proj" */
