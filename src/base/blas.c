@@ -8,6 +8,7 @@
 
 #include <cblas.h>
 
+#include <math.h>
 #include <stdlib.h>
 
 /* The last argument is the length of the first, which Fortran passes behind all others. */
@@ -16,6 +17,14 @@ void dsytrd_(const char *half, const int *n, double *a, const int *stride, doubl
              size_t one);
 void dorgtr_(const char *half, const int *n, double *a, const int *stride, const double *reflectors,
              double *work, const int *room, int *failed, size_t one);
+void dpotrf_(const char *half, const int *n, double *a, const int *stride, int *failed, size_t one);
+void dpotri_(const char *half, const int *n, double *a, const int *stride, int *failed, size_t one);
+void dsyev_(const char *vectors, const char *half, const int *n, double *a, const int *stride,
+            double *values, double *work, const int *room, int *failed, size_t one, size_t other);
+
+static bool cannot(int side, piaa_error *error) {
+    return piaa_error_set(error, PIAA_USAGE, "a %d x %d matrix cannot be factorised", side, side);
+}
 
 bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double *beside,
                               piaa_error *error) {
@@ -29,8 +38,33 @@ bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double
     dsytrd_(&lower, &side, matrix, &side, diagonal, beside, reflectors, work, &room, &failed, 1);
     if (!failed) dorgtr_(&lower, &side, matrix, &side, reflectors, work, &room, &failed, 1);
     free(reflectors);
-    return !failed ||
-           piaa_error_set(error, PIAA_USAGE, "a %d x %d matrix cannot be factorised", side, side);
+    return !failed || cannot(side, error);
+}
+
+bool piaa_blas_invert(int side, double *matrix, double *log_determinant, piaa_error *error) {
+    static const char lower = 'L';
+    const size_t n = (size_t)side;
+    int failed = 0;
+    dpotrf_(&lower, &side, matrix, &side, &failed, 1);
+    if (failed) return cannot(side, error);
+    *log_determinant = 0;
+    for (size_t i = 0; i < n; i++) *log_determinant += 2 * log(matrix[i * (n + 1)]);
+    dpotri_(&lower, &side, matrix, &side, &failed, 1);
+    if (failed) return cannot(side, error);
+    for (size_t i = 0; i < n; i++)
+        for (size_t j = 0; j < i; j++) matrix[i * n + j] = matrix[j * n + i];
+    return true;
+}
+
+bool piaa_blas_eigen(int side, double *matrix, double *values, piaa_error *error) {
+    enum { BLOCKED = 64 };
+    static const char vectors = 'V', lower = 'L';
+    int room = side * (BLOCKED + 2), failed = 0;
+    double *work = piaa_alloc_array((size_t)room, sizeof *work, error);
+    if (!work) return false;
+    dsyev_(&vectors, &lower, &side, matrix, &side, values, work, &room, &failed, 1, 1);
+    free(work);
+    return !failed || cannot(side, error);
 }
 
 int piaa_blas_callers(int threads) {

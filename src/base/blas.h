@@ -10,6 +10,16 @@
 bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double *beside,
                               piaa_error *error) PIAA_MUST_USE;
 
+/* The symmetric positive definite matrix [side][side], of which the upper half by rows is given,
+ * becomes its inverse, whole; *log_determinant is that of the matrix.  (dpotrf, dpotri.)  False
+ * where it is not positive definite. */
+bool piaa_blas_invert(int side, double *matrix, double *log_determinant,
+                      piaa_error *error) PIAA_MUST_USE;
+
+/* The symmetric matrix, given likewise, becomes its eigenvectors, as rows, and values [side] their
+ * eigenvalues, ascending.  (dsyev.)  The one error is memory. */
+bool piaa_blas_eigen(int side, double *matrix, double *values, piaa_error *error) PIAA_MUST_USE;
+
 /* Of `threads` that would call BLAS at a time, how many may: all of them, but one where OpenBLAS
  * was built without threads, and by that without the locks that keep two callers from sharing one
  * work space (Debian's libopenblas0-serial does, and gives wrong numbers without a word). */
