@@ -1,0 +1,262 @@
+/*
+ * Ratings in SQLite.
+ *
+ * synchronous = FULL in WAL mode: a change is on the disk before the page is told that it is, which
+ * costs some milliseconds a rating and nobody waits for.  The file may lie in a folder that a
+ * stranger wrote; triggers and views in it are off.
+ */
+#include "browse/book.h"
+
+#include "base/file.h"
+#include "base/memory.h"
+
+#include <errno.h>
+#include <math.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { APPLICATION = 0x70696172 /* "piar" */, SCHEMA = 1, PATIENCE_MS = 5000 };
+
+static const char *const schema_sql =
+    "CREATE TABLE ratings(person TEXT NOT NULL, path TEXT NOT NULL, score REAL NOT NULL, "
+    "changed INTEGER NOT NULL, PRIMARY KEY(person, path)) WITHOUT ROWID;"
+    "CREATE TABLE changes(number INTEGER PRIMARY KEY, person TEXT NOT NULL, path TEXT NOT NULL, "
+    "before REAL, after REAL, undone INTEGER NOT NULL DEFAULT 0);";
+
+enum { FIND, SET, CLEAR, ADD_CHANGE, LAST_CHANGE, MARK_UNDONE, EACH, STATEMENTS };
+
+/* ?1 is the person everywhere. */
+static const char *const statement_sql[STATEMENTS] = {
+    [FIND] = "SELECT score FROM ratings WHERE person = ?1 AND path = ?2",
+    [SET] = "INSERT OR REPLACE INTO ratings(person, path, score, changed) VALUES(?1, ?2, ?3, ?4)",
+    [CLEAR] = "DELETE FROM ratings WHERE person = ?1 AND path = ?2",
+    [ADD_CHANGE] = "INSERT INTO changes(person, path, before, after) VALUES(?1, ?2, ?3, ?4)",
+    [LAST_CHANGE] = "SELECT number, path, before, after FROM changes WHERE person = ?1 AND "
+                    "undone = 0 ORDER BY number DESC LIMIT 1",
+    [MARK_UNDONE] = "UPDATE changes SET undone = 1 WHERE person = ?1 AND number = ?2",
+    [EACH] = "SELECT path, score FROM ratings WHERE person = ?1 ORDER BY path",
+};
+
+struct piaa_book {
+    sqlite3 *db;
+    char *path, *person;
+    sqlite3_stmt *statements[STATEMENTS];
+};
+
+static bool sql_error(const piaa_book *b, piaa_error *error) {
+    return piaa_error_set(error, sqlite3_errcode(b->db) == SQLITE_BUSY ? PIAA_BUSY : PIAA_IO,
+                          "the ratings in %.700s: %s", b->path, sqlite3_errmsg(b->db));
+}
+
+static bool execute(piaa_book *b, const char *sql, piaa_error *error) {
+    return sqlite3_exec(b->db, sql, NULL, NULL, NULL) == SQLITE_OK || sql_error(b, error);
+}
+
+/* ----------------------------------------------------------------------------------------- open */
+
+/* $XDG_DATA_HOME/piaa/ratings.sqlite or ~/.local/share/piaa/ratings.sqlite, its folders made. */
+static char *usual_path(piaa_error *error) {
+    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
+    const bool given = data && *data == '/';
+    if (!given && !(home && *home)) {
+        piaa_error_set(error, PIAA_IO,
+                       "there is no home folder to keep ratings in: name a file with --book");
+        return NULL;
+    }
+    char *folder = given ? piaa_format(error, "%s/piaa", data)
+                         : piaa_format(error, "%s/.local/share/piaa", home);
+    char *path = NULL;
+    if (folder && !piaa_folders_make(folder))
+        piaa_error_set_errno(error, errno, "cannot make the folder %.700s for ratings", folder);
+    else if (folder)
+        path = piaa_path_join(folder, "ratings.sqlite", error);
+    free(folder);
+    return path;
+}
+
+static bool read_number(piaa_book *b, const char *sql, int64_t *out, piaa_error *error) {
+    sqlite3_stmt *s = NULL;
+    const bool ok =
+        sqlite3_prepare_v2(b->db, sql, -1, &s, NULL) == SQLITE_OK && sqlite3_step(s) == SQLITE_ROW;
+    if (ok) *out = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return ok || sql_error(b, error);
+}
+
+/* The tables of a new file, or that it is one of ours. */
+static bool settle_schema(piaa_book *b, piaa_error *error) {
+    int64_t application = 0, version = 0, tables = 0;
+    if (!read_number(b, "PRAGMA application_id", &application, error) ||
+        !read_number(b, "PRAGMA user_version", &version, error) ||
+        !read_number(b, "SELECT count(*) FROM sqlite_master", &tables, error))
+        return false;
+    if (application == APPLICATION && version == SCHEMA) return true;
+    if (application == APPLICATION)
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "the ratings in %.700s were written by a later piaa: use that one",
+                              b->path);
+    if (tables)
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%.700s is a database of something else: name another file with "
+                              "--book",
+                              b->path);
+    char *sql =
+        piaa_format(error, "BEGIN; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+                    schema_sql, APPLICATION, SCHEMA);
+    const bool ok = sql && execute(b, sql, error);
+    free(sql);
+    return ok;
+}
+
+static bool prepare(piaa_book *b, piaa_error *error) {
+    for (int i = 0; i < STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(b->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT,
+                               &b->statements[i], NULL) != SQLITE_OK)
+            return sql_error(b, error);
+        sqlite3_bind_text(b->statements[i], 1, b->person, -1, SQLITE_STATIC);
+    }
+    return true;
+}
+
+static bool open_file(piaa_book *b, piaa_error *error) {
+    const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+    if (sqlite3_open_v2(b->path, &b->db, flags, NULL) != SQLITE_OK) return sql_error(b, error);
+    sqlite3_busy_timeout(b->db, PATIENCE_MS);
+    sqlite3_db_config(b->db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_db_config(b->db, SQLITE_DBCONFIG_ENABLE_VIEW, 0, NULL);
+    sqlite3_db_config(b->db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    return execute(b, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL", error) &&
+           settle_schema(b, error) && prepare(b, error);
+}
+
+piaa_book *piaa_book_open(const char *path, const char *person, piaa_error *error) {
+    piaa_book *b = piaa_alloc(1, sizeof *b, error);
+    if (!b) return NULL;
+    if ((b->path = path ? piaa_path_absolute(path, error) : usual_path(error)) &&
+        (b->person = piaa_strdup(person, error)) && open_file(b, error))
+        return b;
+    piaa_book_close(b);
+    return NULL;
+}
+
+void piaa_book_close(piaa_book *b) {
+    if (!b) return;
+    for (int i = 0; i < STATEMENTS; i++) sqlite3_finalize(b->statements[i]);
+    sqlite3_close(b->db);
+    free(b->path);
+    free(b->person);
+    free(b);
+}
+
+const char *piaa_book_where(const piaa_book *b) {
+    return b->path;
+}
+
+/* -------------------------------------------------------------------------------------- changes */
+
+static sqlite3_stmt *ready(piaa_book *b, int which, const char *path) {
+    sqlite3_stmt *s = b->statements[which];
+    sqlite3_reset(s);
+    if (path) sqlite3_bind_text(s, 2, path, -1, SQLITE_TRANSIENT);
+    return s;
+}
+
+static void bind_score(sqlite3_stmt *s, int at, double score) {
+    if (isnan(score))
+        sqlite3_bind_null(s, at);
+    else
+        sqlite3_bind_double(s, at, score);
+}
+
+static double column_score(sqlite3_stmt *s, int at) {
+    return sqlite3_column_type(s, at) == SQLITE_NULL ? NAN : sqlite3_column_double(s, at);
+}
+
+static bool finish(piaa_book *b, sqlite3_stmt *s, piaa_error *error) {
+    const bool ok = sqlite3_step(s) == SQLITE_DONE || sql_error(b, error);
+    sqlite3_reset(s);
+    return ok;
+}
+
+static bool find(piaa_book *b, const char *path, double *score, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, FIND, path);
+    const int code = sqlite3_step(s);
+    *score = code == SQLITE_ROW ? sqlite3_column_double(s, 0) : NAN;
+    const bool ok = code == SQLITE_ROW || code == SQLITE_DONE || sql_error(b, error);
+    sqlite3_reset(s);
+    return ok;
+}
+
+static bool put(piaa_book *b, const char *path, double score, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, isnan(score) ? CLEAR : SET, path);
+    if (!isnan(score)) {
+        sqlite3_bind_double(s, 3, score);
+        sqlite3_bind_int64(s, 4, (sqlite3_int64)time(NULL));
+    }
+    return finish(b, s, error);
+}
+
+static bool note_change(piaa_book *b, const char *path, double before, double after,
+                        piaa_error *error) {
+    sqlite3_stmt *s = ready(b, ADD_CHANGE, path);
+    bind_score(s, 3, before);
+    bind_score(s, 4, after);
+    return finish(b, s, error);
+}
+
+/* What `ok` says of the steps since BEGIN, for good. */
+static bool commit(piaa_book *b, bool ok, piaa_error *error) {
+    if (ok && execute(b, "COMMIT", error)) return true;
+    sqlite3_exec(b->db, "ROLLBACK", NULL, NULL, NULL);
+    return false;
+}
+
+bool piaa_book_rate(piaa_book *b, const char *path, double score, piaa_error *error) {
+    double before;
+    if (!execute(b, "BEGIN IMMEDIATE", error)) return false;
+    return commit(b,
+                  find(b, path, &before, error) && put(b, path, score, error) &&
+                      note_change(b, path, before, score, error),
+                  error);
+}
+
+static bool take_back(piaa_book *b, piaa_book_change *out, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, LAST_CHANGE, NULL);
+    const int code = sqlite3_step(s);
+    const int64_t number = code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
+    if (code == SQLITE_ROW) {
+        out->path = piaa_strdup((const char *)sqlite3_column_text(s, 1), error);
+        out->before = column_score(s, 2);
+        out->after = column_score(s, 3);
+    }
+    const bool ok =
+        code == SQLITE_DONE || (code == SQLITE_ROW ? out->path != NULL : sql_error(b, error));
+    sqlite3_reset(s);
+    if (!ok || !out->path) return ok;
+    s = ready(b, MARK_UNDONE, NULL);
+    sqlite3_bind_int64(s, 2, number);
+    return finish(b, s, error) && put(b, out->path, out->before, error);
+}
+
+bool piaa_book_undo(piaa_book *b, piaa_book_change *undone, piaa_error *error) {
+    *undone = (piaa_book_change){0};
+    if (execute(b, "BEGIN IMMEDIATE", error) && commit(b, take_back(b, undone, error), error))
+        return true;
+    free(undone->path);
+    undone->path = NULL;
+    return false;
+}
+
+bool piaa_book_each(piaa_book *b, bool (*take)(void *user, const char *path, double score),
+                    void *user, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, EACH, NULL);
+    int code;
+    bool ok = true;
+    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
+        ok = take(user, (const char *)sqlite3_column_text(s, 0), sqlite3_column_double(s, 1));
+    ok = ok && (code == SQLITE_DONE || sql_error(b, error));
+    sqlite3_reset(s);
+    return ok;
+}

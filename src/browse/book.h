@@ -1,0 +1,43 @@
+/*
+ * The ratings that people give on the page: an SQLite file that holds every change in order, so
+ * that each can be undone.
+ *
+ *     piaa_book *book = piaa_book_open(path, "anna", &error);
+ *     piaa_book_rate(book, "/photos/1.jpg", 4, &error);    // on the disk when this returns
+ *     piaa_book_undo(book, &undone, &error);
+ *
+ * Table ratings: person, path (absolute, links followed), score, changed (seconds since 1970).
+ * Table changes: number, person, path, before, after (NULL: no rating), undone.
+ *
+ * A score is 1 to 5, or 0: rejected, which is learned from as one below the worst (data/stars.h).
+ * One book at a time is used by one thread; other programs may read the file meanwhile.
+ */
+#ifndef PIAA_BROWSE_BOOK_H
+#define PIAA_BROWSE_BOOK_H
+
+#include "base/error.h"
+
+typedef struct piaa_book piaa_book;
+
+/* One person's side of the file, which is made if there is none.  NULL: the usual file,
+   $XDG_DATA_HOME/piaa/ratings.sqlite. */
+piaa_book *piaa_book_open(const char *path, const char *person, piaa_error *error) PIAA_MUST_USE;
+void piaa_book_close(piaa_book *book);
+const char *piaa_book_where(const piaa_book *book);
+
+/* NaN takes the rating away. */
+bool piaa_book_rate(piaa_book *book, const char *path, double score,
+                    piaa_error *error) PIAA_MUST_USE;
+
+/* The last change that was not undone, which is now; path is the caller's, NULL: there is none. */
+typedef struct piaa_book_change {
+    char *path;
+    double before, after; /* NaN: no rating; `before` is how it stands now */
+} piaa_book_change;
+bool piaa_book_undo(piaa_book *book, piaa_book_change *undone, piaa_error *error) PIAA_MUST_USE;
+
+/* Every rating of the person, in the order of the paths. */
+bool piaa_book_each(piaa_book *book, bool (*take)(void *user, const char *path, double score),
+                    void *user, piaa_error *error) PIAA_MUST_USE;
+
+#endif

@@ -1,0 +1,85 @@
+/* From a reader and photos to a page: the server, the book of ratings and the learning, around one
+   run of the model. */
+#include "browse/browse.h"
+
+#include "browse/http.h"
+#include "browse/library.h"
+#include "browse/page.h"
+#include "features/extractor.h"
+
+#include <time.h>
+
+/* The caller's hooks, with the page told too. */
+typedef struct listening {
+    const piaa_hooks *hooks;
+    piaa_library *library;
+} listening;
+
+static void warn(void *user, const char *line) {
+    const listening *l = user;
+    if (l->hooks && l->hooks->warn) l->hooks->warn(l->hooks->user, line);
+}
+
+static void note(void *user, const char *line) {
+    const listening *l = user;
+    if (l->hooks && l->hooks->note) l->hooks->note(l->hooks->user, line);
+}
+
+static bool stop(void *user) {
+    const listening *l = user;
+    return l->hooks && l->hooks->stop && l->hooks->stop(l->hooks->user);
+}
+
+static void progress(void *user, const char *what, int64_t done, int64_t total) {
+    const listening *l = user;
+    piaa_library_progress(l->library, done, total);
+    if (l->hooks && l->hooks->progress) l->hooks->progress(l->hooks->user, what, done, total);
+}
+
+/* Until somebody stops it. */
+static void wait_for_stop(const listening *l) {
+    const struct timespec moment = {.tv_nsec = 50000000};
+    while (!stop((void *)(uintptr_t)l)) nanosleep(&moment, NULL);
+}
+
+/* What went wrong with the model is told at once, on the page too; ratings still can be given. */
+static bool read_and_serve(listening *l, piaa_reader *reader, const piaa_photos *photos,
+                           piaa_error *error) {
+    const piaa_hooks hooks = {
+        .user = l, .warn = warn, .progress = progress, .stop = stop, .note = note};
+    piaa_error why = {0};
+    const bool ok = piaa_reader_read(reader, photos, &hooks, NULL, &why);
+    piaa_library_finished(l->library, ok || why.code == PIAA_STOPPED ? NULL : why.message);
+    if (!ok && why.code != PIAA_STOPPED) warn(l, why.message);
+    wait_for_stop(l);
+    return ok || why.code == PIAA_STOPPED || piaa_error_set(error, why.code, "%s", why.message);
+}
+
+static bool serve(piaa_library *library, piaa_reader *reader, const piaa_photos *photos,
+                  const piaa_browse_options *options, const piaa_hooks *hooks, piaa_error *error) {
+    const piaa_http_options how = {.port = options->port, .token = options->token};
+    listening l = {.hooks = hooks, .library = library};
+    piaa_http *http = piaa_http_start(&how, piaa_page_answer, library, error);
+    if (!http) return false;
+    if (options->opened) options->opened(options->user, piaa_http_address(http));
+    const bool ok = read_and_serve(&l, reader, photos, error);
+    piaa_library_end(library); /* events end with it, which the server waits for */
+    piaa_http_stop(http);
+    return ok;
+}
+
+bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
+                     const piaa_browse_options *options, const piaa_hooks *hooks,
+                     piaa_error *error) {
+    const char *person = options->person ? options->person : "me";
+    const piaa_slots *slots = piaa_extractor_slots(piaa_reader_extractor(reader));
+    piaa_book *book = piaa_book_open(options->book, person, error);
+    piaa_library *library = book ? piaa_library_new(photos, book, person, error) : NULL;
+    const bool ok = library &&
+                    piaa_library_learn_from(library, piaa_store_path(piaa_reader_store(reader)),
+                                            &slots->items[0], error) &&
+                    serve(library, reader, photos, options, hooks, error);
+    piaa_library_free(library);
+    piaa_book_close(book);
+    return ok;
+}

@@ -1,0 +1,28 @@
+/*
+ * A page on this machine on which one person rates photos and sees the ranking learn.
+ *
+ * The page is open from the beginning; photos are read by the model behind it, on the calling
+ * thread, and then it is served until hooks->stop says yes.
+ */
+#ifndef PIAA_BROWSE_BROWSE_H
+#define PIAA_BROWSE_BROWSE_H
+
+#include "features/reader.h"
+
+typedef struct piaa_browse_options {
+    int port;           /* 0: one that is free */
+    const char *book;   /* the file of ratings; NULL: the usual one (browse/book.h) */
+    const char *person; /* whose they are; NULL: "me" */
+    const char *token;  /* as in browse/http.h */
+    void (*opened)(void *user, const char *address); /* the page is there; NULL: nobody asks */
+    void *user;
+} piaa_browse_options;
+
+/* The reader has one slot and an open store.  true: it was stopped, which is how it ends.  Fails:
+ * the port, the book; photos that cannot be read are warnings, and a run of the model that fails is
+ * shown on the page and returned at its end.  PIAA_UNSUPPORTED in a build without libmicrohttpd. */
+bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
+                     const piaa_browse_options *options, const piaa_hooks *hooks,
+                     piaa_error *error) PIAA_MUST_USE;
+
+#endif

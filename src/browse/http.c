@@ -1,0 +1,273 @@
+/* The page's server on libmicrohttpd: who may ask, and what is sent with every answer. */
+#include "browse/http.h"
+
+#include "base/memory.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+    TOKEN_BYTES = 16,
+    TOKEN_MOST = 64,
+    CONNECTIONS = 64,    /* a browser opens six, and one for events */
+    PATIENCE = 30,       /* seconds without a byte */
+    HEADERS = 32 << 10,  /* of one request, all together */
+    BODY_MOST = 1 << 20, /* of a POST */
+};
+
+struct piaa_http {
+    struct MHD_Daemon *daemon;
+    piaa_http_answer answer;
+    void *user;
+    char token[TOKEN_MOST + 1], address[128];
+    char hosts[2][32]; /* by which the server may be called: "127.0.0.1:PORT", "localhost:PORT" */
+};
+
+/* ---------------------------------------------------------------------------------- who may ask */
+
+static const char *header(struct MHD_Connection *connection, const char *name) {
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+static bool is_own_host(const piaa_http *http, const char *host) {
+    for (size_t i = 0; i < PIAA_COUNT(http->hosts); i++)
+        if (host && strcmp(host, http->hosts[i]) == 0) return true;
+    return false;
+}
+
+/* Browsers send Origin with every POST, and with whatever another site asks for. */
+static bool is_own_origin(const piaa_http *http, const char *origin) {
+    static const char scheme[] = "http://";
+    return !origin || (strncmp(origin, scheme, sizeof scheme - 1) == 0 &&
+                       is_own_host(http, origin + sizeof scheme - 1));
+}
+
+/* In a time that does not tell how much of it is right. */
+static bool is_token(const piaa_http *http, const char *text) {
+    const size_t n = strlen(http->token);
+    unsigned char differs = strlen(text) < n;
+    for (size_t i = 0; i < n && text[i]; i++) differs |= (unsigned char)(text[i] ^ http->token[i]);
+    return !differs;
+}
+
+/* What of the path the page's own code gets to see; NULL: nothing. */
+static const char *behind_token(const piaa_http *http, const char *path) {
+    const size_t n = strlen(http->token);
+    return *path == '/' && is_token(http, path + 1) && path[1 + n] == '/' ? path + n + 2 : NULL;
+}
+
+/* -------------------------------------------------------------------------------------- answers */
+
+static enum MHD_Result send_response(struct MHD_Connection *connection,
+                                     struct MHD_Response *response, int status, const char *type,
+                                     bool keep) {
+    static const char *const always[][2] = {
+        {"Content-Security-Policy",
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"Referrer-Policy", "no-referrer"},
+        {"Cross-Origin-Resource-Policy", "same-origin"},
+        {"Cross-Origin-Opener-Policy", "same-origin"},
+    };
+    if (!response) return MHD_NO;
+    for (size_t i = 0; i < PIAA_COUNT(always); i++)
+        MHD_add_response_header(response, always[i][0], always[i][1]);
+    MHD_add_response_header(response, "Content-Type", type);
+    MHD_add_response_header(response, "Cache-Control",
+                            keep ? "private, max-age=31536000, immutable" : "no-store");
+    const enum MHD_Result sent = MHD_queue_response(connection, (unsigned)status, response);
+    MHD_destroy_response(response);
+    return sent;
+}
+
+static enum MHD_Result refuse(struct MHD_Connection *connection, int status, const char *why) {
+    return send_response(connection,
+                         MHD_create_response_from_buffer(strlen(why), (void *)(uintptr_t)why,
+                                                         MHD_RESPMEM_PERSISTENT),
+                         status, "text/plain; charset=utf-8", false);
+}
+
+static ssize_t read_stream(void *user, uint64_t position, char *to, size_t room) {
+    const piaa_http_stream *stream = user;
+    PIAA_UNUSED(position);
+    const int64_t size = stream->next(stream->user, to, room);
+    return size < 0 ? MHD_CONTENT_READER_END_OF_STREAM : (ssize_t)size;
+}
+
+static void close_stream(void *user) {
+    piaa_http_stream *stream = user;
+    stream->close(stream->user);
+    free(stream);
+}
+
+static struct MHD_Response *new_stream(const piaa_http_stream *stream) {
+    enum { BLOCK = 4096 };
+    piaa_http_stream *copy = piaa_alloc(1, sizeof *copy, NULL);
+    if (!copy) {
+        stream->close(stream->user);
+        return NULL;
+    }
+    *copy = *stream;
+    struct MHD_Response *response =
+        MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, copy, close_stream);
+    if (!response) close_stream(copy);
+    return response;
+}
+
+static enum MHD_Result send_reply(struct MHD_Connection *connection, const piaa_http_reply *reply) {
+    struct MHD_Response *response =
+        reply->stream ? new_stream(reply->stream)
+                      : MHD_create_response_from_buffer(
+                            reply->size, (void *)(uintptr_t)reply->bytes, MHD_RESPMEM_MUST_COPY);
+    free(reply->owned);
+    return send_response(connection, response, reply->status, reply->type, reply->keep);
+}
+
+/* ------------------------------------------------------------------------------------- requests */
+
+/* Kept from a request's first piece to its last. */
+typedef struct pending {
+    char *body;
+    size_t size, capacity;
+    bool begun, too_large;
+} pending;
+
+static enum MHD_Result take_body(pending *p, const char *bytes, size_t *size) {
+    if (p->size + *size > BODY_MOST) {
+        p->too_large = true;
+    } else {
+        if (!piaa_grow(&p->body, &p->capacity, p->size + *size + 1, 1, NULL)) return MHD_NO;
+        memcpy(p->body + p->size, bytes, *size);
+        p->size += *size;
+        p->body[p->size] = '\0';
+    }
+    *size = 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result answer_request(const piaa_http *http, struct MHD_Connection *connection,
+                                      const char *path, const char *method, const pending *p) {
+    const bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
+    const char *rest = behind_token(http, path);
+    if (!is_own_host(http, header(connection, MHD_HTTP_HEADER_HOST)))
+        return refuse(connection, MHD_HTTP_MISDIRECTED_REQUEST,
+                      "This is not the address of piaa.\n");
+    if (!is_own_origin(http, header(connection, MHD_HTTP_HEADER_ORIGIN)) ||
+        (post && !header(connection, MHD_HTTP_HEADER_ORIGIN)))
+        return refuse(connection, MHD_HTTP_FORBIDDEN, "Another site may not ask this.\n");
+    if (!rest)
+        return refuse(connection, MHD_HTTP_FORBIDDEN,
+                      "Open the whole address that piaa browse printed.\n");
+    if (!post && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and POST are known.\n");
+    if (p->too_large)
+        return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "That is too much at once.\n");
+    const piaa_http_request request = {.path = rest,
+                                       .post = post,
+                                       .body = p->body ? p->body : "",
+                                       .size = p->size,
+                                       .connection = connection};
+    static const char nothing[] = "There is nothing here.\n";
+    piaa_http_reply reply = {.status = MHD_HTTP_NOT_FOUND,
+                             .type = "text/plain; charset=utf-8",
+                             .bytes = nothing,
+                             .size = sizeof nothing - 1};
+    http->answer(http->user, &request, &reply);
+    return send_reply(connection, &reply);
+}
+
+static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *path,
+                              const char *method, const char *version, const char *body,
+                              size_t *size, void **kept) {
+    pending *p = *kept;
+    PIAA_UNUSED(version);
+    if (!p) {
+        *kept = piaa_alloc(1, sizeof *p, NULL);
+        return *kept ? MHD_YES : MHD_NO;
+    }
+    if (*size) return take_body(p, body, size);
+    return answer_request(user, connection, path, method, p);
+}
+
+static void forget(void *user, struct MHD_Connection *connection, void **kept,
+                   enum MHD_RequestTerminationCode why) {
+    pending *p = *kept;
+    PIAA_UNUSED(user);
+    PIAA_UNUSED(connection);
+    PIAA_UNUSED(why);
+    if (!p) return;
+    free(p->body);
+    free(p);
+    *kept = NULL;
+}
+
+const char *piaa_http_query(const piaa_http_request *request, const char *key) {
+    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, key);
+}
+
+/* ------------------------------------------------------------------------------- start and stop */
+
+static bool make_token(piaa_http *http, const char *given, piaa_error *error) {
+    unsigned char bytes[TOKEN_BYTES];
+    if (given) {
+        snprintf(http->token, sizeof http->token, "%s", given);
+        return true;
+    }
+    const int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
+    const bool ok = file >= 0 && read(file, bytes, sizeof bytes) == (ssize_t)sizeof bytes;
+    if (file >= 0) close(file);
+    for (size_t i = 0; ok && i < sizeof bytes; i++)
+        snprintf(http->token + 2 * i, 3, "%02x", bytes[i]);
+    return ok || piaa_error_set(error, PIAA_IO, "/dev/urandom gives no random numbers");
+}
+
+static bool start(piaa_http *http, int port, piaa_error *error) {
+    struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    errno = 0;
+    http->daemon = MHD_start_daemon(
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
+        (uint16_t)port, NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, &local,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)PATIENCE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS,
+        MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_END);
+    if (!http->daemon)
+        return piaa_error_set(error, PIAA_IO,
+                              "port %d of this machine cannot be used%s%s: give another one with "
+                              "--port, or none for any that is free",
+                              port, errno ? ", " : "", errno ? strerror(errno) : "");
+    const int own = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
+    snprintf(http->hosts[0], sizeof http->hosts[0], "127.0.0.1:%d", own);
+    snprintf(http->hosts[1], sizeof http->hosts[1], "localhost:%d", own);
+    snprintf(http->address, sizeof http->address, "http://%s/%s/", http->hosts[0], http->token);
+    return true;
+}
+
+piaa_http *piaa_http_start(const piaa_http_options *options, piaa_http_answer answer, void *user,
+                           piaa_error *error) {
+    piaa_http *http = piaa_alloc(1, sizeof *http, error);
+    if (!http) return NULL;
+    http->answer = answer;
+    http->user = user;
+    if (make_token(http, options->token, error) && start(http, options->port, error)) return http;
+    free(http);
+    return NULL;
+}
+
+const char *piaa_http_address(const piaa_http *http) {
+    return http->address;
+}
+
+void piaa_http_stop(piaa_http *http) {
+    if (!http) return;
+    MHD_stop_daemon(http->daemon);
+    free(http);
+}

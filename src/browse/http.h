@@ -1,0 +1,67 @@
+/*
+ * A server for one page on this machine, and what keeps everybody else away from it.
+ *
+ *     piaa_http *http = piaa_http_start(&options, answer, library, &error);
+ *     piaa_http_address(http)      // "http://127.0.0.1:40123/f3c1…/"
+ *     piaa_http_stop(http);        // waits for the answers in hand
+ *
+ * The address holds a random token, which every path begins with.  A request whose Host is not the
+ * server's own is refused, so that a foreign name that leads to 127.0.0.1 (DNS rebinding) reaches
+ * nothing; so is one with a foreign Origin.  Answers forbid the browser to load anything from
+ * elsewhere or to show the page within another.  Sizes, headers, connections and the time that a
+ * client may take are bounded.
+ */
+#ifndef PIAA_BROWSE_HTTP_H
+#define PIAA_BROWSE_HTTP_H
+
+#include "base/error.h"
+
+typedef struct piaa_http piaa_http;
+
+/* A request that may be answered.  Its strings are the server's. */
+typedef struct piaa_http_request {
+    const char *path; /* behind the token's slash: "", "api/rate" */
+    bool post;
+    const char *body; /* of a POST, ended with NUL; "" */
+    size_t size;
+    void *connection; /* for piaa_http_query */
+} piaa_http_request;
+
+/* The value of ?key=…; NULL: not there. */
+const char *piaa_http_query(const piaa_http_request *request, const char *key);
+
+/* An answer as it goes: next() puts up to `room` bytes at `to`, waiting for them if it has to;
+ * 0: come again, -1: that was all.  close() is called once, whatever happened. */
+typedef struct piaa_http_stream {
+    int64_t (*next)(void *user, char *to, size_t room);
+    void (*close)(void *user);
+    void *user;
+} piaa_http_stream;
+
+typedef struct piaa_http_reply {
+    int status;       /* 200, 404, … */
+    const char *type; /* "application/json" */
+    const void *bytes;
+    size_t size;
+    void *owned; /* freed when the answer was sent; mostly `bytes` */
+    bool keep;   /* the browser may keep it: the address changes with what it is of */
+    const piaa_http_stream *stream; /* instead of bytes; copied; NULL */
+} piaa_http_reply;
+
+/* Called on any of the server's threads, several at a time.  `reply` is 404 until it is filled. */
+typedef void (*piaa_http_answer)(void *user, const piaa_http_request *request,
+                                 piaa_http_reply *reply);
+
+typedef struct piaa_http_options {
+    int port;          /* 0: one that is free */
+    const char *token; /* letters and digits, for tests; NULL: random */
+} piaa_http_options;
+
+/* Fails: the port is taken or may not be used, no randomness, memory. */
+piaa_http *piaa_http_start(const piaa_http_options *options, piaa_http_answer answer, void *user,
+                           piaa_error *error) PIAA_MUST_USE;
+const char *piaa_http_address(const piaa_http *http);
+/* Streams have to end by themselves: their next() has to say -1 from now on. */
+void piaa_http_stop(piaa_http *http);
+
+#endif

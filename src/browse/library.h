@@ -1,0 +1,59 @@
+/*
+ * The photos of a page, what one person rated them, and what is learned from that: one state that
+ * the page's requests, the run that reads the photos and the learning share.
+ *
+ *     library = piaa_library_new(photos, book, &error);
+ *     piaa_library_learn_from(library, reader's store, slot);   // learning begins, on its own
+ * thread piaa_library_rate(library, 17, 4, &error);                 // kept, and learned from soon
+ *     piaa_library_free(library);
+ *
+ * Every change of what the page shows raises the version, which waiters are woken by.  Functions
+ * may be called from any thread.
+ */
+#ifndef PIAA_BROWSE_LIBRARY_H
+#define PIAA_BROWSE_LIBRARY_H
+
+#include "base/memory.h"
+#include "browse/book.h"
+#include "features/photos.h"
+
+typedef struct piaa_library piaa_library;
+
+/* photos and book outlive the library; from here on the book is the library's to use. */
+piaa_library *piaa_library_new(const piaa_photos *photos, piaa_book *book, const char *person,
+                               piaa_error *error) PIAA_MUST_USE;
+/* Wakes all waiters, whose versions are over, and waits for the learning to end. */
+void piaa_library_end(piaa_library *library);
+void piaa_library_free(piaa_library *library);
+
+/* Learns from the store at `path`, which another thread may be writing to, at this slot, now and
+   after every rating; NULL stops nothing. */
+bool piaa_library_learn_from(piaa_library *library, const char *path, const piaa_slot *slot,
+                             piaa_error *error) PIAA_MUST_USE;
+
+size_t piaa_library_count(const piaa_library *library);
+const char *piaa_library_path(const piaa_library *library, size_t photo); /* absolute */
+
+/* A score of 1 to 5, 0: rejected, NaN: no rating.  On the disk when this returns. */
+bool piaa_library_rate(piaa_library *library, size_t photo, double score,
+                       piaa_error *error) PIAA_MUST_USE;
+/* *photo is that whose rating was taken back, SIZE_MAX: there was nothing, or it is not among these
+   photos. */
+bool piaa_library_undo(piaa_library *library, size_t *photo, piaa_error *error) PIAA_MUST_USE;
+
+/* How the reading goes; `message` (may be NULL) is shown when it ended otherwise than well. */
+void piaa_library_progress(piaa_library *library, int64_t done, int64_t total);
+void piaa_library_finished(piaa_library *library, const char *message);
+
+/* Waits until the version is another than `known`, or `milliseconds` are over; the version, -1 once
+   the library has ended. */
+int64_t piaa_library_wait(piaa_library *library, int64_t known, int milliseconds);
+
+/* JSON for the page.  list: what does not change: {"person", "book", "photos": [{"name", "time"}]}.
+ * state: {"version", "reading", "read", "total", "message", "learned": null or {"ratings",
+ * "plus_minus", "interval", "rank_correlation", "verdict"}, "scores": [number or null], "ratings":
+ * [the same], "unreadable": [photo]}; lists are in the order of the photos. */
+bool piaa_library_list(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_library_state(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+
+#endif

@@ -1,0 +1,192 @@
+/* What is answered to each address. */
+#include "browse/page.h"
+
+#include "base/json.h"
+#include "browse/page_files.h"
+#include "browse/pictures.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static const char json_type[] = "application/json";
+
+static void reply_text(piaa_http_reply *reply, int status, const char *type, piaa_text *text) {
+    *reply = (piaa_http_reply){.status = status,
+                               .type = type,
+                               .bytes = text->data,
+                               .size = text->length,
+                               .owned = text->data};
+}
+
+static void reply_error(piaa_http_reply *reply, int status, const char *message) {
+    piaa_json_build build = {.root = cJSON_CreateObject()};
+    piaa_json_put_text(&build, build.root, "error", message);
+    char *text = piaa_json_print(piaa_json_built(&build), false, NULL);
+    cJSON_Delete(build.root);
+    reply->status = status;
+    if (!text) return;
+    *reply = (piaa_http_reply){
+        .status = status, .type = json_type, .bytes = text, .size = strlen(text), .owned = text};
+}
+
+/* ------------------------------------------------------------------------------------- pictures */
+
+/* "17/1732600000" or "17"; SIZE_MAX for another text, or a photo that is not there. */
+static size_t read_photo(const piaa_library *library, const char *text) {
+    char *end;
+    if (*text < '0' || *text > '9') return SIZE_MAX;
+    const unsigned long long number = strtoull(text, &end, 10);
+    if ((*end && *end != '/') || number >= piaa_library_count(library)) return SIZE_MAX;
+    return (size_t)number;
+}
+
+static void send_picture(const piaa_library *library, const char *of, int side,
+                         piaa_http_reply *reply) {
+    const size_t photo = read_photo(library, of);
+    piaa_error error = {0};
+    size_t size = 0;
+    if (photo == SIZE_MAX) return;
+    void *bytes = piaa_picture_make(piaa_library_path(library, photo), side, &size, &error);
+    if (!bytes) {
+        reply_error(reply, 422, error.message);
+        return;
+    }
+    *reply = (piaa_http_reply){.status = 200,
+                               .type = "image/jpeg",
+                               .bytes = bytes,
+                               .size = size,
+                               .owned = bytes,
+                               .keep = strchr(of, '/') != NULL};
+}
+
+/* --------------------------------------------------------------------------------------- events */
+
+enum { EVENT_ROOM = 48, BEAT_MS = 10000 };
+
+typedef struct events {
+    piaa_library *library;
+    int64_t known;
+} events;
+
+/* "data: 17\n\n"; a comment now and then shows whether anyone is still there. */
+static int64_t next_event(void *user, char *to, size_t room) {
+    events *e = user;
+    if (room < EVENT_ROOM) return 0;
+    const int64_t version = piaa_library_wait(e->library, e->known, BEAT_MS);
+    if (version < 0) return -1;
+    const bool same = version == e->known;
+    e->known = version;
+    return same ? snprintf(to, room, ":\n\n")
+                : snprintf(to, room, "data: %lld\n\n", (long long)version);
+}
+
+static void send_events(piaa_library *library, piaa_http_reply *reply) {
+    events *e = piaa_alloc(1, sizeof *e, NULL);
+    if (!e) return;
+    *e = (events){.library = library, .known = -1};
+    piaa_http_stream *stream = piaa_alloc(1, sizeof *stream, NULL);
+    if (!stream) {
+        free(e);
+        return;
+    }
+    *stream = (piaa_http_stream){.next = next_event, .close = free, .user = e};
+    *reply = (piaa_http_reply){
+        .status = 200, .type = "text/event-stream", .stream = stream, .owned = stream};
+}
+
+/* -------------------------------------------------------------------------------------- changes */
+
+static bool read_rating(const cJSON *said, const piaa_library *library, size_t *photo,
+                        double *score) {
+    int64_t number;
+    const cJSON *value = said ? cJSON_GetObjectItemCaseSensitive(said, "score") : NULL;
+    if (!value || !piaa_json_int(said, "photo", &number) || number < 0 ||
+        (uint64_t)number >= piaa_library_count(library))
+        return false;
+    *photo = (size_t)number;
+    *score = cJSON_IsNumber(value) ? value->valuedouble : NAN;
+    return cJSON_IsNull(value) || (*score >= 0 && *score <= 5);
+}
+
+static void rate(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply) {
+    cJSON *said = piaa_json_parse(request->body, request->size, "the request", NULL);
+    piaa_error error = {0};
+    size_t photo;
+    double score;
+    if (!read_rating(said, library, &photo, &score))
+        reply_error(reply, 400, "a rating is {\"photo\": its number, \"score\": 0 to 5 or null}");
+    else if (!piaa_library_rate(library, photo, score, &error))
+        reply_error(reply, 500, error.message);
+    else
+        *reply = (piaa_http_reply){.status = 200, .type = json_type, .bytes = "{}", .size = 2};
+    cJSON_Delete(said);
+}
+
+static void undo(piaa_library *library, piaa_http_reply *reply) {
+    piaa_error error = {0};
+    piaa_text text = {0};
+    size_t photo;
+    if (!piaa_library_undo(library, &photo, &error))
+        reply_error(reply, 500, error.message);
+    else if (photo == SIZE_MAX ? piaa_text_format(&text, &error, "{\"photo\":null}")
+                               : piaa_text_format(&text, &error, "{\"photo\":%zu}", photo))
+        reply_text(reply, 200, json_type, &text);
+}
+
+/* ------------------------------------------------------------------------------------ addresses */
+
+static void send_json(piaa_library *library,
+                      bool (*write)(piaa_library *library, piaa_text *out, piaa_error *error),
+                      piaa_http_reply *reply) {
+    piaa_error error = {0};
+    piaa_text text = {0};
+    if (write(library, &text, &error)) {
+        reply_text(reply, 200, json_type, &text);
+        return;
+    }
+    free(text.data);
+    reply_error(reply, 500, error.message);
+}
+
+static void send_file(const char *name, piaa_http_reply *reply) {
+    for (const piaa_page_file *file = piaa_page_files; file->name; file++)
+        if (strcmp(file->name, *name ? name : "index.html") == 0)
+            *reply = (piaa_http_reply){
+                .status = 200, .type = file->type, .bytes = file->bytes, .size = file->size};
+}
+
+static void get(piaa_library *library, const char *path, piaa_http_reply *reply) {
+    static const struct {
+        const char *folder;
+        int side;
+    } sizes[] = {{"small/", PIAA_PICTURE_SMALL},
+                 {"large/", PIAA_PICTURE_LARGE},
+                 {"whole/", PIAA_PICTURE_WHOLE}};
+    for (size_t i = 0; i < PIAA_COUNT(sizes); i++) {
+        const size_t n = strlen(sizes[i].folder);
+        if (strncmp(path, sizes[i].folder, n) == 0) {
+            send_picture(library, path + n, sizes[i].side, reply);
+            return;
+        }
+    }
+    if (strcmp(path, "api/list") == 0)
+        send_json(library, piaa_library_list, reply);
+    else if (strcmp(path, "api/state") == 0)
+        send_json(library, piaa_library_state, reply);
+    else if (strcmp(path, "api/events") == 0)
+        send_events(library, reply);
+    else
+        send_file(path, reply);
+}
+
+void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
+    piaa_library *library = user;
+    if (!request->post)
+        get(library, request->path, reply);
+    else if (strcmp(request->path, "api/rate") == 0)
+        rate(library, request, reply);
+    else if (strcmp(request->path, "api/undo") == 0)
+        undo(library, reply);
+}

@@ -1,0 +1,25 @@
+/*
+ * The page's addresses, behind the server's token:
+ *
+ *     GET  ""               the page; style.css, app.js and what else lies in page/
+ *     GET  small/N/TIME     photo N as a JPEG of at most 320 pixels a side; TIME lets the browser
+ *     GET  large/N/TIME     keep it (2,048 pixels)
+ *     GET  whole/N/TIME     in its own size
+ *     GET  api/list         what does not change (browse/library.h)
+ *     GET  api/state        what does
+ *     GET  api/events       server-sent events: a number, the version, whenever it has changed
+ *     POST api/rate         {"photo": 17, "score": 4}; score 0: rejected, null: none
+ *     POST api/undo         {}; answers {"photo": 17} or {"photo": null}
+ *
+ * What fails is answered with 4xx or 5xx and {"error": "one line"}.
+ */
+#ifndef PIAA_BROWSE_PAGE_H
+#define PIAA_BROWSE_PAGE_H
+
+#include "browse/http.h"
+#include "browse/library.h"
+
+/* A piaa_http_answer whose user is a piaa_library. */
+void piaa_page_answer(void *library, const piaa_http_request *request, piaa_http_reply *reply);
+
+#endif

@@ -1,0 +1,16 @@
+/*
+ * Photos as a browser shows them: JPEG, upright, in sRGB, shrunk to fit a square.  What was made is
+ * kept in the user's cache and made anew when the photo's size or date is another.
+ */
+#ifndef PIAA_BROWSE_PICTURES_H
+#define PIAA_BROWSE_PICTURES_H
+
+#include "base/error.h"
+
+enum { PIAA_PICTURE_SMALL = 320, PIAA_PICTURE_LARGE = 2048, PIAA_PICTURE_WHOLE = 32768 };
+
+/* A JPEG of at most `side` x `side` pixels, never enlarged, to be freed by the caller.  Any thread.
+   What cannot be kept in the cache (a full disk) is made all the same.  Errors: the photo's own. */
+void *piaa_picture_make(const char *path, int side, size_t *size, piaa_error *error) PIAA_MUST_USE;
+
+#endif
