@@ -213,6 +213,13 @@ const char *piaa_http_query(const piaa_http_request *request, const char *key) {
     return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, key);
 }
 
+/* Addresses of the page need no escapes, so that what has one (%2e, %00) is none of them. */
+static size_t leave_as_it_is(void *user, struct MHD_Connection *connection, char *text) {
+    PIAA_UNUSED(user);
+    PIAA_UNUSED(connection);
+    return strlen(text);
+}
+
 /* ------------------------------------------------------------------------------- start and stop */
 
 static bool make_token(piaa_http *http, const char *given, piaa_error *error) {
@@ -238,7 +245,8 @@ static bool start(piaa_http *http, int port, piaa_error *error) {
         (uint16_t)port, NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, &local,
         MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
         (unsigned)PATIENCE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS,
-        MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_END);
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, forget,
+        NULL, MHD_OPTION_END);
     if (!http->daemon)
         return piaa_error_set(error, PIAA_IO,
                               "port %d of this machine cannot be used%s%s: give another one with "

@@ -25,11 +25,9 @@ static void opened(void *user, const char *address) {
     if (!piaa_call_has(call, "no-open")) open_browser(address);
 }
 
-static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader,
+static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader, int port,
                    piaa_error *error) {
-    int64_t port = 0;
-    if (!piaa_call_integer(call, "port", 1024, 65535, &port, error)) return false;
-    const piaa_browse_options options = {.port = (int)port,
+    const piaa_browse_options options = {.port = port,
                                          .book = piaa_call_value(call, "book"),
                                          .person = piaa_call_value(call, "person"),
                                          .token = getenv("PIAA_BROWSE_TOKEN"),
@@ -43,13 +41,16 @@ static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *read
 
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_request request;
-    if (!piaa_call_request(call, NULL, &request, error)) return false;
+    int64_t port = 0;
+    if (!piaa_call_integer(call, "port", 1024, 65535, &port, error) ||
+        !piaa_call_request(call, NULL, &request, error))
+        return false;
     piaa_photos *photos = piaa_call_photos(call, error);
     piaa_model *model =
         photos ? piaa_call_model(call, piaa_call_value(call, "model"), error) : NULL;
     if (model) piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
     piaa_reader *reader = model ? piaa_call_reader(call, model, &request, error) : NULL;
-    const bool ok = reader && browse(call, photos, reader, error);
+    const bool ok = reader && browse(call, photos, reader, (int)port, error);
     piaa_reader_free(reader);
     piaa_model_close(model);
     piaa_photos_free(photos);

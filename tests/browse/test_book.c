@@ -1,0 +1,172 @@
+/* Ratings that were given are there, changes can be taken back one by one, and people are apart. */
+#include "support.h"
+
+#include "browse/book.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <sys/wait.h>
+
+static char *world, *path;
+
+static int begin(void **state) {
+    (void)state;
+    world = support_folder();
+    path = support_join(world, "book.sqlite");
+    return 0;
+}
+
+static int end(void **state) {
+    (void)state;
+    free(path);
+    support_remove(world);
+    return 0;
+}
+
+static piaa_book *open_as(const char *person) {
+    piaa_error error = {0};
+    piaa_book *book = piaa_book_open(path, person, &error);
+    if (!book) fail_msg("%s", error.message);
+    return book;
+}
+
+static void rate(piaa_book *book, const char *photo, double score) {
+    piaa_error error = {0};
+    if (!piaa_book_rate(book, photo, score, &error)) fail_msg("%s", error.message);
+}
+
+static bool add(void *user, const char *photo, double score) {
+    return piaa_text_format(user, NULL, "%s %g;", photo, score);
+}
+
+static void expect(piaa_book *book, const char *all) {
+    piaa_text text = {0};
+    assert_true(piaa_book_each(book, add, &text, NULL));
+    assert_string_equal(text.data ? text.data : "", all);
+    free(text.data);
+}
+
+static void expect_undo(piaa_book *book, const char *photo, double before) {
+    piaa_book_change undone;
+    assert_true(piaa_book_undo(book, &undone, NULL));
+    if (!photo) {
+        assert_null(undone.path);
+        return;
+    }
+    assert_string_equal(undone.path, photo);
+    if (isnan(before))
+        assert_true(isnan(undone.before));
+    else
+        assert_true(undone.before == before);
+    free(undone.path);
+}
+
+static void changes_are_taken_back_in_order(void **state) {
+    (void)state;
+    piaa_book *book = open_as("me");
+    expect(book, "");
+    expect_undo(book, NULL, NAN);
+    rate(book, "/a", 3);
+    rate(book, "/b", 5);
+    rate(book, "/a", 0);
+    rate(book, "/b", NAN);
+    expect(book, "/a 0;");
+    expect_undo(book, "/b", 5);
+    expect(book, "/a 0;/b 5;");
+    expect_undo(book, "/a", 3);
+    rate(book, "/c", 1);
+    expect_undo(book, "/c", NAN);
+    expect_undo(book, "/b", NAN);
+    expect(book, "/a 3;");
+    expect_undo(book, "/a", NAN);
+    expect_undo(book, NULL, NAN);
+    piaa_book_close(book);
+}
+
+static void people_are_apart(void **state) {
+    (void)state;
+    piaa_book *anna = open_as("Anna"), *ben = open_as("Ben");
+    rate(anna, "/a", 1);
+    rate(ben, "/a", 5);
+    expect_undo(anna, "/a", NAN);
+    expect(ben, "/a 5;");
+    piaa_book_close(anna);
+    piaa_book_close(ben);
+    ben = open_as("Ben");
+    expect(ben, "/a 5;");
+    piaa_book_close(ben);
+}
+
+/* A process that is killed at any moment has kept every rating that it called kept. */
+static void nothing_confirmed_is_lost(void **state) {
+    (void)state;
+    for (int round = 0; round < 20; round++) {
+        int pipes[2];
+        assert_int_equal(pipe(pipes), 0);
+        const pid_t child = fork();
+        if (child == 0) {
+            piaa_book *book = piaa_book_open(path, "me", NULL);
+            for (int i = 0; book; i++) {
+                char photo[32];
+                snprintf(photo, sizeof photo, "/%d/%06d", round, i);
+                if (!piaa_book_rate(book, photo, 1 + i % 5, NULL)) _exit(1);
+                if (write(pipes[1], &i, sizeof i) != sizeof i) _exit(1);
+            }
+            _exit(1);
+        }
+        int last = -1, got;
+        for (int i = 0; i < 3 + 7 * round && read(pipes[0], &got, sizeof got) == sizeof got; i++)
+            last = got;
+        kill(child, SIGKILL);
+        waitpid(child, NULL, 0);
+        close(pipes[1]);
+        while (read(pipes[0], &got, sizeof got) == sizeof got) last = got;
+        close(pipes[0]);
+        piaa_book *book = open_as("me");
+        piaa_text all = {0};
+        char final[48];
+        assert_true(piaa_book_each(book, add, &all, NULL));
+        snprintf(final, sizeof final, "/%d/%06d %d;", round, last, 1 + last % 5);
+        assert_non_null(strstr(all.data, final));
+        free(all.data);
+        piaa_book_close(book);
+    }
+}
+
+static void expect_refusal(piaa_code code, const char *part) {
+    piaa_error error = {0};
+    assert_null(piaa_book_open(path, "me", &error));
+    assert_int_equal(error.code, code);
+    if (!strstr(error.message, part)) fail_msg("%s", error.message);
+}
+
+static void other_files_are_left_alone(void **state) {
+    (void)state;
+    support_write(world, "book.sqlite", "no database, and longer than a header of SQLite's is", 51);
+    expect_refusal(PIAA_IO, "not a database");
+    remove(path);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_exec(db, "CREATE TABLE photos(x)", NULL, NULL, NULL);
+    sqlite3_close(db);
+    expect_refusal(PIAA_FORMAT, "something else");
+    remove(path);
+    piaa_book_close(open_as("me"));
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    sqlite3_exec(db, "PRAGMA user_version = 9", NULL, NULL, NULL);
+    sqlite3_close(db);
+    expect_refusal(PIAA_MISMATCH, "later piaa");
+    remove(path);
+    support_make_folder(world, "book.sqlite");
+    expect_refusal(PIAA_IO, "unable to open");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(changes_are_taken_back_in_order, begin, end),
+        cmocka_unit_test_setup_teardown(people_are_apart, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_confirmed_is_lost, begin, end),
+        cmocka_unit_test_setup_teardown(other_files_are_left_alone, begin, end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

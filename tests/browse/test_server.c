@@ -1,0 +1,363 @@
+/* piaa browse as a browser, and as everybody who should not be answered, meets it: requests are
+   written byte by byte, as no client library would let them be. */
+#include "cli/program.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <time.h>
+
+static const program_way way = {.name = "page"};
+static pid_t child;
+static int port;
+static char base[64], host[64], origin[64]; /* "/TOKEN", "127.0.0.1:PORT" */
+
+static void pause_ms(long ms) {
+    nanosleep(&(struct timespec){.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L}, NULL);
+}
+
+/* The address is the first thing that the program says. */
+static void find_address(void) {
+    for (int i = 0; i < 1000; i++) {
+        char *file = at("page.err"), *said = piaa_file_read(file, 1 << 20, &(size_t){0}, NULL);
+        free(file);
+        const char *address = said ? strstr(said, "http://127.0.0.1:") : NULL;
+        const bool there = address && strstr(address, "/ (") &&
+                           sscanf(address, "http://127.0.0.1:%d%63[^ ]", &port, base) == 2;
+        free(said);
+        if (there) {
+            base[strlen(base) - 1] = '\0';
+            snprintf(host, sizeof host, "127.0.0.1:%d", port);
+            snprintf(origin, sizeof origin, "http://127.0.0.1:%d", port);
+            return;
+        }
+        pause_ms(10);
+    }
+    fail_msg("no address");
+}
+
+static void start(void) {
+    char *before = at("page.err");
+    remove(before);
+    free(before);
+    child = program_start(way, WORDS("browse", "photos", "--no-open", "--book", "book", ONE));
+    find_address();
+}
+
+static int begin(void **state) {
+    program_begin(state);
+    make_folder("photos");
+    for (int i = 0; i < 8; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "photos/%d.jpg", i);
+        put_sample(i, name);
+    }
+    put("photos/broken.jpg", "no photo");
+    put("photos/<b onclick=x>&.jpg", "no photo either");
+    put("secret.jpg", "not on the page");
+    start();
+    return 0;
+}
+
+static int end(void **state) {
+    kill(child, SIGINT);
+    assert_int_equal(program_finish(way, child), 0);
+    return program_end(state);
+}
+
+/* ---- a client */
+
+static int connect_page(void) {
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    const int s = socket(AF_INET, SOCK_STREAM, 0);
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    assert_true(s >= 0);
+    if (connect(s, (struct sockaddr *)&to, sizeof to) == 0) return s;
+    close(s);
+    return -1;
+}
+
+static void send_all(int s, const char *bytes, size_t size) {
+    while (size) {
+        const ssize_t n = send(s, bytes, size, MSG_NOSIGNAL);
+        if (n <= 0) return; /* refused half-way: the answer says why */
+        bytes += n;
+        size -= (size_t)n;
+    }
+}
+
+static piaa_text reply;
+
+/* The status; `reply` holds all that came. */
+static int receive(int s) {
+    char block[65536];
+    ssize_t n;
+    free(reply.data);
+    reply = (piaa_text){0};
+    while ((n = recv(s, block, sizeof block, 0)) > 0) piaa_text_add(&reply, block, (size_t)n, NULL);
+    close(s);
+    int status = 0;
+    return reply.data && sscanf(reply.data, "HTTP/1.1 %d", &status) == 1 ? status : -1;
+}
+
+static int request(const char *method, const char *path, const char *headers, const char *body) {
+    const int s = connect_page();
+    char *text =
+        piaa_format(NULL, "%s %s HTTP/1.1\r\nConnection: close\r\nContent-Length: %zu\r\n%s\r\n%s",
+                    method, path, strlen(body), headers, body);
+    send_all(s, text, strlen(text));
+    free(text);
+    return receive(s);
+}
+
+static const char *body(void) {
+    const char *end_of_head = strstr(reply.data, "\r\n\r\n");
+    return end_of_head ? end_of_head + 4 : "";
+}
+
+static int get(const char *path) {
+    char *headers = piaa_format(NULL, "Host: %s\r\n", host),
+         *whole = piaa_format(NULL, "%s%s", base, path);
+    const int status = request("GET", whole, headers, "");
+    free(headers);
+    free(whole);
+    return status;
+}
+
+static int post(const char *path, const char *said) {
+    char *headers = piaa_format(NULL, "Host: %s\r\nOrigin: %s\r\n", host, origin),
+         *whole = piaa_format(NULL, "%s%s", base, path);
+    const int status = request("POST", whole, headers, said);
+    free(headers);
+    free(whole);
+    return status;
+}
+
+/* ---- what should work */
+
+static void the_page_and_its_files_are_there(void **state) {
+    (void)state;
+    static const char *const files[][2] = {{"/", "text/html"},
+                                           {"/style.css", "text/css"},
+                                           {"/app.js", "text/javascript"},
+                                           {"/icon.svg", "image/svg+xml"},
+                                           {"/api/list", "application/json"}};
+    for (size_t i = 0; i < PIAA_COUNT(files); i++) {
+        assert_int_equal(get(files[i][0]), 200);
+        assert_non_null(strstr(reply.data, files[i][1]));
+        assert_non_null(strstr(reply.data, "Content-Security-Policy: default-src 'none'"));
+        assert_non_null(strstr(reply.data, "X-Content-Type-Options: nosniff"));
+    }
+    assert_non_null(strstr(body(), "<b onclick=x>&.jpg")); /* as text in JSON; the page sets text */
+    assert_int_equal(get("/small/1/5"), 200);
+    assert_non_null(strstr(reply.data, "image/jpeg"));
+    assert_non_null(strstr(reply.data, "immutable"));
+    assert_int_equal(get("/whole/1"), 200);
+}
+
+static bool state_holds(const char *part) {
+    for (int i = 0; i < 500; i++) {
+        assert_int_equal(get("/api/state"), 200);
+        if (strstr(body(), part)) return true;
+        pause_ms(10);
+    }
+    return false;
+}
+
+static void ratings_are_kept_and_learned_from(void **state) {
+    (void)state;
+    assert_true(state_holds("\"reading\":false"));
+    assert_true(state_holds("\"learned\":null"));
+    for (int i = 0; i < 8; i++) {
+        char said[64];
+        snprintf(said, sizeof said, "{\"photo\":%d,\"score\":%d}", i, 1 + i % 5);
+        assert_int_equal(post("/api/rate", said), 200);
+    }
+    assert_true(state_holds("\"learned\":{\"ratings\":8"));
+    assert_non_null(strstr(
+        body(), "\"ratings\":[1.0000,2.0000,3.0000,4.0000,5.0000,1.0000,2.0000,3.0000,null,null]"));
+    assert_true(state_holds("\"unreadable\":[8,9]"));
+    assert_int_equal(post("/api/undo", "{}"), 200);
+    assert_string_equal(body(), "{\"photo\":7}");
+    assert_int_equal(post("/api/rate", "{\"photo\":0,\"score\":null}"), 200);
+    assert_true(state_holds("\"learned\":{\"ratings\":6"));
+    /* kill -9, and they are all there again. */
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    start();
+    assert_true(state_holds("\"learned\":{\"ratings\":6"));
+    assert_non_null(strstr(
+        body(), "\"ratings\":[null,2.0000,3.0000,4.0000,5.0000,1.0000,2.0000,null,null,null]"));
+}
+
+static void events_tell_of_changes(void **state) {
+    (void)state;
+    assert_true(state_holds("\"reading\":false"));
+    const int s = connect_page();
+    char *text = piaa_format(NULL, "GET %s/api/events HTTP/1.1\r\nHost: %s\r\n\r\n", base, host);
+    send_all(s, text, strlen(text));
+    free(text);
+    pause_ms(100);
+    assert_int_equal(post("/api/rate", "{\"photo\":1,\"score\":2}"), 200);
+    pause_ms(100);
+    kill(child, SIGINT); /* which ends the events, too */
+    assert_int_equal(receive(s), 200);
+    const char *first = strstr(reply.data, "data: ");
+    assert_non_null(first);
+    assert_non_null(strstr(first + 1, "data: "));
+    assert_int_equal(program_finish(way, child), 0);
+    start();
+}
+
+/* ---- what should not */
+
+static void strangers_get_nothing(void **state) {
+    (void)state;
+    char own_host[96], both[192], path[96];
+    snprintf(own_host, sizeof own_host, "Host: %s\r\n", host);
+    snprintf(path, sizeof path, "%s/api/list", base);
+    assert_int_equal(request("GET", path, own_host, ""), 200);
+    /* Another name for 127.0.0.1, another port, none at all. */
+    assert_int_equal(request("GET", path, "Host: evil.example\r\n", ""), 421);
+    assert_int_equal(request("GET", path, "Host: 127.0.0.1\r\n", ""), 421);
+    assert_int_equal(request("GET", path, "Host: 127.0.0.1:1\r\n", ""), 421);
+    assert_int_not_equal(request("GET", path, "", ""), 200);
+    assert_null(strstr(reply.data, "photos"));
+    /* No token, a part of it, another one. */
+    assert_int_equal(request("GET", "/", own_host, ""), 403);
+    assert_int_equal(request("GET", "/api/list", own_host, ""), 403);
+    path[strlen(base) - 1] = '\0';
+    assert_int_equal(request("GET", path, own_host, ""), 403);
+    snprintf(path, sizeof path, "%sx/api/list", base);
+    assert_int_equal(request("GET", path, own_host, ""), 403);
+    snprintf(path, sizeof path, "%s/api/list", base);
+    path[3] = path[3] == '0' ? '1' : '0';
+    assert_int_equal(request("GET", path, own_host, ""), 403);
+    /* Another site, and a form that sends no origin. */
+    snprintf(path, sizeof path, "%s/api/rate", base);
+    snprintf(both, sizeof both, "%sOrigin: http://evil.example\r\n", own_host);
+    assert_int_equal(request("POST", path, both, "{\"photo\":0,\"score\":5}"), 403);
+    snprintf(both, sizeof both, "%sOrigin: null\r\n", own_host);
+    assert_int_equal(request("POST", path, both, "{\"photo\":0,\"score\":5}"), 403);
+    assert_int_equal(request("POST", path, own_host, "{\"photo\":0,\"score\":5}"), 403);
+    assert_int_equal(request("DELETE", path, own_host, ""), 405);
+    assert_true(state_holds("\"ratings\":[null,"));
+}
+
+static void nothing_but_the_photos_is_served(void **state) {
+    (void)state;
+    static const char *const paths[] = {
+        "/../secret.jpg",
+        "/small/../../secret.jpg",
+        "/small/%2e%2e%2fsecret.jpg",
+        "/small/0%00",
+        "/small/10",
+        "/small/-1",
+        "/small/99999999999999",
+        "/small/",
+        "/small/1x",
+        "/small/0x1",
+        "/%2e%2e/secret.jpg",
+        "//etc/passwd",
+        "/page_files.h",
+        "/api/rate",
+        "/api/",
+        "/index.html/",
+        "/.",
+        "/small/18446744073709551616",
+    };
+    for (size_t i = 0; i < PIAA_COUNT(paths); i++) {
+        const int status = get(paths[i]);
+        if (status == 200) fail_msg("%s was answered", paths[i]);
+    }
+    assert_int_equal(get("/small/9/1"), 422); /* the broken one says what is wrong */
+    assert_non_null(strstr(body(), "broken.jpg"));
+}
+
+static void wrong_requests_change_nothing(void **state) {
+    (void)state;
+    static const char *const said[] = {
+        "",
+        "{",
+        "[]",
+        "{}",
+        "{\"photo\":0}",
+        "{\"photo\":-1,\"score\":1}",
+        "{\"photo\":10,\"score\":1}",
+        "{\"photo\":0,\"score\":6}",
+        "{\"photo\":0,\"score\":-1}",
+        "{\"photo\":0.5,\"score\":1}",
+        "{\"photo\":\"0\",\"score\":1}",
+        "{\"photo\":0,\"score\":\"5\"}",
+        "{\"photo\":0,\"score\":1e999}",
+        "{\"photo\":0,\"score\":true}",
+        "null",
+    };
+    for (size_t i = 0; i < PIAA_COUNT(said); i++)
+        if (post("/api/rate", said[i]) != 400) fail_msg("%s: %s", said[i], reply.data);
+    assert_true(state_holds("\"ratings\":[null,null,"));
+    char *large = calloc(3 << 20, 1);
+    memset(large, ' ', (3 << 20) - 1);
+    assert_int_equal(post("/api/rate", large), 413);
+    free(large);
+}
+
+/* Ten megabytes of headers, a thousand connections that say nothing, and one that is slow: the page
+   is there for others meanwhile. */
+static void nobody_keeps_the_page_from_others(void **state) {
+    (void)state;
+    enum { LARGE = 10 << 20, MANY = 1000 };
+    const int s = connect_page();
+    char *text = piaa_format(NULL, "GET %s/ HTTP/1.1\r\nHost: %s\r\nX: ", base, host),
+         *large = calloc(LARGE + 1, 1);
+    memset(large, 'x', LARGE);
+    send_all(s, text, strlen(text));
+    send_all(s, large, LARGE);
+    send_all(s, "\r\n\r\n", 4);
+    assert_int_not_equal(receive(s), 200);
+    free(text);
+    free(large);
+    assert_int_equal(get("/"), 200);
+    int idle[MANY];
+    for (int i = 0; i < MANY; i++) idle[i] = connect_page();
+    for (int i = 0; i < MANY; i++)
+        if (idle[i] >= 0) close(idle[i]);
+    for (int i = 0; i < 200 && get("/") != 200; i++) pause_ms(20);
+    assert_int_equal(get("/"), 200);
+    const int slow = connect_page();
+    send_all(slow, "GET /", 5);
+    assert_int_equal(get("/"), 200);
+    close(slow);
+}
+
+static void mistakes_are_told_in_a_line(void **state) {
+    (void)state;
+    char taken[16];
+    snprintf(taken, sizeof taken, "%d", port);
+    assert_int_equal(PIAA("browse", "photos", "--no-open", "--book", "other", "--store", "store",
+                          "--port", taken),
+                     1);
+    if (!strstr(err, "--port")) fail_msg("%s", err);
+    expect_refusal(PIAA("browse", "nothing", "--no-open"), 1, "piaa browse: ", "nothing");
+    expect_refusal(PIAA("browse", "photos", "--port", "80"), 2, "piaa browse: ", "--port");
+    expect_refusal(PIAA("browse"), 2, "piaa browse: ", "PHOTOS");
+    assert_int_equal(
+        PIAA("browse", "photos", "--no-open", "--store", "store", "--book", "secret.jpg"), 1);
+    if (!strstr(err, "not a database")) fail_msg("%s", err);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_page_and_its_files_are_there, begin, end),
+        cmocka_unit_test_setup_teardown(ratings_are_kept_and_learned_from, begin, end),
+        cmocka_unit_test_setup_teardown(events_tell_of_changes, begin, end),
+        cmocka_unit_test_setup_teardown(strangers_get_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(nothing_but_the_photos_is_served, begin, end),
+        cmocka_unit_test_setup_teardown(wrong_requests_change_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(nobody_keeps_the_page_from_others, begin, end),
+        cmocka_unit_test_setup_teardown(mistakes_are_told_in_a_line, begin, end),
+    };
+    const int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    free(reply.data);
+    return failed;
+}
