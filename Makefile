@@ -19,6 +19,7 @@
 #   make arm64        build/arm64, for Linux on arm64, and most of its tests under qemu: a quarter of an hour
 #   make macos-check  every C file compiled for macOS on arm64, without one (docs/platforms.md)
 #   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
+#   make browser      the page in a real browser (Debian's chromium), every flow; pictures in build/browser
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
@@ -31,7 +32,7 @@ piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench examples -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check portable portable-check arm64 install format check tidy clean deps present
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check browser portable portable-check arm64 install format check tidy clean deps present
 .DEFAULT_GOAL := all
 
 all: release
@@ -114,6 +115,11 @@ arm64: deps
 	@scripts/arm64-root build/arm64-root
 	$(call build,arm64)
 	$(ctest) --test-dir build/arm64 --label-exclude 'cli|api|examples' --exclude-regex '^(image/damage|study/study|install)$$'
+
+browser: deps
+	@scripts/setup venv chromium
+	$(call build,release,--target piaa)
+	@$$(bench/venv.sh build/bench/browser playwright==1.65.2 axe-playwright-python==0.1.8) tests/browse/browser.py $(piaa) --shots build/browser
 
 macos-check: deps
 	@scripts/setup venv

@@ -9,6 +9,7 @@ let state = { version: 0, reading: true, read: 0, total: 0, scores: [], ratings:
 let unreadable = new Set();
 let shown = [];        // photos by place, as ordered and filtered
 let here = 0;          // the place of the cursor
+let moved = false;     // somebody moved it: until then it is on the first photo, whichever that is
 let tile = { columns: 1, width: 200, height: 200 };
 const tiles = new Map(); // place -> element
 
@@ -73,14 +74,12 @@ function keep(photo) {
   }
 }
 
-// Photos without a score go last, whatever the order.
+// Photos without a score go last, and those that cannot be read behind them.
 function compare(order) {
-  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(photos[p].time ?? 0) }[order];
-  if (order === "unsure") return (a, b) => mixed(a) - mixed(b) || a - b;
-  if (!by) return (a, b) => a - b;
+  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(photos[p].time ?? 0), unsure: mixed }[order];
   return (a, b) => {
     const x = by(a), y = by(b);
-    return Number.isNaN(x) - Number.isNaN(y) || (x - y) || (a - b);
+    return unreadable.has(a) - unreadable.has(b) || Number.isNaN(x) - Number.isNaN(y) || (x - y) || (a - b);
   };
 }
 
@@ -99,13 +98,13 @@ function arrange(toTop) {
   shown = photos.map((_, i) => i).filter(keep);
   if (order !== "name") shown.sort(compare(order));
   const place = shown.indexOf(photo);
-  if (toTop) here = 0;
+  if (toTop || !moved) here = 0;
   else if (place >= 0) here = place;
   here = Math.max(0, Math.min(here, shown.length - 1));
   at("nothing").hidden = shown.length > 0 || !photos.length;
   describe();
   lay();
-  scroller.scrollTop = toTop ? 0 : topOf(here) - seen; // where the eye is, nothing moves
+  scroller.scrollTop = toTop || !moved ? 0 : topOf(here) - seen; // where the eye is, nothing moves
   draw();
   if (viewer.open && shown.length) rate_shown(shown[here]);
 }
@@ -204,6 +203,7 @@ const picture = (size, photo) => `${size}/${photo}/${photos[photo].time ?? 0}`;
 
 function go(place, silent) {
   if (!shown.length) return;
+  moved = true;
   here = Math.max(0, Math.min(place, shown.length - 1));
   const top = topOf(here);
   if (top < scroller.scrollTop) scroller.scrollTop = top;
@@ -272,6 +272,7 @@ async function rate(score) {
   state.ratings[photo] = value;
   say(`${photos[photo].name}: ${words(number(value))}`);
   const hidden = !keep(photo);
+  moved = true;
   if (hidden) { shown.splice(here, 1); here = Math.min(here, Math.max(0, shown.length - 1)); lay(); if (viewer.open) look(); }
   else if (value !== null) go(next_unrated(), true);
   else go(here, true);

@@ -1,0 +1,213 @@
+#!/usr/bin/env python3
+"""The page in a real browser, as people use it: browser.py PIAA [--shots FOLDER]
+
+Debian's chromium through Playwright; every flow by keyboard alone, at the widths of a phone and of a desk, dark and light, and
+axe-core finds nothing.  --shots keeps pictures of what was seen.
+"""
+import argparse
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+SAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "data", "sample", "photos")
+options = argparse.ArgumentParser()
+options.add_argument("piaa")
+options.add_argument("--shots")
+options = options.parse_args()
+
+
+class Program:
+    """piaa browse on a copy of the sample, with a cache and a book of its own."""
+
+    def __init__(self, photos):
+        self.world = tempfile.mkdtemp()
+        self.photos = os.path.join(self.world, "photos")
+        os.mkdir(self.photos)
+        for name in sorted(os.listdir(SAMPLE))[:photos]:
+            shutil.copy(os.path.join(SAMPLE, name), self.photos)
+        with open(os.path.join(self.photos, "broken <i>one.jpg"), "w") as file:
+            file.write("no photo")
+        self.start()
+
+    def start(self):
+        environment = dict(os.environ, XDG_CACHE_HOME=os.path.join(self.world, "cache"), XDG_DATA_HOME=os.path.join(self.world, "data"))
+        self.process = subprocess.Popen([options.piaa, "browse", self.photos, "--no-open", "--threads", "1"], env=environment, stderr=subprocess.PIPE, text=True)
+        for line in self.process.stderr:
+            if address := re.search(r"http://\S+/", line):
+                self.address = address[0]
+                return
+        sys.exit("piaa browse ended")
+
+    def end(self):
+        self.process.send_signal(signal.SIGINT)
+        code = self.process.wait(10)
+        assert code == 0, code
+
+
+def state(page):
+    return page.evaluate("fetch('api/state').then((answer) => answer.json())")
+
+
+def rated(page):
+    return [value for value in state(page)["ratings"] if value is not None]
+
+
+def until(what, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if what():
+            return
+        time.sleep(0.02)
+    raise AssertionError("it did not happen")
+
+
+def cursor(page):
+    return page.locator(".tile.here").get_attribute("aria-label")
+
+
+def keys(page, *names):
+    for name in names:
+        page.keyboard.press(name)
+
+
+def shot(page, name):
+    if options.shots:
+        os.makedirs(options.shots, exist_ok=True)
+        page.screenshot(path=os.path.join(options.shots, name + ".png"))
+
+
+def accessible(page, where):
+    found = Axe().run(page).response["violations"]
+    assert not found, (where, [(one["id"], [node["html"] for node in one["nodes"]]) for one in found])
+
+
+# ---- flows; each is given a page that has just been opened on photos of which none is rated
+
+def rating_moves_the_ranking(page, name):
+    expect(page.locator("#learned")).to_contain_text("0 rated")
+    keys(page, *"5342153412")
+    until(lambda: len(rated(page)) == 10)
+    until(lambda: (state(page)["learned"] or {}).get("ratings") == 10)
+    expect(page.locator("#learned")).to_contain_text("10 rated")
+    until(lambda: "foreseen" in (cursor(page) or ""))
+    scores = [float(text) for text in page.locator(".tile .line span:last-child").all_inner_texts() if re.fullmatch(r"-?\d+\.\d", text)]
+    assert scores == sorted(scores, reverse=True), scores
+    shot(page, name + "-rated")
+    accessible(page, "the grid")
+
+
+def undo_takes_back_one_by_one(page, name):
+    keys(page, "4", "2", "x")
+    until(lambda: rated(page) and len(rated(page)) == 3)
+    keys(page, "Control+z")
+    until(lambda: len(rated(page)) == 2)
+    keys(page, "Control+z", "Control+z")
+    until(lambda: len(rated(page)) == 0)
+    keys(page, "Control+z")
+    expect(page.locator("#said")).to_have_text("Nothing to undo.")
+
+
+def a_filter_keeps_the_place(page, name):
+    page.locator("#order").select_option("name")
+    page.locator("#show").select_option("unrated")
+    page.locator("#grid").focus()
+    keys(page, "ArrowRight", "ArrowRight")
+    seen = []
+    for _ in range(3):
+        seen.append(cursor(page).split(",")[0])
+        keys(page, "3")
+        until(lambda: cursor(page).split(",")[0] not in seen)
+    assert seen == sorted(seen) and len(set(seen)) == 3, seen
+    page.locator("#show").select_option("3")
+    until(lambda: page.locator(".tile").count() == 3)
+    page.locator("#find").fill("no such photo")
+    expect(page.locator("#nothing")).to_be_visible()
+
+
+def large_by_keyboard(page, name):
+    keys(page, "Enter")
+    expect(page.locator("#viewer")).to_be_visible()
+    first = page.locator("#name").inner_text()
+    shot(page, name + "-large")
+    accessible(page, "the large photo")
+    keys(page, "5")
+    until(lambda: rated(page) == [5])
+    until(lambda: page.locator("#name").inner_text() != first)
+    keys(page, "ArrowLeft")
+    expect(page.locator("#stars [aria-checked=true]")).to_have_attribute("aria-label", "5 stars")
+    keys(page, "0")
+    until(lambda: rated(page) == [])
+    keys(page, "z")
+    expect(page.locator("#zoom")).to_have_attribute("aria-pressed", "true")
+    keys(page, "z", "Escape")
+    expect(page.locator("#viewer")).not_to_be_visible()
+    keys(page, "3")
+    until(lambda: rated(page) == [3])
+
+
+def names_are_text(page, name):
+    page.locator("#show").select_option("errors")
+    expect(page.locator(".tile")).to_have_count(1)
+    assert "<i>one" in cursor(page), cursor(page)
+    assert page.locator(".tile i").count() == 0
+
+
+def help_by_keyboard(page, name):
+    keys(page, "?")
+    expect(page.locator("#help")).to_be_visible()
+    shot(page, name + "-keys")
+    accessible(page, "the keys")
+    keys(page, "5")
+    assert rated(page) == []
+    keys(page, "Escape")
+    expect(page.locator("#help")).not_to_be_visible()
+
+
+def an_end_is_told(page, name, program):
+    keys(page, "4")
+    until(lambda: rated(page) == [4])
+    program.process.kill()
+    program.process.wait()
+    keys(page, "5")
+    expect(page.locator("#trouble")).to_be_visible()
+    program.start()
+    page.goto(program.address)
+    until(lambda: rated(page) == [4])
+
+
+def main():
+    flows = [rating_moves_the_ranking, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard]
+    count = 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
+            for flow in flows + ([an_end_is_told] if width > 1000 else []):
+                program = Program(photos=40)
+                page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
+                faults = []
+                page.on("pageerror", lambda fault: faults.append(str(fault)))
+                page.on("request", lambda asked: asked.url.startswith(program.address) or faults.append("asked for " + asked.url))
+                page.goto(program.address)
+                page.wait_for_selector(".tile img")
+                until(lambda: not state(page)["reading"])
+                flow(page, f"{width}-{scheme}", *([program] if flow is an_end_is_told else []))
+                assert not faults, faults
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
+                page.context.close()
+                program.end()
+                shutil.rmtree(program.world)
+                count += 1
+                print(f"{flow.__name__}, {width} pixels, {scheme}: passed", flush=True)
+        browser.close()
+    print(f"{count} flows passed")
+
+
+main()
