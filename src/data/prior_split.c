@@ -175,9 +175,10 @@ static void count_stand_ins(making *m, const piaa_hooks *hooks) {
     }
     if (m->split->stand_ins)
         piaa_hooks_warn(hooks,
-                        "%.600s: %zu photos are trained on, as published, although somebody who is "
+                        "%.600s: %zu %s trained on, as published, although somebody who is "
                         "evaluated is given them in place of a photo rated twice",
-                        m->set->where, m->split->stand_ins);
+                        m->set->where, m->split->stand_ins,
+                        m->split->stand_ins == 1 ? "photo is" : "photos are");
 }
 
 piaa_prior_split *piaa_prior_split_make(const piaa_dataset *set, const piaa_protocol *protocol,
