@@ -21,6 +21,9 @@
  *     tau_b z_j'c / scale_j  +  (s D_j'(XD')'c + t mu_j) / scale of the prior_j.
  *
  * One block without a prior is ridge.c's own ridge; a prior of s = t = 0 is none.
+ *
+ * With more rows than columns the same ridge is solved from the products of columns, as ridge.c
+ * does with tall data, and  c = residual / alpha.
  */
 #include "linear/bands.h"
 
@@ -39,21 +42,20 @@ enum { WIDTH = 1024 }; /* columns that are standardised at a time */
 struct piaa_bands {
     int64_t n;
     int count, dim;
-    piaa_columns *columns; /* [count] */
-    double *products;      /* [count][n][n] Z_b Z_b' */
+    piaa_columns *columns;
+    double *products; /* [count][n][n] Z_b Z_b'; NULL: not asked for yet */
 
     piaa_bands_prior prior; /* the caller's; rank 0 and no mean: none */
-    double *told;           /* [n][rank + 1] X mu, then XD' */
+    double *heard;          /* [n][rank + 1] X mu, then XD' */
     double *offset;         /* [n] X mu */
-    double *directed;       /* [n][n] (XD')(XD')' */
+    double *told;           /* [n][rank] XD' */
 
     double *k; /* [n][n] of the shape that was asked for last */
     piaa_ridge_design *design;
-    double *design_weights; /* [count] and spread, of that design */
+    double *factors; /* [count + 1] roots of the weights and of the spread, of that design */
 };
 
-/* -------------------------------------------------------------------------------------- products
- */
+/* ------------------------------------------------------------------------------------- products */
 
 static size_t square_of(const piaa_bands *b) {
     return (size_t)b->n * (size_t)b->n;
@@ -65,52 +67,43 @@ static void mirror(double *a, size_t n) {
         for (size_t j = 0; j < i; j++) a[i * n + j] = a[j * n + i];
 }
 
-/* ZZ' of one block; z [n][WIDTH] is work space. */
-static void make_products(const piaa_columns *columns, double *z, double *out) {
+/* ZZ' of the columns from `at` on; z [n][WIDTH] is work space. */
+static void multiply(const piaa_columns *columns, int at, int dim, double *z, double *out) {
     int n = (int)columns->n;
-    for (int left = 0; left < columns->dim; left += WIDTH) {
-        int width = columns->dim - left < WIDTH ? columns->dim - left : WIDTH;
-        piaa_columns_standardise(columns, 0, n, left, width, z);
+    for (int left = 0; left < dim; left += WIDTH) {
+        int width = dim - left < WIDTH ? dim - left : WIDTH;
+        piaa_columns_standardise(columns, 0, n, at + left, width, z);
         cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, width, 1, z, width, left > 0, out,
                     n);
     }
     mirror(out, (size_t)n);
 }
 
-static bool take_blocks(piaa_bands *b, const piaa_band *bands, piaa_error *error) {
-    for (int i = 0; i < b->count; i++) {
-        const piaa_band *from = &bands[i];
-        if (!from->x || from->dim < 1)
-            return piaa_error_set(error, PIAA_USAGE, "block %d of the features (from 0) is empty",
-                                  i);
-        b->columns[i] = (piaa_columns){.x = from->x,
-                                       .rows = from->rows,
-                                       .n = b->n,
-                                       .dim = from->dim,
-                                       .stride = from->stride ? from->stride : from->dim};
-        b->dim += from->dim;
-        if (!piaa_columns_measure(&b->columns[i], error))
-            return b->count > 1 ? piaa_error_prefix(error, "block %d (from 0)", i) : false;
+static bool make_products(piaa_bands *b, piaa_error *error) {
+    const size_t square = square_of(b);
+    if (b->products) return true;
+    double *z = piaa_alloc_array((size_t)b->n * WIDTH, sizeof *z, error);
+    if (!z || !(b->k = piaa_alloc_array(square, sizeof *b->k, error)) ||
+        !(b->products = piaa_alloc_array((size_t)b->count * square, sizeof *b->products, error))) {
+        free(z);
+        return false;
     }
+    for (int i = 0, at = 0; i < b->count; at += b->columns->bands[i++].dim)
+        multiply(b->columns, at, b->columns->bands[i].dim, z, b->products + (size_t)i * square);
+    free(z);
     return true;
 }
 
 static bool make_bands(piaa_bands *b, const piaa_band *bands, piaa_error *error) {
-    size_t square = square_of(b);
-    if (!(b->columns = piaa_alloc((size_t)b->count, sizeof *b->columns, error)) ||
-        !take_blocks(b, bands, error) ||
-        !(b->products = piaa_alloc_array((size_t)b->count * square, sizeof *b->products, error)) ||
-        !(b->k = piaa_alloc_array(square, sizeof *b->k, error)) ||
-        !(b->design_weights =
-              piaa_alloc_array((size_t)b->count + 1, sizeof *b->design_weights, error)) ||
-        !piaa_blas_room(1, error))
-        return false;
-    double *z = piaa_alloc_array((size_t)b->n * WIDTH, sizeof *z, error);
-    if (!z) return false;
     for (int i = 0; i < b->count; i++)
-        make_products(&b->columns[i], z, b->products + (size_t)i * square);
-    free(z);
-    return true;
+        if (!bands[i].x || bands[i].dim < 1)
+            return piaa_error_set(error, PIAA_USAGE, "block %d of the features (from 0) is empty",
+                                  i);
+    if (!(b->columns = piaa_columns_new(bands, b->count, b->n, error)) ||
+        !(b->factors = piaa_alloc((size_t)b->count + 1, sizeof *b->factors, error)))
+        return false;
+    b->dim = b->columns->dim;
+    return piaa_blas_room(1, error) && (b->n > b->dim || make_products(b, error));
 }
 
 piaa_bands *piaa_bands_new(const piaa_band *bands, int count, int64_t n, piaa_error *error) {
@@ -133,14 +126,13 @@ piaa_bands *piaa_bands_new(const piaa_band *bands, int count, int64_t n, piaa_er
 
 void piaa_bands_free(piaa_bands *b) {
     if (!b) return;
-    for (int i = 0; b->columns && i < b->count; i++) piaa_columns_clear(&b->columns[i]);
-    free(b->columns);
+    piaa_columns_free(b->columns);
     free(b->products);
+    free(b->heard);
     free(b->told);
     free(b->offset);
-    free(b->directed);
     free(b->k);
-    free(b->design_weights);
+    free(b->factors);
     piaa_ridge_design_free(b->design);
     free(b);
 }
@@ -149,18 +141,20 @@ int piaa_bands_dim(const piaa_bands *b) {
     return b->dim;
 }
 
-void piaa_bands_scaler(const piaa_bands *b, double *mean, double *scale) {
-    for (int i = 0; i < b->count; i++) {
-        const size_t dim = (size_t)b->columns[i].dim;
-        memcpy(mean, b->columns[i].mean, dim * sizeof *mean);
-        memcpy(scale, b->columns[i].scale, dim * sizeof *scale);
-        mean += dim;
-        scale += dim;
-    }
+int piaa_bands_count(const piaa_bands *b) {
+    return b->count;
 }
 
-/* ----------------------------------------------------------------------------------------- prior
- */
+int64_t piaa_bands_rows(const piaa_bands *b) {
+    return b->n;
+}
+
+void piaa_bands_scaler(const piaa_bands *b, double *mean, double *scale) {
+    memcpy(mean, b->columns->mean, (size_t)b->dim * sizeof *mean);
+    memcpy(scale, b->columns->scale, (size_t)b->dim * sizeof *scale);
+}
+
+/* ---------------------------------------------------------------------------------------- prior */
 
 static bool check_prior(const piaa_bands *b, const piaa_bands_prior *prior, piaa_error *error) {
     double check = 0;
@@ -177,56 +171,44 @@ static bool check_prior(const piaa_bands *b, const piaa_bands_prior *prior, piaa
                           "positive: learn it again");
 }
 
-/* Adds columns left .. left + width - 1 of block i, which stand at `at` among all, to what the
-   prior tells.  z [n][WIDTH] and d [rank + 1][WIDTH] are work space. */
-static void tell(piaa_bands *b, const piaa_columns *columns, int left, int width, size_t at,
-                 double *z, double *d) {
+/* Adds columns left .. left + width - 1 to what the prior tells.  z [n][WIDTH] and d [rank +
+   1][WIDTH] are work space; inverse [dim] of the prior's scale. */
+static void tell(piaa_bands *b, const double *inverse, int left, int width, double *z, double *d) {
     const piaa_bands_prior *prior = &b->prior;
     const int height = prior->rank + 1, n = (int)b->n;
-    for (int k = 0; k < height; k++) {
-        const double *from = k ? prior->directions + (size_t)(k - 1) * (size_t)b->dim : prior->mean;
-        for (int j = 0; j < width; j++)
-            d[(size_t)k * (size_t)width + (size_t)j] =
-                from[at + (size_t)j] / prior->scale[at + (size_t)j];
-    }
-    for (int64_t i = 0; i < b->n; i++) {
-        const float *x = piaa_columns_row(columns, i) + left;
-        const double *mean = columns->mean + left;
-        double *out = z + (size_t)i * (size_t)width;
-        for (int j = 0; j < width; j++) out[j] = (double)x[j] - mean[j];
-    }
-    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, height, width, 1, z, width, d, width, 1,
-                b->told, height);
+    piaa_columns_scale(b->columns, inverse, 0, n, left, width, z);
+    memcpy(d, prior->mean + left, (size_t)width * sizeof *d);
+    for (int k = 0; k < prior->rank; k++)
+        memcpy(d + (size_t)(k + 1) * (size_t)width,
+               prior->directions + (size_t)k * (size_t)b->dim + left, (size_t)width * sizeof *d);
+    cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, n, height, width, 1, z, width, d, width,
+                left > 0, b->heard, height);
 }
 
 static bool tell_all(piaa_bands *b, piaa_error *error) {
-    const size_t n = (size_t)b->n, height = (size_t)b->prior.rank + 1;
-    double *z = piaa_alloc_array((n + height) * WIDTH, sizeof *z, error);
-    if (!z || !(b->told = piaa_alloc(n * height, sizeof *b->told, error)) ||
-        !(b->offset = piaa_alloc(n, sizeof *b->offset, error)) ||
-        !(b->directed = piaa_alloc(n * n, sizeof *b->directed, error))) {
-        free(z);
+    const size_t n = (size_t)b->n, rank = (size_t)b->prior.rank, height = rank + 1,
+                 dim = (size_t)b->dim;
+    double *work = piaa_alloc_array((n + height) * WIDTH + dim, sizeof *work, error);
+    if (!work || !(b->heard = piaa_alloc_array(n * height, sizeof *b->heard, error)) ||
+        !(b->told = piaa_alloc_array(n * rank, sizeof *b->told, error)) ||
+        !(b->offset = piaa_alloc_array(n, sizeof *b->offset, error))) {
+        free(work);
         return false;
     }
-    size_t at = 0;
-    for (int i = 0; i < b->count; i++)
-        for (int left = 0; left < b->columns[i].dim; left += WIDTH) {
-            int rest = b->columns[i].dim - left, width = rest < WIDTH ? rest : WIDTH;
-            tell(b, &b->columns[i], left, width, at, z, z + n * WIDTH);
-            at += (size_t)width;
-        }
-    free(z);
-    for (size_t i = 0; i < n; i++) b->offset[i] = b->told[i * height];
-    if (height > 1) {
-        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, (int)n, (int)height - 1, 1,
-                    b->told + 1, (int)height, 0, b->directed, (int)n);
-        mirror(b->directed, n);
+    double *z = work + dim;
+    for (size_t j = 0; j < dim; j++) work[j] = 1 / b->prior.scale[j];
+    for (int left = 0; left < b->dim; left += WIDTH)
+        tell(b, work, left, b->dim - left < WIDTH ? b->dim - left : WIDTH, z, z + n * WIDTH);
+    for (size_t i = 0; i < n; i++) {
+        b->offset[i] = b->heard[i * height];
+        memcpy(b->told + i * rank, b->heard + i * height + 1, rank * sizeof *b->told);
     }
+    free(work);
     return true;
 }
 
 bool piaa_bands_add_prior(piaa_bands *b, const piaa_bands_prior *prior, piaa_error *error) {
-    if (b->told) return piaa_error_set(error, PIAA_USAGE, "the model has a prior already");
+    if (b->heard) return piaa_error_set(error, PIAA_USAGE, "the model has a prior already");
     if (!check_prior(b, prior, error)) return false;
     b->prior = *prior;
     return tell_all(b, error);
@@ -236,8 +218,7 @@ const double *piaa_bands_offset(const piaa_bands *b) {
     return b->offset;
 }
 
-/* ---------------------------------------------------------------------------------------- shapes
- */
+/* --------------------------------------------------------------------------------------- shapes */
 
 static double weight_of(const piaa_bands_shape *shape, int block) {
     return shape->weights ? shape->weights[block] : 1;
@@ -252,71 +233,92 @@ static bool check_shape(const piaa_bands *b, const piaa_bands_shape *shape, piaa
                                   "below 0");
 }
 
+/* a = weight b, or added to a. */
+static void add(double *a, bool anew, double weight, const double *b, size_t count) {
+    if (anew)
+        for (size_t k = 0; k < count; k++) a[k] = weight * b[k];
+    else if (weight != 0)
+        for (size_t k = 0; k < count; k++) a[k] += weight * b[k];
+}
+
 const double *piaa_bands_products(piaa_bands *b, const piaa_bands_shape *shape, piaa_error *error) {
-    if (!check_shape(b, shape, error)) return NULL;
+    if (!check_shape(b, shape, error) || !make_products(b, error)) return NULL;
     const size_t square = square_of(b);
-    for (int i = 0; i < b->count; i++) {
-        const double weight = weight_of(shape, i), *from = b->products + (size_t)i * square;
-        if (i)
-            for (size_t k = 0; k < square; k++) b->k[k] += weight * from[k];
-        else
-            for (size_t k = 0; k < square; k++) b->k[k] = weight * from[k];
+    const int n = (int)b->n, rank = b->told && shape->spread > 0 ? b->prior.rank : 0;
+    for (int i = 0; i < b->count; i++)
+        add(b->k, !i, weight_of(shape, i), b->products + (size_t)i * square, square);
+    if (rank) {
+        cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, n, rank, shape->spread, b->told, rank,
+                    1, b->k, n);
+        mirror(b->k, (size_t)n);
     }
-    if (b->directed && shape->spread > 0)
-        for (size_t k = 0; k < square; k++) b->k[k] += shape->spread * b->directed[k];
     return b->k;
 }
 
+/* What the columns of a block are multiplied by; those of the prior's directions after the last
+   one. */
+static double factor_of(const piaa_bands *b, const piaa_bands_shape *shape, int block) {
+    if (block < b->count) return sqrt(weight_of(shape, block));
+    return b->told && b->prior.rank ? sqrt(shape->spread) : 0;
+}
+
 static bool is_held(const piaa_bands *b, const piaa_bands_shape *shape) {
-    bool same = b->design && b->design_weights[b->count] == shape->spread;
-    for (int i = 0; same && i < b->count; i++) same = b->design_weights[i] == weight_of(shape, i);
+    bool same = b->design;
+    for (int i = 0; same && i <= b->count; i++) same = b->factors[i] == factor_of(b, shape, i);
     return same;
 }
 
 piaa_ridge_design *piaa_bands_design(piaa_bands *b, const piaa_bands_shape *shape,
                                      piaa_error *error) {
+    if (!check_shape(b, shape, error)) return NULL;
     if (is_held(b, shape)) return b->design;
     piaa_ridge_design_free(b->design);
     b->design = NULL;
+    for (int i = 0; i <= b->count; i++) b->factors[i] = factor_of(b, shape, i);
+    const int rank = b->factors[b->count] > 0 ? b->prior.rank : 0;
+    if (b->n > b->dim + rank)
+        return b->design =
+                   piaa_ridge_design_of_columns(b->columns, b->factors, b->told, rank, error);
     const double *k = piaa_bands_products(b, shape, error);
-    if (!k) return NULL;
-    for (int i = 0; i < b->count; i++) b->design_weights[i] = weight_of(shape, i);
-    b->design_weights[b->count] = shape->spread;
-    return b->design = piaa_ridge_design_of_products(k, b->n, error);
+    return k ? b->design = piaa_ridge_design_of_products(k, b->n, error) : NULL;
 }
 
-/* tau_b Z_b'c / scale, of one block. */
-static void weigh_block(const piaa_columns *columns, double weight, const double *c, double *out) {
-    const size_t dim = (size_t)columns->dim;
-    memset(out, 0, dim * sizeof *out);
-    for (int64_t i = 0; i < columns->n; i++) {
-        const float *x = piaa_columns_row(columns, i);
-        for (size_t j = 0; j < dim; j++) out[j] += c[i] * ((double)x[j] - columns->mean[j]);
+/* Weights of what is not the prior's: [dim], per unit of the raw column. */
+static void weigh_columns(const piaa_bands *b, const piaa_bands_shape *shape, const double *c,
+                          double *out) {
+    const piaa_columns *columns = b->columns;
+    for (int k = 0, at = 0; k < b->count; at += columns->bands[k++].dim) {
+        const piaa_band *band = &columns->bands[k];
+        const double weight = weight_of(shape, k), *mean = columns->mean + at,
+                     *inverse = columns->inverse + at;
+        const size_t dim = (size_t)band->dim;
+        double *own = out + at;
+        memset(own, 0, dim * sizeof *own);
+        for (int64_t i = 0; i < b->n; i++) {
+            const float *x =
+                band->x + (size_t)(band->rows ? band->rows[i] : i) * (size_t)band->stride;
+            for (size_t j = 0; j < dim; j++) own[j] += c[i] * ((double)x[j] - mean[j]);
+        }
+        for (size_t j = 0; j < dim; j++) own[j] *= weight * inverse[j] * inverse[j];
     }
-    for (size_t j = 0; j < dim; j++) out[j] *= weight * columns->inverse[j] * columns->inverse[j];
 }
 
 void piaa_bands_weigh(const piaa_bands *b, const piaa_bands_shape *shape, const double *c,
                       double *out) {
-    double *block = out;
-    for (int i = 0; i < b->count; i++) {
-        weigh_block(&b->columns[i], weight_of(shape, i), c, block);
-        block += b->columns[i].dim;
-    }
+    weigh_columns(b, shape, c, out);
     const piaa_bands_prior *prior = &b->prior;
     const size_t dim = (size_t)b->dim, height = (size_t)prior->rank + 1;
-    for (size_t k = 0; b->told && k < height; k++) {
+    for (size_t k = 0; b->heard && k < height; k++) {
         double strength = k ? 0 : shape->lead; /* of this direction */
         for (size_t i = 0; k && i < (size_t)b->n; i++)
-            strength += shape->spread * b->told[i * height + k] * c[i];
+            strength += shape->spread * b->heard[i * height + k] * c[i];
         const double *from = k ? prior->directions + (k - 1) * dim : prior->mean;
         for (size_t j = 0; strength != 0 && j < dim; j++)
             out[j] += strength * from[j] / prior->scale[j];
     }
 }
 
-/* --------------------------------------------------------------------------------------- fitting
- */
+/* -------------------------------------------------------------------------------------- fitting */
 
 static piaa_bands_model *model_new(const piaa_bands *b, piaa_error *error) {
     piaa_bands_model *model = piaa_alloc(1, sizeof *model, error);

@@ -14,28 +14,24 @@
 
 #include "linear/leave_out.h"
 
-typedef struct piaa_band {
-    const float *x;      /* row-major [*][stride]: the block's columns are the first `dim` */
-    const int64_t *rows; /* [n] of x; NULL: the first n */
-    int dim;
-    int64_t stride; /* 0: dim */
-} piaa_band;
-
 typedef struct piaa_bands piaa_bands;
 
 /*
  * The blocks' columns are standardised each by its own n rows (constant ones become 0, as in
- * linear/ridge.h), and the products of all pairs of rows are made, block by block.  x and rows stay
+ * linear/ridge.h); where there are more columns than rows the products of all pairs of rows are
+ * made, block by block, once.  x and rows stay
  * the caller's and must outlive the bands: weights are made from them.
  *
- * Memory: n x n numbers for each block.  Errors: fewer than 2 rows, no blocks, no columns, a value
- * that is not finite, memory.
+ * Memory: n x n numbers for each block; with more rows than columns, dim x dim.  Errors: fewer than
+ * 2 rows, no blocks, no columns, a value that is not finite, memory.
  */
 piaa_bands *piaa_bands_new(const piaa_band *bands, int count, int64_t n,
                            piaa_error *error) PIAA_MUST_USE;
 void piaa_bands_free(piaa_bands *bands);
 
 int piaa_bands_dim(const piaa_bands *bands); /* columns of all blocks */
+int piaa_bands_count(const piaa_bands *bands);
+int64_t piaa_bands_rows(const piaa_bands *bands);
 
 /* Other people's weights, of features divided by `scale`: w ~ N(lead mean, spread D'D + I) but for
    a factor. */

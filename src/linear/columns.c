@@ -8,30 +8,34 @@
 #include <math.h>
 #include <stdlib.h>
 
-const float *piaa_columns_row(const piaa_columns *c, int64_t i) {
-    return c->x + (size_t)(c->rows ? c->rows[i] : i) * (size_t)c->stride;
+static const float *row_of(const piaa_band *band, int64_t i) {
+    return band->x + (size_t)(band->rows ? band->rows[i] : i) * (size_t)band->stride;
 }
 
-static bool report_not_finite(const piaa_columns *c, piaa_error *error) {
+static bool report_not_finite(const piaa_columns *c, int block, piaa_error *error) {
+    const piaa_band *band = &c->bands[block];
     for (int64_t i = 0; i < c->n; i++)
-        for (int j = 0; j < c->dim; j++) {
-            float value = piaa_columns_row(c, i)[j];
+        for (int j = 0; j < band->dim; j++) {
+            float value = row_of(band, i)[j];
             if (isfinite(value)) continue;
-            return piaa_error_set(error, PIAA_FORMAT,
-                                  "features, row %lld, column %d (from 0): %g is not a finite "
-                                  "number; leave that row out or "
-                                  "make its features again",
-                                  (long long)(c->rows ? c->rows[i] : i), j, (double)value);
+            piaa_error_set(error, PIAA_FORMAT,
+                           "features, row %lld, column %d (from 0): %g is not a finite number; "
+                           "leave that row out or make its features again",
+                           (long long)(band->rows ? band->rows[i] : i), j, (double)value);
+            return c->count > 1 ? piaa_error_prefix(error, "block %d (from 0)", block) : false;
         }
     return piaa_error_set(error, PIAA_FORMAT, "the features changed while they were being read");
 }
 
-static bool measure(piaa_columns *c, piaa_error *error) {
-    size_t d = (size_t)c->dim;
-    double n = (double)c->n, *mean = c->mean, *squares = c->scale, *drift = c->inverse;
-    const float *origin = piaa_columns_row(c, 0);
+/* One block, whose columns begin at `at` of all. */
+static bool measure(piaa_columns *c, int block, size_t at, piaa_error *error) {
+    const piaa_band *band = &c->bands[block];
+    size_t d = (size_t)band->dim;
+    double n = (double)c->n, *mean = c->mean + at, *squares = c->scale + at,
+           *drift = c->inverse + at;
+    const float *origin = row_of(band, 0);
     for (int64_t i = 0; i < c->n; i++) {
-        const float *x = piaa_columns_row(c, i);
+        const float *x = row_of(band, i);
         for (size_t j = 0; j < d; j++) mean[j] += (double)x[j] - (double)origin[j];
     }
     double check = 0;
@@ -39,9 +43,9 @@ static bool measure(piaa_columns *c, piaa_error *error) {
         mean[j] = (double)origin[j] + mean[j] / n;
         check += mean[j] * 0; /* NaN if any is NaN or infinite */
     }
-    if (check != 0) return report_not_finite(c, error);
+    if (check != 0) return report_not_finite(c, block, error);
     for (int64_t i = 0; i < c->n; i++) {
-        const float *x = piaa_columns_row(c, i);
+        const float *x = row_of(band, i);
         for (size_t j = 0; j < d; j++) {
             double deviation = (double)x[j] - mean[j];
             squares[j] += deviation * deviation;
@@ -52,34 +56,67 @@ static bool measure(piaa_columns *c, piaa_error *error) {
         double variance = (squares[j] - drift[j] * drift[j] / n) / n,
                rounding = n * mean[j] * DBL_EPSILON;
         bool constant = variance <= n * DBL_EPSILON * variance + rounding * rounding;
-        c->scale[j] = constant ? 1 : sqrt(variance);
-        c->inverse[j] = constant ? 0 : 1 / c->scale[j];
+        squares[j] = constant ? 1 : sqrt(variance);
+        drift[j] = constant ? 0 : 1 / squares[j];
     }
     return true;
 }
 
-bool piaa_columns_measure(piaa_columns *c, piaa_error *error) {
-    size_t d = (size_t)c->dim;
-    if ((c->mean = piaa_alloc(d, sizeof(double), error)) &&
-        (c->scale = piaa_alloc(d, sizeof(double), error)) &&
-        (c->inverse = piaa_alloc(d, sizeof(double), error)) && measure(c, error))
-        return true;
-    piaa_columns_clear(c);
-    return false;
+static bool make(piaa_columns *c, const piaa_band *bands, piaa_error *error) {
+    if (!(c->bands = piaa_alloc((size_t)c->count, sizeof *c->bands, error))) return false;
+    for (int k = 0; k < c->count; k++) {
+        c->bands[k] = bands[k];
+        if (!bands[k].stride) c->bands[k].stride = bands[k].dim;
+        c->dim += bands[k].dim;
+    }
+    const size_t d = (size_t)c->dim;
+    if (!(c->mean = piaa_alloc(3 * d, sizeof *c->mean, error))) return false;
+    c->scale = c->mean + d;
+    c->inverse = c->scale + d;
+    size_t at = 0;
+    for (int k = 0; k < c->count; k++) {
+        if (!measure(c, k, at, error)) return false;
+        at += (size_t)bands[k].dim;
+    }
+    return true;
 }
 
-void piaa_columns_clear(piaa_columns *c) {
+piaa_columns *piaa_columns_new(const piaa_band *bands, int count, int64_t n, piaa_error *error) {
+    piaa_columns *c = piaa_alloc(1, sizeof *c, error);
+    if (!c) return NULL;
+    c->count = count;
+    c->n = n;
+    if (make(c, bands, error)) return c;
+    piaa_columns_free(c);
+    return NULL;
+}
+
+void piaa_columns_free(piaa_columns *c) {
+    if (!c) return;
+    free(c->bands);
     free(c->mean);
-    free(c->scale);
-    free(c->inverse);
-    c->mean = c->scale = c->inverse = NULL;
+    free(c);
+}
+
+void piaa_columns_scale(const piaa_columns *c, const double *inverse, int64_t first, int64_t count,
+                        int left, int width, double *z) {
+    int begin = 0; /* of the block, among all columns */
+    for (int k = 0; k < c->count; begin += c->bands[k++].dim) {
+        const piaa_band *band = &c->bands[k];
+        const int from = left > begin ? left : begin,
+                  end = begin + band->dim < left + width ? begin + band->dim : left + width;
+        if (from >= end) continue;
+        const double *mean = c->mean + from, *by = inverse + from;
+        const size_t here = (size_t)(end - from);
+        for (int64_t i = 0; i < count; i++) {
+            const float *x = row_of(band, first + i) + (from - begin);
+            double *out = z + (size_t)i * (size_t)width + (size_t)(from - left);
+            for (size_t j = 0; j < here; j++) out[j] = ((double)x[j] - mean[j]) * by[j];
+        }
+    }
 }
 
 void piaa_columns_standardise(const piaa_columns *c, int64_t first, int64_t count, int left,
                               int width, double *z) {
-    const double *mean = c->mean + left, *inverse = c->inverse + left;
-    for (int64_t i = 0; i < count; i++, z += width) {
-        const float *x = piaa_columns_row(c, first + i) + left;
-        for (size_t j = 0; j < (size_t)width; j++) z[j] = ((double)x[j] - mean[j]) * inverse[j];
-    }
+    piaa_columns_scale(c, c->inverse, first, count, left, width, z);
 }

@@ -60,10 +60,14 @@ enum {
 };
 
 struct piaa_ridge_design {
-    piaa_columns columns; /* dim 0 where no more than their products are known */
-    int64_t *rows;        /* the columns' */
+    const piaa_columns *columns; /* NULL: no more than the products of rows are known */
+    piaa_columns *own;           /* the same where they are the design's, and their rows */
+    int64_t *rows;
+    double *inverse; /* [columns->dim] 1 / scale times the block's factor; NULL: 1 / scale */
+    double *told;    /* [n][told_width] columns behind these, as they are */
+    int told_width;
     int64_t n;
-    int dim, threads;
+    int dim, threads; /* dim: of all columns */
     bool wide;
 
     int side;                  /* of the matrix: n (wide) or dim (tall) */
@@ -91,10 +95,25 @@ static int64_t least(int64_t a, int64_t b) {
 
 /* -------------------------------------------------------------------------------- factorising */
 
+/* The columns from `left` on of the standardised rows first .. first + count - 1, in z
+   [count][width]. */
+static void standardise(const piaa_ridge_design *design, int64_t first, int64_t count, int left,
+                        int width, double *z) {
+    const piaa_columns *columns = design->columns;
+    const size_t told = (size_t)design->told_width;
+    piaa_columns_scale(columns, design->inverse ? design->inverse : columns->inverse, first, count,
+                       left, width, z);
+    const int from = left > columns->dim ? left : columns->dim;
+    for (int64_t i = 0; told && i < count; i++)
+        for (int j = from; j < left + width; j++)
+            z[i * width + j - left] =
+                design->told[(size_t)(first + i) * told + (size_t)(j - columns->dim)];
+}
+
 /* The standardised rows first .. first + count - 1 (count <= block), in design->z. */
 static const double *standardised(piaa_ridge_design *design, int64_t first, int64_t count) {
     if (design->first == first && design->held >= count) return design->z;
-    piaa_columns_standardise(&design->columns, first, count, 0, design->dim, design->z);
+    standardise(design, first, count, 0, design->dim, design->z);
     design->first = first;
     design->held = count;
     return design->z;
@@ -130,7 +149,7 @@ static bool make_strip(void *user, size_t i, piaa_error *error) {
     if (!z) return false;
     for (int64_t row = 0; row < design->n; row += design->block) {
         int64_t count = least(design->block, design->n - row);
-        piaa_columns_standardise(&design->columns, row, count, first, (int)width, z);
+        standardise(design, row, count, first, (int)width, z);
         add_strip(design, true, first, height, z, (int)count, row > 0);
     }
     free(z);
@@ -172,21 +191,27 @@ piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, in
     return piaa_ridge_design_new_shared(x, rows, n, dim, 1, error);
 }
 
-static bool make_design(piaa_ridge_design *design, const float *x, const int64_t *rows,
-                        piaa_error *error) {
-    int dim = design->dim;
-    int64_t n = design->n;
-    if (rows) {
-        if (!(design->rows = piaa_alloc_array((size_t)n, sizeof *rows, error))) return false;
-        memcpy(design->rows, rows, (size_t)n * sizeof *rows);
-    }
-    const piaa_columns columns = {.x = x, .rows = design->rows, .n = n, .dim = dim, .stride = dim};
-    design->columns = columns;
-    return piaa_columns_measure(&design->columns, error) &&
-           make_room(design, design->wide ? (int)n : dim, error) &&
+/* Of the design's columns. */
+static bool make_design(piaa_ridge_design *design, piaa_error *error) {
+    const int64_t n = design->n, dim = design->dim;
+    design->wide = n <= dim;
+    design->block = design->wide ? n : least(n, BLOCK / dim < 64 ? 64 : BLOCK / dim);
+    return make_room(design, (int)(design->wide ? n : dim), error) &&
            (design->z =
                 piaa_alloc_array((size_t)design->block * (size_t)dim, sizeof(double), error)) &&
            make_gram(design, error) && factorise(design, error);
+}
+
+static bool take_columns(piaa_ridge_design *design, const float *x, const int64_t *rows,
+                         piaa_error *error) {
+    const size_t n = (size_t)design->n;
+    if (rows) {
+        if (!(design->rows = piaa_alloc_array(n, sizeof *rows, error))) return false;
+        memcpy(design->rows, rows, n * sizeof *rows);
+    }
+    const piaa_band band = {.x = x, .rows = design->rows, .dim = design->dim};
+    design->columns = design->own = piaa_columns_new(&band, 1, design->n, error);
+    return design->own && make_design(design, error);
 }
 
 piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *rows, int64_t n,
@@ -202,9 +227,36 @@ piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *r
     design->n = n;
     design->dim = dim;
     design->threads = piaa_blas_callers(threads);
-    design->wide = n <= dim;
-    design->block = design->wide ? n : least(n, BLOCK / dim < 64 ? 64 : BLOCK / dim);
-    if (make_design(design, x, rows, error)) return design;
+    if (take_columns(design, x, rows, error)) return design;
+    piaa_ridge_design_free(design);
+    return NULL;
+}
+
+/* Scales blocks and what is told. */
+static bool take_factors(piaa_ridge_design *design, const double *factors, const double *told,
+                         piaa_error *error) {
+    const piaa_columns *columns = design->columns;
+    const size_t told_size = (size_t)design->n * (size_t)design->told_width;
+    if (!(design->inverse = piaa_alloc_array((size_t)columns->dim, sizeof(double), error)) ||
+        !(design->told = piaa_alloc_array(told_size, sizeof(double), error)))
+        return false;
+    for (int k = 0, j = 0; k < columns->count; k++)
+        for (int end = j + columns->bands[k].dim; j < end; j++)
+            design->inverse[j] = factors[k] * columns->inverse[j];
+    for (size_t i = 0; i < told_size; i++) design->told[i] = factors[columns->count] * told[i];
+    return make_design(design, error);
+}
+
+piaa_ridge_design *piaa_ridge_design_of_columns(const piaa_columns *columns, const double *factors,
+                                                const double *told, int width, piaa_error *error) {
+    piaa_ridge_design *design = piaa_alloc(1, sizeof *design, error);
+    if (!design) return NULL;
+    design->columns = columns;
+    design->n = columns->n;
+    design->told_width = width;
+    design->dim = columns->dim + width;
+    design->threads = 1;
+    if (take_factors(design, factors, told, error)) return design;
     piaa_ridge_design_free(design);
     return NULL;
 }
@@ -225,17 +277,19 @@ piaa_ridge_design *piaa_ridge_design_of_products(const double *products, int64_t
 }
 
 const double *piaa_ridge_design_mean(const piaa_ridge_design *design) {
-    return design->columns.mean;
+    return design->columns->mean;
 }
 
 const double *piaa_ridge_design_scale(const piaa_ridge_design *design) {
-    return design->columns.scale;
+    return design->columns->scale;
 }
 
 void piaa_ridge_design_free(piaa_ridge_design *design) {
     if (!design) return;
+    piaa_columns_free(design->own);
     free(design->rows);
-    piaa_columns_clear(&design->columns);
+    free(design->inverse);
+    free(design->told);
     free(design->diagonal);
     free(design->basis);
     free(design->z);
@@ -312,7 +366,7 @@ static bool slack_of_block(void *user, size_t i, piaa_error *error) {
     if (!z) return false;
     double *p = z + room; /* and LANES more, which are read and mean nothing */
     memset(p, 0, (room + LANES) * sizeof *p);
-    piaa_columns_standardise(&design->columns, first, here, 0, d, z);
+    standardise(design, first, here, 0, d, z);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, d, here, d, 1, design->basis, d, z, d, 0,
                 p, stride);
     slack_of_rows(design, first, (size_t)here, p, (size_t)stride);
@@ -367,8 +421,7 @@ static bool coordinates(const piaa_ridge_design *design, const int64_t *rows, si
     }
     double *z = piaa_alloc_array(m * d, sizeof *z, error);
     if (!z) return false;
-    for (size_t i = 0; i < m; i++)
-        piaa_columns_standardise(&design->columns, rows[i], 1, 0, design->dim, z + i * d);
+    for (size_t i = 0; i < m; i++) standardise(design, rows[i], 1, 0, design->dim, z + i * d);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, design->dim, (int)m, design->dim, 1,
                 design->basis, design->dim, z, design->dim, 0, p, (int)m);
     free(z);
@@ -601,8 +654,8 @@ static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge 
         model->alphas[k] = design->alphas[chosen[k].alpha];
         for (size_t j = 0; j < (size_t)d; j++) {
             model->coefficients[k * (size_t)d + j] =
-                design->columns.inverse[j] > 0 ? w[j * targets + k] : 0;
-            model->weights[k * (size_t)d + j] = w[j * targets + k] * design->columns.inverse[j];
+                design->columns->inverse[j] > 0 ? w[j * targets + k] : 0;
+            model->weights[k * (size_t)d + j] = w[j * targets + k] * design->columns->inverse[j];
         }
     }
     for (int64_t i = 0; i < design->n; i += design->block) {
@@ -662,8 +715,8 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
         return NULL;
     }
     if (!check_options(options, targets, error)) return NULL;
-    if (!design->dim) {
-        piaa_error_set(error, PIAA_USAGE, "a design of products has no columns to give weights to");
+    if (!design->own) {
+        piaa_error_set(error, PIAA_USAGE, "a design without columns of its own gives no weights");
         return NULL;
     }
     bool given = options && options->alphas;
@@ -682,8 +735,8 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
     double *work = NULL, *squares = NULL;
     bool ok = false;
     if (!model) goto end;
-    memcpy(model->mean, design->columns.mean, d * sizeof(double));
-    memcpy(model->scale, design->columns.scale, d * sizeof(double));
+    memcpy(model->mean, design->columns->mean, d * sizeof(double));
+    memcpy(model->scale, design->columns->scale, d * sizeof(double));
     fit.mean = model->intercepts;
     if (!fitting_begin(&fit, alphas, alpha_count, count, error)) goto end;
     if (n == 1) {
@@ -747,10 +800,17 @@ bool piaa_ridge_dual(piaa_ridge_design *design, const double *y, double alpha, d
                      double *intercept, piaa_error *error) {
     column only;
     *intercept = 0;
+    double *work = piaa_alloc_array((size_t)design->dim, sizeof *work, error);
     fitting fit = {.design = design, .y = y, .targets = 1, .mean = intercept};
-    bool ok = solve_each(&fit, &alpha, 1, &only, NULL, error);
-    if (ok) memcpy(c, fit.solution, (size_t)design->n * sizeof *c);
+    bool ok = work && solve_each(&fit, &alpha, 1, &only, work, error);
+    for (int64_t i = 0; ok && i < design->n; i += design->block) {
+        int here = (int)least(design->block, design->n - i);
+        const double *e = errors_of_block(&fit, &only, 1, i, here);
+        for (int k = 0; k < here; k++)
+            c[i + k] = design->wide ? fit.solution[k] : e[k] * design->slack[i + k] / alpha;
+    }
     fitting_end(&fit);
+    free(work);
     return ok;
 }
 

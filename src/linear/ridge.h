@@ -17,7 +17,7 @@
 #ifndef PIAA_LINEAR_RIDGE_H
 #define PIAA_LINEAR_RIDGE_H
 
-#include "base/error.h"
+#include "linear/columns.h"
 
 typedef struct piaa_ridge_design piaa_ridge_design;
 
@@ -43,12 +43,19 @@ piaa_ridge_design *piaa_ridge_design_new(const float *x, const int64_t *rows, in
 piaa_ridge_design *piaa_ridge_design_new_shared(const float *x, const int64_t *rows, int64_t n,
                                                 int dim, int threads,
                                                 piaa_error *error) PIAA_MUST_USE;
-/* The design of n rows of which only the products with each other are known: the upper half of
- * products [n][n] = ZZ', columns of Z of mean 0.  It is copied.  Such a design gives errors, slack
- * and dual coefficients, from which whoever knows the columns makes weights (linear/bands.h).
- * Error: memory. */
+/*
+ * Two designs that give errors, slack and dual coefficients, from which whoever knows the columns
+ * makes weights (linear/bands.h).  Of n rows of which only the products with each other are known,
+ * the upper half of products [n][n] = ZZ', columns of Z of mean 0; it is copied.  And of columns,
+ * block k of which is standardised and multiplied by factors[k], beside `width` more, told
+ * [n][width] of mean 0 times factors[columns->count]; the columns must outlive the design. Error:
+ * memory.
+ */
 piaa_ridge_design *piaa_ridge_design_of_products(const double *products, int64_t n,
                                                  piaa_error *error) PIAA_MUST_USE;
+piaa_ridge_design *piaa_ridge_design_of_columns(const piaa_columns *columns, const double *factors,
+                                                const double *told, int width,
+                                                piaa_error *error) PIAA_MUST_USE;
 void piaa_ridge_design_free(piaa_ridge_design *design);
 /* The scaler [dim], for what is learned from standardised features by other means. */
 const double *piaa_ridge_design_mean(const piaa_ridge_design *design);
@@ -108,8 +115,8 @@ bool piaa_ridge_slack(piaa_ridge_design *design, const int64_t *rows, int64_t co
                       const double *alphas, int alpha_count, double *out,
                       piaa_error *error) PIAA_MUST_USE;
 
-/* The dual coefficients c [n] = (ZZ' + alpha)^-1 (y - intercept) of wide data or of products, so
- * that the weights are Z'c; and the mean of y, which is the intercept. */
+/* The dual coefficients c [n] = (ZZ' + alpha)^-1 (y - intercept), so that the weights are Z'c; and
+ * the mean of y, which is the intercept. */
 bool piaa_ridge_dual(piaa_ridge_design *design, const double *y, double alpha, double *c,
                      double *intercept, piaa_error *error) PIAA_MUST_USE;
 
