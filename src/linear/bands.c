@@ -346,7 +346,8 @@ void piaa_bands_model_free(piaa_bands_model *model) {
 
 static bool check_options(const piaa_bands_options *o, piaa_error *error) {
     if ((o->weights && o->weight_count < 1) || (o->spreads && o->spread_count < 1) ||
-        (o->leads && o->lead_count < 1) || (o->leaving.alphas && o->leaving.alpha_count < 1))
+        (o->leads && o->lead_count < 1) || (o->told && o->told_count < 1) ||
+        (o->leaving.alphas && o->leaving.alpha_count < 1))
         return piaa_error_set(error, PIAA_USAGE, "a list of what is to be chosen from is empty");
     for (int i = 0; i < o->leaving.alpha_count; i++)
         if (!(o->leaving.alphas[i] > 0) || !isfinite(o->leaving.alphas[i]))
@@ -355,30 +356,88 @@ static bool check_options(const piaa_bands_options *o, piaa_error *error) {
     return true;
 }
 
-/* The design-th shape of the options. */
-static piaa_bands_shape shape_at(const piaa_bands *b, const piaa_bands_options *o, int design,
-                                 int strength) {
-    const int spreads = o->spreads ? o->spread_count : 1, weights = design / spreads;
-    return (piaa_bands_shape){
-        .weights = o->weights ? o->weights + (size_t)weights * (size_t)b->count : NULL,
-        .spread = o->spreads ? o->spreads[design % spreads] : 0,
-        .lead = o->leads && b->offset ? o->leads[strength] : 0};
+/* What is tried at a time: a spread, with each of several leads. */
+typedef struct attempt {
+    piaa_bands_shape shape; /* but for the lead */
+    const double *leads;
+    int lead_count;
+    const double *alphas; /* NULL: the usual ones */
+    int alpha_count;
+} attempt;
+
+typedef struct attempts {
+    attempt *items;
+    int count;
+    double *leads; /* [1 + lead_count] 0, then those that are not */
+    int lead_count;
+    bool none; /* 0 is among them */
+} attempts;
+
+static void attempts_free(attempts *all) {
+    free(all->items);
+    free(all->leads);
 }
 
-/* Leaves groups out in all shapes. */
+/* One shape takes nothing of the prior: no spread, and no lead. */
+static void add_attempts(attempts *all, const piaa_bands_options *o, piaa_bands_shape shape) {
+    const attempt whole = {.shape = shape, .leads = o->leads, .lead_count = o->lead_count};
+    if (!o->told) {
+        all->items[all->count++] = whole;
+        return;
+    }
+    attempt told = {shape, all->leads + 1, all->lead_count, o->told, o->told_count};
+    if (shape.spread > 0) {
+        told.leads = o->leads ? o->leads : all->leads;
+        told.lead_count = o->leads ? o->lead_count : 1;
+    }
+    if (told.lead_count) all->items[all->count++] = told;
+    if (shape.spread > 0 || !all->none) return;
+    all->items[all->count++] = (attempt){.shape = shape, .leads = all->leads, .lead_count = 1};
+}
+
+static bool list_attempts(const piaa_bands *b, const piaa_bands_options *o, attempts *all,
+                          piaa_error *error) {
+    const int spreads = o->spreads ? o->spread_count : 1,
+              weights = o->weights ? o->weight_count : 1;
+    if (!(all->items =
+              piaa_alloc(2 * (size_t)spreads * (size_t)weights, sizeof *all->items, error)) ||
+        !(all->leads = piaa_alloc((size_t)o->lead_count + 1, sizeof *all->leads, error)))
+        return false;
+    all->none = !o->leads;
+    for (int k = 0; o->leads && k < o->lead_count; k++) {
+        if (o->leads[k] != 0)
+            all->leads[1 + all->lead_count++] = o->leads[k];
+        else
+            all->none = true;
+    }
+    for (int w = 0; w < weights; w++)
+        for (int s = 0; s < spreads; s++)
+            add_attempts(
+                all, o,
+                (piaa_bands_shape){.weights = o->weights ? o->weights + (size_t)w * (size_t)b->count
+                                                         : NULL,
+                                   .spread = o->spreads ? o->spreads[s] : 0});
+    return true;
+}
+
+/* Leaves groups out in all shapes; *chosen is the best. */
 static piaa_left_out *leave_out(piaa_bands *b, const double *y, const int64_t *group,
-                                const piaa_bands_options *o, piaa_error *error) {
-    const int designs = (o->weights ? o->weight_count : 1) * (o->spreads ? o->spread_count : 1);
-    const double *offset = o->leads ? b->offset : NULL;
+                                const piaa_bands_options *o, const attempts *all,
+                                piaa_bands_shape *chosen, piaa_error *error) {
     piaa_leaving *leaving = piaa_leaving_new(y, b->n, group, &o->leaving, error);
     bool ok = leaving;
-    for (int i = 0; ok && i < designs; i++) {
-        const piaa_bands_shape shape = shape_at(b, o, i, 0);
-        piaa_ridge_design *design = piaa_bands_design(b, &shape, error);
-        ok = design && piaa_leaving_try(leaving, design, offset, o->leads, o->lead_count, error);
+    for (int i = 0; ok && i < all->count; i++) {
+        const attempt *one = &all->items[i];
+        piaa_ridge_design *design = piaa_bands_design(b, &one->shape, error);
+        ok = design && piaa_leaving_try(leaving, design, one->leads ? b->offset : NULL, one->leads,
+                                        one->lead_count, one->alphas, one->alpha_count, error);
     }
     piaa_left_out *left = ok ? piaa_leaving_end(leaving, error) : NULL;
     piaa_leaving_free(leaving);
+    if (!left) return NULL;
+    const attempt *best = &all->items[left->design];
+    *chosen = best->shape;
+    chosen->lead = best->leads && b->offset ? best->leads[left->strength] : 0;
     return left;
 }
 
@@ -398,8 +457,12 @@ static bool solve(piaa_bands *b, const double *y, double *work, piaa_bands_model
 
 static bool fit(piaa_bands *b, const double *y, const int64_t *group, const piaa_bands_options *o,
                 piaa_bands_model *model, piaa_error *error) {
-    if (!check_options(o, error) || !(model->left = leave_out(b, y, group, o, error))) return false;
-    const piaa_bands_shape shape = shape_at(b, o, model->left->design, model->left->strength);
+    piaa_bands_shape shape = {0};
+    attempts all = {0};
+    if (check_options(o, error) && list_attempts(b, o, &all, error))
+        model->left = leave_out(b, y, group, o, &all, &shape, error);
+    attempts_free(&all);
+    if (!model->left) return false;
     for (int i = 0; i < b->count; i++) model->band_weights[i] = weight_of(&shape, i);
     model->spread = shape.spread;
     model->lead = shape.lead;

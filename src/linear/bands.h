@@ -40,6 +40,8 @@ typedef struct piaa_bands_prior {
     const double *directions; /* D [rank][dim] */
     const double *scale;      /* [dim], positive */
     int rank;                 /* 0: a mean alone */
+    double alpha;             /* that goes with a spread of 1: variance of the noise, in that of the
+                                 weights' I; 0: not known */
 } piaa_bands_prior;
 
 /* At most once.  Nothing of the prior is kept but what it says of these rows and the pointers,
@@ -81,6 +83,9 @@ typedef struct piaa_bands_options {
     int spread_count;
     const double *leads; /* NULL: 0 */
     int lead_count;
+    /* Alphas of shapes that take something of the prior, at most as many as the others. */
+    const double *told; /* NULL: as without */
+    int told_count;
     piaa_leaving_options leaving; /* alphas */
 } piaa_bands_options;
 

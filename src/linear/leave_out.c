@@ -66,8 +66,11 @@ struct piaa_leaving {
     int64_t *rows;             /* [n] of the design */
     size_t *start;             /* [groups + 1] */
     double *given, *y;         /* [n] targets, as they were given and group by group */
-    double *alphas;            /* [count] */
+    double *usual;             /* [usual_count] alphas of the options */
+    size_t usual_count;
+    const double *alphas; /* [count] of the design in hand */
     size_t count;
+    double patience;
     bool whole; /* S is there as a whole */
 
     piaa_ridge_design *design; /* in hand, and the offset that is taken from its targets */
@@ -384,8 +387,15 @@ static bool try_strength(leaving *l, int index, double strength, piaa_error *err
 }
 
 bool piaa_leaving_try(piaa_leaving *l, piaa_ridge_design *design, const double *offset,
-                      const double *strengths, int count, piaa_error *error) {
+                      const double *strengths, int count, const double *alphas, int alpha_count,
+                      piaa_error *error) {
     static const double none = 0;
+    l->alphas = alphas ? alphas : l->usual;
+    l->count = alphas ? (size_t)alpha_count : l->usual_count;
+    if (l->count > l->usual_count)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "a design is tried with more alphas than there "
+                              "is room for");
     if (!offset) strengths = &none, count = 1;
     l->design = design;
     l->offset = offset;
@@ -399,8 +409,22 @@ bool piaa_leaving_try(piaa_leaving *l, piaa_ridge_design *design, const double *
     return true;
 }
 
-static void choose(leaving *l, piaa_left_out *left) {
-    size_t n = l->n, best = 0;
+/* Whether trial t beats the first by more than patience allows, group `without` (groups: none) not
+   looked at. */
+static bool convinces(const leaving *l, size_t t, size_t without) {
+    const double *first = l->squares, *other = l->squares + t * l->groups;
+    double sum = 0, squares = 0, n = (double)(l->groups - (without < l->groups));
+    for (size_t g = 0; g < l->groups; g++) {
+        const double gain = g == without ? 0 : first[g] - other[g];
+        sum += gain;
+        squares += gain * gain;
+    }
+    return sum > l->patience * sqrt(fmax(squares - sum * sum / n, 0) * n / fmax(n - 1, 1));
+}
+
+/* The best trial for all groups. */
+static size_t best_of_all(const leaving *l) {
+    size_t best = 0;
     double least = INFINITY;
     for (size_t t = 0; t < l->trial_count; t++) {
         double total = 0;
@@ -409,12 +433,23 @@ static void choose(leaving *l, piaa_left_out *left) {
         least = total;
         best = t;
     }
+    return l->patience > 0 && best && !convinces(l, best, l->groups) ? 0 : best;
+}
+
+/* The one that the others choose where group g is not there. */
+static size_t best_without(const leaving *l, size_t g) {
+    const size_t best = least_of(l->sums + g, l->trial_count, l->groups, 1e-9);
+    return l->patience > 0 && best && !convinces(l, best, g) ? 0 : best;
+}
+
+static void choose(leaving *l, piaa_left_out *left) {
+    const size_t n = l->n, best = best_of_all(l);
     left->alpha = l->trials[best].alpha;
     left->design = l->trials[best].design;
     left->strength = l->trials[best].strength;
     for (size_t i = 0; i < n; i++) left->predicted[l->rows[i]] = l->y[i] - l->errors[best * n + i];
     for (size_t g = 0; g < l->groups; g++) {
-        size_t own = nested(l) ? least_of(l->sums + g, l->trial_count, l->groups, 1e-9) : best;
+        const size_t own = nested(l) ? best_without(l, g) : best;
         left->errors[g] = sqrt(l->squares[own * l->groups + g]);
     }
 }
@@ -442,7 +477,7 @@ void piaa_leaving_free(piaa_leaving *l) {
     free(l->rows);
     free(l->start);
     free(l->given);
-    free(l->alphas);
+    free(l->usual);
     free(l->s);
     free(l->block);
     free(l->cross);
@@ -458,18 +493,19 @@ static bool make_leaving(leaving *l, const double *y, const int64_t *group,
                          const piaa_leaving_options *options, piaa_error *error) {
     size_t n = l->n;
     bool given = options && options->alphas;
-    l->count = given ? (size_t)options->alpha_count : PIAA_RIDGE_ALPHAS;
+    l->count = l->usual_count = given ? (size_t)options->alpha_count : PIAA_RIDGE_ALPHAS;
+    l->patience = options ? options->patience : 0;
     l->whole = n <= PIAA_LEAVE_OUT_NESTED;
     if (!(l->rows = piaa_alloc(n, sizeof *l->rows, error)) ||
         !(l->start = piaa_alloc(n + 1, sizeof *l->start, error)) ||
-        !(l->alphas = piaa_alloc_array(l->count, sizeof *l->alphas, error)) ||
+        !(l->usual = piaa_alloc_array(l->count, sizeof *l->usual, error)) ||
         !(l->given = piaa_alloc_array(2 * n, sizeof *l->given, error)))
         return false;
     l->y = l->given + n;
     sort_rows(l, group);
     memcpy(l->given, y, n * sizeof *y);
     for (size_t i = 0; i < n; i++) l->y[i] = y[l->rows[i]];
-    memcpy(l->alphas, given ? options->alphas : piaa_ridge_alphas, l->count * sizeof *l->alphas);
+    memcpy(l->usual, given ? options->alphas : piaa_ridge_alphas, l->count * sizeof *l->usual);
     for (size_t k = 0; k < WIDTH; k++) l->best[k] = INFINITY;
     size_t side = l->whole ? n : l->largest;
     if (!(l->s = piaa_alloc_array(l->count * side * side, sizeof *l->s, error)) ||
@@ -497,8 +533,9 @@ piaa_leaving *piaa_leaving_new(const double *y, int64_t rows, const int64_t *gro
 piaa_left_out *piaa_leave_out(piaa_ridge_design *design, const double *y, int64_t rows,
                               const int64_t *group, piaa_error *error) {
     piaa_leaving *l = piaa_leaving_new(y, rows, group, NULL, error);
-    piaa_left_out *left =
-        l && piaa_leaving_try(l, design, NULL, NULL, 0, error) ? piaa_leaving_end(l, error) : NULL;
+    piaa_left_out *left = l && piaa_leaving_try(l, design, NULL, NULL, 0, NULL, 0, error)
+                              ? piaa_leaving_end(l, error)
+                              : NULL;
     piaa_leaving_free(l);
     return left;
 }

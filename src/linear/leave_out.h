@@ -57,16 +57,21 @@ typedef struct piaa_leaving_options {
     const double *alphas; /* positive; NULL: the default list */
     int alpha_count;
     bool no_chance; /* it costs more than all the rest */
+    /* The first trial of all wins unless another's squared errors are less by so many standard
+       errors of the mean difference over groups: for what is known beforehand to be likely. */
+    double patience;
 } piaa_leaving_options;
 
 /* y is copied; options may be NULL. */
 piaa_leaving *piaa_leaving_new(const double *y, int64_t rows, const int64_t *group,
                                const piaa_leaving_options *options,
                                piaa_error *error) PIAA_MUST_USE;
-/* Tries a design with every alpha and every strength of offset [rows] (NULL: there is none).  Of
-   trials that are equally good the first one wins. */
+/* Tries a design with every alpha (of these; NULL: those of the options, or as many at most) and
+   every strength of offset [rows] (NULL: there is none).  Of trials that are equally good the first
+   one wins.  left->design counts these calls. */
 bool piaa_leaving_try(piaa_leaving *leaving, piaa_ridge_design *design, const double *offset,
-                      const double *strengths, int strength_count, piaa_error *error) PIAA_MUST_USE;
+                      const double *strengths, int strength_count, const double *alphas,
+                      int alpha_count, piaa_error *error) PIAA_MUST_USE;
 piaa_left_out *piaa_leaving_end(piaa_leaving *leaving, piaa_error *error) PIAA_MUST_USE;
 void piaa_leaving_free(piaa_leaving *leaving);
 

@@ -306,7 +306,7 @@ static void without_is_a_refit(void **state) {
         mean[j] = w[j];
         direction[j] = noise(&seed);
     }
-    const piaa_bands_prior prior = {mean, direction, scale, 1};
+    const piaa_bands_prior prior = {mean, direction, scale, 1, 0};
     const double lead = 0.7, spread = 2, alpha = 3, weights[] = {1, 0.3};
     const piaa_bands_options options = {.weights = weights,
                                         .weight_count = 1,
@@ -373,7 +373,7 @@ static void bad_input_is_named(void **state) {
     }
     const double zero = 0;
     const piaa_bands_prior priors[] = {
-        {bad + 1, NULL, y, 0}, {y, NULL, &zero, 0}, {y, bad + 1, y, 1}};
+        {bad + 1, NULL, y, 0, 0}, {y, NULL, &zero, 0, 0}, {y, bad + 1, y, 1, 0}};
     for (size_t i = 0; i < PIAA_COUNT(priors); i++) {
         error = (piaa_error){0};
         assert_false(piaa_bands_add_prior(bands, &priors[i], &error));
