@@ -94,8 +94,9 @@ typedef struct fold {
 } fold;
 
 typedef struct learning {
-    piaa_columns columns; /* of all rated rows */
-    int64_t *rated;       /* [columns.n] */
+    piaa_columns *columns; /* of all rated rows */
+    int64_t *rated;        /* [columns->n] */
+    int dim;
     person *people;
     size_t count;
     int rank;
@@ -209,7 +210,7 @@ static bool take_people(learning *l, const piaa_rater *raters, size_t count, pia
 }
 
 /* The scaler, of every rated row once. */
-static bool measure_rows(learning *l, piaa_error *error) {
+static bool measure_rows(learning *l, const float *x, piaa_error *error) {
     size_t all = 0, kept = 0;
     for (size_t p = 0; p < l->count; p++) all += (size_t)l->people[p].n;
     if (!(l->rated = piaa_alloc_array(all, sizeof *l->rated, error))) return false;
@@ -219,17 +220,18 @@ static bool measure_rows(learning *l, piaa_error *error) {
     qsort(l->rated, all, sizeof *l->rated, by_number);
     for (size_t i = 0; i < all; i++)
         if (!i || l->rated[i] != l->rated[i - 1]) l->rated[kept++] = l->rated[i];
-    l->columns.rows = l->rated;
-    l->columns.n = (int64_t)kept;
-    return piaa_columns_measure(&l->columns, error);
+    const piaa_band band = {.x = x, .rows = l->rated, .dim = l->dim};
+    return (l->columns = piaa_columns_new(&band, 1, (int64_t)kept, error));
 }
 
 /* Z of one person; z has room for a row more. */
 static void features_of(const learning *l, const person *one, double *z) {
-    piaa_columns own = l->columns;
+    piaa_band band = l->columns->bands[0];
+    piaa_columns own = *l->columns;
     const size_t dim = (size_t)own.dim, n = (size_t)one->n;
     double *mean = z + n * dim;
-    own.rows = one->rows;
+    band.rows = one->rows;
+    own.bands = &band;
     own.n = one->n;
     piaa_columns_standardise(&own, 0, one->n, 0, own.dim, z);
     memset(mean, 0, dim * sizeof *mean);
@@ -247,8 +249,8 @@ static bool reduce_person(learning *l, person *one, work *w, piaa_error *error) 
     one->beside = one->diagonal + n;
     one->turned = one->beside + n;
     features_of(l, one, w->z);
-    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, side, l->columns.dim, 1, w->z,
-                l->columns.dim, 0, one->products, side);
+    cblas_dsyrk(CblasRowMajor, CblasUpper, CblasNoTrans, side, l->dim, 1, w->z, l->dim, 0,
+                one->products, side);
     memcpy(w->s, one->products, n * n * sizeof(double));
     for (size_t i = 0; i < n; i++)
         for (size_t j = 0; j < i; j++) one->products[i * n + j] = one->products[j * n + i];
@@ -333,8 +335,8 @@ static void begin_variances(const learning *l, size_t which, state *out) {
    main directions of what is left, in out [1 + rank][dim]. */
 static bool principal(double *from, size_t count, const learning *l, double *out,
                       piaa_error *error) {
-    const size_t dim = (size_t)l->columns.dim;
-    const int side = (int)count, d = l->columns.dim;
+    const size_t dim = (size_t)l->dim;
+    const int side = (int)count, d = l->dim;
     double *gram = piaa_alloc_array(count * (count + 1), sizeof *gram, error);
     if (!gram) return false;
     double *values = gram + count * count;
@@ -354,7 +356,7 @@ static bool principal(double *from, size_t count, const learning *l, double *out
 static bool ridge_of(const learning *l, const person *one, double alpha, work *w, double *out,
                      piaa_error *error) {
     const size_t n = (size_t)one->n;
-    const int side = (int)one->n, d = l->columns.dim;
+    const int side = (int)one->n, d = l->dim;
     double unused;
     memcpy(w->s, one->products, n * n * sizeof(double));
     for (size_t i = 0; i < n; i++) w->s[i * (n + 1)] += alpha;
@@ -367,7 +369,7 @@ static bool ridge_of(const learning *l, const person *one, double alpha, work *w
 
 static bool begin_directions(learning *l, size_t which, piaa_error *error) {
     fold *f = &l->folds[which];
-    const size_t dim = (size_t)l->columns.dim;
+    const size_t dim = (size_t)l->dim;
     double *all = piaa_alloc_array(l->count * dim, sizeof *all, error);
     const double alpha = f->now.noise / f->now.isotropic;
     size_t count = 0;
@@ -387,7 +389,7 @@ static bool begin_directions(learning *l, size_t which, piaa_error *error) {
 static double solve_person(const learning *l, const person *one, const state *now, work *w,
                            piaa_error *error) {
     const size_t n = (size_t)one->n, width = width_of(l);
-    const int side = (int)one->n, wide = (int)width, d = l->columns.dim;
+    const int side = (int)one->n, wide = (int)width, d = l->dim;
     double log_determinant, square = 0;
     features_of(l, one, w->z);
     cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasTrans, side, wide, d, 1, w->z, d, now->w, d, 0,
@@ -411,7 +413,7 @@ static double solve_person(const learning *l, const person *one, const state *no
 static void add_person(const learning *l, const person *one, const state *now, const work *w,
                        totals *sums) {
     const size_t n = (size_t)one->n, width = width_of(l);
-    const int side = (int)one->n, wide = (int)width, d = l->columns.dim;
+    const int side = (int)one->n, wide = (int)width, d = l->dim;
     const double *c = w->c, *solved = w->d;
     double trace = 0, square = 0, fitted = 0, left = 0, explained = 0;
     /* t2 = [r C]'[c D]: its first column is r'c and E u, the rest of its diagonal C'D. */
@@ -454,8 +456,8 @@ static void add_person(const learning *l, const person *one, const state *now, c
 /* next from now and the sums, which are used up. */
 static bool maximise(const learning *l, const state *now, totals *sums, state *next,
                      piaa_error *error) {
-    const size_t width = width_of(l), all = width * (size_t)l->columns.dim;
-    const int wide = (int)width, d = l->columns.dim;
+    const size_t width = width_of(l), all = width * (size_t)l->dim;
+    const int wide = (int)width, d = l->dim;
     double unused, change = 0;
     if (!piaa_blas_invert(wide, sums->t, &unused, error)) return false;
     /* The change of W' is T^-1 V', and sum of |v - (change) t|^2 = sum of |v|^2 - change.V. */
@@ -479,7 +481,7 @@ static bool iterate(void *user, size_t which, piaa_error *error) {
     learning *l = user;
     fold *f = &l->folds[which];
     totals *sums = &f->sums;
-    const size_t width = width_of(l), all = width * (size_t)l->columns.dim;
+    const size_t width = width_of(l), all = width * (size_t)l->dim;
     memset(sums->t, 0, width * width * sizeof *sums->t);
     memset(sums->v, 0, all * sizeof *sums->v);
     sums->square = sums->noise = sums->free = sums->people = sums->evidence = f->held_out = 0;
@@ -508,7 +510,7 @@ static void advance(fold *f) {
  */
 
 static bool make_work(const learning *l, work *w, piaa_error *error) {
-    const size_t n = (size_t)l->largest, width = width_of(l), dim = (size_t)l->columns.dim;
+    const size_t n = (size_t)l->largest, width = width_of(l), dim = (size_t)l->dim;
     return (w->z = piaa_alloc_array((n + 1) * dim, sizeof(double), error)) &&
            (w->s = piaa_alloc_array(n * n, sizeof(double), error)) &&
            (w->c = piaa_alloc_array(3 * n * width + 2 * width * width, sizeof(double), error)) &&
@@ -517,7 +519,7 @@ static bool make_work(const learning *l, work *w, piaa_error *error) {
 }
 
 static bool make_fold(const learning *l, fold *f, piaa_error *error) {
-    const size_t all = width_of(l) * (size_t)l->columns.dim;
+    const size_t all = width_of(l) * (size_t)l->dim;
     return make_work(l, &f->work, error) &&
            (f->now.w = piaa_alloc_array(all, sizeof(double), error)) &&
            (f->next.w = piaa_alloc_array(all, sizeof(double), error)) &&
@@ -540,7 +542,7 @@ static void free_learning(learning *l) {
     for (size_t f = 0; f <= FOLDS; f++) free_fold(&l->folds[f]);
     free(l->people);
     free(l->rated);
-    piaa_columns_clear(&l->columns);
+    piaa_columns_free(l->columns);
 }
 
 static bool begin_fold(void *user, size_t which, piaa_error *error) {
@@ -576,8 +578,8 @@ static bool choose_iterations(learning *l, int threads, int *out, double *gain, 
 
 /* Directions at right angles, the longest first, which span the same ellipsoid. */
 static bool turn(const learning *l, const state *now, piaa_people_prior *prior, piaa_error *error) {
-    const size_t dim = (size_t)l->columns.dim, rank = (size_t)l->rank;
-    const int d = l->columns.dim, k = l->rank;
+    const size_t dim = (size_t)l->dim, rank = (size_t)l->rank;
+    const int d = l->dim, k = l->rank;
     const double *b = now->w + dim;
     memcpy(prior->weights, now->w, dim * sizeof *b);
     if (!k) return true;
@@ -606,8 +608,8 @@ static bool learn_all(learning *l, piaa_people_prior *prior, piaa_error *error) 
         if (i < prior->iterations) advance(all);
     }
     const size_t bytes = (size_t)prior->dim * sizeof(double);
-    memcpy(prior->mean, l->columns.mean, bytes);
-    memcpy(prior->scale, l->columns.scale, bytes);
+    memcpy(prior->mean, l->columns->mean, bytes);
+    memcpy(prior->scale, l->columns->scale, bytes);
     prior->isotropic = all->now.isotropic;
     prior->noise = all->now.noise;
     prior->raters = (int64_t)l->count;
@@ -615,21 +617,21 @@ static bool learn_all(learning *l, piaa_people_prior *prior, piaa_error *error) 
     return turn(l, &all->now, prior, error);
 }
 
-static bool learn(learning *l, const piaa_rater *raters, size_t count,
+static bool learn(learning *l, const float *x, const piaa_rater *raters, size_t count,
                   const piaa_people_prior_options *options, piaa_people_prior **out,
                   piaa_error *error) {
-    if (!take_people(l, raters, count, error) || !measure_rows(l, error)) return false;
+    if (!take_people(l, raters, count, error) || !measure_rows(l, x, error)) return false;
     l->rank = options->directions ? options->directions : PIAA_PEOPLE_PRIOR_DIRECTIONS;
     const int threads = piaa_blas_callers(options->threads > 1 ? options->threads : 1),
               people = (int)l->count - 1;
     if (l->rank > people) l->rank = people;
-    if (l->rank > l->columns.dim) l->rank = l->columns.dim;
+    if (l->rank > l->dim) l->rank = l->dim;
     if (!piaa_blas_room(threads, error)) return false;
     for (size_t f = 0; f <= FOLDS; f++)
         if (!make_fold(l, &l->folds[f], error)) return false;
     for (size_t p = 0; p < l->count; p++)
         if (!reduce_person(l, &l->people[p], &l->folds[FOLDS].work, error)) return false;
-    if (!(*out = piaa_people_prior_new(l->columns.dim, l->rank, error))) return false;
+    if (!(*out = piaa_people_prior_new(l->dim, l->rank, error))) return false;
     (*out)->iterations = options->iterations;
     (*out)->gain = NAN;
     return (options->iterations ||
@@ -645,9 +647,9 @@ piaa_people_prior *piaa_people_prior_learn(const float *x, int dim, const piaa_r
         piaa_error_missing(error, raters ? "features" : "ratings");
         return NULL;
     }
-    learning l = {.columns = {.x = x, .dim = dim, .stride = dim}};
+    learning l = {.dim = dim};
     piaa_people_prior *prior = NULL;
-    if (!learn(&l, raters, count, options ? options : &usual, &prior, error)) {
+    if (!learn(&l, x, raters, count, options ? options : &usual, &prior, error)) {
         piaa_people_prior_free(prior);
         prior = NULL;
     }

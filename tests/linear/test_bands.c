@@ -287,6 +287,49 @@ static void a_prior_that_does_not_fit_does_not_hurt(void **state) {
     for (int kind = 1; kind < 3; kind++) assert_true(error_of[kind][1] == error_of[kind][0]);
 }
 
+/* With alphas of its own and patience, a prior stands first: it stays where it fits, and where it
+   does not what is left is the plain ridge to the last bit; patience without end keeps it. */
+static void what_is_likely_stands_first(void **state) {
+    PIAA_UNUSED(state);
+    enum { N = 25, D = 60 };
+    static float x[N * D];
+    double w[D], y[N], scale[D], mean[D];
+    const double leads[] = {1, 0.5, 0}, told[] = {30, 10, 100}, patience[] = {0.5, 0.5, 1e9};
+    for (int kind = 0; kind < 3; kind++) {
+        make(5, N, D, 1, x, w, y);
+        for (int j = 0; j < D; j++) {
+            scale[j] = 1 + j % 3;
+            mean[j] = (kind ? -1 : 1) * w[j] * scale[j];
+        }
+        const piaa_band one = {.x = x, .dim = D};
+        const piaa_bands_prior prior = {.mean = mean, .scale = scale};
+        const piaa_bands_options options = {.leads = leads,
+                                            .lead_count = 3,
+                                            .told = told,
+                                            .told_count = 3,
+                                            .leaving = {.patience = patience[kind]}};
+        piaa_bands *bands = piaa_bands_new(&one, 1, N, NULL);
+        assert_true(piaa_bands_add_prior(bands, &prior, NULL));
+        piaa_bands_model *model = piaa_bands_fit(bands, y, NULL, &options, NULL);
+        assert_non_null(model);
+        if (kind != 1) {
+            assert_true(model->lead == 1 && model->alpha <= 100 && model->alpha >= 10);
+        } else {
+            piaa_ridge_design *design = piaa_ridge_design_new(x, NULL, N, D, NULL);
+            piaa_ridge *plain = piaa_ridge_fit(design, y, 1, NULL, NULL);
+            assert_true(model->lead == 0);
+            assert_true(model->alpha == plain->alphas[0]);
+            for (int j = 0; j < D; j++)
+                assert_true(fabs(model->weights[j] - plain->weights[j]) < 1e-9);
+            piaa_ridge_free(plain);
+            piaa_ridge_design_free(design);
+        }
+        if (kind == 2) assert_true(model->alpha == 30);
+        piaa_bands_model_free(model);
+        piaa_bands_free(bands);
+    }
+}
+
 /* Rows whose scaler is that of all rows are x and -x: learning without a pair of them and without
    another one is learning from the rest. */
 static void without_is_a_refit(void **state) {
@@ -388,6 +431,7 @@ int main(void) {
         cmocka_unit_test(errors_equal_dense_refits),
         cmocka_unit_test(one_block_is_the_ridge),
         cmocka_unit_test(a_prior_that_does_not_fit_does_not_hurt),
+        cmocka_unit_test(what_is_likely_stands_first),
         cmocka_unit_test(without_is_a_refit),
         cmocka_unit_test(bad_input_is_named),
     };
