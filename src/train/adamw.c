@@ -18,10 +18,12 @@
 
 struct piaa_adamw {
     piaa_adamw_options options;
+    float steps, counted;  /* t, which whoever resumes writes, and that of the powers */
     double power1, power2; /* beta^t */
     float keep;            /* 1 - rate decay */
     float size, root;      /* rate / (1 - beta1^t), sqrt(1 - beta2^t) */
     float *mean, *square;  /* m, v [count] */
+    piaa_named state[3];
 };
 
 piaa_adamw *piaa_adamw_new(size_t count, const piaa_adamw_options *options, piaa_error *error) {
@@ -34,9 +36,14 @@ piaa_adamw *piaa_adamw_new(size_t count, const piaa_adamw_options *options, piaa
     adamw->power1 = adamw->power2 = 1;
     adamw->mean = piaa_alloc(count, sizeof *adamw->mean, error);
     adamw->square = adamw->mean ? piaa_alloc(count, sizeof *adamw->square, error) : NULL;
-    if (adamw->square) return adamw;
-    piaa_adamw_free(adamw);
-    return NULL;
+    if (!adamw->square) {
+        piaa_adamw_free(adamw);
+        return NULL;
+    }
+    adamw->state[0] = (piaa_named){"adam.mean", 1, {(int64_t)count}, adamw->mean};
+    adamw->state[1] = (piaa_named){"adam.square", 1, {(int64_t)count}, adamw->square};
+    adamw->state[2] = (piaa_named){"adam.steps", 1, {1}, &adamw->steps};
+    return adamw;
 }
 
 void piaa_adamw_free(piaa_adamw *adamw) {
@@ -46,7 +53,27 @@ void piaa_adamw_free(piaa_adamw *adamw) {
     free(adamw);
 }
 
+const piaa_named *piaa_adamw_state(const piaa_adamw *adamw, size_t *count) {
+    if (count) *count = PIAA_COUNT(adamw->state);
+    return adamw->state;
+}
+
+int64_t piaa_adamw_steps(const piaa_adamw *adamw) {
+    return (int64_t)adamw->steps;
+}
+
+/* One factor after another, so that a resumed training goes on with the same bits. */
+static void count_again(piaa_adamw *adamw) {
+    adamw->power1 = adamw->power2 = 1;
+    for (float t = 0; t < adamw->steps && (adamw->power1 > 0 || adamw->power2 > 0); t++) {
+        adamw->power1 *= adamw->options.beta1;
+        adamw->power2 *= adamw->options.beta2;
+    }
+}
+
 void piaa_adamw_begin(piaa_adamw *adamw, double rate) {
+    if (adamw->steps != adamw->counted) count_again(adamw);
+    adamw->counted = ++adamw->steps;
     adamw->power1 *= adamw->options.beta1;
     adamw->power2 *= adamw->options.beta2;
     adamw->keep = (float)(1 - rate * adamw->options.weight_decay);

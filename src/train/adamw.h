@@ -12,7 +12,7 @@
 #ifndef PIAA_TRAIN_ADAMW_H
 #define PIAA_TRAIN_ADAMW_H
 
-#include "base/error.h"
+#include "train/named.h"
 
 typedef struct piaa_adamw piaa_adamw;
 
@@ -27,6 +27,12 @@ typedef struct piaa_adamw_options {
 piaa_adamw *piaa_adamw_new(size_t count, const piaa_adamw_options *options,
                            piaa_error *error) PIAA_MUST_USE;
 void piaa_adamw_free(piaa_adamw *adamw);
+
+/* What a training is resumed with: "adam.mean" and "adam.square" [count], and "adam.steps" [1],
+ * those begun so far (exact up to 2^24).  The optimiser's, which owns the data; between steps they
+ * may be read, and written, which restores another's state. */
+const piaa_named *piaa_adamw_state(const piaa_adamw *adamw, size_t *count);
+int64_t piaa_adamw_steps(const piaa_adamw *adamw); /* begun */
 
 /* The next step, at this learning rate; 0 moves nothing but the moments. */
 void piaa_adamw_begin(piaa_adamw *adamw, double rate);

@@ -2,6 +2,7 @@
 #include "train/blocks.h"
 
 #include "base/memory.h"
+#include "train/exponential.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -10,30 +11,6 @@
 enum { LANES = 8, TILE = 64 };
 
 /* ---------------------------------------------------------------------------------- arithmetic */
-
-/* e^x within 2 units in the last place, in plain operations that compilers make vectors of (the
- * C library's is a call for each number, a tenth of a step's time): x = k ln 2 + r, |r| <= ln 2 /
- * 2, e^r by a polynomial (Cephes, expf.c), 2^k through the exponent's bits. */
-static inline float exponential(float x) {
-    static const float round = 12582912.0f; /* 1.5 2^23: the sum's last bits are a whole number */
-    x = x > 88.0f ? 88.0f : x;
-    x = x < -87.0f ? -87.0f : x;
-    const float shifted = x * 1.44269504088896341f + round, k = shifted - round;
-    const float r = (x - k * 0.693359375f) + k * 2.12194440e-4f;
-    float p = 1.9875691500e-4f;
-    p = p * r + 1.3981999507e-3f;
-    p = p * r + 8.3334519073e-3f;
-    p = p * r + 4.1665795894e-2f;
-    p = p * r + 1.6666665459e-1f;
-    p = p * r + 5.0000001201e-1f;
-    p = p * r * r + r + 1.0f;
-    int32_t bits;
-    memcpy(&bits, &shifted, sizeof bits);
-    bits = (int32_t)((uint32_t)(bits - 0x4B400000 + 127) << 23);
-    float power;
-    memcpy(&power, &bits, sizeof power);
-    return p * power;
-}
 
 /* Sum of x y in one fixed order, side by side in LANES sums. */
 static inline float dot(const float *x, const float *y, int64_t n) {
@@ -112,11 +89,12 @@ static const float gelu_cubic = 0.044715f;
 void piaa_gate_forwards(piaa_activation activation, const float *gate, const float *up,
                         int64_t count, float *y) {
     if (activation == PIAA_SWIGLU)
-        for (int64_t i = 0; i < count; i++) y[i] = gate[i] / (1.0f + exponential(-gate[i])) * up[i];
+        for (int64_t i = 0; i < count; i++)
+            y[i] = gate[i] / (1.0f + piaa_exponential(-gate[i])) * up[i];
     else
         for (int64_t i = 0; i < count; i++) {
             const float x = gate[i], u = gelu_twice * (x + gelu_cubic * x * x * x);
-            y[i] = x / (1.0f + exponential(-u)) * up[i];
+            y[i] = x / (1.0f + piaa_exponential(-u)) * up[i];
         }
 }
 
@@ -124,7 +102,7 @@ void piaa_gate_backwards(piaa_activation activation, const float *gate, const fl
                          int64_t count, float *dy, float *dgate) {
     if (activation == PIAA_SWIGLU)
         for (int64_t i = 0; i < count; i++) {
-            const float x = gate[i], s = 1.0f / (1.0f + exponential(-x));
+            const float x = gate[i], s = 1.0f / (1.0f + piaa_exponential(-x));
             dgate[i] = dy[i] * up[i] * s * (1.0f + x * (1.0f - s));
             dy[i] *= x * s;
         }
@@ -132,7 +110,7 @@ void piaa_gate_backwards(piaa_activation activation, const float *gate, const fl
         for (int64_t i = 0; i < count; i++) {
             const float x = gate[i], u = gelu_twice * (x + gelu_cubic * x * x * x),
                         slope = gelu_twice * (1.0f + 3.0f * gelu_cubic * x * x),
-                        s = 1.0f / (1.0f + exponential(-u));
+                        s = 1.0f / (1.0f + piaa_exponential(-u));
             dgate[i] = dy[i] * up[i] * s * (1.0f + x * (1.0f - s) * slope);
             dy[i] *= x * s;
         }
@@ -161,7 +139,7 @@ static void soften(float *row, int64_t width, int64_t begin, int64_t end) {
     float most = row[begin], sum = 0;
     for (int64_t j = begin; j < end; j++) most = row[j] > most ? row[j] : most;
     for (int64_t j = 0; j < begin; j++) row[j] = 0;
-    for (int64_t j = begin; j < end; j++) row[j] = exponential(row[j] - most);
+    for (int64_t j = begin; j < end; j++) row[j] = piaa_exponential(row[j] - most);
     for (int64_t j = end; j < width; j++) row[j] = 0;
     for (int64_t j = begin; j < end; j++) sum += row[j];
     const float share = 1.0f / sum;
@@ -265,7 +243,7 @@ double piaa_entropy(float *logits, int64_t count, int64_t label, float weight) {
     const double own = (double)logits[label] - (double)most;
     double sum = 0;
     for (int64_t i = 0; i < count; i++) {
-        logits[i] = exponential(logits[i] - most);
+        logits[i] = piaa_exponential(logits[i] - most);
         sum += (double)logits[i];
     }
     const float share = (float)(1.0 / sum);

@@ -74,12 +74,41 @@ static void parts_are_updated_alone(void **state) {
     piaa_adamw_free(two);
 }
 
+/* What was written down after two steps goes on as the whole does, to the bit. */
+static void a_state_is_restored(void **state) {
+    (void)state;
+    float whole[] = {1, 2}, resumed[2];
+    const float gradients[] = {0.1F, -2};
+    size_t count;
+    piaa_adamw *one = piaa_adamw_new(2, NULL, NULL), *two = piaa_adamw_new(2, NULL, NULL);
+    for (int step = 0; step < 5; step++) {
+        if (step == 2) {
+            const piaa_named *from = piaa_adamw_state(one, &count),
+                             *to = piaa_adamw_state(two, NULL);
+            for (size_t i = 0; i < count; i++)
+                memcpy(to[i].data, from[i].data,
+                       (size_t)piaa_named_values(&from[i]) * sizeof(float));
+            memcpy(resumed, whole, sizeof whole);
+        }
+        piaa_adamw_begin(one, 0.01);
+        piaa_adamw_update(one, 0, whole, gradients, 2);
+        if (step < 2) continue;
+        piaa_adamw_begin(two, 0.01);
+        piaa_adamw_update(two, 0, resumed, gradients, 2);
+    }
+    assert_memory_equal(whole, resumed, sizeof whole);
+    assert_int_equal(piaa_adamw_steps(two), 5);
+    piaa_adamw_free(one);
+    piaa_adamw_free(two);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_steps_by_hand),
         cmocka_unit_test(epsilon_is_outside_the_corrected_root),
         cmocka_unit_test(a_rate_of_nothing_counts_as_a_step),
         cmocka_unit_test(parts_are_updated_alone),
+        cmocka_unit_test(a_state_is_restored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
