@@ -312,6 +312,8 @@ typedef struct piaa_request {
     piaa_image_attention image_attention;
     const char *device;
     piaa_background background;
+    const char *features; /* instead of pools and layers: "lt.15+lv.9+v.20", or "all-pools", every
+                             pool of the model at its default layer */
 } piaa_request;
 
 /* A model and a request.  The weights that the request needs, and no others, are read at the first
@@ -657,7 +659,7 @@ PIAA_API const char *piaa_ratings_where(const piaa_ratings *ratings); /* the fil
 typedef struct piaa_taste {
     /* What made the features; its strings belong to the taste and are never NULL. */
     piaa_identity identity;
-    piaa_slot slot;         /* which of them it reads */
+    piaa_slot slot;         /* which of them it reads: the first, and all of them below */
     char made[32];          /* UTC, ISO 8601 */
     int64_t ratings;        /* photos learned from; copies of one, byte for byte, count once */
     int64_t groups;         /* the same with near copies of each other counted once */
@@ -672,11 +674,15 @@ typedef struct piaa_taste {
     double interval; /* a rating lies within this of its prediction with PIAA_TASTE_LEVEL
                         confidence; NaN: fewer than 9 groups */
     double alpha, intercept;
-    double *mean, *scale, *weights; /* [slot.dim] */
+    double *mean, *scale, *weights; /* [dim] */
     double *unseen; /* [ratings] prediction of each rated photo by the others' ratings, in the order
                        of the fit; NULL for a loaded taste */
     double *scores; /* [ratings] what they were rated, in the same order; NULL for a loaded taste */
     struct piaa_near *near; /* which rated photos are near copies; NULL for a loaded taste */
+    piaa_slots slots;       /* what it reads, whose vectors stand side by side */
+    int dim;                /* numbers of all of them; of one slot slot.dim */
+    char *features;         /* the same in words: "lt.15", "lt.15+v.20"; empty for plain arrays */
+    struct piaa_learned *learned; /* how; NULL for a loaded taste */
 } piaa_taste;
 
 PIAA_API void piaa_taste_free(piaa_taste *taste);
@@ -697,7 +703,7 @@ PIAA_API piaa_verdict piaa_taste_verdict(const piaa_taste *taste);
 PIAA_API piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
                                     const piaa_hooks *hooks, piaa_error *error);
 
-/* Scores out [count] of x [count][slot.dim]; a photo's score does not depend on the others.  NaN
+/* Scores out [count] of x [count][dim]; a photo's score does not depend on the others.  NaN
    without a taste (the NULL of a call that failed). */
 PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count,
                                  double *out);
@@ -706,6 +712,12 @@ PIAA_API void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_
  * are what they were); PIAA_MISMATCH names the first difference and both sides of it. */
 PIAA_API bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity,
                               const piaa_slot *slot, piaa_error *error);
+/* The same of several slots, among which all have to be that the taste reads. */
+PIAA_API bool piaa_taste_fits_slots(const piaa_taste *taste, const piaa_identity *identity,
+                                    const piaa_slots *slots, piaa_error *error);
+/* The request that the taste's features were made with (piaa_request_like); its strings are the
+   taste's. */
+PIAA_API void piaa_taste_request(const piaa_taste *taste, piaa_request *out);
 /* Tells hooks->warn if the taste learned nothing, or maybe nothing, or from fewer than 10 ratings,
    and how many might help. */
 PIAA_API void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks);
@@ -732,6 +744,19 @@ typedef struct piaa_ranking piaa_ranking;
 PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot,
                                       const piaa_ratings *ratings, const piaa_hooks *hooks,
                                       piaa_error *error);
+
+/* How a taste is learned.  Zeros and NULL stand for what is in brackets. */
+typedef struct piaa_learning {
+    const char *learner; /* "ridge": all columns alike, "banded": each layer's columns weighted, by
+                            the errors of photos left out [ridge] */
+} piaa_learning;
+
+/* The same on several of the store's slots side by side; a photo counts where it has all of
+   them. */
+PIAA_API piaa_taste *piaa_taste_learn_slots(const piaa_store *store, const piaa_slot *slots,
+                                            size_t count, const piaa_ratings *ratings,
+                                            const piaa_learning *how, const piaa_hooks *hooks,
+                                            piaa_error *error);
 
 /* Scores `paths` (absolute; links are followed to find them in the store, and the ranking has them
  * as they were given; those without a vector are left out, the embed run has told of them), best

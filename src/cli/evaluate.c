@@ -5,6 +5,7 @@
 #include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/study.h"
+#include "vlm/slots.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +15,14 @@
 typedef struct asked {
     piaa_evaluation_options options;
     const piaa_method **methods; /* owned, as is the next */
-    piaa_pair *pairs;
+    const char **joined;
+    char *joined_text; /* what they point into */
 } asked;
 
 static void free_asked(asked *a) {
     free(a->methods);
-    free(a->pairs);
+    free(a->joined);
+    free(a->joined_text);
 }
 
 /* The next item of a comma-separated list; false at its end. */
@@ -125,24 +128,41 @@ static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
     return true;
 }
 
-static bool parse_pairs(const piaa_call *call, asked *a, piaa_error *error) {
-    const char *rest = piaa_call_value(call, "pair");
-    char word[96];
+/* Lists of features side by side; their words are looked at here, and whether the model has them as
+   soon as it is open. */
+static bool parse_joined(const piaa_call *call, asked *a, piaa_error *error) {
+    const char *list = piaa_call_value(call, "features");
     size_t most = 1;
-    for (const char *c = rest; c && *c; c++) most += *c == ',';
-    if (!(a->pairs = piaa_alloc(most, sizeof *a->pairs, error))) return false;
-    a->options.pairs = a->pairs;
-    while (rest && next_item(&rest, word, sizeof word))
-        if (!piaa_pair_parse(word, &a->pairs[a->options.pair_count++], error)) return false;
+    if (!list) list = piaa_call_value(call, "pair");
+    for (const char *c = list; c && *c; c++) most += *c == ',';
+    if (!piaa_call_exclude(call, "features", "pair", error) ||
+        !(a->joined = piaa_alloc(most, sizeof *a->joined, error)) ||
+        !(a->joined_text = piaa_strdup(list ? list : "", error)))
+        return false;
+    a->options.joined = a->joined;
+    for (char *at = a->joined_text; list && at;) {
+        char *comma = strchr(at, ',');
+        piaa_slots slots;
+        if (comma) *comma = '\0';
+        if (!piaa_slots_parse_joined(at, NULL, &slots, error)) return false;
+        const size_t parts = slots.count;
+        piaa_slots_free(&slots);
+        if (parts > PIAA_SOURCE_PARTS)
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "1 to %d pools and layers can stand side by side, not %zu",
+                                  PIAA_SOURCE_PARTS, parts);
+        a->joined[a->options.joined_count++] = at;
+        at = comma ? comma + 1 : NULL;
+    }
     return true;
 }
 
 static bool check_projection(const piaa_evaluation_options *o, piaa_error *error) {
     if (!piaa_evaluation_needs(o, PIAA_NEEDS_PROJECTION)) return true;
-    if (o->pair_count)
-        return piaa_error_set(
-            error, PIAA_USAGE,
-            "--method reduce and cot-lora read one pool at one layer: they do not go with --pair");
+    if (o->joined_count)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "--method reduce and cot-lora read one pool at one layer: they do "
+                              "not go with --features");
     if (!o->projection && !o->attributes)
         return piaa_error_set(
             error, PIAA_USAGE,
@@ -164,7 +184,7 @@ static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
     o->personal.label = piaa_call_value(call, "label");
     o->personal.groups = piaa_call_has(call, "groups");
     if (!parse_methods(call, a, error) || !parse_support(call, a, error) ||
-        !parse_subset(call, a, error) || !parse_pairs(call, a, error) ||
+        !parse_subset(call, a, error) || !parse_joined(call, a, error) ||
         !piaa_call_exclude(call, "projection", "attributes", error))
         return false;
     return check_projection(o, error);
@@ -249,14 +269,17 @@ static const piaa_option options[] = {
      "lt", NULL},
     {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default",
      "15/36 of the depth", NULL},
-    {"pair", "PAIRS", "also pools and layers side by side, as in lt.15+v.20,lt.3+lt.15", NULL,
-     NULL},
+    {"features", "LIST",
+     "also pools and layers side by side, as in lt.15+v.20,lt.15+lv.9+v.20; all-pools: every pool "
+     "at its default layer",
+     NULL, NULL},
+    {"pair", "LIST", "the older name of --features", NULL, NULL},
     {0},
 };
 
 static const piaa_option protocol_options[] = {
     {"method", "METHODS",
-     "linear-hidden, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
+     "linear-hidden, banded, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
      "expected-score, few-shot, cot, lora, lora-expected, lora-fixed, lora-published, "
      "token-class, token-class-published, cot-lora, cot-lora-published, residual-linear, "
      "residual-giaa, residual-mlp, or several with commas",

@@ -5,6 +5,8 @@
 #include "cli/commands.h"
 #include "cli/request.h"
 #include "report/report.h"
+#include "study/joined.h"
+#include "vlm/slots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -19,14 +21,15 @@ typedef struct explaining {
     const piaa_taste *taste;
     const piaa_explanation *about;
     const piaa_photos *photos;
-    int slot;
+    piaa_joined joined;                 /* what the taste reads */
     double *attributes, *contributions; /* [count] of the photo in hand */
+    double *layers;                     /* [slots of the taste] what each adds to its score */
     int *order;                         /* [count] by size of the contribution */
 } explaining;
 
-static const float *vector_of(const explaining *e, const char *path) {
+static const float *vector_of(explaining *e, const char *path) {
     const piaa_photo *photo = piaa_store_find(piaa_reader_store(e->reader), path);
-    return photo ? piaa_store_vector(piaa_reader_store(e->reader), e->slot, photo->row) : NULL;
+    return photo ? piaa_joined_vector(&e->joined, photo->row) : NULL;
 }
 
 /* The photo's contributions, largest first.  false without an error: it has no features, and its
@@ -35,6 +38,7 @@ static bool look(explaining *e, const char *path, piaa_explained_photo *out, pia
     const float *x = vector_of(e, path);
     if (!x || !piaa_explain_photo(e->about, x, e->attributes, e->contributions, out, error))
         return false;
+    piaa_explain_slots(e->taste, x, e->layers);
     for (int k = 0; k < e->about->count; k++) {
         int at = k;
         for (; at && fabs(e->contributions[e->order[at - 1]]) < fabs(e->contributions[k]); at--)
@@ -77,6 +81,11 @@ static bool write_table(explaining *e, piaa_text *out, piaa_error *error) {
                          "\n  score %.2f = average %.2f %+.2f from attributes %+.2f from what "
                          "they do not account for\n ",
                          photo.score, about->average_score, photo.accounted, photo.rest);
+        const piaa_slots *slots = &e->taste->slots;
+        for (size_t k = 0; slots->count > 1 && k < slots->count; k++)
+            piaa_text_format(out, error, "%s%+.2f %s%s", k ? ", " : " ", e->layers[k],
+                             piaa_slot_name(&slots->items[k]).text,
+                             k + 1 < slots->count ? "" : "\n ");
         for (int k = 0; k < about->count && k < SHOWN; k++) {
             piaa_text_format(out, error, "%s%+.2f ", k ? ", " : " ", e->contributions[e->order[k]]);
             piaa_visible_add(out, about->projection->names[e->order[k]], error);
@@ -94,7 +103,11 @@ static void add_digits(piaa_text *out, double value, piaa_error *error) {
 
 static bool write_csv(explaining *e, piaa_text *out, piaa_error *error) {
     const piaa_explanation *about = e->about;
+    const piaa_slots *slots = &e->taste->slots;
+    const size_t layers = slots->count > 1 ? slots->count : 0;
     piaa_text_format(out, error, "path,score,average,accounted,rest");
+    for (size_t k = 0; k < layers; k++)
+        piaa_text_format(out, error, ",%s", piaa_slot_name(&slots->items[k]).text);
     for (int k = 0; k < about->count; k++) {
         piaa_text_format(out, error, ",");
         piaa_report_add_field(out, about->projection->names[k], error);
@@ -111,6 +124,7 @@ static bool write_csv(explaining *e, piaa_text *out, piaa_error *error) {
         add_digits(out, about->average_score, error);
         add_digits(out, photo.accounted, error);
         add_digits(out, photo.rest, error);
+        for (size_t k = 0; k < layers; k++) add_digits(out, e->layers[k], error);
         for (int k = 0; k < about->count; k++) add_digits(out, e->contributions[k], error);
         piaa_text_format(out, error, "\n");
     }
@@ -144,6 +158,12 @@ static bool build_json(explaining *e, piaa_json_build *out, piaa_error *error) {
         piaa_report_put_number(out, item, "score", photo.score);
         piaa_report_put_number(out, item, "accounted", photo.accounted);
         piaa_report_put_number(out, item, "rest", photo.rest);
+        const piaa_slots *slots = &e->taste->slots;
+        cJSON *layers =
+            slots->count > 1 ? piaa_json_put(out, item, "layers", cJSON_CreateObject()) : NULL;
+        for (size_t k = 0; layers && k < slots->count; k++)
+            piaa_report_put_number(out, layers, piaa_slot_name(&slots->items[k]).text,
+                                   e->layers[k]);
         cJSON *parts = piaa_json_put(out, item, "contributions", cJSON_CreateObject());
         for (int k = 0; k < about->count; k++)
             piaa_report_put_number(out, parts, about->projection->names[k], e->contributions[k]);
@@ -164,8 +184,9 @@ static bool show(explaining *e, piaa_error *error) {
     e->attributes = piaa_alloc(n, sizeof *e->attributes, error);
     e->contributions = piaa_alloc(n, sizeof *e->contributions, error);
     e->order = piaa_alloc(n, sizeof *e->order, error);
+    e->layers = piaa_alloc(e->taste->slots.count, sizeof *e->layers, error);
     piaa_text text = {0};
-    bool ok = e->attributes && e->contributions && e->order;
+    bool ok = e->attributes && e->contributions && e->order && e->layers;
     if (ok && piaa_call_has(e->call, "json"))
         ok = write_json(e, error);
     else if (ok)
@@ -186,33 +207,36 @@ static bool show(explaining *e, piaa_error *error) {
     free(e->attributes);
     free(e->contributions);
     free(e->order);
+    free(e->layers);
     return ok;
 }
 
 /* The person's photos: those that were rated, or the ones to explain. */
 static piaa_explanation *learn(explaining *e, const piaa_projection *projection,
                                const char *const *own, size_t count, piaa_error *error) {
-    int64_t rows = 0, n = 0, *list = piaa_alloc(count, sizeof *list, error);
+    const size_t dim = (size_t)e->taste->dim;
+    int64_t n = 0;
     piaa_explanation *about = NULL;
-    const float *x = piaa_store_matrix(piaa_reader_store(e->reader), e->slot, &rows);
-    for (size_t i = 0; list && i < count; i++)
-        if (vector_of(e, own[i]))
-            list[n++] = piaa_store_find(piaa_reader_store(e->reader), own[i])->row;
-    if (list && n > 1 && n < FEW_PHOTOS)
+    float *x = piaa_alloc_array(count * dim, sizeof *x, error);
+    for (size_t i = 0; x && i < count; i++) {
+        const float *vector = vector_of(e, own[i]);
+        if (vector) memcpy(x + (size_t)n++ * dim, vector, dim * sizeof *x);
+    }
+    if (x && n > 1 && n < FEW_PHOTOS)
         piaa_talk_warn(&e->call->talk,
                        "%lld photos are few to tell attributes apart: give the person's rated "
                        "photos with --ratings",
                        (long long)n);
-    if (list && !n)
+    if (x && !n)
         piaa_error_set(error, PIAA_FORMAT,
                        "none of the photos could be read: there is nothing to explain");
-    else if (list && n == 1)
+    else if (x && n == 1)
         piaa_error_set(error, PIAA_USAGE,
                        "one photo has no other to be compared with: give the person's rated photos "
                        "with --ratings");
-    else if (list)
-        about = piaa_explain(e->taste, projection, x, list, n, error);
-    free(list);
+    else if (x)
+        about = piaa_explain(e->taste, projection, x, NULL, n, error);
+    free(x);
     return about;
 }
 
@@ -244,9 +268,8 @@ static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *tast
                           add_rated(ratings, photos, &own, error))) &&
               piaa_call_open_store(call, reader, piaa_call_value(call, "store"), error) &&
               piaa_call_read(call, reader, photos, NULL, error);
-    e.slot =
-        ok ? piaa_store_find_slot(piaa_reader_store(reader), taste->slot.pool, taste->slot.layer)
-           : -1;
+    ok = ok && piaa_joined_open(&e.joined, piaa_reader_store(reader), taste->slots.items,
+                                taste->slots.count, NULL, error);
     piaa_explanation *about =
         ok ? learn(&e, projection,
                    rated ? (const char *const *)own.items : piaa_photos_paths(photos),
@@ -257,6 +280,7 @@ static bool explain(piaa_call *call, piaa_reader *reader, const piaa_taste *tast
         piaa_taste_doubt(taste, &call->talk.hooks);
     ok = about && show(&e, error);
     piaa_explanation_free(about);
+    piaa_joined_close(&e.joined);
     piaa_ratings_free(ratings);
     piaa_photos_free(photos);
     piaa_paths_free(&own);
@@ -272,16 +296,17 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_taste *taste = piaa_taste_load(piaa_call_value(call, "taste"), error);
     piaa_projection *projection =
         taste ? piaa_projection_load(piaa_call_value(call, "projection"), error) : NULL;
-    bool ok = projection && piaa_projection_fits(projection, &taste->identity, &taste->slot, error);
+    bool ok = projection && piaa_explain_place(taste, projection, error) >= 0;
     if (ok) piaa_request_like(&taste->identity, &taste->slot, layer, &like);
+    if (ok && taste->slots.count > 1) piaa_taste_request(taste, &like);
     piaa_model *model = ok && piaa_call_request(call, &like, &request, error)
                             ? piaa_call_model_like(call, &taste->identity, error)
                             : NULL;
     piaa_reader *reader = model ? piaa_reader_new(model, &request, error) : NULL;
     if (reader) piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
-    ok = reader &&
-         piaa_taste_fits(taste, piaa_extractor_identity(piaa_reader_extractor(reader)),
-                         &piaa_extractor_slots(piaa_reader_extractor(reader))->items[0], error) &&
+    ok = reader && piaa_call_need_one(&request, reader, error) &&
+         piaa_taste_fits_slots(taste, piaa_extractor_identity(piaa_reader_extractor(reader)),
+                               piaa_extractor_slots(piaa_reader_extractor(reader)), error) &&
          explain(call, reader, taste, projection, error);
     piaa_reader_free(reader);
     piaa_model_close(model);

@@ -1,6 +1,7 @@
 /* piaa fit: one person's taste from a store and ratings. */
 #include "study/taste.h"
 
+#include "base/memory.h"
 #include "cli/commands.h"
 #include "cli/request.h"
 #include "cli/show.h"
@@ -63,6 +64,36 @@ static int choose_slot(const piaa_call *call, const piaa_store *store, piaa_erro
     return -1;
 }
 
+/* "all-pools" of a store: each of its pools, which has to stand there at one layer. */
+static bool take_pools(const piaa_store *store, piaa_slots *out, piaa_error *error) {
+    const piaa_slots *slots = piaa_store_slots(store);
+    if (!(out->items = piaa_alloc(slots->count, sizeof *out->items, error))) return false;
+    for (size_t i = 0; i < slots->count; i++) {
+        for (size_t k = 0; k < out->count; k++)
+            if (out->items[k].pool == slots->items[i].pool)
+                return piaa_error_set(error, PIAA_USAGE,
+                                      "%s has the pool %s at several layers: name what is to stand "
+                                      "side by side, as in --features %s+…",
+                                      piaa_store_path(store), piaa_pool_name(out->items[k].pool),
+                                      piaa_slot_name(&out->items[k]).text);
+        out->items[out->count++] = slots->items[i];
+    }
+    return true;
+}
+
+/* What is learned from, of the store's slots. */
+static bool choose_slots(const piaa_call *call, const piaa_store *store, piaa_slots *out,
+                         piaa_error *error) {
+    const char *features = piaa_call_value(call, "features");
+    if (features && strcmp(features, "all-pools") == 0) return take_pools(store, out, error);
+    if (features) return piaa_slots_parse_joined(features, NULL, out, error);
+    const int slot = choose_slot(call, store, error);
+    if (slot < 0 || !(out->items = piaa_alloc(1, sizeof *out->items, error))) return false;
+    out->items[0] = piaa_store_slots(store)->items[slot];
+    out->count = 1;
+    return true;
+}
+
 static bool save(const piaa_taste *taste, const char *path, piaa_error *error) {
     if (strcmp(path, "-") != 0) return piaa_taste_save(taste, path, error);
     char *text = piaa_taste_to_json(taste, error);
@@ -77,8 +108,11 @@ static void sum_up(piaa_call *call, const piaa_taste *taste) {
     if (isfinite(taste->loo_spearman))
         snprintf(figures + used, sizeof figures - used, ", rank correlation %.2f",
                  taste->loo_spearman);
-    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s at layer %d; %s (leave-one-out).",
-                   (long long)taste->ratings, piaa_pool_name(taste->slot.pool), taste->slot.layer,
+    char features[64];
+    snprintf(features, sizeof features, "%s at layer %d", piaa_pool_name(taste->slot.pool),
+             taste->slot.layer);
+    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s; %s (leave-one-out).",
+                   (long long)taste->ratings, taste->slots.count > 1 ? taste->features : features,
                    figures);
 }
 
@@ -92,7 +126,9 @@ static piaa_ratings *read_ratings(piaa_call *call, const piaa_store *store, piaa
 
 static bool run(piaa_call *call, piaa_error *error) {
     if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) ||
-        !piaa_call_need(call, "out", error))
+        !piaa_call_need(call, "out", error) ||
+        !piaa_call_exclude(call, "features", "pool", error) ||
+        !piaa_call_exclude(call, "features", "layer", error))
         return false;
     const char *to = piaa_call_value(call, "out");
     if (strcmp(to, "-") != 0 && !piaa_call_output(call, to, &piaa_taste_output, error))
@@ -100,12 +136,16 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_store *store =
         piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
     piaa_ratings *ratings = store ? read_ratings(call, store, error) : NULL;
-    int slot = ratings ? choose_slot(call, store, error) : -1;
-    piaa_taste *taste =
-        slot >= 0 ? piaa_taste_learn(store, slot, ratings, &call->talk.hooks, error) : NULL;
+    piaa_slots slots = {0};
+    const piaa_learning how = {.learner = piaa_call_value(call, "learner")};
+    piaa_taste *taste = ratings && choose_slots(call, store, &slots, error)
+                            ? piaa_taste_learn_slots(store, slots.items, slots.count, ratings, &how,
+                                                     &call->talk.hooks, error)
+                            : NULL;
     bool ok = taste && save(taste, to, error);
     if (ok) piaa_call_tell_demonstration(call, piaa_identity_is_demonstration(&taste->identity));
     if (ok) sum_up(call, taste);
+    piaa_slots_free(&slots);
     piaa_taste_free(taste);
     piaa_store_close(store);
     piaa_ratings_free(ratings);
@@ -125,6 +165,11 @@ static const piaa_option options[] = {
     {"pool", "POOL", "which pool to learn from, where the store has several", NULL,
      "lt lt_tail lv v"},
     {"layer", "N", "which layer to learn from, where the store has several", NULL, NULL},
+    {"features", "FEATURES",
+     "several of the store's pools and layers side by side, as in lt.15+lv.9+v.20; all-pools: each "
+     "pool that it has",
+     NULL, NULL},
+    PIAA_OPTION_LEARNER,
     {0},
 };
 

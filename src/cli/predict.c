@@ -20,14 +20,15 @@ static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *sto
 
 /* Photos are read as the rated ones were, as far as the options do not say otherwise; what fits is
    checked before any is. */
-static bool predict_read(piaa_call *call, const piaa_taste *taste, piaa_photos *photos,
-                         piaa_model *model, piaa_reader *reader, piaa_error *error) {
+static bool predict_read(piaa_call *call, const piaa_taste *taste, const piaa_request *request,
+                         piaa_photos *photos, piaa_model *model, piaa_reader *reader,
+                         piaa_error *error) {
     const bool demonstration = piaa_model_get_info(model)->demonstration;
     const piaa_extractor *extractor = piaa_reader_extractor(reader);
     piaa_call_tell_demonstration(call, demonstration);
-    return piaa_call_need_one(reader, error) &&
-           piaa_taste_fits(taste, piaa_extractor_identity(extractor),
-                           &piaa_extractor_slots(extractor)->items[0], error) &&
+    return piaa_call_need_one(request, reader, error) &&
+           piaa_taste_fits_slots(taste, piaa_extractor_identity(extractor),
+                                 piaa_extractor_slots(extractor), error) &&
            piaa_call_open_store(call, reader, piaa_call_value(call, "store"), error) &&
            piaa_call_read(call, reader, photos, NULL, error) &&
            show(call, taste, piaa_reader_store(reader), photos, demonstration, error);
@@ -37,11 +38,12 @@ static bool predict_photos(piaa_call *call, const piaa_taste *taste, piaa_error 
     piaa_request like, request;
     char layer[16];
     piaa_request_like(&taste->identity, &taste->slot, layer, &like);
+    if (taste->slots.count > 1) piaa_taste_request(taste, &like);
     if (!piaa_call_request(call, &like, &request, error)) return false;
     piaa_photos *photos = piaa_call_photos(call, error);
     piaa_model *model = photos ? piaa_call_model_like(call, &taste->identity, error) : NULL;
     piaa_reader *reader = model ? piaa_reader_new(model, &request, error) : NULL;
-    const bool ok = reader && predict_read(call, taste, photos, model, reader, error);
+    const bool ok = reader && predict_read(call, taste, &request, photos, model, reader, error);
     piaa_reader_free(reader);
     piaa_model_close(model);
     piaa_photos_free(photos);

@@ -77,10 +77,11 @@ static bool open_reader(ranking_run *r, const piaa_request *request, piaa_error 
 
 /* Everything after the photos are in the store. */
 static bool rank(ranking_run *r, piaa_error *error) {
-    const piaa_slot *wanted = &piaa_extractor_slots(piaa_reader_extractor(r->reader))->items[0];
+    const piaa_slots *wanted = piaa_extractor_slots(piaa_reader_extractor(r->reader));
     const piaa_store *store = piaa_reader_store(r->reader);
-    int slot = piaa_store_find_slot(store, wanted->pool, wanted->layer);
-    r->taste = piaa_taste_learn(store, slot, r->ratings, &r->call->talk.hooks, error);
+    const piaa_learning how = {.learner = piaa_call_value(r->call, "learner")};
+    r->taste = piaa_taste_learn_slots(store, wanted->items, wanted->count, r->ratings, &how,
+                                      &r->call->talk.hooks, error);
     r->ranking = r->taste ? piaa_rank_photos(r->taste, store, r->photos, r->ratings, error) : NULL;
     if (!r->ranking || !piaa_show_ranking(r->call, r->ranking, r->taste, store, r->photos,
                                           piaa_model_get_info(r->model)->demonstration, error))
@@ -110,6 +111,7 @@ static const piaa_option options[] = {
     PIAA_OPTION_RATINGS,
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,
+    PIAA_OPTION_LEARNER,
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
     PIAA_OPTION_AGAIN,

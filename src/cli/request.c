@@ -16,6 +16,10 @@ const piaa_option piaa_request_options[] = {
      "lt, or v of models of vision alone", NULL},
     {"layer", "LAYERS", "layers whose states are taken: a number, 0,3,5-9, all, or default",
      "15/36 of the depth, of v the last", NULL},
+    {"features", "FEATURES",
+     "pools and layers side by side in place of --pool and --layer, as in lt.15+lv.9+v.20; "
+     "all-pools: every pool at its default layer",
+     NULL, NULL},
     {"prompt", "TEXT", "what the model is told beside the photo", "\"" PIAA_BASE_PROMPT "\"", NULL},
     PIAA_OPTION_CHAT,
     PIAA_OPTION_MAX_PIXELS,
@@ -66,8 +70,14 @@ bool piaa_call_request(const piaa_call *call, const piaa_request *like, piaa_req
                        piaa_error *error) {
     if (!piaa_call_request_plain(call, like, out, error)) return false;
     take_text(call, "prompt", &out->prompt);
+    if (!piaa_call_exclude(call, "features", "pool", error) ||
+        !piaa_call_exclude(call, "features", "layer", error))
+        return false;
+    if (piaa_call_has(call, "pool") || piaa_call_has(call, "layer")) out->features = NULL;
     take_text(call, "pool", &out->pools);
     take_text(call, "layer", &out->layers);
+    take_text(call, "features", &out->features);
+    if (out->features) out->pools = out->layers = NULL;
     return true;
 }
 
@@ -113,12 +123,14 @@ void piaa_call_tell_demonstration(piaa_call *call, bool demonstration) {
 
 /* --------------------------------------------------------------------------------------- reader */
 
-bool piaa_call_need_one(const piaa_reader *reader, piaa_error *error) {
+bool piaa_call_need_one(const piaa_request *request, const piaa_reader *reader, piaa_error *error) {
     size_t count = piaa_extractor_slots(piaa_reader_extractor(reader))->count;
-    return count == 1 || piaa_error_set(error, PIAA_USAGE,
-                                        "a taste is learned from one pool at one layer, and these "
-                                        "are %zu: name one with --pool and --layer",
-                                        count);
+    return count == 1 || request->features ||
+           piaa_error_set(error, PIAA_USAGE,
+                          "a taste is learned from one pool at one layer, and these are %zu: name "
+                          "one with --pool and --layer, or several to stand side by side with "
+                          "--features, as in lt.15+v.20",
+                          count);
 }
 
 /* The store's messages speak of embed's --out; the other commands call it --store. */
@@ -149,7 +161,7 @@ static bool is_waited_for(const piaa_call *call, const piaa_model *model) {
 static piaa_reader *open_reader(piaa_call *call, piaa_model *model, const piaa_request *request,
                                 piaa_error *error) {
     piaa_reader *reader = piaa_reader_new(model, request, error);
-    if (reader && piaa_call_need_one(reader, error) &&
+    if (reader && piaa_call_need_one(request, reader, error) &&
         piaa_call_open_store(call, reader, piaa_call_value(call, "store"), error))
         return reader;
     piaa_reader_free(reader);

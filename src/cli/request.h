@@ -65,6 +65,15 @@
             "told by its name", NULL                                                               \
     }
 
+/* Of commands that learn from several pools and layers at once. */
+#define PIAA_OPTION_LEARNER                                                                        \
+    {                                                                                              \
+        "learner", "NAME",                                                                         \
+            "ridge: all columns alike; banded: each layer's columns with a weight of their own, "  \
+            "chosen by leave-one-out",                                                             \
+            "ridge", "ridge banded"                                                                \
+    }
+
 #define PIAA_OPTION_MMPROJ                                                                         \
     { "mmproj", "FILE", "the vision part of a GGUF model", "the one beside it", NULL }
 
@@ -99,7 +108,8 @@
 #define PIAA_OPTION_AGAIN                                                                          \
     { "again", NULL, "try again the photos that could not be read before", NULL, NULL }
 
-/* model, mmproj, pool, layer, prompt, max-pixels, dtype, image-attention, exif, threads */
+/* model, mmproj, pool, layer, features, prompt, max-pixels, dtype, image-attention, exif, threads
+ */
 extern const piaa_option piaa_request_options[];
 
 /* The request that the options make; what they leave open is as in `like`, if that is not NULL.
@@ -122,8 +132,10 @@ piaa_model *piaa_call_model_like(const piaa_call *call, const piaa_identity *ide
 /* Says so where it is the demonstration model. */
 void piaa_call_tell_demonstration(piaa_call *call, bool demonstration);
 
-/* For commands that work with one vector per photo: PIAA_USAGE if several are asked for. */
-bool piaa_call_need_one(const piaa_reader *reader, piaa_error *error) PIAA_MUST_USE;
+/* For commands that learn from one vector per photo, which a request for features makes of several:
+   PIAA_USAGE if it asks for several without. */
+bool piaa_call_need_one(const piaa_request *request, const piaa_reader *reader,
+                        piaa_error *error) PIAA_MUST_USE;
 
 /* piaa_reader_open_store, with --again. */
 bool piaa_call_open_store(piaa_call *call, piaa_reader *reader, const char *path,

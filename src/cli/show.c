@@ -3,7 +3,6 @@
 
 #include "base/file.h"
 #include "report/report.h"
-#include "vlm/slots.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -41,19 +40,27 @@ size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size) {
     return (size_t)used;
 }
 
+static bool has_features(const piaa_store *store, const piaa_slots *slots, int64_t row) {
+    for (size_t k = 0; k < slots->count; k++) {
+        const piaa_slot *slot = &slots->items[k];
+        if (!piaa_store_vector(store, piaa_store_find_slot(store, slot->pool, slot->layer), row))
+            return false;
+    }
+    return true;
+}
+
 /* The photos that are not in the ranking, and why.  Where the store has no error for one, nobody
    has told of it yet. */
-static bool find_unreadable(piaa_call *call, const piaa_store *store, const piaa_slot *slot,
+static bool find_unreadable(piaa_call *call, const piaa_store *store, const piaa_taste *taste,
                             const piaa_photos *photos, piaa_ranking_context *context,
                             piaa_error *error) {
     piaa_unreadable *list = piaa_alloc(piaa_photos_count(photos), sizeof *list, error);
     if (!list) return false;
     context->unreadable = list;
-    int column = piaa_store_find_slot(store, slot->pool, slot->layer);
     size_t untold = 0, first = 0;
     for (size_t i = 0; i < piaa_photos_count(photos); i++) {
         const piaa_photo *photo = piaa_store_find(store, piaa_photos_paths(photos)[i]);
-        if (photo && piaa_store_vector(store, column, photo->row)) continue;
+        if (photo && has_features(store, &taste->slots, photo->row)) continue;
         const char *reason = photo ? photo->error : NULL;
         if (!reason && !untold++) first = i;
         list[context->unreadable_count++] =
@@ -65,7 +72,7 @@ static bool find_unreadable(piaa_call *call, const piaa_store *store, const piaa
                        "%zu of %zu photos are not ranked, the first is %s: the store holds no "
                        "%s of them, which piaa embed adds",
                        untold, piaa_photos_count(photos), piaa_photos_names(photos)[first],
-                       piaa_slot_name(slot).text);
+                       taste->features);
     return true;
 }
 
@@ -77,8 +84,8 @@ bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_
     char *folder = piaa_path_absolute(".", NULL); /* if it is gone, paths stay absolute */
     piaa_ranking_context context = {
         .taste = taste, .folder = folder, .demonstration = demonstration};
-    bool ok = read_top(call, &top, error) &&
-              find_unreadable(call, store, &taste->slot, photos, &context, error);
+    bool ok =
+        read_top(call, &top, error) && find_unreadable(call, store, taste, photos, &context, error);
     if (ok) context.top = (size_t)top;
     piaa_format_kind format = piaa_call_has(call, "json")  ? PIAA_JSON
                               : piaa_call_has(call, "csv") ? PIAA_CSV

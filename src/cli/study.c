@@ -33,8 +33,11 @@ const piaa_option piaa_study_options[] = {
 piaa_model *piaa_call_study(piaa_call *call, piaa_study_kind kind, piaa_study *study,
                             piaa_error *error) {
     piaa_request request;
-    if (!piaa_call_need(call, "data", error) || !piaa_call_request(call, NULL, &request, error) ||
-        !piaa_study_open(study, piaa_call_value(call, "data"), piaa_call_value(call, "user-column"),
+    if (!piaa_call_need(call, "data", error) ||
+        !piaa_call_request_plain(call, NULL, &request, error))
+        return NULL;
+    request.prompt = piaa_call_value(call, "prompt");
+    if (!piaa_study_open(study, piaa_call_value(call, "data"), piaa_call_value(call, "user-column"),
                          kind, &request, &call->talk.hooks, error))
         return NULL;
     return piaa_call_model(call, piaa_call_value(call, "model"), error);

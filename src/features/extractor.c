@@ -71,6 +71,18 @@ static bool choose_form(piaa_request *r, const piaa_model_info *info, piaa_error
     return true;
 }
 
+static bool choose_slots(piaa_extractor *extractor, const piaa_layout *layout, piaa_error *error) {
+    const piaa_request *r = &extractor->request;
+    if (!r->features)
+        return piaa_slots_parse(r->pools, r->layers, layout, &extractor->slots, error);
+    if (r->pools || r->layers)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "features side by side name their pools and layers: leave pools and "
+                              "layers beside \"%.80s\" out",
+                              r->features);
+    return piaa_slots_parse_joined(r->features, layout, &extractor->slots, error);
+}
+
 static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
                          piaa_error *error) {
     const piaa_model_info *info = piaa_model_get_info(extractor->model);
@@ -94,14 +106,12 @@ static bool fill_request(piaa_extractor *extractor, const piaa_request *request,
     if (!choose_form(r, info, error)) return false;
     r->dtype = piaa_model_dtype(extractor->model, r->dtype);
     if (r->threads <= 0) r->threads = piaa_processors();
-    if (!extractor->prompt ||
-        !piaa_slots_parse(r->pools, r->layers, &info->layout, &extractor->slots, error))
-        return false;
+    if (!extractor->prompt || !choose_slots(extractor, &info->layout, error)) return false;
     extractor->device = r->device ? piaa_strdup(r->device, error) : NULL;
     if ((r->device && !extractor->device) || !piaa_device_check(r->device, error)) return false;
     r->device = extractor->device;
     r->prompt = extractor->prompt;
-    r->pools = r->layers = NULL; /* the slots say it */
+    r->pools = r->layers = r->features = NULL; /* the slots say it */
     const piaa_preprocessing preprocessing = {
         .least = info->min_pixels < r->max_pixels ? info->min_pixels : r->max_pixels,
         .most = r->max_pixels,

@@ -441,18 +441,46 @@ static piaa_left_out *leave_out(piaa_bands *b, const double *y, const int64_t *g
     return left;
 }
 
-/* The model's weights and intercept from targets; the rest of it is there.  `work` [2][n]. */
-static bool solve(piaa_bands *b, const double *y, double *work, piaa_bands_model *model,
-                  piaa_error *error) {
-    const piaa_bands_shape shape = {model->band_weights, model->spread, model->lead};
-    double *c = work + b->n;
-    piaa_ridge_design *design = piaa_bands_design(b, &shape, error);
-    for (int64_t i = 0; i < b->n; i++)
-        work[i] = y[i] - (model->lead != 0 ? model->lead * b->offset[i] : 0);
-    if (!design || !piaa_ridge_dual(design, work, model->alpha, c, &model->intercept, error))
-        return false;
-    piaa_bands_weigh(b, &shape, c, model->weights);
-    return true;
+/* y less what the prior's mean says, [n]. */
+static double *less_offset(const piaa_bands *b, const piaa_bands_shape *shape, const double *y,
+                           piaa_error *error) {
+    double *out = piaa_alloc_array((size_t)b->n, sizeof *out, error);
+    for (int64_t i = 0; out && i < b->n; i++)
+        out[i] = y[i] - (b->offset ? shape->lead * b->offset[i] : 0);
+    return out;
+}
+
+/* From targets that the offset was taken from. */
+static bool solve(piaa_bands *b, const piaa_bands_shape *shape, double alpha, const double *y,
+                  double *weights, double *intercept, piaa_error *error) {
+    piaa_ridge_design *design = piaa_bands_design(b, shape, error);
+    double *c = piaa_alloc_array((size_t)b->n, sizeof *c, error);
+    const bool ok = design && c && piaa_ridge_dual(design, y, alpha, c, intercept, error);
+    if (ok) piaa_bands_weigh(b, shape, c, weights);
+    free(c);
+    return ok;
+}
+
+bool piaa_bands_solve(piaa_bands *b, const piaa_bands_shape *shape, double alpha, const double *y,
+                      double *weights, double *intercept, piaa_error *error) {
+    double *own = less_offset(b, shape, y, error);
+    const bool ok = own && solve(b, shape, alpha, own, weights, intercept, error);
+    free(own);
+    return ok;
+}
+
+bool piaa_bands_without(piaa_bands *b, const piaa_bands_shape *shape, double alpha, const double *y,
+                        const int64_t *rows, int64_t count, double *weights, double *intercept,
+                        piaa_error *error) {
+    piaa_ridge_design *design = piaa_bands_design(b, shape, error);
+    double *own = less_offset(b, shape, y, error),
+           *pinned = piaa_alloc_array((size_t)b->n, sizeof *pinned, error);
+    const bool ok = design && own && pinned &&
+                    piaa_ridge_pin(design, own, b->n, alpha, rows, count, pinned, error) &&
+                    solve(b, shape, alpha, pinned, weights, intercept, error);
+    free(own);
+    free(pinned);
+    return ok;
 }
 
 static bool fit(piaa_bands *b, const double *y, const int64_t *group, const piaa_bands_options *o,
@@ -467,10 +495,7 @@ static bool fit(piaa_bands *b, const double *y, const int64_t *group, const piaa
     model->spread = shape.spread;
     model->lead = shape.lead;
     model->alpha = model->left->alpha;
-    double *work = piaa_alloc_array(2 * (size_t)b->n, sizeof *work, error);
-    bool ok = work && solve(b, y, work, model, error);
-    free(work);
-    return ok;
+    return piaa_bands_solve(b, &shape, model->alpha, y, model->weights, &model->intercept, error);
 }
 
 piaa_bands_model *piaa_bands_fit(piaa_bands *b, const double *y, const int64_t *group,
@@ -481,23 +506,4 @@ piaa_bands_model *piaa_bands_fit(piaa_bands *b, const double *y, const int64_t *
     if (fit(b, y, group, options ? options : &plain, model, error)) return model;
     piaa_bands_model_free(model);
     return NULL;
-}
-
-bool piaa_bands_without(piaa_bands *b, const double *y, const int64_t *rows, int64_t count,
-                        piaa_bands_model *model, piaa_error *error) {
-    const size_t n = (size_t)b->n;
-    const piaa_bands_shape shape = {model->band_weights, model->spread, model->lead};
-    piaa_ridge_design *design = piaa_bands_design(b, &shape, error);
-    double *work = piaa_alloc_array(4 * n, sizeof *work, error);
-    bool ok = design && work;
-    if (ok) {
-        double *own = work + 2 * n, *pinned = work + 3 * n;
-        for (size_t i = 0; i < n; i++)
-            own[i] = y[i] - (model->lead != 0 ? model->lead * b->offset[i] : 0);
-        ok = piaa_ridge_pin(design, own, b->n, model->alpha, rows, count, pinned, error);
-        for (size_t i = 0; ok && i < n; i++) pinned[i] += y[i] - own[i];
-        ok = ok && solve(b, pinned, work, model, error);
-    }
-    free(work);
-    return ok;
 }

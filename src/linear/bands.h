@@ -105,9 +105,13 @@ piaa_bands_model *piaa_bands_fit(piaa_bands *bands, const double *y, const int64
                                  piaa_error *error) PIAA_MUST_USE;
 void piaa_bands_model_free(piaa_bands_model *model);
 
-/* Makes `model`, which was fitted to y [n], the model that the rows but `count` (fewer than n)
-   teach with the same shape, alpha and scaler.  model->left stays what it was. */
-bool piaa_bands_without(piaa_bands *bands, const double *y, const int64_t *rows, int64_t count,
-                        piaa_bands_model *model, piaa_error *error) PIAA_MUST_USE;
+/* Weights [dim] and intercept of this shape and alpha from targets y [n]; and of y [n] less `count`
+   of the rows, fewer than n, with all rows' scaler. */
+bool piaa_bands_solve(piaa_bands *bands, const piaa_bands_shape *shape, double alpha,
+                      const double *y, double *weights, double *intercept,
+                      piaa_error *error) PIAA_MUST_USE;
+bool piaa_bands_without(piaa_bands *bands, const piaa_bands_shape *shape, double alpha,
+                        const double *y, const int64_t *rows, int64_t count, double *weights,
+                        double *intercept, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -122,8 +122,12 @@ static json make_json(const piaa_ranking *ranking, const piaa_ranking_context *c
     text(&out, "family", made->family);
     text(&out, "fingerprint", made->fingerprint);
     piaa_json_put(&out, out.root, "demonstration", cJSON_CreateBool(context->demonstration));
-    text(&out, "pool", piaa_pool_name(taste->slot.pool));
-    number(&out, "layer", taste->slot.layer);
+    if (taste->slots.count > 1) {
+        text(&out, "features", taste->features);
+    } else {
+        text(&out, "pool", piaa_pool_name(taste->slot.pool));
+        number(&out, "layer", taste->slot.layer);
+    }
     text(&out, "prompt", made->prompt);
     text(&out, "preprocessing", made->preprocessing);
     text(&out, "dtype", made->dtype);

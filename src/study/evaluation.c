@@ -5,26 +5,11 @@
 #include "base/memory.h"
 #include "features/extractor.h"
 #include "features/identity.h"
+#include "vlm/slots.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-bool piaa_pair_parse(const char *word, piaa_pair *out, piaa_error *error) {
-    const char *at = word;
-    *out = (piaa_pair){0};
-    while (at && out->parts < PIAA_SOURCE_PARTS) {
-        at = piaa_slot_parse(at, &out->slots[out->parts]);
-        if (!at || (*at && *at != '+')) break;
-        out->parts++;
-        if (!*at) return true;
-        at++;
-    }
-    return piaa_error_set(
-        error, PIAA_USAGE,
-        "--pair cannot be \"%s\": write pools and layers as in lt.3+v.5, up to %d of them", word,
-        PIAA_SOURCE_PARTS);
-}
 
 bool piaa_evaluation_needs(const piaa_evaluation_options *options, piaa_needs what) {
     for (const piaa_method *const *m = options->personal.methods; *m; m++)
@@ -34,28 +19,27 @@ bool piaa_evaluation_needs(const piaa_evaluation_options *options, piaa_needs wh
 
 /* ---------------------------------------------------------------------------------------- begin */
 
-static bool add_word(piaa_text *list, const char *word, piaa_error *error) {
-    return piaa_text_format(list, error, "%s%s", list->length ? "," : "", word);
+static bool add_names(piaa_text *list, const piaa_slots *slots, piaa_error *error) {
+    for (size_t k = 0; k < slots->count; k++)
+        if (!piaa_text_format(list, error, "%s%s", list->length ? "+" : "",
+                              piaa_slot_name(&slots->items[k]).text))
+            return false;
+    return true;
 }
 
-/* The pools and layers of a request that holds the slots asked for and those of the pairs. */
-static bool list_all(piaa_evaluation *e, const piaa_layout *layout, piaa_text *pools,
-                     piaa_text *layers, piaa_error *error) {
+/* The slots asked for, alone and side by side, and a request's features that have them all. */
+static bool list_all(piaa_evaluation *e, const piaa_layout *layout, piaa_text *features,
+                     piaa_error *error) {
     const piaa_evaluation_options *o = e->options;
-    const char *usual = layout->decoder_layers > 0 ? "lt" : "v";
-    const bool alone = o->pair_count && !o->pools && !o->layers;
-    if (!alone &&
-        (!piaa_slots_parse(o->pools ? o->pools : usual, o->layers, layout, &e->single, error) ||
-         !add_word(pools, o->pools ? o->pools : usual, error) ||
-         !add_word(layers, o->layers ? o->layers : "default", error)))
+    const bool alone = o->joined_count && !o->pools && !o->layers;
+    if (!alone && (!piaa_slots_parse(o->pools, o->layers, layout, &e->single, error) ||
+                   !add_names(features, &e->single, error)))
         return false;
-    for (size_t i = 0; i < o->pair_count; i++)
-        for (int k = 0; k < o->pairs[i].parts; k++) {
-            const piaa_slot *slot = &o->pairs[i].slots[k];
-            if (!add_word(pools, piaa_pool_name(slot->pool), error) ||
-                !piaa_text_format(layers, error, "%s%d", layers->length ? "," : "", slot->layer))
-                return false;
-        }
+    if (!(e->joined = piaa_alloc(o->joined_count, sizeof *e->joined, error))) return false;
+    for (size_t i = 0; i < o->joined_count; i++)
+        if (!piaa_slots_parse_joined(o->joined[i], layout, &e->joined[i], error) ||
+            !add_names(features, &e->joined[i], error))
+            return false;
     return true;
 }
 
@@ -68,14 +52,13 @@ static bool read_raw_text(piaa_evaluation *e, piaa_error *error) {
 
 bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *model,
                            const piaa_evaluation_options *options, piaa_error *error) {
-    piaa_text pools = {0}, layers = {0};
+    piaa_text features = {0};
     *e = (piaa_evaluation){.study = study, .options = options};
     e->protocol = piaa_protocol_make(study->set, &options->protocol, study->hooks, error);
     const bool ok = e->protocol && read_raw_text(e, error) &&
-                    list_all(e, &piaa_model_get_info(model)->layout, &pools, &layers, error) &&
-                    piaa_study_ask(study, model, pools.data, layers.data, error);
-    free(pools.data);
-    free(layers.data);
+                    list_all(e, &piaa_model_get_info(model)->layout, &features, error) &&
+                    piaa_study_ask_features(study, model, features.data, error);
+    free(features.data);
     return ok;
 }
 
@@ -147,10 +130,10 @@ static bool project(piaa_evaluation *e, piaa_error *error) {
 
 static bool open_source(piaa_evaluation *e, size_t s, piaa_error *error) {
     const bool one = s < e->single.count;
-    const piaa_pair *pair = one ? NULL : &e->options->pairs[s - e->single.count];
+    const piaa_slots *joined = one ? NULL : &e->joined[s - e->single.count];
     return piaa_source_open(&e->sources[s], piaa_reader_store(e->study->reader), e->study->set,
-                            NULL, one ? &e->single.items[s] : pair->slots, one ? 1 : pair->parts,
-                            error);
+                            NULL, one ? &e->single.items[s] : joined->items,
+                            one ? 1 : (int)joined->count, error);
 }
 
 /* Last: they point into the store, which embedding the projection's images refreshes. */
@@ -230,7 +213,7 @@ static bool compare(piaa_evaluation *e, piaa_error *error) {
 bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     piaa_study *study = e->study;
     if (!open_journal(e, error) || !embed(e, error)) return false;
-    e->source_count = e->single.count + e->options->pair_count;
+    e->source_count = e->single.count + e->options->joined_count;
     if (!(e->sources = piaa_alloc(e->source_count, sizeof *e->sources, error)) ||
         !project(e, error) || !open_sources(e, error))
         return false;
@@ -261,6 +244,9 @@ void piaa_evaluation_free(piaa_evaluation *e) {
     piaa_raw_texts_free(&e->thoughts);
     piaa_dialogue_free(e->dialogue);
     piaa_journal_close(e->journal);
+    for (size_t i = 0; e->joined && i < e->options->joined_count; i++)
+        piaa_slots_free(&e->joined[i]);
+    free(e->joined);
     piaa_slots_free(&e->single);
     piaa_protocol_free(e->protocol);
     *e = (piaa_evaluation){0};

@@ -14,23 +14,14 @@
 #include "study/personal.h"
 #include "study/study.h"
 
-/* Pools and layers side by side. */
-typedef struct piaa_pair {
-    piaa_slot slots[PIAA_SOURCE_PARTS];
-    int parts;
-} piaa_pair;
-
-/* "lt.3+v.5"; PIAA_USAGE for another word. */
-bool piaa_pair_parse(const char *word, piaa_pair *out, piaa_error *error) PIAA_MUST_USE;
-
 /* Its strings and lists are the caller's, and outlive the evaluation. */
 typedef struct piaa_evaluation_options {
     piaa_protocol_options protocol;
     /* Methods, supports, groups and seed; model, reader, projections and threads are filled in. */
     piaa_personal_options personal;
-    const char *pools, *layers; /* as in a request; NULL: the usual ones, or the pairs alone */
-    const piaa_pair *pairs;
-    size_t pair_count;
+    const char *pools, *layers; /* as in a request; NULL: the usual ones, or what is joined alone */
+    const char *const *joined;  /* [joined_count] features side by side, as in a request */
+    size_t joined_count;
     const char *baseline;   /* "METHOD", "METHOD@SOURCE"; NULL: nothing is compared */
     const char *projection; /* a file, for methods that need attributes; or */
     const char *attributes; /* the data set that they are learned from */
@@ -45,7 +36,8 @@ typedef struct piaa_evaluation {
     const piaa_evaluation_options *options;
     piaa_protocol *protocol;
     piaa_slots single;
-    piaa_source *sources; /* [source_count] the single slots', then the pairs' */
+    piaa_slots *joined;   /* [joined_count] */
+    piaa_source *sources; /* [source_count] the single slots', then the joined ones' */
     size_t source_count;
     piaa_projection **projections; /* [source_count]; NULL: no method needs them */
     piaa_raw_texts raw, thoughts;  /* empty: no method needs them */

@@ -10,7 +10,7 @@
 
 static const float *row_of(const piaa_explanation *e, const float *x, const int64_t *rows,
                            int64_t i) {
-    return x + (size_t)(rows ? rows[i] : i) * (size_t)e->taste->slot.dim;
+    return x + (size_t)(rows ? rows[i] : i) * (size_t)e->taste->dim;
 }
 
 static bool regress(piaa_explanation *e, const float *x, const int64_t *rows, int64_t n,
@@ -22,7 +22,7 @@ static bool regress(piaa_explanation *e, const float *x, const int64_t *rows, in
     double *work = piaa_alloc_array(count, sizeof *work, error);
     bool ok = attributes && scores && predicted && work;
     for (int64_t i = 0; ok && i < n; i++) {
-        piaa_projection_apply(e->projection, row_of(e, x, rows, i), 1, work);
+        piaa_projection_apply(e->projection, row_of(e, x, rows, i) + e->first, 1, work);
         for (size_t k = 0; k < count; k++) attributes[(size_t)i * count + k] = (float)work[k];
         piaa_taste_predict(e->taste, row_of(e, x, rows, i), 1, &scores[i]);
     }
@@ -54,6 +54,24 @@ static bool regress(piaa_explanation *e, const float *x, const int64_t *rows, in
     return ok;
 }
 
+int piaa_explain_place(const piaa_taste *taste, const piaa_projection *projection,
+                       piaa_error *error) {
+    const piaa_slots *slots = &taste->slots;
+    int at = 0;
+    if (slots->count == 1)
+        return piaa_projection_fits(projection, &taste->identity, &taste->slot, error) ? 0 : -1;
+    for (size_t k = 0; k < slots->count; at += slots->items[k++].dim)
+        if (slots->items[k].pool == projection->slot.pool &&
+            slots->items[k].layer == projection->slot.layer)
+            return piaa_projection_fits(projection, &taste->identity, &slots->items[k], error) ? at
+                                                                                               : -1;
+    piaa_error_set(error, PIAA_MISMATCH,
+                   "the attributes were learned from pool %s at layer %d, and the taste from "
+                   "%.200s: make them again with piaa reduce and one of these",
+                   piaa_pool_name(projection->slot.pool), projection->slot.layer, taste->features);
+    return -1;
+}
+
 piaa_explanation *piaa_explain(const piaa_taste *taste, const piaa_projection *projection,
                                const float *x, const int64_t *rows, int64_t n, piaa_error *error) {
     if (!taste || !projection || !x) {
@@ -67,12 +85,16 @@ piaa_explanation *piaa_explain(const piaa_taste *taste, const piaa_projection *p
                        "no photos to explain the taste with: give some of the person's own");
         return NULL;
     }
-    if (!piaa_projection_fits(projection, &taste->identity, &taste->slot, error)) return NULL;
+    int first = piaa_explain_place(taste, projection, error);
+    if (first < 0) return NULL;
     piaa_explanation *e = piaa_alloc(1, sizeof *e, error);
     if (!e) return NULL;
     size_t count = (size_t)projection->count;
-    *e = (piaa_explanation){
-        .taste = taste, .projection = projection, .count = projection->count, .photos = n};
+    *e = (piaa_explanation){.taste = taste,
+                            .projection = projection,
+                            .first = first,
+                            .count = projection->count,
+                            .photos = n};
     if ((e->average = piaa_alloc(3 * count, sizeof(double), error))) {
         e->weights = e->average + count;
         e->signed_weights = e->weights + count;
@@ -92,7 +114,7 @@ bool piaa_explain_photo(const piaa_explanation *e, const float *x, double *attri
                         double *contributions, piaa_explained_photo *out, piaa_error *error) {
     double *values = piaa_alloc_array((size_t)e->count, sizeof *values, error);
     if (!values) return false;
-    piaa_projection_apply(e->projection, x, 1, values);
+    piaa_projection_apply(e->projection, x + e->first, 1, values);
     *out = (piaa_explained_photo){0};
     piaa_taste_predict(e->taste, x, 1, &out->score);
     for (int k = 0; k < e->count; k++) {
@@ -104,4 +126,11 @@ bool piaa_explain_photo(const piaa_explanation *e, const float *x, double *attri
     out->rest = out->score - e->average_score - out->accounted;
     free(values);
     return true;
+}
+
+void piaa_explain_slots(const piaa_taste *taste, const float *x, double *out) {
+    int at = 0;
+    for (size_t k = 0; k < taste->slots.count; at += taste->slots.items[k++].dim)
+        out[k] = piaa_ridge_dot(taste->weights + at, taste->mean + at, x + at,
+                                taste->slots.items[k].dim);
 }

@@ -22,6 +22,7 @@
 typedef struct piaa_explanation {
     const piaa_taste *taste; /* both stay the caller's and must outlive the explanation */
     const piaa_projection *projection;
+    int first;              /* where the projection's slot begins among the taste's columns */
     int count;              /* attributes, in the projection's order */
     int64_t photos;         /* the person's */
     double average_score;   /* of the taste's scores of them */
@@ -34,12 +35,16 @@ typedef struct piaa_explanation {
     double explained_seen;  /* the same of the photos that were learned from: an upper bound */
 } piaa_explanation;
 
-/* rows[i] (i itself where rows is NULL) of x [*, slot.dim] are the features of the person's n
- * photos.  The taste and the projection have to read the same features (PIAA_MISMATCH
- * otherwise). */
+/* rows[i] (i itself where rows is NULL) of x [*, dim of the taste] are the features of the person's
+ * n photos.  The projection has to read what the taste reads, or one of the slots that it reads
+ * side by side (PIAA_MISMATCH otherwise). */
 piaa_explanation *piaa_explain(const piaa_taste *taste, const piaa_projection *projection,
                                const float *x, const int64_t *rows, int64_t n,
                                piaa_error *error) PIAA_MUST_USE;
+/* Where the projection's slot begins among the taste's columns; -1 with the error set where it is
+   none of them. */
+int piaa_explain_place(const piaa_taste *taste, const piaa_projection *projection,
+                       piaa_error *error);
 void piaa_explanation_free(piaa_explanation *explanation);
 
 typedef struct piaa_explained_photo {
@@ -53,5 +58,9 @@ typedef struct piaa_explained_photo {
 bool piaa_explain_photo(const piaa_explanation *explanation, const float *x, double *attributes,
                         double *contributions, piaa_explained_photo *out,
                         piaa_error *error) PIAA_MUST_USE;
+
+/* What each of the taste's slots adds to a photo's score, [slots] of x [dim]: with the intercept
+   they sum to it. */
+void piaa_explain_slots(const piaa_taste *taste, const float *x, double *out);
 
 #endif

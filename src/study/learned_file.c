@@ -2,6 +2,7 @@
 #include "study/learned_file.h"
 
 #include "base/memory.h"
+#include "study/joined.h"
 
 #include <limits.h>
 #include <locale.h>
@@ -35,16 +36,33 @@ bool piaa_learned_add_numbers(cJSON *object, const char *key, const double *valu
     return array;
 }
 
+static bool add_slot(cJSON *part, const piaa_slot *slot) {
+    return cJSON_AddStringToObject(part, "pool", piaa_pool_name(slot->pool)) &&
+           piaa_learned_add_number(part, "layer", slot->layer) &&
+           piaa_learned_add_number(part, "dim", slot->dim);
+}
+
+static bool add_slots(cJSON *features, const piaa_slot *slots, size_t count) {
+    if (count == 1) return add_slot(features, slots);
+    cJSON *list = cJSON_AddArrayToObject(features, "slots");
+    for (size_t k = 0; list && k < count; k++) {
+        cJSON *item = cJSON_CreateObject();
+        if (!item || !cJSON_AddItemToArray(list, item)) {
+            cJSON_Delete(item);
+            return false;
+        }
+        if (!add_slot(item, &slots[k])) return false;
+    }
+    return list;
+}
+
 bool piaa_learned_add_head(cJSON *root, const char *format, int version, const char *made,
-                           const piaa_identity *identity, const piaa_slot *slot) {
+                           const piaa_identity *identity, const piaa_slot *slots, size_t count) {
     cJSON *part = NULL;
     bool ok = cJSON_AddStringToObject(root, "format", format) &&
               piaa_learned_add_number(root, "version", version) &&
               cJSON_AddStringToObject(root, "made", made) &&
-              (part = cJSON_AddObjectToObject(root, "features")) &&
-              cJSON_AddStringToObject(part, "pool", piaa_pool_name(slot->pool)) &&
-              piaa_learned_add_number(part, "layer", slot->layer) &&
-              piaa_learned_add_number(part, "dim", slot->dim);
+              (part = cJSON_AddObjectToObject(root, "features")) && add_slots(part, slots, count);
     for (size_t i = 0; ok && i < PIAA_IDENTITY_KEYS; i++)
         ok = cJSON_AddStringToObject(part, piaa_identity_keys[i].key,
                                      piaa_identity_get(identity, i));
@@ -153,10 +171,52 @@ static bool check_format(const piaa_learned_source *from, piaa_error *error) {
     return true;
 }
 
-bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity, piaa_slot *slot,
-                       char made[32], piaa_error *error) {
+/* The keys pool, layer and dim behind `before` ("features."). */
+static bool get_slot(const piaa_learned_source *from, const char *before, piaa_slot *slot,
+                     piaa_error *error) {
+    char pool[40], layer[40], dim[40];
+    int64_t at, size;
+    const char *name;
+    snprintf(pool, sizeof pool, "%spool", before);
+    snprintf(layer, sizeof layer, "%slayer", before);
+    snprintf(dim, sizeof dim, "%sdim", before);
+    if (!piaa_learned_string(from, pool, &name, error) ||
+        !piaa_learned_int(from, layer, 0, LARGEST_LAYER, &at, error) ||
+        !piaa_learned_int(from, dim, 1, PIAA_TASTE_LARGEST_DIM, &size, error))
+        return false;
+    if (!piaa_pool_parse(name, &slot->pool))
+        return piaa_learned_broken(from, pool, "the name of a pool", error);
+    slot->layer = (int)at;
+    slot->dim = (int)size;
+    return true;
+}
+
+/* Two slots or more, all different, whose lengths add up to what a vector may have. */
+static bool get_slots(const piaa_learned_source *from, const cJSON *list, piaa_slot *slots,
+                      size_t *count, piaa_error *error) {
+    static const char key[] = "features.slots";
+    const cJSON *item = cJSON_IsArray(list) ? list->child : NULL;
+    int64_t dim = 0;
+    for (; item && *count < PIAA_SOURCE_PARTS; item = item->next) {
+        piaa_learned_source one = *from;
+        one.root = item;
+        if (!get_slot(&one, "", &slots[*count], error)) return false;
+        dim += slots[*count].dim;
+        for (size_t k = 0; k < *count; k++)
+            if (slots[k].pool == slots[*count].pool && slots[k].layer == slots[*count].layer)
+                return piaa_learned_broken(from, key, "a list of different pools and layers",
+                                           error);
+        (*count)++;
+    }
+    if (!item && *count > 1 && dim <= PIAA_TASTE_LARGEST_DIM) return true;
+    char wanted[80];
+    snprintf(wanted, sizeof wanted, "a list of 2 to %d pools and layers", PIAA_SOURCE_PARTS);
+    return piaa_learned_broken(from, key, wanted, error);
+}
+
+bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity, piaa_slot *slots,
+                       size_t *count, char made[32], piaa_error *error) {
     const char *text;
-    int64_t layer, dim;
     if (!check_format(from, error)) return false;
     for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
         char key[40];
@@ -168,15 +228,12 @@ bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity,
             return false;
         piaa_identity_set(identity, i, text);
     }
-    if (!piaa_learned_string(from, "features.pool", &text, error) ||
-        !piaa_learned_int(from, "features.layer", 0, LARGEST_LAYER, &layer, error) ||
-        !piaa_learned_int(from, "features.dim", 1, PIAA_TASTE_LARGEST_DIM, &dim, error))
+    const cJSON *list = count ? piaa_json_find(from->root, "features.slots") : NULL;
+    if (count) *count = list ? 0 : 1;
+    if (!(list ? get_slots(from, list, slots, count, error)
+               : get_slot(from, "features.", slots, error)) ||
+        !piaa_learned_string(from, "made", &text, error))
         return false;
-    if (!piaa_pool_parse(text, &slot->pool))
-        return piaa_learned_broken(from, "features.pool", "the name of a pool", error);
-    slot->layer = (int)layer;
-    slot->dim = (int)dim;
-    if (!piaa_learned_string(from, "made", &text, error)) return false;
     if (strlen(text) >= DATE_SIZE)
         return piaa_learned_broken(from, "made", "a date and time", error);
     strcpy(made, text);

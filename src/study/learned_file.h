@@ -13,8 +13,9 @@
 /* Null where it is not finite. */
 bool piaa_learned_add_number(cJSON *object, const char *key, double value);
 bool piaa_learned_add_numbers(cJSON *object, const char *key, const double *values, int count);
+/* The features are {pool, layer, dim}, and of several side by side a list of these, "slots". */
 bool piaa_learned_add_head(cJSON *root, const char *format, int version, const char *made,
-                           const piaa_identity *identity, const piaa_slot *slot);
+                           const piaa_identity *identity, const piaa_slot *slots, size_t count);
 /* Calls add(root, thing) on a new object and prints it; the text is the caller's.  noun:
    "taste". */
 char *piaa_learned_print(bool (*add)(cJSON *root, const void *thing), const void *thing,
@@ -48,8 +49,9 @@ bool piaa_learned_numbers(const piaa_learned_source *from, const char *key, doub
 /* All positive. */
 bool piaa_learned_scales(const piaa_learned_source *from, const char *key, double *out, int count,
                          piaa_error *error);
-/* Format, version, features and the date; the identity's strings stay the JSON's. */
-bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity, piaa_slot *slot,
-                       char made[32], piaa_error *error);
+/* Format, version, features and the date; the identity's strings stay the JSON's.  Of features side
+   by side, at most PIAA_SOURCE_PARTS; *count may be NULL where there has to be one. */
+bool piaa_learned_head(const piaa_learned_source *from, piaa_identity *identity, piaa_slot *slots,
+                       size_t *count, char made[32], piaa_error *error);
 
 #endif

@@ -79,8 +79,8 @@ typedef struct piaa_method {
     bool (*learn)(piaa_lesson *lesson, piaa_predictions *out, piaa_error *error);
 } piaa_method;
 
-extern const piaa_method piaa_method_linear_hidden, piaa_method_giaa_target, piaa_method_reduce,
-    piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
+extern const piaa_method piaa_method_linear_hidden, piaa_method_banded, piaa_method_giaa_target,
+    piaa_method_reduce, piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
     piaa_method_expected_score, piaa_method_few_shot, piaa_method_cot, piaa_method_lora,
     piaa_method_lora_expected, piaa_method_lora_fixed, piaa_method_lora_published,
     piaa_method_token_class, piaa_method_token_class_published, piaa_method_cot_lora,

@@ -31,12 +31,13 @@ static bool add_attribute(cJSON *list, const piaa_projection *p, int k) {
 static bool add_all(cJSON *root, const void *thing) {
     const piaa_projection *p = thing;
     cJSON *list = NULL;
-    bool ok = piaa_learned_add_head(root, format_name, VERSION, p->made, &p->identity, &p->slot) &&
-              piaa_learned_add_number(root, "images", (double)p->images) &&
-              piaa_learned_add_number(root, "alpha", p->alpha) &&
-              piaa_learned_add_numbers(root, "mean", p->mean, p->slot.dim) &&
-              piaa_learned_add_numbers(root, "scale", p->scale, p->slot.dim) &&
-              (list = cJSON_AddArrayToObject(root, "attributes"));
+    bool ok =
+        piaa_learned_add_head(root, format_name, VERSION, p->made, &p->identity, &p->slot, 1) &&
+        piaa_learned_add_number(root, "images", (double)p->images) &&
+        piaa_learned_add_number(root, "alpha", p->alpha) &&
+        piaa_learned_add_numbers(root, "mean", p->mean, p->slot.dim) &&
+        piaa_learned_add_numbers(root, "scale", p->scale, p->slot.dim) &&
+        (list = cJSON_AddArrayToObject(root, "attributes"));
     for (int k = 0; ok && k < p->count; k++) ok = add_attribute(list, p, k);
     return ok;
 }
@@ -96,7 +97,7 @@ static piaa_projection *from_json(const cJSON *root, const char *where, piaa_err
     piaa_identity identity = {0};
     piaa_slot slot = {0};
     char made[32];
-    if (!piaa_learned_head(&from, &identity, &slot, made, error)) return NULL;
+    if (!piaa_learned_head(&from, &identity, &slot, NULL, made, error)) return NULL;
     const cJSON *list = piaa_json_find(root, "attributes");
     int count = cJSON_IsArray(list) ? cJSON_GetArraySize(list) : 0;
     bool whole = count >= 1 && count <= LARGEST_COUNT;

@@ -3,7 +3,6 @@
 
 #include "base/hooks.h"
 #include "base/memory.h"
-#include "linear/leave_out.h"
 #include "linear/near.h"
 #include "study/source.h"
 
@@ -39,12 +38,12 @@ static void add_copy(rated_rows *rated, const piaa_ratings *ratings, size_t rati
     rated->scores[k] += (score - rated->scores[k]) / (double)++times[k];
 }
 
-static void collect_rated(const piaa_store *store, int slot, const piaa_ratings *ratings,
-                          rated_rows *rated, size_t *first, size_t *times) {
+static void collect_rated(const piaa_joined *joined, const piaa_ratings *ratings, rated_rows *rated,
+                          size_t *first, size_t *times) {
     for (size_t i = 0; i < piaa_ratings_count(ratings); i++) {
         const piaa_rating *rating = piaa_ratings_at(ratings, i);
-        const piaa_photo *photo = piaa_store_find(store, rating->path);
-        if (!photo || !piaa_store_vector(store, slot, photo->row)) {
+        const piaa_photo *photo = piaa_store_find(joined->store, rating->path);
+        if (!photo || !piaa_joined_has(joined, photo->row)) {
             if (!rated->missing++) rated->first_missing = i;
         } else if (rated->index[photo->row]) {
             add_copy(rated, ratings, i, (size_t)rated->index[photo->row] - 1, first, times);
@@ -58,18 +57,18 @@ static void collect_rated(const piaa_store *store, int slot, const piaa_ratings 
     }
 }
 
-static bool find_rated(const piaa_store *store, int slot, const piaa_ratings *ratings,
-                       rated_rows *out, piaa_error *error) {
+static bool find_rated(const piaa_joined *joined, const piaa_ratings *ratings, rated_rows *out,
+                       piaa_error *error) {
     size_t n = piaa_ratings_count(ratings);
     int64_t rows = 0;
-    piaa_store_matrix(store, slot, &rows);
+    piaa_store_matrix(joined->store, joined->found[0], &rows);
     *out = (rated_rows){.rows = piaa_alloc(n, sizeof(int64_t), error),
                         .scores = piaa_alloc(n, sizeof(double), error),
                         .index = piaa_alloc((size_t)rows, sizeof(int64_t), error)};
     size_t *first = piaa_alloc(n, sizeof *first, error),
            *times = piaa_alloc(n, sizeof *times, error);
     bool ok = out->rows && out->scores && out->index && first && times;
-    if (ok) collect_rated(store, slot, ratings, out, first, times);
+    if (ok) collect_rated(joined, ratings, out, first, times);
     free(first);
     free(times);
     if (!ok) free_rated(out);
@@ -117,17 +116,32 @@ static bool no_overlap(const piaa_store *store, const piaa_ratings *ratings, pia
                           piaa_ratings_count(ratings), rated, piaa_store_photo(store, 0)->path);
 }
 
-piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratings *ratings,
-                             const piaa_hooks *hooks, piaa_error *error) {
-    if (!store || !ratings) {
-        piaa_error_missing(error, store ? "ratings" : "store");
-        return NULL;
-    }
+/* The taste of the rated photos that were found, one at least. */
+static piaa_taste *teach(const piaa_joined *joined, const rated_rows *rated,
+                         const piaa_learner *learner, const piaa_hooks *hooks, piaa_error *error) {
+    piaa_slot slots[PIAA_SOURCE_PARTS];
+    piaa_band bands[PIAA_SOURCE_PARTS];
+    for (size_t k = 0; k < joined->count; k++)
+        slots[k] = piaa_store_slots(joined->store)->items[joined->found[k]];
+    piaa_joined_bands(joined, rated->rows, bands);
+    const piaa_identity identity = piaa_store_identity(joined->store);
+    const piaa_teaching from = {.identity = &identity,
+                                .slots = slots,
+                                .bands = bands,
+                                .count = joined->count,
+                                .y = rated->scores,
+                                .n = rated->count,
+                                .learner = learner};
+    return piaa_taste_teach(&from, hooks, error);
+}
+
+static piaa_taste *learn(const piaa_joined *joined, const piaa_ratings *ratings,
+                         const piaa_learner *learner, const piaa_hooks *hooks, piaa_error *error) {
     rated_rows rated;
-    if (!find_rated(store, slot, ratings, &rated, error)) return NULL;
+    if (!find_rated(joined, ratings, &rated, error)) return NULL;
     piaa_taste *taste = NULL;
     if (!rated.count) {
-        no_overlap(store, ratings, error);
+        no_overlap(joined->store, ratings, error);
     } else if (rated.count == 1 && rated.copies) {
         piaa_error_set(error, PIAA_USAGE,
                        "the %zu rated photos are copies of one, byte for byte, and one does not "
@@ -135,13 +149,33 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
                        rated.copies + 1);
     } else {
         tell_rated(&rated, ratings, hooks);
-        piaa_identity identity = piaa_store_identity(store);
-        taste = piaa_taste_fit_rows(&identity, &piaa_store_slots(store)->items[slot],
-                                    piaa_store_matrix(store, slot, NULL), rated.rows, rated.scores,
-                                    rated.count, hooks, error);
+        taste = teach(joined, &rated, learner, hooks, error);
     }
     free_rated(&rated);
     return taste;
+}
+
+piaa_taste *piaa_taste_learn_slots(const piaa_store *store, const piaa_slot *slots, size_t count,
+                                   const piaa_ratings *ratings, const piaa_learning *how,
+                                   const piaa_hooks *hooks, piaa_error *error) {
+    if (!store || !ratings) {
+        piaa_error_missing(error, store ? "ratings" : "store");
+        return NULL;
+    }
+    const piaa_learner *learner = piaa_learner_find(how ? how->learner : NULL, error);
+    if (!learner) return NULL;
+    piaa_joined joined;
+    piaa_taste *taste = piaa_joined_open(&joined, store, slots, count, NULL, error)
+                            ? learn(&joined, ratings, learner, hooks, error)
+                            : NULL;
+    piaa_joined_close(&joined);
+    return taste;
+}
+
+piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratings *ratings,
+                             const piaa_hooks *hooks, piaa_error *error) {
+    return piaa_taste_learn_slots(store, store ? &piaa_store_slots(store)->items[slot] : NULL, 1,
+                                  ratings, NULL, hooks, error);
 }
 
 /* -------------------------------------------------------------------------------------- ranking */
@@ -167,11 +201,13 @@ static int best_first(const void *a, const void *b) {
 /* What predictions without some of the rated photos are made from. */
 typedef struct blind {
     const piaa_taste *taste;
-    const float *x; /* of the store */
+    piaa_joined *joined;
+    const float *x; /* of its first matrix */
     const rated_rows *rated;
-    piaa_ridge_design *design; /* of the rated photos; NULL until it is needed */
-    int64_t *left;             /* [rated->count] which are left out */
-    bool *group;               /* [rated->count] of the first photo of each group: it is left out */
+    piaa_bands *bands; /* of the rated photos; NULL until it is needed */
+    double *weights;   /* [dim] of the model without */
+    int64_t *left;     /* [rated->count] which are left out */
+    bool *group;       /* [rated->count] of the first photo of each group: it is left out */
 } blind;
 
 /* The rated photos that `photo` is a near copy of, and theirs, into b->left; how many. */
@@ -187,25 +223,36 @@ static int64_t find_near(const blind *b, const float *photo) {
     return count;
 }
 
-/* The score of a photo that is not rated: that of the taste, unless it is a near copy of rated
-   ones. */
-static bool score_copy(blind *b, const float *photo, double *score, piaa_error *error) {
-    int64_t count = find_near(b, photo);
-    if (!count || count == b->rated->count) return true;
-    if (!b->design)
-        b->design =
-            piaa_ridge_design_new(b->x, b->rated->rows, b->rated->count, b->taste->slot.dim, error);
-    piaa_ridge *model = b->design ? piaa_ridge_without(b->design, b->rated->scores, b->rated->count,
-                                                       b->taste->alpha, b->left, count, error)
-                                  : NULL;
-    if (model) piaa_ridge_predict(model, photo, 1, score);
-    piaa_ridge_free(model);
-    return model;
+static bool open_bands(blind *b, piaa_error *error) {
+    piaa_band bands[PIAA_SOURCE_PARTS];
+    const piaa_bands_prior *prior = b->taste->learned->prior;
+    if (b->bands) return true;
+    piaa_joined_bands(b->joined, b->rated->rows, bands);
+    return (b->weights = piaa_alloc_array((size_t)b->taste->dim, sizeof *b->weights, error)) &&
+           (b->bands = piaa_bands_new(bands, (int)b->joined->count, b->rated->count, error)) &&
+           (!prior || piaa_bands_add_prior(b->bands, prior, error));
 }
 
-static bool score_unseen(blind *b, const piaa_store *store, int slot, piaa_ranking *ranking,
-                         piaa_error *error) {
-    b->x = piaa_store_matrix(store, slot, NULL);
+/* The score of a photo (its first vector here) that is not rated: that of the taste, unless it is a
+   near copy of rated ones. */
+static bool score_copy(blind *b, int64_t row, double *score, piaa_error *error) {
+    const piaa_taste *taste = b->taste;
+    const int64_t count = find_near(b, b->x + row * taste->near->dim);
+    if (!count || count == b->rated->count) return true;
+    const piaa_bands_shape shape = {taste->learned->weights, taste->learned->spread,
+                                    taste->learned->lead};
+    double intercept;
+    if (!open_bands(b, error) ||
+        !piaa_bands_without(b->bands, &shape, taste->alpha, b->rated->scores, b->left, count,
+                            b->weights, &intercept, error))
+        return false;
+    *score = intercept + piaa_ridge_dot(b->weights, taste->mean, piaa_joined_vector(b->joined, row),
+                                        taste->dim);
+    return true;
+}
+
+static bool score_unseen(blind *b, piaa_ranking *ranking, piaa_error *error) {
+    b->x = piaa_store_matrix(b->joined->store, b->joined->found[0], NULL);
     size_t count = (size_t)b->rated->count;
     if (!(b->left = piaa_alloc(count, sizeof *b->left, error)) ||
         !(b->group = piaa_alloc(count, sizeof *b->group, error)))
@@ -215,8 +262,7 @@ static bool score_unseen(blind *b, const piaa_store *store, int slot, piaa_ranki
         int64_t index = b->rated->index[item->row];
         if (index)
             item->shown.score = b->taste->unseen[index - 1];
-        else if (!score_copy(b, piaa_store_vector(store, slot, item->row), &item->shown.score,
-                             error))
+        else if (!score_copy(b, item->row, &item->shown.score, error))
             return false;
     }
     return true;
@@ -224,20 +270,20 @@ static bool score_unseen(blind *b, const piaa_store *store, int slot, piaa_ranki
 
 /* Marks the rated photos and their copies, and puts predictions that have not seen a photo's rating
    in place of those that have. */
-static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slot,
-                       const piaa_ratings *ratings, piaa_ranking *ranking, piaa_error *error) {
+static bool mark_rated(const piaa_taste *taste, piaa_joined *joined, const piaa_ratings *ratings,
+                       piaa_ranking *ranking, piaa_error *error) {
     rated_rows rated;
-    if (!find_rated(store, slot, ratings, &rated, error)) return false;
+    if (!find_rated(joined, ratings, &rated, error)) return false;
     for (size_t i = 0; i < ranking->count; i++) {
         int64_t index = rated.index[ranking->items[i].row];
         if (!index) continue;
         ranking->items[i].shown.rated = true;
         ranking->items[i].shown.rating = rated.scores[index - 1];
     }
-    blind b = {.taste = taste, .rated = &rated};
-    bool ok = !taste->unseen || taste->ratings != rated.count ||
-              score_unseen(&b, store, slot, ranking, error);
-    piaa_ridge_design_free(b.design);
+    blind b = {.taste = taste, .joined = joined, .rated = &rated};
+    bool ok = !taste->unseen || taste->ratings != rated.count || score_unseen(&b, ranking, error);
+    piaa_bands_free(b.bands);
+    free(b.weights);
     free(b.left);
     free(b.group);
     free_rated(&rated);
@@ -245,8 +291,9 @@ static bool mark_rated(const piaa_taste *taste, const piaa_store *store, int slo
 }
 
 /* The photos of the store, or of the list, that have a vector; photos NULL: all of the store. */
-static piaa_ranking *new_ranking(const piaa_store *store, int slot, const piaa_photos *photos,
+static piaa_ranking *new_ranking(const piaa_joined *joined, const piaa_photos *photos,
                                  piaa_error *error) {
+    const piaa_store *store = joined->store;
     size_t most = photos ? photos->paths.count : piaa_store_photos(store), bytes = 0;
     for (size_t i = 0; i < most; i++)
         bytes += strlen(photos ? photos->names.items[i] : piaa_store_photo(store, i)->path) + 1;
@@ -262,13 +309,56 @@ static piaa_ranking *new_ranking(const piaa_store *store, int slot, const piaa_p
     for (size_t i = 0; i < most; i++) {
         const piaa_photo *photo =
             photos ? piaa_store_find(store, photos->paths.items[i]) : piaa_store_photo(store, i);
-        if (!photo || !piaa_store_vector(store, slot, photo->row)) continue;
+        if (!photo || !piaa_joined_has(joined, photo->row)) continue;
         const char *name = photos ? photos->names.items[i] : photo->path;
         size_t size = strlen(name) + 1;
         memcpy(at, name, size);
         ranking->items[ranking->count++] = (place){.shown = {.path = at}, .row = photo->row};
         at += size;
     }
+    return ranking;
+}
+
+/* What the taste reads, in the store. */
+static bool open_joined(piaa_joined *joined, const piaa_taste *taste, const piaa_store *store,
+                        piaa_error *error) {
+    const piaa_slot *absent;
+    piaa_error why = {0};
+    const piaa_identity identity = piaa_store_identity(store);
+    if (piaa_joined_open(joined, store, taste->slots.items, taste->slots.count, &absent, &why)) {
+        piaa_slot found[PIAA_SOURCE_PARTS];
+        const piaa_slots slots = {found, joined->count};
+        for (size_t k = 0; k < joined->count; k++)
+            found[k] = piaa_store_slots(store)->items[joined->found[k]];
+        return piaa_taste_fits_slots(taste, &identity, &slots, error);
+    }
+    if (!absent) return piaa_error_set(error, why.code, "%s", why.message);
+    if (taste->slots.count > 1)
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "%s holds no %s, and the taste was learned from %.200s: embed the "
+                              "photos with --features %.200s",
+                              piaa_store_path(store), piaa_slot_name(absent).text, taste->features,
+                              taste->features);
+    return piaa_error_set(error, PIAA_MISMATCH,
+                          "%s holds no %s, from which the taste was learned: embed the photos with "
+                          "--pool %s --layer %d",
+                          piaa_store_path(store), piaa_slot_name(absent).text,
+                          piaa_pool_name(absent->pool), absent->layer);
+}
+
+static piaa_ranking *rank_photos(const piaa_taste *taste, piaa_joined *joined,
+                                 const piaa_photos *photos, const piaa_ratings *ratings,
+                                 piaa_error *error) {
+    piaa_ranking *ranking = new_ranking(joined, photos, error);
+    if (!ranking) return NULL;
+    for (size_t i = 0; i < ranking->count; i++)
+        piaa_taste_predict(taste, piaa_joined_vector(joined, ranking->items[i].row), 1,
+                           &ranking->items[i].shown.score);
+    if (ratings && !mark_rated(taste, joined, ratings, ranking, error)) {
+        piaa_ranking_free(ranking);
+        return NULL;
+    }
+    qsort(ranking->items, ranking->count, sizeof *ranking->items, best_first);
     return ranking;
 }
 
@@ -279,28 +369,11 @@ piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
         piaa_error_missing(error, taste ? "store" : "taste");
         return NULL;
     }
-    int slot = piaa_store_find_slot(store, taste->slot.pool, taste->slot.layer);
-    if (slot < 0) {
-        piaa_error_set(error, PIAA_MISMATCH,
-                       "%s holds no %s, from which the taste was learned: embed the photos with "
-                       "--pool %s --layer %d",
-                       piaa_store_path(store), piaa_slot_name(&taste->slot).text,
-                       piaa_pool_name(taste->slot.pool), taste->slot.layer);
-        return NULL;
-    }
-    piaa_identity identity = piaa_store_identity(store);
-    if (!piaa_taste_fits(taste, &identity, &piaa_store_slots(store)->items[slot], error))
-        return NULL;
-    piaa_ranking *ranking = new_ranking(store, slot, photos, error);
-    if (!ranking) return NULL;
-    for (size_t i = 0; i < ranking->count; i++)
-        piaa_taste_predict(taste, piaa_store_vector(store, slot, ranking->items[i].row), 1,
-                           &ranking->items[i].shown.score);
-    if (ratings && !mark_rated(taste, store, slot, ratings, ranking, error)) {
-        piaa_ranking_free(ranking);
-        return NULL;
-    }
-    qsort(ranking->items, ranking->count, sizeof *ranking->items, best_first);
+    piaa_joined joined;
+    piaa_ranking *ranking = open_joined(&joined, taste, store, error)
+                                ? rank_photos(taste, &joined, photos, ratings, error)
+                                : NULL;
+    piaa_joined_close(&joined);
     return ranking;
 }
 

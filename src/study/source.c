@@ -28,21 +28,12 @@ static void add_names(piaa_source *source, const piaa_slot *slot) {
              theirs ? "__plus__" : "", piaa_pool_published(slot->pool), slot->layer);
 }
 
-static bool find_slots(piaa_source *source, const piaa_store *store, int *found,
-                       piaa_error *error) {
+static void take_slots(piaa_source *source, const piaa_joined *joined) {
+    source->dim = joined->dim;
     for (int k = 0; k < source->parts; k++) {
-        piaa_slot *slot = &source->slots[k];
-        found[k] = piaa_store_find_slot(store, slot->pool, slot->layer);
-        if (found[k] < 0)
-            return piaa_error_set(
-                error, PIAA_MISMATCH,
-                "%s holds no vectors of pool %s at layer %d: embed the images with them first",
-                piaa_store_path(store), piaa_pool_name(slot->pool), slot->layer);
-        slot->dim = piaa_store_slots(store)->items[found[k]].dim;
-        source->dim += slot->dim;
-        add_names(source, slot);
+        source->slots[k].dim = piaa_store_slots(joined->store)->items[joined->found[k]].dim;
+        add_names(source, &source->slots[k]);
     }
-    return true;
 }
 
 static const piaa_photo *find_photo(const piaa_store *store, const piaa_dataset *set,
@@ -54,15 +45,13 @@ static const piaa_photo *find_photo(const piaa_store *store, const piaa_dataset 
     return photo;
 }
 
-static bool find_rows(piaa_source *source, const piaa_store *store, const piaa_dataset *set,
-                      const char *changed, const int *found, piaa_error *error) {
+static bool find_rows(piaa_source *source, const piaa_joined *joined, const piaa_dataset *set,
+                      const char *changed, piaa_error *error) {
     char *folder = changed ? piaa_path_absolute(changed, error) : NULL;
     if (changed && !folder) return false;
     for (size_t i = 0; i < set->image_count; i++) {
-        const piaa_photo *photo = find_photo(store, set, folder, i);
-        bool whole = photo != NULL;
-        for (int k = 0; whole && k < source->parts; k++)
-            whole = piaa_store_vector(store, found[k], photo->row) != NULL;
+        const piaa_photo *photo = find_photo(joined->store, set, folder, i);
+        const bool whole = photo && piaa_joined_has(joined, photo->row);
         source->rows[i] = whole ? photo->row : -1;
         source->absent += !whole;
     }
@@ -70,46 +59,53 @@ static bool find_rows(piaa_source *source, const piaa_store *store, const piaa_d
     if (source->absent < set->image_count) return true;
     return piaa_error_set(error, PIAA_MISMATCH,
                           "%s holds vectors of none of the images of %.300s: embed them first",
-                          piaa_store_path(store), set->folder);
+                          piaa_store_path(joined->store), set->folder);
 }
 
 /* The parts of every image side by side, one row for each image. */
-static bool join(piaa_source *source, const piaa_store *store, const piaa_dataset *set,
-                 const int *found, piaa_error *error) {
-    if (!(source->own = piaa_alloc(set->image_count * (size_t)source->dim, sizeof(float), error)))
-        return false;
+static bool join(piaa_source *source, piaa_joined *joined, const piaa_dataset *set,
+                 piaa_error *error) {
+    const size_t dim = (size_t)source->dim;
+    if (!(source->own = piaa_alloc(set->image_count * dim, sizeof(float), error))) return false;
     for (size_t i = 0; i < set->image_count; i++) {
-        float *out = source->own + i * (size_t)source->dim;
         if (source->rows[i] < 0) continue;
-        for (int k = 0; k < source->parts; k++) {
-            memcpy(out, piaa_store_vector(store, found[k], source->rows[i]),
-                   (size_t)source->slots[k].dim * sizeof(float));
-            out += source->slots[k].dim;
-        }
+        memcpy(source->own + i * dim, piaa_joined_vector(joined, source->rows[i]),
+               dim * sizeof(float));
         source->rows[i] = (int64_t)i;
     }
     source->x = source->own;
     return true;
 }
 
+static bool open_joined(piaa_source *source, piaa_joined *joined, const piaa_dataset *set,
+                        const char *changed, piaa_error *error) {
+    take_slots(source, joined);
+    if (!(source->rows = piaa_alloc(set->image_count, sizeof *source->rows, error)) ||
+        !find_rows(source, joined, set, changed, error))
+        return false;
+    source->x = piaa_store_matrix(joined->store, joined->found[0], NULL);
+    return source->parts == 1 || join(source, joined, set, error);
+}
+
 bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set,
                       const char *changed, const piaa_slot *slots, int parts, piaa_error *error) {
+    piaa_joined joined;
     *source = (piaa_source){.parts = parts};
-    int found[PIAA_SOURCE_PARTS] = {0};
-    if (parts < 1 || parts > PIAA_SOURCE_PARTS)
-        return piaa_error_set(error, PIAA_USAGE, "1 to %d pools can stand side by side, not %d",
-                              PIAA_SOURCE_PARTS, parts);
-    memcpy(source->slots, slots, (size_t)parts * sizeof *slots);
-    if (!find_slots(source, store, found, error) ||
-        !(source->rows = piaa_alloc(set->image_count, sizeof *source->rows, error)))
-        goto fail;
-    if (!find_rows(source, store, set, changed, found, error)) goto fail;
-    source->x = piaa_store_matrix(store, found[0], NULL);
-    if (parts > 1 && !join(source, store, set, found, error)) goto fail;
-    return true;
-fail:
-    piaa_source_close(source);
-    return false;
+    bool ok = piaa_joined_open(&joined, store, slots, (size_t)parts, NULL, error);
+    if (ok) {
+        memcpy(source->slots, slots, (size_t)parts * sizeof *slots);
+        ok = open_joined(source, &joined, set, changed, error);
+    }
+    piaa_joined_close(&joined);
+    if (!ok) piaa_source_close(source);
+    return ok;
+}
+
+void piaa_source_bands(const piaa_source *source, const int64_t *rows, piaa_band *out) {
+    const float *x = source->x;
+    for (int k = 0; k < source->parts; x += source->slots[k++].dim)
+        out[k] =
+            (piaa_band){.x = x, .rows = rows, .dim = source->slots[k].dim, .stride = source->dim};
 }
 
 void piaa_source_close(piaa_source *source) {

@@ -4,13 +4,11 @@
 #define PIAA_STUDY_SOURCE_H
 
 #include "data/dataset.h"
-#include "features/store.h"
-
-enum { PIAA_SOURCE_PARTS = 4 };
+#include "study/joined.h"
 
 typedef struct piaa_source {
-    char name[96];       /* "lt.3", "lt.3+v.5" */
-    char published[128]; /* as the published code says it: "llm_text_L3" */
+    char name[256];      /* "lt.3", "lt.3+v.5" */
+    char published[512]; /* as the published code says it: "llm_text_L3" */
     piaa_slot slots[PIAA_SOURCE_PARTS];
     int parts;
     int dim; /* of all parts together */
@@ -20,6 +18,9 @@ typedef struct piaa_source {
     size_t absent; /* images without one */
     float *own;
 } piaa_source;
+
+/* The source's parts [parts] as blocks of these rows of x. */
+void piaa_source_bands(const piaa_source *source, const int64_t *rows, piaa_band *out);
 
 /* The published code's word for a pool ("llm_text"), or ours where it has none. */
 const char *piaa_pool_published(piaa_pool pool);

@@ -71,14 +71,25 @@ void piaa_study_close(piaa_study *study) {
     *study = (piaa_study){0};
 }
 
-bool piaa_study_ask(piaa_study *study, piaa_model *model, const char *pools, const char *layers,
-                    piaa_error *error) {
+static bool ask(piaa_study *study, piaa_model *model, const char *pools, const char *layers,
+                const char *features, piaa_error *error) {
     piaa_request request = study->request;
     request.prompt = study->prompt;
     request.pools = pools;
     request.layers = layers;
+    request.features = features;
     study->model = model;
     return (study->reader = piaa_reader_new(model, &request, error));
+}
+
+bool piaa_study_ask(piaa_study *study, piaa_model *model, const char *pools, const char *layers,
+                    piaa_error *error) {
+    return ask(study, model, pools, layers, NULL, error);
+}
+
+bool piaa_study_ask_features(piaa_study *study, piaa_model *model, const char *features,
+                             piaa_error *error) {
+    return ask(study, model, NULL, NULL, features, error);
 }
 
 const char *piaa_study_model_id(const piaa_study *study) {

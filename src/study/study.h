@@ -36,6 +36,9 @@ void piaa_study_close(piaa_study *study);
    request).  Its store is the caller's to open. */
 bool piaa_study_ask(piaa_study *study, piaa_model *model, const char *pools, const char *layers,
                     piaa_error *error) PIAA_MUST_USE;
+/* The same for features side by side, "lt.3+v.5" (piaa_request). */
+bool piaa_study_ask_features(piaa_study *study, piaa_model *model, const char *features,
+                             piaa_error *error) PIAA_MUST_USE;
 
 /* The name of the model as results have it: the folder's, "demo" for the demonstration model. */
 const char *piaa_study_model_id(const piaa_study *study);

@@ -9,10 +9,10 @@
 
 #include "base/hooks.h"
 #include "base/memory.h"
-#include "linear/leave_out.h"
 #include "linear/metrics.h"
 #include "linear/near.h"
 #include "study/taste_parts.h"
+#include "vlm/slots.h"
 
 #include <math.h>
 #include <stddef.h>
@@ -23,16 +23,27 @@
 
 enum { FEW_RATINGS = 10 };
 
-piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slot,
+static bool take_slots(piaa_taste *taste, const piaa_slot *slots, size_t count, piaa_error *error) {
+    if (!(taste->slots.items = piaa_alloc(count, sizeof *slots, error)) ||
+        !(taste->features = piaa_slots_name(slots, count, error)))
+        return false;
+    memcpy(taste->slots.items, slots, count * sizeof *slots);
+    taste->slots.count = count;
+    taste->slot = slots[0];
+    for (size_t k = 0; k < count; k++) taste->dim += slots[k].dim;
+    return true;
+}
+
+piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slots, size_t count,
                            piaa_error *error) {
     piaa_taste *taste = piaa_alloc(1, sizeof *taste, error);
     if (!taste) return NULL;
-    size_t dim = (size_t)slot->dim;
-    taste->slot = *slot;
     taste->mean_rmse = taste->chance = taste->interval = NAN;
-    bool ok = (taste->mean = piaa_alloc(dim, sizeof(double), error)) &&
-              (taste->scale = piaa_alloc(dim, sizeof(double), error)) &&
-              (taste->weights = piaa_alloc(dim, sizeof(double), error));
+    bool ok = take_slots(taste, slots, count, error);
+    size_t dim = (size_t)taste->dim;
+    ok = ok && (taste->mean = piaa_alloc(dim, sizeof(double), error)) &&
+         (taste->scale = piaa_alloc(dim, sizeof(double), error)) &&
+         (taste->weights = piaa_alloc(dim, sizeof(double), error));
     for (size_t i = 0; ok && i < PIAA_IDENTITY_KEYS; i++) {
         char *copy = piaa_strdup(piaa_identity_get(identity, i), error);
         piaa_identity_set(&taste->identity, i, copy);
@@ -56,6 +67,10 @@ void piaa_taste_free(piaa_taste *taste) {
     free(taste->unseen);
     free(taste->scores);
     piaa_near_free(taste->near);
+    piaa_slots_free(&taste->slots);
+    free(taste->features);
+    if (taste->learned) free(taste->learned->weights);
+    free(taste->learned);
     free(taste);
 }
 
@@ -88,22 +103,36 @@ static bool check_scores(const double *y, int64_t n, double *lowest, double *hig
     return true;
 }
 
-static bool all_alike(const piaa_ridge *model) {
+static bool all_alike(const piaa_bands_model *model) {
     for (int j = 0; j < model->dim; j++)
         if (model->weights[j] != 0) return false;
     return true;
 }
 
-static bool take_model(piaa_taste *taste, const piaa_ridge *model, piaa_error *error) {
-    size_t bytes = (size_t)model->dim * sizeof(double);
+static bool take_model(piaa_taste *taste, const piaa_bands_model *model, piaa_error *error) {
+    size_t bytes = (size_t)model->dim * sizeof(double), rows = (size_t)model->left->rows;
     memcpy(taste->mean, model->mean, bytes);
     memcpy(taste->scale, model->scale, bytes);
     memcpy(taste->weights, model->weights, bytes);
-    taste->ratings = model->rows;
-    taste->alpha = model->alphas[0];
-    taste->intercept = model->intercepts[0];
-    return (taste->unseen = piaa_alloc((size_t)model->rows, sizeof(double), error)) &&
-           (taste->scores = piaa_alloc((size_t)model->rows, sizeof(double), error));
+    taste->ratings = model->left->rows;
+    taste->alpha = model->alpha;
+    taste->intercept = model->intercept;
+    return (taste->unseen = piaa_alloc(rows, sizeof(double), error)) &&
+           (taste->scores = piaa_alloc(rows, sizeof(double), error));
+}
+
+static bool take_shape(piaa_taste *taste, const piaa_teaching *from, const piaa_learner *learner,
+                       const piaa_bands_model *model, piaa_error *error) {
+    const size_t blocks = (size_t)model->bands;
+    if (!(taste->learned = piaa_alloc(1, sizeof *taste->learned, error)) ||
+        !(taste->learned->weights = piaa_alloc(blocks, sizeof(double), error)))
+        return false;
+    memcpy(taste->learned->weights, model->band_weights, blocks * sizeof(double));
+    taste->learned->learner = learner;
+    taste->learned->spread = model->spread;
+    taste->learned->lead = model->lead;
+    taste->learned->prior = from->prior;
+    return true;
 }
 
 static bool take_errors(piaa_taste *taste, const piaa_left_out *left, const double *y,
@@ -119,19 +148,20 @@ static bool take_errors(piaa_taste *taste, const piaa_left_out *left, const doub
                                  error);
 }
 
-/* The taste's numbers from a design of the rated photos. */
-static bool learn(piaa_taste *taste, piaa_ridge_design *design, const float *x, const int64_t *rows,
-                  const double *y, int64_t n, piaa_error *error) {
-    taste->near = piaa_near_find(x, rows, n, taste->slot.dim, error);
-    piaa_left_out *left =
-        taste->near ? piaa_leave_out(design, y, n, taste->near->group, error) : NULL;
-    if (!left) return false;
-    const piaa_ridge_options fixed = {.alphas = &left->alpha, .alpha_count = 1};
-    piaa_ridge *model = piaa_ridge_fit(design, y, 1, &fixed, error);
-    bool ok = model && take_model(taste, model, error) && take_errors(taste, left, y, error);
+/* The taste's numbers. */
+static bool learn(piaa_taste *taste, const piaa_teaching *from, piaa_error *error) {
+    const piaa_band *first = from->bands;
+    const piaa_learner *learner = from->learner ? from->learner : piaa_learner_find(NULL, error);
+    taste->near = piaa_near_find(first->x, first->rows, from->n, first->dim, error);
+    piaa_bands_model *model =
+        learner && taste->near ? piaa_learner_learn(learner, from->bands, (int)from->count, from->n,
+                                                    from->prior, from->y, taste->near->group, error)
+                               : NULL;
+    bool ok = model && take_model(taste, model, error) &&
+              take_shape(taste, from, learner, model, error) &&
+              take_errors(taste, model->left, from->y, error);
     if (ok && all_alike(model)) taste->loo_spearman = NAN; /* there is nothing to rank by */
-    piaa_ridge_free(model);
-    piaa_left_out_free(left);
+    piaa_bands_model_free(model);
     return ok;
 }
 
@@ -200,19 +230,16 @@ static void tell(const piaa_taste *taste, const piaa_hooks *hooks) {
     piaa_taste_doubt(taste, hooks);
 }
 
-piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot,
-                                const float *x, const int64_t *rows, const double *y, int64_t n,
-                                const piaa_hooks *hooks, piaa_error *error) {
+piaa_taste *piaa_taste_teach(const piaa_teaching *from, const piaa_hooks *hooks,
+                             piaa_error *error) {
     double lowest = 0, highest = 0;
-    if (!check_scores(y, n, &lowest, &highest, error)) return NULL;
-    piaa_ridge_design *design = piaa_ridge_design_new(x, rows, n, slot->dim, error);
-    piaa_taste *taste = design ? piaa_taste_new(identity, slot, error) : NULL;
-    if (taste && !learn(taste, design, x, rows, y, n, error)) {
-        piaa_taste_free(taste);
-        taste = NULL;
-    }
-    piaa_ridge_design_free(design);
+    if (!check_scores(from->y, from->n, &lowest, &highest, error)) return NULL;
+    piaa_taste *taste = piaa_taste_new(from->identity, from->slots, from->count, error);
     if (!taste) return NULL;
+    if (!learn(taste, from, error)) {
+        piaa_taste_free(taste);
+        return NULL;
+    }
     taste->lowest = lowest;
     taste->highest = highest;
     time_t now = time(NULL);
@@ -220,6 +247,15 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
     if (gmtime_r(&now, &utc)) strftime(taste->made, sizeof taste->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
     tell(taste, hooks);
     return taste;
+}
+
+piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot,
+                                const float *x, const int64_t *rows, const double *y, int64_t n,
+                                const piaa_hooks *hooks, piaa_error *error) {
+    const piaa_band band = {.x = x, .rows = rows, .dim = slot->dim};
+    const piaa_teaching from = {
+        .identity = identity, .slots = slot, .bands = &band, .count = 1, .y = y, .n = n};
+    return piaa_taste_teach(&from, hooks, error);
 }
 
 piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
@@ -236,7 +272,9 @@ piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
     }
     const piaa_identity unknown = {.library = piaa_version()};
     const piaa_slot slot = {.dim = dim};
-    return piaa_taste_fit_rows(&unknown, &slot, x, NULL, y, n, hooks, error);
+    piaa_taste *taste = piaa_taste_fit_rows(&unknown, &slot, x, NULL, y, n, hooks, error);
+    if (taste) *taste->features = '\0'; /* it knows of none */
+    return taste;
 }
 
 /* -------------------------------------------------------------------------------------- scoring */
@@ -246,10 +284,10 @@ void piaa_taste_predict(const piaa_taste *taste, const float *x, int64_t count, 
         for (int64_t i = 0; i < count; i++) out[i] = NAN;
         return;
     }
-    size_t dim = (size_t)taste->slot.dim;
+    size_t dim = (size_t)taste->dim;
     for (size_t i = 0; i < (size_t)count; i++)
-        out[i] = taste->intercept +
-                 piaa_ridge_dot(taste->weights, taste->mean, x + i * dim, taste->slot.dim);
+        out[i] =
+            taste->intercept + piaa_ridge_dot(taste->weights, taste->mean, x + i * dim, taste->dim);
 }
 
 static bool differs(const char *what, const char *own, const char *other, piaa_error *error) {
@@ -259,8 +297,7 @@ static bool differs(const char *what, const char *own, const char *other, piaa_e
                           what, own, other);
 }
 
-bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot,
-                     piaa_error *error) {
+static bool made_alike(const piaa_taste *taste, const piaa_identity *identity, piaa_error *error) {
     if (!*taste->identity.fingerprint && identity->fingerprint && *identity->fingerprint)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "the taste was learned from plain arrays, and does not know which "
@@ -285,13 +322,55 @@ bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, con
                               "again",
                               name);
     }
-    if (taste->slot.pool != slot->pool)
-        return differs("the pool", piaa_pool_name(taste->slot.pool), piaa_pool_name(slot->pool),
-                       error);
-    if (taste->slot.layer == slot->layer && taste->slot.dim == slot->dim) return true;
+    return true;
+}
+
+/* One slot against one. */
+static bool same_slot(const piaa_slot *own, const piaa_slot *slot, piaa_error *error) {
+    if (own->pool != slot->pool)
+        return differs("the pool", piaa_pool_name(own->pool), piaa_pool_name(slot->pool), error);
+    if (own->layer == slot->layer && own->dim == slot->dim) return true;
     return piaa_error_set(error, PIAA_MISMATCH,
                           "the taste was learned from layer %d (%d numbers), not from layer %d "
                           "(%d): use that layer, or fit "
                           "the taste again",
-                          taste->slot.layer, taste->slot.dim, slot->layer, slot->dim);
+                          own->layer, own->dim, slot->layer, slot->dim);
+}
+
+static const piaa_slot *find_slot(const piaa_slots *slots, const piaa_slot *wanted) {
+    for (size_t i = 0; i < slots->count; i++)
+        if (slots->items[i].pool == wanted->pool && slots->items[i].layer == wanted->layer)
+            return &slots->items[i];
+    return NULL;
+}
+
+bool piaa_taste_fits_slots(const piaa_taste *taste, const piaa_identity *identity,
+                           const piaa_slots *slots, piaa_error *error) {
+    if (!made_alike(taste, identity, error)) return false;
+    if (taste->slots.count == 1 && slots->count == 1)
+        return same_slot(&taste->slot, &slots->items[0], error);
+    for (size_t k = 0; k < taste->slots.count; k++) {
+        const piaa_slot *own = &taste->slots.items[k], *other = find_slot(slots, own);
+        if (other && other->dim == own->dim) continue;
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "the taste was learned from %.200s, and these features have %s %s: "
+                              "read the photos with --features %.200s, or fit the taste again",
+                              taste->features, other ? "another length of" : "no",
+                              piaa_slot_name(own).text, taste->features);
+    }
+    return true;
+}
+
+bool piaa_taste_fits(const piaa_taste *taste, const piaa_identity *identity, const piaa_slot *slot,
+                     piaa_error *error) {
+    piaa_slot one = *slot;
+    const piaa_slots slots = {.items = &one, .count = 1};
+    return piaa_taste_fits_slots(taste, identity, &slots, error);
+}
+
+void piaa_taste_request(const piaa_taste *taste, piaa_request *out) {
+    char layer[16];
+    piaa_request_like(&taste->identity, &taste->slot, layer, out);
+    out->pools = out->layers = NULL;
+    out->features = taste->features;
 }

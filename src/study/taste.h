@@ -8,17 +8,20 @@
  * the last bit what the saved one did):
  *
  *     format          "piaa-taste"
- *     version         1
+ *     version         1, or 2 where several slots are read or a prior was given
  *     made            "2025-01-31T12:00:00Z"
  *     features        {pool, layer, dim}, and what made them, as the feature store has it:
  *                     {fingerprint, model, family, prompt,
- *                     preprocessing, dtype, library}
+ *                     preprocessing, dtype, library}; of several slots side by side `slots`, a
+ *                     list of {pool, layer, dim}, in place of the three
  *     ratings         {count, lowest, highest}
  *     leave_one_out   {groups, rmse, spearman, mean_rmse, chance, interval}, as in piaa_taste:
  *                     errors for photos left out; null where they are undefined.  Files of before
  *                     have rmse and spearman only, and rmse is that of the alpha that it chose
  *     alpha           strength of the ridge penalty, on standardised features
  *     intercept       the mean score
+ *     learner         version 2: its name; with blocks, the weight of each slot's columns, and
+ *     blocks, spread, lead  how far the prior was trusted (linear/bands.h)
  *     mean, scale     [dim] of the features in the rated photos; scale is 1 for constant columns
  *     weights         [dim] per unit of the raw feature; weights[j] * scale[j] is the coefficient
  *                     of the standardised one
@@ -28,12 +31,38 @@
 
 #include "base/output.h"
 #include "features/store.h" /* piaa_identity */
+#include "study/learner.h"
+
+/* How a taste was learned, and what a prediction without some of the photos needs. */
+typedef struct piaa_learned {
+    const piaa_learner *learner;
+    double *weights; /* [slots] of the blocks */
+    double spread, lead;
+    const piaa_bands_prior *prior; /* the caller's, for as long as the taste is used; NULL: none */
+} piaa_learned;
+
+/* What a taste is learned from.  Everything belongs to the caller. */
+typedef struct piaa_teaching {
+    const piaa_identity *identity;
+    const piaa_slot *slots; /* [count] */
+    const piaa_band *bands; /* [count] their features of the rated photos */
+    size_t count;
+    const double *y; /* [n] */
+    int64_t n;
+    const piaa_learner *learner;   /* NULL: the usual one */
+    const piaa_bands_prior *prior; /* NULL: none; outlives the taste's use */
+} piaa_teaching;
 
 /*
- * Learns a taste from the features of n rated photos: rows[i] (i itself where rows is NULL) of x
- * [*, slot->dim] has score y[i].  The identity is copied.  Told to hooks->warn (hooks may be NULL):
- * near copies; what piaa_taste_doubt tells; features that are the same for all photos.  Errors: one
- * rating, or ratings that are all equal; a feature or a score that is not finite.
+ * Learns a taste: every command that learns one does it here.  The identity is copied.  Told to
+ * hooks->warn (hooks may be NULL): near copies, by the first slot; what piaa_taste_doubt tells;
+ * features that are the same for all photos.  Errors: one rating, or ratings that are all equal; a
+ * feature or a score that is not finite.
+ */
+piaa_taste *piaa_taste_teach(const piaa_teaching *from, const piaa_hooks *hooks,
+                             piaa_error *error) PIAA_MUST_USE;
+
+/* The same of one slot: rows[i] (i itself where rows is NULL) of x [*, slot->dim] has score y[i].
  */
 piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *slot,
                                 const float *x, const int64_t *rows, const double *y, int64_t n,

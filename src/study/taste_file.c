@@ -1,6 +1,7 @@
 /* A taste as JSON; study/taste.h lists the keys. */
 #include "base/file.h"
 #include "base/memory.h"
+#include "study/joined.h"
 #include "study/learned_file.h"
 #include "study/taste.h"
 
@@ -9,16 +10,32 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { VERSION = 1, LARGEST_FILE = 1 << 27 };
+enum { PLAIN = 1, VERSION = 2, LARGEST_FILE = 1 << 27 };
 static const char format_name[] = "piaa-taste";
 
 const piaa_output_kind piaa_taste_output = {"a taste", "\"piaa-taste\""};
 
+/* Whether a program that knows version 1 alone can read it. */
+static bool is_plain(const piaa_taste *taste) {
+    return taste->slots.count == 1 && !(taste->learned && taste->learned->prior);
+}
+
+/* What version 2 has more. */
+static bool add_learned(cJSON *root, const piaa_taste *taste) {
+    const piaa_learned *how = taste->learned;
+    return !how ||
+           (cJSON_AddStringToObject(root, "learner", how->learner->name) &&
+            piaa_learned_add_numbers(root, "blocks", how->weights, (int)taste->slots.count) &&
+            piaa_learned_add_number(root, "spread", how->spread) &&
+            piaa_learned_add_number(root, "lead", how->lead));
+}
+
 static bool add_all(cJSON *root, const void *thing) {
     const piaa_taste *taste = thing;
+    const bool plain = is_plain(taste);
     cJSON *part;
-    return piaa_learned_add_head(root, format_name, VERSION, taste->made, &taste->identity,
-                                 &taste->slot) &&
+    return piaa_learned_add_head(root, format_name, plain ? PLAIN : VERSION, taste->made,
+                                 &taste->identity, taste->slots.items, taste->slots.count) &&
            (part = cJSON_AddObjectToObject(root, "ratings")) &&
            piaa_learned_add_number(part, "count", (double)taste->ratings) &&
            piaa_learned_add_number(part, "lowest", taste->lowest) &&
@@ -30,11 +47,12 @@ static bool add_all(cJSON *root, const void *thing) {
            piaa_learned_add_number(part, "mean_rmse", taste->mean_rmse) &&
            piaa_learned_add_number(part, "chance", taste->chance) &&
            piaa_learned_add_number(part, "interval", taste->interval) &&
+           (plain || add_learned(root, taste)) &&
            piaa_learned_add_number(root, "alpha", taste->alpha) &&
            piaa_learned_add_number(root, "intercept", taste->intercept) &&
-           piaa_learned_add_numbers(root, "mean", taste->mean, taste->slot.dim) &&
-           piaa_learned_add_numbers(root, "scale", taste->scale, taste->slot.dim) &&
-           piaa_learned_add_numbers(root, "weights", taste->weights, taste->slot.dim);
+           piaa_learned_add_numbers(root, "mean", taste->mean, taste->dim) &&
+           piaa_learned_add_numbers(root, "scale", taste->scale, taste->dim) &&
+           piaa_learned_add_numbers(root, "weights", taste->weights, taste->dim);
 }
 
 char *piaa_taste_to_json(const piaa_taste *taste, piaa_error *error) {
@@ -73,7 +91,7 @@ static bool get_errors(const piaa_learned_source *from, piaa_taste *taste, piaa_
 }
 
 static bool get_rest(const piaa_learned_source *from, piaa_taste *taste, piaa_error *error) {
-    int dim = taste->slot.dim;
+    int dim = taste->dim;
     if (!piaa_learned_int(from, "ratings.count", 2, INT64_MAX, &taste->ratings, error) ||
         !piaa_learned_number(from, "ratings.lowest", &taste->lowest, error) ||
         !piaa_learned_number(from, "ratings.highest", &taste->highest, error) ||
@@ -97,10 +115,11 @@ static piaa_taste *from_json(const cJSON *root, const char *where, piaa_error *e
                                       .noun = "taste",
                                       .command = "piaa fit"};
     piaa_identity identity = {0};
-    piaa_slot slot = {0};
+    piaa_slot slots[PIAA_SOURCE_PARTS] = {{0}};
+    size_t count;
     char made[32];
-    if (!piaa_learned_head(&from, &identity, &slot, made, error)) return NULL;
-    piaa_taste *taste = piaa_taste_new(&identity, &slot, error);
+    if (!piaa_learned_head(&from, &identity, slots, &count, made, error)) return NULL;
+    piaa_taste *taste = piaa_taste_new(&identity, slots, count, error);
     if (taste) memcpy(taste->made, made, sizeof made);
     if (taste && get_rest(&from, taste, error)) return taste;
     piaa_taste_free(taste);

@@ -252,6 +252,72 @@ fail:
     return false;
 }
 
+/* -------------------------------------------------------------------------------- side by side */
+
+static bool no_such_slot(const piaa_slot *slot, const piaa_layout *layout, piaa_error *error) {
+    const int count = layer_count(slot->pool, layout);
+    const char *name = pool_names[slot->pool];
+    if (!count)
+        return piaa_error_set(error, PIAA_USAGE, "this model makes no %s vectors: leave %s out",
+                              name, piaa_slot_name(slot).text);
+    if (count == 1)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "there is no %s: this model has the pool %s at layer 0 alone",
+                              piaa_slot_name(slot).text, name);
+    return piaa_error_set(error, PIAA_USAGE,
+                          "there is no %s: this model has the pool %s at layers 0 to %d",
+                          piaa_slot_name(slot).text, name, count - 1);
+}
+
+static bool add_joined(piaa_slots *slots, size_t *capacity, const piaa_slot *slot,
+                       const piaa_layout *layout, piaa_error *error) {
+    if (layout && slot->layer >= layer_count(slot->pool, layout))
+        return no_such_slot(slot, layout, error);
+    static const piaa_layout unknown = {0};
+    return add(slots, capacity, slot->pool, slot->layer, layout ? layout : &unknown, error);
+}
+
+bool piaa_slots_parse_joined(const char *text, const piaa_layout *layout, piaa_slots *out,
+                             piaa_error *error) {
+    size_t capacity = 0;
+    *out = (piaa_slots){0};
+    if (strcmp(text, "all-pools") == 0) {
+        static const span usual = {.kind = DEFAULT};
+        for (int p = 0; layout && p < PIAA_POOLS; p++)
+            if (layer_count((piaa_pool)p, layout) &&
+                !add_span(out, &capacity, &usual, (piaa_pool)p, layout, error))
+                goto fail;
+        return true;
+    }
+    for (const char *at = text; at;) {
+        piaa_slot slot;
+        const char *rest = piaa_slot_parse(at, &slot);
+        if (!rest || (*rest && *rest != '+')) {
+            piaa_error_set(error, PIAA_USAGE,
+                           "\"%.80s\" does not name features: write pools and layers side by side "
+                           "as in lt.3+v.5, or all-pools",
+                           text);
+            goto fail;
+        }
+        if (!add_joined(out, &capacity, &slot, layout, error)) goto fail;
+        at = *rest ? rest + 1 : NULL;
+    }
+    sort_and_merge(out);
+    return true;
+fail:
+    piaa_slots_free(out);
+    return false;
+}
+
+char *piaa_slots_name(const piaa_slot *slots, size_t count, piaa_error *error) {
+    piaa_text text = {0};
+    for (size_t i = 0; i < count; i++)
+        piaa_text_format(&text, error, "%s%s", i ? "+" : "", piaa_slot_name(&slots[i]).text);
+    if (!text.failed) return text.data;
+    free(text.data);
+    return NULL;
+}
+
 void piaa_slots_free(piaa_slots *slots) {
     if (!slots) return;
     free(slots->items);

@@ -25,6 +25,14 @@ int piaa_default_layer(const piaa_layout *layout);
  * pooled and projected are layer 0 whatever the layers.  Duplicates merge. */
 bool piaa_slots_parse(const char *pools, const char *layers, const piaa_layout *layout,
                       piaa_slots *out, piaa_error *error) PIAA_MUST_USE;
+
+/* Parses slots that stand side by side: "lt.15+lv.9+v.20", or "all-pools", which is every pool of
+ * the model at its default layer.  Sorted as above; duplicates merge.  layout NULL: the words alone
+ * are looked at, and lengths are 0 (and all-pools gives no slots). */
+bool piaa_slots_parse_joined(const char *text, const piaa_layout *layout, piaa_slots *out,
+                             piaa_error *error) PIAA_MUST_USE;
+/* "lt.15+v.20", freed by the caller. */
+char *piaa_slots_name(const piaa_slot *slots, size_t count, piaa_error *error) PIAA_MUST_USE;
 void piaa_slots_free(piaa_slots *slots);
 
 #endif

@@ -235,6 +235,49 @@ static const cJSON *photo_of(const cJSON *root, const char *name) {
 /* Ratings that mean nothing, of twelve photos; then copies of three of them: two byte for byte, of
  * which one is rated otherwise, and one saved again.  None of them tells anything new, and none is
  * scored by a model that has seen the rating. */
+/* Several layers side by side, from photos to scores: rank; embed, which keeps what is asked for
+   and nothing else; fit, and predict, which asks for what the taste reads. */
+static void test_features(void **state) {
+    (void)state;
+    expect_ok(PIAA("rank", "photos", "--ratings", "ratings.csv", "--features", "lt.3+lv.1+v.5",
+                   "--json", ONE));
+    cJSON *root = parse_out();
+    assert_string_equal(piaa_json_string(root, "features"), "lt.3+lv.1+v.5");
+    assert_null(piaa_json_find(root, "pool"));
+    const double ranked =
+        number(cJSON_GetArrayItem(cJSON_GetObjectItem(root, "photos"), 7), "score");
+    cJSON_Delete(root);
+    expect_ok(PIAA("embed", "photos", "--out", "joined", "--features", "v.5+lt.3", ONE));
+    expect_ok(PIAA("store", "info", "joined"));
+    assert_true(strstr(out, "lt.3") && strstr(out, "v.5") && !strstr(out, "lt.5") &&
+                !strstr(out, "v.3"));
+    expect_ok(PIAA("fit", "--store", "joined", "--ratings", "ratings.csv", "--features",
+                   "all-pools", "--learner", "banded", "--out", "joined.json"));
+    assert_non_null(strstr(err, "lt.3+v.5"));
+    expect_ok(PIAA("predict", "--taste", "joined.json", "--store", "joined", "--csv"));
+    char *stored = piaa_strdup(out, NULL);
+    expect_ok(PIAA("predict", "photos", "--taste", "joined.json", "--csv", ONE));
+    assert_string_equal(out, stored);
+    free(stored);
+    assert_true(isfinite(ranked));
+
+    expect_refusal(PIAA("fit", "--store", "joined", "--ratings", "ratings.csv", "--features",
+                        "lt.3+lv.1", "--out", "-"),
+                   1, "piaa fit: ", "holds no vectors of pool lv at layer 1");
+    expect_refusal(PIAA("fit", "--store", "joined", "--ratings", "ratings.csv", "--features",
+                        "lt.3", "--layer", "3", "--out", "-"),
+                   2, "piaa fit: ", "--features and --layer do not go together");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--features", "lt.3+lv.9"), 2,
+                   "piaa rank: ", "there is no lv.9: this model has the pool lv at layers 0 to 8");
+    expect_refusal(PIAA("rank", "photos", "--ratings", "ratings.csv", "--features", "lt,3"), 2,
+                   "piaa rank: ", "does not name features");
+    expect_ok(PIAA("embed", "photos", "--out", "one", "--features", "lt.3", ONE));
+    expect_refusal(PIAA("predict", "--taste", "joined.json", "--store", "one"), 1,
+                   "piaa predict: ", "holds no v.5, and the taste was learned from lt.3+v.5");
+    expect_refusal(PIAA("predict", "photos", "--taste", "joined.json", "--layer", "3"), 1,
+                   "piaa predict: ", "learned from lt.3+v.5, and these features have no v.5");
+}
+
 static void test_copies(void **state) {
     (void)state;
     static const int ratings[] = {4, 1, 3, 5, 2, 2, 5, 1, 4, 3, 2, 4};
@@ -748,12 +791,13 @@ static void test_stop(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_help),        cmocka_unit_test(test_usage),
-        cmocka_unit_test(test_rank),        cmocka_unit_test(test_copies),
-        cmocka_unit_test(test_store),       cmocka_unit_test(test_bench),
-        cmocka_unit_test(test_model),       cmocka_unit_test(test_bad_photos),
-        cmocka_unit_test(test_bad_ratings), cmocka_unit_test(test_other_store),
-        cmocka_unit_test(test_bad_models),  cmocka_unit_test(test_pair),
-        cmocka_unit_test(test_output),      cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_rank),        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_copies),      cmocka_unit_test(test_store),
+        cmocka_unit_test(test_bench),       cmocka_unit_test(test_model),
+        cmocka_unit_test(test_bad_photos),  cmocka_unit_test(test_bad_ratings),
+        cmocka_unit_test(test_other_store), cmocka_unit_test(test_bad_models),
+        cmocka_unit_test(test_pair),        cmocka_unit_test(test_output),
+        cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, set_up, program_end);
 }

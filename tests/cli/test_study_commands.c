@@ -304,6 +304,40 @@ static void explain_adds_up(void **state) {
     cJSON_Delete(root);
 }
 
+/* Of a taste that reads several layers, also what each of them adds: with the intercept the score.
+ */
+static void explain_adds_up_over_layers(void **state) {
+    (void)state;
+    expect_ok(PIAA("embed", SAMPLE "/photos", "--out", "joined.store", "--features",
+                   "lt.3+lv.1+v.5", ONE));
+    expect_ok(PIAA("fit", "--store", "joined.store", "--ratings", SAMPLE "/ratings.csv",
+                   "--features", "lt.3+lv.1+v.5", "--out", "joined.json"));
+    expect_ok(PIAA("explain", SAMPLE "/photos/iaa_pub10_0183.jpg", "--taste", "joined.json",
+                   "--projection", "projection.json", "--ratings", SAMPLE "/ratings.csv", "--store",
+                   "joined.store", "--json", ONE));
+    cJSON *root = piaa_json_parse(out, out_size, "out", NULL), *taste = read_json("joined.json");
+    const cJSON *photo = cJSON_GetArrayItem(piaa_json_find(root, "photos"), 0), *item;
+    double sum = number(taste, "intercept"), score = number(photo, "score"),
+           accounted = number(photo, "accounted"), contributions = 0;
+    const cJSON *layers = cJSON_GetObjectItem(photo, "layers");
+    assert_int_equal(cJSON_GetArraySize(layers), 3);
+    assert_string_equal(layers->child->string, "lt.3");
+    cJSON_ArrayForEach(item, layers) sum += item->valuedouble;
+    assert_true(fabs(sum - score) < 1e-9);
+    cJSON_ArrayForEach(item, cJSON_GetObjectItem(photo, "contributions")) contributions +=
+        item->valuedouble;
+    assert_true(fabs(contributions - accounted) < 1e-9);
+    assert_true(fabs(number(root, "average_score") + accounted + number(photo, "rest") - score) <
+                1e-9);
+    cJSON_Delete(root);
+    cJSON_Delete(taste);
+    expect_ok(PIAA("fit", "--store", "joined.store", "--ratings", SAMPLE "/ratings.csv",
+                   "--features", "lv.1+v.5", "--out", "other.json"));
+    expect_refusal(PIAA("explain", SAMPLE "/photos", "--taste", "other.json", "--projection",
+                        "projection.json", "--store", "joined.store"),
+                   1, "piaa explain: ", "lt at layer 3, and the taste from lv.1+v.5");
+}
+
 /* --------------------------------------------------------------------------------------- faults */
 
 static void options_are_checked_first(void **state) {
@@ -476,6 +510,7 @@ int main(void) {
         cmocka_unit_test(copies_are_kept_apart),
         cmocka_unit_test(the_report_is_a_page),
         cmocka_unit_test(explain_adds_up),
+        cmocka_unit_test(explain_adds_up_over_layers),
         cmocka_unit_test(options_are_checked_first),
         cmocka_unit_test(wrong_folders_are_named),
         cmocka_unit_test(losses_are_told),

@@ -333,7 +333,7 @@ static void loading_believes_nothing(void **state) {
     static const char *const wrong[][2] = {
         {"format", "\"other\""},
         {"version", "0"},
-        {"version", "2"},
+        {"version", "3"},
         {"features.dim", "0"},
         {"features.dim", "1e12"},
         {"features.layer", "-1"},
@@ -435,6 +435,100 @@ static void values_of_later_versions_count_where_they_are_kept(void **state) {
     piaa_taste_free(taste);
 }
 
+static void expect_bad_slots(const char *text, const char *list) {
+    piaa_error error = {0};
+    cJSON *root = cJSON_Parse(text);
+    cJSON_ReplaceItemInObjectCaseSensitive(cJSON_GetObjectItem(root, "features"), "slots",
+                                           cJSON_Parse(list));
+    char *changed = cJSON_PrintUnformatted(root);
+    assert_null(piaa_taste_parse(changed, strlen(changed), "t.json", &error));
+    assert_true(error.code == PIAA_FORMAT && strstr(error.message, "t.json"));
+    cJSON_free(changed);
+    cJSON_Delete(root);
+}
+
+/* Columns cut into blocks are the columns, whatever the blocks are called; their taste is of
+   version 2, and reads all of them. */
+static void several_layers_side_by_side(void **state) {
+    const example *e = *state;
+    const int dim = e->slot.dim, first = dim / 3;
+    const piaa_slot slots[] = {{PIAA_LT, 3, first}, {PIAA_V, 5, dim - first}};
+    const piaa_band bands[] = {{.x = e->x, .dim = first, .stride = dim},
+                               {.x = e->x + first, .dim = dim - first, .stride = dim}};
+    piaa_teaching from = {
+        .identity = &identity, .slots = slots, .bands = bands, .count = 2, .y = e->y, .n = e->n};
+    piaa_error error = {0};
+    piaa_taste *taste = piaa_taste_teach(&from, NULL, &error), *whole = fit(e);
+    if (!taste) fail_msg("%s", error.message);
+    assert_true(taste->dim == dim && taste->slots.count == 2 && taste->slot.dim == first);
+    assert_string_equal(taste->features, "lt.3+v.5");
+    assert_true(taste->alpha == whole->alpha && taste->groups == whole->groups);
+    assert_true(fabs(taste->loo_rmse - whole->loo_rmse) < 1e-9);
+    for (int64_t i = 0; i < e->tests; i++) {
+        double a, b;
+        piaa_taste_predict(taste, e->x_test + i * dim, 1, &a);
+        piaa_taste_predict(whole, e->x_test + i * dim, 1, &b);
+        assert_true(fabs(a - b) < 1e-9);
+    }
+
+    char *text = piaa_taste_to_json(taste, &error), *plain = piaa_taste_to_json(whole, &error);
+    assert_non_null(strstr(text, "\"version\":\t2"));
+    assert_non_null(strstr(plain, "\"version\":\t1"));
+    piaa_taste *loaded = piaa_taste_parse(text, strlen(text), "t.json", &error);
+    if (!loaded) fail_msg("%s", error.message);
+    double a, b;
+    piaa_taste_predict(taste, e->x_test, 1, &a);
+    piaa_taste_predict(loaded, e->x_test, 1, &b);
+    assert_true(a == b && loaded->dim == dim);
+    assert_string_equal(loaded->features, "lt.3+v.5");
+    piaa_request request;
+    piaa_taste_request(loaded, &request);
+    assert_true(!request.pools && !request.layers && request.features == loaded->features);
+
+    /* Damaged lists of what is read. */
+    static const char *const lists[] = {
+        "[]",
+        "[{\"pool\":\"lt\",\"layer\":3,\"dim\":8}]",
+        "[{\"pool\":\"lt\",\"layer\":3,\"dim\":8},{\"pool\":\"lt\",\"layer\":3,\"dim\":8}]",
+        "[{\"pool\":\"lt\",\"layer\":3,\"dim\":1048576},{\"pool\":\"v\",\"layer\":3,\"dim\":8}]",
+        "[3, 4]",
+        "7"};
+    for (size_t i = 0; i < PIAA_COUNT(lists); i++) expect_bad_slots(text, lists[i]);
+
+    /* What fits, and what is missing. */
+    piaa_slot have[] = {{PIAA_LT, 3, first}, {PIAA_LV, 1, 4}, {PIAA_V, 5, dim - first}};
+    const piaa_slots all = {have, 3}, some = {have, 2};
+    assert_true(piaa_taste_fits_slots(taste, &identity, &all, &error));
+    assert_false(piaa_taste_fits_slots(taste, &identity, &some, &error));
+    assert_int_equal(error.code, PIAA_MISMATCH);
+    assert_non_null(strstr(error.message, "learned from lt.3+v.5, and these features have no v.5"));
+    error = (piaa_error){0};
+    assert_false(piaa_taste_fits(taste, &identity, &have[0], &error));
+    error = (piaa_error){0};
+    have[0].dim++;
+    assert_false(piaa_taste_fits_slots(taste, &identity, &all, &error));
+    assert_non_null(strstr(error.message, "another length of lt.3"));
+    piaa_taste_free(loaded);
+    piaa_taste_free(taste);
+
+    /* Weights of blocks are chosen by what is left out: never worse by it than all alike. */
+    error = (piaa_error){0};
+    from.learner = piaa_learner_find("banded", &error);
+    taste = piaa_taste_teach(&from, NULL, &error);
+    double own = 0, alike = 0;
+    for (int64_t i = 0; i < e->n; i++) {
+        own += (taste->unseen[i] - e->y[i]) * (taste->unseen[i] - e->y[i]);
+        alike += (whole->unseen[i] - e->y[i]) * (whole->unseen[i] - e->y[i]);
+    }
+    assert_true(own <= alike * (1 + 1e-9));
+    assert_null(piaa_learner_find("magic", &error));
+    assert_int_equal(error.code, PIAA_USAGE);
+    piaa_taste_free(taste);
+    piaa_taste_free(whole);
+    free(text);
+    free(plain);
+}
+
 static void differences_are_named(void **state) {
     const example *e = *state;
     piaa_taste *taste = fit(e);
@@ -476,6 +570,7 @@ int main(void) {
         cmocka_unit_test(loading_believes_nothing),
         cmocka_unit_test(older_files_are_read),
         cmocka_unit_test(values_of_later_versions_count_where_they_are_kept),
+        cmocka_unit_test(several_layers_side_by_side),
         cmocka_unit_test(differences_are_named),
     };
     return cmocka_run_group_tests(tests, open_example, close_example);

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -114,6 +115,53 @@ static void test_bad_requests(void **state) {
                         "this model has no decoder, so there is no pool lt: use v");
 }
 
+/* The slots side by side as one text, or the error's message. */
+static const char *join(const char *features, const piaa_layout *layout) {
+    static char text[2048];
+    piaa_slots slots;
+    piaa_error error = {0};
+    if (!piaa_slots_parse_joined(features, layout, &slots, &error)) {
+        assert_int_equal(error.code, PIAA_USAGE);
+        assert_null(slots.items);
+        snprintf(text, sizeof text, "%s", error.message);
+        return text;
+    }
+    char *name = piaa_slots_name(slots.items, slots.count, NULL);
+    snprintf(text, sizeof text, "%s", name ? name : "");
+    free(name);
+    for (size_t i = 0; i < slots.count; i++)
+        assert_int_equal(slots.items[i].dim, !layout                         ? 0
+                                             : slots.items[i].pool == PIAA_V ? layout->vision_size
+                                                                             : layout->hidden_size);
+    piaa_slots_free(&slots);
+    return text;
+}
+
+static void test_joined(void **state) {
+    (void)state;
+    assert_string_equal(join("lt.15+lv.9+v.20", &qwen4b), "lt.15+lv.9+v.20");
+    assert_string_equal(join("v.20+lt.15+lt.3", &qwen4b), "lt.3+lt.15+v.20");
+    assert_string_equal(join("lt.15+lt.15", &qwen4b), "lt.15");
+    assert_string_equal(join("lt_tail.36", &qwen4b), "lt_tail.36");
+    assert_string_equal(join("all-pools", &qwen4b), "lt.15+lt_tail.15+lv.15+v.23");
+    assert_string_equal(join("all-pools", &eyes_alone), "v.2");
+    assert_string_equal(join("lt.99+v.7", NULL), "lt.99+v.7"); /* words alone */
+    assert_string_equal(join("all-pools", NULL), "");
+    assert_string_equal(join("lt.37+v.3", &qwen4b),
+                        "there is no lt.37: this model has the pool lt at layers 0 to 36");
+    assert_string_equal(join("v.24", &qwen4b),
+                        "there is no v.24: this model has the pool v at layers 0 to 23");
+    assert_string_equal(join("lt.1+v.1", &eyes_alone),
+                        "this model makes no lt vectors: leave lt.1 out");
+    assert_string_equal(join("pooled.1", &eyes_only),
+                        "there is no pooled.1: this model has the pool pooled at layer 0 alone");
+    static const char *const nonsense[] = {"",         "lt",    "lt.",  "lt.3+",
+                                           "+lt.3",    "lt3",   "xx.3", "lt.3 +v.5",
+                                           "lt.3,v.5", "lt.-1", "lt.x", "all-pools+lt.3"};
+    for (size_t i = 0; i < sizeof nonsense / sizeof *nonsense; i++)
+        assert_non_null(strstr(join(nonsense[i], &qwen4b), "does not name features"));
+}
+
 static void test_default_layer(void **state) {
     (void)state;
     const int expected[][2] = {{36, 15}, {8, 3}, {28, 12}, {34, 14}, {1, 0}};
@@ -136,9 +184,8 @@ static void test_pool_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_requests),
-        cmocka_unit_test(test_bad_requests),
-        cmocka_unit_test(test_default_layer),
+        cmocka_unit_test(test_good_requests), cmocka_unit_test(test_bad_requests),
+        cmocka_unit_test(test_joined),        cmocka_unit_test(test_default_layer),
         cmocka_unit_test(test_pool_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
