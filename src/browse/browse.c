@@ -77,7 +77,7 @@ bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
     piaa_library *library = book ? piaa_library_new(photos, book, person, error) : NULL;
     const bool ok = library &&
                     piaa_library_learn_from(library, piaa_store_path(piaa_reader_store(reader)),
-                                            &slots->items[0], error) &&
+                                            slots, error) &&
                     serve(library, reader, photos, options, hooks, error);
     piaa_library_free(library);
     piaa_book_close(book);

@@ -18,9 +18,10 @@ typedef struct piaa_browse_options {
     void *user;
 } piaa_browse_options;
 
-/* The reader has one slot and an open store.  true: it was stopped, which is how it ends.  Fails:
- * the port, the book; photos that cannot be read are warnings, and a run of the model that fails is
- * shown on the page and returned at its end.  PIAA_UNSUPPORTED in a build without libmicrohttpd. */
+/* The reader has an open store, and its slots are learned from side by side.  true: it was stopped,
+ * which is how it ends.  Fails: the port, the book; photos that cannot be read are warnings, and a
+ * run of the model that fails is shown on the page and returned at its end.  PIAA_UNSUPPORTED in a
+ * build without libmicrohttpd. */
 bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
                      const piaa_browse_options *options, const piaa_hooks *hooks,
                      piaa_error *error) PIAA_MUST_USE;

@@ -50,7 +50,7 @@ struct piaa_library {
     bool learning, due; /* its thread runs; something is to be learned */
     pthread_cond_t wake;
     char *store_path;
-    piaa_slot slot;
+    piaa_slots slots;
 };
 
 /* --------------------------------------------------------------------------------------- photos */
@@ -298,13 +298,14 @@ static void take_ranking(const piaa_library *l, const piaa_ranking *ranking, les
 
 static void learn(piaa_library *l, const piaa_store *store, lesson *out) {
     const size_t count = l->photos->paths.count;
-    const int slot = piaa_store_find_slot(store, l->slot.pool, l->slot.layer);
     for (size_t i = 0; i < count; i++) {
         const piaa_photo *photo = piaa_store_find(store, path_of(l, i));
         out->unreadable[i] = photo && photo->error;
     }
-    piaa_ratings *ratings = slot >= 0 ? copy_ratings(l, count) : NULL;
-    piaa_taste *taste = ratings ? piaa_taste_learn(store, slot, ratings, NULL, NULL) : NULL;
+    piaa_ratings *ratings = copy_ratings(l, count);
+    piaa_taste *taste = ratings ? piaa_taste_learn_slots(store, l->slots.items, l->slots.count,
+                                                         ratings, NULL, NULL, NULL)
+                                : NULL;
     piaa_ranking *ranking = taste ? piaa_rank_photos(taste, store, l->photos, ratings, NULL) : NULL;
     if (ranking) {
         out->learned = (learned){.there = true,
@@ -366,10 +367,10 @@ static void *run_learner(void *user) {
     return NULL;
 }
 
-bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slot *slot,
+bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slots *slots,
                              piaa_error *error) {
     if (!(l->store_path = piaa_strdup(path, error))) return false;
-    l->slot = *slot;
+    l->slots = *slots;
     l->due = true;
     l->learning = pthread_create(&l->learner, NULL, run_learner, l) == 0;
     return l->learning ||

@@ -3,7 +3,7 @@
  * the page's requests, the run that reads the photos and the learning share.
  *
  *     library = piaa_library_new(photos, book, &error);
- *     piaa_library_learn_from(library, reader's store, slot);   // learning begins, on its own
+ *     piaa_library_learn_from(library, reader's store, slots);   // learning begins, on its own
  * thread piaa_library_rate(library, 17, 4, &error);                 // kept, and learned from soon
  *     piaa_library_free(library);
  *
@@ -26,9 +26,9 @@ piaa_library *piaa_library_new(const piaa_photos *photos, piaa_book *book, const
 void piaa_library_end(piaa_library *library);
 void piaa_library_free(piaa_library *library);
 
-/* Learns from the store at `path`, which another thread may be writing to, at this slot, now and
-   after every rating; NULL stops nothing. */
-bool piaa_library_learn_from(piaa_library *library, const char *path, const piaa_slot *slot,
+/* Learns from the store at `path`, which another thread may be writing to, from these slots (the
+   caller's, which outlive the library), now and after every rating; NULL stops nothing. */
+bool piaa_library_learn_from(piaa_library *library, const char *path, const piaa_slots *slots,
                              piaa_error *error) PIAA_MUST_USE;
 
 size_t piaa_library_count(const piaa_library *library);

@@ -369,8 +369,8 @@ static void without_is_a_refit(void **state) {
                      *refit = piaa_bands_fit(rest, y, NULL, &options, NULL);
     assert_true(fabs(model->weights[0] / refit->weights[0] - 1) > 1e-6);
     const piaa_bands_shape shape = {weights, spread, lead};
-    assert_true(piaa_bands_without(all, &shape, alpha, y, out, 2, model->weights,
-                                   &model->intercept, NULL));
+    assert_true(
+        piaa_bands_without(all, &shape, alpha, y, out, 2, model->weights, &model->intercept, NULL));
     expect_near(model->weights, refit->weights, D, 1e-9);
     expect_near(&model->intercept, &refit->intercept, 1, 1e-9);
     piaa_bands_model_free(model);
