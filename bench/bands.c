@@ -80,7 +80,8 @@ static bool make(made_up *m, piaa_error *error) {
 
 static bool measure(const made_up *m, double *times, piaa_error *error) {
     static const double spreads[] = {0, 0.1, 1, 10}, leads[] = {0, 0.5, 1};
-    const piaa_bands_prior prior = {m->mean, m->directions, m->scale, m->rank};
+    const piaa_bands_prior prior = {
+        .mean = m->mean, .directions = m->directions, .scale = m->scale, .rank = m->rank};
     piaa_bands_options options = {.spreads = spreads,
                                   .spread_count = PIAA_COUNT(spreads),
                                   .leads = leads,

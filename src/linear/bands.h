@@ -3,9 +3,11 @@
  * and with what other people's models say beforehand.  The mathematics is in bands.c.
  *
  *     const piaa_band blocks[] = {{.x = lt, .dim = 2560}, {.x = v, .dim = 1024}};
- *     piaa_bands *bands = piaa_bands_new(blocks, 2, 100, &error);          // products of rows,
- * once piaa_bands_model *model = piaa_bands_fit(bands, y, NULL, NULL, &error); score =
- * model->intercept + sum of model->weights[j] * (x[j] - model->mean[j])
+ *     // products of rows, once
+ *     piaa_bands *bands = piaa_bands_new(blocks, 2, 100, &error);
+ *     piaa_bands_model *model = piaa_bands_fit(bands, y, NULL, NULL, &error);
+ *
+ * A score is  model->intercept + sum of model->weights[j] * (x[j] - model->mean[j]).
  *
  * Columns are numbered through all blocks, in their order: "side by side".  One thread.
  */
@@ -19,8 +21,8 @@ typedef struct piaa_bands piaa_bands;
 /*
  * The blocks' columns are standardised each by its own n rows (constant ones become 0, as in
  * linear/ridge.h); where there are more columns than rows the products of all pairs of rows are
- * made, block by block, once.  x and rows stay
- * the caller's and must outlive the bands: weights are made from them.
+ * made, block by block, once.  x and rows stay the caller's and must outlive the bands: weights are
+ * made from them.
  *
  * Memory: n x n numbers for each block; with more rows than columns, dim x dim.  Errors: fewer than
  * 2 rows, no blocks, no columns, a value that is not finite, memory.
