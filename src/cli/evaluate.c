@@ -25,15 +25,6 @@ static void free_asked(asked *a) {
     free(a->joined_text);
 }
 
-/* The next item of a comma-separated list; false at its end. */
-static bool next_item(const char **rest, char *word, size_t size) {
-    if (!*rest || !**rest) return false;
-    size_t n = strcspn(*rest, ",");
-    snprintf(word, size, "%.*s", (int)(n < size ? n : size - 1), *rest);
-    *rest += n + ((*rest)[n] == ',');
-    return true;
-}
-
 static bool no_such_method(const char *word, piaa_error *error) {
     const char *names[64];
     size_t count = 0;
@@ -58,55 +49,16 @@ static bool parse_methods(const piaa_call *call, asked *a, piaa_error *error) {
     if (!list) list = piaa_methods[0]->name;
     while (piaa_methods[count]) count++;
     if (!(a->methods = piaa_alloc(count + 1, sizeof *a->methods, error))) return false;
-    for (const char *rest = list; next_item(&rest, word, sizeof word);)
+    for (const char *rest = list; piaa_call_item(&rest, word, sizeof word);)
         if (!piaa_method_find(word)) return no_such_method(word, error);
     for (size_t m = 0; m < count; m++)
-        for (const char *rest = list; next_item(&rest, word, sizeof word);)
+        for (const char *rest = list; piaa_call_item(&rest, word, sizeof word);)
             if (strcmp(word, piaa_methods[m]->name) == 0) {
                 a->methods[kept++] = piaa_methods[m];
                 break;
             }
     a->options.personal.methods = a->methods;
     return true;
-}
-
-static bool parse_count(const char *option, const char *word, size_t *out, piaa_error *error) {
-    char *end;
-    long value = strtol(word, &end, 10);
-    if (end == word || *end || value < 1 || value > 1000000)
-        return piaa_error_set(
-            error, PIAA_USAGE,
-            "--%s cannot be \"%s\": give a whole number from 1, such as 10 or 100", option, word);
-    *out = (size_t)value;
-    return true;
-}
-
-/* 10 and 100 are the published supports, drawn for everybody whichever is asked for; another one is
- * drawn alone, two others take their places. */
-static bool parse_support(const piaa_call *call, asked *a, piaa_error *error) {
-    const char *rest = piaa_call_value(call, "support");
-    char word[32];
-    size_t counts[2] = {0}, n = 0;
-    if (!rest) rest = "100";
-    while (next_item(&rest, word, sizeof word)) {
-        if (n == 2)
-            return piaa_error_set(error, PIAA_USAGE,
-                                  "--support takes one or two numbers, such as 10,100");
-        if (!parse_count("support", word, &counts[n++], error)) return false;
-    }
-    if (!n) return parse_count("support", "", &counts[0], error);
-    if (n == 2 && counts[0] >= counts[1])
-        return piaa_error_set(error, PIAA_USAGE,
-                              "--support takes the smaller number first, such as 10,100");
-    a->options.personal.small = n == 2 || counts[0] == a->options.protocol.small;
-    a->options.personal.large = n == 2 || !a->options.personal.small;
-    if (n == 2) a->options.protocol.small = counts[0];
-    if (n == 1 && a->options.personal.large && counts[0] != a->options.protocol.large)
-        a->options.protocol.small = 0;
-    if (a->options.personal.large) a->options.protocol.large = counts[n - 1];
-    const char *test = piaa_call_value(call, "test"), *first = piaa_call_value(call, "first");
-    return (!test || parse_count("test", test, &a->options.protocol.test, error)) &&
-           (!first || parse_count("first", first, &a->options.protocol.first, error));
 }
 
 static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
@@ -120,7 +72,9 @@ static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
             "--users hard and --images hard do not go together: give one of them");
     if (hard_users) a->options.protocol.subset = PIAA_SUBSET_HARD_USERS;
     if (hard_images) a->options.protocol.subset = PIAA_SUBSET_HARD_IMAGES;
-    if (!piaa_call_integer(call, "seed", 0, UINT32_MAX, &seed, error) ||
+    const char *first = piaa_call_value(call, "first");
+    if ((first && !piaa_call_count("first", first, &a->options.protocol.first, error)) ||
+        !piaa_call_integer(call, "seed", 0, UINT32_MAX, &seed, error) ||
         !piaa_call_integer(call, "hard-percent", 1, 100, &percent, error))
         return false;
     if (percent) a->options.protocol.hard_share = (double)percent / 100;
@@ -157,6 +111,23 @@ static bool parse_joined(const piaa_call *call, asked *a, piaa_error *error) {
     return true;
 }
 
+static bool parse_prior(const piaa_call *call, asked *a, piaa_error *error) {
+    static const piaa_graph_scope scopes[] = {PIAA_TUNE_ALL, PIAA_TUNE_USER_ONLY,
+                                              PIAA_TUNE_USER_PLUS_HEAD};
+    const int scope = piaa_call_choice(call, "ici-scope");
+    piaa_evaluation_options *o = &a->options;
+    o->ici = piaa_call_value(call, "ici");
+    o->ici_scope = scopes[scope < 0 ? 0 : scope];
+    const bool needed = piaa_evaluation_needs(o, PIAA_NEEDS_PRIOR);
+    if (needed && !o->ici)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "--method ici, ici-reduced and ici+ begin with a trained prior: give "
+                              "--ici MODEL (piaa ici train makes it)");
+    return needed || !o->ici ||
+           piaa_error_set(error, PIAA_USAGE,
+                          "--ici is for --method ici, ici-reduced and ici+: add one of them");
+}
+
 static bool check_projection(const piaa_evaluation_options *o, piaa_error *error) {
     if (!piaa_evaluation_needs(o, PIAA_NEEDS_PROJECTION)) return true;
     if (o->joined_count)
@@ -183,9 +154,10 @@ static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
                              .raw_text = piaa_call_value(call, "raw-text")}};
     o->personal.label = piaa_call_value(call, "label");
     o->personal.groups = piaa_call_has(call, "groups");
-    if (!parse_methods(call, a, error) || !parse_support(call, a, error) ||
+    if (!parse_methods(call, a, error) ||
+        !piaa_call_splits(call, &o->protocol, &o->personal.small, &o->personal.large, error) ||
         !parse_subset(call, a, error) || !parse_joined(call, a, error) ||
-        !piaa_call_exclude(call, "projection", "attributes", error))
+        !parse_prior(call, a, error) || !piaa_call_exclude(call, "projection", "attributes", error))
         return false;
     return check_projection(o, error);
 }
@@ -219,7 +191,8 @@ static bool evaluate(piaa_call *call, piaa_evaluation *e, const char *folder, pi
                                 .sources = e->sources,
                                 .baseline = e->options->baseline,
                                 .comparisons = e->comparisons,
-                                .groups = e->options->personal.groups};
+                                .groups = e->options->personal.groups,
+                                .ici = e->ici};
     tell_copies(call, &e->personal->copies, eval.groups);
     return piaa_run_write_eval(folder, &about, &eval, error) &&
            piaa_call_print_run(call, folder, error);
@@ -282,10 +255,10 @@ static const piaa_option protocol_options[] = {
      "linear-hidden, banded, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
      "expected-score, few-shot, cot, lora, lora-expected, lora-fixed, lora-published, "
      "token-class, token-class-published, cot-lora, cot-lora-published, residual-linear, "
-     "residual-giaa, residual-mlp, or several with commas",
+     "residual-giaa, residual-mlp, ici, ici-reduced, ici+, or several with commas",
      "linear-hidden", NULL},
-    {"support", "N", "ratings of a person that are learned from: 10, 100, or 10,100", "100", NULL},
-    {"test", "N", "ratings of a person that are predicted", "50", NULL},
+    PIAA_OPTION_SUPPORT,
+    PIAA_OPTION_TEST,
     {"users", "WHICH", "hard: the 50 whose scores agree least with the mean", "all", "all hard"},
     {"first", "N", "only the first N of the people that were drawn, for a quick look", "all", NULL},
     {"images", "WHICH", "hard: those on which scores differ most", "all", "all hard"},
@@ -308,6 +281,9 @@ static const piaa_option protocol_options[] = {
      "image_path, and giaa (its number) or raw_output",
      "the model is asked, RUN/raw_text.csv", NULL},
     {"label", "NAME", "for style-out: the label that is left out", "style", NULL},
+    {"ici", "MODEL", "for ici methods: the priors that piaa ici train made", NULL, NULL},
+    {"ici-scope", "WHAT", "for ici methods: which weights are tuned to a person", "all",
+     "all user-only user-plus-head"},
     {0},
 };
 
@@ -327,6 +303,7 @@ const piaa_command piaa_command_eval = {
              "50 to test; the same draws as the published code's for the same seed, as far as that "
              "draws the same on every machine. RUN holds "
              "eval.json, predictions.csv (the published "
-             "columns), users.csv, scores.csv and images.csv; docs/paper.md describes them.",
+             "columns), users.csv, scores.csv and images.csv; docs/paper.md describes them. "
+             "docs/ici.md describes PIAA-ICI.",
     .run = run,
 };

@@ -4,7 +4,9 @@
 #include "report/page.h"
 #include "report/report.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 const piaa_option piaa_study_options[] = {
     PIAA_OPTION_MODEL,
@@ -29,6 +31,53 @@ const piaa_option piaa_study_options[] = {
     PIAA_OPTION_AGAIN,
     {0},
 };
+
+/* The next item of a comma-separated list; false at its end. */
+bool piaa_call_item(const char **rest, char *word, size_t size) {
+    if (!*rest || !**rest) return false;
+    size_t n = strcspn(*rest, ",");
+    snprintf(word, size, "%.*s", (int)(n < size ? n : size - 1), *rest);
+    *rest += n + ((*rest)[n] == ',');
+    return true;
+}
+
+bool piaa_call_count(const char *option, const char *word, size_t *out, piaa_error *error) {
+    char *end;
+    long value = strtol(word, &end, 10);
+    if (end == word || *end || value < 1 || value > 1000000)
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "--%s cannot be \"%s\": give a whole number from 1, such as 10 or 100", option, word);
+    *out = (size_t)value;
+    return true;
+}
+
+/* 10 and 100 are the published supports, drawn for everybody whichever is asked for; another one is
+ * drawn alone, two others take their places. */
+bool piaa_call_splits(const piaa_call *call, piaa_protocol_options *protocol, bool *small,
+                      bool *large, piaa_error *error) {
+    const char *rest = piaa_call_value(call, "support");
+    char word[32];
+    size_t counts[2] = {0}, n = 0;
+    if (!rest) rest = "100";
+    while (piaa_call_item(&rest, word, sizeof word)) {
+        if (n == 2)
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "--support takes one or two numbers, such as 10,100");
+        if (!piaa_call_count("support", word, &counts[n++], error)) return false;
+    }
+    if (!n) return piaa_call_count("support", "", &counts[0], error);
+    if (n == 2 && counts[0] >= counts[1])
+        return piaa_error_set(error, PIAA_USAGE,
+                              "--support takes the smaller number first, such as 10,100");
+    *small = n == 2 || counts[0] == protocol->small;
+    *large = n == 2 || !*small;
+    if (n == 2) protocol->small = counts[0];
+    if (n == 1 && *large && counts[0] != protocol->large) protocol->small = 0;
+    if (*large) protocol->large = counts[n - 1];
+    const char *test = piaa_call_value(call, "test");
+    return !test || piaa_call_count("test", test, &protocol->test, error);
+}
 
 piaa_model *piaa_call_study(piaa_call *call, piaa_study_kind kind, piaa_study *study,
                             piaa_error *error) {

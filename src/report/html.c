@@ -163,6 +163,38 @@ static const char *last_name(const char *path) {
     return slash && slash[1] ? slash + 1 : path;
 }
 
+/* What PIAA-ICI's priors were trained on. */
+static void say_prior(piaa_text *out, const piaa_run *run, piaa_error *error) {
+    char words[512];
+    bool shared = false, node = false, identity = false;
+    if (!piaa_json_find(run->root, "ici")) return;
+    piaa_json_bool(run->root, "ici.shared_photos", &shared);
+    piaa_json_bool(run->root, "ici.user_node", &node);
+    piaa_json_bool(run->root, "ici.attribute_identity", &identity);
+    const char *reads = piaa_run_text(run, "ici.reads", "");
+    snprintf(words, sizeof words,
+             "%.80s, trained on %s ratings that %s people of %.20s gave %s photos%s; its front "
+             "reads %.20s; tuned: %.20s%s%s",
+             last_name(piaa_run_text(run, "ici.model", "")),
+             piaa_run_count(run, "ici.ratings").text, piaa_run_count(run, "ici.people").text,
+             piaa_run_text(run, "ici.data", ""), piaa_run_count(run, "ici.photos").text,
+             shared ? " (among them photos of the people evaluated, as others rate them)" : "",
+             *reads ? reads : "photos (resnet50)", piaa_run_text(run, "ici.scope", ""),
+             node ? "; with a node for the person" : "",
+             identity ? "; with an identity of attributes" : "");
+    entry(out, "Prior", words, error);
+    const double lost = piaa_run_value(run, "ici.traits_lost.without_row"),
+                 unknown = piaa_run_value(run, "ici.traits_lost.unknown_words"),
+                 missing = piaa_run_value(run, "ici.traits_lost.missing_words") +
+                           piaa_run_value(run, "ici.traits_lost.missing_numbers");
+    if (!(lost + unknown + missing > 0)) return;
+    snprintf(words, sizeof words,
+             "%.0f people without traits; %.0f words that nobody trained on has, and %.0f single "
+             "traits missing: taken as the first word, or 0",
+             lost, unknown, missing);
+    entry(out, "Traits", words, error);
+}
+
 static void what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error) {
     char words[640], features[512];
     bool demonstration = false;
@@ -191,6 +223,7 @@ static void what_was_run(piaa_text *out, const piaa_run *run, piaa_error *error)
     entry(out, "Prompt", words, error);
     say_features(run, features);
     entry(out, "Layers", features, error);
+    say_prior(out, run, error);
     entry(out, "Photos read", piaa_run_text(run, "config.preprocessing", ""), error);
     snprintf(words, sizeof words, "%.40s, piaa %.40s", piaa_run_text(run, "made", ""),
              piaa_run_text(run, "config.library", ""));
@@ -256,7 +289,8 @@ static const char eval_words[] =
     "mean scores of everybody, <i>reduce</i> "
     "the "
     "person's scores from a dozen predicted attributes, <i>style-out</i> the person's scores "
-    "without images of the tested style.</p>\n";
+    "without images of the tested style. <i>ici</i> begins with a network that many other people "
+    "have trained.</p>\n";
 
 static bool write_part(piaa_text *out, const piaa_page_part *part, size_t number,
                        const char *folder, piaa_error *error) {
@@ -315,8 +349,8 @@ static bool write_contents(piaa_text *out, const piaa_page_part *parts, size_t c
     return true;
 }
 
-bool piaa_page_html(const piaa_page_part *parts, size_t count, const char *figures, bool drawn,
-                    piaa_text *out, piaa_error *error) {
+bool piaa_page_html(const piaa_page_part *parts, size_t count, const piaa_tables *together,
+                    const char *figures, bool drawn, piaa_text *out, piaa_error *error) {
     put(out,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\"/>\n"
         "<meta name=\"generator\" content=\"piaa report\"/>\n"
@@ -332,6 +366,9 @@ bool piaa_page_html(const piaa_page_part *parts, size_t count, const char *figur
         error);
     write_notes(out, parts, count, drawn, error);
     if (!write_contents(out, parts, count, error)) return false;
+    if (together->count) put(out, "<section id=\"together\">\n", error);
+    for (size_t t = 0; t < together->count; t++) write_table(out, &together->items[t], error);
+    if (together->count) put(out, "</section>\n", error);
     for (size_t i = 0; i < count; i++)
         if (!write_part(out, &parts[i], i + 1, figures, error)) return false;
     put(out, "</body>\n</html>\n", error);

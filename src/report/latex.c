@@ -69,8 +69,11 @@ static void write_table(const piaa_table *table, const char *title, piaa_text *o
     put(out, "\\bottomrule\n\\end{tabular}\n\\end{table}\n\n", error);
 }
 
-bool piaa_page_latex(const piaa_page_part *parts, size_t count, piaa_text *out, piaa_error *error) {
+bool piaa_page_latex(const piaa_page_part *parts, size_t count, const piaa_tables *together,
+                     piaa_text *out, piaa_error *error) {
     put(out, "% Made by piaa report.  Needs \\usepackage{booktabs}.\n\n", error);
+    for (size_t t = 0; t < together->count; t++)
+        write_table(&together->items[t], "Personal protocol", out, error);
     for (size_t i = 0; i < count; i++) {
         char title[160];
         if (!piaa_page_title(parts[i].run, title, error)) return false;

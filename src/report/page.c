@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hooks.h"
 #include "report/gnuplot.h"
+#include "report/together.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -99,10 +100,14 @@ static bool write_files(piaa_page_part *parts, size_t count, const char *path, c
     for (size_t i = 0; i < count; i++)
         if (!draw_and_write(&parts[i].plots, folder, drawn, hooks, error)) return false;
     piaa_text page = {0}, latex = {0};
-    bool ok = piaa_page_html(parts, count, piaa_path_name(folder), drawn, &page, error) &&
-              piaa_page_latex(parts, count, &latex, error) &&
-              piaa_output_write(tables, &latex_tables, latex.data, latex.length, error) &&
-              piaa_output_write(path, &piaa_page_kind, page.data, page.length, error);
+    piaa_tables together = {0};
+    bool ok =
+        piaa_together_make(&together, parts, count, error) &&
+        piaa_page_html(parts, count, &together, piaa_path_name(folder), drawn, &page, error) &&
+        piaa_page_latex(parts, count, &together, &latex, error) &&
+        piaa_output_write(tables, &latex_tables, latex.data, latex.length, error) &&
+        piaa_output_write(path, &piaa_page_kind, page.data, page.length, error);
+    piaa_tables_free(&together);
     free(page.data);
     free(latex.data);
     return ok;

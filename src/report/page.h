@@ -18,6 +18,19 @@ typedef struct piaa_tables {
     size_t count, capacity;
 } piaa_tables;
 
+enum { PIAA_TABLE_CELL = 96 };
+
+/* A new table of empty cells below its header. */
+piaa_table *piaa_table_add(piaa_tables *tables, size_t rows, const char *const *header,
+                           size_t columns, const char *title, const char *note,
+                           piaa_error *error) PIAA_MUST_USE;
+/* Row from 0, below the header; each cell once. */
+bool piaa_table_set(piaa_table *table, size_t row, size_t column, const char *text,
+                    piaa_error *error) PIAA_MUST_USE;
+/* "0.564 [0.531, 0.597]", "undefined"; "< 0.001", "0.154". */
+void piaa_table_mean(const piaa_run_mean *mean, char out[PIAA_TABLE_CELL]);
+void piaa_table_p(double p, char out[PIAA_TABLE_CELL]);
+
 bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *error) PIAA_MUST_USE;
 void piaa_tables_free(piaa_tables *tables);
 /* For a terminal: columns side by side. */
@@ -33,11 +46,13 @@ typedef struct piaa_page_part {
     piaa_tables tables;
 } piaa_page_part;
 
-/* `figures`: the folder of the figures' files, relative to the page; drawn: they were drawn. */
-bool piaa_page_html(const piaa_page_part *parts, size_t count, const char *figures, bool drawn,
-                    piaa_text *out, piaa_error *error) PIAA_MUST_USE;
-bool piaa_page_latex(const piaa_page_part *parts, size_t count, piaa_text *out,
-                     piaa_error *error) PIAA_MUST_USE;
+/* `together`: tables of all runs; `figures`: the folder of the figures' files, relative to the
+ * page; drawn: they were drawn. */
+bool piaa_page_html(const piaa_page_part *parts, size_t count, const piaa_tables *together,
+                    const char *figures, bool drawn, piaa_text *out,
+                    piaa_error *error) PIAA_MUST_USE;
+bool piaa_page_latex(const piaa_page_part *parts, size_t count, const piaa_tables *together,
+                     piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 
 /*
  * Reads the runs and writes `path` (ending in .html), beside it the tables (.tex) and a folder with

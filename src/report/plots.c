@@ -925,6 +925,63 @@ static void variance(drawing *d) {
         run->image_count, thinned(run->image_count, some));
 }
 
+/* One stage of PIAA-ICI's training: a curve for each seed, and where something was validated one
+   for that, with a dot at the epoch that was kept. */
+static void training(drawing *d, const char *stage, const char *title, const char *words) {
+    const piaa_run *run = d->run;
+    size_t seeds = 0;
+    bool validated = false;
+    for (size_t i = 0; i < run->curve_count; i++)
+        seeds += run->curves[i].epochs && strcmp(run->curves[i].stage, stage) == 0;
+    if (!seeds) return;
+    char name[48];
+    snprintf(name, sizeof name, "ici-%.20s", stage);
+    begin(d, name, 300, title);
+    csv(d, "seed,epoch,train,validation,kept\n");
+    for (size_t i = 0, s = 0; d->ok && i < run->curve_count; i++) {
+        const piaa_run_curve *c = &run->curves[i];
+        if (!c->epochs || strcmp(c->stage, stage) != 0) continue;
+        script(d, "$s%zu << EOD\n", s++);
+        for (size_t e = 0; d->ok && e < c->epochs; e++) {
+            const bool kept = (double)(e + 1) == c->kept;
+            validated = validated || isfinite(c->validation[e]);
+            csv(d, "%.0f,%zu", c->seed, e + 1);
+            value(d, c->train[e]);
+            value(d, c->validation[e]);
+            csv(d, ",%d\n", kept);
+            script(d, "%zu", e + 1);
+            datum(d, c->train[e]);
+            datum(d, c->validation[e]);
+            datum(d, !kept ? NAN : isfinite(c->validation[e]) ? c->validation[e] : c->train[e]);
+            script(d, "\n");
+        }
+        script(d, "EOD\n");
+    }
+    script(d, "unset key\nset border 3\nset grid ytics lt 1 lc rgb '#020202'\nset logscale y\nset "
+              "xlabel 'epoch'\nset ylabel 'loss'\nplot ");
+    for (size_t s = 0; d->ok && s < seeds; s++) {
+        const size_t colour = s % COLOURS + 1;
+        script(d, "%s$s%zu using 1:2 with lines lw 1.2 lc rgb '#0a000%zu'", s ? ", " : "", s,
+               colour);
+        if (validated)
+            script(d, ", $s%zu using 1:3 with lines lw 1.2 dt (6,3) lc rgb '#0a000%zu'", s, colour);
+        script(d, ", $s%zu using 1:4 with points pt 7 ps 0.6 lc rgb '#0a000%zu'", s, colour);
+    }
+    script(d, "\n");
+    caption(d, "%s One colour for each of %zu seed%s%s; the dot is the epoch that was kept.", words,
+            seeds, seeds == 1 ? "" : "s",
+            validated ? ": unbroken, the photos learned from; dashed, those held back" : "");
+}
+
+static void trainings(drawing *d) {
+    training(d, "phase1", "PIAA-ICI: the generic part",
+             "Loss of attributes and score distributions, epoch by epoch.");
+    training(d, "full", "PIAA-ICI: the prior with traits",
+             "Mean squared error of other people's ratings, epoch by epoch.");
+    training(d, "reduced", "PIAA-ICI: the prior without traits",
+             "Mean squared error of other people's ratings, epoch by epoch.");
+}
+
 static void eval_plots(drawing *d) {
     methods(d);
     if (d->ok) personal_layers(d);
@@ -932,6 +989,7 @@ static void eval_plots(drawing *d) {
     if (d->ok) improvements(d);
     if (d->ok) distributions(d);
     if (d->ok) variance(d);
+    if (d->ok) trainings(d);
 }
 
 bool piaa_plots_make(piaa_plots *plots, const piaa_run *run, size_t number, piaa_error *error) {

@@ -41,6 +41,7 @@ typedef struct piaa_run_eval {
     const piaa_comparison *comparisons; /* [personal->count] of Spearman with its baseline; `users`
                                            0: none.  NULL where baseline is */
     bool groups;                        /* near copies were kept on one side */
+    const piaa_ici *ici;                /* NULL: no method began with a prior */
 } piaa_run_eval;
 
 /* Refuses a folder that holds files but no run, or another kind of run: to be asked before hours of
@@ -74,6 +75,9 @@ typedef struct piaa_run_outcome {
     double asked, unparsable, out_of_range; /* answers of the model; NaN: nothing was asked */
     double rows;                            /* predictions of all people */
     double seconds, bytes;                  /* of one person, in the mean; NaN: not told */
+    char *way;      /* whose account it follows: "published", "described", both, neither ("") */
+    double repeats; /* with another seed each, whose spread the next are; NaN: it has none */
+    double spearman_spread, r2_spread, rmse_spread; /* NaN of one repeat */
     piaa_run_mean spearman, r2, rmse;
     double undefined, users;
     bool compared;
@@ -93,6 +97,14 @@ typedef struct piaa_run_change_read {
     char *kind;
     double *size, *mean; /* [source_count][target_count]; standard deviations of the labels */
 } piaa_run_change_read;
+
+/* Losses of the epochs of one stage of PIAA-ICI's training. */
+typedef struct piaa_run_curve {
+    char *stage; /* "phase1", "full", "reduced" */
+    double seed, kept;
+    double *train, *validation; /* [epochs]; NaN where nothing was validated */
+    size_t epochs;
+} piaa_run_curve;
 
 typedef struct piaa_run_pair {
     size_t group; /* person, of lists by person */
@@ -124,6 +136,8 @@ typedef struct piaa_run {
     size_t score_count, scorers;
     piaa_run_pair *images; /* x: mean score, y: variance of the ratings */
     size_t image_count;
+    piaa_run_curve *curves;
+    size_t curve_count;
 
     /* predicted against true: the score's of the best source (probe), the best outcome's (eval) */
     piaa_run_pair *scatter; /* x: true, y: predicted */

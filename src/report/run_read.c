@@ -298,6 +298,12 @@ static bool read_outcome(reader *in, const cJSON *item) {
     if (*out->source && !parse_source(out->source, &out->pool, &out->layer))
         return damaged(in, "a source has a name that is not known");
     out->rows = number(item, "rows");
+    const char *way = piaa_json_string(item, "as"); /* earlier runs did not tell it */
+    if (!(out->way = piaa_strdup(way ? way : "", in->error))) return false;
+    out->repeats = number(item, "repeats.count");
+    out->spearman_spread = number(item, "repeats.spearman.deviation");
+    out->r2_spread = number(item, "repeats.r2.deviation");
+    out->rmse_spread = number(item, "repeats.rmse.deviation");
     out->seconds = number(item, "seconds");
     out->bytes = number(item, "bytes");
     out->asked = number(item, "answers.asked");
@@ -439,6 +445,40 @@ static bool read_scatter(reader *in) {
     return ok && row == 0;
 }
 
+static bool read_losses(reader *in, const cJSON *list, size_t count, double **out) {
+    const cJSON *loss;
+    size_t e = 0;
+    if (cJSON_GetArraySize(list) != (int)count)
+        return damaged(in, "a loss curve has not one value for each epoch (ici.curves)");
+    if (!(*out = piaa_alloc(count, sizeof **out, in->error))) return false;
+    cJSON_ArrayForEach(loss, list) {
+        (*out)[e++] = cJSON_IsNumber(loss) ? loss->valuedouble : NAN;
+    }
+    return true;
+}
+
+/* Where methods began with a prior. */
+static bool read_curves(reader *in) {
+    piaa_run *run = in->run;
+    const cJSON *list = piaa_json_find(run->root, "ici.curves"), *item;
+    const int count = cJSON_GetArraySize(list);
+    if (count > MOST) return damaged(in, "it holds too many loss curves (ici.curves)");
+    if (!(run->curves = piaa_alloc((size_t)count, sizeof *run->curves, in->error))) return false;
+    cJSON_ArrayForEach(item, list) {
+        piaa_run_curve *curve = &run->curves[run->curve_count++];
+        const cJSON *train = cJSON_GetObjectItemCaseSensitive(item, "train");
+        curve->seed = number(item, "seed");
+        curve->kept = number(item, "kept");
+        curve->epochs = (size_t)cJSON_GetArraySize(train);
+        if (!copy(item, "stage", &curve->stage, in) ||
+            !read_losses(in, train, curve->epochs, &curve->train) ||
+            !read_losses(in, cJSON_GetObjectItemCaseSensitive(item, "validation"), curve->epochs,
+                         &curve->validation))
+            return false;
+    }
+    return true;
+}
+
 static bool read_eval(reader *in) {
     piaa_run *run = in->run;
     const cJSON *list = cJSON_GetObjectItemCaseSensitive(run->root, "outcomes"), *item;
@@ -450,7 +490,8 @@ static bool read_eval(reader *in) {
     cJSON_ArrayForEach(item, list) {
         if (!read_outcome(in, item)) return false;
     }
-    return read_people(in) && read_scores(in) && read_images(in) && read_scatter(in);
+    return read_people(in) && read_scores(in) && read_images(in) && read_scatter(in) &&
+           read_curves(in);
 }
 
 /* ----------------------------------------------------------------------------------------- open */
@@ -507,9 +548,16 @@ void piaa_run_close(piaa_run *run) {
         free(run->outcomes[i].source);
         free(run->outcomes[i].support);
         free(run->outcomes[i].published);
+        free(run->outcomes[i].way);
         free(run->outcomes[i].people);
     }
     for (size_t i = 0; i < run->people_count; i++) free(run->people[i].id);
+    for (size_t i = 0; i < run->curve_count; i++) {
+        free(run->curves[i].stage);
+        free(run->curves[i].train);
+        free(run->curves[i].validation);
+    }
+    free(run->curves);
     free(run->sources);
     free(run->targets);
     free(run->best);

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,6 +293,48 @@ static cJSON *add_interval(json *out, cJSON *parent, const char *key,
     return item;
 }
 
+/* The figures of repeats, and how far apart they are: the standard deviation, n - 1 below. */
+static void add_spread(json *out, cJSON *parent, const char *key, const piaa_outcome *outcome,
+                       size_t offset) {
+    cJSON *item = object(out, parent, key), *each = list(out, item, "each");
+    const double n = (double)outcome->repeats;
+    double sum = 0, squares = 0;
+    for (size_t r = 0; r < outcome->repeats; r++) {
+        double value;
+        memcpy(&value, (const char *)&outcome->each[r] + offset, sizeof value);
+        number(out, each, NULL, value);
+        sum += value;
+    }
+    for (size_t r = 0; r < outcome->repeats; r++) {
+        double value;
+        memcpy(&value, (const char *)&outcome->each[r] + offset, sizeof value);
+        squares += (value - sum / n) * (value - sum / n);
+    }
+    number(out, item, "mean", sum / n);
+    number(out, item, "deviation", n > 1 ? sqrt(squares / (n - 1)) : NAN);
+}
+
+static void add_repeats(json *out, cJSON *parent, const piaa_outcome *outcome) {
+    cJSON *item = object(out, parent, "repeats");
+    number(out, item, "count", (double)outcome->repeats);
+    add_spread(out, item, "spearman", outcome, offsetof(piaa_outcome_repeat, spearman));
+    add_spread(out, item, "r2", outcome, offsetof(piaa_outcome_repeat, r2));
+    add_spread(out, item, "rmse", outcome, offsetof(piaa_outcome_repeat, rmse));
+}
+
+/* "published", "described", "published and described"; "" for neither. */
+static const char *way_of(const piaa_run_eval *eval, const piaa_method *method) {
+    static const char *const words[] = {[PIAA_AS_BOTH] = "published and described",
+                                        [PIAA_AS_PUBLISHED] = "published",
+                                        [PIAA_AS_DESCRIBED] = "described",
+                                        [PIAA_AS_NEITHER] = ""};
+    const bool prior = (method->needs & PIAA_NEEDS_PRIOR) && eval->ici;
+    const piaa_ici_settings *s = prior ? &eval->ici->model->settings : NULL;
+    return words[s && method->way == PIAA_AS_PUBLISHED && (s->user_node || s->attribute_identity)
+                     ? PIAA_AS_DESCRIBED
+                     : method->way];
+}
+
 /* NULL: the method reads no features. */
 static const piaa_source *source_of(const piaa_run_eval *eval, size_t i) {
     const size_t source = eval->personal->kinds[i].source;
@@ -327,6 +370,7 @@ static void add_cost(json *out, cJSON *item, const piaa_outcome *outcome) {
         bytes += (double)outcome->users[u].bytes;
         people++;
     }
+    seconds /= (double)outcome->repeats;
     number(out, item, "seconds", people ? seconds / (double)people : NAN);
     number(out, item, "bytes", bytes > 0 ? bytes / (double)people : NAN);
 }
@@ -342,11 +386,13 @@ static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, s
     number(out, item, "layer", source && source->parts == 1 ? source->slots[0].layer : NAN);
     text(out, item, "support_set", outcome->support);
     text(out, item, "published", outcome->method);
+    text(out, item, "as", way_of(eval, eval->personal->kinds[i].method));
     number(out, item, "users", (double)(outcome->user_count - outcome->without));
     number(out, item, "without", (double)outcome->without);
-    number(out, item, "rows", (double)outcome->row_count);
+    number(out, item, "rows", (double)outcome->row_count / (double)outcome->repeats);
     number(out, item, "test_left_out", (double)outcome->test_left_out);
     number(out, item, "support_left_out", (double)outcome->support_left_out);
+    if (eval->personal->kinds[i].method->needs & PIAA_NEEDS_PRIOR) add_repeats(out, item, outcome);
     add_answers(out, item, outcome);
     add_cost(out, item, outcome);
     cJSON *spearman = add_interval(out, item, "spearman", &outcome->spearman.all);
@@ -380,7 +426,8 @@ static bool write_users(const char *folder, const piaa_dataset *set, const piaa_
             piaa_text_format(&out, error, "%s,%s,%s,", eval->personal->kinds[i].method->name,
                              source_of(eval, i) ? source_of(eval, i)->name : "", outcome->support);
             piaa_report_add_field(&out, set->users[user->user].id, error);
-            piaa_text_format(&out, error, ",%zu,%zu", user->count, user->support);
+            piaa_text_format(&out, error, ",%zu,%zu", user->count / outcome->repeats,
+                             user->support);
             add_digits(&out, user->alpha, error);
             add_digits(&out, user->figures.spearman, error);
             add_digits(&out, user->figures.r2, error);
@@ -474,6 +521,52 @@ static bool write_predictions(const char *folder, const piaa_dataset *set,
     return write_text(folder, "predictions.csv", &out, error);
 }
 
+static void add_curve(json *out, cJSON *curves, int64_t seed, piaa_ici_stage stage,
+                      const piaa_ici_curve *curve) {
+    cJSON *item = object(out, curves, NULL);
+    number(out, item, "seed", (double)seed);
+    text(out, item, "stage", piaa_ici_stage_names[stage]);
+    number(out, item, "kept", curve->kept);
+    cJSON *train = list(out, item, "train"), *validation = list(out, item, "validation");
+    for (int e = 0; e < curve->epochs; e++) {
+        number(out, train, NULL, curve->train[e]);
+        number(out, validation, NULL, curve->validation[e]);
+    }
+}
+
+/* How the priors were made that methods began with. */
+static void add_ici(json *out, const piaa_ici *ici) {
+    const piaa_ici_model *m = ici->model;
+    const bool features = m->front == PIAA_ICI_FEATURES;
+    cJSON *item = object(out, out->root, "ici");
+    char reads[64] = "";
+    if (features)
+        snprintf(reads, sizeof reads, "%s.%d", piaa_pool_name(m->slot.pool), m->slot.layer);
+    text(out, item, "model", m->folder);
+    text(out, item, "made", m->made);
+    text(out, item, "front", features ? "features" : "resnet50");
+    text(out, item, "reads", reads);
+    text(out, item, "scope", piaa_ici_scope_name(ici->scope));
+    text(out, item, "data", m->kind);
+    number(out, item, "people", (double)m->people.count);
+    number(out, item, "photos", (double)m->images.count);
+    number(out, item, "ratings", (double)m->ratings);
+    truth(out, item, "shared_photos", m->shared_photos);
+    truth(out, item, "user_node", m->settings.user_node);
+    truth(out, item, "attribute_identity", m->settings.attribute_identity);
+    truth(out, item, "traits", ici->categories != NULL);
+    cJSON *loss = object(out, item, "traits_lost");
+    number(out, loss, "without_row", (double)ici->loss.without_row);
+    number(out, loss, "unknown_words", (double)ici->loss.unknown_words);
+    number(out, loss, "missing_words", (double)ici->loss.missing_words);
+    number(out, loss, "missing_numbers", (double)ici->loss.missing_numbers);
+    cJSON *curves = list(out, item, "curves");
+    for (size_t p = 0; p < m->count; p++)
+        for (int stage = 0; stage < PIAA_ICI_STAGES; stage++)
+            add_curve(out, curves, m->priors[p].seed, (piaa_ici_stage)stage,
+                      &m->priors[p].curves[stage]);
+}
+
 static bool write_eval_json(const char *folder, const piaa_run_about *about,
                             const piaa_run_eval *eval, piaa_error *error) {
     const piaa_protocol *protocol = eval->protocol;
@@ -504,6 +597,7 @@ static bool write_eval_json(const char *folder, const piaa_run_about *about,
     number(&out, counts, "hard_images", (double)protocol->hard_images);
     number(&out, counts, "near_copies", (double)eval->personal->copies.pairs);
     number(&out, counts, "near_copies_of", (double)eval->personal->copies.people);
+    if (eval->ici) add_ici(&out, eval->ici);
     cJSON *outcomes = list(&out, out.root, "outcomes");
     for (size_t i = 0; i < eval->personal->count; i++) add_outcome(&out, outcomes, eval, i);
     return write_json(folder, "eval.json", &out, error);

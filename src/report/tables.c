@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CELL = 96 };
+enum { CELL = PIAA_TABLE_CELL };
 
 void piaa_tables_free(piaa_tables *tables) {
     for (size_t i = 0; i < tables->count; i++) {
@@ -25,9 +25,8 @@ void piaa_tables_free(piaa_tables *tables) {
     *tables = (piaa_tables){0};
 }
 
-static piaa_table *add_table(piaa_tables *tables, size_t rows, const char *const *header,
-                             size_t columns, const char *title, const char *note,
-                             piaa_error *error) {
+piaa_table *piaa_table_add(piaa_tables *tables, size_t rows, const char *const *header,
+                           size_t columns, const char *title, const char *note, piaa_error *error) {
     if (!piaa_grow(&tables->items, &tables->capacity, tables->count + 1, sizeof *tables->items,
                    error))
         return NULL;
@@ -41,8 +40,8 @@ static piaa_table *add_table(piaa_tables *tables, size_t rows, const char *const
     return table;
 }
 
-/* Row from 0, below the header. */
-static bool set(piaa_table *table, size_t row, size_t column, const char *text, piaa_error *error) {
+bool piaa_table_set(piaa_table *table, size_t row, size_t column, const char *text,
+                    piaa_error *error) {
     return (table->cells[(row + 1) * table->columns + column] = piaa_strdup(text, error)) != NULL;
 }
 
@@ -54,7 +53,7 @@ static void print_number(double value, char out[CELL]) {
         snprintf(out, CELL, format, fabs(value) < 0.0005 ? 0 : value); /* not "-0.000" */
 }
 
-static void print_mean(const piaa_run_mean *mean, char out[CELL]) {
+void piaa_table_mean(const piaa_run_mean *mean, char out[CELL]) {
     char number[CELL], low[CELL], high[CELL];
     print_number(mean->mean, number);
     print_number(mean->low, low);
@@ -67,7 +66,7 @@ static void print_mean(const piaa_run_mean *mean, char out[CELL]) {
         snprintf(out, CELL, "%.20s [%.20s, %.20s]", number, low, high);
 }
 
-static void print_p(double p, char out[CELL]) {
+void piaa_table_p(double p, char out[CELL]) {
     if (p < 0.001)
         snprintf(out, CELL, "< 0.001");
     else
@@ -148,14 +147,14 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
                  ? "leave-one-out predictions of the training images"
                  : "validation images",
              gaps ? " Images: to learn from, and to judge by." : "");
-    piaa_table *table = add_table(tables, run->target_count, header, (size_t)columns,
-                                  "Best layer of each pool", note, error);
+    piaa_table *table = piaa_table_add(tables, run->target_count, header, (size_t)columns,
+                                       "Best layer of each pool", note, error);
     bool ok = table != NULL;
     for (size_t t = 0; ok && t < run->target_count; t++) {
         char cell[CELL], label[64];
-        ok = set(table, t, 0,
-                 t || strcmp(run->targets[t], "score") != 0 ? run->targets[t] : "overall score",
-                 error);
+        ok = piaa_table_set(
+            table, t, 0,
+            t || strcmp(run->targets[t], "score") != 0 ? run->targets[t] : "overall score", error);
         for (int c = 0; ok && c <= count; c++) {
             int s = best_of(run, t, c < count ? shown[c] : PIAA_POOLS);
             snprintf(cell, sizeof cell, "undefined");
@@ -169,21 +168,21 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
                 if (isfinite(rho)) snprintf(cell, sizeof cell, "%.20s (%s)", figure, label);
                 if (c == count) {
                     print_number(run->figures[part][1][at], figure);
-                    ok = set(table, t, (size_t)figures, figure, error);
+                    ok = piaa_table_set(table, t, (size_t)figures, figure, error);
                     print_number(run->figures[part][2][at], figure);
-                    ok = ok && set(table, t, (size_t)figures + 1, figure, error);
+                    ok = ok && piaa_table_set(table, t, (size_t)figures + 1, figure, error);
                 }
             } else if (c == count) {
-                ok = set(table, t, (size_t)figures, cell, error) &&
-                     set(table, t, (size_t)figures + 1, cell, error);
+                ok = piaa_table_set(table, t, (size_t)figures, cell, error) &&
+                     piaa_table_set(table, t, (size_t)figures + 1, cell, error);
             }
-            ok = ok && set(table, t, (size_t)c + 1, cell, error);
+            ok = ok && piaa_table_set(table, t, (size_t)c + 1, cell, error);
         }
         if (!ok || !gaps) continue;
         /* 0 for NaN. */
         snprintf(cell, sizeof cell, "%.0f, %.0f", fmax(run->known[PIAA_TRAIN][t], 0),
                  fmax(run->known[part][t], 0));
-        ok = set(table, t, (size_t)gaps, cell, error);
+        ok = piaa_table_set(table, t, (size_t)gaps, cell, error);
     }
     return ok;
 }
@@ -197,9 +196,9 @@ static bool name_outcome(piaa_table *table, size_t row, const piaa_run *run,
     snprintf(ratings, sizeof ratings, "%s",
              piaa_run_count(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large")
                  .text);
-    return set(table, row, 0, o->method, error) &&
-           set(table, row, 1, *source ? source : "none", error) &&
-           set(table, row, 2, ratings, error);
+    return piaa_table_set(table, row, 0, o->method, error) &&
+           piaa_table_set(table, row, 1, *source ? source : "none", error) &&
+           piaa_table_set(table, row, 2, ratings, error);
 }
 
 /* Of methods that ask the model. */
@@ -209,12 +208,13 @@ static bool answers_table(piaa_tables *tables, const piaa_run *run, piaa_error *
     size_t count = 0, row = 0;
     for (size_t i = 0; i < run->outcome_count; i++) count += run->outcomes[i].asked > 0;
     if (!count) return true;
-    piaa_table *table = add_table(tables, count, header, PIAA_COUNT(header), "Answers",
-                                  "What the model answered about the images that people learned "
-                                  "from and were tested on, an image of several people as often. "
-                                  "An answer without a number is left out of what is learned, and "
-                                  "has no prediction; one outside of 1 to 5 is taken as it is.",
-                                  error);
+    piaa_table *table =
+        piaa_table_add(tables, count, header, PIAA_COUNT(header), "Answers",
+                       "What the model answered about the images that people learned "
+                       "from and were tested on, an image of several people as often. "
+                       "An answer without a number is left out of what is learned, and "
+                       "has no prediction; one outside of 1 to 5 is taken as it is.",
+                       error);
     if (!table) return false;
     for (size_t i = 0; i < run->outcome_count; i++) {
         const piaa_run_outcome *o = &run->outcomes[i];
@@ -224,7 +224,7 @@ static bool answers_table(piaa_tables *tables, const piaa_run *run, piaa_error *
         for (size_t c = 0; c < PIAA_COUNT(figures); c++) {
             char cell[CELL];
             snprintf(cell, sizeof cell, "%.0f", figures[c]);
-            if (!set(table, row, 3 + c, cell, error)) return false;
+            if (!piaa_table_set(table, row, 3 + c, cell, error)) return false;
         }
         row++;
     }
@@ -238,7 +238,7 @@ static bool cost_table(piaa_tables *tables, const piaa_run *run, piaa_error *err
     bool told = false;
     for (size_t i = 0; i < run->outcome_count; i++) told = told || run->outcomes[i].seconds >= 0;
     if (!told) return true;
-    piaa_table *table = add_table(
+    piaa_table *table = piaa_table_add(
         tables, run->outcome_count, header, PIAA_COUNT(header), "Cost",
         "Learning from one person's ratings and predicting their test images, and the same divided "
         "by these; reading features and raw text, which all people share, is not in it. What is "
@@ -252,9 +252,51 @@ static bool cost_table(piaa_tables *tables, const piaa_run *run, piaa_error *err
         if (o->seconds >= 0 && o->rows > 0)
             snprintf(photo, sizeof photo, "%.6f", o->seconds * o->users / o->rows);
         if (o->bytes > 0) snprintf(bytes, sizeof bytes, "%.0f", o->bytes);
-        if (!name_outcome(table, i, run, o, error) || !set(table, i, 3, person, error) ||
-            !set(table, i, 4, photo, error) || !set(table, i, 5, bytes, error))
+        if (!name_outcome(table, i, run, o, error) || !piaa_table_set(table, i, 3, person, error) ||
+            !piaa_table_set(table, i, 4, photo, error) ||
+            !piaa_table_set(table, i, 5, bytes, error))
             return false;
+    }
+    return true;
+}
+
+static void print_spread(double mean, double spread, char out[CELL]) {
+    char a[CELL], b[CELL];
+    print_number(mean, a);
+    print_number(spread, b);
+    snprintf(out, CELL, isfinite(spread) ? "%.20s ± %.20s" : "%.20s", a, b);
+}
+
+/* Of methods that begin with something drawn. */
+static bool seeds_table(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    static const char *const header[] = {"Method",   "Features", "Ratings", "Seeds",
+                                         "Spearman", "R²",       "RMSE"};
+    size_t count = 0, row = 0;
+    for (size_t i = 0; i < run->outcome_count; i++) count += run->outcomes[i].repeats > 0;
+    if (!count) return true;
+    piaa_table *table = piaa_table_add(
+        tables, count, header, PIAA_COUNT(header), "Over seeds",
+        "Methods that begin with a prior are repeated with priors of other seeds: means over "
+        "people "
+        "and seeds, and ± the standard deviation over seeds of the mean over people. Elsewhere a "
+        "person's figures are means over the seeds.",
+        error);
+    if (!table) return false;
+    for (size_t i = 0; i < run->outcome_count; i++) {
+        const piaa_run_outcome *o = &run->outcomes[i];
+        if (!(o->repeats > 0)) continue;
+        char seeds[CELL], spearman[CELL], r2[CELL], rmse[CELL];
+        snprintf(seeds, sizeof seeds, "%.0f", o->repeats);
+        print_spread(o->spearman.mean, o->spearman_spread, spearman);
+        print_spread(o->r2.mean, o->r2_spread, r2);
+        print_spread(o->rmse.mean, o->rmse_spread, rmse);
+        if (!name_outcome(table, row, run, o, error) ||
+            !piaa_table_set(table, row, 3, seeds, error) ||
+            !piaa_table_set(table, row, 4, spearman, error) ||
+            !piaa_table_set(table, row, 5, r2, error) ||
+            !piaa_table_set(table, row, 6, rmse, error))
+            return false;
+        row++;
     }
     return true;
 }
@@ -278,20 +320,21 @@ static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *
              people, piaa_run_text(run, "config.intervals", "bootstrap"),
              missing ? ", which fewer than three people, or people who do not differ, do not allow"
                      : "");
-    piaa_table *table =
-        add_table(tables, run->outcome_count, header, PIAA_COUNT(header), "Methods", note, error);
+    piaa_table *table = piaa_table_add(tables, run->outcome_count, header, PIAA_COUNT(header),
+                                       "Methods", note, error);
     bool ok = table != NULL;
     size_t compared = 0;
     for (size_t i = 0; ok && i < run->outcome_count; i++) {
         const piaa_run_outcome *o = &run->outcomes[i];
         char spearman[CELL], undefined[CELL], r2[CELL], rmse[CELL];
-        print_mean(&o->spearman, spearman);
-        print_mean(&o->r2, r2);
-        print_mean(&o->rmse, rmse);
+        piaa_table_mean(&o->spearman, spearman);
+        piaa_table_mean(&o->r2, r2);
+        piaa_table_mean(&o->rmse, rmse);
         snprintf(undefined, sizeof undefined, "%.0f", o->undefined);
-        ok = name_outcome(table, i, run, o, error) && set(table, i, 3, spearman, error) &&
-             set(table, i, 4, undefined, error) && set(table, i, 5, r2, error) &&
-             set(table, i, 6, rmse, error);
+        ok = name_outcome(table, i, run, o, error) &&
+             piaa_table_set(table, i, 3, spearman, error) &&
+             piaa_table_set(table, i, 4, undefined, error) &&
+             piaa_table_set(table, i, 5, r2, error) && piaa_table_set(table, i, 6, rmse, error);
         compared += o->compared;
     }
     if (!ok || !compared) return ok;
@@ -301,28 +344,29 @@ static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *
              piaa_run_text(run, "config.baseline", ""),
              piaa_run_text(run, "config.p_values", "paired bootstrap"), compared,
              compared == 1 ? "" : "s");
-    table = add_table(tables, compared, against, PIAA_COUNT(against), "Against the baseline", note,
-                      error);
+    table = piaa_table_add(tables, compared, against, PIAA_COUNT(against), "Against the baseline",
+                           note, error);
     ok = table != NULL;
     for (size_t i = 0, row = 0; ok && i < run->outcome_count; i++) {
         const piaa_run_outcome *o = &run->outcomes[i];
         if (!o->compared) continue;
         char difference[CELL], better[CELL], p[CELL], holm[CELL];
-        print_mean(&o->difference, difference);
+        piaa_table_mean(&o->difference, difference);
         snprintf(better, sizeof better, "%.0f of %.0f", o->better, o->compared_users);
-        print_p(o->p, p);
-        print_p(o->p_holm, holm);
-        ok = name_outcome(table, row, run, o, error) && set(table, row, 3, difference, error) &&
-             set(table, row, 4, better, error) && set(table, row, 5, p, error) &&
-             set(table, row, 6, holm, error);
+        piaa_table_p(o->p, p);
+        piaa_table_p(o->p_holm, holm);
+        ok = name_outcome(table, row, run, o, error) &&
+             piaa_table_set(table, row, 3, difference, error) &&
+             piaa_table_set(table, row, 4, better, error) &&
+             piaa_table_set(table, row, 5, p, error) && piaa_table_set(table, row, 6, holm, error);
         row++;
     }
     return ok;
 }
 
 static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
-    return method_tables(tables, run, error) && answers_table(tables, run, error) &&
-           cost_table(tables, run, error);
+    return method_tables(tables, run, error) && seeds_table(tables, run, error) &&
+           answers_table(tables, run, error) && cost_table(tables, run, error);
 }
 
 bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *error) {

@@ -203,32 +203,33 @@ static bool learn(piaa_lesson *l, const way *w, piaa_predictions *out, piaa_erro
 #define PUBLISHED_RATE 1e-4
 enum { PUBLISHED_EPOCHS = 3 };
 
-#define METHOD(function, title, label, more, ...)                                                  \
+#define METHOD(function, title, label, account, more, ...)                                         \
     static bool learn_##function(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {       \
         static const way w = {__VA_ARGS__};                                                        \
         return learn(l, &w, out, error);                                                           \
     }                                                                                              \
     const piaa_method piaa_method_##function = {.name = title,                                     \
+                                                .way = PIAA_AS_##account,                          \
                                                 .published = label,                                \
                                                 .says_support = true,                              \
                                                 .needs = PIAA_NEEDS_MODEL | (more),                \
                                                 .learn = learn_##function}
 
-METHOD(lora, "lora", "lora_tuned", 0, .folder = "lora");
-METHOD(lora_expected, "lora-expected", "lora_tuned_expected", 0, .folder = "lora",
+METHOD(lora, "lora", "lora_tuned", NEITHER, 0, .folder = "lora");
+METHOD(lora_expected, "lora-expected", "lora_tuned_expected", NEITHER, 0, .folder = "lora",
        .expected = true);
-METHOD(lora_fixed, "lora-fixed", "lora_fixed", 0, .folder = "lora-fixed", .rate = PUBLISHED_RATE,
-       .epochs = PUBLISHED_EPOCHS);
-METHOD(lora_published, "lora-published", "lora_per_user", 0, .folder = "lora-published",
+METHOD(lora_fixed, "lora-fixed", "lora_fixed", DESCRIBED, 0, .folder = "lora-fixed",
+       .rate = PUBLISHED_RATE, .epochs = PUBLISHED_EPOCHS);
+METHOD(lora_published, "lora-published", "lora_per_user", PUBLISHED, 0, .folder = "lora-published",
        .published = true);
-METHOD(token_class, "token-class", "lora_tokencls_person", 0, .folder = "token-class",
+METHOD(token_class, "token-class", "lora_tokencls_person", DESCRIBED, 0, .folder = "token-class",
        .form = PIAA_TUNE_DIGIT);
-METHOD(token_class_published, "token-class-published", "lora_tokencls", 0,
+METHOD(token_class_published, "token-class-published", "lora_tokencls", PUBLISHED, 0,
        .folder = "token-class-published", .form = PIAA_TUNE_DIGIT, .published = true,
        .together = true);
 
 enum { READS = PIAA_NEEDS_FEATURES | PIAA_NEEDS_PROJECTION };
-METHOD(cot_lora, "cot-lora", "cot_attr_lora_photo", READS, .folder = "cot-lora",
+METHOD(cot_lora, "cot-lora", "cot_attr_lora_photo", DESCRIBED, READS, .folder = "cot-lora",
        .form = PIAA_TUNE_TEXT, .rate = PUBLISHED_RATE, .epochs = PUBLISHED_EPOCHS);
-METHOD(cot_lora_published, "cot-lora-published", "cot_attr_lora", READS,
+METHOD(cot_lora_published, "cot-lora-published", "cot_attr_lora", PUBLISHED, READS,
        .folder = "cot-lora-published", .form = PIAA_TUNE_TEXT, .published = true);

@@ -2,6 +2,7 @@
 #include "study/evaluation.h"
 
 #include "base/file.h"
+#include "base/hooks.h"
 #include "base/memory.h"
 #include "features/extractor.h"
 #include "features/identity.h"
@@ -27,7 +28,13 @@ static bool add_names(piaa_text *list, const piaa_slots *slots, piaa_error *erro
     return true;
 }
 
-/* The slots asked for, alone and side by side, and a request's features that have them all. */
+/* Whether a prior is asked for whose front reads features. */
+static bool reads_features(const piaa_evaluation *e) {
+    return e->ici_model && e->ici_model->front == PIAA_ICI_FEATURES;
+}
+
+/* The slots asked for, alone and side by side, and a request's features that have them all, and the
+   prior's. */
 static bool list_all(piaa_evaluation *e, const piaa_layout *layout, piaa_text *features,
                      piaa_error *error) {
     const piaa_evaluation_options *o = e->options;
@@ -40,7 +47,70 @@ static bool list_all(piaa_evaluation *e, const piaa_layout *layout, piaa_text *f
         if (!piaa_slots_parse_joined(o->joined[i], layout, &e->joined[i], error) ||
             !add_names(features, &e->joined[i], error))
             return false;
+    if (!reads_features(e)) return true;
+    piaa_slots prior = {.items = &e->ici_model->slot, .count = 1};
+    return add_names(features, &prior, error);
+}
+
+/* -------------------------------------------------------------------------------------- the prior
+ */
+
+/* A person's own embedding is part of the graph without traits alone. */
+static bool check_scope(const piaa_evaluation *e, piaa_error *error) {
+    const piaa_evaluation_options *o = e->options;
+    const bool traits = strcmp(e->study->set->kind, "para") == 0;
+    if (o->ici_scope != PIAA_TUNE_USER_ONLY || !traits || e->ici_model->settings.user_node)
+        return true;
+    for (const piaa_method *const *m = o->personal.methods; *m; m++)
+        if (*m == &piaa_method_ici || *m == &piaa_method_ici_chosen)
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "--ici-scope user-only does not go with --method %s on PARA, "
+                                  "where a person is their traits and has nothing else to tune: "
+                                  "take ici-reduced, or another scope",
+                                  (*m)->name);
     return true;
+}
+
+/* Before the model is asked for its layer, which another model may not have. */
+static bool check_model(const piaa_evaluation *e, const piaa_model *model, piaa_error *error) {
+    const char *own = e->ici_model->identity.fingerprint,
+               *other = piaa_model_get_info(model)->fingerprint;
+    return !reads_features(e) || strcmp(own, other) == 0 ||
+           piaa_error_set(error, PIAA_MISMATCH,
+                          "%.300s was trained on features of the model %.200s, and this is "
+                          "another: give that one (--model), or train another with `piaa ici "
+                          "train`",
+                          e->ici_model->folder, e->ici_model->identity.model);
+}
+
+static bool open_prior(piaa_evaluation *e, const piaa_model *model, piaa_error *error) {
+    const piaa_evaluation_options *o = e->options;
+    const piaa_hooks *hooks = e->study->hooks;
+    if (!piaa_evaluation_needs(o, PIAA_NEEDS_PRIOR)) return true;
+    if (!o->ici) return piaa_error_missing(error, "trained PIAA-ICI");
+    if (!(e->ici_model = piaa_ici_model_open(o->ici, error)) ||
+        !piaa_ici_check(e->ici_model, e->study->set, e->protocol, error) ||
+        !check_scope(e, error) || !check_model(e, model, error) ||
+        !(e->ici =
+              piaa_ici_new(e->ici_model, o->ici_scope, e->study->set, e->protocol, hooks, error)))
+        return false;
+    if (e->ici_model->shared_photos && strcmp(e->ici_model->kind, e->study->set->kind) == 0)
+        piaa_hooks_note(hooks,
+                        "%.300s was trained on photos of the people who are evaluated too, as "
+                        "other people rate them (--share-photos): PIAA-ICI has the better of it.",
+                        o->ici);
+    return true;
+}
+
+static bool check_features(const piaa_evaluation *e, piaa_error *error) {
+    if (!reads_features(e)) return true;
+    const piaa_extractor *extractor = piaa_reader_extractor(e->study->reader);
+    const piaa_slots *slots = piaa_extractor_slots(extractor);
+    const piaa_slot *slot = &e->ici_model->slot;
+    for (size_t s = 0; s < slots->count; s++)
+        if (slots->items[s].pool == slot->pool && slots->items[s].layer == slot->layer)
+            slot = &slots->items[s];
+    return piaa_ici_model_fits(e->ici_model, piaa_extractor_identity(extractor), slot, error);
 }
 
 /* Where it stands in a table. */
@@ -55,9 +125,10 @@ bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *mo
     piaa_text features = {0};
     *e = (piaa_evaluation){.study = study, .options = options};
     e->protocol = piaa_protocol_make(study->set, &options->protocol, study->hooks, error);
-    const bool ok = e->protocol && read_raw_text(e, error) &&
+    const bool ok = e->protocol && read_raw_text(e, error) && open_prior(e, model, error) &&
                     list_all(e, &piaa_model_get_info(model)->layout, &features, error) &&
-                    piaa_study_ask_features(study, model, features.data, error);
+                    piaa_study_ask_features(study, model, features.data, error) &&
+                    check_features(e, error);
     free(features.data);
     return ok;
 }
@@ -87,8 +158,9 @@ static bool open_journal(piaa_evaluation *e, piaa_error *error) {
 }
 
 /* Features of the images wanted, and answers about them. */
-static bool read_images(piaa_evaluation *e, const bool *wanted, piaa_error *error) {
+static bool read_images(piaa_evaluation *e, piaa_error *error) {
     const piaa_evaluation_options *o = e->options;
+    const bool *wanted = e->wanted;
     return piaa_study_embed(e->study, e->study->set, wanted, error) &&
            (!piaa_evaluation_needs(o, PIAA_NEEDS_RAW_TEXT) || e->raw.scores ||
             ask(e, &piaa_question_rating, "raw_text.csv", wanted, &e->raw, error)) &&
@@ -100,7 +172,7 @@ static bool embed(piaa_evaluation *e, piaa_error *error) {
     const piaa_dataset *set = e->study->set;
     const piaa_protocol_options *o = &e->protocol->options;
     const piaa_personal_options *asked = &e->options->personal;
-    bool *wanted = piaa_alloc(set->image_count, sizeof *wanted, error);
+    bool *wanted = e->wanted = piaa_alloc(set->image_count, sizeof *wanted, error);
     if (!wanted) return false;
     for (size_t u = 0; u < e->protocol->count; u++) {
         const piaa_protocol_user *user = &e->protocol->users[u];
@@ -110,9 +182,7 @@ static bool embed(piaa_evaluation *e, piaa_error *error) {
             wanted[set->ratings[user->large[k]].image] = true;
         for (size_t k = 0; k < o->test; k++) wanted[set->ratings[user->test[k]].image] = true;
     }
-    const bool ok = read_images(e, wanted, error);
-    free(wanted);
-    return ok;
+    return read_images(e, error);
 }
 
 /* Of single slots alone: there is none for several side by side. */
@@ -145,6 +215,28 @@ static bool open_sources(piaa_evaluation *e, piaa_error *error) {
         if (!piaa_projection_fits(e->projections[s], &identity, &e->sources[s].slots[0], error))
             return false;
     return true;
+}
+
+/* What each prior's front says of the images. */
+static bool read_hats(piaa_evaluation *e, piaa_error *error) {
+    const piaa_study *study = e->study;
+    const piaa_ici_model *m = e->ici_model;
+    piaa_source front = {0};
+    bool ok = !m || m->front != PIAA_ICI_FEATURES ||
+              piaa_source_open(&front, piaa_reader_store(study->reader), study->set, NULL, &m->slot,
+                               1, error);
+    for (size_t i = 0; ok && m && i < m->count; i++) {
+        const piaa_ici_prior *prior = &m->priors[i];
+        piaa_ici_hats *hats = &e->ici->hats[i];
+        ok = piaa_ici_hats_make(hats, study->set->image_count, error) &&
+             (prior->net ? piaa_ici_hats_from_photos(m, prior->net, prior->heads, study->set,
+                                                     e->wanted, study->request.exif, study->threads,
+                                                     study->hooks, hats, error)
+                         : piaa_ici_hats_from_features(m, prior->heads, &front, e->wanted,
+                                                       study->set->image_count, hats, error));
+    }
+    piaa_source_close(&front);
+    return ok;
 }
 
 /* ----------------------------------------------------------------------------------- comparison */
@@ -215,13 +307,14 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     if (!open_journal(e, error) || !embed(e, error)) return false;
     e->source_count = e->single.count + e->options->joined_count;
     if (!(e->sources = piaa_alloc(e->source_count, sizeof *e->sources, error)) ||
-        !project(e, error) || !open_sources(e, error))
+        !project(e, error) || !open_sources(e, error) || !read_hats(e, error))
         return false;
     piaa_personal_options options = e->options->personal;
     options.model = piaa_study_model_id(study);
     options.reader = study->reader;
     options.dialogue = &e->dialogue;
     options.journal = e->journal;
+    options.ici = e->ici;
     options.folder = e->options->folder;
     options.raw = e->raw.scores ? &e->raw : NULL;
     options.thoughts = e->thoughts.scores ? &e->thoughts : NULL;
@@ -247,6 +340,9 @@ void piaa_evaluation_free(piaa_evaluation *e) {
     for (size_t i = 0; e->joined && i < e->options->joined_count; i++)
         piaa_slots_free(&e->joined[i]);
     free(e->joined);
+    piaa_ici_free(e->ici);
+    piaa_ici_model_free(e->ici_model);
+    free(e->wanted);
     piaa_slots_free(&e->single);
     piaa_protocol_free(e->protocol);
     *e = (piaa_evaluation){0};

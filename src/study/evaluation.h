@@ -22,13 +22,15 @@ typedef struct piaa_evaluation_options {
     const char *pools, *layers; /* as in a request; NULL: the usual ones, or what is joined alone */
     const char *const *joined;  /* [joined_count] features side by side, as in a request */
     size_t joined_count;
-    const char *baseline;   /* "METHOD", "METHOD@SOURCE"; NULL: nothing is compared */
-    const char *projection; /* a file, for methods that need attributes; or */
-    const char *attributes; /* the data set that they are learned from */
-    const char *raw_text;   /* a table, for methods that need the model's answers; NULL: it is
-                               asked, and the answers are kept */
-    const char *folder;     /* here: raw_text.csv, thoughts.csv of those that think, and
-                               lessons.csv of those that need the model for each person */
+    const char *baseline;       /* "METHOD", "METHOD@SOURCE"; NULL: nothing is compared */
+    const char *projection;     /* a file, for methods that need attributes; or */
+    const char *attributes;     /* the data set that they are learned from */
+    const char *raw_text;       /* a table, for methods that need the model's answers; NULL: it is
+                                   asked, and the answers are kept */
+    const char *ici;            /* a trained PIAA-ICI, for methods that begin with a prior */
+    piaa_graph_scope ici_scope; /* what of it is tuned */
+    const char *folder;         /* here: raw_text.csv, thoughts.csv of those that think, and
+                                   lessons.csv of those that need the model for each person */
 } piaa_evaluation_options;
 
 typedef struct piaa_evaluation {
@@ -40,6 +42,9 @@ typedef struct piaa_evaluation {
     piaa_source *sources; /* [source_count] the single slots', then the joined ones' */
     size_t source_count;
     piaa_projection **projections; /* [source_count]; NULL: no method needs them */
+    bool *wanted;                  /* [images] of the data set that some split has */
+    piaa_ici_model *ici_model;     /* NULL: no method begins with a prior */
+    piaa_ici *ici;                 /* of its people */
     piaa_raw_texts raw, thoughts;  /* empty: no method needs them */
     piaa_dialogue *dialogue;       /* NULL: no method talked to the model */
     piaa_journal *journal;         /* NULL: none needs the model */

@@ -28,6 +28,9 @@ const piaa_method *const piaa_methods[] = {&piaa_method_linear_hidden,
                                            &piaa_method_residual_linear,
                                            &piaa_method_residual_giaa,
                                            &piaa_method_residual_mlp,
+                                           &piaa_method_ici,
+                                           &piaa_method_ici_reduced,
+                                           &piaa_method_ici_chosen,
                                            NULL};
 
 const piaa_method *piaa_method_find(const char *name) {

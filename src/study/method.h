@@ -13,6 +13,7 @@
 #include "features/dialogue.h"
 #include "features/reader.h"
 #include "linear/ridge.h"
+#include "study/ici.h"
 #include "study/outcome.h"
 #include "study/projection.h"
 #include "study/raw_text.h"
@@ -27,13 +28,16 @@ typedef enum piaa_needs {
                                   thread that asked */
     PIAA_NEEDS_RAW_TEXT = 16,  /* what the model answered about each image, read before */
     PIAA_NEEDS_THOUGHTS = 32,  /* the same where it was asked to think first */
+    PIAA_NEEDS_PRIOR = 64,     /* a prior of PIAA-ICI: it is repeated with each that there is */
 } piaa_needs;
 
 /* One person's ratings, and what there is to learn with.  Everything belongs to the caller. */
 typedef struct piaa_lesson {
     const piaa_dataset *set;
-    size_t user; /* of the data set */
-    bool large;  /* which support */
+    size_t user;   /* of the data set */
+    size_t person; /* of the protocol */
+    bool large;    /* which support */
+    size_t repeat; /* of methods that are repeated */
 
     /* The support: n images of the data set, with the person's scores, and of methods with features
        those alone that have a vector. */
@@ -52,6 +56,7 @@ typedef struct piaa_lesson {
     const char *folder;            /* where adapters are kept */
     bool *trained;                 /* whether everybody's adapter is, with this support */
     const piaa_raw_texts *raw, *thoughts;
+    const piaa_ici *ici;
     size_t label; /* of the data set */
 
     uint32_t seed;
@@ -71,11 +76,22 @@ typedef struct piaa_predictions {
     int64_t bytes; /* that is kept for the person; 0: not told */
 } piaa_predictions;
 
+/* Whose account of a method is followed, where the published code and the paper differ. */
+typedef enum piaa_way {
+    PIAA_AS_BOTH,
+    PIAA_AS_PUBLISHED,
+    PIAA_AS_DESCRIBED,
+    PIAA_AS_NEITHER, /* of our own */
+} piaa_way;
+
 typedef struct piaa_method {
-    const char *name;      /* "linear-hidden" */
+    const char *name; /* "linear-hidden" */
+    piaa_way way;
     const char *published; /* before the source in the CSV's method column: "direct_linear" */
     bool says_support;     /* and then which support: "vlm_fewshot_small" */
-    unsigned needs;        /* of piaa_needs */
+    /* What stands in that column instead, the caller's; NULL: the two above. */
+    char *(*title)(const piaa_ici *ici, bool large, piaa_error *error);
+    unsigned needs; /* of piaa_needs */
     bool (*learn)(piaa_lesson *lesson, piaa_predictions *out, piaa_error *error);
 } piaa_method;
 
@@ -85,7 +101,7 @@ extern const piaa_method piaa_method_linear_hidden, piaa_method_banded, piaa_met
     piaa_method_lora_expected, piaa_method_lora_fixed, piaa_method_lora_published,
     piaa_method_token_class, piaa_method_token_class_published, piaa_method_cot_lora,
     piaa_method_cot_lora_published, piaa_method_residual_linear, piaa_method_residual_giaa,
-    piaa_method_residual_mlp;
+    piaa_method_residual_mlp, piaa_method_ici, piaa_method_ici_reduced, piaa_method_ici_chosen;
 
 /* All of them, in the order in which results are listed, and NULL. */
 extern const piaa_method *const piaa_methods[];

@@ -8,20 +8,22 @@
 #include <string.h>
 
 piaa_outcome *piaa_outcome_new(const char *method, const char *model, const char *support,
-                               size_t users, size_t rows, piaa_error *error) {
+                               size_t users, size_t rows, size_t repeats, piaa_error *error) {
     piaa_outcome *outcome = piaa_alloc(1, sizeof *outcome, error);
     if (!outcome) return NULL;
     if (!(outcome->method = piaa_strdup(method, error)) ||
         !(outcome->model = piaa_strdup(model, error)) ||
         !(outcome->support = piaa_strdup(support, error)) ||
         !(outcome->users = piaa_alloc(users, sizeof *outcome->users, error)) ||
-        !(outcome->rows = piaa_alloc(users * rows, sizeof *outcome->rows, error))) {
+        !(outcome->each = piaa_alloc(repeats, sizeof *outcome->each, error)) ||
+        !(outcome->rows = piaa_alloc(users * rows * repeats, sizeof *outcome->rows, error))) {
         piaa_outcome_free(outcome);
         return NULL;
     }
     outcome->user_count = users;
+    outcome->repeats = repeats;
     for (size_t u = 0; u < users; u++) {
-        outcome->users[u].first = u * rows;
+        outcome->users[u].first = u * rows * repeats;
         outcome->users[u].alpha = NAN;
     }
     return outcome;
@@ -33,6 +35,7 @@ void piaa_outcome_free(piaa_outcome *outcome) {
     free(outcome->model);
     free(outcome->support);
     free(outcome->users);
+    free(outcome->each);
     free(outcome->rows);
     free(outcome);
 }
@@ -92,15 +95,87 @@ static bool average(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error 
     return ok;
 }
 
+/* A person's figures of one repeat after the other, and their means.  A correlation that is
+   undefined in some repeats counts as 0 in them; in all of them it is undefined. */
+typedef struct measuring {
+    piaa_outcome *outcome;
+    double *truth, *predicted; /* [rows of a person] */
+    size_t *people, *with_r2;  /* [repeats] who have a row in it, and an R2 */
+} measuring;
+
+static bool measure_repeat(measuring *m, const piaa_outcome_row *rows, size_t count,
+                           piaa_agreement *out, piaa_error *error) {
+    for (size_t i = 0; i < count; i++) {
+        m->truth[i] = rows[i].score;
+        m->predicted[i] = rows[i].predicted;
+    }
+    if (!piaa_agreement_measure(m->truth, m->predicted, count, 1, out, error)) return false;
+    piaa_outcome_repeat *each = &m->outcome->each[rows->repeat];
+    each->spearman += isnan(out->spearman) ? 0 : out->spearman;
+    each->r2 += isnan(out->r2) ? 0 : out->r2;
+    each->rmse += out->rmse;
+    m->people[rows->repeat]++;
+    m->with_r2[rows->repeat] += !isnan(out->r2);
+    return true;
+}
+
+static bool measure_user(measuring *m, piaa_outcome_user *user, piaa_error *error) {
+    const piaa_outcome_row *rows = m->outcome->rows + user->first;
+    piaa_agreement sum = {0}, one;
+    size_t defined = 0, repeats = 0, end;
+    for (size_t i = 0; i < user->count; i = end, repeats++) {
+        for (end = i; end < user->count && rows[end].repeat == rows[i].repeat;) end++;
+        if (!measure_repeat(m, rows + i, end - i, &one, error)) return false;
+        defined += !isnan(one.spearman);
+        sum.n += one.n;
+        sum.spearman += isnan(one.spearman) ? 0 : one.spearman;
+        sum.r2 += one.r2;
+        sum.rmse += one.rmse;
+    }
+    if (!repeats) return piaa_agreement_measure(NULL, NULL, 0, 1, &user->figures, error);
+    const double share = 1.0 / (double)repeats;
+    user->figures = (piaa_agreement){.n = sum.n / repeats,
+                                     .spearman = defined ? sum.spearman * share : NAN,
+                                     .r2 = sum.r2 * share,
+                                     .rmse = sum.rmse * share};
+    return true;
+}
+
+static bool measure_users(measuring *m, piaa_error *error) {
+    piaa_outcome *outcome = m->outcome;
+    memset(outcome->each, 0, outcome->repeats * sizeof *outcome->each);
+    for (size_t u = 0; u < outcome->user_count; u++)
+        if (!measure_user(m, &outcome->users[u], error)) return false;
+    for (size_t r = 0; r < outcome->repeats; r++) {
+        const double people = (double)m->people[r]; /* of nobody: NaN */
+        outcome->each[r].spearman /= people;
+        outcome->each[r].r2 /= (double)m->with_r2[r];
+        outcome->each[r].rmse /= people;
+    }
+    return true;
+}
+
+static bool measure(piaa_outcome *outcome, size_t most, piaa_error *error) {
+    measuring m = {.outcome = outcome,
+                   .truth = piaa_alloc_array(2 * most, sizeof(double), error),
+                   .people = piaa_alloc(2 * outcome->repeats, sizeof(size_t), error)};
+    m.predicted = m.truth ? m.truth + most : NULL;
+    m.with_r2 = m.people ? m.people + outcome->repeats : NULL;
+    const bool ok = m.truth && m.people && measure_users(&m, error);
+    free(m.truth);
+    free(m.people);
+    return ok;
+}
+
 bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed, piaa_error *error) {
-    size_t kept = 0, most = outcome->user_count;
+    size_t kept = 0, most = 0;
     outcome->without = 0;
     for (size_t u = 0; u < outcome->user_count; u++) {
         piaa_outcome_user *user = &outcome->users[u];
         size_t first = kept;
         for (size_t i = user->first; i < user->first + user->count; i++) {
             if (isnan(outcome->rows[i].predicted))
-                outcome->test_left_out++;
+                outcome->test_left_out += !outcome->rows[i].repeat;
             else
                 outcome->rows[kept++] = outcome->rows[i];
         }
@@ -110,20 +185,8 @@ bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed, piaa_e
         if (user->count > most) most = user->count;
     }
     outcome->row_count = kept;
-    double *lists = piaa_alloc_array(2 * most, sizeof *lists, error);
-    if (!lists) return false;
-    bool ok = true;
-    for (size_t u = 0; ok && u < outcome->user_count; u++) {
-        piaa_outcome_user *user = &outcome->users[u];
-        for (size_t i = 0; i < user->count; i++) {
-            lists[i] = outcome->rows[user->first + i].score;
-            lists[most + i] = outcome->rows[user->first + i].predicted;
-        }
-        ok = piaa_agreement_measure(lists, lists + most, user->count, 1, &user->figures, error);
-    }
-    ok = ok && average(outcome, draws ? draws : PIAA_BOOTSTRAP_DRAWS, seed, error);
-    free(lists);
-    return ok;
+    return measure(outcome, most, error) &&
+           average(outcome, draws ? draws : PIAA_BOOTSTRAP_DRAWS, seed, error);
 }
 
 static const piaa_outcome_user *find_user(const piaa_outcome *outcome, size_t user, size_t guess) {

@@ -18,6 +18,7 @@
 typedef struct piaa_outcome_row {
     size_t image;                     /* of the data set */
     double predicted, score, general; /* on the data set's scale; general NaN: none is written */
+    size_t repeat;                    /* a person's rows come repeat by repeat */
 } piaa_outcome_row;
 
 /* Texts that a method asked a model for, and those that are no score. */
@@ -31,9 +32,9 @@ typedef struct piaa_outcome_user {
     size_t support;      /* images learned from */
     double alpha;        /* NaN where there is none, or more than one */
     piaa_answers answers;
-    double seconds; /* that the method took for this person */
-    int64_t bytes;  /* that it keeps for them; 0: not told */
-    piaa_agreement figures;
+    double seconds;         /* that the method took for this person, all repeats together */
+    int64_t bytes;          /* that it keeps for them; 0: not told */
+    piaa_agreement figures; /* of several repeats their mean */
 } piaa_outcome_user;
 
 /* A figure's mean over people, with its 95 % interval (linear/people.h). */
@@ -43,6 +44,12 @@ typedef struct piaa_outcome_mean {
     size_t undefined;
 } piaa_outcome_mean;
 
+/* Means over people of one repeat; an undefined Spearman counts as 0, of the others it is nothing.
+ */
+typedef struct piaa_outcome_repeat {
+    double spearman, r2, rmse;
+} piaa_outcome_repeat;
+
 typedef struct piaa_outcome {
     char *method;  /* "direct_linear_llm_text_L3" */
     char *model;   /* "Qwen3-VL-4B-Instruct" */
@@ -51,15 +58,21 @@ typedef struct piaa_outcome {
     size_t user_count;
     piaa_outcome_row *rows;
     size_t row_count;
-    size_t without; /* people with no prediction at all: not in the means */
+    /* Methods that begin with something drawn are repeated, each time with another seed: a person's
+       figures are means over the repeats. */
+    size_t repeats;            /* 1: not repeated */
+    piaa_outcome_repeat *each; /* [repeats] */
+    size_t without;            /* people with no prediction at all: not in the means */
     /* Images without a vector or a score, over all people. */
     size_t test_left_out, support_left_out;
     piaa_outcome_mean spearman, r2, rmse;
 } piaa_outcome;
 
-/* Room for `rows` rows a person; user u's are first = u * rows ..., count 0 for now. */
+/* Room for `rows` rows a person and repeat; user u's are first = u * rows * repeats ..., count 0
+   for now. */
 piaa_outcome *piaa_outcome_new(const char *method, const char *model, const char *support,
-                               size_t users, size_t rows, piaa_error *error) PIAA_MUST_USE;
+                               size_t users, size_t rows, size_t repeats,
+                               piaa_error *error) PIAA_MUST_USE;
 void piaa_outcome_free(piaa_outcome *outcome);
 
 /* Drops unused rows and those whose prediction is NaN, and fills in every figure.  draws: of the
@@ -69,7 +82,8 @@ bool piaa_outcome_finish(piaa_outcome *outcome, int draws, uint32_t seed,
 
 /* Adds rows of the published CSV to `text`:
  * user_id,image_path,model_id,support_set,method,giaa,piaa_pred,user_score; piaa_pred as float32.
- * Image paths get `prefix` before them ("para/").  The header line comes from _header. */
+ * Image paths get `prefix` before them ("para/").  Repeats but the first have "_repeat-N" behind
+ * their method.  The header line comes from _header. */
 bool piaa_outcome_csv_header(piaa_text *text, piaa_error *error);
 bool piaa_outcome_csv(const piaa_outcome *outcome, const piaa_dataset *set, const char *prefix,
                       piaa_text *text, piaa_error *error) PIAA_MUST_USE;

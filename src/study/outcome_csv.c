@@ -32,12 +32,13 @@ bool piaa_outcome_csv_header(piaa_text *text, piaa_error *error) {
 static bool add_row(const piaa_outcome *outcome, const char *user, const char *path,
                     const char *method, const char *model, const piaa_outcome_row *row,
                     piaa_text *text, piaa_error *error) {
-    char general[40], predicted[40], score[40];
+    char general[40], predicted[40], score[40], repeat[40] = "";
+    if (row->repeat) snprintf(repeat, sizeof repeat, "_repeat-%zu", row->repeat + 1);
     print_score(row->general, general);
     print_prediction((float)row->predicted, predicted);
     print_score(row->score, score);
-    return piaa_text_format(text, error, "%s,%s,%s,%s,%s,%s,%s,%s\n", user, path, model,
-                            outcome->support, method, general, predicted, score);
+    return piaa_text_format(text, error, "%s,%s,%s,%s,%s%s,%s,%s,%s\n", user, path, model,
+                            outcome->support, method, repeat, general, predicted, score);
 }
 
 static bool add_user(const piaa_outcome *outcome, const piaa_outcome_user *user,

@@ -113,22 +113,33 @@ static bool predict(const personal_run *run, const piaa_method *method, piaa_les
     return !journal || piaa_journal_add(journal, key, lesson->tests, out, *seconds, error);
 }
 
-static bool learn(const personal_run *run, const piaa_method *method, piaa_lesson *lesson, split *s,
-                  piaa_outcome *outcome, size_t person, piaa_error *error) {
+/* One repeat, whose rows come behind those of the repeats before. */
+static bool learn_once(const personal_run *run, const piaa_method *method, piaa_lesson *lesson,
+                       split *s, piaa_outcome *outcome, size_t person, piaa_error *error) {
     piaa_predictions out = {.scores = s->predicted, .support = (size_t)s->n, .alpha = NAN};
     for (size_t k = 0; k < s->tests; k++) out.scores[k] = NAN;
     piaa_outcome_user *user = &outcome->users[person];
-    if (!predict(run, method, lesson, &out, &user->seconds, error)) return false;
+    double seconds = 0;
+    if (!predict(run, method, lesson, &out, &seconds, error)) return false;
     user->support = out.support;
     user->alpha = out.alpha;
     user->answers = out.answers;
     user->bytes = out.bytes;
-    user->count = s->tests;
-    piaa_outcome_row *rows = outcome->rows + user->first;
+    user->seconds += seconds;
+    piaa_outcome_row *rows = outcome->rows + user->first + user->count;
     const bool general = needs(method, PIAA_NEEDS_RAW_TEXT);
     for (size_t k = 0; k < s->tests; k++)
-        rows[k] = (piaa_outcome_row){s->test[k], out.scores[k], s->truth[k],
-                                     general ? lesson->raw->scores[s->test[k]] : NAN};
+        rows[k] =
+            (piaa_outcome_row){s->test[k], out.scores[k], s->truth[k],
+                               general ? lesson->raw->scores[s->test[k]] : NAN, lesson->repeat};
+    user->count += s->tests;
+    return true;
+}
+
+static bool learn(const personal_run *run, const piaa_method *method, piaa_lesson *lesson, split *s,
+                  piaa_outcome *outcome, size_t person, piaa_error *error) {
+    for (lesson->repeat = 0; lesson->repeat < outcome->repeats; lesson->repeat++)
+        if (!learn_once(run, method, lesson, s, outcome, person, error)) return false;
     return true;
 }
 
@@ -144,6 +155,8 @@ static bool learn_with(const personal_run *run, size_t person, size_t source, bo
     for (int large = 0; large < 2; large++) {
         piaa_lesson lesson = {.set = run->set,
                               .user = run->protocol->users[person].user,
+                              .person = person,
+                              .ici = o->ici,
                               .large = large,
                               .label = run->label,
                               .seed = o->seed,
@@ -257,6 +270,8 @@ static bool check(personal_run *run, piaa_error *error) {
     if ((any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw) ||
         (any_needs(run, PIAA_NEEDS_THOUGHTS) && !o->thoughts))
         return piaa_error_missing(error, "raw text");
+    if (any_needs(run, PIAA_NEEDS_PRIOR) && !o->ici)
+        return piaa_error_missing(error, "prior of PIAA-ICI");
     if (any_needs(run, PIAA_NEEDS_PROJECTION) && !check_projections(run, error)) return false;
     const char *label = o->label ? o->label : "style";
     if (!any_needs(run, PIAA_NEEDS_LABEL) || piaa_dataset_label(run->set, label, &run->label))
@@ -266,19 +281,27 @@ static bool check(personal_run *run, piaa_error *error) {
                           run->set->folder, label);
 }
 
+/* As the published CSV has it. */
+static char *name_outcome(const personal_run *run, const piaa_method *method, size_t source,
+                          bool large, piaa_error *error) {
+    if (method->title) return method->title(run->options->ici, large, error);
+    const bool some = source != PIAA_NO_SOURCE;
+    const char *support = !method->says_support ? "" : large ? "_large" : "_small";
+    return piaa_format(error, "%s%s%s%s", method->published, some ? "_" : "",
+                       some ? run->sources[source].published : "", support);
+}
+
 static bool place_outcome(personal_run *run, const piaa_method *method, size_t source, bool large,
                           piaa_error *error) {
     piaa_personal *p = run->personal;
     const size_t users = run->protocol->count;
-    const bool some = source != PIAA_NO_SOURCE;
-    const char *support = !method->says_support ? "" : large ? "_large" : "_small";
-    char *name = piaa_format(error, "%s%s%s%s", method->published, some ? "_" : "",
-                             some ? run->sources[source].published : "", support);
+    const piaa_personal_options *o = run->options;
+    const size_t repeats = needs(method, PIAA_NEEDS_PRIOR) ? piaa_ici_repeats(o->ici) : 1;
+    char *name = name_outcome(run, method, source, large, error);
     piaa_outcome *outcome =
-        name
-            ? piaa_outcome_new(name, run->options->model ? run->options->model : "",
-                               large ? "large" : "small", users, run->protocol->options.test, error)
-            : NULL;
+        name ? piaa_outcome_new(name, o->model ? o->model : "", large ? "large" : "small", users,
+                                run->protocol->options.test, repeats, error)
+             : NULL;
     free(name);
     if (!outcome) return false;
     for (size_t u = 0; u < users; u++) outcome->users[u].user = run->protocol->users[u].user;

@@ -28,6 +28,7 @@ typedef struct piaa_personal_options {
     piaa_dialogue *
         *dialogue; /* for the same: NULL in it until one begins it; the caller's to free */
     const piaa_raw_texts *raw, *thoughts; /* for those that need its answers */
+    const piaa_ici *ici;                  /* for those that begin with a prior */
     const char *label;                    /* for style out; NULL: "style" */
     const char *model;                    /* model_id in the CSV; NULL: "" */
     const char *folder;                   /* for the same: adapters are kept in it */

@@ -59,6 +59,7 @@ const piaa_method piaa_method_cot = {
     .name = "cot", .published = "cot_attr", .needs = PIAA_NEEDS_THOUGHTS, .learn = think};
 
 const piaa_method piaa_method_expected_score = {.name = "expected-score",
+                                                .way = PIAA_AS_NEITHER,
                                                 .published = "expected",
                                                 .needs = PIAA_NEEDS_RAW_TEXT,
                                                 .learn = expect};

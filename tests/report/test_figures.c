@@ -646,9 +646,10 @@ static void pages_hold_the_tables(void **state) {
         "\\\\\n"};
     piaa_error error = {0};
     piaa_text page = {0}, latex = {0}, alone = {0}, printed = {0};
-    assert_true(piaa_page_html(parts, 2, "r-figures", true, &page, &error) &&
-                piaa_page_html(parts + 1, 1, "r-figures", true, &alone, &error) &&
-                piaa_page_latex(parts, 2, &latex, &error) &&
+    const piaa_tables none = {0};
+    assert_true(piaa_page_html(parts, 2, &none, "r-figures", true, &page, &error) &&
+                piaa_page_html(parts + 1, 1, &none, "r-figures", true, &alone, &error) &&
+                piaa_page_latex(parts, 2, &none, &latex, &error) &&
                 piaa_tables_print(&eval.tables, &printed, &error));
     xml_check(page.data);
     for (size_t i = 0; i < PIAA_COUNT(page_has); i++) expect_once(page.data, page_has[i]);

@@ -4,6 +4,7 @@
 #include "support.h"
 
 #include "report/page.h"
+#include "report/together.h"
 
 static char *world, *folders[2];
 
@@ -41,7 +42,10 @@ static int set_up(void **state) {
         "{\"method\":\"n\",\"source\":\"lt.0\",\"support_set\":\"large\","
         "\"published\":\"q\",\"users\":2,"
         "\"spearman\":{\"mean\":0.5,\"low\":0.25,\"high\":1},"
-        "\"comparison\":{\"users\":2,\"p\":0.5,\"p_holm\":0.5}}]}");
+        "\"repeats\":{\"count\":2,\"spearman\":{\"deviation\":0.125}},"
+        "\"comparison\":{\"users\":2,\"p\":0.5,\"p_holm\":0.5}}],"
+        "\"ici\":{\"curves\":[{\"seed\":0,\"stage\":\"phase1\",\"kept\":2,"
+        "\"train\":[3,2,1],\"validation\":[3,1,2]}]}}");
     put(folders[1], "users.csv",
         "method,source,support_set,user_id,spearman,r2,rmse\n"
         "m,lt.0,large,a,0.5,0,0\nm,lt.0,large,b,,0,0\n"
@@ -63,16 +67,20 @@ static int tear_down(void **state) {
 /* Everything that a report consists of, one after the other. */
 static bool make(int which, piaa_text *all, piaa_error *error) {
     piaa_page_part part = {0};
+    piaa_tables together = {0};
     bool ok = (part.run = piaa_run_open(folders[which], error)) &&
               piaa_plots_make(&part.plots, part.run, 1, error) &&
               piaa_tables_make(&part.tables, part.run, error) &&
-              piaa_page_html(&part, 1, "r-figures", false, all, error) &&
-              piaa_page_latex(&part, 1, all, error) && piaa_tables_print(&part.tables, all, error);
+              piaa_together_make(&together, (const piaa_page_part[]){part, part}, 2, error) &&
+              piaa_page_html(&part, 1, &together, "r-figures", false, all, error) &&
+              piaa_page_latex(&part, 1, &together, all, error) &&
+              piaa_tables_print(&part.tables, all, error);
     for (size_t i = 0; ok && i < part.plots.count; i++)
         ok = piaa_text_add(all, part.plots.items[i].csv.data, part.plots.items[i].csv.length,
                            error) &&
              piaa_text_add(all, part.plots.items[i].script.data, part.plots.items[i].script.length,
                            error);
+    piaa_tables_free(&together);
     piaa_plots_free(&part.plots);
     piaa_tables_free(&part.tables);
     piaa_run_close(part.run);

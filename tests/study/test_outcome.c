@@ -8,13 +8,13 @@
 static piaa_outcome *outcome(const char *method, const double (*predicted)[4],
                              const double (*scores)[4], size_t users) {
     piaa_error error = {0};
-    piaa_outcome *out = piaa_outcome_new(method, "demo", "large", users, 4, &error);
+    piaa_outcome *out = piaa_outcome_new(method, "demo", "large", users, 4, 1, &error);
     assert_non_null(out);
     for (size_t u = 0; u < users; u++) {
         out->users[u].user = u;
         out->users[u].count = 4;
         for (size_t i = 0; i < 4; i++)
-            out->rows[4 * u + i] = (piaa_outcome_row){i, predicted[u][i], scores[u][i], NAN};
+            out->rows[4 * u + i] = (piaa_outcome_row){i, predicted[u][i], scores[u][i], NAN, 0};
     }
     if (!piaa_outcome_finish(out, 500, 1, &error)) fail_msg("%s", error.message);
     return out;
@@ -127,11 +127,11 @@ static void csv_fields_are_quoted_and_numbers_short(void **state) {
     piaa_data_image images[1] = {{.name = "a,b.jpg"}};
     piaa_data_user users[1] = {{.id = "Anna \"A\""}};
     piaa_dataset set = {.images = images, .image_count = 1, .users = users, .user_count = 1};
-    piaa_outcome *out = piaa_outcome_new("m", "demo", "small", 1, 2, &error);
+    piaa_outcome *out = piaa_outcome_new("m", "demo", "small", 1, 2, 1, &error);
     assert_non_null(out);
     out->users[0].count = 2;
-    out->rows[0] = (piaa_outcome_row){0, 2.1, 17 / 100.0 * 4 + 1, 3.25};
-    out->rows[1] = (piaa_outcome_row){0, 1 / 3.0, 4, NAN};
+    out->rows[0] = (piaa_outcome_row){0, 2.1, 17 / 100.0 * 4 + 1, 3.25, 0};
+    out->rows[1] = (piaa_outcome_row){0, 1 / 3.0, 4, NAN, 0};
     assert_true(piaa_outcome_finish(out, 10, 0, &error));
     piaa_text text = {0};
     assert_true(piaa_outcome_csv(out, &set, "x/", &text, &error));

@@ -554,7 +554,8 @@ static void what_makes_no_sense_is_refused(void **state) {
                "raw-text-corrected, expected-score, "
                "few-shot, cot, lora, lora-expected, lora-fixed, lora-published, token-class, "
                "token-class-published, cot-lora, "
-               "cot-lora-published, residual-linear, residual-giaa and residual-mlp");
+               "cot-lora-published, residual-linear, residual-giaa, residual-mlp, ici, "
+               "ici-reduced and ici+");
     free(names);
 }
 

@@ -40,7 +40,7 @@ static void fail_each(bool (*work)(void *made, bool first, piaa_error *error), v
    another. */
 static piaa_outcome *make_outcome(size_t people, bool second, piaa_error *error) {
     piaa_outcome *out =
-        piaa_outcome_new(second ? "b" : "a", "demo", "large", people, TESTS + 1, error);
+        piaa_outcome_new(second ? "b" : "a", "demo", "large", people, TESTS + 1, 1, error);
     for (size_t u = 0; out && u < people; u++) {
         out->users[u].user = u;
         out->users[u].count = TESTS + 1;
@@ -49,7 +49,7 @@ static piaa_outcome *make_outcome(size_t people, bool second, piaa_error *error)
             if (second && u == 1) predicted = NAN;
             if (second && u == 2) predicted = 1;
             out->rows[u * (TESTS + 1) + i] =
-                (piaa_outcome_row){i, predicted, (double)((i + u) % 3), NAN};
+                (piaa_outcome_row){i, predicted, (double)((i + u) % 3), NAN, 0};
         }
     }
     if (!out || piaa_outcome_finish(out, 20, 1, error)) return out;
