@@ -12,7 +12,7 @@
         "--support", "4,8", "--test", "5", ONE
 #define EVAL "eval", "--data", PARA, "--layer", "3", "--support", "4,8", "--test", "5", ONE
 /* A training of a second or two. */
-#define QUICK "--seeds", "1", "--phase1-epochs", "20", "--epochs", "2"
+#define QUICK "--seeds", "1", "--phase1-epochs", "10", "--epochs", "1"
 
 /* The lines of a table of the small data set that stand for the first three sessions. */
 static void copy_lines(const char *name) {
@@ -83,21 +83,21 @@ static void priors_are_trained_and_evaluated(void **state) {
     free(slurp("model/seed-0/full.safetensors", &size));
     expect_ok(PIAA(TRAIN, QUICK, "--out", "model"));
     expect_ok(
-        PIAA(TRAIN, "--seeds", "2", "--phase1-epochs", "20", "--epochs", "2", "--out", "model"));
+        PIAA(TRAIN, "--seeds", "2", "--phase1-epochs", "10", "--epochs", "1", "--out", "model"));
     char *after = slurp("model/seed-0/full.safetensors", &again);
     assert_int_equal(size, again);
     assert_memory_equal(before, after, size);
     free(before);
     free(after);
 
-    expect_ok(PIAA(EVAL, "--method", "linear-hidden,ici,ici-reduced,ici+", "--first", "3",
-                   "--baseline", "linear-hidden", "--ici", "model", "--out", "para.run"));
+    expect_ok(PIAA(EVAL, "--method", "linear-hidden,ici,ici-reduced", "--first", "3", "--baseline",
+                   "linear-hidden", "--ici", "model", "--out", "para.run"));
     assert_non_null(strstr(out, "Over seeds. "));
     expect_said("photos of the people who are evaluated");
     cJSON *root = read_json("para.run/eval.json");
     const cJSON *outcomes = piaa_json_find(root, "outcomes"),
                 *ici = cJSON_GetArrayItem(outcomes, 1);
-    assert_int_equal(cJSON_GetArraySize(outcomes), 8);
+    assert_int_equal(cJSON_GetArraySize(outcomes), 6);
     assert_string_equal(piaa_json_string(ici, "published"), "ici_phase3_full_small_tune-all");
     assert_string_equal(piaa_json_string(ici, "as"), "published");
     assert_true(number(ici, "repeats.count") == 2 && number(ici, "rows") == 15);
@@ -110,8 +110,8 @@ static void priors_are_trained_and_evaluated(void **state) {
 
     /* across domains there are no traits, and nobody is known */
     expect_ok(PIAA("eval", "--data", "lapis:" PIAA_SOURCE "/data/lapis", "--layer", "3", "--first",
-                   "2", "--support", "10", "--method", "linear-hidden,ici", "--ici", "model",
-                   "--ici-scope", "user-only", "--out", "lapis.run", ONE));
+                   "1", "--support", "5,10", "--test", "10", "--method", "linear-hidden,ici",
+                   "--ici", "model", "--ici-scope", "user-only", "--out", "lapis.run", ONE));
     char *predictions = slurp("lapis.run/predictions.csv", NULL);
     assert_non_null(strstr(predictions, "ici_phase3_reduced_small_tune-user_only,"));
     assert_non_null(strstr(predictions, "ici_phase3_reduced_small_tune-user_only_repeat-2,"));
@@ -245,7 +245,7 @@ static void expect_same_models(void) {
     cJSON_Delete(b);
 }
 
-#define LONGER "--seeds", "1", "--phase1-epochs", "60", "--epochs", "10"
+#define LONGER "--seeds", "1", "--phase1-epochs", "60", "--epochs", "6"
 
 /* Killed and stopped at random moments and asked for again, it ends with the same bits. */
 static void an_ended_training_goes_on(void **state) {
@@ -253,11 +253,11 @@ static void an_ended_training_goes_on(void **state) {
     make_para(NULL);
     expect_ok(PIAA(TRAIN, LONGER, "--out", "whole"));
     uint32_t seed = 20261126;
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 4; i++) {
         const program_way way = {.name = "run"};
         const pid_t child = program_start(way, WORDS(TRAIN, LONGER, "--out", "ended"));
         seed = seed * 1664525 + 1013904223;
-        const long milliseconds = 100 + (long)(seed >> 16) % 1400;
+        const long milliseconds = 100 + (long)(seed >> 16) % 1100;
         nanosleep(&(struct timespec){.tv_sec = milliseconds / 1000,
                                      .tv_nsec = milliseconds % 1000 * 1000000},
                   NULL);
