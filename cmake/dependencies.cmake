@@ -28,6 +28,43 @@ endmacro()
 piaa_optional(CURL "${PIAA_HUB}" "libcurl>=7.86" "this build cannot fetch models (piaa model pull)")
 piaa_optional(MICROHTTPD "${PIAA_BROWSE}" "libmicrohttpd>=0.9.71" "this build has no page (piaa browse)")
 
+# oneDNN, for a ResNet's convolutions.  Its threads are OpenMP's in most builds of it; how many there are is asked of that library.
+set(DNNL_FOUND FALSE)
+string(TOUPPER "${PIAA_DNNL}" PIAA_DNNL_WISH)
+if(PIAA_DNNL_WISH STREQUAL AUTO OR PIAA_DNNL)
+  include(CheckCSourceCompiles)
+  find_path(DNNL_INCLUDE_DIR oneapi/dnnl/dnnl.h)
+  find_library(DNNL_LIBRARY dnnl)
+  mark_as_advanced(DNNL_INCLUDE_DIR DNNL_LIBRARY)
+  if(DNNL_INCLUDE_DIR AND DNNL_LIBRARY)
+    foreach(openmp IN ITEMS "" gomp omp iomp5)
+      set(CMAKE_REQUIRED_INCLUDES "${DNNL_INCLUDE_DIR}")
+      set(CMAKE_REQUIRED_LIBRARIES "${DNNL_LIBRARY}" ${openmp})
+      check_c_source_compiles("#include <oneapi/dnnl/dnnl.h>
+#if DNNL_CPU_RUNTIME == DNNL_RUNTIME_OMP
+extern void omp_set_num_threads(int count);
+int main(void) { omp_set_num_threads(1); return dnnl_version()->major < 2; }
+#else
+int main(void) { return dnnl_version()->major < 2; }
+#endif" PIAA_DNNL_LINKS_${openmp})
+      unset(CMAKE_REQUIRED_INCLUDES)
+      unset(CMAKE_REQUIRED_LIBRARIES)
+      if(PIAA_DNNL_LINKS_${openmp})
+        set(DNNL_FOUND TRUE)
+        add_library(piaa_dnnl INTERFACE)
+        target_include_directories(piaa_dnnl SYSTEM INTERFACE "${DNNL_INCLUDE_DIR}")
+        target_link_libraries(piaa_dnnl INTERFACE "${DNNL_LIBRARY}" ${openmp})
+        break()
+      endif()
+    endforeach()
+  endif()
+  if(NOT DNNL_FOUND AND NOT PIAA_DNNL_WISH STREQUAL AUTO)
+    message(FATAL_ERROR "oneDNN 2 or 3 was not found, or not the OpenMP library that it uses (Debian: libdnnl-dev)")
+  elseif(NOT DNNL_FOUND)
+    message(STATUS "oneDNN was not found: this build cannot run or train a ResNet (piaa ici, front resnet50)")
+  endif()
+endif()
+
 if(PIAA_SYSTEM_GGML)
   find_package(ggml REQUIRED)
   add_library(piaa_ggml INTERFACE)

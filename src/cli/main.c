@@ -6,6 +6,7 @@
 #include "cli/signals.h"
 #include "image/chatter.h"
 #include "report/report.h"
+#include "train/resnet.h"
 #include "vlm/device.h"
 
 #include <fcntl.h>
@@ -250,8 +251,12 @@ int main(int argc, char **argv) {
                             count ? stdout : stderr, &error);
         if (ok && !count) return EXIT_USAGE;
     } else if (strcmp(words[0], "--version") == 0) {
+        const char *optional = piaa_resnet_library();
         piaa_text text = {0};
-        ok = print_and_free(&text, piaa_text_format(&text, &error, "piaa %s\n", piaa_version()),
+        ok = print_and_free(&text,
+                            piaa_text_format(&text, &error, "piaa %s\nbuilt with%s%s\n",
+                                             piaa_version(), optional ? " " : "out ",
+                                             optional ? optional : "oneDNN"),
                             stdout, &error);
     } else {
         const piaa_command *command = find_command(count, words, &used);

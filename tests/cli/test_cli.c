@@ -73,8 +73,9 @@ static void test_help(void **state) {
     assert_int_equal(out_size, 0);
     assert_non_null(strstr(err, "Commands\n"));
     expect_ok(PIAA("--version"));
-    char *version = piaa_format(NULL, "piaa %s\n", piaa_version());
-    assert_string_equal(out, version);
+    char *version = piaa_format(NULL, "piaa %s\nbuilt with", piaa_version());
+    assert_memory_equal(out, version, strlen(version));
+    assert_non_null(strstr(out, "oneDNN"));
     free(version);
     static const char *const commands[] = {"rank",       "embed",      "fit",        "predict",
                                            "store info", "store list", "model info", "model tokens",
