@@ -2,7 +2,7 @@
    (scripts/golden/ici_resnet.py), and what its files may be. */
 #include "support.h"
 
-#include "train/adamw.h"
+#include "train/attribute_heads.h"
 #include "train/resnet_parts.h"
 
 #define GOLDEN PIAA_GOLDEN "/ici/ici_resnet"
@@ -117,89 +117,32 @@ static void evaluation_of_a_shallow_one_is_pytorchs(void **state) {
     check_evaluation(true);
 }
 
-/* ---- gradients: the loss of phase 1 in float64 */
+/* ---- gradients and steps, behind the heads of phase 1 */
 
 typedef struct heads {
-    size_t dim, count;
-    float *weights, *gradients; /* attr_head.weight, .bias, dis_head.weight, .bias */
-    piaa_adamw *adamw;
+    piaa_heads *heads;
+    piaa_heads_training *training;
 } heads;
 
-static const char *const head_names[] = {"attr_head.weight", "attr_head.bias", "dis_head.weight",
-                                         "dis_head.bias"};
-
-static size_t head_start(const heads *h, int which) {
-    const size_t a = ATTRIBUTES * h->dim, b = a + ATTRIBUTES, c = b + BINS * h->dim;
-    return which == 0 ? 0 : which == 1 ? a : which == 2 ? b : c;
-}
-
 static heads open_heads(const example *e) {
-    heads h = {.dim = (size_t)e->dim};
-    h.count = (ATTRIBUTES + BINS) * (h.dim + 1);
-    h.weights = piaa_alloc(h.count, sizeof(float), NULL);
-    h.gradients = piaa_alloc(h.count, sizeof(float), NULL);
-    h.adamw = piaa_adamw_new(h.count, NULL, NULL);
-    assert_true(h.weights && h.gradients && h.adamw);
-    for (int i = 0; i < 4; i++) {
-        char name[64];
-        snprintf(name, sizeof name, "w.%s", head_names[i]);
-        piaa_tensor_to_float(support_tensor(e->golden, name), h.weights + head_start(&h, i));
+    piaa_error error = {0};
+    heads h = {.heads = piaa_heads_new(e->dim, ATTRIBUTES, BINS, 1, &error)};
+    assert_non_null(h.heads);
+    size_t count;
+    const piaa_named *tensors = piaa_heads_tensors(h.heads, &count);
+    for (size_t i = 0; i < count; i++) {
+        char name[160];
+        snprintf(name, sizeof name, "w.%s", tensors[i].name);
+        piaa_tensor_to_float(support_tensor(e->golden, name), tensors[i].data);
     }
+    h.training = piaa_heads_training_new(h.heads, &error);
+    assert_non_null(h.training);
     return h;
 }
 
 static void close_heads(heads *h) {
-    free(h->weights);
-    free(h->gradients);
-    piaa_adamw_free(h->adamw);
-}
-
-/* Adds the gradients of output k of a head, g = dL/d(output), for one photo. */
-static void add_gradient(const heads *h, int head, int k, const float *f, double g, float *df) {
-    const float *w = h->weights + head_start(h, head) + (size_t)k * h->dim;
-    float *dw = h->gradients + head_start(h, head) + (size_t)k * h->dim;
-    for (size_t i = 0; i < h->dim; i++) {
-        dw[i] += (float)(g * f[i]);
-        df[i] += (float)(g * w[i]);
-    }
-    h->gradients[head_start(h, head + 1) + (size_t)k] += (float)g;
-}
-
-static double output(const heads *h, int head, int k, const float *f) {
-    const float *w = h->weights + head_start(h, head) + (size_t)k * h->dim;
-    double sum = h->weights[head_start(h, head + 1) + (size_t)k];
-    for (size_t i = 0; i < h->dim; i++) sum += (double)w[i] * f[i];
-    return sum;
-}
-
-/* mean (attr - y)^2 + 0.1 mean |cumsum(softmax(logits)) - cumsum(t)|, and its gradients. */
-static double learn_from(const heads *h, const example *e, const float *features, float *df) {
-    double loss = 0;
-    memset(h->gradients, 0, h->count * sizeof(float));
-    memset(df, 0, (size_t)e->n * h->dim * sizeof(float));
-    for (int64_t r = 0; r < e->n; r++) {
-        const float *f = features + r * e->dim;
-        for (int k = 0; k < ATTRIBUTES; k++) {
-            const double d = output(h, 0, k, f) - e->attributes[r * ATTRIBUTES + k],
-                         share = 1.0 / (double)(e->n * ATTRIBUTES);
-            loss += share * d * d;
-            add_gradient(h, 0, k, f, 2 * share * d, df + r * e->dim);
-        }
-        double p[BINS], total = 0, dp[BINS], inner = 0, c = 0, s[BINS];
-        for (int k = 0; k < BINS; k++) total += p[k] = exp(output(h, 2, k, f));
-        for (int k = 0; k < BINS; k++) {
-            p[k] /= total;
-            c += p[k] - e->bins[r * BINS + k];
-            const double share = 0.1 / (double)(e->n * BINS);
-            loss += share * fabs(c);
-            s[k] = c > 0 ? share : -share;
-        }
-        for (int k = BINS; k--;) dp[k] = s[k] + (k + 1 < BINS ? dp[k + 1] : 0);
-        for (int k = 0; k < BINS; k++) inner += dp[k] * p[k];
-        for (int k = 0; k < BINS; k++)
-            add_gradient(h, 2, k, f, p[k] * (dp[k] - inner), df + r * e->dim);
-    }
-    return loss;
+    piaa_heads_training_free(h->training);
+    piaa_heads_free(h->heads);
 }
 
 static double step(example *e, heads *h, piaa_resnet_training *t, double rate) {
@@ -207,13 +150,13 @@ static double step(example *e, heads *h, piaa_resnet_training *t, double rate) {
     const size_t size = (size_t)(e->n * e->dim);
     float *features = piaa_alloc(size, sizeof(float), NULL),
           *df = piaa_alloc(size, sizeof(float), NULL);
+    double loss;
     assert_true(features && df);
-    if (!piaa_resnet_training_forward(t, e->pixels, e->n, e->rows, e->columns, features, &error))
+    if (!piaa_resnet_training_forward(t, e->pixels, e->n, e->rows, e->columns, features, &error) ||
+        !piaa_heads_training_step(h->training, features, e->attributes, e->bins, e->n, rate, df,
+                                  &loss, &error) ||
+        !piaa_resnet_training_back(t, df, rate, &error))
         fail_msg("%s", error.message);
-    const double loss = learn_from(h, e, features, df);
-    if (!piaa_resnet_training_back(t, df, rate, &error)) fail_msg("%s", error.message);
-    piaa_adamw_begin(h->adamw, rate);
-    piaa_adamw_update(h->adamw, 0, h->weights, h->gradients, h->count);
     free(features);
     free(df);
     return loss;
@@ -322,6 +265,8 @@ static void ten_steps_are_pytorchs(void **state) {
     const piaa_named *list = piaa_resnet_tensors(e.net, &count);
     const bool exact = PIAA_CPU_HAS("avx512f");
     compare_steps(e.golden, "p.backbone.", list, count, exact);
+    list = piaa_heads_tensors(h.heads, &count);
+    compare_steps(e.golden, "p.", list, count, exact);
     float *want = support_floats(e.golden, "s.after.avgpool", &size),
           *features = piaa_alloc(size, sizeof *features, NULL);
     piaa_error error = {0};
