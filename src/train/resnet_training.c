@@ -13,6 +13,11 @@
  *
  * Weights are the network's own, in PyTorch's order; they are laid out as each operation wants them
  * once a step, and their gradients are laid out back as soon as they are made.
+ *
+ * Where the time goes (ResNet-50, eight photos, one thread with AVX-512; docs/ici.md): 87 % is
+ * convolution, in equal thirds, at 190 to 220 GFLOP/s; batch norm with its relu 6 %, laying weights
+ * out 4 %, sums and relu 3 %.  Nothing but the pixels is laid out anew on the way: each convolution
+ * takes what the one before it gave, and oneDNN has one blocked layout for all of them.
  */
 #include "base/memory.h"
 #include "base/parallel.h"
