@@ -150,7 +150,7 @@ static double step(example *e, heads *h, piaa_resnet_training *t, double rate) {
     const size_t size = (size_t)(e->n * e->dim);
     float *features = piaa_alloc(size, sizeof(float), NULL),
           *df = piaa_alloc(size, sizeof(float), NULL);
-    double loss;
+    double loss = 0;
     assert_true(features && df);
     if (!piaa_resnet_training_forward(t, e->pixels, e->n, e->rows, e->columns, features, &error) ||
         !piaa_heads_training_step(h->training, features, e->attributes, e->bins, e->n, rate, df,
