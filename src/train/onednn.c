@@ -1,3 +1,12 @@
+/*
+ * Operations are described, compiled at once, and kept with everything they need in one piaa_dnn,
+ * which frees it all.  Memory comes last: arrays that live at different times share a place, and
+ * how large a place has to be is known when everything is laid out.
+ *
+ * An array's layout is that of the operation that makes it.  A convolution is given its input as it
+ * lies and asked to choose the rest, so that the layout that the first one likes goes through the
+ * whole network; only pixels and weights are laid out anew.
+ */
 #include "train/onednn.h"
 
 #include "base/memory.h"

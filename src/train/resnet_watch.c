@@ -1,3 +1,4 @@
+/* A list run in parts, and what each part gave laid out plainly beside it. */
 #include "train/resnet_watch.h"
 
 void piaa_resnet_mark(piaa_resnet_stages *stages, piaa_dnn *dnn, piaa_dnn_array *x) {
