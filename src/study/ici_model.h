@@ -27,10 +27,10 @@
 
 #include "data/opinions.h"
 #include "data/traits.h"
-#include "study/ici_network.h"
 #include "study/source.h"
 #include "train/attribute_graph.h"
 #include "train/attribute_heads.h"
+#include "train/resnet.h"
 
 enum { PIAA_ICI_ATTRIBUTES = PIAA_OPINION_ATTRIBUTES, PIAA_ICI_BINS = PIAA_OPINION_BINS };
 /* Of the graph's nodes and hidden layers, as published. */
