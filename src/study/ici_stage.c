@@ -207,7 +207,7 @@ static bool run_epochs(epochs *e, piaa_error *error) {
     if (!restore(e, error)) return false;
     find_kept(e);
     while (e->done < e->work->epochs) {
-        double loss;
+        double loss = NAN;
         if (!go_through(e, e->done, &loss, error) || !finish_epoch(e, loss, error)) return false;
     }
     if (e->hooks && e->hooks->progress) e->hooks->progress(e->hooks->user, e->work->what, 1, 1);
