@@ -651,6 +651,44 @@ PIAA_API size_t piaa_ratings_count(const piaa_ratings *ratings); /* photos, not 
 PIAA_API const piaa_rating *piaa_ratings_at(const piaa_ratings *ratings, size_t index);
 PIAA_API const char *piaa_ratings_where(const piaa_ratings *ratings); /* the file, for messages */
 
+/* How much a person differs from themselves, by the photos that they rated more than once. */
+typedef struct piaa_retest {
+    size_t photos;  /* such photos; 0: the others are NaN */
+    double noise;   /* standard deviation of a rating around the mean of its photo's, which no
+                       prediction of a single rating can come below */
+    double ceiling; /* what no prediction's correlation with single ratings can go above,
+                       sqrt(1 - noise^2 / the variance of all ratings) */
+} piaa_retest;
+PIAA_API piaa_retest piaa_ratings_retest(const piaa_ratings *ratings);
+
+/* What a person said of two photos. */
+typedef struct piaa_choice {
+    const char *one, *other; /* absolute; belong to the comparisons */
+    double win;              /* 1: `one` is better, 0: `other` is, 0.5: they are equally good */
+    int64_t line;            /* of the file, from 1 */
+} piaa_choice;
+
+typedef struct piaa_choices piaa_choices;
+
+/*
+ * Reads the table in `path` ("-": standard input): photos named in the columns `better` and
+ * `worse`, or in `left` and `right` with an `answer` of left, right, tie or cannot say
+ * (docs/ratings.md has the other names and answers, and how photos are found).  Rows without an
+ * answer or with "cannot say" are left out, and so is a photo against itself; one line each goes to
+ * hooks->warn.  A row that cannot be used is an error, as in ratings, and so is a table without a
+ * single answer.  whose and hooks may be NULL.
+ */
+PIAA_API piaa_choices *piaa_choices_read(const char *path, const piaa_whose *whose,
+                                         const piaa_hooks *hooks, piaa_error *error);
+/* As piaa_ratings_match. */
+PIAA_API bool piaa_choices_match(piaa_choices *comparisons, const char *const *paths,
+                                 const char *const *names, size_t count, const piaa_hooks *hooks,
+                                 piaa_error *error);
+PIAA_API void piaa_choices_free(piaa_choices *comparisons);
+PIAA_API size_t piaa_choices_count(const piaa_choices *comparisons); /* 0 for NULL */
+PIAA_API const piaa_choice *piaa_choices_at(const piaa_choices *comparisons, size_t index);
+PIAA_API const char *piaa_choices_where(const piaa_choices *comparisons); /* the file */
+
 #define PIAA_TASTE_LEVEL 0.9
 
 /* One person's taste: everything that is needed to score a photo from its pooled vector, and to say

@@ -25,6 +25,10 @@ void dsyev_(const char *vectors, const char *half, const int *n, double *a, cons
 static bool cannot(int side, piaa_error *error) {
     return piaa_error_set(error, PIAA_USAGE, "a %d x %d matrix cannot be factorised", side, side);
 }
+void dpstrf_(const char *half, const int *n, double *a, const int *stride, int *pivots, int *rank,
+             const double *tolerance, double *work, int *failed, size_t one);
+void dtrtri_(const char *half, const char *unit, const int *n, double *a, const int *stride,
+             int *failed, size_t one, size_t two);
 
 bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double *beside,
                               piaa_error *error) {
@@ -65,6 +69,37 @@ bool piaa_blas_eigen(int side, double *matrix, double *values, piaa_error *error
     dsyev_(&vectors, &lower, &side, matrix, &side, values, work, &room, &failed, 1, 1);
     free(work);
     return !failed || cannot(side, error);
+}
+
+/* Row-major lower is column-major upper, below. */
+
+bool piaa_blas_cholesky(int side, double *matrix) {
+    int failed = 0;
+    dpotrf_("U", &side, matrix, &side, &failed, 1);
+    return !failed;
+}
+
+double *piaa_blas_root(int side, double *matrix, int *rank, piaa_error *error) {
+    const size_t n = (size_t)side;
+    const double by_rounding = -1; /* where LAPACK takes what is left for nothing */
+    int *pivots = piaa_alloc_array(n, sizeof *pivots, error), failed = 0;
+    double *work = piaa_alloc_array(2 * n, sizeof *work, error), *root = NULL;
+    if (pivots && work) {
+        dpstrf_("U", &side, matrix, &side, pivots, rank, &by_rounding, work, &failed, 1);
+        root = piaa_alloc(n * (size_t)*rank, sizeof *root, error);
+    }
+    for (size_t i = 0; root && i < n; i++) {
+        double *row = root + (size_t)(pivots[i] - 1) * (size_t)*rank;
+        for (size_t k = 0; k < (size_t)*rank && k <= i; k++) row[k] = matrix[i * n + k];
+    }
+    free(pivots);
+    free(work);
+    return root;
+}
+
+void piaa_blas_invert_lower(int side, double *lower) {
+    int failed = 0;
+    dtrtri_("U", "N", &side, lower, &side, &failed, 1, 1);
 }
 
 int piaa_blas_callers(int threads) {

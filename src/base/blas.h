@@ -20,6 +20,18 @@ bool piaa_blas_invert(int side, double *matrix, double *log_determinant,
  * eigenvalues, ascending.  (dsyev.)  The one error is memory. */
 bool piaa_blas_eigen(int side, double *matrix, double *values, piaa_error *error) PIAA_MUST_USE;
 
+/* Of the symmetric matrix [side][side], of which the lower half by rows is read: L in that half,
+ * matrix = L L'.  False where it is not positive definite.  (LAPACK's dpotrf.) */
+bool piaa_blas_cholesky(int side, double *matrix) PIAA_MUST_USE;
+
+/* The same of a matrix that may be singular, with rows in an order of its own: F [side][rank] by
+ * rows, matrix = F F' but for rounding, in new memory.  The matrix is overwritten.  (LAPACK's
+ * dpstrf.)  NULL: memory. */
+double *piaa_blas_root(int side, double *matrix, int *rank, piaa_error *error) PIAA_MUST_USE;
+
+/* L^-1 in place of L, the lower half by rows.  (LAPACK's dtrtri.) */
+void piaa_blas_invert_lower(int side, double *lower);
+
 /* Of `threads` that would call BLAS at a time, how many may: all of them, but one where OpenBLAS
  * was built without threads, and by that without the locks that keep two callers from sharing one
  * work space (Debian's libopenblas0-serial does, and gives wrong numbers without a word). */

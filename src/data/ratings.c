@@ -6,14 +6,16 @@
 #include "base/hooks.h"
 #include "base/utf8.h"
 #include "data/finder.h"
+#include "data/named.h"
 #include "data/sheet.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 typedef struct entry {
     char *path, *written;
-    double sum;
+    double sum, squares;
     int64_t line, second; /* second: line of the second rating, 0 if there is none */
     size_t times, order;
 } entry;
@@ -23,6 +25,7 @@ struct piaa_ratings {
     piaa_rating *items; /* each owns its path */
     char **written;     /* [count] the photos' names as they stand in the file */
     size_t count;
+    piaa_retest retest;
 };
 
 /* The file while it is being read. */
@@ -38,46 +41,6 @@ typedef struct reading {
     size_t matched;                 /* the first that was not exactly the photo's: entry + 1 */
 } reading;
 
-/* ---------------------------------------------------------------------------------------- whose */
-
-static bool list_people(const piaa_names *users, piaa_text *out, piaa_error *error) {
-    enum { SHOWN = 4 };
-    bool ok = true;
-    for (size_t i = 0; ok && i < users->count && i < SHOWN; i++)
-        ok = piaa_text_format(out, error, "%s%.60s", i ? ", " : "", users->items[i]);
-    return ok && (users->count <= SHOWN || piaa_text_format(out, error, ", …"));
-}
-
-/* One person's ratings are wanted: either they are all that is there, or `user` says whose. */
-static bool check_people(const piaa_sheet *sheet, const char *user, piaa_error *error) {
-    const char *where = piaa_csv_where(sheet->csv);
-    size_t unused;
-    if (user && sheet->role[PIAA_ROLE_USER] < 0)
-        return piaa_error_set(
-            error, PIAA_USAGE,
-            "%s has no column that says who rated, so --user %.80s picks nothing: "
-            "name the column with --user-column",
-            where, user);
-    if (user ? piaa_names_find(&sheet->users, user, &unused) : sheet->users.count < 2) return true;
-    piaa_text people = {0};
-    if (!list_people(&sheet->users, &people, error)) {
-        free(people.data);
-        return false;
-    }
-    const char *column = piaa_csv_column_name(sheet->csv, sheet->role[PIAA_ROLE_USER]),
-               *list = people.data ? people.data : "nobody";
-    if (user)
-        piaa_error_set(error, PIAA_USAGE, "%s holds no ratings of %.80s; its column %.80s has %s",
-                       where, user, column, list);
-    else
-        piaa_error_set(error, PIAA_FORMAT,
-                       "%s holds the ratings of %zu people (column %.80s: %s), and a taste is one "
-                       "person's: say whose with --user WHO (--user-column none: all are one's)",
-                       where, sheet->users.count, column, list);
-    free(people.data);
-    return false;
-}
-
 /* ----------------------------------------------------------------------------------------- rows */
 
 static void note_bad(reading *in, const piaa_error *fault) {
@@ -85,8 +48,11 @@ static void note_bad(reading *in, const piaa_error *fault) {
 }
 
 static bool take_row(reading *in, const piaa_sheet_row *row, piaa_error *error) {
-    entry made = {
-        .sum = row->score, .line = piaa_csv_line(in->sheet.csv), .times = 1, .order = in->count};
+    entry made = {.sum = row->score,
+                  .squares = row->score * row->score,
+                  .line = piaa_csv_line(in->sheet.csv),
+                  .times = 1,
+                  .order = in->count};
     piaa_found found;
     if (piaa_grow(&in->entries, &in->capacity, in->count + 1, sizeof *in->entries, error) &&
         (made.written = piaa_strdup(row->path, error)) &&
@@ -158,6 +124,7 @@ static void merge_duplicates(reading *in, const piaa_hooks *hooks) {
         if (last && strcmp(last->path, here->path) == 0) {
             if (last->times++ == 1) last->second = here->line;
             last->sum += here->sum;
+            last->squares += here->squares;
             free(here->path);
             free(here->written);
         } else
@@ -181,16 +148,26 @@ static void merge_duplicates(reading *in, const piaa_hooks *hooks) {
                         (long long)first->second, merged > 1 || first->times > 2 ? ", …" : "");
 }
 
-/* "FILE: photos were found 3 by another Unicode form of the name …" */
-static bool tell_found(const char *where, const size_t *found, const char *written,
-                       const char *path, const piaa_hooks *hooks, piaa_error *error) {
-    piaa_text how = {0};
-    bool ok = piaa_finder_describe(found, &how, error);
-    if (ok && how.length)
-        piaa_hooks_warn(hooks, "%.300s: photos were found, %s (the first: %.120s is %.300s)", where,
-                        how.data, written, path);
-    free(how.data);
-    return ok;
+/* What is known of the person's noise, by the photos that have several ratings. */
+static piaa_retest retest(const reading *in) {
+    piaa_retest out = {.noise = NAN, .ceiling = NAN};
+    double sum = 0, squares = 0, within = 0, again = 0, rows = 0;
+    for (size_t i = 0; i < in->count; i++) {
+        const entry *here = &in->entries[i];
+        const double times = (double)here->times;
+        sum += here->sum;
+        squares += here->squares;
+        rows += times;
+        if (here->times == 1) continue;
+        within += fmax(0, here->squares - here->sum * here->sum / times);
+        again += times - 1;
+        out.photos++;
+    }
+    if (!out.photos) return out;
+    const double all = squares / rows - sum / rows * sum / rows;
+    out.noise = sqrt(within / again);
+    out.ceiling = all > 0 ? sqrt(fmax(0, 1 - within / again / all)) : NAN;
+    return out;
 }
 
 static piaa_ratings *hand_over(reading *in, piaa_error *error) {
@@ -208,6 +185,7 @@ static piaa_ratings *hand_over(reading *in, piaa_error *error) {
                           .line = in->entries[i].line};
         ratings->written[i] = in->entries[i].written;
     }
+    ratings->retest = retest(in);
     ratings->folder = in->folder;
     in->folder = NULL;
     ratings->count = in->count;
@@ -222,6 +200,7 @@ piaa_ratings *piaa_ratings_from(const char *where, const piaa_rating *items, siz
               (ratings->folder = piaa_strdup("/", error)) &&
               (ratings->items = piaa_alloc(count, sizeof *ratings->items, error)) &&
               (ratings->written = piaa_alloc(count, sizeof *ratings->written, error));
+    if (ok) ratings->retest = (piaa_retest){.noise = NAN, .ceiling = NAN};
     for (size_t i = 0; ok && i < count; i++) {
         ratings->items[i] = items[i];
         ratings->items[i].path = piaa_strdup(items[i].path, error);
@@ -239,12 +218,12 @@ static bool read_all(reading *in, const char *path, const piaa_whose *whose,
     const char *user = whose ? whose->user : NULL;
     if (!(in->folder = piaa_path_folder(path, error)) || !(in->finder = piaa_finder_new(error)) ||
         !piaa_sheet_open(&in->sheet, path, whose ? whose->user_column : NULL, error) ||
-        !check_people(&in->sheet, user, error) || !take_rows(in, user, error) ||
+        !piaa_sheet_check_people(&in->sheet, user, error) || !take_rows(in, user, error) ||
         !piaa_sheet_tell(&in->sheet, hooks, error))
         return false;
     const entry *first = in->matched ? &in->entries[in->matched - 1] : NULL;
-    if (first && !tell_found(piaa_csv_where(in->sheet.csv), in->found, first->written, first->path,
-                             hooks, error))
+    if (first && !piaa_named_tell(piaa_csv_where(in->sheet.csv), in->found, first->written,
+                                  first->path, hooks, error))
         return false;
     merge_duplicates(in, hooks);
     return true;
@@ -276,80 +255,21 @@ piaa_ratings *piaa_ratings_read(const char *path, const piaa_hooks *hooks, piaa_
 
 /* ---------------------------------------------------------------------------------------- match */
 
-/* What became of the names. */
-typedef struct matching {
-    size_t *photo;     /* [ratings] that the name leads to */
-    piaa_found *found; /* [ratings] */
-    size_t *claims;    /* [photos] ratings that lead there */
-    size_t counts[PIAA_FOUND_KINDS], first, doubtful, first_doubtful;
-} matching;
-
-static bool look_among(piaa_ratings *ratings, piaa_finder *finder, matching *m, piaa_error *error) {
-    for (size_t i = 0; i < ratings->count; i++) {
-        if (!piaa_finder_among(finder, ratings->folder, ratings->written[i], &m->photo[i],
-                               &m->found[i], error))
-            return false;
-        if (m->found[i] > PIAA_FOUND_EXACTLY && piaa_file_exists(ratings->items[i].path))
-            m->found[i] = PIAA_FOUND_NOT; /* it is there, and not among these photos */
-        if (m->found[i] >= PIAA_FOUND_EXACTLY) m->claims[m->photo[i]]++;
-    }
-    return true;
-}
-
-/* Gives the ratings the paths of the photos that nobody else claims. */
-static bool take_matches(piaa_ratings *ratings, const char *const *photos, matching *m,
-                         piaa_error *error) {
-    for (size_t i = 0; i < ratings->count; i++) {
-        if (m->found[i] == PIAA_FOUND_NOT || m->found[i] == PIAA_FOUND_EXACTLY) continue;
-        if (m->found[i] == PIAA_FOUND_SEVERAL || m->claims[m->photo[i]] > 1) {
-            if (!m->doubtful++) m->first_doubtful = i;
-            continue;
-        }
-        char *path = piaa_strdup(photos[m->photo[i]], error);
-        if (!path) return false;
-        free((char *)ratings->items[i].path);
-        ratings->items[i].path = path;
-        if (!m->first) m->first = i + 1;
-        m->counts[m->found[i]]++;
-    }
-    return true;
-}
-
-static bool add_photos(piaa_finder *finder, const char *const *paths, const char *const *names,
-                       size_t count, piaa_error *error) {
-    for (size_t i = 0; i < count; i++) {
-        bool other = names && strcmp(names[i], paths[i]) != 0;
-        if (!piaa_finder_add(finder, paths[i], i, error) ||
-            (other && !piaa_finder_add(finder, names[i], i, error)))
-            return false;
-    }
-    return true;
-}
-
 bool piaa_ratings_match(piaa_ratings *ratings, const char *const *paths, const char *const *names,
                         size_t count, const piaa_hooks *hooks, piaa_error *error) {
     if (!ratings) return piaa_error_missing(error, "ratings");
-    matching m = {.photo = piaa_alloc(ratings->count, sizeof *m.photo, error),
-                  .found = piaa_alloc(ratings->count, sizeof *m.found, error),
-                  .claims = piaa_alloc(count, sizeof *m.claims, error)};
-    piaa_finder *finder = piaa_finder_new(error);
-    bool ok = m.photo && m.found && m.claims && finder &&
-              add_photos(finder, paths, names, count, error) &&
-              look_among(ratings, finder, &m, error) && take_matches(ratings, paths, &m, error);
-    const char *where = ratings->where;
-    if (ok && m.first)
-        ok = tell_found(where, m.counts, ratings->written[m.first - 1],
-                        ratings->items[m.first - 1].path, hooks, error);
-    if (ok && m.doubtful)
-        piaa_hooks_warn(hooks,
-                        "%.300s: %zu name%s several photos and cannot be used, the first is "
-                        "%.200s: write the folders too",
-                        where, m.doubtful, m.doubtful == 1 ? " fits" : "s fit",
-                        ratings->written[m.first_doubtful]);
-    piaa_finder_free(finder);
-    free(m.photo);
-    free(m.found);
-    free(m.claims);
+    char **own = piaa_alloc(ratings->count, sizeof *own, error);
+    if (!own) return false;
+    for (size_t i = 0; i < ratings->count; i++) own[i] = (char *)ratings->items[i].path;
+    const piaa_named named = {.where = ratings->where,
+                              .folder = ratings->folder,
+                              .written = ratings->written,
+                              .paths = own,
+                              .count = ratings->count};
+    const piaa_photo_list photos = {.paths = paths, .names = names, .count = count};
+    const bool ok = piaa_named_match(&named, &photos, hooks, error);
+    for (size_t i = 0; i < ratings->count; i++) ratings->items[i].path = own[i];
+    free(own);
     return ok;
 }
 
@@ -372,6 +292,10 @@ size_t piaa_ratings_count(const piaa_ratings *ratings) {
 
 const piaa_rating *piaa_ratings_at(const piaa_ratings *ratings, size_t index) {
     return &ratings->items[index];
+}
+
+piaa_retest piaa_ratings_retest(const piaa_ratings *ratings) {
+    return ratings->retest;
 }
 
 const char *piaa_ratings_where(const piaa_ratings *ratings) {

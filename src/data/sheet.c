@@ -53,23 +53,52 @@ static const char *const user_kinds[] = {
      "personid mturk mturkworker workeridmturk participantpublic participantprivate emailaddress "
      "yourname "),
     " session ", NULL};
+/* The two photos of a comparison: a table has both names of one kind.  In the first the answer is
+   told by the column alone. */
+static const char *const one_kinds[] = {
+    " better winner preferred best chosen won ",
+    " left leftphoto leftimage leftfile leftpath photoleft imageleft ",
+    " first firstphoto firstimage firstfile firstpath ",
+    " one photo1 image1 img1 file1 path1 filename1 picture1 item1 option1 ",
+    " a photoa imagea imga filea patha filenamea picturea itema optiona ",
+    NULL};
+static const char *const other_kinds[] = {
+    " worse loser rejected worst other lost ",
+    " right rightphoto rightimage rightfile rightpath photoright imageright ",
+    " second secondphoto secondimage secondfile secondpath ",
+    " two photo2 image2 img2 file2 path2 filename2 picture2 item2 option2 other ",
+    " b photob imageb imgb fileb pathb filenameb pictureb itemb optionb ",
+    NULL};
+static const char *const answer_kinds[] = {
+    " answer ", " choice chosen selected selection response preference preferred verdict ",
+    " winner better judgement judgment result outcome label ", NULL};
 static const char *const user_endings[] = {"id",   "uid",  "no",   "nr",
                                            "code", "name", "hash", "number"};
 static const struct {
     const char *called; /* in messages, and its own name for the column */
     const char *const *kinds;
-} roles[PIAA_ROLES] = {[PIAA_ROLE_PATH] = {"path", path_kinds},
-                       [PIAA_ROLE_SCORE] = {"score", score_kinds},
-                       [PIAA_ROLE_USER] = {"user", user_kinds},
-                       [PIAA_ROLE_SPLIT] = {"split", split_kinds}};
+} roles[PIAA_ROLES] = {
+    [PIAA_ROLE_PATH] = {"path", path_kinds},      [PIAA_ROLE_SCORE] = {"score", score_kinds},
+    [PIAA_ROLE_USER] = {"user", user_kinds},      [PIAA_ROLE_SPLIT] = {"split", split_kinds},
+    [PIAA_ROLE_ONE] = {"left", one_kinds},        [PIAA_ROLE_OTHER] = {"right", other_kinds},
+    [PIAA_ROLE_ANSWER] = {"answer", answer_kinds}};
 
-/* Letters and digits alone, small ones: "XMP-xmp:Rating" is xmpxmprating. */
-static void letters_of(const char *name, char out[NAME_SIZE]) {
+static const char *called(const piaa_sheet *sheet, piaa_role role) {
+    if (sheet->decided && role == PIAA_ROLE_ONE) return "better";
+    if (sheet->decided && role == PIAA_ROLE_OTHER) return "worse";
+    return roles[role].called;
+}
+
+void piaa_sheet_letters(const char *name, char *out, size_t size) {
     size_t n = 0;
-    for (; *name && n + 1 < NAME_SIZE; name++)
+    for (; *name && n + 1 < size; name++)
         if (isalnum((unsigned char)*name) || (unsigned char)*name >= 0x80)
             out[n++] = (char)tolower((unsigned char)*name);
     out[n] = '\0';
+}
+
+static void letters_of(const char *name, char out[NAME_SIZE]) {
+    piaa_sheet_letters(name, out, NAME_SIZE);
 }
 
 static bool is_among(const char *letters, const char *kind) {
@@ -129,18 +158,20 @@ static bool header_looks_like_data(const piaa_csv *csv) {
     return false;
 }
 
-static bool no_column(const piaa_csv *csv, const char *name, piaa_error *error) {
+static bool no_column(const piaa_csv *csv, const char *name, bool pairs, piaa_error *error) {
     const char *where = piaa_csv_where(csv);
     if (header_looks_like_data(csv))
         return piaa_error_set(error, PIAA_FORMAT,
-                              "%s has no header: put the line path,score before its first rating",
-                              where);
+                              "%s has no header: put the line %s before its first %s", where,
+                              pairs ? "better,worse" : "path,score", pairs ? "pair" : "rating");
     piaa_text names = {0};
     if (list_columns(csv, &names, error))
         piaa_error_set(error, PIAA_FORMAT,
-                       "%s has no column named %s (it has %.400s): name the two columns path and "
-                       "score, with commas, semicolons or tabs between",
-                       where, name, names.data);
+                       "%s has no column%s (it has %.400s): name the %s, with commas, semicolons "
+                       "or tabs between",
+                       where, name, names.data,
+                       pairs ? "columns better and worse, or left, right and answer"
+                             : "two columns path and score");
     free(names.data);
     return false;
 }
@@ -193,15 +224,55 @@ static bool find_named_user(piaa_sheet *sheet, const char *name, piaa_error *err
 }
 
 static bool find_columns(piaa_sheet *sheet, const char *user_column, piaa_error *error) {
-    for (piaa_role role = 0; role < PIAA_ROLES; role++) {
+    for (piaa_role role = 0; role < PIAA_ROLES; role++) sheet->role[role] = -1;
+    for (piaa_role role = PIAA_ROLE_PATH; role <= PIAA_ROLE_SPLIT; role++) {
         bool named = role == PIAA_ROLE_USER && user_column;
         if (!(named ? find_named_user(sheet, user_column, error)
                     : find_column(sheet->csv, role, &sheet->role[role], error)))
             return false;
         if (sheet->role[role] < 0 && (role == PIAA_ROLE_PATH || role == PIAA_ROLE_SCORE))
-            return no_column(sheet->csv, roles[role].called, error);
+            return no_column(sheet->csv, role == PIAA_ROLE_PATH ? " named path" : " named score",
+                             false, error);
     }
     return true;
+}
+
+/* The column of this kind alone, but not one that has a role already; -1: there is none. */
+static bool find_kind(const piaa_sheet *sheet, piaa_role role, const char *kind, int *column,
+                      piaa_error *error) {
+    int found = 0;
+    *column = -1;
+    for (int c = 0; c < piaa_csv_columns(sheet->csv); c++) {
+        bool taken = c == sheet->role[PIAA_ROLE_ONE] || c == sheet->role[PIAA_ROLE_OTHER];
+        if (!taken && is_of_kind(piaa_csv_column_name(sheet->csv, c), kind, role) && !found++)
+            *column = c;
+    }
+    return found < 2 || several_columns(sheet->csv, role, kind, found, error);
+}
+
+static bool find_pair_columns(piaa_sheet *sheet, const char *user_column, piaa_error *error) {
+    int *role = sheet->role;
+    for (int r = 0; r < PIAA_ROLES; r++) role[r] = -1;
+    for (size_t kind = 0; role[PIAA_ROLE_OTHER] < 0 && one_kinds[kind]; kind++) {
+        int one, other;
+        role[PIAA_ROLE_ONE] = -1;
+        if (!find_kind(sheet, PIAA_ROLE_ONE, one_kinds[kind], &one, error) ||
+            !find_kind(sheet, PIAA_ROLE_OTHER, other_kinds[kind], &other, error))
+            return false;
+        if (one < 0 || other < 0) continue;
+        role[PIAA_ROLE_ONE] = one;
+        role[PIAA_ROLE_OTHER] = other;
+        sheet->decided = kind == 0;
+    }
+    if (role[PIAA_ROLE_OTHER] < 0)
+        return no_column(sheet->csv, "s that name two photos", true, error);
+    for (const char *const *kind = answer_kinds; role[PIAA_ROLE_ANSWER] < 0 && *kind; kind++)
+        if (!find_kind(sheet, PIAA_ROLE_ANSWER, *kind, &role[PIAA_ROLE_ANSWER], error))
+            return false;
+    if (!sheet->decided && role[PIAA_ROLE_ANSWER] < 0)
+        return no_column(sheet->csv, " that says which photo is better", true, error);
+    return user_column ? find_named_user(sheet, user_column, error)
+                       : find_column(sheet->csv, PIAA_ROLE_USER, &role[PIAA_ROLE_USER], error);
 }
 
 /* ------------------------------------------------------------------------- looking through rows */
@@ -312,6 +383,7 @@ static bool count_cells(piaa_sheet *sheet, piaa_error *error) {
     }
     piaa_csv_rewind(csv);
     if (!sheet->users.count) sheet->role[PIAA_ROLE_USER] = -1; /* the column is blank */
+    if (sheet->pairs) return got == 0;
     /* `score` keeps its numbers; `rating` is a photo program's where the file is exiftool's, or has
        the photos' folders and names apart, or stars beside -1 (from -1 to 1 it is a scale of its
        own) */
@@ -449,16 +521,29 @@ static bool find_possible_people(piaa_sheet *sheet, piaa_error *error) {
     return ok;
 }
 
-bool piaa_sheet_open(piaa_sheet *sheet, const char *file, const char *user_column,
-                     piaa_error *error) {
+static bool open_csv(piaa_sheet *sheet, const char *file, piaa_error *error) {
     *sheet = (piaa_sheet){.csv = piaa_csv_open(file, error), .people = -1, .folder = -1};
     size_t columns = sheet->csv ? (size_t)piaa_csv_columns(sheet->csv) : 0;
-    if (sheet->csv && (sheet->numbers = piaa_alloc(columns, sizeof(size_t), error)) &&
-        (sheet->others = piaa_alloc(columns, sizeof(size_t), error)) &&
-        find_columns(sheet, user_column, error) && find_folder(sheet, error) &&
-        count_cells(sheet, error) &&
+    return sheet->csv && (sheet->numbers = piaa_alloc(columns, sizeof(size_t), error)) &&
+           (sheet->others = piaa_alloc(columns, sizeof(size_t), error));
+}
+
+bool piaa_sheet_open(piaa_sheet *sheet, const char *file, const char *user_column,
+                     piaa_error *error) {
+    if (open_csv(sheet, file, error) && find_columns(sheet, user_column, error) &&
+        find_folder(sheet, error) && count_cells(sheet, error) &&
         (sheet->role[PIAA_ROLE_USER] >= 0 || user_column ||
          (look_for_people(sheet, error) && find_possible_people(sheet, error))))
+        return true;
+    piaa_sheet_close(sheet);
+    return false;
+}
+
+bool piaa_sheet_open_pairs(piaa_sheet *sheet, const char *file, const char *user_column,
+                           piaa_error *error) {
+    bool ok = open_csv(sheet, file, error);
+    sheet->pairs = true;
+    if (ok && find_pair_columns(sheet, user_column, error) && count_cells(sheet, error))
         return true;
     piaa_sheet_close(sheet);
     return false;
@@ -471,6 +556,46 @@ void piaa_sheet_close(piaa_sheet *sheet) {
     free(sheet->joined.data);
     piaa_names_free(&sheet->users);
     *sheet = (piaa_sheet){0};
+}
+
+/* ---------------------------------------------------------------------------------------- whose */
+
+static bool list_people(const piaa_names *users, piaa_text *out, piaa_error *error) {
+    enum { SHOWN = 4 };
+    bool ok = true;
+    for (size_t i = 0; ok && i < users->count && i < SHOWN; i++)
+        ok = piaa_text_format(out, error, "%s%.60s", i ? ", " : "", users->items[i]);
+    return ok && (users->count <= SHOWN || piaa_text_format(out, error, ", …"));
+}
+
+/* One person's ratings are wanted: either they are all that is there, or `user` says whose. */
+bool piaa_sheet_check_people(const piaa_sheet *sheet, const char *user, piaa_error *error) {
+    const char *where = piaa_csv_where(sheet->csv), *what = sheet->pairs ? "answers" : "ratings";
+    size_t unused;
+    if (user && sheet->role[PIAA_ROLE_USER] < 0)
+        return piaa_error_set(
+            error, PIAA_USAGE,
+            "%s has no column that says who rated, so --user %.80s picks nothing: "
+            "name the column with --user-column",
+            where, user);
+    if (user ? piaa_names_find(&sheet->users, user, &unused) : sheet->users.count < 2) return true;
+    piaa_text people = {0};
+    if (!list_people(&sheet->users, &people, error)) {
+        free(people.data);
+        return false;
+    }
+    const char *column = piaa_csv_column_name(sheet->csv, sheet->role[PIAA_ROLE_USER]),
+               *list = people.data ? people.data : "nobody";
+    if (user)
+        piaa_error_set(error, PIAA_USAGE, "%s holds no %s of %.80s; its column %.80s has %s", where,
+                       what, user, column, list);
+    else
+        piaa_error_set(error, PIAA_FORMAT,
+                       "%s holds the %s of %zu people (column %.80s: %s), and a taste is one "
+                       "person's: say whose with --user WHO (--user-column none: all are one's)",
+                       where, what, sheet->users.count, column, list);
+    free(people.data);
+    return false;
 }
 
 /* ------------------------------------------------------------------------------------- the rows */
@@ -532,6 +657,26 @@ piaa_sheet_got piaa_sheet_next(piaa_sheet *sheet, const char *user, piaa_sheet_r
     }
 }
 
+piaa_sheet_got piaa_sheet_next_pair(piaa_sheet *sheet, const char *user, piaa_sheet_pair *row,
+                                    piaa_error *error) {
+    piaa_csv *csv = sheet->csv;
+    const int *role = sheet->role;
+    for (;;) {
+        int got = piaa_csv_next(csv, error);
+        if (got == 0) return PIAA_SHEET_END;
+        if (got < 0) return error->code == PIAA_MEMORY ? PIAA_SHEET_FAILED : PIAA_SHEET_FAULT;
+        const char *who = piaa_csv_word(csv, role[PIAA_ROLE_USER]);
+        if (user && strcmp(who, user) != 0) continue;
+        *row = (piaa_sheet_pair){.one = piaa_csv_word(csv, role[PIAA_ROLE_ONE]),
+                                 .other = piaa_csv_word(csv, role[PIAA_ROLE_OTHER]),
+                                 .answer = piaa_csv_word(csv, role[PIAA_ROLE_ANSWER])};
+        if (!*row->one && !*row->other) continue; /* a remark of its own */
+        if (!*row->one || !*row->other) return fault(sheet, error, "there is only one photo");
+        if (role[PIAA_ROLE_USER] >= 0 && !*who) return fault(sheet, error, "there is no user");
+        return PIAA_SHEET_RATING;
+    }
+}
+
 /* -------------------------------------------------------------------------------------- telling */
 
 static bool add_part(piaa_text *line, const char *part, const char *more, piaa_error *error) {
@@ -563,11 +708,12 @@ static bool describe(const piaa_sheet *sheet, piaa_text *line, piaa_error *error
         int column = sheet->role[role];
         const char *name = piaa_csv_column_name(sheet->csv, column);
         if (role == PIAA_ROLE_PATH && sheet->folder >= 0) continue;
-        if (column < 0 || strcasecmp(name, roles[role].called) == 0) continue;
+        if (column < 0 || strcasecmp(name, called(sheet, role)) == 0) continue;
         if (!piaa_text_format(line, error, "%scolumn \"%.80s\" as the %s", line->length ? "; " : "",
-                              name, roles[role].called))
+                              name, called(sheet, role)))
             return false;
     }
+    if (sheet->pairs) return true;
     if (!add_stars(sheet, line, error)) return false;
     return sheet->people < 0 ||
            piaa_text_format(line, error,

@@ -431,6 +431,34 @@ static void a_photo_is_matched_once(void **state) {
     support_remove(folder);
 }
 
+/* 1 and 3 of one photo, 4, 4 and 1 of another, 2 of a third.  Around the means: 2 and 6, over the
+   1 + 2 ratings more than photos: noise sqrt(8/3).  All six: mean 2.5, variance 47/6 - 6.25. */
+static void ratings_again_tell_the_noise(void **state) {
+    PIAA_UNUSED(state);
+    char *folder = support_folder();
+    heard h;
+    piaa_error error;
+    piaa_ratings *ratings =
+        read_text(folder, "path,score\na,1\nb,4\nc,2\na,3\nb,4\nb,1\n", &h, &error);
+    assert_non_null(ratings);
+    const piaa_retest retest = piaa_ratings_retest(ratings);
+    assert_int_equal(retest.photos, 2);
+    assert_true(fabs(retest.noise - sqrt(8 / 3.0)) < 1e-12);
+    assert_true(retest.ceiling == 0); /* there is more noise than the ratings differ */
+    piaa_ratings_free(ratings);
+    /* 1, 1.5; 5, 4.5: noise sqrt(0.125 + 0.125) / sqrt(2), variance of all 3.125 */
+    ratings = read_text(folder, "path,score\na,1\na,1.5\nb,5\nb,4.5\n", &h, &error);
+    assert_non_null(ratings);
+    assert_true(fabs(piaa_ratings_retest(ratings).ceiling - sqrt(1 - 0.125 / 3.125)) < 1e-12);
+    piaa_ratings_free(ratings);
+    ratings = read_text(folder, "path,score\na,1\nb,2\n", &h, &error);
+    assert_non_null(ratings);
+    assert_int_equal(piaa_ratings_retest(ratings).photos, 0);
+    assert_true(isnan(piaa_ratings_retest(ratings).noise));
+    piaa_ratings_free(ratings);
+    support_remove(folder);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_ratings),
@@ -443,6 +471,7 @@ int main(void) {
         cmocka_unit_test(unknown_people_are_asked_for),
         cmocka_unit_test(names_are_matched),
         cmocka_unit_test(a_photo_is_matched_once),
+        cmocka_unit_test(ratings_again_tell_the_noise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
