@@ -169,6 +169,27 @@ typedef struct piaa_graph_pass {
         jobs; /* whose rooms hold gradients; those of people's embeddings are all in the first */
 } piaa_graph_pass;
 
+/* What belongs to a row or a user. */
+static inline const float *piaa_graph_attributes_of(const piaa_graph_pass *p, int64_t row) {
+    return p->rows->attributes + p->rows->photo[row] * p->graph->shape.attributes;
+}
+
+static inline const float *piaa_graph_bins_of(const piaa_graph_pass *p, int64_t row) {
+    return p->rows->bins + p->rows->photo[row] * p->graph->shape.bins;
+}
+
+static inline const int *piaa_graph_words_of(const piaa_graph_pass *p, int64_t user) {
+    return p->rows->categories + user * PIAA_GRAPH_CATEGORIES;
+}
+
+static inline const float *piaa_graph_numbers_of(const piaa_graph_pass *p, int64_t user) {
+    return p->rows->numbers + user * PIAA_GRAPH_NUMBERS;
+}
+
+/* Checks rows first … first + count - 1 of pass->rows, and plans their way (…_plan.c). */
+bool piaa_graph_plan_make(piaa_graph_pass *pass, int64_t first, int64_t count,
+                          piaa_error *error) PIAA_MUST_USE;
+
 /* For a graph that the caller keeps alive.  threads: as in piaa_graph_predict. */
 bool piaa_graph_pass_begin(piaa_graph_pass *pass, const piaa_graph *graph, int threads, bool trains,
                            piaa_error *error) PIAA_MUST_USE;
