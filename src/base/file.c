@@ -342,13 +342,22 @@ char *piaa_path_named(const char *path, piaa_error *error) {
 }
 
 /* A relative XDG_CACHE_HOME is to be ignored, says the specification. */
-char *piaa_cache_path(const char *rest, const char *what, const char *mend, piaa_error *error) {
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    if (cache && cache[0] == '/') return piaa_path_join(cache, rest, error);
-    if (home && *home) return piaa_format(error, "%s/.cache/%s", home, rest);
+static char *home_path(const char *variable, const char *usual, const char *rest, const char *what,
+                       const char *mend, piaa_error *error) {
+    const char *given = getenv(variable), *home = getenv("HOME");
+    if (given && given[0] == '/') return piaa_path_join(given, rest, error);
+    if (home && *home) return piaa_format(error, "%s/%s/%s", home, usual, rest);
     piaa_error_set(error, PIAA_IO, "there is no home folder to keep %s in (HOME is not set): %s",
                    what, mend);
     return NULL;
+}
+
+char *piaa_cache_path(const char *rest, const char *what, const char *mend, piaa_error *error) {
+    return home_path("XDG_CACHE_HOME", ".cache", rest, what, mend, error);
+}
+
+char *piaa_data_path(const char *rest, const char *what, const char *mend, piaa_error *error) {
+    return home_path("XDG_DATA_HOME", ".local/share", rest, what, mend, error);
 }
 
 bool piaa_folders_make(char *path) {

@@ -60,6 +60,9 @@ bool piaa_path_ends_like(const char *path, const char *ending);
    error says of `what` ("models") that there is no place for them, and `mend`. */
 char *piaa_cache_path(const char *rest, const char *what, const char *mend,
                       piaa_error *error) PIAA_MUST_USE;
+/* The same of $XDG_DATA_HOME or ~/.local/share, where what cannot be made again is kept. */
+char *piaa_data_path(const char *rest, const char *what, const char *mend,
+                     piaa_error *error) PIAA_MUST_USE;
 /* Makes a folder and those above it; false with errno.  The path is written in meanwhile. */
 bool piaa_folders_make(char *path) PIAA_MUST_USE;
 

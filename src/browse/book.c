@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "base/memory.h"
+#include "data/ratings.h"
 
 #include <errno.h>
 #include <math.h>
@@ -56,18 +57,10 @@ static bool execute(piaa_book *b, const char *sql, piaa_error *error) {
 
 /* ----------------------------------------------------------------------------------------- open */
 
-/* $XDG_DATA_HOME/piaa/ratings.sqlite or ~/.local/share/piaa/ratings.sqlite, its folders made. */
+/* The usual file, its folders made. */
 static char *usual_path(piaa_error *error) {
-    const char *data = getenv("XDG_DATA_HOME"), *home = getenv("HOME");
-    const bool given = data && *data == '/';
-    if (!given && !(home && *home)) {
-        piaa_error_set(error, PIAA_IO,
-                       "there is no home folder to keep ratings in: name a file with --book");
-        return NULL;
-    }
-    char *folder = given ? piaa_format(error, "%s/piaa", data)
-                         : piaa_format(error, "%s/.local/share/piaa", home);
-    char *path = NULL;
+    char *folder = piaa_data_path("piaa", "ratings", "name a file with --book", error),
+         *path = NULL;
     if (folder && !piaa_folders_make(folder))
         piaa_error_set_errno(error, errno, "cannot make the folder %.700s for ratings", folder);
     else if (folder)
@@ -259,4 +252,33 @@ bool piaa_book_each(piaa_book *b, bool (*take)(void *user, const char *path, dou
     ok = ok && (code == SQLITE_DONE || sql_error(b, error));
     sqlite3_reset(s);
     return ok;
+}
+
+typedef struct list {
+    piaa_rating *items; /* paths owned */
+    size_t count, capacity;
+    piaa_error *error;
+} list;
+
+static bool add_rating(void *user, const char *path, double score) {
+    list *l = user;
+    if (!piaa_grow(&l->items, &l->capacity, l->count + 1, sizeof *l->items, l->error)) return false;
+    char *copy = piaa_strdup(path, l->error);
+    if (copy) l->items[l->count++] = (piaa_rating){.path = copy, .score = score};
+    return copy != NULL;
+}
+
+piaa_ratings *piaa_book_ratings(piaa_book *b, piaa_error *error) {
+    list l = {.error = error};
+    piaa_ratings *ratings = NULL;
+    const bool ok = piaa_book_each(b, add_rating, &l, error);
+    if (ok && l.count)
+        ratings = piaa_ratings_from(b->path, l.items, l.count, error);
+    else if (ok)
+        piaa_error_set(error, PIAA_MISMATCH,
+                       "%.700s holds no ratings of %.100s: rate some with piaa browse", b->path,
+                       b->person);
+    for (size_t i = 0; i < l.count; i++) free((char *)(uintptr_t)l.items[i].path);
+    free(l.items);
+    return ratings;
 }

@@ -36,6 +36,8 @@ typedef struct piaa_book_change {
 } piaa_book_change;
 bool piaa_book_undo(piaa_book *book, piaa_book_change *undone, piaa_error *error) PIAA_MUST_USE;
 
+/* Every rating of the person as ratings to learn from or to write; PIAA_MISMATCH: there is none. */
+piaa_ratings *piaa_book_ratings(piaa_book *book, piaa_error *error) PIAA_MUST_USE;
 /* Every rating of the person, in the order of the paths. */
 bool piaa_book_each(piaa_book *book, bool (*take)(void *user, const char *path, double score),
                     void *user, piaa_error *error) PIAA_MUST_USE;

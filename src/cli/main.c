@@ -49,6 +49,7 @@ static const piaa_command command_completion = {
 static const piaa_command *const commands[] = {
     &piaa_command_rank,
     &piaa_command_browse,
+    &piaa_command_stars,
     &piaa_command_embed,
     &piaa_command_fit,
     &piaa_command_predict,
