@@ -112,6 +112,10 @@ size_t piaa_library_count(const piaa_library *l) {
     return l->photos->paths.count;
 }
 
+const piaa_photos *piaa_library_photos(const piaa_library *l) {
+    return l->photos;
+}
+
 const char *piaa_library_path(const piaa_library *l, size_t photo) {
     return path_of(l, photo);
 }
@@ -269,23 +273,25 @@ typedef struct lesson {
     learned learned;
 } lesson;
 
-/* The photos' ratings as they are now; NULL: too few to learn from, or no memory. */
-static piaa_ratings *copy_ratings(piaa_library *l, size_t count) {
-    piaa_rating *items = piaa_alloc(count, sizeof *items, NULL);
+piaa_ratings *piaa_library_ratings(piaa_library *l, piaa_error *error) {
+    const size_t count = l->photos->paths.count;
+    piaa_rating *items = piaa_alloc(count, sizeof *items, error);
     size_t rated = 0;
-    double lowest = INFINITY, highest = -INFINITY;
     pthread_mutex_lock(&l->lock);
-    for (size_t i = 0; items && i < count; i++) {
-        if (isnan(l->ratings[i])) continue;
-        items[rated++] = (piaa_rating){.path = path_of(l, i), .score = l->ratings[i]};
-        lowest = fmin(lowest, l->ratings[i]);
-        highest = fmax(highest, l->ratings[i]);
-    }
+    for (size_t i = 0; items && i < count; i++)
+        if (!isnan(l->ratings[i]))
+            items[rated++] = (piaa_rating){.path = path_of(l, i), .score = l->ratings[i]};
     pthread_mutex_unlock(&l->lock);
-    piaa_ratings *ratings =
-        lowest < highest ? piaa_ratings_from("the page", items, rated, NULL) : NULL;
+    piaa_ratings *ratings = rated ? piaa_ratings_from("the page", items, rated, error) : NULL;
     free(items);
     return ratings;
+}
+
+/* Two that differ are there. */
+static bool is_a_taste(const piaa_ratings *ratings) {
+    for (size_t i = 1; i < piaa_ratings_count(ratings); i++)
+        if (piaa_ratings_at(ratings, i)->score != piaa_ratings_at(ratings, 0)->score) return true;
+    return false;
 }
 
 static void take_ranking(const piaa_library *l, const piaa_ranking *ranking, lesson *out) {
@@ -302,10 +308,11 @@ static void learn(piaa_library *l, const piaa_store *store, lesson *out) {
         const piaa_photo *photo = piaa_store_find(store, path_of(l, i));
         out->unreadable[i] = photo && photo->error;
     }
-    piaa_ratings *ratings = copy_ratings(l, count);
-    piaa_taste *taste = ratings ? piaa_taste_learn_slots(store, l->slots.items, l->slots.count,
-                                                         ratings, NULL, NULL, NULL)
-                                : NULL;
+    piaa_ratings *ratings = piaa_library_ratings(l, NULL);
+    piaa_taste *taste = is_a_taste(ratings)
+                            ? piaa_taste_learn_slots(store, l->slots.items, l->slots.count, ratings,
+                                                     NULL, NULL, NULL)
+                            : NULL;
     piaa_ranking *ranking = taste ? piaa_rank_photos(taste, store, l->photos, ratings, NULL) : NULL;
     if (ranking) {
         out->learned = (learned){.there = true,

@@ -49,6 +49,11 @@ void piaa_library_finished(piaa_library *library, const char *message);
    the library has ended. */
 int64_t piaa_library_wait(piaa_library *library, int64_t known, int milliseconds);
 
+/* What is rated among the photos, as it stands now, and the photos; NULL: nothing, which is no
+   error, or memory. */
+piaa_ratings *piaa_library_ratings(piaa_library *library, piaa_error *error) PIAA_MUST_USE;
+const piaa_photos *piaa_library_photos(const piaa_library *library);
+
 /* JSON for the page.  list: what does not change: {"person", "book", "photos": [{"name", "time"}]}.
  * state: {"version", "reading", "read", "total", "message", "learned": null or {"ratings",
  * "plus_minus", "interval", "rank_correlation", "verdict"}, "scores": [number or null], "ratings":

@@ -4,6 +4,7 @@
 #include "base/json.h"
 #include "browse/page_files.h"
 #include "browse/pictures.h"
+#include "data/star_files.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -135,6 +136,57 @@ static void undo(piaa_library *library, piaa_http_reply *reply) {
         reply_text(reply, 200, json_type, &text);
 }
 
+/* ---------------------------------------------------------------------------------------- stars */
+
+static void put_plan(const piaa_star_plan *plan, const char *log, piaa_http_reply *reply) {
+    static const char *const names[] = {[PIAA_STAR_SAME] = "same",
+                                        [PIAA_STAR_UPDATE] = "update",
+                                        [PIAA_STAR_NEW] = "new",
+                                        [PIAA_STAR_KEPT] = "kept",
+                                        [PIAA_STAR_FAILED] = "failed"};
+    piaa_json_build build = {.root = cJSON_CreateObject()};
+    for (size_t i = 0; i < PIAA_COUNT(names); i++)
+        piaa_json_put(&build, build.root, names[i], cJSON_CreateNumber((double)plan->deeds[i]));
+    for (size_t i = plan->count; i-- > 0;)
+        if (plan->steps[i].why && !cJSON_GetObjectItem(build.root, "first"))
+            piaa_json_put_text(&build, build.root, "first", plan->steps[i].why);
+    if (log) piaa_json_put_text(&build, build.root, "log", log);
+    char *text = piaa_json_print(piaa_json_built(&build), false, NULL);
+    cJSON_Delete(build.root);
+    if (!text) return;
+    *reply = (piaa_http_reply){
+        .status = 200, .type = json_type, .bytes = text, .size = strlen(text), .owned = text};
+}
+
+static void write_stars(piaa_library *library, const piaa_star_options *options, bool writes,
+                        piaa_http_reply *reply) {
+    piaa_error error = {0};
+    piaa_ratings *ratings = piaa_library_ratings(library, &error);
+    char *log = piaa_star_files_log(&error);
+    piaa_star_plan *plan =
+        log ? piaa_star_plan_make(piaa_library_photos(library), ratings, options, &error) : NULL;
+    const size_t todo = plan ? plan->deeds[PIAA_STAR_UPDATE] + plan->deeds[PIAA_STAR_NEW] : 0;
+    if (plan && (!writes || piaa_star_plan_write(plan, log, options, NULL, &error)))
+        put_plan(plan, writes && todo ? log : NULL, reply);
+    else
+        reply_error(reply, 500, error.message);
+    piaa_star_plan_free(plan);
+    piaa_ratings_free(ratings);
+    free(log);
+}
+
+static void stars(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply) {
+    cJSON *said = piaa_json_parse(request->body, request->size, "the request", NULL);
+    piaa_star_options options = {0};
+    bool writes;
+    if (said && piaa_json_bool(said, "write", &writes) &&
+        piaa_json_bool(said, "replace", &options.replace))
+        write_stars(library, &options, writes, reply);
+    else
+        reply_error(reply, 400, "say {\"write\": true or false, \"replace\": true or false}");
+    cJSON_Delete(said);
+}
+
 /* ------------------------------------------------------------------------------------ addresses */
 
 static void send_json(piaa_library *library,
@@ -189,4 +241,6 @@ void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_re
         rate(library, request, reply);
     else if (strcmp(request->path, "api/undo") == 0)
         undo(library, reply);
+    else if (strcmp(request->path, "api/stars") == 0)
+        stars(library, request, reply);
 }

@@ -10,6 +10,9 @@
  *     GET  api/events       server-sent events: a number, the version, whenever it has changed
  *     POST api/rate         {"photo": 17, "score": 4}; score 0: rejected, null: none
  *     POST api/undo         {}; answers {"photo": 17} or {"photo": null}
+ *     POST api/stars        {"write": false, "replace": false}: the ratings as stars beside the
+ *                           photos (data/star_files.h); answers {"new", "update", "same", "kept",
+ *                           "failed": numbers, "first": why one failed, "log": its folder or null}
  *
  * What fails is answered with 4xx or 5xx and {"error": "one line"}.
  */

@@ -9,7 +9,6 @@
 
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 static const char *const deeds[] = {[PIAA_STAR_SAME] = "same",
                                     [PIAA_STAR_UPDATE] = "update",
@@ -89,19 +88,6 @@ static bool read_ratings(stars_run *r, piaa_error *error) {
     return r->ratings != NULL;
 }
 
-/* --log, or a folder of this moment among the user's data. */
-static bool name_log(stars_run *r, piaa_error *error) {
-    const char *given = piaa_call_value(r->call, "log");
-    char moment[64] = "piaa/undo";
-    const time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(moment, sizeof moment, "piaa/undo/%Y-%m-%dT%H-%M-%SZ", &utc);
-    r->log = given
-                 ? piaa_strdup(given, error)
-                 : piaa_data_path(moment, "the log of changes", "name a folder with --log", error);
-    return r->log != NULL;
-}
-
 static void sum_up(const stars_run *r, bool written) {
     const size_t *n = r->plan->deeds, todo = n[PIAA_STAR_UPDATE] + n[PIAA_STAR_NEW];
     piaa_talk *talk = &r->call->talk;
@@ -123,8 +109,9 @@ static bool write_stars(stars_run *r, piaa_error *error) {
     const bool writes = piaa_call_has(call, "write");
     const piaa_star_options options = {.replace = piaa_call_has(call, "replace"),
                                        .keep_times = piaa_call_has(call, "keep-times")};
+    const char *log = piaa_call_value(call, "log");
     if (!(r->photos = piaa_call_photos(call, error)) || !read_ratings(r, error) ||
-        !name_log(r, error) ||
+        !(r->log = log ? piaa_strdup(log, error) : piaa_star_files_log(error)) ||
         !(r->plan = piaa_star_plan_make(r->photos, r->ratings, &options, error)))
         return false;
     if (writes) {

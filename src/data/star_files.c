@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { SIDECAR_LIMIT = 1 << 24, LOG_LIMIT = 1 << 28, HASH = 65 };
@@ -221,6 +222,14 @@ static void hash_bytes(const void *bytes, size_t size, char out[HASH]) {
 
 static bool log_failed(const journal *log, piaa_error *error) {
     return piaa_error_set_errno(error, errno, "the log of changes in %.700s", log->folder);
+}
+
+char *piaa_star_files_log(piaa_error *error) {
+    char moment[64] = "piaa/undo";
+    const time_t now = time(NULL);
+    struct tm utc;
+    if (gmtime_r(&now, &utc)) strftime(moment, sizeof moment, "piaa/undo/%Y-%m-%dT%H-%M-%SZ", &utc);
+    return piaa_data_path(moment, "the log of changes", "name a folder with --log", error);
 }
 
 static bool open_log(journal *log, piaa_error *error) {

@@ -171,6 +171,24 @@ def help_by_keyboard(page, name):
     expect(page.locator("#help")).not_to_be_visible()
 
 
+def stars_are_written_and_read(page, name, program):
+    keys(page, "5", "x")
+    until(lambda: len(rated(page)) == 2)
+    page.locator("#stars-open").click()
+    expect(page.locator("#plan")).to_contain_text("2 sidecars to write, 2 of them new")
+    accessible(page, "stars")
+    shot(page, name + "-stars")
+    assert not [file for file in os.listdir(program.photos) if file.endswith(".xmp")]
+    page.locator("#stars-write").focus()
+    keys(page, "Enter")
+    expect(page.locator("#plan")).to_contain_text("2 sidecars written")
+    written = sorted(file for file in os.listdir(program.photos) if file.endswith(".xmp"))
+    assert len(written) == 2, written
+    said = [open(os.path.join(program.photos, file)).read() for file in written]
+    assert sorted(re.search('xmp:Rating="(-?[0-9]+)"', text)[1] for text in said) == ["-1", "5"], said
+    keys(page, "Escape")
+
+
 def an_end_is_told(page, name, program):
     keys(page, "4")
     until(lambda: rated(page) == [4])
@@ -183,27 +201,34 @@ def an_end_is_told(page, name, program):
     until(lambda: rated(page) == [4])
 
 
+def try_flow(page, flow, name, program):
+    faults = []
+    page.on("pageerror", lambda fault: faults.append(str(fault)))
+    page.on("request", lambda asked: asked.url.startswith(program.address) or faults.append("asked for " + asked.url))
+    page.goto(program.address)
+    page.wait_for_selector(".tile img")
+    until(lambda: not state(page)["reading"])
+    flow(page, name, *([program] if flow in (an_end_is_told, stars_are_written_and_read) else []))
+    assert not faults, faults
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
+
+
 def main():
     flows = [rating_moves_the_ranking, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard]
     count = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
-            for flow in flows + ([an_end_is_told] if width > 1000 else []):
+            for flow in flows + ([an_end_is_told] if width > 1000 else [stars_are_written_and_read]):
                 program = Program(photos=40)
-                page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
-                faults = []
-                page.on("pageerror", lambda fault: faults.append(str(fault)))
-                page.on("request", lambda asked: asked.url.startswith(program.address) or faults.append("asked for " + asked.url))
-                page.goto(program.address)
-                page.wait_for_selector(".tile img")
-                until(lambda: not state(page)["reading"])
-                flow(page, f"{width}-{scheme}", *([program] if flow is an_end_is_told else []))
-                assert not faults, faults
-                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
-                page.context.close()
-                program.end()
-                shutil.rmtree(program.world)
+                try:
+                    page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
+                    try_flow(page, flow, f"{width}-{scheme}", program)
+                    page.context.close()
+                    program.end()
+                finally:
+                    program.process.kill()
+                    shutil.rmtree(program.world)
                 count += 1
                 print(f"{flow.__name__}, {width} pixels, {scheme}: passed", flush=True)
         browser.close()

@@ -147,19 +147,21 @@ function draw() {
   const first = Math.max(0, Math.floor(scroller.scrollTop / row) - spare) * tile.columns;
   const last = Math.min(shown.length, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / row) + spare) * tile.columns);
   for (const [place, element] of tiles) if (place < first || place >= last) { element.remove(); tiles.delete(place); }
+  let added = false;
   for (let place = first; place < last; place++) {
     let element = tiles.get(place);
     if (!element) {
+      added = true;
       element = document.createElement("div");
       element.className = "tile";
       element.id = `tile-${place}`;
       element.setAttribute("role", "option");
       element.append(document.createElement("div"));
-      grid.append(element);
       tiles.set(place, element);
     }
     fill(element, place);
   }
+  if (added) grid.append(...[...tiles.keys()].sort((a, b) => a - b).map((place) => tiles.get(place))); // read in this order
   grid.setAttribute("aria-activedescendant", tiles.has(here) ? `tile-${here}` : "");
 }
 
@@ -305,10 +307,29 @@ async function undo() {
   }
 }
 
+// ---------------------------------------------------------------- stars
+
+const count = (n, what) => `${n} ${what}${n === 1 ? "" : "s"}`;
+
+async function stars_plan(write) {
+  at("stars-write").disabled = true;
+  try {
+    const plan = await ask("api/stars", { write, replace: at("replace").checked });
+    const todo = plan.new + plan.update;
+    const parts = [`${count(todo, "sidecar")} ${write ? "written" : "to write"}, ${plan.new} of them new`, `${plan.same} the same already`];
+    if (plan.kept) parts.push(`${plan.kept} with other stars, which are kept`);
+    if (plan.failed) parts.push(`${plan.failed} cannot be written (${plan.first})`);
+    at("plan").textContent = `${parts.join("; ")}.` + (plan.log ? ` piaa stars --undo ${plan.log} puts everything back.` : "");
+    at("stars-write").disabled = write || !todo;
+  } catch (error) {
+    at("plan").textContent = error.message;
+  }
+}
+
 // ---------------------------------------------------------------- keys
 
 function key(event) {
-  if (event.target.matches("input, select") || at("help").open) return;
+  if (event.target.matches("input, select") || at("help").open || at("writing").open) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") { event.preventDefault(); undo(); return; }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
@@ -347,6 +368,10 @@ at("find").addEventListener("input", () => arrange(true));
 at("undo").addEventListener("click", undo);
 at("keys").addEventListener("click", () => at("help").showModal());
 at("help-close").addEventListener("click", () => at("help").close());
+at("stars-open").addEventListener("click", () => { at("replace").checked = false; at("writing").showModal(); stars_plan(false); });
+at("replace").addEventListener("change", () => stars_plan(false));
+at("stars-write").addEventListener("click", () => stars_plan(true));
+at("stars-close").addEventListener("click", () => at("writing").close());
 at("close").addEventListener("click", () => viewer.close());
 at("before").addEventListener("click", () => go(here - 1));
 at("after").addEventListener("click", () => go(here + 1));
