@@ -617,6 +617,7 @@ typedef struct piaa_whose {
     const char *user;        /* as the column that says who rated has it */
     const char *user_column; /* which column that is, where its name does not tell; "none": the
                                 ratings are all one person's */
+    bool none_yet;           /* a file without a single rating is no error */
 } piaa_whose;
 PIAA_API piaa_ratings *piaa_ratings_read_of(const char *path, const piaa_whose *whose,
                                             const piaa_hooks *hooks, piaa_error *error);

@@ -21,6 +21,12 @@ void dpotrf_(const char *half, const int *n, double *a, const int *stride, int *
 void dpotri_(const char *half, const int *n, double *a, const int *stride, int *failed, size_t one);
 void dsyev_(const char *vectors, const char *half, const int *n, double *a, const int *stride,
             double *values, double *work, const int *room, int *failed, size_t one, size_t other);
+void dgeqrf_(const int *rows, const int *columns, double *a, const int *stride, double *reflectors,
+             double *work, const int *room, int *failed);
+void dorgqr_(const int *rows, const int *columns, const int *count, double *a, const int *stride,
+             const double *reflectors, double *work, const int *room, int *failed);
+
+enum { BLOCKED = 64 }; /* columns that LAPACK's blocked algorithms want room for, at most */
 
 static bool cannot(int side, piaa_error *error) {
     return piaa_error_set(error, PIAA_USAGE, "a %d x %d matrix cannot be factorised", side, side);
@@ -32,7 +38,6 @@ void dtrtri_(const char *half, const char *unit, const int *n, double *a, const 
 
 bool piaa_blas_tridiagonalise(int side, double *matrix, double *diagonal, double *beside,
                               piaa_error *error) {
-    enum { BLOCKED = 64 }; /* columns that LAPACK's blocked algorithms want room for, at most */
     /* Row-major upper is column-major lower. */
     static const char lower = 'L';
     int room = side * BLOCKED, failed = 0;
@@ -61,7 +66,6 @@ bool piaa_blas_invert(int side, double *matrix, double *log_determinant, piaa_er
 }
 
 bool piaa_blas_eigen(int side, double *matrix, double *values, piaa_error *error) {
-    enum { BLOCKED = 64 };
     static const char vectors = 'V', lower = 'L';
     int room = side * (BLOCKED + 2), failed = 0;
     double *work = piaa_alloc_array((size_t)room, sizeof *work, error);
@@ -100,6 +104,18 @@ double *piaa_blas_root(int side, double *matrix, int *rank, piaa_error *error) {
 void piaa_blas_invert_lower(int side, double *lower) {
     int failed = 0;
     dtrtri_("U", "N", &side, lower, &side, &failed, 1, 1);
+}
+
+bool piaa_blas_orthonormalise(int length, int count, double *columns, piaa_error *error) {
+    int room = count * BLOCKED, failed = 0;
+    double *reflectors = piaa_alloc_array((size_t)count * (1 + BLOCKED), sizeof *reflectors, error);
+    if (!reflectors) return false;
+    double *work = reflectors + count;
+    dgeqrf_(&length, &count, columns, &length, reflectors, work, &room, &failed);
+    if (!failed)
+        dorgqr_(&length, &count, &count, columns, &length, reflectors, work, &room, &failed);
+    free(reflectors);
+    return !failed || cannot(length, error);
 }
 
 int piaa_blas_callers(int threads) {

@@ -19,6 +19,11 @@ bool piaa_blas_invert(int side, double *matrix, double *log_determinant,
 /* The symmetric matrix, given likewise, becomes its eigenvectors, as rows, and values [side] their
  * eigenvalues, ascending.  (dsyev.)  The one error is memory. */
 bool piaa_blas_eigen(int side, double *matrix, double *values, piaa_error *error) PIAA_MUST_USE;
+/* The columns [count][length], one behind the other, become orthonormal ones that span the same
+ * (and others where they depend on each other); count at most length.  (dgeqrf and dorgqr.)  The
+ * one error is memory. */
+bool piaa_blas_orthonormalise(int length, int count, double *columns,
+                              piaa_error *error) PIAA_MUST_USE;
 
 /* Of the symmetric matrix [side][side], of which the lower half by rows is read: L in that half,
  * matrix = L L'.  False where it is not positive definite.  (LAPACK's dpotrf.) */

@@ -11,12 +11,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { MOST_SIZES = 16 };
+
 /* What was asked for. */
 typedef struct asked {
     piaa_evaluation_options options;
     const piaa_method **methods; /* owned, as is the next */
     const char **joined;
-    char *joined_text; /* what they point into */
+    char *joined_text;                         /* what they point into */
+    piaa_strategy strategies[PIAA_STRATEGIES]; /* of a learning curve */
+    size_t sizes[MOST_SIZES];
 } asked;
 
 static void free_asked(asked *a) {
@@ -59,6 +63,52 @@ static bool parse_methods(const piaa_call *call, asked *a, piaa_error *error) {
             }
     a->options.personal.methods = a->methods;
     return true;
+}
+
+/* How many of the first ratings a learning curve is of. */
+static bool parse_sizes(const piaa_call *call, asked *a, piaa_error *error) {
+    const char *rest = piaa_call_value(call, "support");
+    char word[32];
+    size_t n = 0;
+    for (rest = rest ? rest : "5,10,20,40,100"; piaa_call_item(&rest, word, sizeof word); n++) {
+        if (n == MOST_SIZES || !piaa_call_count("support", word, &a->sizes[n], error) ||
+            (n && a->sizes[n] <= a->sizes[n - 1]))
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "--support with --choose takes up to %d numbers, the smallest "
+                                  "first, such as 5,10,20,40,100",
+                                  MOST_SIZES);
+    }
+    if (!n) return piaa_call_count("support", "", &a->sizes[0], error);
+    a->options.personal.small = a->options.personal.large = true;
+    a->options.personal.curve.sizes = a->sizes;
+    a->options.personal.curve.size_count = n;
+    const char *test = piaa_call_value(call, "test");
+    return !test || piaa_call_count("test", test, &a->options.protocol.test, error);
+}
+
+/* The strategies of a learning curve, each once, in the order given. */
+static bool parse_choose(const piaa_call *call, asked *a, piaa_error *error) {
+    piaa_learning_curve *curve = &a->options.personal.curve;
+    char word[32];
+    curve->strategies = a->strategies;
+    if (!piaa_call_number(call, "random-share", 0, 1, &curve->random_share, error)) return false;
+    for (const char *rest = piaa_call_value(call, "choose");
+         piaa_call_item(&rest, word, sizeof word);) {
+        const piaa_strategy found = piaa_strategy_find(word);
+        bool fresh = true;
+        if (found == PIAA_STRATEGIES)
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "--choose cannot be \"%s\": there are v-optimal, variance, "
+                                  "k-center and random",
+                                  word);
+        for (size_t k = 0; k < curve->strategy_count; k++)
+            fresh = fresh && a->strategies[k] != found;
+        if (fresh) a->strategies[curve->strategy_count++] = found;
+    }
+    return curve->strategy_count ||
+           piaa_error_set(error, PIAA_USAGE,
+                          "--choose names no strategy: there are v-optimal, variance, k-center and "
+                          "random");
 }
 
 static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
@@ -154,12 +204,17 @@ static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
                              .raw_text = piaa_call_value(call, "raw-text")}};
     o->personal.label = piaa_call_value(call, "label");
     o->personal.groups = piaa_call_has(call, "groups");
-    if (!parse_methods(call, a, error) ||
-        !piaa_call_splits(call, &o->protocol, &o->personal.small, &o->personal.large, error) ||
-        !parse_subset(call, a, error) || !parse_joined(call, a, error) ||
-        !parse_prior(call, a, error) || !piaa_call_exclude(call, "projection", "attributes", error))
+    const bool curve = piaa_call_has(call, "choose");
+    if (!parse_methods(call, a, error) || (curve && !parse_choose(call, a, error)) ||
+        !(curve ? parse_sizes(call, a, error)
+                : piaa_call_splits(call, &o->protocol, &o->personal.small, &o->personal.large,
+                                   error)) ||
+        !piaa_call_exclude(call, "choose", "baseline", error) || !parse_subset(call, a, error) ||
+        !parse_joined(call, a, error) || !parse_prior(call, a, error) ||
+        !piaa_call_exclude(call, "projection", "attributes", error))
         return false;
-    return check_projection(o, error);
+    return piaa_personal_check_curve(&o->personal, &o->protocol, error) &&
+           check_projection(o, error);
 }
 
 /* ------------------------------------------------------------------------------------------ run */
@@ -189,7 +244,9 @@ static bool evaluate(piaa_call *call, piaa_evaluation *e, const char *folder, pi
     const piaa_run_eval eval = {.protocol = e->protocol,
                                 .personal = e->personal,
                                 .sources = e->sources,
-                                .baseline = e->options->baseline,
+                                .baseline = e->options->personal.curve.size_count
+                                                ? piaa_strategy_names[PIAA_CHOOSE_RANDOM]
+                                                : e->options->baseline,
                                 .comparisons = e->comparisons,
                                 .groups = e->options->personal.groups,
                                 .ici = e->ici};
@@ -257,7 +314,16 @@ static const piaa_option protocol_options[] = {
      "token-class, token-class-published, cot-lora, cot-lora-published, residual-linear, "
      "residual-giaa, residual-mlp, ici, ici-reduced, ici+, or several with commas",
      "linear-hidden", NULL},
-    PIAA_OPTION_SUPPORT,
+    {"support", "N",
+     "ratings of a person that are learned from: 10, 100, or 10,100; with --choose up to 16 "
+     "numbers",
+     "100; with --choose 5,10,20,40,100", NULL},
+    {"choose", "STRATEGIES",
+     "learning curves: of a person's 110 ratings each strategy (random, variance, v-optimal, "
+     "k-center, as in piaa next) chooses which come first, and the methods learn from these",
+     NULL, NULL},
+    {"random-share", "SHARE", "with --choose: how many of the ratings are drawn, 0 to 1", "0",
+     NULL},
     PIAA_OPTION_TEST,
     {"users", "WHICH", "hard: the 50 whose scores agree least with the mean", "all", "all hard"},
     {"first", "N", "only the first N of the people that were drawn, for a quick look", "all", NULL},
@@ -292,7 +358,9 @@ const piaa_command piaa_command_eval = {
     .summary = "Measure how well people's scores are predicted from a few of their ratings",
     .example = "piaa eval --data para:PARA --model Qwen3-VL-4B-Instruct --out para.run\n"
                "piaa eval --data lapis:LAPIS --method linear-hidden,giaa-target --support 10,100 "
-               "--baseline giaa-target --out lapis.run\n",
+               "--baseline giaa-target --out lapis.run\n"
+               "piaa eval --data para:PARA --choose random,variance,v-optimal,k-center --out "
+               "curves.run\n",
     .operands = "",
     .groups = {{"Data and results", options},
                {"Protocol", protocol_options},
@@ -303,7 +371,8 @@ const piaa_command piaa_command_eval = {
              "50 to test; the same draws as the published code's for the same seed, as far as that "
              "draws the same on every machine. RUN holds "
              "eval.json, predictions.csv (the published "
-             "columns), users.csv, scores.csv and images.csv; docs/paper.md describes them. "
+             "columns), users.csv, scores.csv and images.csv, and with --choose "
+             "learning_curve.csv; docs/paper.md describes them. "
              "docs/ici.md describes PIAA-ICI.",
     .run = run,
 };

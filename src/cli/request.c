@@ -1,9 +1,12 @@
 /* From options to a request, a model, photos and ratings. */
 #include "cli/request.h"
 
+#include "data/ratings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 const piaa_option piaa_request_options[] = {
     PIAA_OPTION_MODEL,
@@ -201,12 +204,14 @@ piaa_photos *piaa_call_photos(piaa_call *call, piaa_error *error) {
 }
 
 /* A word about what the photos said, once it is known. */
-static piaa_ratings *read_stars(piaa_call *call, const piaa_photos *photos, piaa_error *error) {
+static piaa_ratings *read_stars(piaa_call *call, const piaa_photos *photos, bool none_yet,
+                                piaa_error *error) {
     piaa_stars_found found;
+    piaa_error why = {0};
     piaa_talk_catch_stop(&call->talk);
     piaa_ratings *ratings =
         piaa_ratings_of_photos(piaa_photos_paths(photos), piaa_photos_names(photos),
-                               piaa_photos_count(photos), &call->talk.hooks, &found, error);
+                               piaa_photos_count(photos), &call->talk.hooks, &found, &why);
     piaa_talk_clear(&call->talk);
     char rejected[64] = "";
     if (found.rejected)
@@ -215,18 +220,41 @@ static piaa_ratings *read_stars(piaa_call *call, const piaa_photos *photos, piaa
     if (ratings)
         piaa_talk_note(&call->talk, "Stars in the photos' XMP: %zu rated%s, %zu unrated.",
                        found.rated, rejected, found.unrated);
+    else if (none_yet && why.code == PIAA_MISMATCH && !found.rated)
+        return piaa_ratings_from("the photos", NULL, 0, error);
+    else
+        piaa_error_set(error, why.code, "%s", why.message);
     return ratings;
 }
 
-piaa_ratings *piaa_call_ratings(piaa_call *call, const piaa_photos *photos, piaa_error *error) {
+static piaa_ratings *read_ratings(piaa_call *call, const piaa_photos *photos, bool none_yet,
+                                  piaa_error *error) {
     const char *from = piaa_call_value(call, "ratings");
-    if (strcmp(from, "xmp") == 0) return read_stars(call, photos, error);
+    if (strcmp(from, "xmp") == 0) return read_stars(call, photos, none_yet, error);
     const piaa_whose whose = {.user = piaa_call_value(call, "user"),
-                              .user_column = piaa_call_value(call, "user-column")};
+                              .user_column = piaa_call_value(call, "user-column"),
+                              .none_yet = none_yet};
     piaa_ratings *ratings = piaa_ratings_read_of(from, &whose, &call->talk.hooks, error);
     if (ratings && piaa_ratings_match(ratings, piaa_photos_paths(photos), piaa_photos_names(photos),
                                       piaa_photos_count(photos), &call->talk.hooks, error))
         return ratings;
     piaa_ratings_free(ratings);
     return NULL;
+}
+
+piaa_ratings *piaa_call_ratings(piaa_call *call, const piaa_photos *photos, piaa_error *error) {
+    return read_ratings(call, photos, false, error);
+}
+
+piaa_ratings *piaa_call_ratings_so_far(piaa_call *call, const piaa_photos *photos,
+                                       piaa_error *error) {
+    const char *from = piaa_call_value(call, "ratings");
+    const bool file = from && strcmp(from, "xmp") != 0 && strcmp(from, "-") != 0;
+    struct stat status;
+    const bool there = file && stat(from, &status) == 0;
+    if (file && !there)
+        piaa_talk_warn(&call->talk, "%s is not there yet: nothing is taken for rated", from);
+    if (!from || (file && !there) || (there && S_ISREG(status.st_mode) && !status.st_size))
+        return piaa_ratings_from("the ratings", NULL, 0, error);
+    return read_ratings(call, photos, true, error);
 }

@@ -158,5 +158,9 @@ bool piaa_call_read(piaa_call *call, piaa_reader *reader, const piaa_photos *pho
    they fit one, or with "xmp" the photos' own stars. */
 piaa_ratings *piaa_call_ratings(piaa_call *call, const piaa_photos *photos,
                                 piaa_error *error) PIAA_MUST_USE;
+/* The same where there may be none yet: no --ratings, no such file (which is said), or nothing
+   rated in it. */
+piaa_ratings *piaa_call_ratings_so_far(piaa_call *call, const piaa_photos *photos,
+                                       piaa_error *error) PIAA_MUST_USE;
 
 #endif

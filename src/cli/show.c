@@ -2,7 +2,7 @@
 #include "cli/show.h"
 
 #include "base/file.h"
-#include "report/report.h"
+#include "cli/print.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -49,31 +49,37 @@ static bool has_features(const piaa_store *store, const piaa_slots *slots, int64
     return true;
 }
 
-/* The photos that are not in the ranking, and why.  Where the store has no error for one, nobody
-   has told of it yet. */
-static bool find_unreadable(piaa_call *call, const piaa_store *store, const piaa_taste *taste,
-                            const piaa_photos *photos, piaa_ranking_context *context,
-                            piaa_error *error) {
+/* Where the store has no error for a photo, nobody has told of it yet. */
+bool piaa_print_unreadable(piaa_call *call, const piaa_store *store, const piaa_slots *slots,
+                           const piaa_photos *photos, piaa_ranking_context *context,
+                           piaa_error *error) {
     piaa_unreadable *list = piaa_alloc(piaa_photos_count(photos), sizeof *list, error);
     if (!list) return false;
     context->unreadable = list;
     size_t untold = 0, first = 0;
     for (size_t i = 0; i < piaa_photos_count(photos); i++) {
         const piaa_photo *photo = piaa_store_find(store, piaa_photos_paths(photos)[i]);
-        if (photo && has_features(store, &taste->slots, photo->row)) continue;
+        if (photo && has_features(store, slots, photo->row)) continue;
         const char *reason = photo ? photo->error : NULL;
         if (!reason && !untold++) first = i;
         list[context->unreadable_count++] =
             (piaa_unreadable){.path = piaa_photos_names(photos)[i],
                               .reason = reason ? reason : "the store holds no features of it"};
     }
-    if (untold)
+    char *name = untold ? piaa_slots_name(slots->items, slots->count, error) : NULL;
+    if (name)
         piaa_talk_warn(&call->talk,
-                       "%zu of %zu photos are not ranked, the first is %s: the store holds no "
+                       "%zu of %zu photos are left out, the first is %s: the store holds no "
                        "%s of them, which piaa embed adds",
-                       untold, piaa_photos_count(photos), piaa_photos_names(photos)[first],
-                       taste->features);
-    return true;
+                       untold, piaa_photos_count(photos), piaa_photos_names(photos)[first], name);
+    free(name);
+    return !untold || name;
+}
+
+piaa_format_kind piaa_print_format(const piaa_call *call) {
+    return piaa_call_has(call, "json")  ? PIAA_JSON
+           : piaa_call_has(call, "csv") ? PIAA_CSV
+                                        : PIAA_TABLE;
 }
 
 bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste,
@@ -84,13 +90,10 @@ bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_
     char *folder = piaa_path_absolute(".", NULL); /* if it is gone, paths stay absolute */
     piaa_ranking_context context = {
         .taste = taste, .folder = folder, .demonstration = demonstration};
-    bool ok =
-        read_top(call, &top, error) && find_unreadable(call, store, taste, photos, &context, error);
+    bool ok = read_top(call, &top, error) &&
+              piaa_print_unreadable(call, store, &taste->slots, photos, &context, error);
     if (ok) context.top = (size_t)top;
-    piaa_format_kind format = piaa_call_has(call, "json")  ? PIAA_JSON
-                              : piaa_call_has(call, "csv") ? PIAA_CSV
-                                                           : PIAA_TABLE;
-    ok = ok && piaa_ranking_write(ranking, &context, format, stdout, error) &&
+    ok = ok && piaa_ranking_write(ranking, &context, piaa_print_format(call), stdout, error) &&
          (!sheet || piaa_sheet_write(ranking, &context, sheet, error));
     if (ok && sheet) piaa_talk_note(&call->talk, "The contact sheet is %s.", sheet);
     free((void *)context.unreadable);

@@ -1,5 +1,6 @@
 /* piaa tune: which settings are good enough for these ratings. */
 #include "cli/commands.h"
+#include "cli/print.h"
 #include "cli/request.h"
 #include "report/economy.h"
 #include "vlm/vlm.h"
@@ -89,10 +90,8 @@ static bool tune(tune_run *r, const piaa_economy_options *options, piaa_error *e
     piaa_talk_clear(&call->talk);
     if (!ok) return false;
     const size_t photos = piaa_photos_count(r->photos);
-    const piaa_format_kind format = piaa_call_has(call, "json")  ? PIAA_JSON
-                                    : piaa_call_has(call, "csv") ? PIAA_CSV
-                                                                 : PIAA_TABLE;
-    if (!piaa_economy_write(&r->economy, photos, format, stdout, error)) return false;
+    if (!piaa_economy_write(&r->economy, photos, piaa_print_format(call), stdout, error))
+        return false;
     advise(call, &r->economy, photos);
     return true;
 }

@@ -66,7 +66,8 @@ static bool take_row(reading *in, const piaa_sheet_row *row, piaa_error *error) 
     return false;
 }
 
-static bool take_rows(reading *in, const char *user, piaa_error *error) {
+static bool take_rows(reading *in, const piaa_whose *whose, piaa_error *error) {
+    const char *user = whose ? whose->user : NULL;
     piaa_sheet_row row;
     piaa_sheet_got got;
     const char *where = piaa_csv_where(in->sheet.csv);
@@ -82,6 +83,7 @@ static bool take_rows(reading *in, const char *user, piaa_error *error) {
         else if (!take_row(in, &row, error))
             return false;
     }
+    if (in->rows == 0 && whose && whose->none_yet) return true;
     if (in->rows == 0 && in->sheet.unrated)
         return piaa_error_set(error, PIAA_FORMAT,
                               "%s: none of its %zu photos has a rating: fill in the column %.80s",
@@ -218,7 +220,7 @@ static bool read_all(reading *in, const char *path, const piaa_whose *whose,
     const char *user = whose ? whose->user : NULL;
     if (!(in->folder = piaa_path_folder(path, error)) || !(in->finder = piaa_finder_new(error)) ||
         !piaa_sheet_open(&in->sheet, path, whose ? whose->user_column : NULL, error) ||
-        !piaa_sheet_check_people(&in->sheet, user, error) || !take_rows(in, user, error) ||
+        !piaa_sheet_check_people(&in->sheet, user, error) || !take_rows(in, whose, error) ||
         !piaa_sheet_tell(&in->sheet, hooks, error))
         return false;
     const entry *first = in->matched ? &in->entries[in->matched - 1] : NULL;

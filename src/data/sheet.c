@@ -465,7 +465,7 @@ static bool is_known(const piaa_sheet *sheet, int column) {
     for (int kind = 0; kind <= PATHS_OF_NAMES; kind++)
         if (is_among(letters, path_kinds[kind])) return true;
     return !*letters || is_among(letters, folder_names) ||
-           is_among(letters, " style genre semantic score rating ");
+           is_among(letters, " style genre semantic score rating chosenby ");
 }
 
 /* Fails where there are several people and no column is known to name them. */

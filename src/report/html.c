@@ -136,7 +136,11 @@ static void say_eval_counts(piaa_text *out, const piaa_run *run, piaa_error *err
     }
     snprintf(words, sizeof words, "%s to learn from",
              piaa_run_count(run, large ? "config.large" : "config.small").text);
-    if (small && large)
+    if (run->outcome_count && run->outcomes[0].choose)
+        snprintf(words, sizeof words, "%s and %s to choose from",
+                 piaa_run_count(run, "config.small").text,
+                 piaa_run_count(run, "config.large").text);
+    else if (small && large)
         snprintf(words, sizeof words, "%s or %s to learn from",
                  piaa_run_count(run, "config.small").text,
                  piaa_run_count(run, "config.large").text);

@@ -599,10 +599,6 @@ static bool has_two_supports(const piaa_run *run) {
     return false;
 }
 
-static piaa_run_words support_size(const piaa_run *run, const char *support) {
-    return piaa_run_count(run, strcmp(support, "small") == 0 ? "config.small" : "config.large");
-}
-
 static void methods(drawing *d) {
     const piaa_run *run = d->run;
     if (run->outcome_count > MOST_ROWS || run->outcome_count < 2) return;
@@ -646,7 +642,7 @@ static void methods(drawing *d) {
         outcome_label(&run->outcomes[i], label);
         if (both)
             snprintf(label + strlen(label), sizeof label - strlen(label), ", %s",
-                     support_size(run, run->outcomes[i].support).text);
+                     piaa_run_ratings(run, &run->outcomes[i]).text);
         script(d, "%s", i ? "," : "");
         quoted_tic(d, label);
         script(d, " %zu", i);
@@ -722,7 +718,7 @@ static void personal_layers(drawing *d) {
             int used = snprintf(label, sizeof label, "%s", run->outcomes[first[c]].method);
             if (both)
                 snprintf(label + used, sizeof label - (size_t)used, ", %s ratings",
-                         support_size(run, run->outcomes[first[c]].support).text);
+                         piaa_run_ratings(run, &run->outcomes[first[c]]).text);
             script(d,
                    "%s$c%zu using 1:3:4 with filledcurves lc rgb '#0a000%zu' notitle, $c%zu using "
                    "1:2 with linespoints lw 2 pt 7 ps 0.4 lc "
@@ -740,6 +736,76 @@ static void personal_layers(drawing *d) {
     }
     free(first);
     axis_free(&all);
+}
+
+static bool same_curve(const piaa_run_outcome *a, const piaa_run_outcome *b) {
+    return a->choose && b->choose && strcmp(a->method, b->method) == 0 &&
+           strcmp(a->source, b->source) == 0;
+}
+
+/* The learning curves of one method and source, a line for each strategy: outcome `head` is the
+   first of them. */
+static void learning(drawing *d, size_t head, size_t index) {
+    const piaa_run *run = d->run;
+    const piaa_run_outcome *of = &run->outcomes[head];
+    char name[48], label[160];
+    snprintf(name, sizeof name, "learning-%zu", index);
+    outcome_label(of, label);
+    begin(d, name, 380, "Learning curve");
+    csv(d, "choose,ratings,spearman,low,high\n");
+    const char *lines[COLOURS];
+    size_t count = 0;
+    for (size_t i = head; d->ok && i < run->outcome_count; i++) {
+        const piaa_run_outcome *o = &run->outcomes[i];
+        if (!same_curve(o, of)) continue;
+        const bool fresh = !count || strcmp(lines[count - 1], o->choose) != 0;
+        if (fresh && count == COLOURS) break;
+        if (fresh) {
+            script(d, "%s$c%zu << EOD\n", count ? "EOD\n" : "", count);
+            lines[count++] = o->choose;
+        }
+        csv(d, "%s,%.0f", o->choose, o->ratings);
+        value(d, o->spearman.mean);
+        value(d, o->spearman.low);
+        value(d, o->spearman.high);
+        csv(d, "\n");
+        script(d, "%.0f", o->ratings);
+        datum(d, o->spearman.mean);
+        datum(d, o->spearman.low);
+        datum(d, o->spearman.high);
+        script(d, "\n");
+    }
+    script(d, "EOD\nset border 3\nset grid ytics lt 1 lc rgb '#020202'\nset logscale x\nset key "
+              "below samplen 1.6\nset style fill transparent solid 0.12 noborder\nset xlabel "
+              "'ratings learned from'\nset ylabel 'mean Spearman correlation'\nset xtics (");
+    for (size_t i = head, shown = 0; i < run->outcome_count; i++)
+        if (same_curve(&run->outcomes[i], of) && strcmp(run->outcomes[i].choose, of->choose) == 0)
+            script(d, "%s'%.0f' %.0f", shown++ ? "," : "", run->outcomes[i].ratings,
+                   run->outcomes[i].ratings);
+    script(d, ")\nplot ");
+    for (size_t c = 0; d->ok && c < count; c++) {
+        script(d,
+               "%s$c%zu using 1:3:4 with filledcurves lc rgb '#0a000%zu' notitle, $c%zu using 1:2 "
+               "with linespoints lw 2 pt 7 ps 0.5 lc rgb '#0a000%zu' title ",
+               c ? ", " : "", c, c + 1, c, c + 1);
+        quoted(d, lines[c]);
+    }
+    script(d, "\n");
+    caption(d,
+            "%s learned from a person's first ratings, where each strategy chooses which photos "
+            "are rated next: mean over people of Spearman's correlation on their test images, with "
+            "95 %% intervals.",
+            label);
+}
+
+static void learning_curves(drawing *d) {
+    const piaa_run *run = d->run;
+    for (size_t i = 0, shown = 0; d->ok && i < run->outcome_count && shown < MOST_IMPROVEMENTS;
+         i++) {
+        size_t first = 0;
+        while (first < i && !same_curve(&run->outcomes[first], &run->outcomes[i])) first++;
+        if (first == i && run->outcomes[i].choose) learning(d, i, ++shown);
+    }
 }
 
 /* The outcome that `o` was compared with. */
@@ -822,7 +888,7 @@ static void improvement(drawing *d, const piaa_run_outcome *o, const piaa_run_ou
     caption(d,
             "Each person's correlation with %s minus that with %s (%s ratings learned from): "
             "better for %zu of %zu people, worse for %zu.",
-            label, against, support_size(run, o->support).text, better, count, worse);
+            label, against, piaa_run_ratings(run, o).text, better, count, worse);
     free(gains);
 }
 
@@ -984,6 +1050,7 @@ static void trainings(drawing *d) {
 
 static void eval_plots(drawing *d) {
     methods(d);
+    if (d->ok) learning_curves(d);
     if (d->ok) personal_layers(d);
     if (d->ok) scatter(d);
     if (d->ok) improvements(d);

@@ -8,6 +8,7 @@
  *     users.csv         eval: every person's figures
  *     scores.csv        eval: the ratings that the people learned from and were tested on
  *     images.csv        eval: mean and variance of every image's ratings
+ *     learning_curve.csv  eval: of a learning curve, every point
  */
 #ifndef PIAA_REPORT_RUN_H
 #define PIAA_REPORT_RUN_H
@@ -37,7 +38,7 @@ typedef struct piaa_run_eval {
     const piaa_protocol *protocol;
     const piaa_personal *personal;
     const piaa_source *sources;
-    const char *baseline;               /* as given; NULL: none */
+    const char *baseline;               /* as given; "random" of a learning curve; NULL: none */
     const piaa_comparison *comparisons; /* [personal->count] of Spearman with its baseline; `users`
                                            0: none.  NULL where baseline is */
     bool groups;                        /* near copies were kept on one side */
@@ -70,6 +71,8 @@ typedef struct piaa_run_mean {
 
 typedef struct piaa_run_outcome {
     char *method, *source, *support, *published; /* "reduce", "lt.3", "large", the CSV's method */
+    char *choose;                                /* of a learning curve: the strategy; else NULL */
+    double ratings;                              /* of the same: how many; else NaN */
     piaa_pool pool; /* PIAA_POOLS: the method reads no features, and the source is "" */
     int layer;      /* -1: several */
     double asked, unparsable, out_of_range; /* answers of the model; NaN: nothing was asked */
@@ -158,6 +161,9 @@ typedef struct piaa_run_words {
     char text[32];
 } piaa_run_words;
 piaa_run_words piaa_run_count(const piaa_run *run, const char *key);
+
+/* How many ratings an outcome was learned from: "100", of a learning curve "10, v-optimal". */
+piaa_run_words piaa_run_ratings(const piaa_run *run, const piaa_run_outcome *outcome);
 
 /* "LT3", "LT tail 3", "V5"; several side by side as they are named. */
 void piaa_run_source_label(piaa_pool pool, int layer, const char *name, char out[64]);

@@ -97,6 +97,15 @@ piaa_run_words piaa_run_count(const piaa_run *run, const char *key) {
     return words;
 }
 
+piaa_run_words piaa_run_ratings(const piaa_run *run, const piaa_run_outcome *o) {
+    if (!o->choose)
+        return piaa_run_count(run,
+                              strcmp(o->support, "small") == 0 ? "config.small" : "config.large");
+    piaa_run_words words;
+    snprintf(words.text, sizeof words.text, "%.0f, %.20s", o->ratings, o->choose);
+    return words;
+}
+
 /* ---------------------------------------------------------------------------------------- probe */
 
 static bool read_sources(reader *in, const cJSON *list) {
@@ -293,6 +302,8 @@ static bool read_outcome(reader *in, const cJSON *item) {
         !copy(item, "support_set", &out->support, in) ||
         !copy(item, "published", &out->published, in))
         return false;
+    if (piaa_json_string(item, "choose") && !copy(item, "choose", &out->choose, in)) return false;
+    out->ratings = number(item, "ratings");
     out->pool = PIAA_POOLS;
     out->layer = -1;
     if (*out->source && !parse_source(out->source, &out->pool, &out->layer))
@@ -547,6 +558,7 @@ void piaa_run_close(piaa_run *run) {
         free(run->outcomes[i].method);
         free(run->outcomes[i].source);
         free(run->outcomes[i].support);
+        free(run->outcomes[i].choose);
         free(run->outcomes[i].published);
         free(run->outcomes[i].way);
         free(run->outcomes[i].people);

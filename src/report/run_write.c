@@ -377,6 +377,7 @@ static void add_cost(json *out, cJSON *item, const piaa_outcome *outcome) {
 
 static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, size_t i) {
     const piaa_outcome *outcome = eval->personal->outcomes[i];
+    const piaa_personal_kind *kind = &eval->personal->kinds[i];
     const piaa_source *source = source_of(eval, i);
     const piaa_comparison *against = eval->comparisons ? &eval->comparisons[i] : NULL;
     cJSON *item = object(out, outcomes, NULL);
@@ -385,6 +386,8 @@ static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, s
     text(out, item, "pool", source ? piaa_pool_name(source->slots[0].pool) : "");
     number(out, item, "layer", source && source->parts == 1 ? source->slots[0].layer : NAN);
     text(out, item, "support_set", outcome->support);
+    if (kind->size) text(out, item, "choose", piaa_strategy_names[kind->strategy]);
+    if (kind->size) number(out, item, "ratings", (double)kind->size);
     text(out, item, "published", outcome->method);
     text(out, item, "as", way_of(eval, eval->personal->kinds[i].method));
     number(out, item, "users", (double)(outcome->user_count - outcome->without));
@@ -509,6 +512,41 @@ static bool write_images(const char *folder, const piaa_dataset *set, piaa_error
     return write_text(folder, "images.csv", &out, error);
 }
 
+/* method,source,choose,ratings,people,spearman,low,high, and against as many random ratings
+ * difference,difference_low,difference_high,better,p,p_holm: empty where undefined. */
+static bool write_curve(const char *folder, const piaa_run_eval *eval, piaa_error *error) {
+    piaa_text out = {0};
+    if (!eval->personal->count || !eval->personal->kinds[0].size) return true;
+    piaa_text_format(&out, error,
+                     "method,source,choose,ratings,people,spearman,low,high,difference,"
+                     "difference_low,difference_high,better,p,p_holm\n");
+    for (size_t i = 0; i < eval->personal->count; i++) {
+        const piaa_personal_kind *kind = &eval->personal->kinds[i];
+        const piaa_outcome *outcome = eval->personal->outcomes[i];
+        const piaa_interval *mean = &outcome->spearman.all;
+        const piaa_comparison *against = eval->comparisons ? &eval->comparisons[i] : NULL;
+        piaa_text_format(&out, error, "%s,%s,%s,%zu,%zu", kind->method->name,
+                         source_of(eval, i) ? source_of(eval, i)->name : "",
+                         piaa_strategy_names[kind->strategy], kind->size,
+                         outcome->user_count - outcome->without);
+        add_digits(&out, mean->mean, error);
+        add_digits(&out, mean->low, error);
+        add_digits(&out, mean->high, error);
+        if (against && against->users && !isnan(against->p)) {
+            add_digits(&out, against->difference.mean, error);
+            add_digits(&out, against->difference.low, error);
+            add_digits(&out, against->difference.high, error);
+            piaa_text_format(&out, error, ",%zu", against->better);
+            add_digits(&out, against->p, error);
+            add_digits(&out, against->p_holm, error);
+            piaa_text_format(&out, error, "\n");
+        } else {
+            piaa_text_format(&out, error, ",,,,,,\n");
+        }
+    }
+    return write_text(folder, "learning_curve.csv", &out, error);
+}
+
 static bool write_predictions(const char *folder, const piaa_dataset *set,
                               const piaa_personal *personal, piaa_error *error) {
     piaa_text out = {0};
@@ -608,5 +646,6 @@ bool piaa_run_write_eval(const char *folder, const piaa_run_about *about, const 
     return write_predictions(folder, about->set, eval->personal, error) &&
            write_users(folder, about->set, eval, error) &&
            write_scores(folder, about->set, eval->protocol, error) &&
-           write_images(folder, about->set, error) && write_eval_json(folder, about, eval, error);
+           write_images(folder, about->set, error) && write_curve(folder, eval, error) &&
+           write_eval_json(folder, about, eval, error);
 }

@@ -191,14 +191,11 @@ static bool probe_tables(piaa_tables *tables, const piaa_run *run, piaa_error *e
 
 static bool name_outcome(piaa_table *table, size_t row, const piaa_run *run,
                          const piaa_run_outcome *o, piaa_error *error) {
-    char source[64], ratings[CELL];
+    char source[64];
     piaa_run_source_label(o->pool, o->layer, o->source, source);
-    snprintf(ratings, sizeof ratings, "%s",
-             piaa_run_count(run, strcmp(o->support, "small") == 0 ? "config.small" : "config.large")
-                 .text);
     return piaa_table_set(table, row, 0, o->method, error) &&
            piaa_table_set(table, row, 1, *source ? source : "none", error) &&
-           piaa_table_set(table, row, 2, ratings, error);
+           piaa_table_set(table, row, 2, piaa_run_ratings(run, o).text, error);
 }
 
 /* Of methods that ask the model. */

@@ -246,10 +246,23 @@ static const char *source_name(const piaa_evaluation *e, size_t i) {
     return source == PIAA_NO_SOURCE ? "" : e->sources[source].name;
 }
 
+/* Of a learning curve: as many ratings as they were drawn. */
+static int find_random(const piaa_personal *personal, size_t i) {
+    const piaa_personal_kind *own = &personal->kinds[i];
+    for (size_t k = 0; k < personal->count; k++) {
+        const piaa_personal_kind *other = &personal->kinds[k];
+        if (other->strategy == PIAA_CHOOSE_RANDOM && other->size == own->size &&
+            other->method == own->method && other->source == own->source)
+            return (int)k;
+    }
+    return -1;
+}
+
 /* The outcome that outcome i is compared with, -1 if there is none: "METHOD" of the same features,
    or one that reads none; "METHOD@SOURCE" of those. */
 static int find_baseline(const piaa_evaluation *e, size_t i) {
     const piaa_personal_kind *kinds = e->personal->kinds;
+    if (kinds[i].size) return find_random(e->personal, i);
     const char *given = e->options->baseline, *at = strchr(given, '@');
     size_t n = at ? (size_t)(at - given) : strlen(given);
     for (size_t k = 0; k < e->personal->count; k++) {
@@ -281,7 +294,7 @@ static bool compare_each(piaa_evaluation *e, double *p, piaa_error *error) {
         e->comparisons[i] = pair[1];
         p[i] = pair[1].p;
     }
-    return any ||
+    return any || !e->options->baseline ||
            piaa_error_set(error, PIAA_USAGE,
                           "--baseline %s is none of the methods that were run: add it to --method",
                           e->options->baseline);
@@ -290,7 +303,7 @@ static bool compare_each(piaa_evaluation *e, double *p, piaa_error *error) {
 /* And Holm's correction over all of them. */
 static bool compare(piaa_evaluation *e, piaa_error *error) {
     const size_t count = e->personal->count;
-    if (!e->options->baseline) return true;
+    if (!e->options->baseline && !e->options->personal.curve.size_count) return true;
     e->comparisons = piaa_alloc(count, sizeof *e->comparisons, error);
     double *p = piaa_alloc(count, sizeof *p, error);
     const bool ok =

@@ -49,7 +49,8 @@ typedef struct piaa_evaluation {
     piaa_dialogue *dialogue;       /* NULL: no method talked to the model */
     piaa_journal *journal;         /* NULL: none needs the model */
     piaa_personal *personal;
-    piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline */
+    piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline.  Of a
+                                     learning curve: with as many random ratings */
 } piaa_evaluation;
 
 /* Whether one of the methods needs this. */

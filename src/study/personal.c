@@ -6,6 +6,7 @@
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "study/next.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -58,7 +59,7 @@ static const bool *extras_of(const personal_run *run, size_t user, bool large) {
  */
 
 static bool make_split(split *s, const piaa_protocol_options *sizes, piaa_error *error) {
-    size_t most = sizes->large > sizes->small ? sizes->large : sizes->small;
+    const size_t most = sizes->small + sizes->large;
     return (s->images = piaa_alloc_array(most, sizeof *s->images, error)) &&
            (s->scores = piaa_alloc_array(most, sizeof *s->scores, error)) &&
            (s->rows = piaa_alloc_array(most, sizeof *s->rows, error)) &&
@@ -76,14 +77,13 @@ static void free_split(split *s) {
     free(s->predicted);
 }
 
-/* source NULL: images need no vector, but the file. */
-static void fill_split(split *s, const personal_run *run, const piaa_source *source, size_t person,
-                       bool large) {
+/* One support more.  source NULL: images need no vector, but the file. */
+static void add_support(split *s, const personal_run *run, const piaa_source *source, size_t person,
+                        bool large) {
     const piaa_protocol_options *sizes = &run->protocol->options;
     const piaa_protocol_user *who = &run->protocol->users[person];
     const size_t *ratings = large ? who->large : who->small;
     const bool *extra = extras_of(run, person, large);
-    s->n = 0;
     for (size_t i = 0; i < (large ? sizes->large : sizes->small); i++) {
         const piaa_data_rating *rating = &run->set->ratings[ratings[i]];
         const int64_t row = source ? source->rows[rating->image] : 0;
@@ -93,7 +93,11 @@ static void fill_split(split *s, const personal_run *run, const piaa_source *sou
         s->images[s->n] = rating->image;
         s->scores[s->n++] = rating->score;
     }
-    s->tests = sizes->test;
+}
+
+static void fill_test(split *s, const personal_run *run, size_t person) {
+    const piaa_protocol_user *who = &run->protocol->users[person];
+    s->tests = run->protocol->options.test;
     for (size_t k = 0; k < s->tests; k++) {
         s->test[k] = run->set->ratings[who->test[k]].image;
         s->truth[k] = run->set->ratings[who->test[k]].score;
@@ -146,40 +150,48 @@ static bool learn(const personal_run *run, const piaa_method *method, piaa_lesso
 /* --------------------------------------------------------------------------------------- one job
  */
 
-/* One person and source (PIAA_NO_SOURCE: none), by every method that wants these: those that need
-   the model, or the others. */
-static bool learn_with(const personal_run *run, size_t person, size_t source, bool model, split *s,
-                       piaa_error *error) {
-    const piaa_personal *personal = run->personal;
+/* What there is to learn with; the support's images are set by who asks. */
+static piaa_lesson begin_lesson(const personal_run *run, size_t person, size_t source, bool model,
+                                bool large, const split *s) {
     const piaa_personal_options *o = run->options;
+    const bool some = source != PIAA_NO_SOURCE;
+    piaa_lesson lesson = {.set = run->set,
+                          .user = run->protocol->users[person].user,
+                          .person = person,
+                          .ici = o->ici,
+                          .large = large,
+                          .label = run->label,
+                          .seed = o->seed,
+                          .hooks = model ? run->hooks : NULL,
+                          .reader = model ? o->reader : NULL,
+                          .dialogue = model ? o->dialogue : NULL,
+                          .protocol = run->protocol,
+                          .folder = o->folder,
+                          .trained = &run->trained[large],
+                          .raw = o->raw,
+                          .thoughts = o->thoughts,
+                          .images = s->images,
+                          .scores = s->scores,
+                          .rows = some ? s->rows : NULL,
+                          .test = s->test,
+                          .tests = s->tests};
+    if (some) lesson.source = &run->sources[source];
+    if (some && o->projections) lesson.projection = o->projections[source];
+    return lesson;
+}
+
+/* Every method that wants these: those that need the model, or the others. */
+static bool learn_supports(const personal_run *run, size_t person, size_t source, bool model,
+                           split *s, piaa_error *error) {
+    const piaa_personal *personal = run->personal;
     for (int large = 0; large < 2; large++) {
-        piaa_lesson lesson = {.set = run->set,
-                              .user = run->protocol->users[person].user,
-                              .person = person,
-                              .ici = o->ici,
-                              .large = large,
-                              .label = run->label,
-                              .seed = o->seed,
-                              .hooks = model ? run->hooks : NULL,
-                              .reader = model ? o->reader : NULL,
-                              .dialogue = model ? o->dialogue : NULL,
-                              .protocol = run->protocol,
-                              .folder = o->folder,
-                              .trained = &run->trained[large],
-                              .raw = o->raw,
-                              .thoughts = o->thoughts};
-        const bool some = source != PIAA_NO_SOURCE;
-        if (some) lesson.source = &run->sources[source];
-        if (some && o->projections) lesson.projection = o->projections[source];
-        if (run->supports[large]) fill_split(s, run, lesson.source, person, large);
-        lesson.images = s->images;
-        lesson.scores = s->scores;
-        lesson.rows = some ? s->rows : NULL;
+        if (!run->supports[large]) continue;
+        piaa_lesson lesson = begin_lesson(run, person, source, model, large, s);
+        s->n = 0;
+        add_support(s, run, lesson.source, person, large);
         lesson.n = s->n;
-        lesson.test = s->test;
-        lesson.tests = s->tests;
         bool ok = true;
-        for (size_t i = 0; ok && run->supports[large] && i < personal->count; i++) {
+        for (size_t i = 0; ok && i < personal->count; i++) {
             const piaa_personal_kind *kind = &personal->kinds[i];
             if (kind->large == large && kind->source == source &&
                 needs(kind->method, PIAA_NEEDS_MODEL) == model)
@@ -189,6 +201,73 @@ static bool learn_with(const personal_run *run, size_t person, size_t source, bo
         if (!ok) return false;
     }
     return true;
+}
+
+/* From the first `size` ratings of an order. */
+static bool learn_first(const personal_run *run, size_t person, size_t source,
+                        piaa_strategy strategy, size_t size, split *s, piaa_error *error) {
+    const piaa_personal *personal = run->personal;
+    const int64_t all = s->n;
+    piaa_lesson lesson = begin_lesson(run, person, source, false, true, s);
+    if ((int64_t)size < all) s->n = (int64_t)size;
+    lesson.n = s->n;
+    bool ok = true;
+    for (size_t i = 0; ok && i < personal->count; i++) {
+        const piaa_personal_kind *kind = &personal->kinds[i];
+        if (kind->strategy == strategy && kind->size == size && kind->source == source)
+            ok = learn(run, kind->method, &lesson, s, personal->outcomes[i], person, error);
+    }
+    piaa_ridge_design_free(lesson.design);
+    s->n = all;
+    return ok;
+}
+
+/* Puts the support `from` in this order into `to`. */
+static void reorder(split *to, const split *from, const size_t *order) {
+    for (int64_t k = 0; k < from->n; k++) {
+        to->images[k] = from->images[order[k]];
+        to->scores[k] = from->scores[order[k]];
+        to->rows[k] = from->rows[order[k]];
+    }
+    to->n = from->n;
+}
+
+/* Both supports together, in the order of each strategy. */
+static bool learn_curve(const personal_run *run, size_t person, size_t source, split *pool,
+                        split *s, size_t *order, piaa_error *error) {
+    const piaa_learning_curve *curve = &run->options->curve;
+    const piaa_source *from = &run->sources[source];
+    pool->n = 0;
+    for (int large = 0; large < 2; large++) add_support(pool, run, from, person, large);
+    for (size_t k = 0; k < curve->strategy_count; k++) {
+        const piaa_choosing choosing = {.strategy = curve->strategies[k],
+                                        .random_share = curve->random_share,
+                                        .seed = run->options->seed};
+        if (!piaa_next_order(from->x, pool->rows, pool->scores, pool->n, from->dim, &choosing,
+                             curve->sizes, curve->size_count, order, error))
+            return false;
+        reorder(s, pool, order);
+        for (size_t i = 0; i < curve->size_count; i++)
+            if (!learn_first(run, person, source, curve->strategies[k], curve->sizes[i], s, error))
+                return false;
+    }
+    return true;
+}
+
+/* One person and source (PIAA_NO_SOURCE: none). */
+static bool learn_with(const personal_run *run, size_t person, size_t source, bool model, split *s,
+                       piaa_error *error) {
+    const piaa_protocol_options *sizes = &run->protocol->options;
+    fill_test(s, run, person);
+    if (!run->options->curve.size_count)
+        return learn_supports(run, person, source, model, s, error);
+    split pool = {0};
+    size_t *order = piaa_alloc_array(sizes->small + sizes->large, sizeof *order, error);
+    const bool ok = order && make_split(&pool, sizes, error) &&
+                    learn_curve(run, person, source, &pool, s, order, error);
+    free_split(&pool);
+    free(order);
+    return ok;
 }
 
 static bool learn_person(const personal_run *run, size_t person, size_t source, bool model,
@@ -231,11 +310,12 @@ static bool finish_outcome(void *user, size_t i, piaa_error *error) {
     const personal_run *run = user;
     piaa_outcome *outcome = run->personal->outcomes[i];
     const piaa_protocol_options *sizes = &run->protocol->options;
-    size_t support = run->personal->kinds[i].large ? sizes->large : sizes->small;
+    const piaa_personal_kind *kind = &run->personal->kinds[i];
+    size_t support = kind->size ? kind->size : kind->large ? sizes->large : sizes->small;
     for (size_t u = 0; u < outcome->user_count; u++) {
-        const bool *extra = extras_of(run, u, run->personal->kinds[i].large);
+        const bool *extra = extras_of(run, u, kind->large);
         outcome->support_left_out += support - outcome->users[u].support;
-        for (size_t k = 0; run->options->groups && k < support; k++)
+        for (size_t k = 0; run->options->groups && !kind->size && k < support; k++)
             outcome->support_left_out -= extra[k];
     }
     return piaa_outcome_finish(outcome, run->options->draws, run->options->seed, error);
@@ -261,10 +341,30 @@ static bool check_projections(const personal_run *run, piaa_error *error) {
     return true;
 }
 
+bool piaa_personal_check_curve(const piaa_personal_options *options,
+                               const piaa_protocol_options *sizes, piaa_error *error) {
+    const piaa_learning_curve *curve = &options->curve;
+    if (!curve->size_count) return true;
+    if (curve->sizes[curve->size_count - 1] > sizes->small + sizes->large)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "a learning curve is of at most %zu ratings a person here, not of "
+                              "%zu",
+                              sizes->small + sizes->large, curve->sizes[curve->size_count - 1]);
+    for (const piaa_method *const *m = options->methods; *m; m++)
+        if (!needs(*m, PIAA_NEEDS_FEATURES) || needs(*m, PIAA_NEEDS_MODEL) ||
+            needs(*m, PIAA_NEEDS_RAW_TEXT) || needs(*m, PIAA_NEEDS_PRIOR))
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "photos are chosen by their features, and %s does not learn from "
+                                  "these alone: a learning curve is of other methods",
+                                  (*m)->name);
+    return true;
+}
+
 static bool check(personal_run *run, piaa_error *error) {
     const piaa_personal_options *o = run->options;
     if (!o->methods || !*o->methods || (any_needs(run, PIAA_NEEDS_FEATURES) && !run->source_count))
         return piaa_error_set(error, PIAA_USAGE, "no method, or no pool and layer, to run");
+    if (!piaa_personal_check_curve(o, &run->protocol->options, error)) return false;
     if (any_needs(run, PIAA_NEEDS_MODEL) && (!o->reader || !o->dialogue || !o->folder))
         return piaa_error_missing(error, "model");
     if ((any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw) ||
@@ -291,41 +391,61 @@ static char *name_outcome(const personal_run *run, const piaa_method *method, si
                        some ? run->sources[source].published : "", support);
 }
 
-static bool place_outcome(personal_run *run, const piaa_method *method, size_t source, bool large,
-                          piaa_error *error) {
+/* kind.size 0: of a support. */
+static bool place_outcome(personal_run *run, piaa_personal_kind kind, piaa_error *error) {
     piaa_personal *p = run->personal;
     const size_t users = run->protocol->count;
     const piaa_personal_options *o = run->options;
-    const size_t repeats = needs(method, PIAA_NEEDS_PRIOR) ? piaa_ici_repeats(o->ici) : 1;
-    char *name = name_outcome(run, method, source, large, error);
-    piaa_outcome *outcome =
-        name ? piaa_outcome_new(name, o->model ? o->model : "", large ? "large" : "small", users,
-                                run->protocol->options.test, repeats, error)
-             : NULL;
+    const size_t repeats = needs(kind.method, PIAA_NEEDS_PRIOR) ? piaa_ici_repeats(o->ici) : 1;
+    char *name = name_outcome(run, kind.method, kind.source, kind.large, error),
+         *support =
+             kind.size ? piaa_format(error, "%s-%zu", piaa_strategy_names[kind.strategy], kind.size)
+                       : piaa_strdup(kind.large ? "large" : "small", error);
+    piaa_outcome *outcome = name && support
+                                ? piaa_outcome_new(name, o->model ? o->model : "", support, users,
+                                                   run->protocol->options.test, repeats, error)
+                                : NULL;
     free(name);
+    free(support);
     if (!outcome) return false;
     for (size_t u = 0; u < users; u++) outcome->users[u].user = run->protocol->users[u].user;
-    p->kinds[p->count] = (piaa_personal_kind){method, source, large};
+    p->kinds[p->count] = kind;
     p->outcomes[p->count++] = outcome;
+    return true;
+}
+
+/* Every method and source of one support. */
+static bool place_methods(personal_run *run, piaa_personal_kind kind, piaa_error *error) {
+    for (const piaa_method *const *m = run->options->methods; *m; m++) {
+        const bool features = needs(*m, PIAA_NEEDS_FEATURES);
+        kind.method = *m;
+        for (size_t s = 0; s < (features ? run->source_count : 1); s++) {
+            kind.source = features ? s : PIAA_NO_SOURCE;
+            if (!place_outcome(run, kind, error)) return false;
+        }
+    }
     return true;
 }
 
 static bool place(personal_run *run, piaa_error *error) {
     piaa_personal *p = run->personal;
-    size_t methods = 0;
+    const piaa_learning_curve *curve = &run->options->curve;
+    size_t methods = 0, points = curve->strategy_count * curve->size_count;
     while (run->options->methods[methods]) methods++;
-    const size_t most = 2 * methods * (run->source_count + 1);
+    const size_t most = (points > 2 ? points : 2) * methods * (run->source_count + 1);
     if (!(p->outcomes = piaa_alloc(most, sizeof *p->outcomes, error)) ||
         !(p->kinds = piaa_alloc(most, sizeof *p->kinds, error)))
         return false;
-    for (int large = 0; large < 2; large++)
-        for (size_t m = 0; run->supports[large] && m < methods; m++) {
-            const piaa_method *method = run->options->methods[m];
-            const bool features = needs(method, PIAA_NEEDS_FEATURES);
-            for (size_t s = 0; s < (features ? run->source_count : 1); s++)
-                if (!place_outcome(run, method, features ? s : PIAA_NO_SOURCE, large, error))
-                    return false;
-        }
+    for (int large = 0; !points && large < 2; large++)
+        if (run->supports[large] &&
+            !place_methods(run, (piaa_personal_kind){.large = large}, error))
+            return false;
+    for (size_t k = 0; k < points; k++) {
+        const piaa_personal_kind kind = {.large = true,
+                                         .size = curve->sizes[k % curve->size_count],
+                                         .strategy = curve->strategies[k / curve->size_count]};
+        if (!place_methods(run, kind, error)) return false;
+    }
     return true;
 }
 
@@ -376,7 +496,8 @@ piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *p
                         .source_count = source_count,
                         .options = options,
                         .hooks = hooks,
-                        .supports = {options->small, options->large || !options->small}};
+                        .supports = {options->small || options->curve.size_count,
+                                     options->large || !options->small}};
     if (run_all(&run, error)) return run.personal;
     piaa_personal_free(run.personal);
     return NULL;

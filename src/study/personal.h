@@ -9,19 +9,33 @@
  * Features of several sources are independent of each other, and so are people: every (source,
  * person) is one job, and methods that read the same features share what they make of them. Methods
  * that ask the model itself come after these, one person after the other.
+ *
+ * Instead of the supports as they were drawn, a learning curve: both together are what a person
+ * might have been asked for, each strategy chooses in which order (study/next.h; it sees no test
+ * image), and every method learns from the first so many.
  */
 #ifndef PIAA_STUDY_PERSONAL_H
 #define PIAA_STUDY_PERSONAL_H
 
 #include "data/protocol.h"
+#include "linear/choose.h"
 #include "study/copies.h"
 #include "study/journal.h"
 #include "study/method.h"
 #include "study/outcome.h"
 
+typedef struct piaa_learning_curve {
+    const piaa_strategy *strategies;
+    size_t strategy_count;
+    double random_share; /* as in piaa_choosing */
+    const size_t *sizes; /* ascending */
+    size_t size_count;   /* 0: the supports as they were drawn */
+} piaa_learning_curve;
+
 typedef struct piaa_personal_options {
     const piaa_method *const *methods;         /* ended by NULL */
     bool small, large;                         /* which supports; neither: large */
+    piaa_learning_curve curve;                 /* of methods that read features */
     bool groups;                               /* near copies stay on one side */
     const piaa_projection *const *projections; /* [source_count], for methods that need them */
     piaa_reader *reader;                       /* for methods that need the model */
@@ -43,12 +57,14 @@ typedef struct piaa_personal_kind {
     const piaa_method *method;
     size_t source; /* PIAA_NO_SOURCE: the method reads no features */
     bool large;
+    size_t size; /* first ratings of a learning curve; 0: it is of a support */
+    piaa_strategy strategy;
 } piaa_personal_kind;
 
 #define PIAA_NO_SOURCE SIZE_MAX
 
 /* One outcome for every (support, method, source), in that order: small before large, methods and
-   sources as given. */
+   sources as given.  Of a learning curve for every (strategy, size, method, source). */
 typedef struct piaa_personal {
     piaa_outcome **outcomes;
     piaa_personal_kind *kinds;
@@ -68,6 +84,9 @@ piaa_personal *piaa_personal_run(const piaa_dataset *set, const piaa_protocol *p
                                  const piaa_source *sources, size_t source_count,
                                  const piaa_personal_options *options, const piaa_hooks *hooks,
                                  piaa_error *error) PIAA_MUST_USE;
+/* Whether there are methods and ratings for the learning curve, if one is asked for: PIAA_USAGE. */
+bool piaa_personal_check_curve(const piaa_personal_options *options,
+                               const piaa_protocol_options *sizes, piaa_error *error) PIAA_MUST_USE;
 void piaa_personal_free(piaa_personal *personal);
 
 #endif

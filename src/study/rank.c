@@ -4,79 +4,14 @@
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "linear/near.h"
+#include "study/rated.h"
 #include "study/source.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* The rated photos that have a vector, in the order of the ratings: what a taste is learned from.
- * Photos with the same content share a row, and are one. */
-typedef struct rated_rows {
-    int64_t *rows;  /* [count] of the matrix */
-    double *scores; /* [count] the mean where copies have several */
-    int64_t count;
-    int64_t *index; /* [rows of the matrix] 1 + where the row is in `rows`; 0: it is not rated */
-    size_t missing, first_missing; /* ratings without a vector, and the first of them */
-    size_t copies;                 /* ratings of photos that are there already */
-    size_t unlike, one, other;     /* copies rated differently, and the first such pair */
-} rated_rows;
-
-static void free_rated(rated_rows *rated) {
-    free(rated->rows);
-    free(rated->scores);
-    free(rated->index);
-}
-
-/* One more rating [rating] of photo k; first [k] is the rating that came first, times [k] how many
-   there are. */
-static void add_copy(rated_rows *rated, const piaa_ratings *ratings, size_t rating, size_t k,
-                     const size_t *first, size_t *times) {
-    double score = piaa_ratings_at(ratings, rating)->score;
-    rated->copies++;
-    if (score != piaa_ratings_at(ratings, first[k])->score && !rated->unlike++)
-        rated->one = first[k], rated->other = rating;
-    rated->scores[k] += (score - rated->scores[k]) / (double)++times[k];
-}
-
-static void collect_rated(const piaa_joined *joined, const piaa_ratings *ratings, rated_rows *rated,
-                          size_t *first, size_t *times) {
-    for (size_t i = 0; i < piaa_ratings_count(ratings); i++) {
-        const piaa_rating *rating = piaa_ratings_at(ratings, i);
-        const piaa_photo *photo = piaa_store_find(joined->store, rating->path);
-        if (!photo || !piaa_joined_has(joined, photo->row)) {
-            if (!rated->missing++) rated->first_missing = i;
-        } else if (rated->index[photo->row]) {
-            add_copy(rated, ratings, i, (size_t)rated->index[photo->row] - 1, first, times);
-        } else {
-            first[rated->count] = i;
-            times[rated->count] = 1;
-            rated->rows[rated->count] = photo->row;
-            rated->scores[rated->count++] = rating->score;
-            rated->index[photo->row] = rated->count;
-        }
-    }
-}
-
-static bool find_rated(const piaa_joined *joined, const piaa_ratings *ratings, rated_rows *out,
-                       piaa_error *error) {
-    size_t n = piaa_ratings_count(ratings);
-    int64_t rows = 0;
-    piaa_store_matrix(joined->store, joined->found[0], &rows);
-    *out = (rated_rows){.rows = piaa_alloc(n, sizeof(int64_t), error),
-                        .scores = piaa_alloc(n, sizeof(double), error),
-                        .index = piaa_alloc((size_t)rows, sizeof(int64_t), error)};
-    size_t *first = piaa_alloc(n, sizeof *first, error),
-           *times = piaa_alloc(n, sizeof *times, error);
-    bool ok = out->rows && out->scores && out->index && first && times;
-    if (ok) collect_rated(joined, ratings, out, first, times);
-    free(first);
-    free(times);
-    if (!ok) free_rated(out);
-    return ok;
-}
-
 /* What is worth a line about the ratings that were found. */
-static void tell_rated(const rated_rows *rated, const piaa_ratings *ratings,
+static void tell_rated(const piaa_rated *rated, const piaa_ratings *ratings,
                        const piaa_hooks *hooks) {
     size_t all = piaa_ratings_count(ratings);
     if (rated->missing) {
@@ -117,7 +52,7 @@ static bool no_overlap(const piaa_store *store, const piaa_ratings *ratings, pia
 }
 
 /* The taste of the rated photos that were found, one at least. */
-static piaa_taste *teach(const piaa_joined *joined, const rated_rows *rated,
+static piaa_taste *teach(const piaa_joined *joined, const piaa_rated *rated,
                          const piaa_learner *learner, const piaa_hooks *hooks, piaa_error *error) {
     piaa_slot slots[PIAA_SOURCE_PARTS];
     piaa_band bands[PIAA_SOURCE_PARTS];
@@ -137,8 +72,8 @@ static piaa_taste *teach(const piaa_joined *joined, const rated_rows *rated,
 
 static piaa_taste *learn(const piaa_joined *joined, const piaa_ratings *ratings,
                          const piaa_learner *learner, const piaa_hooks *hooks, piaa_error *error) {
-    rated_rows rated;
-    if (!find_rated(joined, ratings, &rated, error)) return NULL;
+    piaa_rated rated;
+    if (!piaa_rated_find(joined, ratings, &rated, error)) return NULL;
     piaa_taste *taste = NULL;
     if (!rated.count) {
         no_overlap(joined->store, ratings, error);
@@ -151,7 +86,7 @@ static piaa_taste *learn(const piaa_joined *joined, const piaa_ratings *ratings,
         tell_rated(&rated, ratings, hooks);
         taste = teach(joined, &rated, learner, hooks, error);
     }
-    free_rated(&rated);
+    piaa_rated_free(&rated);
     return taste;
 }
 
@@ -203,7 +138,7 @@ typedef struct blind {
     const piaa_taste *taste;
     piaa_joined *joined;
     const float *x; /* of its first matrix */
-    const rated_rows *rated;
+    const piaa_rated *rated;
     piaa_bands *bands; /* of the rated photos; NULL until it is needed */
     double *weights;   /* [dim] of the model without */
     int64_t *left;     /* [rated->count] which are left out */
@@ -272,8 +207,8 @@ static bool score_unseen(blind *b, piaa_ranking *ranking, piaa_error *error) {
    in place of those that have. */
 static bool mark_rated(const piaa_taste *taste, piaa_joined *joined, const piaa_ratings *ratings,
                        piaa_ranking *ranking, piaa_error *error) {
-    rated_rows rated;
-    if (!find_rated(joined, ratings, &rated, error)) return false;
+    piaa_rated rated;
+    if (!piaa_rated_find(joined, ratings, &rated, error)) return false;
     for (size_t i = 0; i < ranking->count; i++) {
         int64_t index = rated.index[ranking->items[i].row];
         if (!index) continue;
@@ -286,7 +221,7 @@ static bool mark_rated(const piaa_taste *taste, piaa_joined *joined, const piaa_
     free(b.weights);
     free(b.left);
     free(b.group);
-    free_rated(&rated);
+    piaa_rated_free(&rated);
     return ok;
 }
 

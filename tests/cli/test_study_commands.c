@@ -127,6 +127,44 @@ static void eval_predicts_what_was_published(void **state) {
     assert_non_null(strstr(out, "Against the baseline"));
 }
 
+static const cJSON *curve_point(const cJSON *root, const char *choose, double ratings) {
+    const cJSON *item;
+    cJSON_ArrayForEach(item, piaa_json_find(root, "outcomes")) {
+        const char *own = piaa_json_string(item, "choose");
+        if (own && strcmp(own, choose) == 0 && number(item, "ratings") == ratings) return item;
+    }
+    fail_msg("no point %s, %g", choose, ratings);
+    return NULL;
+}
+
+/* A learning curve: the first ten random ratings are the small support, so that what is learned
+   from them is what was learned before; all ratings are the same in any order. */
+static void eval_draws_learning_curves(void **state) {
+    (void)state;
+    expect_ok(PIAA("eval", "--data", PARA, "--layer", "3", "--choose", "random,v-optimal",
+                   "--support", "10,40,110", "--out", "curves.run", ONE));
+    cJSON *before = read_json("eval.run/eval.json"), *root = read_json("curves.run/eval.json");
+    const cJSON *small = cJSON_GetArrayItem(piaa_json_find(before, "outcomes"), 0),
+                *random = curve_point(root, "random", 10);
+    static const char *const figures[] = {"spearman.mean", "spearman.low", "r2.mean", "rmse.mean"};
+    for (size_t i = 0; i < PIAA_COUNT(figures); i++)
+        assert_true(number(small, figures[i]) == number(random, figures[i]));
+    assert_true(fabs(number(curve_point(root, "random", 110), "spearman.mean") -
+                     number(curve_point(root, "v-optimal", 110), "spearman.mean")) < 1e-3);
+    const cJSON *chosen = curve_point(root, "v-optimal", 10);
+    assert_true(number(chosen, "spearman.mean") > number(random, "spearman.mean"));
+    assert_true(number(chosen, "comparison.difference.mean") > 0);
+    assert_null(cJSON_GetObjectItem(random, "comparison"));
+    cJSON_Delete(before);
+    cJSON_Delete(root);
+    char *csv = slurp("curves.run/learning_curve.csv", NULL);
+    size_t lines = 0;
+    for (const char *c = csv; *c; c++) lines += *c == '\n';
+    assert_int_equal(lines, 7);
+    assert_non_null(strstr(csv, "linear-hidden,lt.3,v-optimal,40,40,0."));
+    free(csv);
+}
+
 /* Methods without features stand beside those with; what the model answered, and what a person
    costs, are told. */
 static void raw_text_comes_from_a_table(void **state) {
@@ -239,7 +277,8 @@ static void copies_are_kept_apart(void **state) {
 
 static void the_report_is_a_page(void **state) {
     (void)state;
-    expect_ok(PIAA("report", "probe.run", "eval.run", "pair.run", "--out", "report.html"));
+    expect_ok(
+        PIAA("report", "probe.run", "eval.run", "pair.run", "curves.run", "--out", "report.html"));
     assert_int_equal(out_size, 0);
     char *page = slurp("report.html", NULL), *tables = slurp("report.tex", NULL);
     xml_check(page);
@@ -248,10 +287,10 @@ static void the_report_is_a_page(void **state) {
     assert_null(strstr(page, "<script"));
     assert_null(strstr(page, "src="));
     assert_non_null(strstr(tables, "\\midrule"));
-    static const char *const figures[] = {"1-layers",        "1-heat",        "1-scatter",
-                                          "1-labels",        "1-predictions", "1-changes",
-                                          "2-methods",       "2-scatter",     "2-improvement-1",
-                                          "2-distributions", "2-variance",    "3-methods"};
+    static const char *const figures[] = {
+        "1-layers",   "1-heat",    "1-scatter",   "1-labels",        "1-predictions",
+        "1-changes",  "2-methods", "2-scatter",   "2-improvement-1", "2-distributions",
+        "2-variance", "3-methods", "4-learning-1"};
     bool drawn = !strstr(page, "gnuplot was not there");
     for (size_t i = 0; i < PIAA_COUNT(figures); i++) {
         char *csv_name = piaa_format(NULL, "report-figures/%s.csv", figures[i]),
@@ -354,6 +393,22 @@ static void options_are_checked_first(void **state) {
                    "--projection FILE");
     expect_refusal(PIAA("eval", "--data", PARA, "--support", "100,10", "--out", "x.run"), 2, "piaa",
                    "smaller number first");
+    expect_refusal(PIAA("eval", "--data", PARA, "--choose", "best", "--out", "x.run"), 2, "piaa",
+                   "there are v-optimal");
+    expect_refusal(PIAA("eval", "--data", PARA, "--choose", "", "--out", "x.run"), 2, "piaa",
+                   "names no strategy");
+    expect_refusal(
+        PIAA("eval", "--data", PARA, "--choose", "random", "--support", "9,9", "--out", "x.run"), 2,
+        "piaa", "the smallest first");
+    expect_refusal(PIAA("eval", "--data", PARA, "--choose", "random", "--baseline", "giaa-target",
+                        "--out", "x.run"),
+                   2, "piaa", "--baseline");
+    expect_refusal(PIAA("eval", "--data", PARA, "--choose", "random", "--support", "10,111",
+                        "--out", "x.run", ONE),
+                   2, "piaa", "at most 110 ratings");
+    expect_refusal(PIAA("eval", "--data", PARA, "--choose", "random", "--method", "raw-text",
+                        "--raw-text", "gone.csv", "--out", "x.run"),
+                   2, "piaa", "raw-text");
     expect_refusal(PIAA("eval", "--data", PARA, "--support", "ten", "--out", "x.run"), 2, "piaa",
                    "--support cannot be \"ten\"");
     expect_refusal(PIAA("eval", "--data", PARA, "--pair", "lt3+v5", "--out", "x.run"), 2, "piaa",
@@ -506,6 +561,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probe_writes_the_published_keys),
         cmocka_unit_test(eval_predicts_what_was_published),
+        cmocka_unit_test(eval_draws_learning_curves),
         cmocka_unit_test(raw_text_comes_from_a_table),
         cmocka_unit_test(copies_are_kept_apart),
         cmocka_unit_test(the_report_is_a_page),
