@@ -3,6 +3,7 @@
  *
  *     bench_pairs time [SECONDS]
  *     bench_pairs simulate STORE SET [NOISE STAR_SECONDS PAIR_SECONDS ROUNDS]
+ *     bench_pairs outlook STORE SET
  *
  * time: milliseconds on one thread of a whole fit, strength and leaving out included, of 500 pairs
  * among fewer and more photos, with stars and without.
@@ -15,6 +16,9 @@
  * half the photos, at random, may be asked about, and the others tell the rank correlation of score
  * and x.  A budget of seconds is spent on stars of random photos, on random pairs, on half and
  * half, and on stars first and then the pairs that piaa_pairwise_choose asks for.
+ *
+ * outlook: of the same people's recorded scores, by how much ten more ratings lower the error on
+ * photos that were not rated, as foretold by piaa_outlook from those before and as it comes.
  */
 #include "linear/pairs.h"
 #include "base/blas.h"
@@ -22,6 +26,7 @@
 #include "base/random.h"
 #include "data/dataset.h"
 #include "linear/metrics.h"
+#include "linear/outlook.h"
 #include "linear/people.h"
 #include "linear/ridge.h"
 
@@ -212,7 +217,8 @@ static bool ask_chosen_pairs(simulation *s, int64_t pairs, bool *candidate, piaa
     return true;
 }
 
-static bool spend(simulation *s, int way, double seconds, bool *candidate, double *out,
+/* out: rank correlation, and root mean square error. */
+static bool spend(simulation *s, int way, double seconds, bool *candidate, double out[2],
                   piaa_error *error) {
     const double share[WAYS] = {1, 0, 0.5, 0.5};
     int64_t stars = (int64_t)(share[way] * seconds / s->star_seconds),
@@ -225,14 +231,17 @@ static bool spend(simulation *s, int way, double seconds, bool *candidate, doubl
     for (int64_t k = 0; way != 3 && k < pairs; k++) ask_random_pair(s);
     piaa_pairwise *fit = learn(s, false, error);
     if (!fit) return false;
-    const bool ok = piaa_metrics_spearman(s->truth + s->asked, fit->score + s->asked,
-                                          (size_t)(s->photos - s->asked), out, error);
+    const size_t others = (size_t)(s->photos - s->asked);
+    const bool ok =
+        piaa_metrics_spearman(s->truth + s->asked, fit->score + s->asked, others, out, error);
+    out[1] = piaa_metrics_rmse(s->truth + s->asked, fit->score + s->asked, others);
     piaa_pairwise_free(fit);
     return ok;
 }
 
-static bool simulate_person(simulation *s, const piaa_dataset *set, const piaa_store *store,
-                            const piaa_data_user *user, double *out, piaa_error *error) {
+/* A person's photos in random order, with what is thought of them. */
+static void begin_person(simulation *s, const piaa_dataset *set, const piaa_store *store,
+                         const piaa_data_user *user) {
     int64_t rows_there;
     const float *x = piaa_store_matrix(store, 0, &rows_there);
     int64_t *rows = need(user->count, sizeof *rows);
@@ -240,7 +249,6 @@ static bool simulate_person(simulation *s, const piaa_dataset *set, const piaa_s
     s->truth = need(user->count, sizeof *s->truth);
     s->stars = need(user->count, sizeof *s->stars);
     s->duels = need(100000, sizeof *s->duels);
-    bool *candidate = need(user->count, sizeof *candidate), ok = true;
     for (size_t i = 0; i < user->count; i++) order[i] = i;
     piaa_random_shuffle(&s->random, order, user->count);
     s->photos = 0;
@@ -253,16 +261,24 @@ static bool simulate_person(simulation *s, const piaa_dataset *set, const piaa_s
     }
     s->asked = s->photos / 2;
     s->kernel = make_kernel(x, rows, s->photos, piaa_store_slots(store)->items[0].dim);
+    free(rows), free(order);
+}
+
+static void end_person(simulation *s) {
+    free(s->truth), free(s->stars), free(s->duels), free(s->kernel);
+}
+
+static bool simulate_person(simulation *s, double *out, piaa_error *error) {
+    bool *candidate = need((size_t)s->photos, sizeof *candidate), ok = true;
     for (int b = 0; ok && b < BUDGETS; b++)
         for (int way = 0; ok && way < WAYS; way++)
-            ok = spend(s, way, budgets[b], candidate, &out[b * WAYS + way], error);
-    free(rows), free(order), free(candidate);
-    free(s->truth), free(s->stars), free(s->duels), free(s->kernel);
+            ok = spend(s, way, budgets[b], candidate, &out[2 * (b * WAYS + way)], error);
+    free(candidate);
     return ok;
 }
 
 static int simulate(const char *store_path, const char *spec, simulation *s, size_t rounds) {
-    enum { CELLS = BUDGETS * WAYS };
+    enum { CELLS = 2 * BUDGETS * WAYS };
     piaa_error error = {0};
     piaa_dataset *set = piaa_dataset_open(spec, NULL, &error);
     piaa_store *store = set ? piaa_store_open_read(store_path, NULL, &error) : NULL;
@@ -272,30 +288,95 @@ static int simulate(const char *store_path, const char *spec, simulation *s, siz
     for (size_t u = 0; u < people; u++)
         for (size_t round = 0; round < rounds; round++) {
             piaa_random_seed_numpy(&s->random, (uint32_t)(1000 * round + u));
-            if (!simulate_person(s, set, store, &set->users[u], one, &error)) return fail(&error);
+            begin_person(s, set, store, &set->users[u]);
+            const bool ok = simulate_person(s, one, &error);
+            end_person(s);
+            if (!ok) return fail(&error);
             for (int c = 0; c < CELLS; c++)
                 means[(size_t)c * people + u] += (isnan(one[c]) ? 0 : one[c]) / (double)rounds;
         }
-    printf("%zu people, %zu rounds, noise %g, %g s a star, %g s a pair; mean Spearman [95 %%], "
-           "less that of stars\n",
-           people, rounds, s->noise, s->star_seconds, s->pair_seconds);
+    printf(
+        "%zu people, %zu rounds, noise %g, %g s a star, %g s a pair; mean Spearman, less that of "
+        "stars [95 %%], and error\n",
+        people, rounds, s->noise, s->star_seconds, s->pair_seconds);
     for (int b = 0; b < BUDGETS; b++)
         for (int way = 0; way < WAYS; way++) {
-            const double *here = means + (size_t)(b * WAYS + way) * people,
-                         *stars = means + (size_t)(b * WAYS) * people;
+            const double *here = means + (size_t)(2 * (b * WAYS + way)) * people,
+                         *stars = means + (size_t)(2 * b * WAYS) * people;
             piaa_interval mean, difference;
             double p;
+            piaa_interval error_mean;
             if (!piaa_people_means(here, 1, people, 10000, 1, &mean, &error) ||
+                !piaa_people_means(here + people, 1, people, 10000, 1, &error_mean, &error) ||
                 !piaa_people_compare(here, stars, people, 10000, 1, &difference, &p, &error))
                 return fail(&error);
             printf("%4.0f s  %-20s %.3f", budgets[b], ways[way], mean.mean);
             if (way)
                 printf("   %+.3f [%+.3f, %+.3f]", difference.mean, difference.low, difference.high);
-            printf("\n");
+            else
+                printf("%26s", "");
+            if (way == 1)
+                printf("\n");
+            else
+                printf("   ± %.3f\n", error_mean.mean);
         }
     piaa_store_close(store);
     piaa_dataset_close(set);
     free(means);
+    return 0;
+}
+
+/* ---------------------------------------------------------------------------------------- outlook
+ */
+
+/* The error on photos that are not rated, and of those left out, learned from the first n. */
+static bool learn_first(simulation *s, int64_t n, double *others, double *left, piaa_error *error) {
+    for (int64_t i = 0; i < s->photos; i++) s->stars[i] = i < n ? s->truth[i] : NAN;
+    s->count = 0;
+    piaa_pairwise *fit = learn(s, false, error);
+    if (!fit) return false;
+    *others = piaa_metrics_rmse(s->truth + s->asked, fit->score + s->asked,
+                                (size_t)(s->photos - s->asked));
+    *left = piaa_metrics_rmse(s->truth, fit->star_left, (size_t)n);
+    piaa_pairwise_free(fit);
+    return true;
+}
+
+static int foretell(const char *store_path, const char *spec) {
+    static const int64_t sizes[] = {10, 20, 40, 70};
+    enum { SIZES = PIAA_COUNT(sizes), MORE = 10 };
+    piaa_error error = {0};
+    simulation s = {0};
+    piaa_dataset *set = piaa_dataset_open(spec, NULL, &error);
+    piaa_store *store = set ? piaa_store_open_read(store_path, NULL, &error) : NULL;
+    if (!store) return fail(&error);
+    double told[SIZES] = {0}, came[SIZES] = {0}, error_there[SIZES] = {0}, off[SIZES] = {0};
+    for (size_t u = 0; u < set->user_count; u++) {
+        piaa_random_seed_numpy(&s.random, (uint32_t)u);
+        begin_person(&s, set, store, &set->users[u]);
+        for (size_t k = 0; k < SIZES; k++) {
+            double now, then, left, unused, ahead;
+            if (!learn_first(&s, sizes[k] + MORE, &then, &unused, &error) ||
+                !learn_first(&s, sizes[k], &now, &left, &error))
+                return fail(&error);
+            const piaa_compared said = {.photos = s.photos, .kernel = s.kernel, .stars = s.stars};
+            if (!piaa_outlook(&said, left, MORE, &ahead, &error)) return fail(&error);
+            const double people = (double)set->user_count;
+            error_there[k] += now / people;
+            came[k] += (1 - then / now) / people;
+            told[k] += (1 - ahead / left) / people;
+            off[k] += fabs(ahead / left - then / now) / people;
+        }
+        end_person(&s);
+    }
+    printf("%zu people; ratings, error on other photos, by how much ten more lower it: foretold, "
+           "came, apart for one person\n",
+           set->user_count);
+    for (size_t k = 0; k < SIZES; k++)
+        printf("%4lld   ± %.3f   %4.1f %%   %4.1f %%   %4.1f %%\n", (long long)sizes[k],
+               error_there[k], 100 * told[k], 100 * came[k], 100 * off[k]);
+    piaa_store_close(store);
+    piaa_dataset_close(set);
     return 0;
 }
 
@@ -308,8 +389,10 @@ int main(int argc, char **argv) {
                         .pair_seconds = argc > 6 ? atof(argv[6]) : 4};
         return simulate(argv[2], argv[3], &s, argc > 7 ? (size_t)atoi(argv[7]) : 3);
     }
+    if (argc == 4 && strcmp(argv[1], "outlook") == 0) return foretell(argv[2], argv[3]);
     fprintf(stderr,
             "usage: bench_pairs time [SECONDS]\n"
+            "       bench_pairs outlook STORE SET\n"
             "       bench_pairs simulate STORE SET [NOISE STAR_SECONDS PAIR_SECONDS ROUNDS]\n");
     return 2;
 }

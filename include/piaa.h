@@ -701,6 +701,8 @@ typedef struct piaa_taste {
     piaa_slot slot;         /* which of them it reads: the first, and all of them below */
     char made[32];          /* UTC, ISO 8601 */
     int64_t ratings;        /* photos learned from; copies of one, byte for byte, count once */
+    int64_t pairs;          /* comparisons learned from, all answers counted */
+    int64_t photos;         /* that stars or comparisons are of */
     int64_t groups;         /* the same with near copies of each other counted once */
     double lowest, highest; /* score seen */
     double loo_rmse; /* the "± x" of a prediction: root mean square error of photos left out, near
@@ -714,10 +716,17 @@ typedef struct piaa_taste {
                         confidence; NaN: fewer than 9 groups */
     double alpha, intercept;
     double *mean, *scale, *weights; /* [dim] */
-    double *unseen; /* [ratings] prediction of each rated photo by the others' ratings, in the order
-                       of the fit; NULL for a loaded taste */
-    double *scores; /* [ratings] what they were rated, in the same order; NULL for a loaded taste */
-    struct piaa_near *near; /* which rated photos are near copies; NULL for a loaded taste */
+    double pairs_right; /* share of the pairs that the model without them tells, ties aside; NaN:
+                           there are none.  Of a taste without stars `chance` is how likely a coin
+                           tells as many, and the scale of its scores means nothing: over the photos
+                           compared they have mean 0 and standard deviation 1 */
+    double ten_more;    /* what loo_rmse may come down to with ten more ratings; NaN: not known */
+    piaa_retest retest; /* of the ratings; this and ten_more are set by piaa_taste_foretell */
+    double *unseen;     /* [photos] prediction of each photo by what was said of the others, in the
+                           order of the fit; NULL for a loaded taste */
+    double *scores;     /* [photos] what they were rated, in the same order, NaN if they were only
+                           compared; NULL for a loaded taste */
+    struct piaa_near *near; /* which of these photos are near copies; NULL for a loaded taste */
     piaa_slots slots;       /* what it reads, whose vectors stand side by side */
     int dim;                /* numbers of all of them; of one slot slot.dim */
     char *features;         /* the same in words: "lt.15", "lt.15+v.20"; empty for plain arrays */
@@ -788,6 +797,9 @@ PIAA_API piaa_taste *piaa_taste_learn(const piaa_store *store, int slot,
 typedef struct piaa_learning {
     const char *learner; /* "ridge": all columns alike, "banded": each layer's columns weighted, by
                             the errors of photos left out [ridge] */
+    const piaa_choices *choices; /* comparisons, beside the ratings or, if these are NULL, instead:
+                                    linear/pairs.c has the model, in which all columns are alike.
+                                    One pair is enough */
 } piaa_learning;
 
 /* The same on several of the store's slots side by side; a photo counts where it has all of
@@ -796,6 +808,18 @@ PIAA_API piaa_taste *piaa_taste_learn_slots(const piaa_store *store, const piaa_
                                             size_t count, const piaa_ratings *ratings,
                                             const piaa_learning *how, const piaa_hooks *hooks,
                                             piaa_error *error);
+
+/* What one person said of photos: stars, comparisons, or both.  Either may be NULL. */
+typedef struct piaa_said {
+    const piaa_ratings *ratings;
+    const piaa_choices *choices;
+} piaa_said;
+
+/* Sets ten_more and retest of a taste that was learned from this.  What ten more ratings would
+ * bring is told from what fewer would have brought: NaN with fewer than 8 ratings or more than 300.
+ * It takes some fifty times as long as learning did. */
+PIAA_API bool piaa_taste_foretell(piaa_taste *taste, const piaa_store *store, const piaa_said *said,
+                                  piaa_error *error);
 
 /* Scores `paths` (absolute; links are followed to find them in the store, and the ranking has them
  * as they were given; those without a vector are left out, the embed run has told of them), best
@@ -811,6 +835,10 @@ PIAA_API piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *stor
 PIAA_API piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
                                         const piaa_photos *photos, const piaa_ratings *ratings,
                                         piaa_error *error);
+/* The same for a taste that was learned from more than ratings. */
+PIAA_API piaa_ranking *piaa_rank_said(const piaa_taste *taste, const piaa_store *store,
+                                      const piaa_photos *photos, const piaa_said *said,
+                                      piaa_error *error);
 PIAA_API void piaa_ranking_free(piaa_ranking *ranking);
 PIAA_API size_t piaa_ranking_count(const piaa_ranking *ranking);
 PIAA_API const piaa_ranked *piaa_ranking_at(const piaa_ranking *ranking, size_t index);

@@ -103,7 +103,7 @@ static bool save(const piaa_taste *taste, const char *path, piaa_error *error) {
 }
 
 static void sum_up(piaa_call *call, const piaa_taste *taste) {
-    char figures[160];
+    char figures[200], count[96];
     size_t used = piaa_show_errors(taste, figures, sizeof figures);
     if (isfinite(taste->loo_spearman))
         snprintf(figures + used, sizeof figures - used, ", rank correlation %.2f",
@@ -111,21 +111,38 @@ static void sum_up(piaa_call *call, const piaa_taste *taste) {
     char features[64];
     snprintf(features, sizeof features, "%s at layer %d", piaa_pool_name(taste->slot.pool),
              taste->slot.layer);
-    piaa_talk_note(&call->talk, "Learned from %lld ratings, %s; %s (leave-one-out).",
-                   (long long)taste->ratings, taste->slots.count > 1 ? taste->features : features,
-                   figures);
+    piaa_talk_note(&call->talk, "Learned from %s, %s; %s (leave-one-out).",
+                   piaa_show_source(taste, count),
+                   taste->slots.count > 1 ? taste->features : features, figures);
 }
 
 /* The photos of the store are what the ratings' names can mean. */
-static piaa_ratings *read_ratings(piaa_call *call, const piaa_store *store, piaa_error *error) {
+static bool read_said(piaa_call *call, const piaa_store *store, piaa_call_said *said,
+                      piaa_error *error) {
     piaa_photos *photos = piaa_photos_of_store(store, NULL, error);
-    piaa_ratings *ratings = photos ? piaa_call_ratings(call, photos, error) : NULL;
+    const bool ok = photos && piaa_call_read_said(call, photos, said, error);
     piaa_photos_free(photos);
-    return ratings;
+    return ok;
+}
+
+static piaa_taste *learn(piaa_call *call, const piaa_store *store, const piaa_call_said *from,
+                         piaa_error *error) {
+    piaa_slots slots = {0};
+    const piaa_said said = {.ratings = from->ratings, .choices = from->choices};
+    const piaa_learning how = {.learner = piaa_call_value(call, "learner"),
+                               .choices = said.choices};
+    piaa_taste *taste = choose_slots(call, store, &slots, error)
+                            ? piaa_taste_learn_slots(store, slots.items, slots.count, said.ratings,
+                                                     &how, &call->talk.hooks, error)
+                            : NULL;
+    piaa_slots_free(&slots);
+    if (taste && piaa_taste_foretell(taste, store, &said, error)) return taste;
+    piaa_taste_free(taste);
+    return NULL;
 }
 
 static bool run(piaa_call *call, piaa_error *error) {
-    if (!piaa_call_need(call, "store", error) || !piaa_call_need(call, "ratings", error) ||
+    if (!piaa_call_need(call, "store", error) || !piaa_call_need_said(call, error) ||
         !piaa_call_need(call, "out", error) ||
         !piaa_call_exclude(call, "features", "pool", error) ||
         !piaa_call_exclude(call, "features", "layer", error))
@@ -135,20 +152,16 @@ static bool run(piaa_call *call, piaa_error *error) {
         return false;
     piaa_store *store =
         piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
-    piaa_ratings *ratings = store ? read_ratings(call, store, error) : NULL;
-    piaa_slots slots = {0};
-    const piaa_learning how = {.learner = piaa_call_value(call, "learner")};
-    piaa_taste *taste = ratings && choose_slots(call, store, &slots, error)
-                            ? piaa_taste_learn_slots(store, slots.items, slots.count, ratings, &how,
-                                                     &call->talk.hooks, error)
-                            : NULL;
+    piaa_call_said said = {0};
+    piaa_taste *taste =
+        store && read_said(call, store, &said, error) ? learn(call, store, &said, error) : NULL;
     bool ok = taste && save(taste, to, error);
     if (ok) piaa_call_tell_demonstration(call, piaa_identity_is_demonstration(&taste->identity));
     if (ok) sum_up(call, taste);
-    piaa_slots_free(&slots);
+    if (ok) piaa_call_tell_outlook(call, taste);
     piaa_taste_free(taste);
     piaa_store_close(store);
-    piaa_ratings_free(ratings);
+    piaa_call_free_said(&said);
     return ok;
 }
 
@@ -159,6 +172,7 @@ static const piaa_option options[] = {
      "spreadsheets and exiftool -csv save (docs/ratings.md); xmp: the stars in the photos "
      "themselves and in their sidecars",
      NULL, NULL},
+    PIAA_OPTION_PAIRS,
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,
     {"out", "FILE", "the file to write the taste to (JSON); - is standard output", NULL, NULL},

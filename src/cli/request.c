@@ -3,6 +3,7 @@
 
 #include "data/ratings.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,4 +258,81 @@ piaa_ratings *piaa_call_ratings_so_far(piaa_call *call, const piaa_photos *photo
     if (!from || (file && !there) || (there && S_ISREG(status.st_mode) && !status.st_size))
         return piaa_ratings_from("the ratings", NULL, 0, error);
     return read_ratings(call, photos, true, error);
+}
+
+/* The comparisons that --pairs names. */
+static piaa_choices *read_choices(piaa_call *call, const piaa_photos *photos, bool none_yet,
+                                  piaa_error *error) {
+    const piaa_whose whose = {.user = piaa_call_value(call, "user"),
+                              .user_column = piaa_call_value(call, "user-column"),
+                              .none_yet = none_yet};
+    piaa_choices *choices =
+        piaa_choices_read(piaa_call_value(call, "pairs"), &whose, &call->talk.hooks, error);
+    if (choices && piaa_choices_match(choices, piaa_photos_paths(photos), piaa_photos_names(photos),
+                                      piaa_photos_count(photos), &call->talk.hooks, error))
+        return choices;
+    piaa_choices_free(choices);
+    return NULL;
+}
+
+bool piaa_call_choices_so_far(piaa_call *call, const piaa_photos *photos, piaa_choices **out,
+                              piaa_error *error) {
+    const char *from = piaa_call_value(call, "pairs");
+    const bool file = strcmp(from, "-") != 0;
+    struct stat status;
+    *out = NULL;
+    if (file && stat(from, &status) != 0) {
+        piaa_talk_warn(&call->talk, "%s is not there yet: nothing was compared", from);
+        return true;
+    }
+    if (file && S_ISREG(status.st_mode) && !status.st_size) return true;
+    return (*out = read_choices(call, photos, true, error));
+}
+
+bool piaa_call_need_said(const piaa_call *call, piaa_error *error) {
+    const char *ratings = piaa_call_value(call, "ratings"), *pairs = piaa_call_value(call, "pairs");
+    if (!ratings && !pairs)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "--ratings FILE is missing, or --pairs FILE with comparisons: "
+                              "piaa %s --help shows how",
+                              call->command->name);
+    if (ratings && pairs && strcmp(ratings, "-") == 0 && strcmp(pairs, "-") == 0)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "--ratings and --pairs cannot both be standard input: put one of "
+                              "them into a file");
+    return true;
+}
+
+bool piaa_call_read_said(piaa_call *call, const piaa_photos *photos, piaa_call_said *said,
+                         piaa_error *error) {
+    *said = (piaa_call_said){0};
+    if (piaa_call_has(call, "ratings") && !(said->ratings = piaa_call_ratings(call, photos, error)))
+        return false;
+    return !piaa_call_has(call, "pairs") ||
+           (said->choices = read_choices(call, photos, false, error));
+}
+
+void piaa_call_free_said(piaa_call_said *said) {
+    piaa_ratings_free(said->ratings);
+    piaa_choices_free(said->choices);
+}
+
+void piaa_call_tell_outlook(piaa_call *call, const piaa_taste *taste) {
+    if (taste->pairs && !taste->ratings)
+        piaa_talk_note(&call->talk,
+                       "Without ratings the scores have no scale of their own: over the photos "
+                       "compared their mean is 0 and their spread 1.");
+    const piaa_retest retest = taste->retest;
+    if (retest.photos && isfinite(retest.ceiling))
+        piaa_talk_note(&call->talk,
+                       "%zu photo%s rated more than once: such ratings differ by ± %.2f, closer "
+                       "than which no score can be to one of them (correlation at most %.2f).",
+                       retest.photos, retest.photos == 1 ? " was" : "s were", retest.noise,
+                       retest.ceiling);
+    if (isfinite(taste->ten_more))
+        piaa_talk_note(&call->talk,
+                       taste->ten_more < 0.995 * taste->loo_rmse
+                           ? "Ten more ratings would bring the typical error to ± %.2f at best."
+                           : "Ten more ratings would hardly change the typical error (± %.2f).",
+                       taste->ten_more);
 }

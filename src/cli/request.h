@@ -55,6 +55,14 @@
             NULL, NULL                                                                             \
     }
 
+#define PIAA_OPTION_PAIRS                                                                          \
+    {                                                                                              \
+        "pairs", "FILE",                                                                           \
+            "a table of comparisons to learn from, beside --ratings or instead: a header with "    \
+            "better,worse, or left,right,answer; paths as in ratings (docs/ratings.md)",           \
+            NULL, NULL                                                                             \
+    }
+
 #define PIAA_OPTION_USER                                                                           \
     { "user", "WHO", "whose ratings, where the file holds several people's", NULL, NULL }
 
@@ -153,6 +161,23 @@ piaa_photos *piaa_call_photos(piaa_call *call, piaa_error *error) PIAA_MUST_USE;
 /* piaa_reader_read; Ctrl-C ends it after the photo in hand. */
 bool piaa_call_read(piaa_call *call, piaa_reader *reader, const piaa_photos *photos,
                     piaa_embed_summary *summary, piaa_error *error) PIAA_MUST_USE;
+
+/* What one person said: --ratings, --pairs or both.  Ends with piaa_call_free_said. */
+typedef struct piaa_call_said {
+    piaa_ratings *ratings; /* NULL: --ratings was not given */
+    piaa_choices *choices; /* NULL: nor was --pairs */
+} piaa_call_said;
+/* PIAA_USAGE unless one of them was given, and not both from standard input. */
+bool piaa_call_need_said(const piaa_call *call, piaa_error *error) PIAA_MUST_USE;
+bool piaa_call_read_said(piaa_call *call, const piaa_photos *photos, piaa_call_said *said,
+                         piaa_error *error) PIAA_MUST_USE;
+void piaa_call_free_said(piaa_call_said *said);
+/* The comparisons that --pairs names; NULL without an error where the file is empty or not there
+   yet. */
+bool piaa_call_choices_so_far(piaa_call *call, const piaa_photos *photos, piaa_choices **out,
+                              piaa_error *error) PIAA_MUST_USE;
+/* One line each: the person's own noise, and what ten more ratings would bring. */
+void piaa_call_tell_outlook(piaa_call *call, const piaa_taste *taste);
 
 /* The ratings that --ratings names, of these photos: a table, its names led to the photos where
    they fit one, or with "xmp" the photos' own stars. */

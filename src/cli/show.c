@@ -33,11 +33,21 @@ bool piaa_show_check(const piaa_call *call, piaa_error *error) {
 }
 
 size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size) {
-    int used = snprintf(out, size, "typical error ± %.2f", taste->loo_rmse);
+    int used = 0;
+    if (isfinite(taste->loo_rmse))
+        used = snprintf(out, size, "typical error ± %.2f", taste->loo_rmse);
     if (isfinite(taste->interval))
         used += snprintf(out + used, size - (size_t)used, ", nine in ten within ± %.2f",
                          taste->interval);
+    if (isfinite(taste->pairs_right))
+        used += snprintf(out + used, size - (size_t)used, "%s%.0f of 100 comparisons told right",
+                         used ? ", " : "", 100 * taste->pairs_right);
+    if (!used) used = snprintf(out, size, "error not known");
     return (size_t)used;
+}
+
+const char *piaa_show_source(const piaa_taste *taste, char out[96]) {
+    return piaa_taste_source(taste, out);
 }
 
 static bool has_features(const piaa_store *store, const piaa_slots *slots, int64_t row) {

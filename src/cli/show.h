@@ -13,6 +13,9 @@ bool piaa_show_check(const piaa_call *call, piaa_error *error) PIAA_MUST_USE;
    `size`. */
 size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size);
 
+/* "40 ratings and 120 comparisons": what the taste was learned from. */
+const char *piaa_show_source(const piaa_taste *taste, char out[96]);
+
 /* Prints the ranking, with those of `photos` that could not be read, in the format asked for, and
    makes the contact sheet. */
 bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste,

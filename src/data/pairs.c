@@ -171,7 +171,8 @@ static bool take_row(reading *in, const piaa_sheet_pair *row, piaa_error *error)
     return true;
 }
 
-static bool take_rows(reading *in, const char *user, piaa_error *error) {
+static bool take_rows(reading *in, const piaa_whose *whose, piaa_error *error) {
+    const char *user = whose ? whose->user : NULL;
     piaa_sheet_pair row;
     for (;;) {
         piaa_error fault = {0};
@@ -192,7 +193,7 @@ static bool take_rows(reading *in, const char *user, piaa_error *error) {
         return piaa_error_set(error, PIAA_FORMAT,
                               "%s; in all %zu of the %zu rows are at fault: correct or delete them",
                               in->first.message, in->bad, in->rows);
-    return in->out->count ||
+    return in->out->count || (whose && whose->none_yet) ||
            piaa_error_set(error, PIAA_FORMAT,
                           in->rows ? "%s: none of its %zu rows says which of two photos is better: "
                                      "fill in the answers"
@@ -228,7 +229,7 @@ static bool read_all(reading *in, const char *path, const piaa_whose *whose,
     if (!(out->folder = piaa_path_folder(path, error)) || !(in->finder = piaa_finder_new(error)) ||
         !piaa_sheet_open_pairs(&in->sheet, path, whose ? whose->user_column : NULL, error) ||
         !(out->where = piaa_strdup(piaa_csv_where(in->sheet.csv), error)) ||
-        !piaa_sheet_check_people(&in->sheet, user, error) || !take_rows(in, user, error) ||
+        !piaa_sheet_check_people(&in->sheet, user, error) || !take_rows(in, whose, error) ||
         !piaa_sheet_tell(&in->sheet, hooks, error))
         return false;
     if (in->matched && !piaa_named_tell(out->where, in->found, out->written[in->matched - 1],

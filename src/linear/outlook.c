@@ -1,15 +1,16 @@
 /*
  * The learning curve on the ratings so far.  The mean squared error of photos left out falls with
- * the number m of ratings, and over a short way that is about a power,
+ * the number m of ratings about as
  *
- *     e(m) = c m^-g,      0 <= g <= 1.
+ *     e(m) = a + b / m,      a, b >= 0,
  *
- * (Between a part that cannot be learned and one that falls as 1/m (Hastie, Tibshirani and Friedman
- * 2009, 7.3) g is a weighted mean of 0 and 1.)  e at half and at three quarters of the ratings is
- * measured: that many are drawn at random, everything is learned from them anew, its strength too,
- * and the others are predicted; DRAWS times each.  e at all of them but one is the leave-one-out
- * error.  g follows by least squares of the logarithms, and what is told is the error now, taken
- * on along that curve.  Near copies count as one photo: those of a group are drawn together.
+ * a what cannot be learned (noise, and what the features do not tell), b/m what was not learned yet
+ * (Hastie, Tibshirani and Friedman 2009, 7.3: the variance of a linear fit).  e at half and at
+ * three quarters of the ratings is measured: that many are drawn at random, everything is learned
+ * from them anew, its strength too, and the others are predicted; DRAWS times each.  e at all of
+ * them but one is the leave-one-out error.  a and b follow by least squares, and what is told is
+ * the error now, less what the curve falls.  Near copies count as one photo: those of a group are
+ * drawn together.
  */
 #include "linear/outlook.h"
 
@@ -80,19 +81,19 @@ static bool measure(drawing *d, size_t m, double *stars, double *square, piaa_er
     return true;
 }
 
-/* g of the power through the points. */
-static double power(const double m[POINTS], const double e[POINTS]) {
-    double x_mean = 0, y_mean = 0, xx = 0, xy = 0;
+/* b of the curve through the points, which end at n ratings. */
+static double slope(const double m[POINTS], const double e[POINTS], double n) {
+    double x_mean = 0, e_mean = 0, xx = 0, xe = 0;
     for (int i = 0; i < POINTS; i++) {
-        x_mean += log(m[i]) / POINTS;
-        y_mean += log(e[i]) / POINTS;
+        x_mean += 1 / m[i] / POINTS;
+        e_mean += e[i] / POINTS;
     }
     for (int i = 0; i < POINTS; i++) {
-        xx += (log(m[i]) - x_mean) * (log(m[i]) - x_mean);
-        xy += (log(m[i]) - x_mean) * (log(e[i]) - y_mean);
+        xx += (1 / m[i] - x_mean) * (1 / m[i] - x_mean);
+        xe += (1 / m[i] - x_mean) * (e[i] - e_mean);
     }
-    const double g = -xy / xx;
-    return g > 0 ? fmin(g, 1) : 0; /* also where nothing was left over, or no error */
+    const double b = xe / xx;
+    return b > 0 ? fmin(b, n * e[POINTS - 1]) : 0; /* also where nothing was left over */
 }
 
 static bool look_ahead(drawing *d, double now, double more, double *out, piaa_error *error) {
@@ -100,7 +101,8 @@ static bool look_ahead(drawing *d, double now, double more, double *out, piaa_er
     double m[POINTS] = {[POINTS - 1] = (double)(n - 1)}, e[POINTS] = {[POINTS - 1] = now * now};
     if (!measure(d, n / 2, &m[0], &e[0], error) || !measure(d, 3 * n / 4, &m[1], &e[1], error))
         return false;
-    *out = now * pow((double)n / ((double)n + more), power(m, e) / 2);
+    const double ahead = (double)n + more;
+    *out = sqrt(now * now - slope(m, e, (double)n) * (1 / (double)n - 1 / ahead));
     return true;
 }
 

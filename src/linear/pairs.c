@@ -57,6 +57,16 @@
  * which without pairs is the ridge's choice.  Every fourth alpha of the list is looked at, then
  * those beside the best; with pairs the list goes on to 1e5.  sigma is the error of stars left out
  * when they are learned from alone: what noise there is, and what the features do not tell.
+ *
+ * Scale.  Pairs tell an order, and how far apart scores are only by way of T, which is one guess
+ * for all of them; many pairs stretch the scores of few stars.  So where both are there and the
+ * strength was chosen, the stars have the last word: scores become  mean star + gain (score - mean
+ * prediction), the gain being the slope of stars y over what is predicted of their photos, l, when
+ * these leave, shrunk by its uncertainty:
+ *
+ *     gain = cov(y, l) / (var(l) + 4/n mean (y - l)^2),     within 1/20 and 1.
+ *
+ * Without noise that is 1; of little use, it makes scores cautious, and changes no order.
  */
 #include "linear/pairs.h"
 
@@ -559,7 +569,8 @@ static bool fault(piaa_error *error, const char *what, int64_t where) {
     return piaa_error_set(error, PIAA_USAGE, "%s (photo or pair %lld)", what, (long long)where + 1);
 }
 
-static bool check(const piaa_compared *data, piaa_error *error) {
+static bool check(const piaa_compared *data, bool covariance, piaa_error *error) {
+    if (!data->kernel) return piaa_error_missing(error, "kernel");
     int64_t stars = 0;
     for (int64_t i = 0; i < data->photos; i++) {
         double star = data->stars ? data->stars[i] : NAN,
@@ -577,7 +588,7 @@ static bool check(const piaa_compared *data, piaa_error *error) {
             !isfinite(duel->wins + duel->losses))
             return fault(error, "a comparison has no answer", k);
     }
-    return stars + 2 * data->count >= 2 ||
+    return stars + 2 * data->count >= 2 || covariance ||
            piaa_error_set(error, PIAA_USAGE, "neither two stars nor a comparison to learn from");
 }
 
@@ -666,7 +677,7 @@ static bool nodes_are_readings(problem *p, piaa_error *error) {
 }
 
 static bool make_problem(problem *p, bool covariance, piaa_error *error) {
-    if (!check(p->data, error) || !list_readings(p, error)) return false;
+    if (!check(p->data, covariance, error) || !list_readings(p, error)) return false;
     if (p->data->photos > INT32_MAX || p->count > INT32_MAX)
         return piaa_error_set(error, PIAA_USAGE, "too many photos or pairs");
     const bool photos = covariance || (size_t)p->data->photos <= p->count;
@@ -704,7 +715,7 @@ static bool make_fit(piaa_pairwise *fit, const piaa_compared *data, bool covaria
 }
 
 double piaa_pairwise_win(const piaa_pairwise *fit, double a, double b) {
-    return logistic((a - b) / (piaa_pairwise_scale * fit->sigma));
+    return logistic((a - b) / (piaa_pairwise_scale * fit->sigma * fit->gain));
 }
 
 /* What single readings are when they are left out. */
@@ -734,6 +745,7 @@ static bool take(problem *p, piaa_pairwise *fit, piaa_error *error) {
     fit->alpha = p->alpha;
     fit->sigma = p->sigma;
     fit->intercept = p->intercept;
+    fit->gain = 1;
     for (size_t i = 0; i < p->count; i++) {
         const reading *k = &p->readings[i];
         fit->coefficients[k->photo] -= k->slope / p->alpha;
@@ -752,6 +764,36 @@ static bool take(problem *p, piaa_pairwise *fit, piaa_error *error) {
             fit->covariance[i * p->nodes + j] = fit->covariance[j * p->nodes + i] =
                 p->sigma * p->sigma * p->square[i * p->nodes + j];
     return leave_photos(p, fit->photo_left, error);
+}
+
+/* The stars' say in the scale. */
+static void calibrate(const problem *p, piaa_pairwise *fit) {
+    const piaa_compared *data = p->data;
+    const size_t n = (size_t)fit->photos;
+    const double stars = (double)p->stars;
+    double star = 0, told = 0, both = 0, square = 0, missed = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(data->stars[i])) continue;
+        star += data->stars[i] / stars;
+        told += fit->photo_left[i] / stars;
+        missed += pow(data->stars[i] - fit->photo_left[i], 2) / stars;
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (isnan(data->stars[i])) continue;
+        both += (data->stars[i] - star) * (fit->photo_left[i] - told) / stars;
+        square += pow(fit->photo_left[i] - told, 2) / stars;
+    }
+    if (!(square + missed > 0)) return;
+    fit->gain = fmin(1, fmax(0.05, both / (square + 4 / stars * missed)));
+    fit->intercept = star + fit->gain * (fit->intercept - told);
+    for (size_t i = 0; i < n; i++) {
+        fit->coefficients[i] *= fit->gain;
+        fit->score[i] = star + fit->gain * (fit->score[i] - told);
+        fit->star_left[i] = star + fit->gain * (fit->star_left[i] - told);
+        fit->photo_left[i] = star + fit->gain * (fit->photo_left[i] - told);
+    }
+    for (size_t i = 0; fit->covariance && i < n * n; i++)
+        fit->covariance[i] *= fit->gain * fit->gain;
 }
 
 static bool fit_problem(problem *p, const piaa_pairwise_options *options, double sigma,
@@ -791,6 +833,7 @@ piaa_pairwise *piaa_pairwise_fit(const piaa_compared *data, const piaa_pairwise_
         make_fit(fit, data, options->covariance, error) &&
         (!p.anchored || options->sigma > 0 || error_of_stars(data, p.variance, &sigma, error)) &&
         fit_problem(&p, options, sigma, fit, error);
+    if (ok && p.anchored && data->count && !(options->alpha > 0)) calibrate(&p, fit);
     free_problem(&p);
     if (ok) return fit;
     piaa_pairwise_free(fit);
@@ -814,7 +857,7 @@ void piaa_pairwise_free(piaa_pairwise *fit) {
 /* S after the answer to a pair, whichever it is: less w Sd d'S / (1 + w d'Sd). */
 static void answer(piaa_pairwise *fit, const piaa_duel *duel, double *column) {
     const size_t n = (size_t)fit->photos, i = (size_t)duel->one, j = (size_t)duel->other;
-    const double scale = piaa_pairwise_scale * fit->sigma,
+    const double scale = piaa_pairwise_scale * fit->sigma * fit->gain,
                  win = piaa_pairwise_win(fit, fit->score[i], fit->score[j]),
                  weight = win * (1 - win) / (scale * scale);
     for (size_t k = 0; k < n; k++)

@@ -31,11 +31,11 @@ typedef struct piaa_compared {
                              it; NULL: each is its own */
 } piaa_compared;
 
-/* Zeros: both are chosen by what is left out. */
+/* Zeros: both are chosen by what is left out, and then the scale of the scores. */
 typedef struct piaa_pairwise_options {
     double alpha;    /* the strength of the penalty */
     double sigma;    /* standard deviation of a star's noise */
-    bool covariance; /* asks for it */
+    bool covariance; /* asks for it; then nothing at all need have been said */
 } piaa_pairwise_options;
 
 /* Owned by the caller; arrays are part of it. */
@@ -43,8 +43,9 @@ typedef struct piaa_pairwise {
     int64_t photos, count;
     bool anchored; /* by at least two different stars; else the scale of the scores means nothing */
     double alpha, sigma;
+    double gain;          /* by which scores were drawn together to fit the stars' scale */
     double intercept;     /* 0 without stars */
-    double *coefficients; /* [photos] c: scores are intercept + offset + K c */
+    double *coefficients; /* [photos] c: scores are intercept + gain offset + K c */
     double *score;        /* [photos] */
     double *star_left; /* [photos] by the model without this star; NaN: no star, or the only one */
     double *duel_left; /* [count] the probability that `one` wins, by the model without this pair */

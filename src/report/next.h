@@ -3,6 +3,7 @@
 #define PIAA_REPORT_NEXT_H
 
 #include "report/report.h"
+#include "study/asking.h"
 #include "study/next.h"
 
 /*
@@ -14,5 +15,15 @@
  */
 bool piaa_next_write(const piaa_next *next, const piaa_ranking_context *context,
                      piaa_format_kind format, FILE *out, piaa_error *error) PIAA_MUST_USE;
+
+/*
+ * The photos to compare next.
+ * Table   place, the two photos.
+ * CSV     left,right,answer: absolute paths and an empty answer, to be filled in.
+ * JSON    {"pairs": [{"left", "right", "likely"}, …], "photos_read", "candidates", "unreadable":
+ *         [{"path", "error"}]}; likely: the probability that the left one is called better
+ */
+bool piaa_asked_write(const piaa_asked *asked, const piaa_ranking_context *context,
+                      piaa_format_kind format, FILE *out, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -8,6 +8,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+const char *piaa_taste_source(const piaa_taste *taste, char out[96]) {
+    const long long stars = (long long)taste->ratings, pairs = (long long)taste->pairs;
+    const char *s = pairs == 1 ? "" : "s";
+    if (!pairs)
+        snprintf(out, 96, "%lld ratings", stars);
+    else if (stars)
+        snprintf(out, 96, "%lld ratings and %lld comparison%s", stars, pairs, s);
+    else
+        snprintf(out, 96, "%lld comparison%s, without ratings", pairs, s);
+    return out;
+}
+
 static size_t shown(const piaa_ranking *ranking, const piaa_ranking_context *context) {
     size_t count = piaa_ranking_count(ranking);
     return context->top && context->top < count ? context->top : count;
@@ -102,6 +114,12 @@ static void add_evidence(json *out, const piaa_taste *taste) {
     number(out, "chance", taste->chance);
     text(out, "verdict", verdicts[piaa_taste_verdict(taste)]);
     number(out, "ratings", (double)taste->ratings);
+    number(out, "pairs", (double)taste->pairs);
+    number(out, "pairs_told_right", taste->pairs_right);
+    text(out, "scale", taste->ratings ? "of the ratings" : "none");
+    number(out, "plus_minus_with_ten_more", taste->ten_more);
+    number(out, "plus_minus_of_own_ratings", taste->retest.noise);
+    number(out, "correlation_at_most", taste->retest.ceiling);
 }
 
 static json make_json(const piaa_ranking *ranking, const piaa_ranking_context *context) {

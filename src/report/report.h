@@ -45,6 +45,9 @@ typedef struct piaa_ranking_context {
     size_t unreadable_count;
 } piaa_ranking_context;
 
+/* "40 ratings and 120 comparisons": what a taste was learned from. */
+const char *piaa_taste_source(const piaa_taste *taste, char out[96]);
+
 /*
  * Table   rank, score, the person's own rating where there is one, path.
  * CSV     rank,score,plus_minus,rating,low,high,path: absolute paths, shortest digits that read
@@ -52,7 +55,9 @@ typedef struct piaa_ranking_context {
  *         are empty where there are too few ratings to say.
  * JSON    {"photos": [{"rank", "score", "low", "high", "rating" (null: not rated), "path"}, …],
  *         "plus_minus", "interval_level", "plus_minus_of_mean", "rank_correlation", "chance",
- *         "verdict" ("learned", "may be chance", "not learned"), "ratings",
+ *         "verdict" ("learned", "may be chance", "not learned"), "ratings", "pairs",
+ *         "pairs_told_right", "scale" ("of the ratings", "none"), "plus_minus_with_ten_more",
+ *         "plus_minus_of_own_ratings" and "correlation_at_most" (of ratings given again),
  *         "unreadable": [{"path", "error"}], "model", "family", "fingerprint", "demonstration",
  *         "pool", "layer", "prompt", "preprocessing", "dtype"}
  */

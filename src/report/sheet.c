@@ -187,7 +187,7 @@ static void put_heading(page *sheet, size_t count, const piaa_ranking_context *c
     static const char *const doubts[] = {[PIAA_LEARNED] = "",
                                          [PIAA_MAY_BE_CHANCE] = ", which may be chance",
                                          [PIAA_NOT_LEARNED] = ", no better than guessing"};
-    char line[640], error[96] = "";
+    char line[640], error[96] = "", source[96];
     if (isfinite(context->taste->loo_rmse))
         snprintf(error, sizeof error, ", typical error ± %.2f%s", context->taste->loo_rmse,
                  doubts[piaa_taste_verdict(context->taste)]);
@@ -196,10 +196,10 @@ static void put_heading(page *sheet, size_t count, const piaa_ranking_context *c
         "<span font='sans bold 30' foreground='#1f1e1b'>Best first, by one person’s taste</span>",
         MARGIN, MARGIN);
     snprintf(line, sizeof line,
-             "<span font='sans 17' foreground='#77746d'>%zu photo%s, learned from %lld ratings "
+             "<span font='sans 17' foreground='#77746d'>%zu photo%s, learned from %s "
              "(<span foreground='#b4541a'>★</span> rated "
              "by hand)%s%s</span>",
-             count, count == 1 ? "" : "s", (long long)context->taste->ratings, error,
+             count, count == 1 ? "" : "s", piaa_taste_source(context->taste, source), error,
              context->demonstration ? "; demonstration model" : "");
     put_text(sheet, line, MARGIN, MARGIN + 50);
 }

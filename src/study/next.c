@@ -123,10 +123,11 @@ bool piaa_next_choose(const piaa_store *store, const piaa_slots *slots, const pi
     piaa_joined joined;
     pool from = {0};
     piaa_rated rated = {0};
+    const piaa_said said = {.ratings = ratings};
     *out = (piaa_next){0};
     const bool ok = piaa_joined_open(&joined, store, slots->items, slots->count, NULL, error) &&
                     make_pool(&joined, photos, &from, error) &&
-                    piaa_rated_find(&joined, ratings, &rated, error) &&
+                    piaa_rated_find(&joined, &said, &rated, error) &&
                     choose(&joined, &from, &rated, choosing, count, out, error);
     if (ok && rated.missing)
         piaa_hooks_warn(hooks, "%zu of %zu rated photos could not be used, the first is %.1000s",

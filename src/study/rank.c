@@ -5,50 +5,37 @@
 #include "base/memory.h"
 #include "linear/near.h"
 #include "study/rated.h"
-#include "study/source.h"
+#include "study/taste_parts.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* What is worth a line about the ratings that were found. */
-static void tell_rated(const piaa_rated *rated, const piaa_ratings *ratings,
-                       const piaa_hooks *hooks) {
-    size_t all = piaa_ratings_count(ratings);
-    if (rated->missing) {
-        piaa_hooks_warn(hooks, "%zu of %zu rated photos could not be used, the first is %.1000s",
-                        rated->missing, all, piaa_ratings_at(ratings, rated->first_missing)->path);
-    }
-    if (rated->copies) {
-        piaa_hooks_warn(hooks,
-                        "%zu of %zu rated photos are copies of others, byte for byte: each photo "
-                        "counts once",
-                        rated->copies, all);
-    }
-    if (rated->unlike) {
-        const piaa_rating *one = piaa_ratings_at(ratings, rated->one),
-                          *other = piaa_ratings_at(ratings, rated->other);
-        piaa_hooks_warn(hooks,
-                        "%zu of these copies %s rated differently, the first is %.1000s (%g, and "
-                        "%.1000s %g): the mean counts",
-                        rated->unlike, rated->unlike == 1 ? "is" : "are", other->path, other->score,
-                        one->path, one->score);
-    }
-}
-
-static bool no_overlap(const piaa_store *store, const piaa_ratings *ratings, piaa_error *error) {
-    if (!piaa_ratings_count(ratings))
-        return piaa_error_set(error, PIAA_USAGE, "%s holds no ratings",
-                              piaa_ratings_where(ratings));
-    const char *rated = piaa_ratings_at(ratings, 0)->path;
+static bool no_overlap(const piaa_store *store, const piaa_said *said, piaa_error *error) {
+    const bool stars = piaa_ratings_count(said->ratings) > 0;
+    const char *where = said->ratings   ? piaa_ratings_where(said->ratings)
+                        : said->choices ? piaa_choices_where(said->choices)
+                                        : "nothing";
+    if (!stars && !piaa_choices_count(said->choices))
+        return piaa_error_set(error, PIAA_USAGE, "%s holds no ratings", where);
+    const char *rated =
+        stars ? piaa_ratings_at(said->ratings, 0)->path : piaa_choices_at(said->choices, 0)->one;
     if (!piaa_store_photos(store))
         return piaa_error_set(error, PIAA_MISMATCH,
                               "%s holds no photos yet: embed the rated ones first",
                               piaa_store_path(store));
+    if (!stars)
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "of none of the %zu comparisons both photos are among those read: "
+                              "they name %.300s, the photos are like %.300s (paths in %.300s are "
+                              "relative to its folder)",
+                              piaa_choices_count(said->choices), rated,
+                              piaa_store_photo(store, 0)->path, where);
     return piaa_error_set(error, PIAA_MISMATCH,
                           "none of the %zu rated photos is among the photos read: the ratings name "
                           "%.300s, the photos are like %.300s "
                           "(paths in the ratings are relative to the file they stand in)",
-                          piaa_ratings_count(ratings), rated, piaa_store_photo(store, 0)->path);
+                          piaa_ratings_count(said->ratings), rated,
+                          piaa_store_photo(store, 0)->path);
 }
 
 /* The taste of the rated photos that were found, one at least. */
@@ -66,24 +53,26 @@ static piaa_taste *teach(const piaa_joined *joined, const piaa_rated *rated,
                                 .count = joined->count,
                                 .y = rated->scores,
                                 .n = rated->count,
+                                .duels = rated->duels,
+                                .duel_count = rated->duel_count,
                                 .learner = learner};
     return piaa_taste_teach(&from, hooks, error);
 }
 
-static piaa_taste *learn(const piaa_joined *joined, const piaa_ratings *ratings,
+static piaa_taste *learn(const piaa_joined *joined, const piaa_said *said,
                          const piaa_learner *learner, const piaa_hooks *hooks, piaa_error *error) {
     piaa_rated rated;
-    if (!piaa_rated_find(joined, ratings, &rated, error)) return NULL;
+    if (!piaa_rated_find(joined, said, &rated, error)) return NULL;
     piaa_taste *taste = NULL;
     if (!rated.count) {
-        no_overlap(joined->store, ratings, error);
+        no_overlap(joined->store, said, error);
     } else if (rated.count == 1 && rated.copies) {
         piaa_error_set(error, PIAA_USAGE,
                        "the %zu rated photos are copies of one, byte for byte, and one does not "
                        "show a taste: rate at least 2 photos with different scores",
                        rated.copies + 1);
     } else {
-        tell_rated(&rated, ratings, hooks);
+        piaa_rated_tell(&rated, said, hooks);
         taste = teach(joined, &rated, learner, hooks, error);
     }
     piaa_rated_free(&rated);
@@ -93,7 +82,8 @@ static piaa_taste *learn(const piaa_joined *joined, const piaa_ratings *ratings,
 piaa_taste *piaa_taste_learn_slots(const piaa_store *store, const piaa_slot *slots, size_t count,
                                    const piaa_ratings *ratings, const piaa_learning *how,
                                    const piaa_hooks *hooks, piaa_error *error) {
-    if (!store || !ratings) {
+    const piaa_said said = {.ratings = ratings, .choices = how ? how->choices : NULL};
+    if (!store || (!said.ratings && !said.choices)) {
         piaa_error_missing(error, store ? "ratings" : "store");
         return NULL;
     }
@@ -101,7 +91,7 @@ piaa_taste *piaa_taste_learn_slots(const piaa_store *store, const piaa_slot *slo
     if (!learner) return NULL;
     piaa_joined joined;
     piaa_taste *taste = piaa_joined_open(&joined, store, slots, count, NULL, error)
-                            ? learn(&joined, ratings, learner, hooks, error)
+                            ? learn(&joined, &said, learner, hooks, error)
                             : NULL;
     piaa_joined_close(&joined);
     return taste;
@@ -111,6 +101,34 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
                              const piaa_hooks *hooks, piaa_error *error) {
     return piaa_taste_learn_slots(store, store ? &piaa_store_slots(store)->items[slot] : NULL, 1,
                                   ratings, NULL, hooks, error);
+}
+
+static bool foretell(piaa_taste *taste, const piaa_joined *joined, const piaa_said *said,
+                     piaa_error *error) {
+    piaa_rated rated;
+    piaa_band bands[PIAA_SOURCE_PARTS];
+    if (!piaa_rated_find(joined, said, &rated, error)) return false;
+    piaa_joined_bands(joined, rated.rows, bands);
+    const piaa_teaching from = {.bands = bands,
+                                .count = joined->count,
+                                .y = rated.scores,
+                                .n = rated.count,
+                                .duels = rated.duels,
+                                .duel_count = rated.duel_count};
+    const bool ok = piaa_taste_look_ahead(taste, &from, error);
+    piaa_rated_free(&rated);
+    return ok;
+}
+
+bool piaa_taste_foretell(piaa_taste *taste, const piaa_store *store, const piaa_said *said,
+                         piaa_error *error) {
+    piaa_joined joined;
+    if (said->ratings) taste->retest = piaa_ratings_retest(said->ratings);
+    const bool ok =
+        piaa_joined_open(&joined, store, taste->slots.items, taste->slots.count, NULL, error) &&
+        foretell(taste, &joined, said, error);
+    piaa_joined_close(&joined);
+    return ok;
 }
 
 /* -------------------------------------------------------------------------------------- ranking */
@@ -174,6 +192,10 @@ static bool score_copy(blind *b, int64_t row, double *score, piaa_error *error) 
     const piaa_taste *taste = b->taste;
     const int64_t count = find_near(b, b->x + row * taste->near->dim);
     if (!count || count == b->rated->count) return true;
+    if (taste->pairs) { /* what is predicted of the one that it is a copy of */
+        *score = taste->unseen[b->left[0]];
+        return true;
+    }
     const piaa_bands_shape shape = {taste->learned->weights, taste->learned->spread,
                                     taste->learned->lead};
     double intercept;
@@ -205,18 +227,19 @@ static bool score_unseen(blind *b, piaa_ranking *ranking, piaa_error *error) {
 
 /* Marks the rated photos and their copies, and puts predictions that have not seen a photo's rating
    in place of those that have. */
-static bool mark_rated(const piaa_taste *taste, piaa_joined *joined, const piaa_ratings *ratings,
+static bool mark_rated(const piaa_taste *taste, piaa_joined *joined, const piaa_said *said,
                        piaa_ranking *ranking, piaa_error *error) {
     piaa_rated rated;
-    if (!piaa_rated_find(joined, ratings, &rated, error)) return false;
+    if (!piaa_rated_find(joined, said, &rated, error)) return false;
     for (size_t i = 0; i < ranking->count; i++) {
         int64_t index = rated.index[ranking->items[i].row];
-        if (!index) continue;
+        if (!index || index > rated.stars) continue;
         ranking->items[i].shown.rated = true;
         ranking->items[i].shown.rating = rated.scores[index - 1];
     }
     blind b = {.taste = taste, .joined = joined, .rated = &rated};
-    bool ok = !taste->unseen || taste->ratings != rated.count || score_unseen(&b, ranking, error);
+    bool ok = !taste->unseen || taste->photos != rated.count || taste->pairs != rated.answers ||
+              score_unseen(&b, ranking, error);
     piaa_bands_free(b.bands);
     free(b.weights);
     free(b.left);
@@ -282,14 +305,15 @@ static bool open_joined(piaa_joined *joined, const piaa_taste *taste, const piaa
 }
 
 static piaa_ranking *rank_photos(const piaa_taste *taste, piaa_joined *joined,
-                                 const piaa_photos *photos, const piaa_ratings *ratings,
+                                 const piaa_photos *photos, const piaa_said *said,
                                  piaa_error *error) {
     piaa_ranking *ranking = new_ranking(joined, photos, error);
     if (!ranking) return NULL;
     for (size_t i = 0; i < ranking->count; i++)
         piaa_taste_predict(taste, piaa_joined_vector(joined, ranking->items[i].row), 1,
                            &ranking->items[i].shown.score);
-    if (ratings && !mark_rated(taste, joined, ratings, ranking, error)) {
+    if (said && (said->ratings || said->choices) &&
+        !mark_rated(taste, joined, said, ranking, error)) {
         piaa_ranking_free(ranking);
         return NULL;
     }
@@ -297,19 +321,24 @@ static piaa_ranking *rank_photos(const piaa_taste *taste, piaa_joined *joined,
     return ranking;
 }
 
-piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
-                               const piaa_photos *photos, const piaa_ratings *ratings,
-                               piaa_error *error) {
+piaa_ranking *piaa_rank_said(const piaa_taste *taste, const piaa_store *store,
+                             const piaa_photos *photos, const piaa_said *said, piaa_error *error) {
     if (!taste || !store) {
         piaa_error_missing(error, taste ? "store" : "taste");
         return NULL;
     }
     piaa_joined joined;
     piaa_ranking *ranking = open_joined(&joined, taste, store, error)
-                                ? rank_photos(taste, &joined, photos, ratings, error)
+                                ? rank_photos(taste, &joined, photos, said, error)
                                 : NULL;
     piaa_joined_close(&joined);
     return ranking;
+}
+
+piaa_ranking *piaa_rank_photos(const piaa_taste *taste, const piaa_store *store,
+                               const piaa_photos *photos, const piaa_ratings *ratings,
+                               piaa_error *error) {
+    return piaa_rank_said(taste, store, photos, &(piaa_said){.ratings = ratings}, error);
 }
 
 piaa_ranking *piaa_rank(const piaa_taste *taste, const piaa_store *store, const char *const *paths,

@@ -39,6 +39,8 @@ piaa_taste *piaa_taste_new(const piaa_identity *identity, const piaa_slot *slots
     piaa_taste *taste = piaa_alloc(1, sizeof *taste, error);
     if (!taste) return NULL;
     taste->mean_rmse = taste->chance = taste->interval = NAN;
+    taste->pairs_right = taste->ten_more = NAN;
+    taste->retest = (piaa_retest){.noise = NAN, .ceiling = NAN};
     bool ok = take_slots(taste, slots, count, error);
     size_t dim = (size_t)taste->dim;
     ok = ok && (taste->mean = piaa_alloc(dim, sizeof(double), error)) &&
@@ -76,36 +78,55 @@ void piaa_taste_free(piaa_taste *taste) {
 
 /* ------------------------------------------------------------------------------------- learning */
 
-static bool check_scores(const double *y, int64_t n, double *lowest, double *highest,
-                         piaa_error *error) {
-    if (n < 1)
+/* Fails where the stars alone do not show a taste. */
+static bool check_scores(const piaa_taste *taste, piaa_error *error) {
+    if (taste->ratings < 1)
         return piaa_error_set(
             error, PIAA_USAGE,
             "no rated photos to learn from: rate at least 2 photos with different scores");
-    if (n == 1)
+    if (taste->ratings == 1)
         return piaa_error_set(
             error, PIAA_USAGE,
             "one rated photo does not show a taste: rate at least 2 photos with different scores");
-    *lowest = *highest = y[0];
-    for (int64_t i = 0; i < n; i++) {
-        if (!isfinite(y[i]))
+    return taste->lowest < taste->highest ||
+           piaa_error_set(
+               error, PIAA_USAGE,
+               "all %lld rated photos have the score %g: rate at least 2 photos with different "
+               "scores",
+               (long long)taste->ratings, taste->lowest);
+}
+
+/* How many stars there are, and from where to where. */
+static bool look_at_scores(piaa_taste *taste, const piaa_teaching *from, piaa_error *error) {
+    taste->lowest = taste->highest = NAN;
+    for (int64_t i = 0; i < from->n; i++) {
+        const double y = from->y[i];
+        if (isinf(y) || (isnan(y) && !from->duel_count))
             return piaa_error_set(error, PIAA_FORMAT,
                                   "the score of rated photo %lld is not a finite number",
                                   (long long)i + 1);
-        *lowest = fmin(*lowest, y[i]);
-        *highest = fmax(*highest, y[i]);
+        taste->ratings += !isnan(y);
+        taste->lowest = fmin(taste->lowest, y);
+        taste->highest = fmax(taste->highest, y);
     }
-    if (*lowest == *highest)
-        return piaa_error_set(
-            error, PIAA_USAGE,
-            "all %lld rated photos have the score %g: rate at least 2 photos with different scores",
-            (long long)n, *lowest);
     return true;
 }
 
-static bool all_alike(const piaa_bands_model *model) {
-    for (int j = 0; j < model->dim; j++)
-        if (model->weights[j] != 0) return false;
+/* Beside pairs, stars that are all equal, or a single one, set no scale. */
+static void leave_stars(piaa_taste *taste, const piaa_hooks *hooks) {
+    if (taste->ratings)
+        piaa_hooks_warn(hooks,
+                        "%lld rated photo%s %g, which sets no scale: the comparisons alone are "
+                        "learned from",
+                        (long long)taste->ratings, taste->ratings == 1 ? " has" : "s all have",
+                        taste->lowest);
+    taste->ratings = 0;
+    taste->lowest = taste->highest = NAN;
+}
+
+static bool all_alike(const piaa_taste *taste) {
+    for (int j = 0; j < taste->dim; j++)
+        if (taste->weights[j] != 0) return false;
     return true;
 }
 
@@ -114,7 +135,7 @@ static bool take_model(piaa_taste *taste, const piaa_bands_model *model, piaa_er
     memcpy(taste->mean, model->mean, bytes);
     memcpy(taste->scale, model->scale, bytes);
     memcpy(taste->weights, model->weights, bytes);
-    taste->ratings = model->left->rows;
+    taste->photos = model->left->rows;
     taste->alpha = model->alpha;
     taste->intercept = model->intercept;
     return (taste->unseen = piaa_alloc(rows, sizeof(double), error)) &&
@@ -148,8 +169,9 @@ static bool take_errors(piaa_taste *taste, const piaa_left_out *left, const doub
                                  error);
 }
 
-/* The taste's numbers. */
+/* The taste's numbers, from stars alone. */
 static bool learn(piaa_taste *taste, const piaa_teaching *from, piaa_error *error) {
+    if (!check_scores(taste, error)) return false;
     const piaa_band *first = from->bands;
     const piaa_learner *learner = from->learner ? from->learner : piaa_learner_find(NULL, error);
     taste->near = piaa_near_find(first->x, first->rows, from->n, first->dim, error);
@@ -160,7 +182,6 @@ static bool learn(piaa_taste *taste, const piaa_teaching *from, piaa_error *erro
     bool ok = model && take_model(taste, model, error) &&
               take_shape(taste, from, learner, model, error) &&
               take_errors(taste, model->left, from->y, error);
-    if (ok && all_alike(model)) taste->loo_spearman = NAN; /* there is nothing to rank by */
     piaa_bands_model_free(model);
     return ok;
 }
@@ -171,19 +192,44 @@ static bool no_better_than_mean(const piaa_taste *taste) {
 }
 
 piaa_verdict piaa_taste_verdict(const piaa_taste *taste) {
+    if (taste->pairs && !taste->ratings)
+        return taste->chance <= 0.1       ? PIAA_LEARNED
+               : taste->pairs_right > 0.5 ? PIAA_MAY_BE_CHANCE
+                                          : PIAA_NOT_LEARNED;
     if (isnan(taste->mean_rmse)) return PIAA_LEARNED;
     bool shown = taste->chance <= 0.1;
     if (no_better_than_mean(taste)) return shown ? PIAA_MAY_BE_CHANCE : PIAA_NOT_LEARNED;
     return shown || isnan(taste->chance) ? PIAA_LEARNED : PIAA_MAY_BE_CHANCE;
 }
 
+/* Of a taste from comparisons alone. */
+static void doubt_pairs(const piaa_taste *taste, const piaa_hooks *hooks) {
+    const char *one = taste->pairs == 1 ? "" : "s";
+    if (all_alike(taste))
+        piaa_hooks_warn(hooks,
+                        "the %lld comparison%s give%s no order: ties, answers that cancel each "
+                        "other out, or photos that look the same to the model; compare others",
+                        (long long)taste->pairs, one, *one ? "" : "s");
+    else if (piaa_taste_verdict(taste) != PIAA_LEARNED)
+        piaa_hooks_warn(hooks,
+                        "the %lld comparison%s do%s not show that anything was learned: of those "
+                        "left out %.0f in 100 are told right, and a coin tells as many in %.0f of "
+                        "100 tries (more comparisons may help)",
+                        (long long)taste->pairs, one, *one ? "" : "es", 100 * taste->pairs_right,
+                        100 * taste->chance);
+}
+
 void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
+    if (taste->pairs && !taste->ratings) {
+        doubt_pairs(taste, hooks);
+        return;
+    }
     char subject[100], rank[60] = "";
     const char *help = taste->ratings < 20    ? "40 ratings may help"
                        : taste->ratings < 100 ? "100 ratings may help"
                                               : "another model, pool or layer may help";
     piaa_verdict verdict = piaa_taste_verdict(taste);
-    bool few = taste->ratings < FEW_RATINGS;
+    bool few = taste->ratings < FEW_RATINGS && !taste->pairs;
     if (verdict != PIAA_LEARNED && no_better_than_mean(taste)) {
         if (verdict == PIAA_MAY_BE_CHANCE)
             snprintf(subject, sizeof subject, "what was learned may be chance");
@@ -213,7 +259,7 @@ void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
 }
 
 static void tell(const piaa_taste *taste, const piaa_hooks *hooks) {
-    if (isnan(taste->loo_spearman)) {
+    if (all_alike(taste) && taste->ratings) {
         piaa_hooks_warn(hooks,
                         "the features tell none of the rated photos apart, so every photo gets "
                         "the mean score, %.2f: choose another %s",
@@ -232,16 +278,15 @@ static void tell(const piaa_taste *taste, const piaa_hooks *hooks) {
 
 piaa_taste *piaa_taste_teach(const piaa_teaching *from, const piaa_hooks *hooks,
                              piaa_error *error) {
-    double lowest = 0, highest = 0;
-    if (!check_scores(from->y, from->n, &lowest, &highest, error)) return NULL;
     piaa_taste *taste = piaa_taste_new(from->identity, from->slots, from->count, error);
     if (!taste) return NULL;
-    if (!learn(taste, from, error)) {
+    bool ok = look_at_scores(taste, from, error);
+    if (ok && from->duel_count && !(taste->lowest < taste->highest)) leave_stars(taste, hooks);
+    if (!ok || !(from->duel_count ? piaa_taste_compare : learn)(taste, from, error)) {
         piaa_taste_free(taste);
         return NULL;
     }
-    taste->lowest = lowest;
-    taste->highest = highest;
+    if (all_alike(taste)) taste->loo_spearman = NAN; /* there is nothing to rank by */
     time_t now = time(NULL);
     struct tm utc;
     if (gmtime_r(&now, &utc)) strftime(taste->made, sizeof taste->made, "%Y-%m-%dT%H:%M:%SZ", &utc);

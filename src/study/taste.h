@@ -8,13 +8,14 @@
  * the last bit what the saved one did):
  *
  *     format          "piaa-taste"
- *     version         1, or 2 where several slots are read or a prior was given
+ *     version         1, or 2 where several slots are read, or a prior or pairs were given
  *     made            "2025-01-31T12:00:00Z"
  *     features        {pool, layer, dim}, and what made them, as the feature store has it:
  *                     {fingerprint, model, family, prompt,
  *                     preprocessing, dtype, library}; of several slots side by side `slots`, a
  *                     list of {pool, layer, dim}, in place of the three
- *     ratings         {count, lowest, highest}
+ *     ratings         {count, lowest, highest}; without ratings the latter two are null
+ *     pairs           {count, photos, right}, as in piaa_taste; only where there are pairs
  *     leave_one_out   {groups, rmse, spearman, mean_rmse, chance, interval}, as in piaa_taste:
  *                     errors for photos left out; null where they are undefined.  Files of before
  *                     have rmse and spearman only, and rmse is that of the alpha that it chose
@@ -31,6 +32,7 @@
 
 #include "base/output.h"
 #include "features/store.h" /* piaa_identity */
+#include "linear/pairs.h"
 #include "study/learner.h"
 
 /* How a taste was learned, and what a prediction without some of the photos needs. */
@@ -47,8 +49,10 @@ typedef struct piaa_teaching {
     const piaa_slot *slots; /* [count] */
     const piaa_band *bands; /* [count] their features of the rated photos */
     size_t count;
-    const double *y; /* [n] */
+    const double *y; /* [n] NaN: the photo is only among the pairs */
     int64_t n;
+    const piaa_duel *duels; /* [duel_count] of photos by number; each pair once */
+    int64_t duel_count;
     const piaa_learner *learner;   /* NULL: the usual one */
     const piaa_bands_prior *prior; /* NULL: none; outlives the taste's use */
 } piaa_teaching;
@@ -57,7 +61,8 @@ typedef struct piaa_teaching {
  * Learns a taste: every command that learns one does it here.  The identity is copied.  Told to
  * hooks->warn (hooks may be NULL): near copies, by the first slot; what piaa_taste_doubt tells;
  * features that are the same for all photos.  Errors: one rating, or ratings that are all equal; a
- * feature or a score that is not finite.
+ * feature or a score that is not finite.  With a pair neither stars nor differences among them are
+ * needed.
  */
 piaa_taste *piaa_taste_teach(const piaa_teaching *from, const piaa_hooks *hooks,
                              piaa_error *error) PIAA_MUST_USE;

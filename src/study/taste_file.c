@@ -17,7 +17,7 @@ const piaa_output_kind piaa_taste_output = {"a taste", "\"piaa-taste\""};
 
 /* Whether a program that knows version 1 alone can read it. */
 static bool is_plain(const piaa_taste *taste) {
-    return taste->slots.count == 1 && !(taste->learned && taste->learned->prior);
+    return taste->slots.count == 1 && !taste->pairs && !(taste->learned && taste->learned->prior);
 }
 
 /* What version 2 has more. */
@@ -30,6 +30,14 @@ static bool add_learned(cJSON *root, const piaa_taste *taste) {
             piaa_learned_add_number(root, "lead", how->lead));
 }
 
+static bool add_pairs(cJSON *root, const piaa_taste *taste) {
+    if (!taste->pairs) return true;
+    cJSON *part = cJSON_AddObjectToObject(root, "pairs");
+    return part && piaa_learned_add_number(part, "count", (double)taste->pairs) &&
+           piaa_learned_add_number(part, "photos", (double)taste->photos) &&
+           piaa_learned_add_number(part, "right", taste->pairs_right);
+}
+
 static bool add_all(cJSON *root, const void *thing) {
     const piaa_taste *taste = thing;
     const bool plain = is_plain(taste);
@@ -39,7 +47,7 @@ static bool add_all(cJSON *root, const void *thing) {
            (part = cJSON_AddObjectToObject(root, "ratings")) &&
            piaa_learned_add_number(part, "count", (double)taste->ratings) &&
            piaa_learned_add_number(part, "lowest", taste->lowest) &&
-           piaa_learned_add_number(part, "highest", taste->highest) &&
+           piaa_learned_add_number(part, "highest", taste->highest) && add_pairs(root, taste) &&
            (part = cJSON_AddObjectToObject(root, "leave_one_out")) &&
            piaa_learned_add_number(part, "groups", (double)taste->groups) &&
            piaa_learned_add_number(part, "rmse", taste->loo_rmse) &&
@@ -77,34 +85,50 @@ static bool get_later(const piaa_learned_source *from, const char *key, double m
 }
 
 static bool get_errors(const piaa_learned_source *from, piaa_taste *taste, piaa_error *error) {
+    const int64_t fewest = taste->pairs ? 0 : 2;
     taste->groups = taste->ratings;
-    if (!piaa_learned_number(from, "leave_one_out.rmse", &taste->loo_rmse, error) ||
+    if (!(taste->pairs
+              ? get_later(from, "leave_one_out.rmse", DBL_MAX, &taste->loo_rmse, error)
+              : piaa_learned_number(from, "leave_one_out.rmse", &taste->loo_rmse, error)) ||
         !piaa_learned_correlation(from, "leave_one_out.spearman", &taste->loo_spearman, error) ||
         !get_later(from, "leave_one_out.mean_rmse", DBL_MAX, &taste->mean_rmse, error) ||
         !get_later(from, "leave_one_out.chance", 1, &taste->chance, error) ||
         !get_later(from, "leave_one_out.interval", DBL_MAX, &taste->interval, error) ||
         (piaa_json_find(from->root, "leave_one_out.groups") &&
-         !piaa_learned_int(from, "leave_one_out.groups", 2, taste->ratings, &taste->groups, error)))
+         !piaa_learned_int(from, "leave_one_out.groups", fewest, taste->ratings, &taste->groups,
+                           error)))
         return false;
-    return taste->loo_rmse >= 0 ||
+    return taste->loo_rmse >= 0 || taste->pairs ||
            piaa_learned_broken(from, "leave_one_out.rmse", "0 or more", error);
 }
 
-static bool get_rest(const piaa_learned_source *from, piaa_taste *taste, piaa_error *error) {
-    int dim = taste->dim;
-    if (!piaa_learned_int(from, "ratings.count", 2, INT64_MAX, &taste->ratings, error) ||
-        !piaa_learned_number(from, "ratings.lowest", &taste->lowest, error) ||
-        !piaa_learned_number(from, "ratings.highest", &taste->highest, error) ||
-        !get_errors(from, taste, error) ||
-        !piaa_learned_positive(from, "alpha", &taste->alpha, error) ||
-        !piaa_learned_number(from, "intercept", &taste->intercept, error) ||
-        !piaa_learned_numbers(from, "mean", taste->mean, dim, error) ||
-        !piaa_learned_scales(from, "scale", taste->scale, dim, error) ||
-        !piaa_learned_numbers(from, "weights", taste->weights, dim, error))
+/* Of stars, pairs or both. */
+static bool get_said(const piaa_learned_source *from, piaa_taste *taste, piaa_error *error) {
+    const bool paired = piaa_json_find(from->root, "pairs");
+    if (!piaa_learned_int(from, "ratings.count", paired ? 0 : 2, INT64_MAX, &taste->ratings, error))
         return false;
-    if (!(taste->lowest <= taste->highest))
-        return piaa_learned_broken(from, "ratings.highest", "at least \"ratings.lowest\"", error);
-    return true;
+    taste->photos = taste->ratings;
+    if (paired && (!piaa_learned_int(from, "pairs.count", 1, INT64_MAX, &taste->pairs, error) ||
+                   !piaa_learned_int(from, "pairs.photos", 2, INT64_MAX, &taste->photos, error) ||
+                   !get_later(from, "pairs.right", 1, &taste->pairs_right, error)))
+        return false;
+    taste->lowest = taste->highest = NAN;
+    if (!taste->ratings) return true;
+    if (!piaa_learned_number(from, "ratings.lowest", &taste->lowest, error) ||
+        !piaa_learned_number(from, "ratings.highest", &taste->highest, error))
+        return false;
+    return taste->lowest <= taste->highest ||
+           piaa_learned_broken(from, "ratings.highest", "at least \"ratings.lowest\"", error);
+}
+
+static bool get_rest(const piaa_learned_source *from, piaa_taste *taste, piaa_error *error) {
+    const int dim = taste->dim;
+    return get_said(from, taste, error) && get_errors(from, taste, error) &&
+           piaa_learned_positive(from, "alpha", &taste->alpha, error) &&
+           piaa_learned_number(from, "intercept", &taste->intercept, error) &&
+           piaa_learned_numbers(from, "mean", taste->mean, dim, error) &&
+           piaa_learned_scales(from, "scale", taste->scale, dim, error) &&
+           piaa_learned_numbers(from, "weights", taste->weights, dim, error);
 }
 
 static piaa_taste *from_json(const cJSON *root, const char *where, piaa_error *error) {

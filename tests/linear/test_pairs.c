@@ -201,6 +201,37 @@ static void what_follows_changes_nothing(void **state) {
     close_example(&e);
 }
 
+/* Nor do they with the strength that is chosen, which keeps a little of the penalty. */
+static void what_follows_changes_little(void **state) {
+    PIAA_UNUSED(state);
+    example e = random_example(40, 6, 6);
+    for (size_t i = 0; i < e.n; i++) e.stars[i] = 3 + truth_of(&e, i);
+    say_truth(&e, 3);
+    piaa_pairwise *fit = piaa_pairwise_fit(&e.data, NULL, NULL);
+    assert_non_null(fit);
+    for (size_t i = 0; i < e.n; i++) assert_true(fabs(fit->score[i] - e.stars[i]) < 0.01);
+    assert_true(fit->gain > 0.99);
+    piaa_pairwise_free(fit);
+    close_example(&e);
+}
+
+/* Many sure pairs beside few stars that differ little: the scores stay on the stars' scale. */
+static void stars_set_the_scale(void **state) {
+    PIAA_UNUSED(state);
+    example e = random_example(40, 4, 8);
+    for (size_t i = 0; i < 12; i++) e.stars[i] = 3 + 0.2 * truth_of(&e, i) + 0.2 * (double)(i % 3);
+    say_truth(&e, 2);
+    piaa_pairwise *fit = piaa_pairwise_fit(&e.data, NULL, NULL);
+    assert_non_null(fit);
+    assert_true(fit->gain < 1 && fit->right > 0.9);
+    for (size_t i = 0; i < e.n; i++) assert_true(fit->score[i] > 2.3 && fit->score[i] < 4.1);
+    double score = fit->intercept;
+    for (size_t j = 0; j < e.n; j++) score += e.kernel[j] * fit->coefficients[j];
+    assert_true(fabs(score - fit->score[0]) < 1e-9);
+    piaa_pairwise_free(fit);
+    close_example(&e);
+}
+
 /* Whether there are fewer photos or fewer readings, the answer is one: here the same pairs, each
    said once and then split over many photos that are the same. */
 static void both_spaces_agree(void **state) {
@@ -365,6 +396,24 @@ static void the_open_pair_is_asked(void **state) {
     piaa_pairwise_free(fit);
 }
 
+/* With nothing said, the two photos that differ most come first: squared distances are 2, 5 and 5
+   between photos of lengths 1, 1 and 2, all at right angles; the second of the two fives after
+   that. */
+static void nothing_said_asks_for_the_farthest(void **state) {
+    PIAA_UNUSED(state);
+    const double kernel[9] = {1, 0, 0, 0, 1, 0, 0, 0, 4};
+    const piaa_compared data = {.photos = 3, .kernel = kernel};
+    const piaa_pairwise_options options = {.alpha = 2, .covariance = true};
+    piaa_pairwise *fit = piaa_pairwise_fit(&data, &options, NULL);
+    assert_non_null(fit);
+    for (int i = 0; i < 9; i++) assert_true(fabs(fit->covariance[i] - kernel[i] / 2) < 1e-12);
+    piaa_duel next[3];
+    assert_int_equal(piaa_pairwise_choose(fit, &data, NULL, 2, next), 2);
+    assert_int_equal(next[0].other, 2);
+    assert_int_equal(next[1].other, 2);
+    piaa_pairwise_free(fit);
+}
+
 static void bad_input_is_told(void **state) {
     PIAA_UNUSED(state);
     const double kernel[4] = {1, 0, 0, 1}, inf[2] = {1, INFINITY}, star[2] = {3, NAN};
@@ -389,6 +438,8 @@ int main(void) {
         cmocka_unit_test(equals_scipy),
         cmocka_unit_test(stars_alone_are_the_ridge),
         cmocka_unit_test(what_follows_changes_nothing),
+        cmocka_unit_test(what_follows_changes_little),
+        cmocka_unit_test(stars_set_the_scale),
         cmocka_unit_test(both_spaces_agree),
         cmocka_unit_test(a_cycle_is_noise),
         cmocka_unit_test(all_ties_say_equal),
@@ -397,6 +448,7 @@ int main(void) {
         cmocka_unit_test(strength_is_chosen),
         cmocka_unit_test(copies_leave_together),
         cmocka_unit_test(the_open_pair_is_asked),
+        cmocka_unit_test(nothing_said_asks_for_the_farthest),
         cmocka_unit_test(bad_input_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
