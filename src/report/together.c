@@ -195,17 +195,28 @@ typedef struct measuring {
     piaa_error *error;
 } measuring;
 
+/* An interval of few people does not know that a figure has bounds. */
+static void keep_within(piaa_interval *interval, double most) {
+    if (isnan(interval->low)) return;
+    interval->low = fmax(interval->low, -most);
+    interval->high = fmin(interval->high, most);
+}
+
 static bool measure_row(measuring *m, row *r, const row *base, const row *rows, size_t count) {
     r->p = NAN;
     r->shared = gather_people(r, r, rows, count, m->a, m->b);
     if (!piaa_people_means(m->a, 1, r->shared, PIAA_BOOTSTRAP_DRAWS, m->seed, &r->spearman,
                            m->error))
         return false;
+    keep_within(&r->spearman, 1);
     if (!base || base == r) return true;
     const bool few = r->shared < PIAA_PEOPLE_FEW;
     r->compared = gather_people(r, base, few ? base : rows, few ? 1 : count, m->a, m->b);
-    return piaa_people_compare(m->a, m->b, r->compared, PIAA_BOOTSTRAP_DRAWS, m->seed,
-                               &r->difference, &r->p, m->error);
+    if (!piaa_people_compare(m->a, m->b, r->compared, PIAA_BOOTSTRAP_DRAWS, m->seed, &r->difference,
+                             &r->p, m->error))
+        return false;
+    keep_within(&r->difference, 2);
+    return true;
 }
 
 static bool measure_group(row *rows, size_t count, piaa_error *error) {

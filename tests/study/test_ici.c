@@ -337,6 +337,39 @@ static void repeats_are_averaged(void **state) {
     piaa_protocol_free(r.protocol);
 }
 
+/* Heads of weight 0 say their biases of every photo; a vector that is not finite, or that is not
+   there, says nothing. */
+static void hats_are_made_of_what_is_finite(void **state) {
+    const room *r = *state;
+    piaa_error error = {0};
+    size_t count;
+    const piaa_slot slot = {PIAA_LT, 3, 2};
+    piaa_ici_model *m = piaa_ici_model_new("m", &(piaa_identity){0}, &slot, &error);
+    piaa_heads *heads = piaa_heads_new(2, 7, 9, 0, &error);
+    assert_true(m && heads);
+    m->scale[0] = m->scale[1] = 1;
+    const piaa_named *tensors = piaa_heads_tensors(heads, &count);
+    for (size_t t = 0; t < count; t++)
+        for (int64_t i = 0; i < piaa_named_values(&tensors[t]); i++)
+            tensors[t].data[i] = strcmp(tensors[t].name, "attr_head.bias") == 0 ? 3 : 0;
+    const float x[] = {1, 2, NAN, 2, 1, INFINITY, 5, 6};
+    int64_t *rows = piaa_alloc(r->set->image_count, sizeof *rows, &error);
+    for (size_t i = 0; i < r->set->image_count; i++) rows[i] = i < 4 ? (int64_t)i : -1;
+    const piaa_source source = {.x = x, .rows = rows, .dim = 2, .parts = 1, .slots = {slot}};
+    piaa_ici_hats hats;
+    assert_true(piaa_ici_hats_make(&hats, r->set->image_count, &error));
+    if (!piaa_ici_hats_from_features(m, heads, &source, NULL, r->set->image_count, &hats, &error))
+        fail_msg("%s", error.message);
+    for (size_t i = 0; i < r->set->image_count; i++)
+        assert_true(hats.known[i] == (i == 0 || i == 3));
+    assert_true(hats.attributes[3 * 7 + 6] == 3);
+    assert_true(fabsf(hats.bins[3 * 9] - 1.0f / 9) < 1e-6f);
+    piaa_ici_hats_free(&hats);
+    free(rows);
+    piaa_heads_free(heads);
+    piaa_ici_model_free(m);
+}
+
 /* ------------------------------------------------------------------------------------ refusals */
 
 static void expect_answer(const room *r, const char *words) {
@@ -488,6 +521,7 @@ int main(void) {
         cmocka_unit_test(the_choice_is_made_by_the_support_alone),
         cmocka_unit_test(photos_without_hats_are_left_out),
         cmocka_unit_test(repeats_are_averaged),
+        cmocka_unit_test(hats_are_made_of_what_is_finite),
         cmocka_unit_test(people_and_photos_trained_on_are_not_evaluated),
         cmocka_unit_test(folders_come_back),
         cmocka_unit_test(damaged_folders_are_refused_by_name),

@@ -47,6 +47,38 @@ static void undefined_people_are_counted_and_shown_twice(void **state) {
     piaa_outcome_free(out);
 }
 
+/* Person 0 ranks rightly, then in reverse (1, -1), person 1 in reverse, then constantly (-1, and
+ * undefined, which is 0 in a mean); person 2 never has a correlation.  R2 with a mean of 2.5 and
+ * squares of 5: 1 and 1 - 20/5 = -3. */
+static void repeats_are_averaged_by_person(void **state) {
+    PIAA_UNUSED(state);
+    piaa_error error = {0};
+    static const double predicted[3][2][4] = {
+        {{1, 2, 3, 4}, {4, 3, 2, 1}}, {{4, 3, 2, 1}, {2, 2, 2, 2}}, {{2, 2, 2, 2}, {3, 3, 3, 3}}};
+    piaa_outcome *out = piaa_outcome_new("m", "demo", "large", 3, 4, 2, &error);
+    assert_non_null(out);
+    for (size_t u = 0; u < 3; u++) {
+        assert_int_equal(out->users[u].first, 8 * u);
+        out->users[u].count = 8;
+        for (size_t r = 0; r < 2; r++)
+            for (size_t i = 0; i < 4; i++)
+                out->rows[8 * u + 4 * r + i] =
+                    (piaa_outcome_row){i, predicted[u][r][i], 1 + (double)i, NAN, r};
+    }
+    out->rows[8 + 4].predicted = NAN; /* an image that one repeat alone could not predict */
+    if (!piaa_outcome_finish(out, 500, 1, &error)) fail_msg("%s", error.message);
+    assert_int_equal(out->row_count, 23);
+    assert_true(fabs(out->users[0].figures.spearman) < 1e-12);
+    assert_true(fabs(out->users[0].figures.r2 - -1) < 1e-12);
+    assert_true(fabs(out->users[1].figures.spearman - -0.5) < 1e-12);
+    assert_true(isnan(out->users[2].figures.spearman));
+    assert_int_equal(out->spearman.undefined, 1);
+    assert_true(fabs(out->spearman.all.mean - -0.5 / 3) < 1e-12);
+    assert_true(fabs(out->each[0].spearman) < 1e-12);
+    assert_true(fabs(out->each[1].spearman - -1.0 / 3) < 1e-12);
+    piaa_outcome_free(out);
+}
+
 static void rows_without_a_prediction_go(void **state) {
     PIAA_UNUSED(state);
     double holes[4][4];
@@ -198,6 +230,7 @@ static void the_first_failure_is_told(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(undefined_people_are_counted_and_shown_twice),
+        cmocka_unit_test(repeats_are_averaged_by_person),
         cmocka_unit_test(rows_without_a_prediction_go),
         cmocka_unit_test(methods_are_compared_over_common_people),
         cmocka_unit_test(few_people_are_not_taken_for_many),
