@@ -3,6 +3,10 @@
 
     python bench/fit.py BUILD/bench/bench_fit [--threads 1,2] [--probe]
 
+Milliseconds are of processor time, which other programs on the machine do not lengthen by much; of several threads it is their sum, and
+OpenBLAS' threads spin while they wait, so that one thread is the fair comparison.  Whatever the environment says to OpenBLAS, NumPy and OpenMP
+is taken away, so that either side computes as it was built to.
+
 Prints CSV: milliseconds (median) of piaa and of scikit-learn fitted one target at a time, as the reference procedure does, and all targets
 in one call (which chooses one alpha for all); the ratios; and for how many targets both chose the same alpha.  --probe adds 8,458 x 2,560
 with 12 targets, of which scikit-learn is given one and its time is multiplied (about a minute).  Needs numpy and scikit-learn.
@@ -32,12 +36,19 @@ def median(times):
     return sorted(times)[len(times) // 2]
 
 
+def unhindered(threads):
+    """The environment without what would hold BLAS back (OPENBLAS_CORETYPE names a kernel that may be an older CPU's), on so many threads."""
+    hindrances = ("OPENBLAS_", "GOTO_", "MKL_", "BLIS_", "OMP_", "NPY_", "NPYV_")
+    env = {k: v for k, v in os.environ.items() if not k.startswith(hindrances)}
+    return {**env, "OPENBLAS_NUM_THREADS": str(threads), "OMP_NUM_THREADS": str(threads)}
+
+
 def repeat(function, seconds):
     times, begin = [], time.perf_counter()
     while not times or time.perf_counter() - begin < seconds:
-        start = time.perf_counter()
+        start = time.process_time()
         result = function()
-        times.append((time.perf_counter() - start) * 1e3)
+        times.append((time.process_time() - start) * 1e3)
     return median(times), result
 
 
@@ -71,7 +82,7 @@ def measure(program, cases, threads):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program")
-    parser.add_argument("--threads", default="1,2")
+    parser.add_argument("--threads", default="1")
     parser.add_argument("--probe", action="store_true")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     a = parser.parse_args()
@@ -80,9 +91,8 @@ def main():
         return measure(a.program, cases, int(a.threads))
     print("rows,columns,targets,threads,piaa_ms,piaa_best_ms,sklearn_ms,sklearn_joint_ms,ratio,ratio_joint,same_alpha", flush=True)
     for threads in a.threads.split(","):
-        env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-        env.update(OPENBLAS_NUM_THREADS=threads, OMP_NUM_THREADS=threads)
-        subprocess.run([sys.executable, __file__, a.program, "--threads", threads, "--child", *(["--probe"] * a.probe)], env=env, check=True)
+        command = [sys.executable, __file__, a.program, "--threads", threads, "--child", *(["--probe"] * a.probe)]
+        subprocess.run(command, env=unhindered(threads), check=True)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """The study's heavy parts against scikit-learn's StandardScaler + RidgeCV, on the same numbers in the same run.
 
-    python bench/study.py BUILD/bench/bench_study [--threads 2] [--quick]
+    python bench/study.py BUILD/bench/bench_study [--threads 1] [--quick]
 
 Prints CSV, one line a part: probing 8,458 x 2,560 features with 12 targets, a layer at a time as the reference procedure goes through them
-(one fit a target), and a grid of 200 people x 37 layers at 100 x 2,560 support and 50 test images.  Both use the number of threads given:
-scikit-learn in its BLAS, piaa for two layers, or people, at a time.  Of scikit-learn's work a part is done and its time multiplied: one target
+(one fit a target), and a grid of 200 people x 37 layers at 100 x 2,560 support and 50 test images.  Both use the number of threads given
+(scikit-learn in its BLAS, piaa for several layers, or people, at a time), and seconds are of processor time, as in fit.py.  Of scikit-learn's work a part is done and its time multiplied: one target
 of twelve, one person of four on one layer; `figure` is what both sides found, to see that they did the same.  --quick: an
 eighth of the rows and columns.  Needs numpy, scipy and scikit-learn.
 """
@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 
-from fit import data
+from fit import data, unhindered
 
 SUPPORT, TESTS = 100, 50
 
@@ -42,11 +42,11 @@ def probe(np, pipeline, program, rows, columns, threads, targets=12):
     train = rows - rows // 8
     layers = 2 * threads
     seconds, figure, *alphas = run(program, "probe", x, y, targets, layers, threads)
-    start = time.perf_counter()
+    start = time.process_time()
     model = pipeline().fit(x[:train].astype(np.float64), y[:train, 0])
     predicted = model.predict(x[train:].astype(np.float64))
     model.predict(x[:train].astype(np.float64))
-    theirs = (time.perf_counter() - start) * targets
+    theirs = (time.process_time() - start) * targets
     report("probe (seconds a layer)", rows, columns, threads, seconds / layers, theirs, (figure, r2_score(y[train:, 0], predicted)))
 
 
@@ -60,11 +60,11 @@ def grid(np, pipeline, program, rows, columns, threads, users=200, layers=37):
     pairs = np.stack([chosen.astype(np.float64), scores], axis=-1)
     seconds, figure = run(program, "grid", x, pairs, users, layers, threads)
     some, wide = range(0, users, 4), x.astype(np.float64)
-    start = time.perf_counter()
+    start = time.process_time()
     for u in some:
         model = pipeline().fit(wide[chosen[u, :SUPPORT]], scores[u, :SUPPORT])
         model.predict(wide[chosen[u, SUPPORT:]])
-    theirs = (time.perf_counter() - start) / len(some) * users * layers
+    theirs = (time.process_time() - start) / len(some) * users * layers
     found = [
         spearmanr(pipeline().fit(wide[c[:SUPPORT]], s[:SUPPORT]).predict(wide[c[SUPPORT:]]), s[SUPPORT:])[0] for c, s in zip(chosen, scores)
     ]
@@ -88,17 +88,15 @@ def measure(program, threads, quick):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("program")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     a = parser.parse_args()
     if a.child:  # the number of threads is read when the libraries load
         return measure(a.program, a.threads, a.quick)
     print("part,rows,columns,threads,piaa_s,sklearn_s,ratio,figure,sklearn_figure", flush=True)
-    env = {k: v for k, v in os.environ.items() if k not in ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")}
-    env.update(OPENBLAS_NUM_THREADS=str(a.threads), OMP_NUM_THREADS=str(a.threads))
     again = ["--threads", str(a.threads), "--child", *(["--quick"] * a.quick)]
-    subprocess.run([sys.executable, __file__, a.program, *again], env=env, check=True)
+    subprocess.run([sys.executable, __file__, a.program, *again], env=unhindered(a.threads), check=True)
 
 
 if __name__ == "__main__":

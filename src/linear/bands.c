@@ -30,6 +30,7 @@
 #include "base/blas.h"
 #include "base/memory.h"
 #include "linear/columns.h"
+#include "linear/loops.h"
 
 #include <cblas.h>
 
@@ -287,6 +288,7 @@ piaa_ridge_design *piaa_bands_design(piaa_bands *b, const piaa_bands_shape *shap
 static void weigh_columns(const piaa_bands *b, const piaa_bands_shape *shape, const double *c,
                           double *out) {
     const piaa_columns *columns = b->columns;
+    const piaa_loops *loops = piaa_loops_here();
     for (int k = 0, at = 0; k < b->count; at += columns->bands[k++].dim) {
         const piaa_band *band = &columns->bands[k];
         const double weight = weight_of(shape, k), *mean = columns->mean + at,
@@ -297,7 +299,7 @@ static void weigh_columns(const piaa_bands *b, const piaa_bands_shape *shape, co
         for (int64_t i = 0; i < b->n; i++) {
             const float *x =
                 band->x + (size_t)(band->rows ? band->rows[i] : i) * (size_t)band->stride;
-            for (size_t j = 0; j < dim; j++) own[j] += c[i] * ((double)x[j] - mean[j]);
+            loops->gather(own, c[i], x, mean, dim);
         }
         for (size_t j = 0; j < dim; j++) own[j] *= weight * inverse[j] * inverse[j];
     }

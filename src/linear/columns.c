@@ -3,10 +3,13 @@
 #include "linear/columns.h"
 
 #include "base/memory.h"
+#include "linear/loops.h"
 
 #include <float.h>
 #include <math.h>
 #include <stdlib.h>
+
+enum { TILE = 512 }; /* columns that are measured at a time: what is summed stays in the cache */
 
 static const float *row_of(const piaa_band *band, int64_t i) {
     return band->x + (size_t)(band->rows ? band->rows[i] : i) * (size_t)band->stride;
@@ -32,26 +35,22 @@ static bool measure(piaa_columns *c, int block, size_t at, piaa_error *error) {
     const piaa_band *band = &c->bands[block];
     size_t d = (size_t)band->dim;
     double n = (double)c->n, *mean = c->mean + at, *squares = c->scale + at,
-           *drift = c->inverse + at;
+           *drift = c->inverse + at, check = 0;
+    const piaa_loops *loops = piaa_loops_here();
     const float *origin = row_of(band, 0);
-    for (int64_t i = 0; i < c->n; i++) {
-        const float *x = row_of(band, i);
-        for (size_t j = 0; j < d; j++) mean[j] += (double)x[j] - (double)origin[j];
-    }
-    double check = 0;
-    for (size_t j = 0; j < d; j++) {
-        mean[j] = (double)origin[j] + mean[j] / n;
-        check += mean[j] * 0; /* NaN if any is NaN or infinite */
+    for (size_t left = 0; left < d; left += TILE) {
+        const size_t width = d - left < TILE ? d - left : TILE;
+        for (int64_t i = 0; i < c->n; i++)
+            loops->add(mean + left, row_of(band, i) + left, origin + left, width);
+        for (size_t j = left; j < left + width; j++) {
+            mean[j] = (double)origin[j] + mean[j] / n;
+            check += mean[j] * 0; /* NaN if any is NaN or infinite */
+        }
+        for (int64_t i = 0; i < c->n; i++)
+            loops->deviate(squares + left, drift + left, row_of(band, i) + left, mean + left,
+                           width);
     }
     if (check != 0) return report_not_finite(c, block, error);
-    for (int64_t i = 0; i < c->n; i++) {
-        const float *x = row_of(band, i);
-        for (size_t j = 0; j < d; j++) {
-            double deviation = (double)x[j] - mean[j];
-            squares[j] += deviation * deviation;
-            drift[j] += deviation;
-        }
-    }
     for (size_t j = 0; j < d; j++) {
         double variance = (squares[j] - drift[j] * drift[j] / n) / n,
                rounding = n * mean[j] * DBL_EPSILON;
@@ -100,6 +99,7 @@ void piaa_columns_free(piaa_columns *c) {
 
 void piaa_columns_scale(const piaa_columns *c, const double *inverse, int64_t first, int64_t count,
                         int left, int width, double *z) {
+    const piaa_loops *loops = piaa_loops_here();
     int begin = 0; /* of the block, among all columns */
     for (int k = 0; k < c->count; begin += c->bands[k++].dim) {
         const piaa_band *band = &c->bands[k];
@@ -110,8 +110,7 @@ void piaa_columns_scale(const piaa_columns *c, const double *inverse, int64_t fi
         const size_t here = (size_t)(end - from);
         for (int64_t i = 0; i < count; i++) {
             const float *x = row_of(band, first + i) + (from - begin);
-            double *out = z + (size_t)i * (size_t)width + (size_t)(from - left);
-            for (size_t j = 0; j < here; j++) out[j] = ((double)x[j] - mean[j]) * by[j];
+            loops->scale(z + (size_t)i * (size_t)width + (size_t)(from - left), x, mean, by, here);
         }
     }
 }

@@ -226,15 +226,35 @@ static double leave_second(leaving *l, const double *s, size_t g, size_t h) {
     return mean_square(l->right + first, m);
 }
 
-/* The sum of leave_second over h where all groups are single rows. */
-static double leave_seconds(const leaving *l, const double *s, size_t g) {
-    double sum = 0;
-    for (size_t h = 0; h < l->n; h++) {
-        double slack = s[h * l->n + h] - l->cross[h] * l->cross[h];
-        double e = h == g ? 0 : l->right[h] / fmax(slack, DBL_EPSILON * DBL_EPSILON);
-        sum += e * e;
+/* The sum of leave_second over the rows from .. to - 1, where all groups are single rows: `row` is
+ * S's of the one left out, `own` its residual over its slack, `inverse` 1 / slack.  Four running
+ * sums, so that the compiler may use vector registers. */
+static double leave_seconds(const double *row, const double *diagonal, const double *residual,
+                            double own, double inverse, size_t from, size_t to) {
+    static const double least = DBL_EPSILON * DBL_EPSILON;
+    double sums[4] = {0};
+    for (; from < to; from += 4) {
+        const size_t here = to - from < 4 ? to - from : 4;
+        for (size_t k = 0; k < here; k++) {
+            const double shared = row[from + k],
+                         slack = diagonal[from + k] - shared * shared * inverse,
+                         e = (residual[from + k] - shared * own) / (slack > least ? slack : least);
+            sums[k] += e * e;
+        }
     }
-    return sum;
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
+}
+
+/* (2) where all groups are single rows; the diagonal of S is in `diagonal`. */
+static void leave_single_pairs(leaving *l, const double *s, const double *diagonal, double *sums) {
+    static const double least = DBL_EPSILON * DBL_EPSILON;
+    const size_t n = l->n;
+    for (size_t g = 0; g < n; g++) {
+        const double *row = s + g * n, inverse = 1 / fmax(diagonal[g], least),
+                     own = l->residual[g] * inverse;
+        sums[g] = leave_seconds(row, diagonal, l->residual, own, inverse, 0, g) +
+                  leave_seconds(row, diagonal, l->residual, own, inverse, g + 1, n);
+    }
 }
 
 /* (2), of the trials from `first` on with the a-th alpha. */
@@ -243,6 +263,11 @@ static void leave_pairs(leaving *l, size_t trials, size_t a) {
     const double *s = l->s + a * n * n;
     double *residual = l->residual;
     for (size_t i = 0; i < n; i++) residual[i] = l->errors[(trials + a) * n + i] * s[i * (n + 1)];
+    if (l->largest == 1) {
+        for (size_t i = 0; i < n; i++) l->right[i] = s[i * (n + 1)];
+        leave_single_pairs(l, s, l->right, l->sums + (trials + a) * l->groups);
+        return;
+    }
     for (size_t g = 0; g < l->groups; g++) {
         size_t m = size_of(l, g), first = l->start[g];
         copy_block(l, a, g, l->block);
@@ -255,10 +280,6 @@ static void leave_pairs(leaving *l, size_t trials, size_t a) {
         for (size_t k = 0; k < m; k++)
             for (size_t i = 0; i < n; i++) l->right[i] -= l->cross[k * n + i] * l->other[k];
         double *sum = &l->sums[(trials + a) * l->groups + g];
-        if (l->largest == 1) {
-            *sum = leave_seconds(l, s, g);
-            continue;
-        }
         *sum = 0;
         for (size_t h = 0; h < l->groups; h++)
             if (h != g) *sum += leave_second(l, s, g, h);
@@ -301,6 +322,11 @@ static void measure_deals(leaving *l, size_t a, double *errors) {
         size_t m = size_of(l, g);
         double *e = errors + l->start[g] * WIDTH;
         copy_block(l, a, g, l->block);
+        if (m == 1) {
+            const double inverse = 1 / fmax(*l->block, DBL_EPSILON * DBL_EPSILON);
+            for (size_t k = 0; k < WIDTH; k++) sums[k] += e[k] * inverse * (e[k] * inverse);
+            continue;
+        }
         factor(l->block, m);
         forward(l->block, m, e, WIDTH);
         backward(l->block, m, e, WIDTH);

@@ -44,6 +44,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "linear/columns.h"
+#include "linear/loops.h"
 
 #include <cblas.h>
 
@@ -816,15 +817,8 @@ bool piaa_ridge_dual(piaa_ridge_design *design, const double *y, double alpha, d
 
 /* ----------------------------------------------------------------------------------- prediction */
 
-/* Eight running sums, so that the compiler may use vector registers without reordering ours. */
 double piaa_ridge_dot(const double *weights, const double *mean, const float *x, int dim) {
-    double sums[8] = {0};
-    int j = 0;
-    for (; j + 8 <= dim; j += 8)
-        for (int k = 0; k < 8; k++) sums[k] += weights[j + k] * ((double)x[j + k] - mean[j + k]);
-    for (; j < dim; j++) sums[0] += weights[j] * ((double)x[j] - mean[j]);
-    return ((sums[0] + sums[1]) + (sums[2] + sums[3])) +
-           ((sums[4] + sums[5]) + (sums[6] + sums[7]));
+    return piaa_loops_here()->dot(weights, mean, x, (size_t)dim);
 }
 
 void piaa_ridge_predict(const piaa_ridge *model, const float *x, int64_t count, double *out) {
