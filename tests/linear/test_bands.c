@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "linear/bands.h"
+#include "linear/loops.h"
 
 static const char *const cases[] = {"plain", "banded", "prior", "tall"};
 
@@ -379,6 +380,35 @@ static void without_is_a_refit(void **state) {
     piaa_bands_free(rest);
 }
 
+/* The loops of this CPU against those of any: the same to the last bit, at every length. */
+static void loops_are_the_same_to_the_bit(void **state) {
+    PIAA_UNUSED(state);
+    enum { MOST_COLUMNS = 70 };
+    const piaa_loops *here = piaa_loops_here(), *any = &piaa_loops_any;
+    float x[MOST_COLUMNS], origin[MOST_COLUMNS];
+    double a[2][MOST_COLUMNS], b[2][MOST_COLUMNS], mean[MOST_COLUMNS], by[MOST_COLUMNS];
+    uint64_t seed = 11;
+    for (int j = 0; j < MOST_COLUMNS; j++) {
+        x[j] = (float)noise(&seed), origin[j] = (float)noise(&seed);
+        mean[j] = noise(&seed), by[j] = noise(&seed);
+        a[0][j] = a[1][j] = noise(&seed), b[0][j] = b[1][j] = noise(&seed);
+    }
+    for (size_t n = 0; n <= MOST_COLUMNS; n++) {
+        const piaa_loops *both[] = {here, any};
+        for (int k = 0; k < 2; k++) {
+            both[k]->add(a[k], x, origin, n);
+            both[k]->deviate(a[k], b[k], x, mean, n);
+            both[k]->gather(b[k], 0.3, x, mean, n);
+        }
+        assert_memory_equal(a[0], a[1], sizeof *a);
+        assert_memory_equal(b[0], b[1], sizeof *b);
+        for (int k = 0; k < 2; k++) both[k]->scale(a[k], x, mean, by, n);
+        assert_memory_equal(a[0], a[1], sizeof *a);
+        const double one = here->dot(by, mean, x, n), other = any->dot(by, mean, x, n);
+        assert_memory_equal(&one, &other, sizeof one);
+    }
+}
+
 static void bad_input_is_named(void **state) {
     PIAA_UNUSED(state);
     const float x[] = {1, 2, 3, 4, NAN, 6};
@@ -435,6 +465,7 @@ int main(void) {
         cmocka_unit_test(a_prior_that_does_not_fit_does_not_hurt),
         cmocka_unit_test(what_is_likely_stands_first),
         cmocka_unit_test(without_is_a_refit),
+        cmocka_unit_test(loops_are_the_same_to_the_bit),
         cmocka_unit_test(bad_input_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
