@@ -351,7 +351,7 @@ static bool check_options(const piaa_bands_options *o, piaa_error *error) {
         (o->leads && o->lead_count < 1) || (o->told && o->told_count < 1) ||
         (o->leaving.alphas && o->leaving.alpha_count < 1))
         return piaa_error_set(error, PIAA_USAGE, "a list of what is to be chosen from is empty");
-    for (int i = 0; i < o->leaving.alpha_count; i++)
+    for (int i = 0; o->leaving.alphas && i < o->leaving.alpha_count; i++)
         if (!(o->leaving.alphas[i] > 0) || !isfinite(o->leaving.alphas[i]))
             return piaa_error_set(error, PIAA_USAGE, "alpha must be a positive number, not %g",
                                   o->leaving.alphas[i]);
