@@ -4,7 +4,9 @@
  * One lock holds all of it.  Learning works on copies: it takes the ratings under the lock, learns
  * and ranks without it, and puts the scores back under it.  It is woken by ratings and by photos
  * that were read, and what comes meanwhile is learned from in the next round, so that a fast hand
- * never waits.
+ * never waits.  What teaches most is reckoned on a thread of its own, since that may take seconds
+ * where photos are many: a list, each photo chosen as if those before it were rated, so that it
+ * stays right while it is gone through, and is made anew when little of it is left.
  */
 #include "browse/library.h"
 
@@ -12,6 +14,7 @@
 #include "base/json.h"
 #include "data/ratings.h"
 #include "features/store.h"
+#include "study/next.h"
 #include "study/rank.h"
 
 #include <math.h>
@@ -30,6 +33,8 @@ typedef struct learned {
     piaa_verdict verdict;
 } learned;
 
+enum { TEACHING_MOST = 64, TEACHING_LEAST = 16 };
+
 struct piaa_library {
     const piaa_photos *photos;
     const char *person;
@@ -41,6 +46,7 @@ struct piaa_library {
     double *ratings, *scores; /* [count]; NaN: none */
     bool *unreadable;         /* [count] */
     learned learned;
+    size_t teaching[TEACHING_MOST], teaching_count; /* photos, that which teaches most first */
     int64_t version, done, total;
     bool reading, ended;
     char message[sizeof((piaa_error *)0)->message];
@@ -49,6 +55,9 @@ struct piaa_library {
     pthread_t learner;
     bool learning, due; /* its thread runs; something is to be learned */
     pthread_cond_t wake;
+    pthread_t teacher;
+    bool teaches, teaching_due; /* the same of what teaches most */
+    pthread_cond_t wake_teacher;
     char *store_path;
     piaa_slots slots;
 };
@@ -153,6 +162,7 @@ piaa_library *piaa_library_new(const piaa_photos *photos, piaa_book *book, const
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->changed, NULL);
     pthread_cond_init(&l->wake, NULL);
+    pthread_cond_init(&l->wake_teacher, NULL);
     if (prepare(l, error)) return l;
     piaa_library_free(l);
     return NULL;
@@ -163,10 +173,12 @@ void piaa_library_end(piaa_library *l) {
     l->ended = true;
     pthread_cond_broadcast(&l->changed);
     pthread_cond_broadcast(&l->wake);
-    const bool learning = l->learning;
-    l->learning = false;
+    pthread_cond_broadcast(&l->wake_teacher);
+    const bool learning = l->learning, teaches = l->teaches;
+    l->learning = l->teaches = false;
     pthread_mutex_unlock(&l->lock);
     if (learning) pthread_join(l->learner, NULL);
+    if (teaches) pthread_join(l->teacher, NULL);
 }
 
 void piaa_library_free(piaa_library *l) {
@@ -174,6 +186,7 @@ void piaa_library_free(piaa_library *l) {
     piaa_library_end(l);
     pthread_cond_destroy(&l->changed);
     pthread_cond_destroy(&l->wake);
+    pthread_cond_destroy(&l->wake_teacher);
     pthread_mutex_destroy(&l->lock);
     free(l->by_name);
     free(l->ratings);
@@ -196,11 +209,26 @@ static void want_learning(piaa_library *l) {
     pthread_cond_signal(&l->wake);
 }
 
+static void want_teaching(piaa_library *l) {
+    l->teaching_due = true;
+    pthread_cond_signal(&l->wake_teacher);
+}
+
+/* What of the list is not rated yet; it is made anew before it ends. */
+static void shorten_teaching(piaa_library *l) {
+    size_t left = 0;
+    for (size_t i = 0; i < l->teaching_count; i++)
+        if (isnan(l->ratings[l->teaching[i]])) l->teaching[left++] = l->teaching[i];
+    l->teaching_count = left;
+    if (left < TEACHING_LEAST) want_teaching(l);
+}
+
 bool piaa_library_rate(piaa_library *l, size_t photo, double score, piaa_error *error) {
     pthread_mutex_lock(&l->lock);
     const bool ok = piaa_book_rate(l->book, path_of(l, photo), score, error);
     if (ok) {
         l->ratings[photo] = score;
+        shorten_teaching(l);
         tell_change(l);
         want_learning(l);
     }
@@ -233,6 +261,7 @@ void piaa_library_progress(piaa_library *l, int64_t done, int64_t total) {
         l->total = total;
         tell_change(l);
         want_learning(l);
+        if (l->teaching_count < TEACHING_LEAST || done == total) want_teaching(l);
     }
     pthread_mutex_unlock(&l->lock);
 }
@@ -346,10 +375,10 @@ static piaa_store *refresh(piaa_library *l, piaa_store *store) {
     return NULL;
 }
 
-static bool wait_until_due(piaa_library *l) {
+static bool wait_until_due(piaa_library *l, bool *due, pthread_cond_t *wake) {
     pthread_mutex_lock(&l->lock);
-    while (!l->due && !l->ended) pthread_cond_wait(&l->wake, &l->lock);
-    l->due = false;
+    while (!*due && !l->ended) pthread_cond_wait(wake, &l->lock);
+    *due = false;
     const bool ended = l->ended;
     pthread_mutex_unlock(&l->lock);
     return !ended;
@@ -361,7 +390,7 @@ static void *run_learner(void *user) {
     lesson out = {.scores = piaa_alloc(count, sizeof *out.scores, NULL),
                   .unreadable = piaa_alloc(count, sizeof *out.unreadable, NULL)};
     piaa_store *store = NULL;
-    while (out.scores && out.unreadable && wait_until_due(l)) {
+    while (out.scores && out.unreadable && wait_until_due(l, &l->due, &l->wake)) {
         if (!(store = refresh(l, store))) continue;
         for (size_t i = 0; i < count; i++) out.scores[i] = NAN;
         out.learned = (learned){0};
@@ -374,13 +403,46 @@ static void *run_learner(void *user) {
     return NULL;
 }
 
+/* ------------------------------------------------------------------------------------- teaching */
+
+static void take_teaching(piaa_library *l, const piaa_next *next) {
+    pthread_mutex_lock(&l->lock);
+    l->teaching_count = 0;
+    for (size_t i = 0; i < next->count; i++) {
+        const size_t photo = find_name(l, next->items[i].path);
+        if (photo != SIZE_MAX && isnan(l->ratings[photo])) l->teaching[l->teaching_count++] = photo;
+    }
+    tell_change(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void *run_teacher(void *user) {
+    static const piaa_choosing how = {.random_share = 0.2};
+    piaa_library *l = user;
+    piaa_store *store = NULL;
+    while (wait_until_due(l, &l->teaching_due, &l->wake_teacher)) {
+        if (!(store = refresh(l, store))) continue;
+        piaa_ratings *ratings = piaa_library_ratings(l, NULL);
+        piaa_next next;
+        if (piaa_next_choose(store, &l->slots, l->photos, ratings, &how, TEACHING_MOST, NULL, &next,
+                             NULL)) {
+            take_teaching(l, &next);
+            piaa_next_free(&next);
+        }
+        piaa_ratings_free(ratings);
+    }
+    piaa_store_close(store);
+    return NULL;
+}
+
 bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slots *slots,
                              piaa_error *error) {
     if (!(l->store_path = piaa_strdup(path, error))) return false;
     l->slots = *slots;
-    l->due = true;
+    l->due = l->teaching_due = true;
     l->learning = pthread_create(&l->learner, NULL, run_learner, l) == 0;
-    return l->learning ||
+    l->teaches = pthread_create(&l->teacher, NULL, run_teacher, l) == 0;
+    return (l->learning && l->teaches) ||
            piaa_error_set(error, PIAA_MEMORY, "no thread could be started to learn from ratings");
 }
 
@@ -466,6 +528,9 @@ bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
     put_learned(&build, &l->learned);
     put_numbers(&build, "scores", l->scores, count);
     put_numbers(&build, "ratings", l->ratings, count);
+    cJSON *teaching = piaa_json_put(&build, build.root, "teaching", cJSON_CreateArray());
+    for (size_t i = 0; i < l->teaching_count; i++)
+        piaa_json_put(&build, teaching, NULL, number((double)l->teaching[i]));
     cJSON *unreadable = piaa_json_put(&build, build.root, "unreadable", cJSON_CreateArray());
     for (size_t i = 0; i < count; i++)
         if (l->unreadable[i]) piaa_json_put(&build, unreadable, NULL, number((double)i));

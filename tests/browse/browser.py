@@ -97,11 +97,23 @@ def rating_moves_the_ranking(page, name):
     until(lambda: len(rated(page)) == 10)
     until(lambda: (state(page)["learned"] or {}).get("ratings") == 10)
     expect(page.locator("#learned")).to_contain_text("10 rated")
+    page.locator("#order").select_option("score")
     until(lambda: "foreseen" in (cursor(page) or ""))
     scores = [float(text) for text in page.locator(".tile .line span:last-child").all_inner_texts() if re.fullmatch(r"-?\d+\.\d", text)]
     assert scores == sorted(scores, reverse=True), scores
     shot(page, name + "-rated")
     accessible(page, "the grid")
+
+
+def what_teaches_most_comes_first(page, name):
+    until(lambda: len(state(page)["teaching"]) > 10)
+    names = page.evaluate("fetch('api/list').then((answer) => answer.json())")["photos"]
+    for _ in range(3):
+        first = names[state(page)["teaching"][0]]["name"]
+        until(lambda: cursor(page).startswith(first + ","))
+        keys(page, "3")
+        until(lambda: names[state(page)["teaching"][0]]["name"] != first)
+    assert len(rated(page)) == 3
 
 
 def undo_takes_back_one_by_one(page, name):
@@ -133,6 +145,7 @@ def a_filter_keeps_the_place(page, name):
 
 
 def large_by_keyboard(page, name):
+    page.locator("#order").select_option("name")
     keys(page, "Enter")
     expect(page.locator("#viewer")).to_be_visible()
     first = page.locator("#name").inner_text()
@@ -214,7 +227,7 @@ def try_flow(page, flow, name, program):
 
 
 def main():
-    flows = [rating_moves_the_ranking, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard]
+    flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard]
     count = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])

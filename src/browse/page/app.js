@@ -5,8 +5,9 @@ const at = (id) => document.getElementById(id);
 const grid = at("grid"), scroller = at("scroller"), viewer = at("viewer"), stage = at("stage");
 
 let photos = [];
-let state = { version: 0, reading: true, read: 0, total: 0, scores: [], ratings: [], unreadable: [], learned: null, message: "" };
+let state = { version: 0, reading: true, read: 0, total: 0, scores: [], ratings: [], unreadable: [], teaching: [], learned: null, message: "" };
 let unreadable = new Set();
+let teaching = new Map(); // photo -> its place among those that teach most
 let shown = [];        // photos by place, as ordered and filtered
 let here = 0;          // the place of the cursor
 let moved = false;     // somebody moved it: until then it is on the first photo, whichever that is
@@ -38,6 +39,7 @@ async function refresh() {
       state = await ask("api/state");
       for (const [photo, score] of pending) if (waiting.get(photo) !== undefined) state.ratings[photo] = score;
       unreadable = new Set(state.unreadable);
+      teaching = new Map(state.teaching.map((photo, place) => [photo, place]));
       arrange();
     } while (again);
     trouble(state.message);
@@ -76,18 +78,11 @@ function keep(photo) {
 
 // Photos without a score go last, and those that cannot be read behind them.
 function compare(order) {
-  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(photos[p].time ?? 0), unsure: mixed }[order];
+  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(photos[p].time ?? 0), teaching: (p) => teaching.get(p) ?? NaN }[order];
   return (a, b) => {
     const x = by(a), y = by(b);
     return unreadable.has(a) - unreadable.has(b) || Number.isNaN(x) - Number.isNaN(y) || (x - y) || (a - b);
   };
-}
-
-// A fixed shuffle: the same photos in the same places at every visit.
-function mixed(photo) {
-  let x = (photo + 1) * 2654435761 >>> 0;
-  x ^= x >>> 15; x = Math.imul(x, 2246822519) >>> 0; x ^= x >>> 13;
-  return x >>> 0;
 }
 
 // The cursor stays on its photo, which stays where it is on the screen while the others find new places; where it is
@@ -384,5 +379,6 @@ at("zoom").addEventListener("click", () => {
 photos = (await ask("api/list")).photos;
 document.title = `piaa – ${photos.length} photos`;
 await refresh();
+if (state.ratings.filter((own) => own !== null).length < 10) { at("order").value = "teaching"; arrange(true); }
 listen();
 grid.focus();
