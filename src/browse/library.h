@@ -54,10 +54,13 @@ int64_t piaa_library_wait(piaa_library *library, int64_t known, int milliseconds
 piaa_ratings *piaa_library_ratings(piaa_library *library, piaa_error *error) PIAA_MUST_USE;
 const piaa_photos *piaa_library_photos(const piaa_library *library);
 
-/* JSON for the page.  list: what does not change: {"person", "book", "photos": [{"name", "time"}]}.
+/* JSON for the page.
+ *
+ * list: what does not change: {"person", "book", "photos": [{"name", "time"}]}.
  * state: {"version", "reading", "read", "total", "message", "learned": null or {"ratings",
  * "plus_minus", "interval", "rank_correlation", "verdict"}, "scores": [number or null], "ratings":
- * [the same], "teaching": [photo, what teaches most first], "unreadable": [photo]}; lists of numbers are in the order of the photos. */
+ * [the same], "teaching": [photo, what teaches most first], "unreadable": [photo]}; scores and
+ * ratings are in the order of the photos. */
 bool piaa_library_list(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_state(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 
