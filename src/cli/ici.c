@@ -171,6 +171,7 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     {"data", "SET", "PARA: para:DIR", NULL, NULL},
+    PIAA_OPTION_USER_COLUMN,
     {"out", "MODEL", "the folder that is written to", NULL, NULL},
     {"eval-people", "N", "only so many of the people who were drawn are kept for eval --first N",
      "all", NULL},
