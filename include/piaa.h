@@ -800,7 +800,16 @@ typedef struct piaa_learning {
     const piaa_choices *choices; /* comparisons, beside the ratings or, if these are NULL, instead:
                                     linear/pairs.c has the model, in which all columns are alike.
                                     One pair is enough */
+    struct piaa_prior *prior; /* what other people's ratings say beforehand; it has to outlive the
+                                 taste, and serves one at a time [none] */
 } piaa_learning;
+
+/* A prior that `piaa prior` made.  How far it is trusted is chosen by the errors of photos left
+ * out, so that one that does not fit is not used.  Ratings on another scale than its own are mapped
+ * by quantiles, which is told. */
+typedef struct piaa_prior piaa_prior;
+PIAA_API piaa_prior *piaa_prior_load(const char *path, piaa_error *error);
+PIAA_API void piaa_prior_free(piaa_prior *prior);
 
 /* The same on several of the store's slots side by side; a photo counts where it has all of
    them. */

@@ -11,6 +11,6 @@ extern const piaa_command piaa_command_rank, piaa_command_embed, piaa_command_fi
     piaa_command_model_convert, piaa_command_bench, piaa_command_probe, piaa_command_eval,
     piaa_command_reduce, piaa_command_explain, piaa_command_report, piaa_command_devices,
     piaa_command_lend, piaa_command_ask, piaa_command_lora, piaa_command_tune, piaa_command_browse,
-    piaa_command_ici_train, piaa_command_stars, piaa_command_next;
+    piaa_command_ici_train, piaa_command_stars, piaa_command_next, piaa_command_prior;
 
 #endif

@@ -45,6 +45,12 @@ static bool no_such_method(const char *word, piaa_error *error) {
     return false;
 }
 
+static bool asks_for(const piaa_method *const *methods, const piaa_method *one) {
+    for (; *methods; methods++)
+        if (*methods == one) return true;
+    return false;
+}
+
 /* The methods asked for, in the order of the table. */
 static bool parse_methods(const piaa_call *call, asked *a, piaa_error *error) {
     const char *list = piaa_call_value(call, "method");
@@ -61,6 +67,9 @@ static bool parse_methods(const piaa_call *call, asked *a, piaa_error *error) {
                 a->methods[kept++] = piaa_methods[m];
                 break;
             }
+    /* A prior is asked for to be used. */
+    if (piaa_call_has(call, "prior") && !asks_for(a->methods, &piaa_method_linear_prior))
+        a->methods[kept++] = &piaa_method_linear_prior;
     a->options.personal.methods = a->methods;
     return true;
 }
@@ -115,7 +124,7 @@ static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
     const char *users = piaa_call_value(call, "users"), *images = piaa_call_value(call, "images");
     bool hard_users = users && strcmp(users, "hard") == 0,
          hard_images = images && strcmp(images, "hard") == 0;
-    int64_t seed = a->options.protocol.seed, percent = 0;
+    int64_t seed = a->options.protocol.seed, percent = 0, directions = 0;
     if (hard_users && hard_images)
         return piaa_error_set(
             error, PIAA_USAGE,
@@ -125,8 +134,10 @@ static bool parse_subset(const piaa_call *call, asked *a, piaa_error *error) {
     const char *first = piaa_call_value(call, "first");
     if ((first && !piaa_call_count("first", first, &a->options.protocol.first, error)) ||
         !piaa_call_integer(call, "seed", 0, UINT32_MAX, &seed, error) ||
-        !piaa_call_integer(call, "hard-percent", 1, 100, &percent, error))
+        !piaa_call_integer(call, "hard-percent", 1, 100, &percent, error) ||
+        !piaa_call_integer(call, "directions", 1, 1024, &directions, error))
         return false;
+    a->options.directions = (int)directions;
     if (percent) a->options.protocol.hard_share = (double)percent / 100;
     a->options.protocol.seed = a->options.personal.seed = (uint32_t)seed;
     return true;
@@ -201,7 +212,8 @@ static bool parse(const piaa_call *call, asked *a, piaa_error *error) {
                              .baseline = piaa_call_value(call, "baseline"),
                              .projection = piaa_call_value(call, "projection"),
                              .attributes = piaa_call_value(call, "attributes"),
-                             .raw_text = piaa_call_value(call, "raw-text")}};
+                             .raw_text = piaa_call_value(call, "raw-text"),
+                             .prior = piaa_call_value(call, "prior")}};
     o->personal.label = piaa_call_value(call, "label");
     o->personal.groups = piaa_call_has(call, "groups");
     const bool curve = piaa_call_has(call, "choose");
@@ -249,7 +261,10 @@ static bool evaluate(piaa_call *call, piaa_evaluation *e, const char *folder, pi
                                                 : e->options->baseline,
                                 .comparisons = e->comparisons,
                                 .groups = e->options->personal.groups,
-                                .ici = e->ici};
+                                .ici = e->ici,
+                                .prior = e->options->prior,
+                                .seen = e->seen,
+                                .agreement = e->agreement};
     tell_copies(call, &e->personal->copies, eval.groups);
     return piaa_run_write_eval(folder, &about, &eval, error) &&
            piaa_call_print_run(call, folder, error);
@@ -309,7 +324,8 @@ static const piaa_option options[] = {
 
 static const piaa_option protocol_options[] = {
     {"method", "METHODS",
-     "linear-hidden, banded, giaa-target, reduce, style-out, raw-text, raw-text-corrected, "
+     "linear-hidden, banded, linear-prior, giaa-target, reduce, style-out, raw-text, "
+     "raw-text-corrected, "
      "expected-score, few-shot, cot, lora, lora-expected, lora-fixed, lora-published, "
      "token-class, token-class-published, cot-lora, cot-lora-published, residual-linear, "
      "residual-giaa, residual-mlp, ici, ici-reduced, ici+, or several with commas",
@@ -346,6 +362,11 @@ static const piaa_option protocol_options[] = {
      "for raw-text and residual methods: what the model answered about each photo, a table with "
      "image_path, and giaa (its number) or raw_output",
      "the model is asked, RUN/raw_text.csv", NULL},
+    {"prior", "WHICH",
+     "for linear-prior, and to run it: learn, what all other people's ratings say, without the "
+     "person's and without any test image; or a file of piaa prior",
+     NULL, NULL},
+    {"directions", "N", "main directions of people's tastes that --prior learn keeps", "16", NULL},
     {"label", "NAME", "for style-out: the label that is left out", "style", NULL},
     {"ici", "MODEL", "for ici methods: the priors that piaa ici train made", NULL, NULL},
     {"ici-scope", "WHAT", "for ici methods: which weights are tuned to a person", "all",

@@ -126,11 +126,11 @@ static bool read_said(piaa_call *call, const piaa_store *store, piaa_call_said *
 }
 
 static piaa_taste *learn(piaa_call *call, const piaa_store *store, const piaa_call_said *from,
-                         piaa_error *error) {
+                         piaa_prior *prior, piaa_error *error) {
     piaa_slots slots = {0};
     const piaa_said said = {.ratings = from->ratings, .choices = from->choices};
-    const piaa_learning how = {.learner = piaa_call_value(call, "learner"),
-                               .choices = said.choices};
+    const piaa_learning how = {
+        .learner = piaa_call_value(call, "learner"), .choices = said.choices, .prior = prior};
     piaa_taste *taste = choose_slots(call, store, &slots, error)
                             ? piaa_taste_learn_slots(store, slots.items, slots.count, said.ratings,
                                                      &how, &call->talk.hooks, error)
@@ -153,13 +153,17 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_store *store =
         piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
     piaa_call_said said = {0};
+    piaa_prior *prior = NULL;
     piaa_taste *taste =
-        store && read_said(call, store, &said, error) ? learn(call, store, &said, error) : NULL;
+        store && piaa_call_prior(call, &prior, error) && read_said(call, store, &said, error)
+            ? learn(call, store, &said, prior, error)
+            : NULL;
     bool ok = taste && save(taste, to, error);
     if (ok) piaa_call_tell_demonstration(call, piaa_identity_is_demonstration(&taste->identity));
     if (ok) sum_up(call, taste);
     if (ok) piaa_call_tell_outlook(call, taste);
     piaa_taste_free(taste);
+    piaa_prior_free(prior);
     piaa_store_close(store);
     piaa_call_free_said(&said);
     return ok;
@@ -184,6 +188,7 @@ static const piaa_option options[] = {
      "pool that it has",
      NULL, NULL},
     PIAA_OPTION_LEARNER,
+    PIAA_OPTION_PRIOR,
     {0},
 };
 

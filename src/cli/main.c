@@ -66,6 +66,7 @@ static const piaa_command *const commands[] = {
     &piaa_command_probe,
     &piaa_command_eval,
     &piaa_command_reduce,
+    &piaa_command_prior,
     &piaa_command_ici_train,
     &piaa_command_explain,
     &piaa_command_tune,

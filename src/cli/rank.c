@@ -92,6 +92,7 @@ typedef struct ranking_run {
     piaa_call_said said;
     piaa_model *model;
     piaa_reader *reader;
+    piaa_prior *prior;
     piaa_taste *taste;
     piaa_ranking *ranking;
 } ranking_run;
@@ -112,8 +113,8 @@ static bool rank(ranking_run *r, piaa_error *error) {
     const piaa_slots *wanted = piaa_extractor_slots(piaa_reader_extractor(r->reader));
     const piaa_store *store = piaa_reader_store(r->reader);
     const piaa_said said = {.ratings = r->said.ratings, .choices = r->said.choices};
-    const piaa_learning how = {.learner = piaa_call_value(r->call, "learner"),
-                               .choices = said.choices};
+    const piaa_learning how = {
+        .learner = piaa_call_value(r->call, "learner"), .choices = said.choices, .prior = r->prior};
     r->taste = piaa_taste_learn_slots(store, wanted->items, wanted->count, said.ratings, &how,
                                       &r->call->talk.hooks, error);
     if (!r->taste || !piaa_taste_foretell(r->taste, store, &said, error)) return false;
@@ -132,10 +133,11 @@ static bool run(piaa_call *call, piaa_error *error) {
         !piaa_call_request(call, NULL, &request, error))
         return false;
     ranking_run r = {.call = call};
-    const bool ok = open_reader(&r, &request, error) &&
+    const bool ok = piaa_call_prior(call, &r.prior, error) && open_reader(&r, &request, error) &&
                     piaa_call_read(call, r.reader, r.photos, NULL, error) && rank(&r, error);
     piaa_ranking_free(r.ranking);
     piaa_taste_free(r.taste);
+    piaa_prior_free(r.prior);
     piaa_reader_free(r.reader);
     piaa_model_close(r.model);
     piaa_call_free_said(&r.said);
@@ -149,6 +151,7 @@ static const piaa_option options[] = {
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,
     PIAA_OPTION_LEARNER,
+    PIAA_OPTION_PRIOR,
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},
     PIAA_OPTION_AGAIN,

@@ -336,3 +336,9 @@ void piaa_call_tell_outlook(piaa_call *call, const piaa_taste *taste) {
                            : "Ten more ratings would hardly change the typical error (± %.2f).",
                        taste->ten_more);
 }
+
+bool piaa_call_prior(const piaa_call *call, piaa_prior **prior, piaa_error *error) {
+    const char *file = piaa_call_value(call, "prior");
+    *prior = file ? piaa_prior_load(file, error) : NULL;
+    return !file || *prior;
+}

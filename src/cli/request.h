@@ -73,6 +73,15 @@
             "told by its name", NULL                                                               \
     }
 
+/* Of commands that learn a taste. */
+#define PIAA_OPTION_PRIOR                                                                          \
+    {                                                                                              \
+        "prior", "PRIOR",                                                                          \
+            "what other people's ratings say beforehand, a file of piaa prior; how far it is "     \
+            "trusted is chosen by leave-one-out",                                                  \
+            NULL, NULL                                                                             \
+    }
+
 /* Of commands that learn from several pools and layers at once. */
 #define PIAA_OPTION_LEARNER                                                                        \
     {                                                                                              \
@@ -139,6 +148,9 @@ piaa_model *piaa_call_model_like(const piaa_call *call, const piaa_identity *ide
                                  piaa_error *error) PIAA_MUST_USE;
 /* Says so where it is the demonstration model. */
 void piaa_call_tell_demonstration(piaa_call *call, bool demonstration);
+
+/* The prior of --prior, the caller's to free; NULL without one. */
+bool piaa_call_prior(const piaa_call *call, piaa_prior **prior, piaa_error *error) PIAA_MUST_USE;
 
 /* For commands that learn from one vector per photo, which a request for features makes of several:
    PIAA_USAGE if it asks for several without. */

@@ -219,6 +219,10 @@ const double *piaa_bands_offset(const piaa_bands *b) {
     return b->offset;
 }
 
+double piaa_bands_prior_alpha(const piaa_bands *b) {
+    return b->prior.alpha;
+}
+
 /* --------------------------------------------------------------------------------------- shapes */
 
 static double weight_of(const piaa_bands_shape *shape, int block) {

@@ -65,6 +65,8 @@ const double *piaa_bands_products(piaa_bands *bands, const piaa_bands_shape *sha
                                   piaa_error *error);
 /* What the prior's mean says of each row [n], less the mean over rows; NULL without a prior. */
 const double *piaa_bands_offset(const piaa_bands *bands);
+/* As it was given; 0 without a prior. */
+double piaa_bands_prior_alpha(const piaa_bands *bands);
 /* The design of K; the bands', until the next shape. */
 piaa_ridge_design *piaa_bands_design(piaa_bands *bands, const piaa_bands_shape *shape,
                                      piaa_error *error);

@@ -43,6 +43,10 @@ typedef struct piaa_run_eval {
                                            0: none.  NULL where baseline is */
     bool groups;                        /* near copies were kept on one side */
     const piaa_ici *ici;                /* NULL: no method began with a prior */
+    const char *prior;                  /* as given; NULL: none */
+    const bool *seen;                   /* [protocol's people] by the prior; NULL: nobody */
+    const double *agreement; /* [protocol's people] with the mean of the others, on their test
+                                images; NaN where undefined */
 } piaa_run_eval;
 
 /* Refuses a folder that holds files but no run, or another kind of run: to be asked before hours of

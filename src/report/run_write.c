@@ -375,6 +375,35 @@ static void add_cost(json *out, cJSON *item, const piaa_outcome *outcome) {
     number(out, item, "bytes", bytes > 0 ? bytes / (double)people : NAN);
 }
 
+/* Mean Spearman of the people whom the prior has seen, or not; an undefined one is 0. */
+static void add_apart(json *out, cJSON *item, const char *key, const piaa_outcome *outcome,
+                      const bool *seen, bool which) {
+    piaa_interval mean = {NAN, NAN, NAN};
+    size_t n = 0;
+    double *values = piaa_alloc_array(outcome->user_count, sizeof *values, NULL);
+    for (size_t u = 0; values && u < outcome->user_count; u++) {
+        const double rho = outcome->users[u].figures.spearman;
+        if (seen[u] == which && outcome->users[u].count) values[n++] = isnan(rho) ? 0 : rho;
+    }
+    if (!values || !piaa_people_means(values, 1, n, PIAA_BOOTSTRAP_DRAWS, 0, &mean, NULL))
+        out->failed = true;
+    free(values);
+    number(out, add_interval(out, item, key, &mean), "users", (double)n);
+}
+
+/* How people agree with the mean of the others. */
+static void add_agreement(json *out, const double *agreement, size_t count) {
+    piaa_interval mean = {NAN, NAN, NAN};
+    size_t n = 0;
+    double *values = piaa_alloc_array(count, sizeof *values, NULL);
+    for (size_t u = 0; values && u < count; u++)
+        if (!isnan(agreement[u])) values[n++] = agreement[u];
+    if (!values || !piaa_people_means(values, 1, n, PIAA_BOOTSTRAP_DRAWS, 0, &mean, NULL))
+        out->failed = true;
+    free(values);
+    number(out, add_interval(out, out->root, "others", &mean), "undefined", (double)(count - n));
+}
+
 static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, size_t i) {
     const piaa_outcome *outcome = eval->personal->outcomes[i];
     const piaa_personal_kind *kind = &eval->personal->kinds[i];
@@ -403,6 +432,10 @@ static void add_outcome(json *out, cJSON *outcomes, const piaa_run_eval *eval, s
     add_interval(out, spearman, "defined", &outcome->spearman.defined);
     add_interval(out, item, "r2", &outcome->r2.all);
     add_interval(out, item, "rmse", &outcome->rmse.all);
+    if (eval->seen) {
+        add_apart(out, item, "seen", outcome, eval->seen, true);
+        add_apart(out, item, "unseen", outcome, eval->seen, false);
+    }
     if (!against || !against->users || isnan(against->p)) return;
     cJSON *comparison = object(out, item, "comparison");
     text(out, comparison, "baseline", eval->baseline);
@@ -636,6 +669,8 @@ static bool write_eval_json(const char *folder, const piaa_run_about *about,
     number(&out, counts, "near_copies", (double)eval->personal->copies.pairs);
     number(&out, counts, "near_copies_of", (double)eval->personal->copies.people);
     if (eval->ici) add_ici(&out, eval->ici);
+    if (eval->prior) text(&out, config, "prior", eval->prior);
+    if (eval->agreement) add_agreement(&out, eval->agreement, protocol->count);
     cJSON *outcomes = list(&out, out.root, "outcomes");
     for (size_t i = 0; i < eval->personal->count; i++) add_outcome(&out, outcomes, eval, i);
     return write_json(folder, "eval.json", &out, error);

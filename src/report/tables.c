@@ -298,12 +298,70 @@ static bool seeds_table(piaa_tables *tables, const piaa_run *run, piaa_error *er
     return true;
 }
 
+/* What a prior from other people can bring depends on it; earlier runs did not say it. */
+static void say_agreement(const piaa_run *run, char *out, size_t size) {
+    const piaa_run_mean others = {piaa_run_value(run, "others.mean"),
+                                  piaa_run_value(run, "others.low"),
+                                  piaa_run_value(run, "others.high")};
+    char mean[CELL];
+    *out = '\0';
+    if (!piaa_json_find(run->root, "others")) return;
+    piaa_table_mean(&others, mean);
+    if (isfinite(others.mean))
+        snprintf(out, size,
+                 " A person's own scores of the test images correlate with the mean of everybody "
+                 "else's by %s (Spearman): what people have in common, which a prior from others "
+                 "can bring.",
+                 mean);
+    else
+        snprintf(out, size,
+                 " How a person's scores correlate with the mean of everybody else's is undefined: "
+                 "nobody else rated the test images.");
+}
+
+/* People whom a prior from a file has seen, apart from those whom it has not. */
+static bool apart_table(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
+    static const char *const header[] = {"Method", "Features", "Ratings", "Seen", "Unseen"};
+    static const char *const keys[] = {"seen", "unseen"};
+    const cJSON *outcomes = piaa_json_find(run->root, "outcomes"),
+                *outcome = outcomes ? outcomes->child : NULL;
+    char note[300];
+    if (!outcome || !piaa_json_find(outcome, "seen")) return true;
+    double people[2] = {0};
+    for (int k = 0; k < 2; k++) {
+        char key[40];
+        snprintf(key, sizeof key, "%s.users", keys[k]);
+        piaa_json_number(outcome, key, &people[k]);
+    }
+    snprintf(note, sizeof note,
+             "Mean Spearman of the %.0f people whose ratings the prior was learned from (of other "
+             "photos), and of the %.0f whom it has never seen.",
+             people[0], people[1]);
+    piaa_table *table = piaa_table_add(tables, run->outcome_count, header, PIAA_COUNT(header),
+                                       "Raters apart", note, error);
+    if (!table) return false;
+    for (size_t i = 0; outcome && i < run->outcome_count; i++, outcome = outcome->next) {
+        if (!name_outcome(table, i, run, &run->outcomes[i], error)) return false;
+        for (size_t k = 0; k < 2; k++) {
+            const cJSON *part = piaa_json_find(outcome, keys[k]);
+            piaa_run_mean mean = {NAN, NAN, NAN};
+            char cell[CELL];
+            piaa_json_number(part, "mean", &mean.mean);
+            piaa_json_number(part, "low", &mean.low);
+            piaa_json_number(part, "high", &mean.high);
+            piaa_table_mean(&mean, cell);
+            if (!piaa_table_set(table, i, 3 + k, cell, error)) return false;
+        }
+    }
+    return true;
+}
+
 static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
     static const char *const header[] = {"Method",    "Features", "Ratings", "Spearman",
                                          "Undefined", "R²",       "RMSE"};
     static const char *const against[] = {"Method",     "Features", "Ratings", "Difference",
                                           "Better for", "p",        "p (Holm)"};
-    char note[400], people[80];
+    char note[800], people[80];
     const piaa_run_words users = piaa_run_count(run, "counts.users");
     bool missing = false; /* an interval */
     for (size_t i = 0; i < run->outcome_count; i++)
@@ -317,6 +375,8 @@ static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *
              people, piaa_run_text(run, "config.intervals", "bootstrap"),
              missing ? ", which fewer than three people, or people who do not differ, do not allow"
                      : "");
+    const size_t used = strlen(note);
+    say_agreement(run, note + used, sizeof note - used);
     piaa_table *table = piaa_table_add(tables, run->outcome_count, header, PIAA_COUNT(header),
                                        "Methods", note, error);
     bool ok = table != NULL;
@@ -363,7 +423,8 @@ static bool method_tables(piaa_tables *tables, const piaa_run *run, piaa_error *
 
 static bool eval_tables(piaa_tables *tables, const piaa_run *run, piaa_error *error) {
     return method_tables(tables, run, error) && seeds_table(tables, run, error) &&
-           answers_table(tables, run, error) && cost_table(tables, run, error);
+           apart_table(tables, run, error) && answers_table(tables, run, error) &&
+           cost_table(tables, run, error);
 }
 
 bool piaa_tables_make(piaa_tables *tables, const piaa_run *run, piaa_error *error) {

@@ -1,7 +1,9 @@
-/* Banded: as Linear-Hidden, but each layer's columns weigh what leave-one-out gives them. */
+/* Linear-Hidden on several layers' columns with more that is known: Banded, each layer's weigh what
+   leave-one-out gives them; Linear-Prior, beforehand what other people's ratings say. */
 #include "base/memory.h"
 #include "study/learner.h"
 #include "study/method.h"
+#include "study/prior.h"
 
 #include <stdlib.h>
 
@@ -15,16 +17,44 @@ static void predict(const piaa_lesson *l, const piaa_bands_model *model, piaa_pr
                                                   piaa_lesson_vector(l, l->test[k]), model->dim);
 }
 
-static bool learn(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
+static bool learn_by(piaa_lesson *l, const piaa_learner *learner, const piaa_bands_prior *prior,
+                     piaa_predictions *out, piaa_error *error) {
     piaa_band bands[PIAA_SOURCE_PARTS];
-    if (l->n < 2) return piaa_method_linear_hidden.learn(l, out, error);
     piaa_source_bands(l->source, l->rows, bands);
-    piaa_bands_model *model = piaa_learner_learn(&piaa_learner_banded, bands, l->source->parts,
-                                                 l->n, NULL, l->scores, NULL, error);
+    piaa_bands *made = piaa_bands_new(bands, l->source->parts, l->n, error);
+    const piaa_known known = {.bands = made, .y = l->scores, .brief = true};
+    piaa_bands_model *model = NULL;
+    if (made && (!prior || piaa_bands_add_prior(made, prior, error)))
+        model = learner->learn(&known, error);
     if (model) predict(l, model, out);
     piaa_bands_model_free(model);
+    piaa_bands_free(made);
     return model;
 }
 
-const piaa_method piaa_method_banded = {
-    .name = "banded", .published = "banded_linear", .needs = PIAA_NEEDS_FEATURES, .learn = learn};
+static bool learn_banded(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
+    if (l->n < 2) return piaa_method_linear_hidden.learn(l, out, error);
+    return learn_by(l, &piaa_learner_banded, NULL, out, error);
+}
+
+static bool learn_prior(piaa_lesson *l, piaa_predictions *out, piaa_error *error) {
+    if (l->n < 2) return piaa_method_linear_hidden.learn(l, out, error);
+    const piaa_people_prior *people = l->prior;
+    double *told =
+        piaa_alloc_array((1 + (size_t)people->rank) * (size_t)people->dim, sizeof *told, error);
+    if (!told) return false;
+    const piaa_bands_prior prior = piaa_prior_bands_of(people, l->prior_unit, told);
+    const bool ok = learn_by(l, &piaa_learner_ridge, &prior, out, error);
+    free(told);
+    return ok;
+}
+
+const piaa_method piaa_method_banded = {.name = "banded",
+                                        .published = "banded_linear",
+                                        .needs = PIAA_NEEDS_FEATURES,
+                                        .learn = learn_banded};
+
+const piaa_method piaa_method_linear_prior = {.name = "linear-prior",
+                                              .published = "prior_linear",
+                                              .needs = PIAA_NEEDS_FEATURES | PIAA_NEEDS_OTHERS,
+                                              .learn = learn_prior};

@@ -120,12 +120,26 @@ static bool read_raw_text(piaa_evaluation *e, piaa_error *error) {
                                error);
 }
 
+static bool from_file(const piaa_evaluation *e) {
+    return e->options->prior && strcmp(e->options->prior, "learn") != 0;
+}
+
+static bool read_others(piaa_evaluation *e, piaa_error *error) {
+    if (!piaa_evaluation_needs(e->options, PIAA_NEEDS_OTHERS)) return true;
+    if (!e->options->prior)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "method linear-prior needs what other people's ratings say: give "
+                              "--prior learn, or a file of piaa prior");
+    return !from_file(e) || (e->prior = piaa_prior_load(e->options->prior, error));
+}
+
 bool piaa_evaluation_begin(piaa_evaluation *e, piaa_study *study, piaa_model *model,
                            const piaa_evaluation_options *options, piaa_error *error) {
     piaa_text features = {0};
     *e = (piaa_evaluation){.study = study, .options = options};
     e->protocol = piaa_protocol_make(study->set, &options->protocol, study->hooks, error);
     const bool ok = e->protocol && read_raw_text(e, error) && open_prior(e, model, error) &&
+                    read_others(e, error) &&
                     list_all(e, &piaa_model_get_info(model)->layout, &features, error) &&
                     piaa_study_ask_features(study, model, features.data, error) &&
                     check_features(e, error);
@@ -182,6 +196,8 @@ static bool embed(piaa_evaluation *e, piaa_error *error) {
             wanted[set->ratings[user->large[k]].image] = true;
         for (size_t k = 0; k < o->test; k++) wanted[set->ratings[user->test[k]].image] = true;
     }
+    const bool learn = piaa_evaluation_needs(e->options, PIAA_NEEDS_OTHERS) && !e->prior;
+    for (size_t r = 0; learn && r < set->rating_count; r++) e->wanted[set->ratings[r].image] = true;
     return read_images(e, error);
 }
 
@@ -237,6 +253,67 @@ static bool read_hats(piaa_evaluation *e, piaa_error *error) {
     }
     piaa_source_close(&front);
     return ok;
+}
+
+/* ---------------------------------------------------------------------------------------- prior */
+
+/* Whether a prior from a file may judge these people: it fits all sources, and has seen no test
+   image. */
+static bool check_others(piaa_evaluation *e, piaa_error *error) {
+    const piaa_dataset *set = e->study->set;
+    const piaa_store *store = piaa_reader_store(e->study->reader);
+    const piaa_identity identity = piaa_store_identity(store);
+    size_t seen = 0, all = 0;
+    for (size_t s = 0; s < e->source_count; s++)
+        if (!piaa_prior_fits(e->prior, &identity, e->sources[s].slots, (size_t)e->sources[s].parts,
+                             error))
+            return false;
+    for (size_t u = 0; u < e->protocol->count; u++)
+        for (size_t k = 0; k < e->protocol->options.test; k++, all++) {
+            const size_t image = set->ratings[e->protocol->users[u].test[k]].image;
+            const piaa_photo *photo = piaa_store_find(store, set->images[image].path);
+            seen += photo && photo->hash &&
+                    piaa_prior_has_photo(e->prior, piaa_store_content(photo->hash));
+        }
+    if (!seen) return true;
+    return piaa_error_set(error, PIAA_MISMATCH,
+                          "%s was learned from ratings of the photos of %zu of the %zu test "
+                          "ratings, so that it says nothing new of them: learn it inside with "
+                          "--prior learn, or from other photos",
+                          e->options->prior, seen, all);
+}
+
+static bool find_seen(piaa_evaluation *e, piaa_error *error) {
+    const piaa_dataset *set = e->study->set;
+    if (!(e->seen = piaa_alloc(e->protocol->count, sizeof *e->seen, error))) return false;
+    for (size_t u = 0; u < e->protocol->count; u++)
+        e->seen[u] =
+            piaa_prior_has_rater(e->prior, set->kind, set->users[e->protocol->users[u].user].id);
+    if (!piaa_prior_covers(e->prior, set->scale_low, set->scale_high))
+        piaa_hooks_warn(e->study->hooks,
+                        "the ratings, %g to %g, are not on the prior's scale, %g to %g: its scores "
+                        "are mapped to each person's by quantiles",
+                        set->scale_low, set->scale_high, e->prior->low, e->prior->high);
+    return true;
+}
+
+static bool learn_others(piaa_evaluation *e, piaa_error *error) {
+    if (!piaa_evaluation_needs(e->options, PIAA_NEEDS_OTHERS)) return true;
+    if (e->prior) return check_others(e, error) && find_seen(e, error);
+    return piaa_prior_folds_learn(&e->folds, e->study->set, e->protocol, e->sources,
+                                  e->source_count, e->options->directions, e->study->threads,
+                                  e->study->hooks, error);
+}
+
+/* What a prior from other people can give at most is what they have in common. */
+static bool measure_agreement(piaa_evaluation *e, piaa_error *error) {
+    const piaa_protocol *protocol = e->protocol;
+    if (!(e->agreement = piaa_alloc(protocol->count, sizeof *e->agreement, error))) return false;
+    for (size_t u = 0; u < protocol->count; u++)
+        if (!piaa_prior_agreement(e->study->set, protocol->users[u].test, protocol->options.test,
+                                  &e->agreement[u], error))
+            return false;
+    return true;
 }
 
 /* ----------------------------------------------------------------------------------- comparison */
@@ -320,7 +397,8 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     if (!open_journal(e, error) || !embed(e, error)) return false;
     e->source_count = e->single.count + e->options->joined_count;
     if (!(e->sources = piaa_alloc(e->source_count, sizeof *e->sources, error)) ||
-        !project(e, error) || !open_sources(e, error) || !read_hats(e, error))
+        !project(e, error) || !open_sources(e, error) || !read_hats(e, error) ||
+        !learn_others(e, error) || !measure_agreement(e, error))
         return false;
     piaa_personal_options options = e->options->personal;
     options.model = piaa_study_model_id(study);
@@ -332,6 +410,8 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
     options.raw = e->raw.scores ? &e->raw : NULL;
     options.thoughts = e->thoughts.scores ? &e->thoughts : NULL;
     options.projections = (const piaa_projection *const *)e->projections;
+    options.folds = e->folds.priors ? &e->folds : NULL;
+    options.prior = e->prior;
     options.threads = study->threads;
     e->personal = piaa_personal_run(study->set, e->protocol, e->sources, e->source_count, &options,
                                     study->hooks, error);
@@ -341,6 +421,10 @@ bool piaa_evaluation_run(piaa_evaluation *e, piaa_error *error) {
 void piaa_evaluation_free(piaa_evaluation *e) {
     free(e->comparisons);
     piaa_personal_free(e->personal);
+    piaa_prior_folds_free(&e->folds);
+    piaa_prior_free(e->prior);
+    free(e->seen);
+    free(e->agreement);
     for (size_t s = 0; e->projections && s < e->source_count; s++)
         piaa_projection_free(e->projections[s]);
     for (size_t s = 0; e->sources && s < e->source_count; s++) piaa_source_close(&e->sources[s]);

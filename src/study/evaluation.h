@@ -29,8 +29,12 @@ typedef struct piaa_evaluation_options {
                                    asked, and the answers are kept */
     const char *ici;            /* a trained PIAA-ICI, for methods that begin with a prior */
     piaa_graph_scope ici_scope; /* what of it is tuned */
-    const char *folder;         /* here: raw_text.csv, thoughts.csv of those that think, and
-                                   lessons.csv of those that need the model for each person */
+    /* For methods that need what other people's ratings say: "learn", from everybody else inside
+       the evaluation, or a file of piaa prior. */
+    const char *prior;
+    int directions;     /* of what is learned, as in piaa_prior_options */
+    const char *folder; /* here: raw_text.csv, thoughts.csv of those that think, and
+                           lessons.csv of those that need the model for each person */
 } piaa_evaluation_options;
 
 typedef struct piaa_evaluation {
@@ -48,6 +52,12 @@ typedef struct piaa_evaluation {
     piaa_raw_texts raw, thoughts;  /* empty: no method needs them */
     piaa_dialogue *dialogue;       /* NULL: no method talked to the model */
     piaa_journal *journal;         /* NULL: none needs the model */
+    piaa_prior_folds folds;        /* empty: no method needs them, or there is */
+    piaa_prior *prior;
+    bool *seen; /* [people of the protocol] by `prior`; NULL without it */
+    /* [people of the protocol] Spearman of their test scores with the mean of everybody else's on
+       the same images; NaN where it is undefined. */
+    double *agreement;
     piaa_personal *personal;
     piaa_comparison *comparisons; /* [personal->count] of Spearman; NULL: no baseline.  Of a
                                      learning curve: with as many random ratings */

@@ -3,6 +3,12 @@
  * (linear/bands.h): alpha always; with a prior, how far it is trusted; `banded`, also which blocks
  * weigh more.
  *
+ * A prior whose own alpha is known stands first as it is: its mean as a whole, its directions, its
+ * alpha, or half an order of magnitude to either side.  Half of the mean, or none, and no prior at
+ * all, with the alphas of a plain ridge, have to be better by half a standard error of the errors'
+ * difference: of ten ratings a choice among many is mostly chance, and most people are like others;
+ * what does not fit is still left (docs/learning.md has what it costs).
+ *
  * The weights that `banded` tries: all alike; one block ten times the others, or a tenth of them;
  * one block alone.  What is alike stands first, and stays where nothing is better.
  */
@@ -13,12 +19,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double spreads[] = {0, 0.1, 1, 10}, leads[] = {0, 0.5, 1};
+enum { TOLD = 3 }; /* alphas */
 
-/* What a prior leaves to choose. */
-static piaa_bands_options options_of(const piaa_known *known) {
+static const double spreads[] = {1, 0}, leads[] = {1, 0.5, 0}, patience = 0.5;
+
+/* What a prior leaves to choose; told [TOLD] is the caller's. */
+static piaa_bands_options options_of(const piaa_known *known, double *told) {
+    static const double near[TOLD] = {1, 0.31622776601683794, 3.1622776601683795};
     piaa_bands_options options = {.leaving = {.no_chance = known->brief}};
     if (!piaa_bands_offset(known->bands)) return options;
+    const double alpha = piaa_bands_prior_alpha(known->bands);
+    if (alpha > 0) {
+        for (int k = 0; k < TOLD; k++) told[k] = alpha * near[k];
+        options.told = told;
+        options.told_count = TOLD;
+        options.leaving.patience = patience;
+    }
     options.spreads = spreads;
     options.spread_count = PIAA_COUNT(spreads);
     options.leads = leads;
@@ -27,7 +43,8 @@ static piaa_bands_options options_of(const piaa_known *known) {
 }
 
 static piaa_bands_model *learn_ridge(const piaa_known *known, piaa_error *error) {
-    const piaa_bands_options options = options_of(known);
+    double told[TOLD];
+    const piaa_bands_options options = options_of(known, told);
     return piaa_bands_fit(known->bands, known->y, known->group, &options, error);
 }
 
@@ -47,7 +64,8 @@ static piaa_bands_model *learn_banded(const piaa_known *known, piaa_error *error
         fill(own + blocks, blocks, k, 0.1, 1);
         fill(own + 2 * blocks, blocks, k, 1, 0);
     }
-    piaa_bands_options options = options_of(known);
+    double told[TOLD];
+    piaa_bands_options options = options_of(known, told);
     options.weights = weights;
     options.weight_count = (int)(1 + 3 * blocks);
     piaa_bands_model *model = piaa_bands_fit(known->bands, known->y, known->group, &options, error);

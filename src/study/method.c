@@ -9,6 +9,7 @@
 
 const piaa_method *const piaa_methods[] = {&piaa_method_linear_hidden,
                                            &piaa_method_banded,
+                                           &piaa_method_linear_prior,
                                            &piaa_method_giaa_target,
                                            &piaa_method_reduce,
                                            &piaa_method_style_out,

@@ -12,6 +12,7 @@
 #include "data/protocol.h"
 #include "features/dialogue.h"
 #include "features/reader.h"
+#include "linear/people_prior.h"
 #include "linear/ridge.h"
 #include "study/ici.h"
 #include "study/outcome.h"
@@ -29,6 +30,7 @@ typedef enum piaa_needs {
     PIAA_NEEDS_RAW_TEXT = 16,  /* what the model answered about each image, read before */
     PIAA_NEEDS_THOUGHTS = 32,  /* the same where it was asked to think first */
     PIAA_NEEDS_PRIOR = 64,     /* a prior of PIAA-ICI: it is repeated with each that there is */
+    PIAA_NEEDS_OTHERS = 128,   /* what other people's ratings say beforehand */
 } piaa_needs;
 
 /* One person's ratings, and what there is to learn with.  Everything belongs to the caller. */
@@ -47,9 +49,11 @@ typedef struct piaa_lesson {
     const size_t *test; /* [tests] images to predict, with a vector or without */
     size_t tests;
 
-    const piaa_source *source;         /* NULL where it is not needed; so are the next six */
+    const piaa_source *source;         /* NULL where it is not needed; so are the next seven */
     const int64_t *rows;               /* [n] of the support in source->x */
     const piaa_projection *projection; /* of this source */
+    const piaa_people_prior *prior;    /* of this source, which has not seen the person's test */
+    double prior_unit;                 /* how many of the person's scores are one of the prior's */
     piaa_reader *reader;
     piaa_dialogue **dialogue;      /* for piaa_lesson_dialogue */
     const piaa_protocol *protocol; /* whom the lesson is one of */
@@ -95,13 +99,14 @@ typedef struct piaa_method {
     bool (*learn)(piaa_lesson *lesson, piaa_predictions *out, piaa_error *error);
 } piaa_method;
 
-extern const piaa_method piaa_method_linear_hidden, piaa_method_banded, piaa_method_giaa_target,
-    piaa_method_reduce, piaa_method_style_out, piaa_method_raw_text, piaa_method_raw_text_corrected,
-    piaa_method_expected_score, piaa_method_few_shot, piaa_method_cot, piaa_method_lora,
-    piaa_method_lora_expected, piaa_method_lora_fixed, piaa_method_lora_published,
-    piaa_method_token_class, piaa_method_token_class_published, piaa_method_cot_lora,
-    piaa_method_cot_lora_published, piaa_method_residual_linear, piaa_method_residual_giaa,
-    piaa_method_residual_mlp, piaa_method_ici, piaa_method_ici_reduced, piaa_method_ici_chosen;
+extern const piaa_method piaa_method_linear_hidden, piaa_method_banded, piaa_method_linear_prior,
+    piaa_method_giaa_target, piaa_method_reduce, piaa_method_style_out, piaa_method_raw_text,
+    piaa_method_raw_text_corrected, piaa_method_expected_score, piaa_method_few_shot,
+    piaa_method_cot, piaa_method_lora, piaa_method_lora_expected, piaa_method_lora_fixed,
+    piaa_method_lora_published, piaa_method_token_class, piaa_method_token_class_published,
+    piaa_method_cot_lora, piaa_method_cot_lora_published, piaa_method_residual_linear,
+    piaa_method_residual_giaa, piaa_method_residual_mlp, piaa_method_ici, piaa_method_ici_reduced,
+    piaa_method_ici_chosen;
 
 /* All of them, in the order in which results are listed, and NULL. */
 extern const piaa_method *const piaa_methods[];

@@ -150,6 +150,18 @@ static bool learn(const personal_run *run, const piaa_method *method, piaa_lesso
 /* --------------------------------------------------------------------------------------- one job
  */
 
+/* What other people's ratings say of this person's. */
+static void take_prior(const personal_run *run, size_t person, size_t source, const split *s,
+                       piaa_lesson *lesson) {
+    const piaa_personal_options *o = run->options;
+    lesson->prior_unit = 1;
+    if (o->folds) lesson->prior = piaa_prior_folds_of(o->folds, source, person);
+    if (!o->prior || o->folds) return;
+    lesson->prior = o->prior->people;
+    if (!piaa_prior_covers(o->prior, run->set->scale_low, run->set->scale_high))
+        lesson->prior_unit = piaa_prior_unit(o->prior, s->scores, s->n);
+}
+
 /* What there is to learn with; the support's images are set by who asks. */
 static piaa_lesson begin_lesson(const personal_run *run, size_t person, size_t source, bool model,
                                 bool large, const split *s) {
@@ -189,6 +201,7 @@ static bool learn_supports(const personal_run *run, size_t person, size_t source
         piaa_lesson lesson = begin_lesson(run, person, source, model, large, s);
         s->n = 0;
         add_support(s, run, lesson.source, person, large);
+        if (source != PIAA_NO_SOURCE) take_prior(run, person, source, s, &lesson);
         lesson.n = s->n;
         bool ok = true;
         for (size_t i = 0; ok && i < personal->count; i++) {
@@ -367,6 +380,8 @@ static bool check(personal_run *run, piaa_error *error) {
     if (!piaa_personal_check_curve(o, &run->protocol->options, error)) return false;
     if (any_needs(run, PIAA_NEEDS_MODEL) && (!o->reader || !o->dialogue || !o->folder))
         return piaa_error_missing(error, "model");
+    if (any_needs(run, PIAA_NEEDS_OTHERS) && !o->folds && !o->prior)
+        return piaa_error_missing(error, "prior");
     if ((any_needs(run, PIAA_NEEDS_RAW_TEXT) && !o->raw) ||
         (any_needs(run, PIAA_NEEDS_THOUGHTS) && !o->thoughts))
         return piaa_error_missing(error, "raw text");

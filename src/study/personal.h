@@ -23,6 +23,7 @@
 #include "study/journal.h"
 #include "study/method.h"
 #include "study/outcome.h"
+#include "study/prior_folds.h"
 
 typedef struct piaa_learning_curve {
     const piaa_strategy *strategies;
@@ -38,7 +39,9 @@ typedef struct piaa_personal_options {
     piaa_learning_curve curve;                 /* of methods that read features */
     bool groups;                               /* near copies stay on one side */
     const piaa_projection *const *projections; /* [source_count], for methods that need them */
-    piaa_reader *reader;                       /* for methods that need the model */
+    const piaa_prior_folds *folds;             /* for methods that need a prior: those; or */
+    const piaa_prior *prior; /* one for everybody, which is told apart from this by the caller */
+    piaa_reader *reader;     /* for methods that need the model */
     piaa_dialogue *
         *dialogue; /* for the same: NULL in it until one begins it; the caller's to free */
     const piaa_raw_texts *raw, *thoughts; /* for those that need its answers */

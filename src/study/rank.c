@@ -4,6 +4,7 @@
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "linear/near.h"
+#include "study/prior.h"
 #include "study/rated.h"
 #include "study/taste_parts.h"
 
@@ -40,13 +41,18 @@ static bool no_overlap(const piaa_store *store, const piaa_said *said, piaa_erro
 
 /* The taste of the rated photos that were found, one at least. */
 static piaa_taste *teach(const piaa_joined *joined, const piaa_rated *rated,
-                         const piaa_learner *learner, const piaa_hooks *hooks, piaa_error *error) {
+                         const piaa_learner *learner, piaa_prior *prior, const piaa_hooks *hooks,
+                         piaa_error *error) {
     piaa_slot slots[PIAA_SOURCE_PARTS];
     piaa_band bands[PIAA_SOURCE_PARTS];
     for (size_t k = 0; k < joined->count; k++)
         slots[k] = piaa_store_slots(joined->store)->items[joined->found[k]];
     piaa_joined_bands(joined, rated->rows, bands);
     const piaa_identity identity = piaa_store_identity(joined->store);
+    if (prior) {
+        if (!piaa_prior_fits(prior, &identity, slots, joined->count, error)) return NULL;
+        piaa_prior_tell(prior, rated->scores, rated->count, hooks);
+    }
     const piaa_teaching from = {.identity = &identity,
                                 .slots = slots,
                                 .bands = bands,
@@ -55,12 +61,20 @@ static piaa_taste *teach(const piaa_joined *joined, const piaa_rated *rated,
                                 .n = rated->count,
                                 .duels = rated->duels,
                                 .duel_count = rated->duel_count,
-                                .learner = learner};
-    return piaa_taste_teach(&from, hooks, error);
+                                .learner = learner,
+                                .prior = prior ? &prior->bands : NULL};
+    piaa_taste *taste = piaa_taste_teach(&from, hooks, error);
+    if (taste && prior && taste->learned && taste->learned->spread == 0 &&
+        taste->learned->lead == 0)
+        piaa_hooks_warn(hooks,
+                        "the ratings do not go with the prior: photos left out are predicted "
+                        "better without it, and it is not used");
+    return taste;
 }
 
 static piaa_taste *learn(const piaa_joined *joined, const piaa_said *said,
-                         const piaa_learner *learner, const piaa_hooks *hooks, piaa_error *error) {
+                         const piaa_learner *learner, piaa_prior *prior, const piaa_hooks *hooks,
+                         piaa_error *error) {
     piaa_rated rated;
     if (!piaa_rated_find(joined, said, &rated, error)) return NULL;
     piaa_taste *taste = NULL;
@@ -73,7 +87,7 @@ static piaa_taste *learn(const piaa_joined *joined, const piaa_said *said,
                        rated.copies + 1);
     } else {
         piaa_rated_tell(&rated, said, hooks);
-        taste = teach(joined, &rated, learner, hooks, error);
+        taste = teach(joined, &rated, learner, prior, hooks, error);
     }
     piaa_rated_free(&rated);
     return taste;
@@ -91,7 +105,7 @@ piaa_taste *piaa_taste_learn_slots(const piaa_store *store, const piaa_slot *slo
     if (!learner) return NULL;
     piaa_joined joined;
     piaa_taste *taste = piaa_joined_open(&joined, store, slots, count, NULL, error)
-                            ? learn(&joined, &said, learner, hooks, error)
+                            ? learn(&joined, &said, learner, how ? how->prior : NULL, hooks, error)
                             : NULL;
     piaa_joined_close(&joined);
     return taste;

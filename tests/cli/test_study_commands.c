@@ -557,6 +557,84 @@ static void blanks_are_counted(void **state) {
     assert_non_null(strstr(out, "     4  light"));
 }
 
+/* Learned once, used by rank and fit, judged by eval; what does not go together is named. */
+static void a_prior_is_learned_and_used(void **state) {
+    (void)state;
+    expect_ok(PIAA("prior", "--data", PARA, "--layer", "3", "--directions", "8", "--out",
+                   "prior.json", ONE));
+    assert_non_null(strstr(out, "people      40\nratings     7557\nphotos      400\n"));
+    assert_non_null(strstr(out, "directions  8"));
+    assert_non_null(strstr(out, "Spearman of a person with the mean of the others"));
+    cJSON *root = read_json("prior.json");
+    assert_int_equal(cJSON_GetArraySize(piaa_json_find(root, "photos")), 400);
+    assert_int_equal(cJSON_GetArraySize(piaa_json_find(root, "directions")), 8);
+    cJSON_Delete(root);
+    expect_ok(PIAA("rank", SAMPLE "/photos", "--ratings", SAMPLE "/ratings.csv", "--layer", "3",
+                   "--prior", "prior.json", ONE));
+    assert_null(strstr(err, "mapped"));
+    /* a store for fit, with a table on another scale */
+    expect_ok(PIAA("embed", SAMPLE "/photos", "--layer", "3", "--out", "own.store", ONE));
+    piaa_text csv = {0};
+    piaa_text_format(&csv, NULL, "path,score\n");
+    static const char *const names[] = {"10_0183", "10_0197", "10_0199", "11_0202",
+                                        "11_0218", "11_0219", "12_0221", "12_0232"};
+    for (size_t i = 0; i < PIAA_COUNT(names); i++)
+        piaa_text_format(&csv, NULL, "%s/photos/iaa_pub%s.jpg,%zu\n", SAMPLE, names[i],
+                         (i * 37) % 100);
+    support_write(world, "percent.csv", csv.data, csv.length);
+    free(csv.data);
+    expect_ok(PIAA("fit", "--store", "own.store", "--ratings", "percent.csv", "--prior",
+                   "prior.json", "--out", "taste.json"));
+    assert_non_null(strstr(err, "not on the prior's scale, 1 to 5"));
+    expect_ok(PIAA("predict", SAMPLE "/photos", "--taste", "taste.json", ONE));
+    /* what does not go together */
+    expect_refusal(PIAA("rank", SAMPLE "/photos", "--ratings", SAMPLE "/ratings.csv", "--layer",
+                        "2", "--prior", "prior.json", ONE),
+                   1, "piaa", "learned from lt.3, not from lt.2");
+    expect_refusal(PIAA("rank", SAMPLE "/photos", "--ratings", SAMPLE "/ratings.csv", "--prior",
+                        "taste.json", ONE),
+                   1, "piaa", "taste.json is not a prior");
+    expect_refusal(PIAA("eval", "--data", PARA, "--layer", "3", "--prior", "prior.json", "--out",
+                        "z.run", ONE),
+                   1, "piaa", "learn it inside with --prior learn");
+    expect_refusal(PIAA("eval", "--data", PARA, "--layer", "3", "--method", "linear-prior", "--out",
+                        "z.run", ONE),
+                   2, "piaa", "give --prior learn");
+    expect_refusal(
+        PIAA("prior", "--data", "aadb:" PIAA_SOURCE "/data/aadb", "--out", "z.json", ONE), 1,
+        "piaa", "holds no personal ratings");
+    expect_refusal(PIAA("prior", "--data", "csv:percent.csv", "--out", "z.json", ONE), 1, "piaa",
+                   "name the column with --user-column");
+    expect_refusal(PIAA("prior", "--data", PARA, "--out", "taste.json", ONE), 2, "piaa",
+                   "taste.json");
+}
+
+/* Inside an evaluation from everybody else, and from a file of other people. */
+static void a_prior_is_judged(void **state) {
+    (void)state;
+    expect_ok(PIAA("eval", "--data", PARA, "--first", "3", "--layer", "3", "--support", "10",
+                   "--prior", "learn", "--out", "prior.run", ONE));
+    assert_non_null(strstr(out, "linear-prior"));
+    assert_non_null(strstr(out, "the mean of everybody else's by 0."));
+    cJSON *root = read_json("prior.run/eval.json");
+    assert_string_equal(piaa_json_string(root, "config.prior"), "learn");
+    assert_true(number(root, "others.low") < number(root, "others.mean"));
+    assert_null(
+        cJSON_GetObjectItem(cJSON_GetArrayItem(piaa_json_find(root, "outcomes"), 0), "seen"));
+    cJSON_Delete(root);
+    expect_ok(PIAA("eval", "--data", "lapis:" PIAA_SOURCE "/data/lapis", "--layer", "3",
+                   "--support", "10", "--prior", "prior.json", "--out", "prior.run", ONE));
+    assert_non_null(strstr(out, "Raters apart"));
+    root = read_json("prior.run/eval.json");
+    const cJSON *item = cJSON_GetArrayItem(piaa_json_find(root, "outcomes"), 1);
+    assert_string_equal(piaa_json_string(item, "method"), "linear-prior");
+    assert_int_equal(number(item, "seen.users"), 0);
+    assert_int_equal(number(item, "unseen.users"), 24);
+    assert_true(number(item, "unseen.mean") == number(item, "spearman.mean"));
+    cJSON_Delete(root);
+    expect_ok(PIAA("report", "prior.run", "--out", "prior.html"));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(probe_writes_the_published_keys),
@@ -572,6 +650,8 @@ int main(void) {
         cmocka_unit_test(losses_are_told),
         cmocka_unit_test(tables_say_what_they_lack),
         cmocka_unit_test(blanks_are_counted),
+        cmocka_unit_test(a_prior_is_learned_and_used),
+        cmocka_unit_test(a_prior_is_judged),
     };
     return cmocka_run_group_tests(tests, program_begin, program_end);
 }
