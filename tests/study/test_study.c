@@ -550,7 +550,7 @@ static void what_makes_no_sense_is_refused(void **state) {
     assert_null(piaa_method_find("magic"));
     char *names = piaa_method_names(NULL);
     assert_string_equal(
-        names, "linear-hidden, banded, giaa-target, reduce, style-out, raw-text, "
+        names, "linear-hidden, banded, linear-prior, giaa-target, reduce, style-out, raw-text, "
                "raw-text-corrected, expected-score, "
                "few-shot, cot, lora, lora-expected, lora-fixed, lora-published, token-class, "
                "token-class-published, cot-lora, "
