@@ -266,6 +266,14 @@ char *piaa_path_folder(const char *path, piaa_error *error) {
     return folder;
 }
 
+bool piaa_folder_has_place(const char *path, piaa_error *error) {
+    char *above = piaa_path_folder(path, error);
+    const bool there = above && (piaa_file_is_folder(above) ||
+                                 piaa_error_set(error, PIAA_IO, "%s: no such folder", above));
+    free(above);
+    return there;
+}
+
 const char *piaa_path_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;

@@ -38,6 +38,8 @@ bool piaa_file_exists(const char *path);
 /* The same of a name in a folder.  Asks for no memory, so that there is no third answer. */
 bool piaa_file_exists_in(const char *folder, const char *name);
 bool piaa_file_is_folder(const char *path);
+/* Whether a folder could be made there: the one above it exists. */
+bool piaa_folder_has_place(const char *path, piaa_error *error) PIAA_MUST_USE;
 /* Both are there, and are one file under two names (by a link, or in other letters). */
 bool piaa_file_is_same(const char *path, const char *other);
 /* The system says that nothing has this name, as opposed to what it cannot look at now. */

@@ -30,13 +30,7 @@ static const piaa_ici_settings defaults[] = {
 
 /* Whether the folder may hold what is to be trained: nothing, or something of this kind. */
 static bool check_folder(const char *folder, piaa_error *error) {
-    if (!piaa_file_exists(folder)) {
-        char *above = piaa_path_folder(folder, error);
-        const bool there = above && (piaa_file_is_folder(above) ||
-                                     piaa_error_set(error, PIAA_IO, "%s: no such folder", above));
-        free(above);
-        return there;
-    }
+    if (!piaa_file_exists(folder)) return piaa_folder_has_place(folder, error);
     if (!piaa_file_is_folder(folder))
         return piaa_error_set(error, PIAA_USAGE,
                               "%.700s is a file: name a folder for what is trained", folder);

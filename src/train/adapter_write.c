@@ -122,13 +122,7 @@ static void free_paths(adapter_paths *paths) {
 }
 
 bool piaa_lora_may_write(const char *folder, piaa_error *error) {
-    if (!piaa_file_exists(folder)) {
-        char *above = piaa_path_folder(folder, error);
-        const bool there = above && (piaa_file_is_folder(above) ||
-                                     piaa_error_set(error, PIAA_IO, "%s: no such folder", above));
-        free(above);
-        return there;
-    }
+    if (!piaa_file_exists(folder)) return piaa_folder_has_place(folder, error);
     if (!piaa_file_is_folder(folder))
         return piaa_error_set(error, PIAA_USAGE,
                               "%s is a file: an adapter is a folder, give it another name", folder);
