@@ -34,8 +34,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [SET] = "INSERT OR REPLACE INTO ratings(person, path, score, changed) VALUES(?1, ?2, ?3, ?4)",
     [CLEAR] = "DELETE FROM ratings WHERE person = ?1 AND path = ?2",
     [ADD_CHANGE] = "INSERT INTO changes(person, path, before, after) VALUES(?1, ?2, ?3, ?4)",
-    [LAST_CHANGE] = "SELECT number, path, before, after FROM changes WHERE person = ?1 AND "
-                    "undone = 0 ORDER BY number DESC LIMIT 1",
+    [LAST_CHANGE] = ("SELECT number, path, before, after FROM changes WHERE person = ?1 AND "
+                     "undone = 0 ORDER BY number DESC LIMIT 1"),
     [MARK_UNDONE] = "UPDATE changes SET undone = 1 WHERE person = ?1 AND number = ?2",
     [EACH] = "SELECT path, score FROM ratings WHERE person = ?1 ORDER BY path",
 };

@@ -424,7 +424,7 @@ static bool undo_line(const char *log, const char *text, size_t size, const piaa
    first.  A last line that a stop cut off was not acted upon. */
 bool piaa_star_files_undo(const char *log, const piaa_hooks *hooks, size_t *undone, size_t *left,
                           piaa_error *error) {
-    size_t size;
+    size_t size = 0;
     *undone = *left = 0;
     char *path = piaa_path_join(log, "log.json", error);
     char *text = path ? piaa_file_read(path, LOG_LIMIT, &size, error) : NULL;

@@ -106,13 +106,13 @@ static void nothing_confirmed_is_lost(void **state) {
         const pid_t child = fork();
         if (child == 0) {
             piaa_book *book = piaa_book_open(path, "me", NULL);
-            for (int i = 0; book; i++) {
+            if (!book) _exit(1);
+            for (int i = 0;; i++) {
                 char photo[32];
                 snprintf(photo, sizeof photo, "/%d/%06d", round, i);
                 if (!piaa_book_rate(book, photo, 1 + i % 5, NULL)) _exit(1);
                 if (write(pipes[1], &i, sizeof i) != sizeof i) _exit(1);
             }
-            _exit(1);
         }
         int last = -1, got;
         for (int i = 0; i < 3 + 7 * round && read(pipes[0], &got, sizeof got) == sizeof got; i++)

@@ -22,7 +22,7 @@ static piaa_opinions *read_opinions(const piaa_dataset *set, heard *h, piaa_erro
 }
 
 static size_t image_of(const piaa_dataset *set, const char *name) {
-    size_t image;
+    size_t image = 0;
     char *path = piaa_format(NULL, "imgs/s/%s", name);
     assert_true(path && piaa_dataset_find(set, path, &image));
     free(path);

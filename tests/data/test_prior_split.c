@@ -50,7 +50,7 @@ static void expect_images(const piaa_dataset *set, const size_t *images, size_t 
     assert_int_equal(cJSON_GetArraySize(expected), count);
     for (size_t k = 0; k < count; k++) there[images[k]] = true;
     cJSON_ArrayForEach(entry, expected) {
-        size_t image;
+        size_t image = 0;
         char *name = piaa_format(NULL, "imgs/%s", entry->valuestring);
         assert_true(name && piaa_dataset_find(set, name, &image));
         free(name);
@@ -81,7 +81,7 @@ static void expect_targets(const piaa_dataset *set, const cJSON *expected) {
     int compared = 0;
     if (!opinions) fail_msg("%s", error.message);
     cJSON_ArrayForEach(target, expected) {
-        size_t image;
+        size_t image = 0;
         char *name = piaa_format(NULL, "imgs/%s", target->string);
         assert_true(name && piaa_dataset_find(set, name, &image) && opinions->has[image]);
         free(name);

@@ -163,7 +163,7 @@ static void errors_equal_dense_refits(void **state) {
                             .spread_count = 1,
                             .leads = &e.options.leads[l],
                             .lead_count = 1,
-                            .leaving = {&piaa_ridge_alphas[a], 1, true}};
+                            .leaving = {&piaa_ridge_alphas[a], 1, true, 0}};
                         piaa_bands_model *model = piaa_bands_fit(e.bands, e.y, e.group, &one, NULL);
                         assert_non_null(model);
                         assert_true(isnan(model->left->chance));
@@ -358,7 +358,7 @@ static void without_is_a_refit(void **state) {
                                         .lead_count = 1,
                                         .spreads = &spread,
                                         .spread_count = 1,
-                                        .leaving = {&alpha, 1, true}};
+                                        .leaving = {&alpha, 1, true, 0}};
     const piaa_band blocks[] = {{.x = x, .dim = 10, .stride = D},
                                 {.x = x + 10, .dim = D - 10, .stride = D}};
     const int64_t out[] = {N - 2, N - 1};
@@ -437,8 +437,8 @@ static void bad_input_is_named(void **state) {
         {{.spreads = &none, .spread_count = 1}, y, PIAA_USAGE},
         {{.spreads = &none}, y, PIAA_USAGE},
         {{.leads = &none}, y, PIAA_USAGE},
-        {{.leaving = {&none, 1, false}}, y, PIAA_USAGE},
-        {{.leaving = {&none, 0, false}}, y, PIAA_USAGE},
+        {{.leaving = {&none, 1, false, 0}}, y, PIAA_USAGE},
+        {{.leaving = {&none, 0, false, 0}}, y, PIAA_USAGE},
         {{0}, bad, PIAA_FORMAT},
     };
     for (size_t i = 0; i < PIAA_COUNT(wrong); i++) {
