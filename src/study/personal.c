@@ -162,7 +162,7 @@ static void take_prior(const personal_run *run, size_t person, size_t source, co
         lesson->prior_unit = piaa_prior_unit(o->prior, s->scores, s->n);
 }
 
-/* What there is to learn with; the support's images are set by who asks. */
+/* What there is to learn with; give_support comes before the first method. */
 static piaa_lesson begin_lesson(const personal_run *run, size_t person, size_t source, bool model,
                                 bool large, const split *s) {
     const piaa_personal_options *o = run->options;
@@ -192,6 +192,13 @@ static piaa_lesson begin_lesson(const personal_run *run, size_t person, size_t s
     return lesson;
 }
 
+/* The split's support as it is now, and what others' ratings say of this person's. */
+static void give_support(const personal_run *run, size_t person, size_t source, const split *s,
+                         piaa_lesson *lesson) {
+    if (source != PIAA_NO_SOURCE) take_prior(run, person, source, s, lesson);
+    lesson->n = s->n;
+}
+
 /* Every method that wants these: those that need the model, or the others. */
 static bool learn_supports(const personal_run *run, size_t person, size_t source, bool model,
                            split *s, piaa_error *error) {
@@ -201,8 +208,7 @@ static bool learn_supports(const personal_run *run, size_t person, size_t source
         piaa_lesson lesson = begin_lesson(run, person, source, model, large, s);
         s->n = 0;
         add_support(s, run, lesson.source, person, large);
-        if (source != PIAA_NO_SOURCE) take_prior(run, person, source, s, &lesson);
-        lesson.n = s->n;
+        give_support(run, person, source, s, &lesson);
         bool ok = true;
         for (size_t i = 0; ok && i < personal->count; i++) {
             const piaa_personal_kind *kind = &personal->kinds[i];
@@ -223,7 +229,7 @@ static bool learn_first(const personal_run *run, size_t person, size_t source,
     const int64_t all = s->n;
     piaa_lesson lesson = begin_lesson(run, person, source, false, true, s);
     if ((int64_t)size < all) s->n = (int64_t)size;
-    lesson.n = s->n;
+    give_support(run, person, source, s, &lesson);
     bool ok = true;
     for (size_t i = 0; ok && i < personal->count; i++) {
         const piaa_personal_kind *kind = &personal->kinds[i];

@@ -165,6 +165,32 @@ static void eval_draws_learning_curves(void **state) {
     free(csv);
 }
 
+/* The same with a prior from others. */
+static void a_curve_takes_a_prior(void **state) {
+    (void)state;
+    expect_ok(PIAA("eval", "--data", PARA, "--layer", "3", "--first", "2", "--support", "10",
+                   "--prior", "learn", "--directions", "2", "--out", "prior-few.run", ONE));
+    expect_ok(PIAA("eval", "--data", PARA, "--layer", "3", "--first", "2", "--support", "10",
+                   "--prior", "learn", "--directions", "2", "--choose", "random", "--out",
+                   "prior-curve.run", ONE));
+    cJSON *before = read_json("prior-few.run/eval.json"),
+          *root = read_json("prior-curve.run/eval.json");
+    const cJSON *outcomes = piaa_json_find(before, "outcomes"), *item;
+    size_t same = 0;
+    cJSON_ArrayForEach(item, piaa_json_find(root, "outcomes")) {
+        const char *method = piaa_json_string(item, "method");
+        const cJSON *other;
+        cJSON_ArrayForEach(other, outcomes) {
+            if (strcmp(piaa_json_string(other, "method"), method) != 0) continue;
+            assert_true(number(item, "spearman.mean") == number(other, "spearman.mean"));
+            same += strcmp(method, "linear-prior") == 0;
+        }
+    }
+    assert_int_equal(same, 1);
+    cJSON_Delete(before);
+    cJSON_Delete(root);
+}
+
 /* Methods without features stand beside those with; what the model answered, and what a person
    costs, are told. */
 static void raw_text_comes_from_a_table(void **state) {
@@ -652,6 +678,7 @@ int main(void) {
         cmocka_unit_test(blanks_are_counted),
         cmocka_unit_test(a_prior_is_learned_and_used),
         cmocka_unit_test(a_prior_is_judged),
+        cmocka_unit_test(a_curve_takes_a_prior),
     };
     return cmocka_run_group_tests(tests, program_begin, program_end);
 }
