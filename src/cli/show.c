@@ -40,7 +40,7 @@ size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size) {
         used += snprintf(out + used, size - (size_t)used, ", nine in ten within ± %.2f",
                          taste->interval);
     if (isfinite(taste->pairs_right))
-        used += snprintf(out + used, size - (size_t)used, "%s%.0f of 100 comparisons told right",
+        used += snprintf(out + used, size - (size_t)used, "%s%.0f %% of comparisons told right",
                          used ? ", " : "", 100 * taste->pairs_right);
     if (!used) used = snprintf(out, size, "error not known");
     return (size_t)used;
