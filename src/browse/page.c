@@ -139,14 +139,10 @@ static void undo(piaa_library *library, piaa_http_reply *reply) {
 /* ---------------------------------------------------------------------------------------- stars */
 
 static void put_plan(const piaa_star_plan *plan, const char *log, piaa_http_reply *reply) {
-    static const char *const names[] = {[PIAA_STAR_SAME] = "same",
-                                        [PIAA_STAR_UPDATE] = "update",
-                                        [PIAA_STAR_NEW] = "new",
-                                        [PIAA_STAR_KEPT] = "kept",
-                                        [PIAA_STAR_FAILED] = "failed"};
     piaa_json_build build = {.root = cJSON_CreateObject()};
-    for (size_t i = 0; i < PIAA_COUNT(names); i++)
-        piaa_json_put(&build, build.root, names[i], cJSON_CreateNumber((double)plan->deeds[i]));
+    for (size_t i = 0; i < PIAA_COUNT(plan->deeds); i++)
+        piaa_json_put(&build, build.root, piaa_star_deed_name((piaa_star_deed)i),
+                      cJSON_CreateNumber((double)plan->deeds[i]));
     for (size_t i = plan->count; i-- > 0;)
         if (plan->steps[i].why && !cJSON_GetObjectItem(build.root, "first"))
             piaa_json_put_text(&build, build.root, "first", plan->steps[i].why);

@@ -10,12 +10,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-static const char *const deeds[] = {[PIAA_STAR_SAME] = "same",
-                                    [PIAA_STAR_UPDATE] = "update",
-                                    [PIAA_STAR_NEW] = "new",
-                                    [PIAA_STAR_KEPT] = "kept",
-                                    [PIAA_STAR_FAILED] = "failed"};
-
 /* --------------------------------------------------------------------------------------- output */
 
 static void write_table(const piaa_star_plan *plan, piaa_text *out, piaa_error *error) {
@@ -24,7 +18,8 @@ static void write_table(const piaa_star_plan *plan, piaa_text *out, piaa_error *
         const piaa_star_step *step = &plan->steps[i];
         char before[16] = "";
         if (isfinite(step->before)) snprintf(before, sizeof before, "%g", step->before);
-        piaa_text_format(out, error, "%5d  %6s  %-6s  ", step->stars, before, deeds[step->deed]);
+        piaa_text_format(out, error, "%5d  %6s  %-6s  ", step->stars, before,
+                         piaa_star_deed_name(step->deed));
         piaa_visible_add(out, step->sidecar, error);
         if (step->why) piaa_text_format(out, error, "  (%s)", step->why);
         piaa_text_format(out, error, "\n");
@@ -40,7 +35,8 @@ static void write_csv(const piaa_star_plan *plan, piaa_text *out, piaa_error *er
         piaa_report_add_field(out, plan->photos->names.items[step->photo], error);
         piaa_text_format(out, error, ",");
         piaa_report_add_field(out, step->sidecar, error);
-        piaa_text_format(out, error, ",%d,%s,%s,", step->stars, before, deeds[step->deed]);
+        piaa_text_format(out, error, ",%d,%s,%s,", step->stars, before,
+                         piaa_star_deed_name(step->deed));
         piaa_report_add_field(out, step->why ? step->why : "", error);
         piaa_text_format(out, error, "\n");
     }

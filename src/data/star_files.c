@@ -22,6 +22,15 @@
 
 enum { SIDECAR_LIMIT = 1 << 24, LOG_LIMIT = 1 << 28, HASH = 65 };
 
+const char *piaa_star_deed_name(piaa_star_deed deed) {
+    static const char *const names[] = {[PIAA_STAR_SAME] = "same",
+                                        [PIAA_STAR_UPDATE] = "update",
+                                        [PIAA_STAR_NEW] = "new",
+                                        [PIAA_STAR_KEPT] = "kept",
+                                        [PIAA_STAR_FAILED] = "failed"};
+    return names[deed];
+}
+
 /* ----------------------------------------------------------------------------------------- plan */
 
 void piaa_star_plan_free(piaa_star_plan *plan) {
@@ -73,8 +82,9 @@ static void look(piaa_star_step *step, bool replace) {
     free(bytes);
 }
 
-static bool is_planned(const piaa_star_plan *plan, const char *sidecar) {
-    for (size_t i = plan->count; i-- > 0;)
+/* For this photo, by whatever name: other photos' are settled together, later. */
+static bool is_planned(const piaa_star_plan *plan, size_t photo, const char *sidecar) {
+    for (size_t i = plan->count; i-- > 0 && plan->steps[i].photo == photo;)
         if (piaa_file_is_same(plan->steps[i].sidecar, sidecar)) return true;
     return false;
 }
@@ -88,8 +98,7 @@ static bool plan_existing(piaa_star_plan *plan, size_t photo, const char *name, 
         if (!path) return false;
         const bool there = piaa_file_exists(path) && !piaa_file_is_folder(path);
         piaa_star_step *step;
-        if (!there ||
-            (plan->count && plan->steps[plan->count - 1].photo == photo && is_planned(plan, path)))
+        if (!there || is_planned(plan, photo, path))
             free(path);
         else if (add_step(plan, photo, path, stars, &step, error))
             look(step, replace);

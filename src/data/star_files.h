@@ -27,6 +27,7 @@ typedef enum piaa_star_deed {
     PIAA_STAR_KEPT,   /* it has other stars, which are replaced only where that is asked for */
     PIAA_STAR_FAILED, /* it cannot be changed; `why` says so */
 } piaa_star_deed;
+const char *piaa_star_deed_name(piaa_star_deed deed); /* "same", "update", "new", … */
 
 typedef struct piaa_star_step {
     size_t photo;  /* of the photos */

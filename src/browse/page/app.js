@@ -35,9 +35,8 @@ async function refresh() {
   try {
     do {
       again = false;
-      const pending = new Map(waiting);
       state = await ask("api/state");
-      for (const [photo, score] of pending) if (waiting.get(photo) !== undefined) state.ratings[photo] = score;
+      for (const [photo, score] of waiting) state.ratings[photo] = score;
       unreadable = new Set(state.unreadable);
       teaching = new Map(state.teaching.map((photo, place) => [photo, place]));
       arrange();
@@ -71,7 +70,6 @@ function keep(photo) {
     case "rated": return !Number.isNaN(own);
     case "rejected": return own === 0;
     case "errors": return unreadable.has(photo);
-    case "5": return own >= 5;
     default: return own >= Number(show);
   }
 }
@@ -264,18 +262,17 @@ const waiting = new Map(); // photo -> rating that the server has not confirmed 
 async function rate(score) {
   const photo = shown[here];
   if (photo === undefined) return;
-  const value = score === null ? null : score;
-  waiting.set(photo, value);
-  state.ratings[photo] = value;
-  say(`${photos[photo].name}: ${words(number(value))}`);
+  waiting.set(photo, score);
+  state.ratings[photo] = score;
+  say(`${photos[photo].name}: ${words(number(score))}`);
   const hidden = !keep(photo);
   moved = true;
   if (hidden) { shown.splice(here, 1); here = Math.min(here, Math.max(0, shown.length - 1)); lay(); if (viewer.open) look(); }
-  else if (value !== null) go(next_unrated(), true);
+  else if (score !== null) go(next_unrated(), true);
   else go(here, true);
   describe();
   try {
-    await ask("api/rate", { photo, score: value });
+    await ask("api/rate", { photo, score });
     trouble("");
   } catch (error) {
     trouble(`${photos[photo].name} was not rated: ${error.message}`);
