@@ -39,3 +39,10 @@ double piaa_seconds_now(void) {
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
 }
+
+void piaa_utc_now(char out[32]) {
+    const time_t now = time(NULL);
+    struct tm utc;
+    *out = '\0';
+    if (gmtime_r(&now, &utc)) strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc);
+}

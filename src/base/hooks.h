@@ -15,5 +15,7 @@ void piaa_hooks_warn_list(const piaa_hooks *hooks, const char *format, va_list a
 /* The same for the note hook. */
 void piaa_hooks_note(const piaa_hooks *hooks, const char *format, ...) PIAA_PRINTF(2, 3);
 double piaa_seconds_now(void); /* of a clock that only goes forward */
+/* "2025-01-31T12:00:00Z"; "" where the system cannot tell. */
+void piaa_utc_now(char out[32]);
 
 #endif

@@ -489,9 +489,6 @@ bool piaa_library_list(piaa_library *l, piaa_text *out, piaa_error *error) {
 }
 
 static void put_learned(piaa_json_build *build, const learned *from) {
-    static const char *const verdicts[] = {[PIAA_LEARNED] = "learned",
-                                           [PIAA_MAY_BE_CHANCE] = "may be chance",
-                                           [PIAA_NOT_LEARNED] = "not learned"};
     cJSON *item = piaa_json_put(build, build->root, "learned",
                                 from->there ? cJSON_CreateObject() : cJSON_CreateNull());
     if (!from->there) return;
@@ -499,7 +496,7 @@ static void put_learned(piaa_json_build *build, const learned *from) {
     piaa_json_put(build, item, "plus_minus", number(from->plus_minus));
     piaa_json_put(build, item, "interval", number(from->interval));
     piaa_json_put(build, item, "rank_correlation", number(from->rank_correlation));
-    piaa_json_put_text(build, item, "verdict", verdicts[from->verdict]);
+    piaa_json_put_text(build, item, "verdict", piaa_verdict_name(from->verdict));
 }
 
 /* Four decimals are more than anyone sees; as text, since there may be 100,000 of them. */

@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { SIDECAR_LIMIT = 1 << 24, LOG_LIMIT = 1 << 28, HASH = 65 };
@@ -234,10 +233,11 @@ static bool log_failed(const journal *log, piaa_error *error) {
 }
 
 char *piaa_star_files_log(piaa_error *error) {
-    char moment[64] = "piaa/undo";
-    const time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(moment, sizeof moment, "piaa/undo/%Y-%m-%dT%H-%M-%SZ", &utc);
+    char now[32], moment[64];
+    piaa_utc_now(now);
+    for (char *c = now; *c; c++)
+        if (*c == ':') *c = '-'; /* which some file systems refuse */
+    snprintf(moment, sizeof moment, "piaa/undo/%s", now);
     return piaa_data_path(moment, "the log of changes", "name a folder with --log", error);
 }
 

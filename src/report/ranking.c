@@ -104,15 +104,12 @@ static void add_photo(json *out, cJSON *photos, size_t rank, const piaa_ranked *
 
 /* How much the scores are worth. */
 static void add_evidence(json *out, const piaa_taste *taste) {
-    static const char *const verdicts[] = {[PIAA_LEARNED] = "learned",
-                                           [PIAA_MAY_BE_CHANCE] = "may be chance",
-                                           [PIAA_NOT_LEARNED] = "not learned"};
     number(out, "plus_minus", taste->loo_rmse);
     number(out, "interval_level", PIAA_TASTE_LEVEL);
     number(out, "plus_minus_of_mean", taste->mean_rmse);
     number(out, "rank_correlation", taste->loo_spearman);
     number(out, "chance", taste->chance);
-    text(out, "verdict", verdicts[piaa_taste_verdict(taste)]);
+    text(out, "verdict", piaa_verdict_name(piaa_taste_verdict(taste)));
     number(out, "ratings", (double)taste->ratings);
     number(out, "pairs", (double)taste->pairs);
     number(out, "pairs_told_right", taste->pairs_right);

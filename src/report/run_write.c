@@ -3,6 +3,7 @@
 
 #include "base/csv.h"
 #include "base/file.h"
+#include "base/hooks.h"
 #include "base/output.h"
 #include "linear/people.h"
 #include "report/report.h"
@@ -15,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 static const char *const part_names[PIAA_PARTS] = {"train", "val", "test"};
 
@@ -153,10 +153,8 @@ static cJSON *add_config(json *out, const piaa_run_about *about, const char *los
 
 /* Starts the run's JSON file; the configuration is for more to be added. */
 static cJSON *begin(json *out, const char *format, const piaa_run_about *about, const char *loss) {
-    char made[32] = "";
-    time_t now = time(NULL);
-    struct tm parts;
-    if (gmtime_r(&now, &parts)) strftime(made, sizeof made, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    char made[32];
+    piaa_utc_now(made);
     *out = (json){.root = cJSON_CreateObject()};
     text(out, out->root, "format", format);
     number(out, out->root, "version", 1);

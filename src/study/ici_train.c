@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 enum { ATTRIBUTES = PIAA_ICI_ATTRIBUTES, BINS = PIAA_ICI_BINS, RESNET50_FEATURES = 2048 };
@@ -100,11 +99,8 @@ void piaa_ici_training_free(piaa_ici_training *t) {
 
 static bool start_model(piaa_ici_training *t, const piaa_identity *identity, const piaa_slot *slot,
                         piaa_error *error) {
-    const time_t now = time(NULL);
-    struct tm parts;
     if (!(t->model = piaa_ici_model_new(t->folder, identity, slot, error))) return false;
-    if (gmtime_r(&now, &parts))
-        strftime(t->model->made, sizeof t->model->made, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    piaa_utc_now(t->model->made);
     t->model->front = t->options->front;
     return true;
 }

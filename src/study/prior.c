@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 /* --------------------------------------------------------------------------------------- ratings
  */
@@ -160,9 +159,7 @@ static bool fill(piaa_prior *prior, const piaa_dataset *set, const piaa_source *
         !take_photos(prior, set, store, g, error))
         return false;
     take_scores(prior, set, g);
-    time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(prior->made, sizeof prior->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    piaa_utc_now(prior->made);
     return true;
 }
 

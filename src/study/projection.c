@@ -11,7 +11,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 piaa_projection *piaa_projection_new(const piaa_identity *identity, const piaa_slot *slot,
                                      int count, piaa_error *error) {
@@ -270,9 +269,7 @@ static bool take_models(piaa_projection *p, const lesson *l, const piaa_dataset 
     for (size_t g = 0; g < l->gaps.count; g++) take_model(p, l->models[g], &l->gaps.items[g]);
     p->alpha = l->alpha;
     p->images = l->n;
-    time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(p->made, sizeof p->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    piaa_utc_now(p->made);
     for (size_t k = 0; k < l->count; k++)
         if (!(p->names[k] = piaa_strdup(set->attribute_names[l->attributes[k]], error)))
             return false;

@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { FEW_RATINGS = 10 };
 
@@ -219,6 +218,13 @@ static void doubt_pairs(const piaa_taste *taste, const piaa_hooks *hooks) {
                         100 * taste->chance);
 }
 
+const char *piaa_verdict_name(piaa_verdict verdict) {
+    static const char *const names[] = {[PIAA_LEARNED] = "learned",
+                                        [PIAA_MAY_BE_CHANCE] = "may be chance",
+                                        [PIAA_NOT_LEARNED] = "not learned"};
+    return names[verdict];
+}
+
 void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
     if (taste->pairs && !taste->ratings) {
         doubt_pairs(taste, hooks);
@@ -287,9 +293,7 @@ piaa_taste *piaa_taste_teach(const piaa_teaching *from, const piaa_hooks *hooks,
         return NULL;
     }
     if (all_alike(taste)) taste->loo_spearman = NAN; /* there is nothing to rank by */
-    time_t now = time(NULL);
-    struct tm utc;
-    if (gmtime_r(&now, &utc)) strftime(taste->made, sizeof taste->made, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    piaa_utc_now(taste->made);
     tell(taste, hooks);
     return taste;
 }

@@ -73,6 +73,9 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
                                 const float *x, const int64_t *rows, const double *y, int64_t n,
                                 const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
+/* "learned", "may be chance", "not learned". */
+const char *piaa_verdict_name(piaa_verdict verdict);
+
 extern const piaa_output_kind piaa_taste_output;
 
 /* The file's text, to be freed by the caller, and a taste from such a text (`where` names it in
