@@ -1,8 +1,9 @@
 /* Memory for decoding.
  *
- * Shares stand in a queue in the order in which they came.  The first of it takes what it needs,
- * the others wait until what they need is free.  Nobody can wait for ever: the first one does not
- * wait, and is gone some day.
+ * Shares stand in a queue in the order in which they came.  Who does not find room waits; while the
+ * first of the queue waits nobody is given any, so that those behind it cannot hold it up for long.
+ * Once all the others that hold something wait, too, the first takes what it needs.  So nobody
+ * waits for ever, and more than the budget is held only by one photo that is larger, beside files.
  *
  * The budget is the process's, so that it has to be kept here and not with a caller. */
 #include "image/budget.h"
@@ -17,6 +18,7 @@ static const uint64_t BUDGET = (uint64_t)256 << 20;
 
 struct piaa_share {
     uint64_t bytes;
+    bool waits;
     piaa_share *next; /* that came after it */
 };
 
@@ -38,15 +40,29 @@ piaa_share *piaa_share_new(piaa_error *error) {
     return share;
 }
 
+static bool others_wait(const piaa_share *share) {
+    for (const piaa_share *other = all.first; other; other = other->next)
+        if (other != share && other->bytes && !other->waits) return false;
+    return true;
+}
+
 static bool has_room(const piaa_share *share, uint64_t more) {
-    return share == all.first || (all.taken < BUDGET && more <= BUDGET - all.taken);
+    if (share != all.first && all.first->waits) return false;
+    if (all.taken < BUDGET && more <= BUDGET - all.taken) return true;
+    return share == all.first && others_wait(share);
 }
 
 void piaa_share_grow(piaa_share *share, uint64_t bytes) {
     if (!share || bytes <= share->bytes) return;
     uint64_t more = bytes - share->bytes;
     pthread_mutex_lock(&all.lock);
-    while (!has_room(share, more)) pthread_cond_wait(&all.changed, &all.lock);
+    while (!has_room(share, more)) {
+        if (!share->waits) pthread_cond_broadcast(&all.changed);
+        share->waits = true;
+        pthread_cond_wait(&all.changed, &all.lock);
+    }
+    if (share->waits) pthread_cond_broadcast(&all.changed);
+    share->waits = false;
     all.taken += more;
     share->bytes = bytes;
     pthread_mutex_unlock(&all.lock);

@@ -15,6 +15,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { THREADS = 4, ROUNDS = 50 };
@@ -56,6 +57,52 @@ static void large_photos_one_at_a_time(void **state) {
         load l = {.each = megapixels[i] * 3 * 1000000};
         side_by_side(decode_some, &l);
         assert_int_equal(atomic_load(&l.most), 1);
+    }
+}
+
+typedef struct growth {
+    piaa_share *share;
+    uint64_t bytes;
+    atomic_bool done;
+} growth;
+
+static void *grow(void *argument) {
+    growth *g = argument;
+    piaa_share_grow(g->share, g->bytes);
+    atomic_store(&g->done, true);
+    return NULL;
+}
+
+/* The second is decoded before the first knows how large it is: the first waits for it. */
+static void the_first_waits_for_who_came_before_it(void **state) {
+    (void)state;
+    growth first = {.share = piaa_share_new(NULL), .bytes = 192 * megabyte};
+    piaa_share *second = piaa_share_new(NULL);
+    piaa_share_grow(first.share, megabyte);
+    piaa_share_grow(second, 192 * megabyte);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, grow, &first), 0);
+    nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+    assert_false(atomic_load(&first.done));
+    piaa_share_free(second);
+    pthread_join(thread, NULL);
+    piaa_share_free(first.share);
+}
+
+/* Each holds what another one needs: the first goes on with more than there is, then the next. */
+static void nobody_waits_for_ever(void **state) {
+    (void)state;
+    growth all[THREADS];
+    pthread_t threads[THREADS];
+    for (int i = 0; i < THREADS; i++) {
+        all[i] = (growth){.share = piaa_share_new(NULL), .bytes = 192 * megabyte};
+        piaa_share_grow(all[i].share, 60 * megabyte);
+    }
+    for (int i = THREADS - 1; i >= 0; i--)
+        assert_int_equal(pthread_create(&threads[i], NULL, grow, &all[i]), 0);
+    for (int i = 0; i < THREADS; i++) {
+        pthread_join(threads[i], NULL);
+        piaa_share_free(all[i].share);
     }
 }
 
@@ -164,6 +211,8 @@ static int give_errors_back(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(large_photos_one_at_a_time),
+        cmocka_unit_test(the_first_waits_for_who_came_before_it),
+        cmocka_unit_test(nobody_waits_for_ever),
         cmocka_unit_test(small_photos_do_not_wait),
         cmocka_unit_test(nobody_beside_one_who_is_alone),
         cmocka_unit_test_setup_teardown(what_is_said_in_a_turn, exchange_errors, give_errors_back),
