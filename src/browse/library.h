@@ -3,8 +3,8 @@
  * the page's requests, the run that reads the photos and the learning share.
  *
  *     library = piaa_library_new(photos, book, &error);
- *     piaa_library_learn_from(library, reader's store, slots);   // learning begins, on its own
- * thread piaa_library_rate(library, 17, 4, &error);                 // kept, and learned from soon
+ *     piaa_library_learn_from(library, path, slots, &error);   // learning begins, on its threads
+ *     piaa_library_rate(library, 17, 4, &error);               // kept, and learned from soon
  *     piaa_library_free(library);
  *
  * Every change of what the page shows raises the version, which waiters are woken by.  Functions

@@ -83,7 +83,9 @@ static int64_t next_event(void *user, char *to, size_t room) {
                 : snprintf(to, room, "data: %lld\n\n", (long long)version);
 }
 
-static void send_events(piaa_library *library, piaa_http_reply *reply) {
+static void send_events(piaa_library *library, const piaa_http_request *request,
+                        piaa_http_reply *reply) {
+    (void)request;
     events *e = piaa_alloc(1, sizeof *e, NULL);
     if (!e) return;
     *e = (events){.library = library, .known = -1};
@@ -125,7 +127,8 @@ static void rate(piaa_library *library, const piaa_http_request *request, piaa_h
     cJSON_Delete(said);
 }
 
-static void undo(piaa_library *library, piaa_http_reply *reply) {
+static void undo(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply) {
+    (void)request;
     piaa_error error = {0};
     piaa_text text = {0};
     size_t photo;
@@ -198,6 +201,18 @@ static void send_json(piaa_library *library,
     reply_error(reply, 500, error.message);
 }
 
+static void send_list(piaa_library *library, const piaa_http_request *request,
+                      piaa_http_reply *reply) {
+    (void)request;
+    send_json(library, piaa_library_list, reply);
+}
+
+static void send_state(piaa_library *library, const piaa_http_request *request,
+                       piaa_http_reply *reply) {
+    (void)request;
+    send_json(library, piaa_library_state, reply);
+}
+
 static void send_file(const char *name, piaa_http_reply *reply) {
     for (const piaa_page_file *file = piaa_page_files; file->name; file++)
         if (strcmp(file->name, *name ? name : "index.html") == 0)
@@ -205,7 +220,8 @@ static void send_file(const char *name, piaa_http_reply *reply) {
                 .status = 200, .type = file->type, .bytes = file->bytes, .size = file->size};
 }
 
-static void get(piaa_library *library, const char *path, piaa_http_reply *reply) {
+static bool send_any_picture(const piaa_library *library, const char *path,
+                             piaa_http_reply *reply) {
     static const struct {
         const char *folder;
         int side;
@@ -214,29 +230,31 @@ static void get(piaa_library *library, const char *path, piaa_http_reply *reply)
                  {"whole/", PIAA_PICTURE_WHOLE}};
     for (size_t i = 0; i < PIAA_COUNT(sizes); i++) {
         const size_t n = strlen(sizes[i].folder);
-        if (strncmp(path, sizes[i].folder, n) == 0) {
-            send_picture(library, path + n, sizes[i].side, reply);
-            return;
-        }
+        if (strncmp(path, sizes[i].folder, n) != 0) continue;
+        send_picture(library, path + n, sizes[i].side, reply);
+        return true;
     }
-    if (strcmp(path, "api/list") == 0)
-        send_json(library, piaa_library_list, reply);
-    else if (strcmp(path, "api/state") == 0)
-        send_json(library, piaa_library_state, reply);
-    else if (strcmp(path, "api/events") == 0)
-        send_events(library, reply);
-    else
-        send_file(path, reply);
+    return false;
 }
+
+/* An address answers to GET, and then nothing is changed, or to POST. */
+static const struct {
+    const char *path;
+    bool post;
+    void (*answer)(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply);
+} addresses[] = {
+    {"api/list", false, send_list},     {"api/state", false, send_state},
+    {"api/events", false, send_events}, {"api/rate", true, rate},
+    {"api/undo", true, undo},           {"api/stars", true, stars},
+};
 
 void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
     piaa_library *library = user;
-    if (!request->post)
-        get(library, request->path, reply);
-    else if (strcmp(request->path, "api/rate") == 0)
-        rate(library, request, reply);
-    else if (strcmp(request->path, "api/undo") == 0)
-        undo(library, reply);
-    else if (strcmp(request->path, "api/stars") == 0)
-        stars(library, request, reply);
+    for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
+        if (request->post == addresses[i].post && strcmp(request->path, addresses[i].path) == 0) {
+            addresses[i].answer(library, request, reply);
+            return;
+        }
+    if (!request->post && !send_any_picture(library, request->path, reply))
+        send_file(request->path, reply);
 }

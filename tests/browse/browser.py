@@ -29,6 +29,7 @@ class Program:
 
     def __init__(self, photos):
         self.world = tempfile.mkdtemp()
+        self.addresses = []  # of each start: an open page may still ask the one before
         self.photos = os.path.join(self.world, "photos")
         os.mkdir(self.photos)
         for name in sorted(os.listdir(SAMPLE))[:photos]:
@@ -43,6 +44,7 @@ class Program:
         for line in self.process.stderr:
             if address := re.search(r"http://\S+/", line):
                 self.address = address[0]
+                self.addresses.append(self.address)
                 return
         sys.exit("piaa browse ended")
 
@@ -217,7 +219,7 @@ def an_end_is_told(page, name, program):
 def try_flow(page, flow, name, program):
     faults = []
     page.on("pageerror", lambda fault: faults.append(str(fault)))
-    page.on("request", lambda asked: asked.url.startswith(program.address) or faults.append("asked for " + asked.url))
+    page.on("request", lambda asked: asked.url.startswith(tuple(program.addresses)) or faults.append("asked for " + asked.url))
     page.goto(program.address)
     page.wait_for_selector(".tile img")
     until(lambda: not state(page)["reading"])

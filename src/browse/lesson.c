@@ -1,0 +1,157 @@
+/*
+ * What a library learns.
+ *
+ * Learning works on copies: it takes the ratings under the lock, learns
+ * and ranks without it, and puts the scores back under it.  It is woken by ratings and by photos
+ * that were read, and what comes meanwhile is learned from in the next round, so that a fast hand
+ * never waits.  What teaches most is reckoned on a thread of its own, since that may take seconds
+ * where photos are many: a list, each photo chosen as if those before it were rated, so that it
+ * stays right while it is gone through, and is made anew when little of it is left.
+ */
+#include "browse/library_parts.h"
+
+#include "data/ratings.h"
+#include "study/next.h"
+#include "study/rank.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* One round's own copies. */
+typedef struct copies {
+    double *scores;   /* [photos] */
+    bool *unreadable; /* [photos] */
+    piaa_lesson learned;
+} copies;
+
+/* Two that differ are there. */
+static bool is_a_taste(const piaa_ratings *ratings) {
+    for (size_t i = 1; i < piaa_ratings_count(ratings); i++)
+        if (piaa_ratings_at(ratings, i)->score != piaa_ratings_at(ratings, 0)->score) return true;
+    return false;
+}
+
+static void take_ranking(const piaa_library *l, const piaa_ranking *ranking, copies *out) {
+    for (size_t i = 0; i < piaa_ranking_count(ranking); i++) {
+        const piaa_ranked *ranked = piaa_ranking_at(ranking, i);
+        const size_t photo = piaa_library_find(l, ranked->path);
+        if (photo != SIZE_MAX) out->scores[photo] = ranked->score;
+    }
+}
+
+static void learn(piaa_library *l, const piaa_store *store, copies *out) {
+    const size_t count = l->photos->paths.count;
+    for (size_t i = 0; i < count; i++) {
+        const piaa_photo *photo = piaa_store_find(store, piaa_library_path(l, i));
+        out->unreadable[i] = photo && photo->error;
+    }
+    piaa_ratings *ratings = piaa_library_ratings(l, NULL);
+    piaa_taste *taste = is_a_taste(ratings)
+                            ? piaa_taste_learn_slots(store, l->slots.items, l->slots.count, ratings,
+                                                     NULL, NULL, NULL)
+                            : NULL;
+    piaa_ranking *ranking = taste ? piaa_rank_photos(taste, store, l->photos, ratings, NULL) : NULL;
+    if (ranking) {
+        out->learned = (piaa_lesson){.there = true,
+                                     .ratings = taste->ratings,
+                                     .plus_minus = taste->loo_rmse,
+                                     .interval = taste->interval,
+                                     .rank_correlation = taste->loo_spearman,
+                                     .verdict = piaa_taste_verdict(taste)};
+        take_ranking(l, ranking, out);
+    }
+    piaa_ranking_free(ranking);
+    piaa_taste_free(taste);
+    piaa_ratings_free(ratings);
+}
+
+static void publish(piaa_library *l, const copies *from) {
+    const size_t count = l->photos->paths.count;
+    pthread_mutex_lock(&l->lock);
+    memcpy(l->scores, from->scores, count * sizeof *l->scores);
+    memcpy(l->unreadable, from->unreadable, count * sizeof *l->unreadable);
+    l->learned = from->learned;
+    piaa_library_tell(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* The store may not be there yet. */
+static piaa_store *refresh(piaa_library *l, piaa_store *store) {
+    if (!store) return piaa_store_open_read(l->store_path, NULL, NULL);
+    if (piaa_store_refresh(store, NULL)) return store;
+    piaa_store_close(store);
+    return NULL;
+}
+
+static bool wait_until_due(piaa_library *l, bool *due, pthread_cond_t *wake) {
+    pthread_mutex_lock(&l->lock);
+    while (!*due && !l->ended) pthread_cond_wait(wake, &l->lock);
+    *due = false;
+    const bool ended = l->ended;
+    pthread_mutex_unlock(&l->lock);
+    return !ended;
+}
+
+static void *run_learner(void *user) {
+    piaa_library *l = user;
+    const size_t count = l->photos->paths.count;
+    copies out = {.scores = piaa_alloc(count, sizeof *out.scores, NULL),
+                  .unreadable = piaa_alloc(count, sizeof *out.unreadable, NULL)};
+    piaa_store *store = NULL;
+    while (out.scores && out.unreadable && wait_until_due(l, &l->due, &l->wake)) {
+        if (!(store = refresh(l, store))) continue;
+        for (size_t i = 0; i < count; i++) out.scores[i] = NAN;
+        out.learned = (piaa_lesson){0};
+        learn(l, store, &out);
+        publish(l, &out);
+    }
+    piaa_store_close(store);
+    free(out.scores);
+    free(out.unreadable);
+    return NULL;
+}
+
+/* ------------------------------------------------------------------------------------- teaching */
+
+static void take_teaching(piaa_library *l, const piaa_next *next) {
+    pthread_mutex_lock(&l->lock);
+    l->teaching_count = 0;
+    for (size_t i = 0; i < next->count; i++) {
+        const size_t photo = piaa_library_find(l, next->items[i].path);
+        if (photo != SIZE_MAX && isnan(l->ratings[photo])) l->teaching[l->teaching_count++] = photo;
+    }
+    piaa_library_tell(l);
+    pthread_mutex_unlock(&l->lock);
+}
+
+static void *run_teacher(void *user) {
+    static const piaa_choosing how = {.random_share = 0.2};
+    piaa_library *l = user;
+    piaa_store *store = NULL;
+    while (wait_until_due(l, &l->teaching_due, &l->wake_teacher)) {
+        if (!(store = refresh(l, store))) continue;
+        piaa_ratings *ratings = piaa_library_ratings(l, NULL);
+        piaa_next next;
+        if (piaa_next_choose(store, &l->slots, l->photos, ratings, &how, PIAA_TEACHING_MOST, NULL,
+                             &next, NULL)) {
+            take_teaching(l, &next);
+            piaa_next_free(&next);
+        }
+        piaa_ratings_free(ratings);
+    }
+    piaa_store_close(store);
+    return NULL;
+}
+
+bool piaa_lessons_start(piaa_library *l) {
+    l->learning = pthread_create(&l->learner, NULL, run_learner, l) == 0;
+    l->teaches = pthread_create(&l->teacher, NULL, run_teacher, l) == 0;
+    return l->learning && l->teaches;
+}
+
+void piaa_lessons_end(piaa_library *l) {
+    if (l->learning) pthread_join(l->learner, NULL);
+    if (l->teaches) pthread_join(l->teacher, NULL);
+    l->learning = l->teaches = false;
+}

@@ -1,0 +1,95 @@
+/* What the page is told of a library, as JSON. */
+#include "base/json.h"
+#include "browse/library_parts.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static cJSON *number(double value) {
+    return isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull();
+}
+
+static bool print(piaa_json_build *build, piaa_text *out, piaa_error *error) {
+    char *text = piaa_json_print(piaa_json_built(build), false, error);
+    const bool ok = text && piaa_text_add(out, text, strlen(text), error);
+    cJSON_Delete(build->root);
+    free(text);
+    return ok;
+}
+
+/* The part of the names that all begin with, up to a slash. */
+static size_t common_folder(const piaa_paths *names) {
+    size_t length = names->count ? strlen(names->items[0]) : 0;
+    for (size_t i = 1; i < names->count; i++) {
+        size_t same = 0;
+        while (same < length && names->items[i][same] == names->items[0][same]) same++;
+        length = same;
+    }
+    while (length && names->items[0][length - 1] != '/') length--;
+    return length;
+}
+
+bool piaa_library_list(piaa_library *l, piaa_text *out, piaa_error *error) {
+    piaa_json_build build = {.root = cJSON_CreateObject()};
+    const size_t skip = common_folder(&l->photos->names);
+    piaa_json_put_text(&build, build.root, "person", l->person);
+    piaa_json_put_text(&build, build.root, "book", piaa_book_where(l->book));
+    cJSON *list = piaa_json_put(&build, build.root, "photos", cJSON_CreateArray());
+    for (size_t i = 0; i < l->photos->names.count; i++) {
+        struct stat status;
+        cJSON *item = piaa_json_put(&build, list, NULL, cJSON_CreateObject());
+        piaa_json_put_text(&build, item, "name", l->photos->names.items[i] + skip);
+        if (stat(piaa_library_path(l, i), &status) == 0)
+            piaa_json_put(&build, item, "time", cJSON_CreateNumber((double)status.st_mtime));
+    }
+    return print(&build, out, error);
+}
+
+static void put_learned(piaa_json_build *build, const piaa_lesson *from) {
+    cJSON *item = piaa_json_put(build, build->root, "learned",
+                                from->there ? cJSON_CreateObject() : cJSON_CreateNull());
+    if (!from->there) return;
+    piaa_json_put(build, item, "ratings", number((double)from->ratings));
+    piaa_json_put(build, item, "plus_minus", number(from->plus_minus));
+    piaa_json_put(build, item, "interval", number(from->interval));
+    piaa_json_put(build, item, "rank_correlation", number(from->rank_correlation));
+    piaa_json_put_text(build, item, "verdict", piaa_verdict_name(from->verdict));
+}
+
+/* Four decimals are more than anyone sees; as text, since there may be 100,000 of them. */
+static void put_numbers(piaa_json_build *build, const char *key, const double *values,
+                        size_t count) {
+    piaa_text list = {0};
+    for (size_t i = 0; i < count; i++)
+        if (isfinite(values[i]))
+            piaa_text_format(&list, NULL, "%c%.4f", i ? ',' : '[', values[i]);
+        else
+            piaa_text_format(&list, NULL, "%cnull", i ? ',' : '[');
+    piaa_text_format(&list, NULL, count ? "]" : "[]");
+    piaa_json_put(build, build->root, key, list.failed ? NULL : cJSON_CreateRaw(list.data));
+    free(list.data);
+}
+
+bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
+    piaa_json_build build = {.root = cJSON_CreateObject()};
+    const size_t count = l->photos->paths.count;
+    pthread_mutex_lock(&l->lock);
+    piaa_json_put(&build, build.root, "version", number((double)l->version));
+    piaa_json_put(&build, build.root, "reading", cJSON_CreateBool(l->reading));
+    piaa_json_put(&build, build.root, "read", number((double)l->done));
+    piaa_json_put(&build, build.root, "total", number((double)l->total));
+    piaa_json_put_text(&build, build.root, "message", l->message);
+    put_learned(&build, &l->learned);
+    put_numbers(&build, "scores", l->scores, count);
+    put_numbers(&build, "ratings", l->ratings, count);
+    cJSON *teaching = piaa_json_put(&build, build.root, "teaching", cJSON_CreateArray());
+    for (size_t i = 0; i < l->teaching_count; i++)
+        piaa_json_put(&build, teaching, NULL, number((double)l->teaching[i]));
+    cJSON *unreadable = piaa_json_put(&build, build.root, "unreadable", cJSON_CreateArray());
+    for (size_t i = 0; i < count; i++)
+        if (l->unreadable[i]) piaa_json_put(&build, unreadable, NULL, number((double)i));
+    pthread_mutex_unlock(&l->lock);
+    return print(&build, out, error);
+}

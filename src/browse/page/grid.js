@@ -1,0 +1,150 @@
+// The grid: which photos are shown and in which order, and tiles that are made only where they are seen.
+import { at, page, picture, predicted, rating, say, stars, words } from "./page.js";
+import { look, rate_shown, viewer } from "./large.js";
+
+const grid = at("grid"), scroller = at("scroller");
+const gap = 8;
+let tile = { columns: 1, width: 200, height: 200 };
+const tiles = new Map(); // place -> element
+
+export function keep(photo) {
+  const own = rating(photo), show = at("show").value;
+  const words = at("find").value.trim().toLowerCase();
+  if (words && !page.photos[photo].name.toLowerCase().includes(words)) return false;
+  switch (show) {
+    case "all": return true;
+    case "unrated": return Number.isNaN(own);
+    case "rated": return !Number.isNaN(own);
+    case "rejected": return own === 0;
+    case "errors": return page.unreadable.has(photo);
+    default: return own >= Number(show);
+  }
+}
+
+// Photos without a score go last, and those that cannot be read behind them.
+function compare(order) {
+  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(page.photos[p].time ?? 0), teaching: (p) => page.teaching.get(p) ?? NaN }[order];
+  return (a, b) => {
+    const x = by(a), y = by(b);
+    return page.unreadable.has(a) - page.unreadable.has(b) || Number.isNaN(x) - Number.isNaN(y) || (x - y) || (a - b);
+  };
+}
+
+// The cursor stays on its photo, which stays where it is on the screen while the others find new places; where it is
+// filtered away, on its place, so that the next one slides under it.
+export function arrange(toTop) {
+  const photo = page.shown[page.here], seen = topOf(page.here) - scroller.scrollTop;
+  const order = at("order").value;
+  page.shown = page.photos.map((_, i) => i).filter(keep);
+  if (order !== "name") page.shown.sort(compare(order));
+  const place = page.shown.indexOf(photo);
+  if (toTop || !page.moved) page.here = 0;
+  else if (place >= 0) page.here = place;
+  page.here = Math.max(0, Math.min(page.here, page.shown.length - 1));
+  at("nothing").hidden = page.shown.length > 0 || !page.photos.length;
+  describe();
+  lay();
+  scroller.scrollTop = toTop || !page.moved ? 0 : topOf(page.here) - seen; // where the eye is, nothing moves
+  draw();
+  if (viewer.open && page.shown.length) rate_shown(page.shown[page.here]);
+}
+
+export function describe() {
+  const l = page.state.learned;
+  const rated = page.state.ratings.filter((r) => r !== null).length;
+  const more = rated < 10 ? `${rated} rated; ten show a first order.` : `${rated} rated.`;
+  let words = more;
+  if (l) {
+    const error = `± ${l.plus_minus.toFixed(2)}`;
+    const order = l.rank_correlation === null ? "" : `, order ${l.rank_correlation.toFixed(2)}`;
+    words = l.verdict === "learned" ? `${rated} rated; photos left out are foreseen within ${error}${order}.`
+      : `${rated} rated; nothing certain learned yet (${error}${order}).`;
+  }
+  at("learned").textContent = words;
+  at("reading").hidden = !page.state.reading || page.state.read >= page.state.total;
+  at("reading").max = Math.max(1, page.state.total);
+  at("reading").value = page.state.read;
+}
+
+const topOf = (place) => Math.floor(place / tile.columns) * (tile.height + gap);
+
+export const screenful = (large) => ({ columns: large ? 1 : tile.columns, rows: Math.max(1, Math.floor(scroller.clientHeight / (tile.height + gap))) });
+
+export function lay() {
+  const style = getComputedStyle(scroller);
+  const width = scroller.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+  const columns = Math.max(2, Math.floor((width + gap) / (190 + gap)));
+  const side = (width - gap * (columns - 1)) / columns;
+  tile = { columns, width: side, height: side * 0.8 + 26 };
+  grid.style.height = `${Math.ceil(page.shown.length / columns) * (tile.height + gap)}px`;
+  draw();
+}
+
+export function draw() {
+  const row = tile.height + gap, spare = 3;
+  const first = Math.max(0, Math.floor(scroller.scrollTop / row) - spare) * tile.columns;
+  const last = Math.min(page.shown.length, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / row) + spare) * tile.columns);
+  for (const [place, element] of tiles) if (place < first || place >= last) { element.remove(); tiles.delete(place); }
+  let added = false;
+  for (let place = first; place < last; place++) {
+    let element = tiles.get(place);
+    if (!element) {
+      added = true;
+      element = document.createElement("div");
+      element.className = "tile";
+      element.id = `tile-${place}`;
+      element.setAttribute("role", "option");
+      element.append(document.createElement("div"));
+      tiles.set(place, element);
+    }
+    fill(element, place);
+  }
+  if (added) grid.append(...[...tiles.keys()].sort((a, b) => a - b).map((place) => tiles.get(place))); // read in this order
+  grid.setAttribute("aria-activedescendant", tiles.has(page.here) ? `tile-${page.here}` : "");
+}
+
+function fill(element, place) {
+  const photo = page.shown[place], own = rating(photo), score = predicted(photo);
+  const failed = page.unreadable.has(photo);
+  element.style.cssText = `width:${tile.width}px;height:${tile.height}px;left:${(place % tile.columns) * (tile.width + gap)}px;top:${topOf(place)}px`;
+  element.classList.toggle("here", place === page.here);
+  element.classList.toggle("rejected", own === 0);
+  element.setAttribute("aria-selected", place === page.here);
+  element.setAttribute("aria-posinset", place + 1);
+  element.setAttribute("aria-setsize", page.shown.length);
+  element.setAttribute("aria-label", `${page.photos[photo].name}, ${words(own)}${Number.isNaN(score) ? "" : `, foreseen ${score.toFixed(1)}`}`);
+  if (element.dataset.photo !== String(photo)) {
+    element.dataset.photo = photo;
+    const image = document.createElement("img");
+    image.alt = "";
+    image.decoding = "async";
+    image.src = picture("small", photo);
+    image.onerror = () => {
+      const note = document.createElement("span");
+      note.className = "error";
+      note.textContent = `${page.photos[photo].name} cannot be shown`;
+      image.replaceWith(note);
+    };
+    const line = document.createElement("div");
+    line.className = "line";
+    line.append(document.createElement("span"), document.createElement("span"));
+    line.firstChild.className = "own";
+    element.replaceChildren(image, line);
+  }
+  const line = element.lastChild;
+  line.firstChild.textContent = stars(own);
+  line.lastChild.textContent = failed ? "not readable" : Number.isNaN(score) ? "" : score.toFixed(1);
+}
+
+export function go(place, silent) {
+  if (!page.shown.length) return;
+  page.moved = true;
+  page.here = Math.max(0, Math.min(place, page.shown.length - 1));
+  const top = topOf(page.here);
+  if (top < scroller.scrollTop) scroller.scrollTop = top;
+  const bottom = top + tile.height + 20;
+  if (bottom > scroller.scrollTop + scroller.clientHeight) scroller.scrollTop = bottom - scroller.clientHeight;
+  draw();
+  if (viewer.open) look();
+  else if (!silent) say(tiles.get(page.here)?.getAttribute("aria-label") ?? "");
+}

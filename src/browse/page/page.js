@@ -1,0 +1,23 @@
+// What all parts of the page share: the photos (never change), what the server says of them (comes anew with every version),
+// which are shown in which order, and where the cursor is.
+
+export const at = (id) => document.getElementById(id);
+
+export const page = {
+  photos: [],
+  state: { version: 0, reading: true, read: 0, total: 0, scores: [], ratings: [], unreadable: [], teaching: [], learned: null, message: "" },
+  unreadable: new Set(),
+  teaching: new Map(), // photo -> its place among those that teach most
+  shown: [],           // photos by place, as ordered and filtered
+  here: 0,             // the place of the cursor
+  moved: false,        // somebody moved it: until then it is on the first photo, whichever that is
+};
+
+const number = (value) => value === null || value === undefined ? NaN : value;
+export const rating = (photo) => number(page.state.ratings[photo]);
+export const predicted = (photo) => number(page.state.scores[photo]);
+export const picture = (size, photo) => `${size}/${photo}/${page.photos[photo].time ?? 0}`;
+
+export const stars = (own) => Number.isNaN(own) ? "" : own === 0 ? "✕" : "★".repeat(Math.round(own));
+export const words = (own) => Number.isNaN(own) ? "not rated" : own === 0 ? "rejected" : `${own} star${own === 1 ? "" : "s"}`;
+export const say = (text) => { at("said").textContent = text; };

@@ -1,0 +1,74 @@
+// Ratings: given, taken back, and what they have changed.
+import { page, rating, say, words } from "./page.js";
+import { arrange, describe, go, keep, lay } from "./grid.js";
+import { look, viewer } from "./large.js";
+import { ask, trouble } from "./server.js";
+
+const waiting = new Map(); // photo -> rating that the server has not confirmed yet
+
+// A rated photo that its filter hides goes away, and the next one has its place; else the cursor moves on to the next
+// that is not rated.
+export async function rate(score) {
+  const photo = page.shown[page.here];
+  if (photo === undefined) return;
+  waiting.set(photo, score);
+  page.state.ratings[photo] = score;
+  say(`${page.photos[photo].name}: ${words(score ?? NaN)}`);
+  const hidden = !keep(photo);
+  page.moved = true;
+  if (hidden) { page.shown.splice(page.here, 1); page.here = Math.min(page.here, Math.max(0, page.shown.length - 1)); lay(); if (viewer.open) look(); }
+  else if (score !== null) go(next_unrated(), true);
+  else go(page.here, true);
+  describe();
+  try {
+    await ask("api/rate", { photo, score });
+    trouble("");
+  } catch (error) {
+    trouble(`${page.photos[photo].name} was not rated: ${error.message}`);
+  }
+  waiting.delete(photo);
+  refresh();
+}
+
+function next_unrated() {
+  for (let place = page.here + 1; place < page.shown.length; place++) if (Number.isNaN(rating(page.shown[place]))) return place;
+  return page.here + 1;
+}
+
+export async function undo() {
+  try {
+    const { photo } = await ask("api/undo", {});
+    await refresh();
+    if (photo === null) { say("Nothing to undo."); return; }
+    const place = page.shown.indexOf(photo);
+    if (place >= 0) go(place, true);
+    say(`${page.photos[photo].name}: ${words(rating(photo))} again`);
+  } catch (error) {
+    trouble(`That could not be undone: ${error.message}`);
+  }
+}
+
+let again = false, running = null;
+
+// One at a time; all who asked meanwhile wait for the same end, so that what they say comes in their order.
+export function refresh() {
+  again = true;
+  running ??= fetch_state().finally(() => { running = null; });
+  return running;
+}
+
+async function fetch_state() {
+  try {
+    while (again) {
+      again = false;
+      page.state = await ask("api/state");
+      for (const [photo, score] of waiting) page.state.ratings[photo] = score;
+      page.unreadable = new Set(page.state.unreadable);
+      page.teaching = new Map(page.state.teaching.map((photo, place) => [photo, place]));
+      arrange();
+    }
+    trouble(page.state.message);
+  } catch (error) {
+    trouble(`piaa does not answer (${error.message}). Is it still running?`);
+  }
+}

@@ -1,0 +1,20 @@
+// What is asked of the server, and what it tells by itself.
+import { at } from "./page.js";
+
+export async function ask(path, body) {
+  const answer = await fetch(path, body ? { method: "POST", body: JSON.stringify(body) } : {});
+  const said = await answer.json().catch(() => ({}));
+  if (!answer.ok) throw new Error(said.error || `${answer.status} ${answer.statusText}`);
+  return said;
+}
+
+export function trouble(words) {
+  at("trouble").textContent = words;
+  at("trouble").hidden = !words;
+}
+
+export function listen(changed) {
+  const events = new EventSource("api/events");
+  events.onmessage = changed;
+  events.onerror = () => { if (events.readyState === EventSource.CLOSED) trouble("piaa has ended. Your ratings are kept."); };
+}
