@@ -94,10 +94,10 @@ static double ours_product(bool half, int64_t tokens, int64_t columns, int64_t r
 }
 
 /* Rounding x belongs to it, as it does to ggml's. */
-static double ours_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t columns,
+static double ours_codes(enum ggml_type type, bool group_scales, int64_t tokens, int64_t columns,
                          int64_t rows) {
     const piaa_kernels *kernels = piaa_kernels_find_codes();
-    const piaa_codes *codes = piaa_codes_find(type, fine);
+    const piaa_codes *codes = piaa_codes_find(type, group_scales);
     if (!kernels) return NAN;
     const int64_t panels = (rows + PIAA_PANEL - 1) / PIAA_PANEL;
     const size_t row_bytes = ggml_row_size(type, columns),
@@ -124,7 +124,7 @@ static double ours_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t
     for (int i = 0; i < repeats; i++) {
         double start = seconds();
         for (int64_t t = 0; t < tokens; t++)
-            kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
+            kernels->quantise(codes, x + t * columns, columns, t, tokens, rounded);
         for (int64_t part = 0; part < kernels->product_parts(&job); part++)
             kernels->product(&job, part, scratch);
         best = fmin(best, seconds() - start);
@@ -248,13 +248,13 @@ int main(int count, char **arguments) {
                       {201, 12, 12, 64, false}};
     static const struct {
         enum ggml_type type;
-        bool fine;
+        bool group_scales;
         const char *what;
     } types[] = {{GGML_TYPE_Q4_K, false, "q4_K product"},
                  {GGML_TYPE_Q5_0, false, "q5_0 product"},
                  {GGML_TYPE_Q6_K, false, "q6_K product"},
                  {GGML_TYPE_Q8_0, false, "q8_0 product"},
-                 {GGML_TYPE_Q8_0, true, "q8_0 product (fine)"}};
+                 {GGML_TYPE_Q8_0, true, "q8_0 product (group scales)"}};
     if (count > 1) repeats = atoi(arguments[1]);
     if (count > 2) only = arguments[2];
     if (repeats < 1) return 2;
@@ -293,7 +293,7 @@ int main(int count, char **arguments) {
             snprintf(shape, sizeof shape, "%lldx%lldx%lld", (long long)p[0], (long long)p[1],
                      (long long)p[2]);
             if (!wanted(types[j].what, shape) || p[1] % ggml_blck_size(type) != 0) continue;
-            line(types[j].what, shape, ours_codes(type, types[j].fine, p[0], p[1], p[2]),
+            line(types[j].what, shape, ours_codes(type, types[j].group_scales, p[0], p[1], p[2]),
                  ggml_product(type, p[0], p[1], p[2]), peak);
         }
     return 0;

@@ -77,16 +77,16 @@ static bool quantise_rows(void *user, size_t i, piaa_error *error) {
 }
 
 static size_t width_of(const piaa_frozen *w) {
-    return w->kernels->half ? sizeof(uint16_t) : sizeof(float);
+    return w->kernels->bfloat16 ? sizeof(uint16_t) : sizeof(float);
 }
 
 /* Values of a row in one of the kernels' own words. */
 static int64_t words_of(const piaa_frozen *w, int64_t values) {
-    return w->kernels->half ? values / 2 : values;
+    return w->kernels->bfloat16 ? values / 2 : values;
 }
 
 static void put(const piaa_frozen *w, const float *from, int64_t count, void *to) {
-    if (w->kernels->half)
+    if (w->kernels->bfloat16)
         narrow_all(from, count, to);
     else
         memcpy(to, from, (size_t)count * sizeof *from);
@@ -129,7 +129,7 @@ static bool pack_backwards(void *user, size_t i, piaa_error *error) {
         char *to = room + (size_t)row * width;
         for (int64_t c = 0; c < end - first; c++, to += row_bytes) {
             const uint16_t half = narrow(wide[c]);
-            memcpy(to, w->kernels->half ? (const void *)&half : &wide[c], width);
+            memcpy(to, w->kernels->bfloat16 ? (const void *)&half : &wide[c], width);
         }
     }
     for (int64_t panel = first; room && panel < end; panel += PIAA_PANEL) {
@@ -316,7 +316,7 @@ static bool run_packed(product_job *job, double work, const piaa_crew *crew, pia
                                  .residual = job->add ? job->y : NULL,
                                  .out = job->y};
     job->parts = kernels->product_parts(&job->packed);
-    if (!kernels->half) return piaa_crew_run(crew, PARTS, work, multiply_packed, job, error);
+    if (!kernels->bfloat16) return piaa_crew_run(crew, PARTS, work, multiply_packed, job, error);
     job->half = piaa_alloc_array((size_t)size, sizeof *job->half, error);
     if (!job->half) return false;
     job->packed.x = job->half;

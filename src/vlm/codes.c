@@ -21,21 +21,24 @@
 
 enum { VECTORS = PIAA_GROUP * PIAA_PANEL / 64 }; /* of 64 codes in a group */
 
-const piaa_codes *piaa_codes_find(enum ggml_type type, bool fine) {
+const piaa_codes *piaa_codes_find(enum ggml_type type, bool group_scales) {
     static const piaa_codes q4 = {.bits = 4, .block = 32, .centre = 8},
-                            q4_offset = {.bits = 4, .block = 32, .offset = true, .again = true};
+                            q4_offset = {
+                                .bits = 4, .block = 32, .offset = true, .requantise = true};
     static const piaa_codes q5 = {.bits = 5, .block = 32, .centre = 16},
-                            q5_offset = {.bits = 5, .block = 32, .offset = true, .again = true};
-    static const piaa_codes q6 = {.bits = 6, .block = 16, .centre = 32, .again = true},
+                            q5_offset = {
+                                .bits = 5, .block = 32, .offset = true, .requantise = true};
+    static const piaa_codes q6 = {.bits = 6, .block = 16, .centre = 32, .requantise = true},
                             q8 = {.bits = 8, .block = 32, .centre = 128};
-    static const piaa_codes q8_fine = {.bits = 8, .block = 32, .centre = 128, .fine = true};
+    static const piaa_codes q8_group_scales = {
+        .bits = 8, .block = 32, .centre = 128, .group_scales = true};
     return type == GGML_TYPE_Q4_0                             ? &q4
            : type == GGML_TYPE_Q4_1 || type == GGML_TYPE_Q4_K ? &q4_offset
            : type == GGML_TYPE_Q5_0                           ? &q5
            : type == GGML_TYPE_Q5_1 || type == GGML_TYPE_Q5_K ? &q5_offset
            : type == GGML_TYPE_Q6_K                           ? &q6
-           : type == GGML_TYPE_Q8_0                           ? (fine ? &q8_fine : &q8)
-                                                              : NULL;
+           : type == GGML_TYPE_Q8_0 ? (group_scales ? &q8_group_scales : &q8)
+                                    : NULL;
 }
 
 static size_t code_bytes(const piaa_codes *codes) {

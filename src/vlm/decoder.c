@@ -197,7 +197,7 @@ static struct ggml_tensor *build_block(const piaa_decoder *d, const piaa_decoder
     const piaa_cache_block *cache = NULL;
     if (graph->cache) {
         cache = piaa_cache_at(graph->cache, i, kind->kv_heads, rotary->dim, graph->kernels,
-                              graph->half, &graph->error);
+                              graph->rounds_keys, &graph->error);
         if (!cache) return NULL;
     }
     struct ggml_tensor *x = piaa_graph_rms_norm(graph, h, b->before1, d->eps, true);

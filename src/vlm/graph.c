@@ -44,7 +44,7 @@ struct ggml_tensor *piaa_graph_linear(piaa_graph *graph, const piaa_matrix *w,
     struct ggml_context *c = graph->context;
     graph->flops += 2.0 * (double)w->rows * (double)w->columns * (double)ggml_nrows(x);
     graph->bytes += (double)ggml_nbytes(w->tensor);
-    enum ggml_type wanted = w->kernels && w->kernels->half ? GGML_TYPE_BF16 : GGML_TYPE_F32;
+    enum ggml_type wanted = w->kernels && w->kernels->bfloat16 ? GGML_TYPE_BF16 : GGML_TYPE_F32;
     if (x->type != wanted) x = ggml_cast(c, x, wanted);
     if (w->codes) x = piaa_node_round(graph, w, x);
     if (w->kernels) return piaa_node_linear(graph, w, b, x, activation, residual);
@@ -145,8 +145,8 @@ static struct ggml_tensor *attention(const piaa_graph *graph, struct ggml_tensor
                                      struct ggml_tensor *k, struct ggml_tensor *v,
                                      struct ggml_tensor *mask, float scale) {
     struct ggml_context *c = graph->context;
-    if (graph->device && !graph->half) return attention_in_parts(c, q, k, v, mask, scale);
-    const bool round = graph->half && k->type != GGML_TYPE_F16;
+    if (graph->device && !graph->rounds_keys) return attention_in_parts(c, q, k, v, mask, scale);
+    const bool round = graph->rounds_keys && k->type != GGML_TYPE_F16;
     struct ggml_tensor *k16 = round ? ggml_cast(c, k, GGML_TYPE_F16) : k,
                        *v16 = round ? ggml_cast(c, v, GGML_TYPE_F16) : v;
     struct ggml_tensor *y = ggml_flash_attn_ext(c, q, k16, v16, mask, scale, 0.0f, 0.0f);

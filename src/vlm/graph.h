@@ -33,7 +33,7 @@ typedef struct piaa_graph {
     struct ggml_cgraph *nodes;
     const piaa_kernels *kernels; /* our own for attention and norms; NULL: ggml's operations only */
     bool narrow;                 /* matrix products take bfloat16 */
-    bool half;                   /* ggml's attention may round keys and values to 16 bits */
+    bool rounds_keys;            /* ggml's attention may round keys and values to 16 bits */
     /* Where it will run, for blocks that have more than one form; NULL: the CPU. */
     ggml_backend_dev_t device;
     /* Counted while building: operations, and bytes of the matrices that are read. */

@@ -11,9 +11,9 @@ static bool wide(void) {
            PIAA_CPU_HAS("avx512vl");
 }
 
-const piaa_kernels *piaa_kernels_find(bool half) {
-    if (!wide() || (half && !PIAA_CPU_HAS("avx512bf16"))) return NULL;
-    return half ? &piaa_kernels_avx512_bf16 : &piaa_kernels_avx512;
+const piaa_kernels *piaa_kernels_find(bool bfloat16) {
+    if (!wide() || (bfloat16 && !PIAA_CPU_HAS("avx512bf16"))) return NULL;
+    return bfloat16 ? &piaa_kernels_avx512_bf16 : &piaa_kernels_avx512;
 }
 
 const piaa_kernels *piaa_kernels_find_codes(void) {
@@ -24,8 +24,8 @@ const piaa_kernels *piaa_kernels_find_codes(void) {
     return NULL;
 }
 
-const piaa_kernels *piaa_kernels_find(bool half) {
-    PIAA_UNUSED(half);
+const piaa_kernels *piaa_kernels_find(bool bfloat16) {
+    PIAA_UNUSED(bfloat16);
     return NULL;
 }
 #endif

@@ -50,14 +50,14 @@ static inline bool piaa_activation_gated(piaa_activation activation) {
 /* A matrix in codes: blocks along the summed axis share a scale and an offset, value = scale *
  * (code - centre) + offset.  codes.h makes such panels from ggml's quantised types. */
 typedef struct piaa_codes {
-    int bits;    /* of a code: 4, 5, 6 or 8 */
-    int block;   /* values: 32 or 16 */
-    int centre;  /* codes are whole numbers from 0 on */
-    bool offset; /* for each 32 values; else every offset is 0 */
-    bool again; /* the product rounds the values anew, to 8 bits with one scale for 256 of them; has
-                   to, unless blocks are 32 and plain */
-    bool fine; /* and x to scales of its own for each 32 values, else to powers of 2 of one for 256;
-                  not with `again` */
+    int bits;          /* of a code: 4, 5, 6 or 8 */
+    int block;         /* values: 32 or 16 */
+    int centre;        /* codes are whole numbers from 0 on */
+    bool offset;       /* for each 32 values; else every offset is 0 */
+    bool requantise;   /* the product rounds the values anew, to 8 bits with one scale for 256 of
+                     them; has   to, unless blocks are 32 and plain */
+    bool group_scales; /* and x to scales of its own for each 32 values, else to powers of 2 of one
+                  for 256; not with `requantise` */
 } piaa_codes;
 
 enum {
@@ -112,7 +112,7 @@ typedef struct piaa_attention_job {
 
 typedef struct piaa_kernels {
     const char *name;
-    bool half; /* operands are bfloat16, else float32 */
+    bool bfloat16; /* operands are bfloat16, else float32 */
 
     /* 64 rows ([words] each, NULL for zeros, any alignment) into one panel of 64 * words. */
     void (*pack)(const void *const rows[PIAA_PANEL], int64_t words, uint32_t *panel);
@@ -120,8 +120,8 @@ typedef struct piaa_kernels {
     /* Kernels for codes have these two and no pack: x [tokens][columns] rounded for a matrix, a row
        at a time into `out`. */
     size_t (*rounded_bytes)(int64_t tokens, int64_t columns);
-    void (*round)(const piaa_codes *codes, const float *row, int64_t columns, int64_t token,
-                  int64_t tokens, void *out);
+    void (*quantise)(const piaa_codes *codes, const float *row, int64_t columns, int64_t token,
+                     int64_t tokens, void *out);
 
     int64_t (*product_parts)(const piaa_product *product);
     void (*product)(const piaa_product *product, int64_t part, void *scratch);
@@ -149,7 +149,7 @@ typedef struct piaa_kernels {
 } piaa_kernels;
 
 /* The kernels for this CPU, or NULL: ask before calling, the machine may lack the instructions. */
-const piaa_kernels *piaa_kernels_find(bool half);
+const piaa_kernels *piaa_kernels_find(bool bfloat16);
 /* The same for products with matrices in codes; these kernels have no attention, norm or pack. */
 const piaa_kernels *piaa_kernels_find_codes(void);
 

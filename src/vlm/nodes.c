@@ -97,8 +97,8 @@ static void run_round(struct ggml_tensor *dst, int thread, int threads, void *da
     const int64_t n = node->x->ne[0], rows = node->x->ne[1];
     for (int64_t first = draw(node) * NORM_ROWS; first < rows; first = draw(node) * NORM_ROWS)
         for (int64_t row = first; row < rows && row < first + NORM_ROWS; row++)
-            node->kernels->round(node->product.codes, (const float *)node->x->data + row * n, n,
-                                 row, rows, dst->data);
+            node->kernels->quantise(node->product.codes, (const float *)node->x->data + row * n, n,
+                                    row, rows, dst->data);
 }
 
 struct ggml_tensor *piaa_node_round(piaa_graph *graph, const piaa_matrix *w,
@@ -121,7 +121,7 @@ struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, st
         [PIAA_LINEAR] = "",          [PIAA_GELU] = " gelu",     [PIAA_GELU_TANH] = " gelu",
         [PIAA_GELU_QUICK] = " gelu", [PIAA_SWIGLU] = " swiglu", [PIAA_GEGLU] = " geglu"};
     /* What an activation leaves goes into the next product, the residual stream stays float32. */
-    const bool narrow = activation != PIAA_LINEAR && !residual && w->kernels->half;
+    const bool narrow = activation != PIAA_LINEAR && !residual && w->kernels->bfloat16;
     piaa_node *node = new_node(graph, w->kernels);
     if (node) {
         node->w = w->tensor;
@@ -129,7 +129,7 @@ struct ggml_tensor *piaa_node_linear(piaa_graph *graph, const piaa_matrix *w, st
         node->b = b;
         node->residual = residual;
         node->product = (piaa_product){.rows = w->rows,
-                                       .words = w->columns / (w->kernels->half ? 2 : 1),
+                                       .words = w->columns / (w->kernels->bfloat16 ? 2 : 1),
                                        .tokens = x->ne[1],
                                        .codes = w->codes,
                                        .activation = activation,

@@ -254,7 +254,7 @@ static enum ggml_type wanted_type(const piaa_resident *resident, const declared 
 
 /* Whether q8_0 is the coarsest that the model has: of the whole model, so that what else is asked
    for changes no feature. */
-static bool is_fine(const piaa_resident *resident) {
+static bool has_group_scales(const piaa_resident *resident) {
     if (resident->dtype != PIAA_DTYPE_FILE) return resident->dtype == PIAA_DTYPE_Q8_0;
     for (size_t i = 0; i < piaa_checkpoint_count(resident->checkpoint); i++) {
         const piaa_tensor *tensor = piaa_checkpoint_at(resident->checkpoint, i);
@@ -272,7 +272,7 @@ static int64_t packed_panels(const piaa_matrix *m) {
 /* Of one panel. */
 static size_t panel_bytes(const piaa_matrix *m) {
     return m->codes ? piaa_codes_panel_bytes(m->codes, m->columns)
-                    : (size_t)(m->columns * PIAA_PANEL) * (m->kernels->half ? 2 : 4);
+                    : (size_t)(m->columns * PIAA_PANEL) * (m->kernels->bfloat16 ? 2 : 4);
 }
 
 /* Types that the device cannot multiply become wider ones: 16 bits hold what blocks of fewer do,
@@ -297,7 +297,7 @@ static void suit_device(piaa_resident *resident) {
 /* Makes the matrices' tensors, each in its home, and allocates them all. */
 static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error *error) {
     size_t wanted = 0;
-    const bool fine = is_fine(resident);
+    const bool group_scales = has_group_scales(resident);
     for (size_t i = 0; i < resident->count; i++) {
         declared *item = &resident->items[i];
         piaa_matrix *m = &item->matrix;
@@ -306,7 +306,7 @@ static bool allocate(piaa_resident *resident, ggml_backend_t backend, piaa_error
         const piaa_kernels *kernels = kernels_for(resident, item->type, m->columns);
         item->home = kernels ? PACKED : PLAIN;
         m->kernels = kernels;
-        m->codes = kernels ? piaa_codes_find(item->type, fine) : NULL;
+        m->codes = kernels ? piaa_codes_find(item->type, group_scales) : NULL;
         if (kernels)
             m->tensor = ggml_new_tensor_1d(resident->contexts[PACKED], GGML_TYPE_I8,
                                            packed_panels(m) * (int64_t)panel_bytes(m));
@@ -417,7 +417,7 @@ static void copy_packed(const copy_job *job, float *wide, void *narrow) {
         if (m->codes)
             piaa_codes_pack(job->item->type, rows, m->columns, to);
         else
-            job->kernels->pack(rows, m->columns / (job->kernels->half ? 2 : 1),
+            job->kernels->pack(rows, m->columns / (job->kernels->bfloat16 ? 2 : 1),
                                (uint32_t *)(void *)to);
     }
 }

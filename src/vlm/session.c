@@ -269,10 +269,10 @@ static bool build(piaa_session *session, const piaa_model_input *input, const pi
         return piaa_error_set(error, PIAA_MEMORY, "out of memory for the model's graph");
     graph->nodes = ggml_new_graph_custom(graph->context, nodes, false);
     const piaa_dtype dtype = session->options.dtype;
-    graph->half = dtype != PIAA_DTYPE_F32;
-    graph->kernels = session->options.portable ? NULL : piaa_kernels_find(graph->half);
+    graph->rounds_keys = dtype != PIAA_DTYPE_F32;
+    graph->kernels = session->options.portable ? NULL : piaa_kernels_find(graph->rounds_keys);
     if (!graph->kernels && !session->options.portable) graph->kernels = piaa_kernels_find(false);
-    graph->narrow = graph->kernels && graph->kernels->half && dtype == PIAA_DTYPE_BF16;
+    graph->narrow = graph->kernels && graph->kernels->bfloat16 && dtype == PIAA_DTYPE_BF16;
     graph->scratch = session->scratch;
     graph->device = session->device ? ggml_backend_get_device(session->device) : NULL;
     graph->cache = session->cache;

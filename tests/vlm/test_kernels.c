@@ -73,9 +73,9 @@ static double activate(piaa_activation activation, double x, double up) {
    becomes what the packed form means. */
 static uint32_t *packed(const piaa_kernels *kernels, float *w, int64_t rows, int64_t columns,
                         bool paired) {
-    size_t row_bytes = (size_t)columns * (kernels->half ? 2 : 4);
-    int64_t words = columns / (kernels->half ? 2 : 1);
-    char *own = typed(w, (size_t)(rows * columns), kernels->half);
+    size_t row_bytes = (size_t)columns * (kernels->bfloat16 ? 2 : 4);
+    int64_t words = columns / (kernels->bfloat16 ? 2 : 1);
+    char *own = typed(w, (size_t)(rows * columns), kernels->bfloat16);
     int64_t run = paired ? PIAA_PAIRED : PIAA_PANEL, units = paired ? rows / 2 : rows,
             panels = (units + run - 1) / run;
     uint32_t *panel = need((size_t)(panels * PIAA_PANEL * words), sizeof *panel);
@@ -99,13 +99,13 @@ static void check_product(const piaa_kernels *kernels, int64_t tokens, int64_t c
     float *x = values((size_t)(tokens * columns)), *w = values((size_t)(rows * columns));
     float *b = bias ? values((size_t)rows) : NULL,
           *r = residual ? values((size_t)(tokens * width)) : NULL;
-    void *own_x = typed(x, (size_t)(tokens * columns), kernels->half);
+    void *own_x = typed(x, (size_t)(tokens * columns), kernels->bfloat16);
     uint32_t *weights = packed(kernels, w, rows, columns, paired);
     void *scratch = need(PIAA_SCRATCH, 1);
     void *out = need((size_t)(tokens * width), narrow ? 2 : 4);
     piaa_product job = {.weights = weights,
                         .rows = rows,
-                        .words = columns / (kernels->half ? 2 : 1),
+                        .words = columns / (kernels->bfloat16 ? 2 : 1),
                         .x = own_x,
                         .tokens = tokens,
                         .bias = b,
@@ -179,11 +179,11 @@ static void round_groups(const float *x, int64_t columns, bool powers, double *o
 
 /* Against what ggml says that its blocks mean; where the product rounds them anew, to within
    that. */
-static void check_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t columns,
+static void check_codes(enum ggml_type type, bool group_scales, int64_t tokens, int64_t columns,
                         int64_t rows, piaa_activation activation) {
     enum { SLICE = 256 };
     const piaa_kernels *kernels = piaa_kernels_find_codes();
-    const piaa_codes *codes = piaa_codes_find(type, fine);
+    const piaa_codes *codes = piaa_codes_find(type, group_scales);
     const bool paired = piaa_activation_gated(activation);
     const int64_t width = paired ? rows / 2 : rows, run = paired ? PIAA_PAIRED : PIAA_PANEL,
                   panels = (width + run - 1) / run;
@@ -216,9 +216,9 @@ static void check_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t 
     float *out = need((size_t)(tokens * width), sizeof *out);
     double *exact = need((size_t)(tokens * columns), sizeof *exact);
     for (int64_t t = 0; t < tokens; t++)
-        kernels->round(codes, x + t * columns, columns, t, tokens, rounded);
+        kernels->quantise(codes, x + t * columns, columns, t, tokens, rounded);
     for (int64_t t = 0; t < tokens; t++)
-        round_groups(x + t * columns, columns, !codes->fine, exact + t * columns);
+        round_groups(x + t * columns, columns, !codes->group_scales, exact + t * columns);
     piaa_product job = {.weights = weights,
                         .rows = rows,
                         .words = columns,
@@ -248,9 +248,10 @@ static void check_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t 
                         square += a[k] * a[k];
                         most = fmax(most, fabs(row[k]));
                     }
-                    off += sizes * most *
-                           (codes->again ? 0.7 / 127
-                                         : 1e-6); /* half a step, and what 16 bits lose of it */
+                    off +=
+                        sizes * most *
+                        (codes->requantise ? 0.7 / 127
+                                           : 1e-6); /* half a step, and what 16 bits lose of it */
                     variance += square * most * most / (127.0 * 127.0);
                 }
                 slack[half] = off;
@@ -268,7 +269,7 @@ static void check_codes(enum ggml_type type, bool fine, int64_t tokens, int64_t 
                  (int)activation, worst);
     /* Rounding is to the nearest: the errors of a sum are those of independent steps, 1/12 of a
        step's square each. */
-    if (activation == PIAA_LINEAR && codes->again && !(squares <= 0.12))
+    if (activation == PIAA_LINEAR && codes->requantise && !(squares <= 0.12))
         fail_msg("%s, %lld x %lld x %lld: squared error %g steps", ggml_type_name(type),
                  (long long)tokens, (long long)columns, (long long)rows, squares);
     free(x), free(w), free(b), free(r), free(blocks), free(weights), free(rounded), free(scratch),
@@ -289,11 +290,11 @@ static void test_codes(void **unused) {
     assert_null(piaa_codes_find(GGML_TYPE_F16, true));
     for (size_t i = 0; i < PIAA_COUNT(types); i++)
         for (size_t j = 0; j < PIAA_COUNT(shapes); j++) {
-            const bool fine = (i + j) % 2;
+            const bool group_scales = (i + j) % 2;
             if (shapes[j][1] % ggml_blck_size(types[i]) != 0) continue;
-            check_codes(types[i], fine, shapes[j][0], shapes[j][1], shapes[j][2],
+            check_codes(types[i], group_scales, shapes[j][0], shapes[j][1], shapes[j][2],
                         j % 2 ? PIAA_LINEAR : PIAA_GELU_TANH);
-            check_codes(types[i], fine, shapes[j][0], shapes[j][1], 2 * shapes[j][2],
+            check_codes(types[i], group_scales, shapes[j][0], shapes[j][1], 2 * shapes[j][2],
                         j % 2 ? PIAA_SWIGLU : PIAA_GEGLU);
         }
 }
@@ -480,7 +481,7 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
     }
     uint32_t *packed =
         need((size_t)kernels->packed_words(s->keys, s->kv_heads, s->dim), sizeof *packed);
-    void *out = need((size_t)(s->queries * s->heads * s->dim), kernels->half ? 2 : 4),
+    void *out = need((size_t)(s->queries * s->heads * s->dim), kernels->bfloat16 ? 2 : 4),
          *scratch = need(PIAA_SCRATCH, 1);
     piaa_attention_job job = {.q = q,
                               .k = kv,
@@ -504,12 +505,12 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
                               .scale = 1.0f / sqrtf((float)s->dim),
                               .packed = packed,
                               .out = out,
-                              .narrow = kernels->half};
+                              .narrow = kernels->bfloat16};
     for (int64_t part = kernels->pack_parts(&job); part-- > 0;) kernels->pack_keys(&job, part);
     for (int64_t part = kernels->attention_parts(&job); part-- > 0;)
         kernels->attention(&job, part, scratch);
     check_kept(kernels, &job);
-    float *got = widened(out, (size_t)(s->queries * s->heads * s->dim), kernels->half);
+    float *got = widened(out, (size_t)(s->queries * s->heads * s->dim), kernels->bfloat16);
     double *scores = need((size_t)s->keys, sizeof *scores), worst = 0;
     for (int64_t i = 0; i < s->queries; i++)
         for (int head = 0; head < s->heads; head++) {
@@ -539,7 +540,7 @@ static void check_attention(const piaa_kernels *kernels, const shape *s, int64_t
                 if (!(error <= worst)) worst = error;
             }
         }
-    if (!(worst <= (kernels->half ? 0.06 : 1e-5) * (late ? 4 : 1)))
+    if (!(worst <= (kernels->bfloat16 ? 0.06 : 1e-5) * (late ? 4 : 1)))
         fail_msg("%s, %lld queries, %lld keys, %d/%d heads of %d%s: error %g", kernels->name,
                  (long long)s->queries, (long long)s->keys, s->heads, s->kv_heads, s->dim,
                  s->causal ? ", causal" : "", worst);

@@ -1,5 +1,5 @@
 /*
- * The kernels themselves, compiled twice: PIAA_HALF 1 with bfloat16 operands, 0 with float32
+ * The kernels themselves, compiled twice: PIAA_BFLOAT16 1 with bfloat16 operands, 0 with float32
  * (kernels.h says what a word is).
  *
  * Everything rests on one tile: 6 rows of x times 4 vectors of 16 matrix rows, 24 sums that stay in
@@ -11,7 +11,7 @@
 #include "vlm/kernels/lanes.h"
 
 enum {
-    PER_WORD = PIAA_HALF ? 2 : 1,
+    PER_WORD = PIAA_BFLOAT16 ? 2 : 1,
     DEPTH = 1024, /* words of the summed axis at a time: a panel's slice is 256 KiB and stays in the
                      second-level cache */
     QUERIES = 48, /* per part of attention */
@@ -21,7 +21,7 @@ enum {
 };
 
 static inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
-#if PIAA_HALF
+#if PIAA_BFLOAT16
     return _mm512_dpbf16_ps(sum, (__m512bh)a, (__m512bh)b);
 #else
     return _mm512_fmadd_ps(_mm512_castsi512_ps(a), _mm512_castsi512_ps(b), sum);
@@ -29,7 +29,7 @@ static inline __m512 multiply_add(__m512 sum, __m512i a, __m512i b) {
 }
 
 static inline __m256 multiply_add_half(__m256 sum, __m256i a, __m256i b) {
-#if PIAA_HALF
+#if PIAA_BFLOAT16
     return _mm256_dpbf16_ps(sum, (__m256bh)a, (__m256bh)b);
 #else
     return _mm256_fmadd_ps(_mm256_castsi256_ps(a), _mm256_castsi256_ps(b), sum);
@@ -118,7 +118,7 @@ static void tile(int n, const uint32_t *w, const uint32_t *const x[ROWS], int64_
  * bits, which an integer addition moves into the exponent: this way only the polynomial needs the
  * multipliers, the rest runs beside it. */
 static inline __m512 probability(__m512 x) {
-#if PIAA_HALF
+#if PIAA_BFLOAT16
     const __m512 magic = _mm512_set1_ps(12582912.0f);
     x = _mm512_max_ps(x, _mm512_set1_ps(-126.0f));
     __m512 whole = _mm512_add_ps(x, magic), f = _mm512_sub_ps(x, _mm512_sub_ps(whole, magic));
@@ -135,7 +135,7 @@ static inline __m512 probability(__m512 x) {
 
 /* Words of 32 neighbouring probabilities, in the kernels' own type. */
 static inline void store_pair(uint32_t *out, int64_t index, __m512 p, __m512 p2) {
-#if PIAA_HALF
+#if PIAA_BFLOAT16
     _mm512_storeu_si512(out + index / 2, (__m512i)_mm512_cvtne2ps_pbh(p2, p));
 #else
     _mm512_storeu_ps(out + index, p);
@@ -352,7 +352,7 @@ static void pack_values(const piaa_attention_job *job, int head, int64_t first, 
             __mmask16 mask = lanes_below(job->dim - d);
             __m512 v = _mm512_maskz_loadu_ps(mask, row[0] + d);
             uint32_t *to = out + d / PIAA_PANEL * PIAA_PANEL * words + d % PIAA_PANEL;
-#if PIAA_HALF
+#if PIAA_BFLOAT16
             __m512i low = i < kept
                               ? _mm512_and_si512(_mm512_loadu_si512(to), _mm512_set1_epi32(0xFFFF))
                               : _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(v));
@@ -587,8 +587,8 @@ static double peak(void) {
 
 extern const piaa_kernels PIAA_KERNELS;
 const piaa_kernels PIAA_KERNELS = {
-    .name = PIAA_HALF ? "AVX-512 BF16" : "AVX-512",
-    .half = PIAA_HALF,
+    .name = PIAA_BFLOAT16 ? "AVX-512 BF16" : "AVX-512",
+    .bfloat16 = PIAA_BFLOAT16,
     .pack = pack,
     .product_parts = product_parts,
     .product = product,

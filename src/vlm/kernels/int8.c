@@ -12,30 +12,30 @@
  * s of every group's own there are two of those, d s and the sum, for every eight vpdpbusd, and
  * nothing faster than 0.8 of the peak.  Hence three ways, by what there is to lose:
  *
- *   fine    s = max|x| / 127 of the group, d the group's own.  q8_0, where nothing in the model is
- *           coarser.
- *   plain   d the same, but s = 2^-p max|x| / 127 of the slice of 256 values, p as large (up to 8)
- *           as the group allows: the sum is shifted, which another port does, and one
- *           multiplication is left.  q4_0, q5_0, and q8_0 beside them.
- *   again   d = max|w| / 127 of the slice too: every multiplication waits for the end of the slice.
- *           For q4_K, q5_K, q6_K, q4_1 and q5_1, which have offsets or shorter blocks, dearer
- *           still.  Unpacking rounds their values anew, in 16 bits: c = (A code + B) >> 8, with A
- *           and B for each block of each row.
+ *   group scales  s = max|x| / 127 of the group, d the group's own.  q8_0, where nothing in the
+ *                 model is coarser.
+ *   plain         d the same, but s = 2^-p max|x| / 127 of the slice of 256 values, p as large (up
+ *                 to 8) as the group allows: the sum is shifted, which another port does, and one
+ *                 multiplication is left.  q4_0, q5_0, and q8_0 beside them.
+ *   requantised   d = max|w| / 127 of the slice too: every multiplication waits for the end of the
+ *                 slice.  For q4_K, q5_K, q6_K, q4_1 and q5_1, which have offsets or shorter
+ *                 blocks, dearer still.  Unpacking rounds their values anew, in 16 bits: c = (A
+ *                 code + B) >> 8, with A and B for each block of each row.
  *
- * What is lost, as a share of the spread of normally distributed values: rounding x 0.0048 (fine)
- * or 0.0066, rounding weights anew 0.0066, beside what the types have lost already: q8_0 0.0048,
- * q6_K 0.018, q5_K 0.035, q4_K 0.070.  They add as squares.
+ * What is lost, as a share of the spread of normally distributed values: rounding x 0.0048 (group
+ * scales) or 0.0066, rounding weights anew 0.0066, beside what the types have lost already: q8_0
+ * 0.0048, q6_K 0.018, q5_K 0.035, q4_K 0.070.  They add as squares.
  *
  * The tile is 2 rows of x times 64 rows of the matrix: 8 whole sums, 8 more, and in registers all
  * of them.  A slice of the panel is unpacked to bytes (16 KiB: the first-level cache) and serves
- * all rows of the part.  Of a core's 468 GOP/s: fine 325 to 340, plain 350 to 365, again 350 to
- * 375; the tile alone 0.8, 0.88 and 1.0 of the peak; the rest is unpacking (3 %), finishing (4 %),
- * rounding x (1 %), and misses. Fetching the next slice and the lines of the result while a tile
- * computes brought 5 to 9 %.
+ * all rows of the part.  Of a core's 468 GOP/s: group scales 325 to 340, plain 350 to 365,
+ * requantised 350 to 375; the tile alone 0.8, 0.88 and 1.0 of the peak; the rest is unpacking (3
+ * %), finishing (4 %), rounding x (1 %), and misses. Fetching the next slice and the lines of the
+ * result while a tile computes brought 5 to 9 %.
  *
  * Compiler extensions: see lanes.h.
  */
-#define PIAA_HALF 0
+#define PIAA_BFLOAT16 0
 #include "vlm/kernels/lanes.h"
 
 enum {
@@ -144,10 +144,10 @@ static inline void round_slice(const float *x, int64_t groups, bool powers, roun
                         _mm256_sub_epi32(_mm256_setzero_si256(), sum));
 }
 
-static void round_row(const piaa_codes *codes, const float *x, int64_t columns, int64_t token,
-                      int64_t tokens, void *out) {
+static void quantise_row(const piaa_codes *codes, const float *x, int64_t columns, int64_t token,
+                         int64_t tokens, void *out) {
     for (int64_t k = 0; k < columns; k += DEPTH)
-        round_slice(x + k, least(DEPTH, columns - k) / GROUP, !codes->fine,
+        round_slice(x + k, least(DEPTH, columns - k) / GROUP, !codes->group_scales,
                     (rounded *)out + k / DEPTH * tokens + token);
 }
 
@@ -180,7 +180,7 @@ static inline __m512i twice(__m512 v) {
 }
 
 /* (a code + b) >> 8 for 64 bytes, four to a lane. */
-static inline __m512i again(__m512i code, __m512i a, __m512i b) {
+static inline __m512i requantise(__m512i code, __m512i a, __m512i b) {
     __m512i even =
         _mm512_add_epi16(_mm512_mullo_epi16(_mm512_and_si512(code, _mm512_set1_epi16(255)), a), b);
     __m512i odd = _mm512_add_epi16(_mm512_mullo_epi16(_mm512_srli_epi16(code, 8), a), b);
@@ -203,13 +203,13 @@ static void settle_scales(const piaa_codes *codes, const layout *at, const uint8
             for (int i = 0; i < at->blocks; i++) {
                 const uint8_t *group = from + at->bytes * (size_t)g;
                 const __m512 scale = halves(group + at->scales, PER_WORD * i + v);
-                if (!codes->again) _mm512_storeu_ps(to->scales[g] + v * LANES, scale);
+                if (!codes->requantise) _mm512_storeu_ps(to->scales[g] + v * LANES, scale);
                 const __m512 offset =
                     codes->offset ? halves(group + at->offsets, v) : _mm512_setzero_ps();
                 most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_fnmadd_ps(scale, centre, offset)));
                 most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_fmadd_ps(scale, top, offset)));
             }
-        if (!codes->again) continue;
+        if (!codes->requantise) continue;
         const __m512 factor =
             _mm512_maskz_div_ps(_mm512_cmp_ps_mask(most, _mm512_setzero_ps(), _CMP_NEQ_UQ),
                                 _mm512_set1_ps(127.0f * 256.0f), most);
@@ -251,10 +251,10 @@ static PIAA_INLINE void unpack_group(int bits, const piaa_codes *codes, const la
             __m512i first = with_planes(_mm512_and_si512(both, low), bits, from + at->planes, v);
             __m512i second = with_planes(_mm512_and_si512(_mm512_srli_epi16(both, 4), low), bits,
                                          from + at->planes, v + 1);
-            if (codes->again) {
+            if (codes->requantise) {
                 const int block = k * at->blocks / (GROUP / WORD);
-                first = again(first, by->a[block][pair], by->b[block][pair]);
-                second = again(second, by->a[block][pair + 1], by->b[block][pair + 1]);
+                first = requantise(first, by->a[block][pair], by->b[block][pair]);
+                second = requantise(second, by->a[block][pair + 1], by->b[block][pair + 1]);
             } else {
                 first = _mm512_add_epi8(first, middle);
                 second = _mm512_add_epi8(second, middle);
@@ -299,21 +299,21 @@ static PIAA_INLINE void dot_of(const slice *w, int64_t g, const rounded *const x
 }
 
 /* sums[r][64] += slice times x[r], `groups` deep; each group of the slice has its scales, and of x
-   too if it is `fine`. */
-static PIAA_INLINE void tile_of(bool fine, const slice *w, int64_t groups,
+   too if it has `group_scales`. */
+static PIAA_INLINE void tile_of(bool group_scales, const slice *w, int64_t groups,
                                 const rounded *const x[HEIGHT], float *sums) {
     __m512 sum[HEIGHT][PER_WORD];
     for (int r = 0; r < HEIGHT; r++)
         for (int j = 0; j < PER_WORD; j++)
-            sum[r][j] =
-                fine ? _mm512_loadu_ps(sums + r * PIAA_PANEL + j * LANES) : _mm512_setzero_ps();
+            sum[r][j] = group_scales ? _mm512_loadu_ps(sums + r * PIAA_PANEL + j * LANES)
+                                     : _mm512_setzero_ps();
     for (int64_t g = 0; g < groups; g++) {
         __m512i dot[HEIGHT][PER_WORD];
         dot_of(w, g, x, dot);
         for (int r = 0; r < HEIGHT; r++)
             for (int j = 0; j < PER_WORD; j++) {
                 __m512 scale = _mm512_loadu_ps(w->scales[g] + j * LANES);
-                if (fine)
+                if (group_scales)
                     scale = _mm512_mul_ps(scale, _mm512_set1_ps(x[r]->scale[g]));
                 else
                     dot[r][j] = _mm512_sllv_epi32(dot[r][j], _mm512_set1_epi32(x[r]->shift[g]));
@@ -323,7 +323,7 @@ static PIAA_INLINE void tile_of(bool fine, const slice *w, int64_t groups,
     for (int r = 0; r < HEIGHT; r++)
         for (int j = 0; j < PER_WORD; j++) {
             float *to = sums + r * PIAA_PANEL + j * LANES;
-            if (!fine)
+            if (!group_scales)
                 sum[r][j] =
                     _mm512_fmadd_ps(sum[r][j], _mm512_set1_ps(x[r]->scale[0]), _mm512_loadu_ps(to));
             _mm512_storeu_ps(to, sum[r][j]);
@@ -428,7 +428,7 @@ static PIAA_INLINE void single_slice(int bits, const piaa_codes *codes, const la
                                      __m512 sums[PER_WORD]) {
     const int blocks = at->blocks, words = GROUP / WORD / blocks;
     __m512 sum[PER_WORD];
-    for (int j = 0; j < PER_WORD; j++) sum[j] = codes->fine ? sums[j] : _mm512_setzero_ps();
+    for (int j = 0; j < PER_WORD; j++) sum[j] = codes->group_scales ? sums[j] : _mm512_setzero_ps();
     for (int64_t g = 0; g < groups; g++, from += at->bytes) {
         const int8_t *q = x->q + g * GROUP;
         const __m512i shift = _mm512_set1_epi32(x->shift[g]);
@@ -439,7 +439,7 @@ static PIAA_INLINE void single_slice(int bits, const piaa_codes *codes, const la
             dot_of_codes(bits, at, from, q, i * words, (i + 1) * words, dot);
             for (int j = 0; j < PER_WORD; j++) {
                 __m512 scale = halves(from + at->scales, PER_WORD * i + j);
-                if (codes->fine)
+                if (codes->group_scales)
                     scale = _mm512_mul_ps(scale, _mm512_set1_ps(x->scale[g]));
                 else
                     dot[j] = _mm512_sllv_epi32(dot[j], shift);
@@ -452,8 +452,9 @@ static PIAA_INLINE void single_slice(int bits, const piaa_codes *codes, const la
             sum[j] = _mm512_fmadd_ps(halves(from + at->offsets, j), all, sum[j]);
     }
     for (int j = 0; j < PER_WORD; j++)
-        sums[j] =
-            codes->fine ? sum[j] : _mm512_fmadd_ps(sum[j], _mm512_set1_ps(x->scale[0]), sums[j]);
+        sums[j] = codes->group_scales
+                      ? sum[j]
+                      : _mm512_fmadd_ps(sum[j], _mm512_set1_ps(x->scale[0]), sums[j]);
 }
 
 static void single(const piaa_product *p, const product_part *in, const uint8_t *weights,
@@ -500,9 +501,9 @@ static void product(const piaa_product *p, int64_t part, void *scratch) {
             for (int r = 0; r < HEIGHT; r++)
                 x[r] = (const rounded *)p->x + k / DEPTH * p->tokens + least(t + r, in.end - 1);
             float *sums = room->sums + (t - in.begin) * PIAA_PANEL;
-            if (p->codes->again)
+            if (p->codes->requantise)
                 tile_again(&room->slice, groups, x, sums);
-            else if (p->codes->fine)
+            else if (p->codes->group_scales)
                 tile_fine(&room->slice, groups, x, sums);
             else
                 tile_plain(&room->slice, groups, x, sums);
@@ -530,7 +531,7 @@ extern const piaa_kernels piaa_kernels_int8;
 const piaa_kernels piaa_kernels_int8 = {
     .name = "AVX-512 VNNI",
     .rounded_bytes = rounded_bytes,
-    .round = round_row,
+    .quantise = quantise_row,
     .product_parts = product_parts,
     .product = product,
     .finish = finish,

@@ -1,7 +1,7 @@
 /*
  * What all kernels share: vectors of 16 lanes of 32 bits, the functions that an activation is made
  * of, how a product is cut into parts, and what happens to its sums.  The including file says what
- * PIAA_HALF is: 1 if it can store bfloat16.
+ * PIAA_BFLOAT16 is: 1 if it can store bfloat16.
  *
  * Compiler extensions: the vector intrinsics and their casts are the point of this folder's files,
  * and only of theirs; x86-64 compilers alone see them.
@@ -42,7 +42,7 @@ static inline double thread_seconds(void) {
 
 /* n (<= 16) floats stored as the kernels' own type, or as float32. */
 static inline void store_values(void *out, int64_t index, __m512 v, __mmask16 mask, bool narrow) {
-#if PIAA_HALF
+#if PIAA_BFLOAT16
     if (narrow) {
         _mm256_mask_storeu_epi16((uint16_t *)out + index, mask, (__m256i)_mm512_cvtneps_pbh(v));
         return;
