@@ -268,3 +268,172 @@ bool piaa_near_same(const piaa_near *near, const float *a, const float *b) {
         }
     return square <= near->square;
 }
+
+/* --------------------------------------------------------------------------------- many vectors */
+
+/*
+ * Nearly all pairs are far apart, and that is found cheaply, in single precision, in two sieves.
+ *
+ *   1. Orthonormal directions u_k: |a - b|^2 >= sum_k (u_k'a - u_k'b)^2, which is much of it where
+ *      the u_k are directions in which the set is spread most.  They are the set's, from random
+ *      sums of its rows, multiplied once by its covariance.
+ *   2. The columns in turn, until the sum is too large.
+ *
+ * Of centred and scaled vectors each value is wrong by no more than a share `wrong` of itself, so
+ * that a distance is by no more than wrong (|a| + |b|), with room for what sums round.  What passes
+ * is compared again, exactly.  Of 40,000 photos of 2,560 numbers beside 100 rated ones
+ * (bench/rank.c) the whole ranking takes 0.14 s, with the second sieve alone 0.24, without 0.83.
+ */
+enum {
+    LANES = 16,
+    STEP = 256,     /* columns between looks at the sum */
+    DIRECTIONS = 8, /* at most: as many as the set has rows */
+};
+static const float wrong = 2e-5F, rounding = 1e-3F;
+
+struct piaa_near_search {
+    const piaa_near *near;
+    const float *x;
+    const int64_t *rows;
+    size_t width;                /* dim, and zeros up to a multiple of STEP */
+    float *mean, *inverse;       /* [width] */
+    float *set, *vector;         /* [rows][width], [width]: centred and scaled */
+    float *directions;           /* [DIRECTIONS][width], zeros where there are fewer */
+    float *shadows;              /* [rows][DIRECTIONS] */
+    float *lengths, square_root; /* [rows] |b|; that of near->square */
+};
+
+static float scale(const piaa_near_search *s, const float *from, float *to) {
+    const size_t dim = (size_t)s->near->dim;
+    float lanes[LANES] = {0}, square = 0;
+    for (size_t j = 0; j < dim; j++) to[j] = (from[j] - s->mean[j]) * s->inverse[j];
+    for (size_t j = 0; j < s->width; j += LANES)
+        for (size_t k = 0; k < LANES; k++) lanes[k] += to[j + k] * to[j + k];
+    for (size_t k = 0; k < LANES; k++) square += lanes[k];
+    return sqrtf(square);
+}
+
+static void project(const piaa_near_search *s, const float *vector, float *to) {
+    cblas_sgemv(CblasRowMajor, CblasNoTrans, DIRECTIONS, (int)s->width, 1, s->directions,
+                (int)s->width, vector, 1, 0, to, 1);
+}
+
+/* Row i of the set counts in sum k with a sign of its own, of the bits of a fixed random number. */
+static double sign(uint64_t i, int k) {
+    const uint64_t mixed = (i + 1) * 0x9e3779b97f4a7c15U;
+    return mixed >> (63 - 5 * k) & 1 ? 1 : -1;
+}
+
+static bool find_directions(piaa_near_search *s, piaa_error *error) {
+    const size_t n = (size_t)s->near->rows, w = s->width;
+    const int count = n < DIRECTIONS ? (int)n : DIRECTIONS;
+    double *sums = piaa_alloc((size_t)count * w, sizeof *sums, error);
+    if (!sums) return false;
+    for (size_t i = 0; i < n; i++)
+        for (int k = 0; k < count; k++)
+            for (size_t j = 0; j < w; j++)
+                sums[(size_t)k * w + j] += sign(i, k) * (double)s->set[i * w + j];
+    if (!piaa_blas_orthonormalise((int)w, count, sums, error)) {
+        free(sums);
+        return false;
+    }
+    for (size_t j = 0; j < (size_t)count * w; j++) s->directions[j] = (float)sums[j];
+    memset(sums, 0, (size_t)count * w * sizeof *sums);
+    for (size_t i = 0; i < n; i++) {
+        project(s, s->set + i * w, s->shadows + i * DIRECTIONS);
+        for (int k = 0; k < count; k++)
+            for (size_t j = 0; j < w; j++)
+                sums[(size_t)k * w + j] +=
+                    (double)s->shadows[i * DIRECTIONS + (size_t)k] * (double)s->set[i * w + j];
+    }
+    const bool ok = piaa_blas_orthonormalise((int)w, count, sums, error);
+    for (size_t j = 0; ok && j < (size_t)count * w; j++) s->directions[j] = (float)sums[j];
+    free(sums);
+    return ok;
+}
+
+static bool fill_search(piaa_near_search *s, piaa_error *error) {
+    const size_t n = (size_t)s->near->rows, dim = (size_t)s->near->dim, w = s->width;
+    if (!(s->mean = piaa_alloc(w, sizeof *s->mean, error)) ||
+        !(s->inverse = piaa_alloc(w, sizeof *s->inverse, error)) ||
+        !(s->vector = piaa_alloc(w, sizeof *s->vector, error)) ||
+        !(s->directions = piaa_alloc(DIRECTIONS * w, sizeof *s->directions, error)) ||
+        !(s->shadows = piaa_alloc(DIRECTIONS * n, sizeof *s->shadows, error)) ||
+        !(s->lengths = piaa_alloc(n, sizeof *s->lengths, error)) ||
+        !(s->set = piaa_alloc(n * w, sizeof *s->set, error)))
+        return false;
+    for (size_t j = 0; j < dim; j++) {
+        s->mean[j] = (float)s->near->mean[j];
+        s->inverse[j] = (float)s->near->inverse[j];
+    }
+    for (size_t i = 0; i < n; i++)
+        s->lengths[i] = scale(s, row_of(s->x, s->rows, (int64_t)i, s->near->dim), s->set + i * w);
+    if (!find_directions(s, error)) return false;
+    for (size_t i = 0; i < n; i++) project(s, s->set + i * w, s->shadows + i * DIRECTIONS);
+    return true;
+}
+
+piaa_near_search *piaa_near_search_new(const piaa_near *near, const float *x, const int64_t *rows,
+                                       piaa_error *error) {
+    piaa_near_search *s = piaa_alloc(1, sizeof *s, error);
+    if (!s) return NULL;
+    *s = (piaa_near_search){.near = near,
+                            .x = x,
+                            .rows = rows,
+                            .width = ((size_t)near->dim + STEP - 1) / STEP * STEP,
+                            .square_root = (float)sqrt(near->square)};
+    if (fill_search(s, error)) return s;
+    piaa_near_search_free(s);
+    return NULL;
+}
+
+void piaa_near_search_free(piaa_near_search *s) {
+    if (!s) return;
+    free(s->mean);
+    free(s->inverse);
+    free(s->vector);
+    free(s->directions);
+    free(s->shadows);
+    free(s->lengths);
+    free(s->set);
+    free(s);
+}
+
+static bool is_far(const float *a, const float *b, size_t width, float square) {
+    float lanes[LANES] = {0};
+    for (size_t j = 0; j < width; j += STEP) {
+        for (size_t i = j; i < j + STEP; i += LANES)
+            for (size_t k = 0; k < LANES; k++) {
+                const float apart = a[i + k] - b[i + k];
+                lanes[k] += apart * apart;
+            }
+        float sum = 0;
+        for (size_t k = 0; k < LANES; k++) sum += lanes[k];
+        if (sum > square) return true;
+    }
+    return false;
+}
+
+static bool shadows_are_far(const float *a, const float *b, float square) {
+    float lanes[DIRECTIONS], sum = 0;
+    for (size_t k = 0; k < DIRECTIONS; k++) lanes[k] = (a[k] - b[k]) * (a[k] - b[k]);
+    for (size_t k = 0; k < DIRECTIONS; k++) sum += lanes[k];
+    return sum > square;
+}
+
+int64_t piaa_near_search_find(piaa_near_search *s, const float *vector, int64_t *found) {
+    const float length = scale(s, vector, s->vector);
+    float shadow[DIRECTIONS];
+    int64_t count = 0;
+    project(s, s->vector, shadow);
+    for (int64_t i = 0; i < s->near->rows; i++) {
+        const float most = s->square_root + wrong * (length + s->lengths[i]),
+                    square = most * most * (1 + rounding);
+        if (shadows_are_far(shadow, s->shadows + (size_t)i * DIRECTIONS, square) ||
+            is_far(s->vector, s->set + (size_t)i * s->width, s->width, square))
+            continue;
+        if (piaa_near_same(s->near, vector, row_of(s->x, s->rows, i, s->near->dim)))
+            found[count++] = i;
+    }
+    return count;
+}

@@ -171,6 +171,7 @@ typedef struct blind {
     piaa_joined *joined;
     const float *x; /* of its first matrix */
     const piaa_rated *rated;
+    piaa_near_search *near;
     piaa_bands *bands; /* of the rated photos; NULL until it is needed */
     double *weights;   /* [dim] of the model without */
     int64_t *left;     /* [rated->count] which are left out */
@@ -180,11 +181,11 @@ typedef struct blind {
 /* The rated photos that `photo` is a near copy of, and theirs, into b->left; how many. */
 static int64_t find_near(const blind *b, const float *photo) {
     const piaa_near *near = b->taste->near;
-    int64_t count = 0;
+    int64_t count = piaa_near_search_find(b->near, photo, b->left);
+    if (!count) return 0;
     memset(b->group, 0, (size_t)near->rows * sizeof *b->group);
-    for (int64_t i = 0; i < near->rows; i++)
-        if (piaa_near_same(near, photo, b->x + b->rated->rows[i] * near->dim))
-            b->group[near->group[i]] = true;
+    for (int64_t i = 0; i < count; i++) b->group[near->group[b->left[i]]] = true;
+    count = 0;
     for (int64_t i = 0; i < near->rows; i++)
         if (b->group[near->group[i]]) b->left[count++] = i;
     return count;
@@ -226,7 +227,8 @@ static bool score_unseen(blind *b, piaa_ranking *ranking, piaa_error *error) {
     b->x = piaa_store_matrix(b->joined->store, b->joined->found[0], NULL);
     size_t count = (size_t)b->rated->count;
     if (!(b->left = piaa_alloc(count, sizeof *b->left, error)) ||
-        !(b->group = piaa_alloc(count, sizeof *b->group, error)))
+        !(b->group = piaa_alloc(count, sizeof *b->group, error)) ||
+        !(b->near = piaa_near_search_new(b->taste->near, b->x, b->rated->rows, error)))
         return false;
     for (size_t i = 0; i < ranking->count; i++) {
         place *item = &ranking->items[i];
@@ -255,6 +257,7 @@ static bool mark_rated(const piaa_taste *taste, piaa_joined *joined, const piaa_
     bool ok = !taste->unseen || taste->photos != rated.count || taste->pairs != rated.answers ||
               score_unseen(&b, ranking, error);
     piaa_bands_free(b.bands);
+    piaa_near_search_free(b.near);
     free(b.weights);
     free(b.left);
     free(b.group);

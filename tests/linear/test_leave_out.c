@@ -258,6 +258,49 @@ static void near_copies_are_found(void **state) {
     piaa_near_free(near);
 }
 
+/* The search finds what a comparison with each row finds: of vectors far from the set, in it, and
+   as near to a row as the rule's limit is, just within and just beyond; columns of any number and
+   size, some of them constant. */
+static void a_search_finds_the_same(void **state) {
+    PIAA_UNUSED(state);
+    enum { MOST = 70, WIDEST = 700 };
+    static float x[MOST * WIDEST];
+    static const int dims[] = {1, 2, 7, 64, 300, 700}, rows[] = {2, 3, 9, MOST};
+    int64_t found[MOST];
+    srand(5);
+    for (size_t c = 0; c < PIAA_COUNT(dims) * PIAA_COUNT(rows); c++) {
+        const int dim = dims[c % PIAA_COUNT(dims)], n = rows[c / PIAA_COUNT(dims)];
+        for (int i = 0; i < n * dim; i++) {
+            const int column = i % dim, scale = column % 5;
+            x[i] = scale == 4 && dim > 4
+                       ? 3
+                       : powf(10, (float)scale) * (float)(rand() % 2001 - 1000 + 5000 * scale);
+            if (i >= dim && i / dim % 7 == 6) x[i] = x[i - dim] * 1.001F; /* a copy */
+        }
+        piaa_near *near = piaa_near_find(x, NULL, n, dim, NULL);
+        piaa_near_search *search = near ? piaa_near_search_new(near, x, NULL, NULL) : NULL;
+        assert_non_null(search);
+        for (int v = 0; v < 4 * n; v++) {
+            static const double shares[] = {0, 0.999, 1.001, 3};
+            float vector[WIDEST];
+            const double length = shares[v % 4] * sqrt(near->square / dim);
+            for (int j = 0; j < dim; j++)
+                vector[j] = x[v / 4 * dim + j] +
+                            (near->inverse[j] > 0 ? (float)(length / near->inverse[j]) : 0);
+            const int64_t count = piaa_near_search_find(search, vector, found);
+            int64_t next = 0;
+            for (int i = 0; i < n; i++)
+                if (piaa_near_same(near, vector, x + (size_t)i * (size_t)dim)) {
+                    assert_true(next < count);
+                    assert_int_equal(found[next++], i);
+                }
+            assert_int_equal(next, count);
+        }
+        piaa_near_search_free(search);
+        piaa_near_free(near);
+    }
+}
+
 /* Points of a plane come close to each other by chance: few are taken for copies, and no heap of
    them forms. */
 static void crowds_are_no_copies(void **state) {
@@ -293,10 +336,11 @@ static void copies_among_very_many(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equals_scikit_learn),   cmocka_unit_test(features_without_meaning),
-        cmocka_unit_test(without_is_a_refit),    cmocka_unit_test(copies_tell_nothing),
-        cmocka_unit_test(meaning_is_not_chance), cmocka_unit_test(near_copies_are_found),
-        cmocka_unit_test(crowds_are_no_copies),  cmocka_unit_test(copies_among_very_many),
+        cmocka_unit_test(equals_scikit_learn),     cmocka_unit_test(features_without_meaning),
+        cmocka_unit_test(without_is_a_refit),      cmocka_unit_test(copies_tell_nothing),
+        cmocka_unit_test(meaning_is_not_chance),   cmocka_unit_test(near_copies_are_found),
+        cmocka_unit_test(a_search_finds_the_same), cmocka_unit_test(crowds_are_no_copies),
+        cmocka_unit_test(copies_among_very_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
