@@ -18,15 +18,35 @@
 #include <string.h>
 #include <time.h>
 
-enum { APPLICATION = 0x70696172 /* "piar" */, SCHEMA = 1, PATIENCE_MS = 5000 };
+enum { APPLICATION = 0x70696172 /* "piar" */, SCHEMA = 2, PATIENCE_MS = 5000 };
 
-static const char *const schema_sql =
-    "CREATE TABLE ratings(person TEXT NOT NULL, path TEXT NOT NULL, score REAL NOT NULL, "
-    "changed INTEGER NOT NULL, PRIMARY KEY(person, path)) WITHOUT ROWID;"
-    "CREATE TABLE changes(number INTEGER PRIMARY KEY, person TEXT NOT NULL, path TEXT NOT NULL, "
-    "before REAL, after REAL, undone INTEGER NOT NULL DEFAULT 0);";
+/* What each version of the file adds to the one before: a new file begins at none, an older one
+   goes on from its own. */
+static const char *const schema_sql[SCHEMA] = {
+    ("CREATE TABLE ratings(person TEXT NOT NULL, path TEXT NOT NULL, score REAL NOT NULL, "
+     "changed INTEGER NOT NULL, PRIMARY KEY(person, path)) WITHOUT ROWID;"
+     "CREATE TABLE changes(number INTEGER PRIMARY KEY, person TEXT NOT NULL, path TEXT NOT NULL, "
+     "before REAL, after REAL, undone INTEGER NOT NULL DEFAULT 0);"),
+    ("CREATE TABLE comparisons(number INTEGER PRIMARY KEY, person TEXT NOT NULL, one TEXT NOT "
+     "NULL, "
+     "other TEXT NOT NULL, win REAL, changed INTEGER NOT NULL);"
+     "ALTER TABLE changes ADD COLUMN other TEXT;"),
+};
 
-enum { FIND, SET, CLEAR, ADD_CHANGE, LAST_CHANGE, MARK_UNDONE, EACH, STATEMENTS };
+enum {
+    FIND,
+    SET,
+    CLEAR,
+    ADD_CHANGE,
+    LAST_CHANGE,
+    MARK_UNDONE,
+    EACH,
+    ADD_PAIR_CHANGE,
+    ADD_PAIR,
+    DROP_PAIR,
+    EACH_PAIR,
+    STATEMENTS
+};
 
 /* ?1 is the person everywhere. */
 static const char *const statement_sql[STATEMENTS] = {
@@ -34,10 +54,15 @@ static const char *const statement_sql[STATEMENTS] = {
     [SET] = "INSERT OR REPLACE INTO ratings(person, path, score, changed) VALUES(?1, ?2, ?3, ?4)",
     [CLEAR] = "DELETE FROM ratings WHERE person = ?1 AND path = ?2",
     [ADD_CHANGE] = "INSERT INTO changes(person, path, before, after) VALUES(?1, ?2, ?3, ?4)",
-    [LAST_CHANGE] = ("SELECT number, path, before, after FROM changes WHERE person = ?1 AND "
+    [LAST_CHANGE] = ("SELECT number, path, before, after, other FROM changes WHERE person = ?1 AND "
                      "undone = 0 ORDER BY number DESC LIMIT 1"),
     [MARK_UNDONE] = "UPDATE changes SET undone = 1 WHERE person = ?1 AND number = ?2",
     [EACH] = "SELECT path, score FROM ratings WHERE person = ?1 ORDER BY path",
+    [ADD_PAIR_CHANGE] = "INSERT INTO changes(person, path, other, after) VALUES(?1, ?2, ?3, ?4)",
+    [ADD_PAIR] = ("INSERT INTO comparisons(number, person, one, other, win, changed) "
+                  "VALUES(last_insert_rowid(), ?1, ?2, ?3, ?4, ?5)"),
+    [DROP_PAIR] = "DELETE FROM comparisons WHERE person = ?1 AND number = ?2",
+    [EACH_PAIR] = ("SELECT one, other, win FROM comparisons WHERE person = ?1 ORDER BY number"),
 };
 
 struct piaa_book {
@@ -78,6 +103,19 @@ static bool read_number(piaa_book *b, const char *sql, int64_t *out, piaa_error 
     return ok || sql_error(b, error);
 }
 
+/* Brings a file of version `from` to this one, wholly or not at all. */
+static bool update_schema(piaa_book *b, int64_t from, piaa_error *error) {
+    piaa_text sql = {0};
+    piaa_text_format(&sql, error, "BEGIN;");
+    for (int64_t i = from; i < SCHEMA; i++) piaa_text_format(&sql, error, "%s", schema_sql[i]);
+    piaa_text_format(&sql, error, "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+                     APPLICATION, SCHEMA);
+    const bool ok = !sql.failed && execute(b, sql.data, error);
+    if (!ok) sqlite3_exec(b->db, "ROLLBACK", NULL, NULL, NULL);
+    free(sql.data);
+    return ok;
+}
+
 /* The tables of a new file, or that it is one of ours. */
 static bool settle_schema(piaa_book *b, piaa_error *error) {
     int64_t application = 0, version = 0, tables = 0;
@@ -86,6 +124,8 @@ static bool settle_schema(piaa_book *b, piaa_error *error) {
         !read_number(b, "SELECT count(*) FROM sqlite_master", &tables, error))
         return false;
     if (application == APPLICATION && version == SCHEMA) return true;
+    if (application == APPLICATION && version > 0 && version < SCHEMA)
+        return update_schema(b, version, error);
     if (application == APPLICATION)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "the ratings in %.700s were written by a later piaa: use that one",
@@ -95,12 +135,7 @@ static bool settle_schema(piaa_book *b, piaa_error *error) {
                               "%.700s is a database of something else: name another file with "
                               "--book",
                               b->path);
-    char *sql =
-        piaa_format(error, "BEGIN; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-                    schema_sql, APPLICATION, SCHEMA);
-    const bool ok = sql && execute(b, sql, error);
-    free(sql);
-    return ok;
+    return update_schema(b, 0, error);
 }
 
 static bool prepare(piaa_book *b, piaa_error *error) {
@@ -215,31 +250,83 @@ bool piaa_book_rate(piaa_book *b, const char *path, double score, piaa_error *er
                   error);
 }
 
+/* The pair's two photos and its answer, of a statement of either table. */
+static sqlite3_stmt *ready_pair(piaa_book *b, int which, const char *one, const char *other,
+                                double win) {
+    sqlite3_stmt *s = ready(b, which, one);
+    sqlite3_bind_text(s, 3, other, -1, SQLITE_TRANSIENT);
+    bind_score(s, 4, win);
+    return s;
+}
+
+static bool add_pair(piaa_book *b, const char *one, const char *other, double win,
+                     piaa_error *error) {
+    if (!finish(b, ready_pair(b, ADD_PAIR_CHANGE, one, other, win), error)) return false;
+    sqlite3_stmt *s = ready_pair(b, ADD_PAIR, one, other, win);
+    sqlite3_bind_int64(s, 5, (sqlite3_int64)time(NULL));
+    return finish(b, s, error);
+}
+
+bool piaa_book_compare(piaa_book *b, const char *one, const char *other, double win,
+                       piaa_error *error) {
+    return execute(b, "BEGIN IMMEDIATE", error) &&
+           commit(b, add_pair(b, one, other, win, error), error);
+}
+
+static bool drop_pair(piaa_book *b, int64_t number, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, DROP_PAIR, NULL);
+    sqlite3_bind_int64(s, 2, number);
+    return finish(b, s, error);
+}
+
+static bool read_change(sqlite3_stmt *s, piaa_book_change *out, piaa_error *error) {
+    const char *other = (const char *)sqlite3_column_text(s, 4);
+    out->before = column_score(s, 2);
+    out->after = column_score(s, 3);
+    return (out->path = piaa_strdup((const char *)sqlite3_column_text(s, 1), error)) &&
+           (!other || (out->other = piaa_strdup(other, error)));
+}
+
 static bool take_back(piaa_book *b, piaa_book_change *out, piaa_error *error) {
     sqlite3_stmt *s = ready(b, LAST_CHANGE, NULL);
     const int code = sqlite3_step(s);
     const int64_t number = code == SQLITE_ROW ? sqlite3_column_int64(s, 0) : 0;
-    if (code == SQLITE_ROW) {
-        out->path = piaa_strdup((const char *)sqlite3_column_text(s, 1), error);
-        out->before = column_score(s, 2);
-        out->after = column_score(s, 3);
-    }
-    const bool ok =
-        code == SQLITE_DONE || (code == SQLITE_ROW ? out->path != NULL : sql_error(b, error));
+    const bool ok = code == SQLITE_DONE ||
+                    (code == SQLITE_ROW ? read_change(s, out, error) : sql_error(b, error));
     sqlite3_reset(s);
     if (!ok || !out->path) return ok;
     s = ready(b, MARK_UNDONE, NULL);
     sqlite3_bind_int64(s, 2, number);
-    return finish(b, s, error) && put(b, out->path, out->before, error);
+    return finish(b, s, error) &&
+           (out->other ? drop_pair(b, number, error) : put(b, out->path, out->before, error));
 }
 
 bool piaa_book_undo(piaa_book *b, piaa_book_change *undone, piaa_error *error) {
     *undone = (piaa_book_change){0};
     if (execute(b, "BEGIN IMMEDIATE", error) && commit(b, take_back(b, undone, error), error))
         return true;
-    free(undone->path);
-    undone->path = NULL;
+    piaa_book_change_free(undone);
     return false;
+}
+
+void piaa_book_change_free(piaa_book_change *change) {
+    free(change->path);
+    free(change->other);
+    *change = (piaa_book_change){0};
+}
+
+bool piaa_book_each_pair(piaa_book *b,
+                         bool (*take)(void *user, const char *one, const char *other, double win),
+                         void *user, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, EACH_PAIR, NULL);
+    int code = SQLITE_DONE;
+    bool ok = true;
+    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
+        ok = take(user, (const char *)sqlite3_column_text(s, 0),
+                  (const char *)sqlite3_column_text(s, 1), column_score(s, 2));
+    ok = ok && (code == SQLITE_DONE || sql_error(b, error));
+    sqlite3_reset(s);
+    return ok;
 }
 
 bool piaa_book_each(piaa_book *b, bool (*take)(void *user, const char *path, double score),

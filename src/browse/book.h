@@ -1,13 +1,18 @@
 /*
- * The ratings that people give on the page: an SQLite file that holds every change in order, so
- * that each can be undone.
+ * The ratings that people give on the page, and what they said of pairs of photos: an SQLite file
+ * that holds every change in order, so that each can be undone.
  *
  *     piaa_book *book = piaa_book_open(path, "anna", &error);
  *     piaa_book_rate(book, "/photos/1.jpg", 4, &error);    // on the disk when this returns
  *     piaa_book_undo(book, &undone, &error);
  *
  * Table ratings: person, path (absolute, links followed), score, changed (seconds since 1970).
- * Table changes: number, person, path, before, after (NULL: no rating), undone.
+ * Table comparisons: number, person, one, other (paths), win (1: `one` is the better photo, 0:
+ * `other` is, 0.5: neither, NULL: cannot say, which is kept so that it is not asked again),
+ * changed. Table changes: number, person, path, before, after (NULL: no rating), undone; of a
+ * comparison, which has the same number, path and other are the two and after is the answer.
+ *
+ * Version 1 of the file had no comparisons; it is brought to this one when it is opened.
  *
  * A score is 1 to 5, or 0: rejected, which is learned from as one below the worst (data/stars.h).
  * One book at a time is used by one thread; other programs may read the file meanwhile.
@@ -29,17 +34,27 @@ const char *piaa_book_where(const piaa_book *book);
 bool piaa_book_rate(piaa_book *book, const char *path, double score,
                     piaa_error *error) PIAA_MUST_USE;
 
-/* The last change that was not undone, which is now; path is the caller's, NULL: there is none. */
+/* What was said of two photos: 1, 0, 0.5, or NaN: cannot say. */
+bool piaa_book_compare(piaa_book *book, const char *one, const char *other, double win,
+                       piaa_error *error) PIAA_MUST_USE;
+
+/* The last change that was not undone, which is now. */
 typedef struct piaa_book_change {
-    char *path;
+    char *path;           /* NULL: there is none */
+    char *other;          /* NULL: it was a rating; else what was said of these two */
     double before, after; /* NaN: no rating; `before` is how it stands now */
 } piaa_book_change;
 bool piaa_book_undo(piaa_book *book, piaa_book_change *undone, piaa_error *error) PIAA_MUST_USE;
+void piaa_book_change_free(piaa_book_change *change); /* what it holds */
 
 /* Every rating of the person as ratings to learn from or to write; PIAA_MISMATCH: there is none. */
 piaa_ratings *piaa_book_ratings(piaa_book *book, piaa_error *error) PIAA_MUST_USE;
 /* Every rating of the person, in the order of the paths. */
 bool piaa_book_each(piaa_book *book, bool (*take)(void *user, const char *path, double score),
                     void *user, piaa_error *error) PIAA_MUST_USE;
+/* Everything the person said of pairs, in the order in which it was said. */
+bool piaa_book_each_pair(piaa_book *book,
+                         bool (*take)(void *user, const char *one, const char *other, double win),
+                         void *user, piaa_error *error) PIAA_MUST_USE;
 
 #endif

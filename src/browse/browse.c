@@ -75,6 +75,7 @@ bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
     const piaa_slots *slots = piaa_extractor_slots(piaa_reader_extractor(reader));
     piaa_book *book = piaa_book_open(options->book, person, error);
     piaa_library *library = book ? piaa_library_new(photos, book, person, error) : NULL;
+    if (library) piaa_library_explain_by(library, options->projection);
     const bool ok = library &&
                     piaa_library_learn_from(library, piaa_store_path(piaa_reader_store(reader)),
                                             slots, error) &&

@@ -8,12 +8,14 @@
 #define PIAA_BROWSE_BROWSE_H
 
 #include "features/reader.h"
+#include "study/projection.h"
 
 typedef struct piaa_browse_options {
     int port;           /* 0: one that is free */
     const char *book;   /* the file of ratings; NULL: the usual one (browse/book.h) */
     const char *person; /* whose they are; NULL: "me" */
-    const char *token;  /* as in browse/http.h */
+    const piaa_projection *projection;               /* the words for scores; NULL: none */
+    const char *token;                               /* as in browse/http.h */
     void (*opened)(void *user, const char *address); /* the page is there; NULL: nobody asks */
     void *user;
 } piaa_browse_options;

@@ -40,32 +40,6 @@ static void take_ranking(const piaa_library *l, const piaa_ranking *ranking, cop
     }
 }
 
-static void learn(piaa_library *l, const piaa_store *store, copies *out) {
-    const size_t count = l->photos->paths.count;
-    for (size_t i = 0; i < count; i++) {
-        const piaa_photo *photo = piaa_store_find(store, piaa_library_path(l, i));
-        out->unreadable[i] = photo && photo->error;
-    }
-    piaa_ratings *ratings = piaa_library_ratings(l, NULL);
-    piaa_taste *taste = is_a_taste(ratings)
-                            ? piaa_taste_learn_slots(store, l->slots.items, l->slots.count, ratings,
-                                                     NULL, NULL, NULL)
-                            : NULL;
-    piaa_ranking *ranking = taste ? piaa_rank_photos(taste, store, l->photos, ratings, NULL) : NULL;
-    if (ranking) {
-        out->learned = (piaa_lesson){.there = true,
-                                     .ratings = taste->ratings,
-                                     .plus_minus = taste->loo_rmse,
-                                     .interval = taste->interval,
-                                     .rank_correlation = taste->loo_spearman,
-                                     .verdict = piaa_taste_verdict(taste)};
-        take_ranking(l, ranking, out);
-    }
-    piaa_ranking_free(ranking);
-    piaa_taste_free(taste);
-    piaa_ratings_free(ratings);
-}
-
 static void publish(piaa_library *l, const copies *from) {
     const size_t count = l->photos->paths.count;
     pthread_mutex_lock(&l->lock);
@@ -74,6 +48,58 @@ static void publish(piaa_library *l, const copies *from) {
     l->learned = from->learned;
     piaa_library_tell(l);
     pthread_mutex_unlock(&l->lock);
+}
+
+/* The taste is the caller's; NULL: there is none. */
+static piaa_taste *learn(piaa_library *l, const piaa_store *store, copies *out) {
+    const size_t count = l->photos->paths.count;
+    for (size_t i = 0; i < count; i++) {
+        const piaa_photo *photo = piaa_store_find(store, piaa_library_path(l, i));
+        out->unreadable[i] = photo && photo->error;
+    }
+    piaa_ratings *ratings = piaa_library_ratings(l, NULL);
+    piaa_choices *choices = piaa_library_choices(l, NULL);
+    const piaa_said said = {.ratings = ratings, .choices = choices};
+    const piaa_learning how = {.choices = choices};
+    piaa_taste *taste = choices || is_a_taste(ratings)
+                            ? piaa_taste_learn_slots(store, l->slots.items, l->slots.count, ratings,
+                                                     &how, NULL, NULL)
+                            : NULL;
+    piaa_ranking *ranking = taste ? piaa_rank_said(taste, store, l->photos, &said, NULL) : NULL;
+    if (ranking) {
+        out->learned = (piaa_lesson){.there = true,
+                                     .ratings = taste->ratings,
+                                     .pairs = taste->pairs,
+                                     .pairs_right = taste->pairs_right,
+                                     .plus_minus = taste->loo_rmse,
+                                     .ten_more = NAN,
+                                     .interval = taste->interval,
+                                     .rank_correlation = taste->loo_spearman,
+                                     .verdict = piaa_taste_verdict(taste)};
+        take_ranking(l, ranking, out);
+    }
+    piaa_ranking_free(ranking);
+    piaa_choices_free(choices);
+    piaa_ratings_free(ratings);
+    return taste;
+}
+
+/* What ten more would bring, which takes many times as long as learning: where nobody waits for a
+   lesson, and after it was shown. */
+static void look_ahead(piaa_library *l, const piaa_store *store, piaa_taste *taste, copies *out) {
+    pthread_mutex_lock(&l->lock);
+    const bool busy = l->due || l->ended;
+    pthread_mutex_unlock(&l->lock);
+    if (busy || !taste) return;
+    piaa_ratings *ratings = piaa_library_ratings(l, NULL);
+    piaa_choices *choices = piaa_library_choices(l, NULL);
+    const piaa_said said = {.ratings = ratings, .choices = choices};
+    if (piaa_taste_foretell(taste, store, &said, NULL) && isfinite(taste->ten_more)) {
+        out->learned.ten_more = taste->ten_more;
+        publish(l, out);
+    }
+    piaa_choices_free(choices);
+    piaa_ratings_free(ratings);
 }
 
 /* The store may not be there yet. */
@@ -103,8 +129,10 @@ static void *run_learner(void *user) {
         if (!(store = refresh(l, store))) continue;
         for (size_t i = 0; i < count; i++) out.scores[i] = NAN;
         out.learned = (piaa_lesson){0};
-        learn(l, store, &out);
+        piaa_taste *taste = learn(l, store, &out);
         publish(l, &out);
+        look_ahead(l, store, taste, &out);
+        piaa_why_take(l->why, taste);
     }
     piaa_store_close(store);
     free(out.scores);

@@ -15,7 +15,7 @@
 /* --------------------------------------------------------------------------------------- photos */
 
 /* The photo of a path, by bisection: they are in byte order. */
-static size_t find_path(const piaa_library *l, const char *path) {
+size_t piaa_library_find_path(const piaa_library *l, const char *path) {
     size_t low = 0, high = l->photos->paths.count;
     while (low < high) {
         const size_t middle = (low + high) / 2;
@@ -79,7 +79,7 @@ const char *piaa_library_path(const piaa_library *l, size_t photo) {
 
 static bool take_rating(void *user, const char *path, double score) {
     piaa_library *l = user;
-    const size_t photo = find_path(l, path);
+    const size_t photo = piaa_library_find_path(l, path);
     if (photo != SIZE_MAX) l->ratings[photo] = score;
     return true;
 }
@@ -89,10 +89,12 @@ static bool prepare(piaa_library *l, piaa_error *error) {
     if (!(l->by_name = piaa_alloc(count, sizeof *l->by_name, error)) ||
         !(l->ratings = piaa_alloc(count, sizeof *l->ratings, error)) ||
         !(l->scores = piaa_alloc(count, sizeof *l->scores, error)) ||
-        !(l->unreadable = piaa_alloc(count, sizeof *l->unreadable, error)))
+        !(l->unreadable = piaa_alloc(count, sizeof *l->unreadable, error)) ||
+        !(l->why = piaa_why_new(error)))
         return false;
     for (size_t i = 0; i < count; i++) l->ratings[i] = l->scores[i] = NAN;
-    return order_names(l, error) && piaa_book_each(l->book, take_rating, l, error);
+    return order_names(l, error) && piaa_book_each(l->book, take_rating, l, error) &&
+           piaa_pairs_load(l, error);
 }
 
 piaa_library *piaa_library_new(const piaa_photos *photos, piaa_book *book, const char *person,
@@ -135,7 +137,9 @@ void piaa_library_free(piaa_library *l) {
     free(l->ratings);
     free(l->scores);
     free(l->unreadable);
+    free(l->pairs);
     free(l->store_path);
+    piaa_why_free(l->why);
     free(l);
 }
 
@@ -166,32 +170,44 @@ static void shorten_teaching(piaa_library *l) {
     if (left < PIAA_TEACHING_LEAST) want_teaching(l);
 }
 
+void piaa_library_learn_again(piaa_library *l) {
+    piaa_library_tell(l);
+    want_learning(l);
+}
+
 bool piaa_library_rate(piaa_library *l, size_t photo, double score, piaa_error *error) {
     pthread_mutex_lock(&l->lock);
     const bool ok = piaa_book_rate(l->book, piaa_library_path(l, photo), score, error);
     if (ok) {
         l->ratings[photo] = score;
         shorten_teaching(l);
-        piaa_library_tell(l);
-        want_learning(l);
+        piaa_library_learn_again(l);
     }
     pthread_mutex_unlock(&l->lock);
     return ok;
 }
 
-bool piaa_library_undo(piaa_library *l, size_t *photo, piaa_error *error) {
+/* Under the lock; photos that are not among these are SIZE_MAX. */
+static void take_undone(piaa_library *l, const piaa_book_change *undone, size_t *photo,
+                        size_t *other) {
+    if (undone->path) *photo = piaa_library_find_path(l, undone->path);
+    if (undone->other) *other = piaa_library_find_path(l, undone->other);
+    if (*photo == SIZE_MAX) return;
+    if (!undone->other)
+        l->ratings[*photo] = undone->before;
+    else
+        piaa_pairs_drop(l, *photo, *other);
+    piaa_library_learn_again(l);
+}
+
+bool piaa_library_undo(piaa_library *l, size_t *photo, size_t *other, piaa_error *error) {
     piaa_book_change undone;
-    *photo = SIZE_MAX;
+    *photo = *other = SIZE_MAX;
     pthread_mutex_lock(&l->lock);
     const bool ok = piaa_book_undo(l->book, &undone, error);
-    if (ok && undone.path) *photo = find_path(l, undone.path);
-    if (*photo != SIZE_MAX) {
-        l->ratings[*photo] = undone.before;
-        piaa_library_tell(l);
-        want_learning(l);
-    }
+    if (ok) take_undone(l, &undone, photo, other);
     pthread_mutex_unlock(&l->lock);
-    free(undone.path);
+    piaa_book_change_free(&undone);
     return ok;
 }
 
@@ -248,6 +264,10 @@ piaa_ratings *piaa_library_ratings(piaa_library *l, piaa_error *error) {
     piaa_ratings *ratings = rated ? piaa_ratings_from("the page", items, rated, error) : NULL;
     free(items);
     return ratings;
+}
+
+void piaa_library_explain_by(piaa_library *l, const piaa_projection *projection) {
+    piaa_why_words(l->why, projection);
 }
 
 bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slots *slots,

@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "browse/book.h"
 #include "features/photos.h"
+#include "study/projection.h"
 
 typedef struct piaa_library piaa_library;
 
@@ -31,15 +32,23 @@ void piaa_library_free(piaa_library *library);
 bool piaa_library_learn_from(piaa_library *library, const char *path, const piaa_slots *slots,
                              piaa_error *error) PIAA_MUST_USE;
 
+/* The words in which scores are explained; NULL: none.  They outlive the library. */
+void piaa_library_explain_by(piaa_library *library, const piaa_projection *projection);
+
 size_t piaa_library_count(const piaa_library *library);
 const char *piaa_library_path(const piaa_library *library, size_t photo); /* absolute */
 
 /* A score of 1 to 5, 0: rejected, NaN: no rating.  On the disk when this returns. */
 bool piaa_library_rate(piaa_library *library, size_t photo, double score,
                        piaa_error *error) PIAA_MUST_USE;
-/* *photo is that whose rating was taken back, SIZE_MAX: there was nothing, or it is not among these
-   photos. */
-bool piaa_library_undo(piaa_library *library, size_t *photo, piaa_error *error) PIAA_MUST_USE;
+/* What was said of two: 1: `one` is better, 0: `other` is, 0.5: neither, NaN: cannot say.  On the
+   disk when this returns. */
+bool piaa_library_compare(piaa_library *library, size_t one, size_t other, double win,
+                          piaa_error *error) PIAA_MUST_USE;
+/* *photo is that whose rating was taken back, or with *other the one whose comparison was;
+   SIZE_MAX: there was nothing, or it is not among these photos. */
+bool piaa_library_undo(piaa_library *library, size_t *photo, size_t *other,
+                       piaa_error *error) PIAA_MUST_USE;
 
 /* How the reading goes; `message` (may be NULL) is shown when it ended otherwise than well. */
 void piaa_library_progress(piaa_library *library, int64_t done, int64_t total);
@@ -52,16 +61,28 @@ int64_t piaa_library_wait(piaa_library *library, int64_t known, int milliseconds
 /* What is rated among the photos, as it stands now, and the photos; NULL: nothing, which is no
    error, or memory. */
 piaa_ratings *piaa_library_ratings(piaa_library *library, piaa_error *error) PIAA_MUST_USE;
+/* The same of what was compared. */
+piaa_choices *piaa_library_choices(piaa_library *library, piaa_error *error) PIAA_MUST_USE;
 const piaa_photos *piaa_library_photos(const piaa_library *library);
 
 /* JSON for the page.
  *
  * list: what does not change: {"person", "book", "photos": [{"name", "time"}]}.
  * state: {"version", "reading", "read", "total", "message", "learned": null or {"ratings",
- * "plus_minus", "interval", "rank_correlation", "verdict"}, "scores": [number or null], "ratings":
- * [the same], "teaching": [photo, what teaches most first], "unreadable": [photo]}; scores and
- * ratings are in the order of the photos. */
+ * "pairs", "pairs_right", "plus_minus", "ten_more", "interval", "rank_correlation", "verdict"},
+ * "scores": [number or null], "ratings": [the same], "teaching": [photo, what teaches most first],
+ * "unreadable": [photo]}; scores and ratings are in the order of the photos.  ten_more is what
+ * plus_minus may come down to with ten more ratings.
+ *
+ * ask: {"pairs": [[photo, photo]]}, those first whose answer teaches most (study/asking.h).
+ *
+ * why: {"nothing": why there is no more of it} or {"score", "interval", "near": [{"photo",
+ * "rating", "likeness": cosine}], "no_words": why the rest is not there, or "average", "words":
+ * [{"name", "adds"}], "rest", "explained"}, as study/explain.h has them. */
 bool piaa_library_list(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_state(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_library_ask(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+bool piaa_library_why(piaa_library *library, size_t photo, piaa_text *out,
+                      piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -7,11 +7,11 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static cJSON *number(double value) {
+cJSON *piaa_library_number(double value) {
     return isfinite(value) ? cJSON_CreateNumber(value) : cJSON_CreateNull();
 }
 
-static bool print(piaa_json_build *build, piaa_text *out, piaa_error *error) {
+bool piaa_library_print(piaa_json_build *build, piaa_text *out, piaa_error *error) {
     char *text = piaa_json_print(piaa_json_built(build), false, error);
     const bool ok = text && piaa_text_add(out, text, strlen(text), error);
     cJSON_Delete(build->root);
@@ -44,17 +44,20 @@ bool piaa_library_list(piaa_library *l, piaa_text *out, piaa_error *error) {
         if (stat(piaa_library_path(l, i), &status) == 0)
             piaa_json_put(&build, item, "time", cJSON_CreateNumber((double)status.st_mtime));
     }
-    return print(&build, out, error);
+    return piaa_library_print(&build, out, error);
 }
 
 static void put_learned(piaa_json_build *build, const piaa_lesson *from) {
     cJSON *item = piaa_json_put(build, build->root, "learned",
                                 from->there ? cJSON_CreateObject() : cJSON_CreateNull());
     if (!from->there) return;
-    piaa_json_put(build, item, "ratings", number((double)from->ratings));
-    piaa_json_put(build, item, "plus_minus", number(from->plus_minus));
-    piaa_json_put(build, item, "interval", number(from->interval));
-    piaa_json_put(build, item, "rank_correlation", number(from->rank_correlation));
+    piaa_json_put(build, item, "ratings", piaa_library_number((double)from->ratings));
+    piaa_json_put(build, item, "pairs", piaa_library_number((double)from->pairs));
+    piaa_json_put(build, item, "pairs_right", piaa_library_number(from->pairs_right));
+    piaa_json_put(build, item, "ten_more", piaa_library_number(from->ten_more));
+    piaa_json_put(build, item, "plus_minus", piaa_library_number(from->plus_minus));
+    piaa_json_put(build, item, "interval", piaa_library_number(from->interval));
+    piaa_json_put(build, item, "rank_correlation", piaa_library_number(from->rank_correlation));
     piaa_json_put_text(build, item, "verdict", piaa_verdict_name(from->verdict));
 }
 
@@ -76,20 +79,21 @@ bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
     piaa_json_build build = {.root = cJSON_CreateObject()};
     const size_t count = l->photos->paths.count;
     pthread_mutex_lock(&l->lock);
-    piaa_json_put(&build, build.root, "version", number((double)l->version));
+    piaa_json_put(&build, build.root, "version", piaa_library_number((double)l->version));
     piaa_json_put(&build, build.root, "reading", cJSON_CreateBool(l->reading));
-    piaa_json_put(&build, build.root, "read", number((double)l->done));
-    piaa_json_put(&build, build.root, "total", number((double)l->total));
+    piaa_json_put(&build, build.root, "read", piaa_library_number((double)l->done));
+    piaa_json_put(&build, build.root, "total", piaa_library_number((double)l->total));
     piaa_json_put_text(&build, build.root, "message", l->message);
     put_learned(&build, &l->learned);
     put_numbers(&build, "scores", l->scores, count);
     put_numbers(&build, "ratings", l->ratings, count);
     cJSON *teaching = piaa_json_put(&build, build.root, "teaching", cJSON_CreateArray());
     for (size_t i = 0; i < l->teaching_count; i++)
-        piaa_json_put(&build, teaching, NULL, number((double)l->teaching[i]));
+        piaa_json_put(&build, teaching, NULL, piaa_library_number((double)l->teaching[i]));
     cJSON *unreadable = piaa_json_put(&build, build.root, "unreadable", cJSON_CreateArray());
     for (size_t i = 0; i < count; i++)
-        if (l->unreadable[i]) piaa_json_put(&build, unreadable, NULL, number((double)i));
+        if (l->unreadable[i])
+            piaa_json_put(&build, unreadable, NULL, piaa_library_number((double)i));
     pthread_mutex_unlock(&l->lock);
-    return print(&build, out, error);
+    return piaa_library_print(&build, out, error);
 }

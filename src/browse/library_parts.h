@@ -1,9 +1,11 @@
-/* A library's own parts: its state and photos (library.c), what is learned (lesson.c), and what the
-   page is told (library_json.c). */
+/* A library's own parts: its state and photos (library.c), pairs (duel.c), what is learned
+   (lesson.c), why (why.c), and what the page is told (library_json.c). */
 #ifndef PIAA_BROWSE_LIBRARY_PARTS_H
 #define PIAA_BROWSE_LIBRARY_PARTS_H
 
+#include "base/json.h"
 #include "browse/library.h"
+#include "browse/why.h"
 #include "features/store.h"
 #include "study/taste.h"
 
@@ -12,10 +14,16 @@
 /* What was learned last; zeroed: nothing yet. */
 typedef struct piaa_lesson {
     bool there;
-    int64_t ratings;
-    double plus_minus, interval, rank_correlation;
+    int64_t ratings, pairs;
+    double plus_minus, ten_more, interval, rank_correlation, pairs_right;
     piaa_verdict verdict;
 } piaa_lesson;
+
+/* What was said of two photos, as in piaa_library_compare. */
+typedef struct piaa_pair {
+    size_t one, other;
+    double win;
+} piaa_pair;
 
 enum { PIAA_TEACHING_MOST = 64, PIAA_TEACHING_LEAST = 16 };
 
@@ -29,6 +37,8 @@ struct piaa_library {
     piaa_book *book;
     double *ratings, *scores; /* [count]; NaN: none */
     bool *unreadable;         /* [count] */
+    piaa_pair *pairs;         /* [pair_count] in the order in which they were said */
+    size_t pair_count, pair_room;
     piaa_lesson learned;
     size_t teaching[PIAA_TEACHING_MOST], teaching_count; /* photos, that which teaches most first */
     int64_t version, done, total;
@@ -42,6 +52,7 @@ struct piaa_library {
     pthread_t teacher;
     bool teaches, teaching_due; /* the same of what teaches most */
     pthread_cond_t wake_teacher;
+    piaa_why *why;
     char *store_path;
     piaa_slots slots;
 };
@@ -49,8 +60,20 @@ struct piaa_library {
 /* A photo's number by its name in the list; SIZE_MAX: it is not there. */
 size_t piaa_library_find(const piaa_library *library, const char *name);
 
-/* Under the lock: raises the version. */
+/* The same by its absolute path. */
+size_t piaa_library_find_path(const piaa_library *library, const char *path);
+
+/* Under the lock: raises the version; and learns anew too. */
 void piaa_library_tell(piaa_library *library);
+void piaa_library_learn_again(piaa_library *library);
+
+/* Under the lock, or before there are threads: the book's pairs, and the last of these two. */
+bool piaa_pairs_load(piaa_library *library, piaa_error *error);
+void piaa_pairs_drop(piaa_library *library, size_t one, size_t other);
+
+/* null for what is not finite; adds what was built to `out`, and frees it. */
+cJSON *piaa_library_number(double value);
+bool piaa_library_print(piaa_json_build *build, piaa_text *out, piaa_error *error);
 
 /* Two threads that learn and choose until the library has ended; false: no thread. */
 bool piaa_lessons_start(piaa_library *library);

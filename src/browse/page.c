@@ -127,15 +127,58 @@ static void rate(piaa_library *library, const piaa_http_request *request, piaa_h
     cJSON_Delete(said);
 }
 
+static bool read_pair(const cJSON *said, const piaa_library *library, size_t photos[2],
+                      double *win) {
+    static const struct {
+        const char *word;
+        double win;
+    } answers[] = {{"left", 1}, {"right", 0}, {"tie", 0.5}, {"skip", NAN}};
+    int64_t left, right;
+    const cJSON *word = said ? cJSON_GetObjectItemCaseSensitive(said, "answer") : NULL;
+    const int64_t count = (int64_t)piaa_library_count(library);
+    if (!cJSON_IsString(word) || !piaa_json_int(said, "left", &left) ||
+        !piaa_json_int(said, "right", &right) || left < 0 || right < 0 || left >= count ||
+        right >= count || left == right)
+        return false;
+    photos[0] = (size_t)left;
+    photos[1] = (size_t)right;
+    for (size_t i = 0; i < PIAA_COUNT(answers); i++) {
+        if (strcmp(word->valuestring, answers[i].word) != 0) continue;
+        *win = answers[i].win;
+        return true;
+    }
+    return false;
+}
+
+static void compare(piaa_library *library, const piaa_http_request *request,
+                    piaa_http_reply *reply) {
+    cJSON *said = piaa_json_parse(request->body, request->size, "the request", NULL);
+    piaa_error error = {0};
+    size_t photos[2];
+    double win;
+    if (!read_pair(said, library, photos, &win))
+        reply_error(reply, 400,
+                    "a comparison is {\"left\": a photo's number, \"right\": another's, "
+                    "\"answer\": \"left\", \"right\", \"tie\" or \"skip\"}");
+    else if (!piaa_library_compare(library, photos[0], photos[1], win, &error))
+        reply_error(reply, 500, error.message);
+    else
+        *reply = (piaa_http_reply){.status = 200, .type = json_type, .bytes = "{}", .size = 2};
+    cJSON_Delete(said);
+}
+
 static void undo(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply) {
     (void)request;
     piaa_error error = {0};
     piaa_text text = {0};
-    size_t photo;
-    if (!piaa_library_undo(library, &photo, &error))
+    size_t photo, other;
+    if (!piaa_library_undo(library, &photo, &other, &error))
         reply_error(reply, 500, error.message);
-    else if (photo == SIZE_MAX ? piaa_text_format(&text, &error, "{\"photo\":null}")
-                               : piaa_text_format(&text, &error, "{\"photo\":%zu}", photo))
+    else if (photo != SIZE_MAX && other != SIZE_MAX
+                 ? piaa_text_format(&text, &error, "{\"photo\":null,\"pair\":[%zu,%zu]}", photo,
+                                    other)
+             : photo == SIZE_MAX ? piaa_text_format(&text, &error, "{\"photo\":null}")
+                                 : piaa_text_format(&text, &error, "{\"photo\":%zu}", photo))
         reply_text(reply, 200, json_type, &text);
 }
 
@@ -213,6 +256,26 @@ static void send_state(piaa_library *library, const piaa_http_request *request,
     send_json(library, piaa_library_state, reply);
 }
 
+static void send_pairs(piaa_library *library, const piaa_http_request *request,
+                       piaa_http_reply *reply) {
+    (void)request;
+    send_json(library, piaa_library_ask, reply);
+}
+
+static void send_why(piaa_library *library, const piaa_http_request *request,
+                     piaa_http_reply *reply) {
+    const size_t photo = read_photo(library, strrchr(request->path, '/') + 1);
+    piaa_error error = {0};
+    piaa_text text = {0};
+    if (photo == SIZE_MAX) return;
+    if (piaa_library_why(library, photo, &text, &error)) {
+        reply_text(reply, 200, json_type, &text);
+        return;
+    }
+    free(text.data);
+    reply_error(reply, 500, error.message);
+}
+
 static void send_file(const char *name, piaa_http_reply *reply) {
     for (const piaa_page_file *file = piaa_page_files; file->name; file++)
         if (strcmp(file->name, *name ? name : "index.html") == 0)
@@ -237,7 +300,8 @@ static bool send_any_picture(const piaa_library *library, const char *path,
     return false;
 }
 
-/* An address answers to GET, and then nothing is changed, or to POST. */
+/* An address answers to GET, and then nothing is changed, or to POST; one that ends in a slash has
+   a photo's number behind it. */
 static const struct {
     const char *path;
     bool post;
@@ -246,12 +310,19 @@ static const struct {
     {"api/list", false, send_list},     {"api/state", false, send_state},
     {"api/events", false, send_events}, {"api/rate", true, rate},
     {"api/undo", true, undo},           {"api/stars", true, stars},
+    {"api/pairs", false, send_pairs},   {"api/compare", true, compare},
+    {"api/why/", false, send_why},
 };
+
+static bool is_address(const char *path, const char *address) {
+    const size_t n = strlen(address);
+    return address[n - 1] == '/' ? strncmp(path, address, n) == 0 : strcmp(path, address) == 0;
+}
 
 void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
     piaa_library *library = user;
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
-        if (request->post == addresses[i].post && strcmp(request->path, addresses[i].path) == 0) {
+        if (request->post == addresses[i].post && is_address(request->path, addresses[i].path)) {
             addresses[i].answer(library, request, reply);
             return;
         }

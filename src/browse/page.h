@@ -8,8 +8,12 @@
  *     GET  api/list         what does not change (browse/library.h)
  *     GET  api/state        what does
  *     GET  api/events       server-sent events: a number, the version, whenever it has changed
+ *     GET  api/pairs        which two to compare next
+ *     GET  api/why/N        why photo N has its score
+ *     POST api/compare      {"left": 17, "right": 4, "answer": "left", "right", "tie" or "skip"}
  *     POST api/rate         {"photo": 17, "score": 4}; score 0: rejected, null: none
- *     POST api/undo         {}; answers {"photo": 17} or {"photo": null}
+ *     POST api/undo         {}; answers {"photo": 17} or {"photo": null}, of a comparison with
+ *                           "pair": [17, 4]
  *     POST api/stars        {"write": false, "replace": false}: the ratings as stars beside the
  *                           photos (data/star_files.h); answers {"new", "update", "same", "kept",
  *                           "failed": numbers, "first": why one failed, "log": its folder or null}

@@ -26,10 +26,11 @@ static void opened(void *user, const char *address) {
 }
 
 static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader, int port,
-                   piaa_error *error) {
+                   const piaa_projection *words, piaa_error *error) {
     const piaa_browse_options options = {.port = port,
                                          .book = piaa_call_value(call, "book"),
                                          .person = piaa_call_value(call, "person"),
+                                         .projection = words,
                                          .token = getenv("PIAA_BROWSE_TOKEN"),
                                          .opened = opened,
                                          .user = call};
@@ -50,7 +51,11 @@ static bool run(piaa_call *call, piaa_error *error) {
         photos ? piaa_call_model(call, piaa_call_value(call, "model"), error) : NULL;
     if (model) piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
     piaa_reader *reader = model ? piaa_call_reader(call, model, &request, error) : NULL;
-    const bool ok = reader && browse(call, photos, reader, (int)port, error);
+    const char *file = piaa_call_value(call, "projection");
+    piaa_projection *words = reader && file ? piaa_projection_load(file, error) : NULL;
+    const bool ok =
+        reader && (!file || words) && browse(call, photos, reader, (int)port, words, error);
+    piaa_projection_free(words);
     piaa_reader_free(reader);
     piaa_model_close(model);
     piaa_photos_free(photos);
@@ -60,6 +65,8 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"person", "WHO", "whose ratings these are", "me", NULL},
     {"book", "FILE", "where ratings are kept", "~/.local/share/piaa/ratings.sqlite", NULL},
+    {"projection", "FILE", "the words in which the page explains scores, which piaa reduce wrote",
+     NULL, NULL},
     {"port", "N", "the page's port", "one that is free", NULL},
     {"no-open", NULL, "do not start a browser", NULL, NULL},
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",

@@ -1,5 +1,7 @@
 /* Reads a table of comparisons: its rows by data/sheet.h, its photos by data/finder.h.  The
    interface is in piaa.h. */
+#include "data/pairs.h"
+
 #include "base/file.h"
 #include "base/hooks.h"
 #include "base/memory.h"
@@ -264,6 +266,45 @@ piaa_choices *piaa_choices_read(const char *path, const piaa_whose *whose, const
     piaa_names_free(&in.known);
     if (ok) return in.out;
     piaa_choices_free(in.out);
+    return NULL;
+}
+
+/* The number of a path, copied when it is new. */
+static bool take_path(piaa_choices *c, piaa_names *known, const char *path, size_t *number,
+                      piaa_error *error) {
+    bool fresh;
+    if (!piaa_names_add(known, path, number, &fresh, error)) return false;
+    if (!fresh) return true;
+    c->names++;
+    return (c->written[*number] = piaa_strdup(path, error)) &&
+           (c->paths[*number] = piaa_strdup(path, error));
+}
+
+static bool take_items(piaa_choices *c, piaa_names *known, const char *where,
+                       const piaa_choice *items, size_t count, piaa_error *error) {
+    if (!(c->where = piaa_strdup(where, error)) || !(c->folder = piaa_strdup(".", error)) ||
+        !(c->written = piaa_alloc(2 * count, sizeof *c->written, error)) ||
+        !(c->paths = piaa_alloc(2 * count, sizeof *c->paths, error)) ||
+        !(c->answers = piaa_alloc(count, sizeof *c->answers, error)))
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        answer *made = &c->answers[c->count++];
+        *made = (answer){.win = items[i].win, .line = items[i].line};
+        if (!take_path(c, known, items[i].one, &made->one, error) ||
+            !take_path(c, known, items[i].other, &made->other, error))
+            return false;
+    }
+    return list_items(c, error);
+}
+
+piaa_choices *piaa_choices_from(const char *where, const piaa_choice *items, size_t count,
+                                piaa_error *error) {
+    piaa_choices *c = piaa_alloc(1, sizeof *c, error);
+    piaa_names known = {0};
+    const bool ok = c && take_items(c, &known, where, items, count, error);
+    piaa_names_free(&known);
+    if (ok) return c;
+    piaa_choices_free(c);
     return NULL;
 }
 

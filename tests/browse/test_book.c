@@ -58,7 +58,7 @@ static void expect_undo(piaa_book *book, const char *photo, double before) {
         assert_true(isnan(undone.before));
     else
         assert_true(undone.before == before);
-    free(undone.path);
+    piaa_book_change_free(&undone);
 }
 
 static void changes_are_taken_back_in_order(void **state) {
@@ -80,6 +80,72 @@ static void changes_are_taken_back_in_order(void **state) {
     expect(book, "/a 3;");
     expect_undo(book, "/a", NAN);
     expect_undo(book, NULL, NAN);
+    piaa_book_close(book);
+}
+
+static bool add_pair(void *user, const char *one, const char *other, double win) {
+    return isnan(win) ? piaa_text_format(user, NULL, "%s %s ?;", one, other)
+                      : piaa_text_format(user, NULL, "%s %s %g;", one, other, win);
+}
+
+static void expect_pairs(piaa_book *book, const char *all) {
+    piaa_text text = {0};
+    assert_true(piaa_book_each_pair(book, add_pair, &text, NULL));
+    assert_string_equal(text.data ? text.data : "", all);
+    free(text.data);
+}
+
+static void pairs_and_ratings_are_taken_back_in_one_order(void **state) {
+    (void)state;
+    piaa_book *book = open_as("me");
+    rate(book, "/a", 3);
+    assert_true(piaa_book_compare(book, "/a", "/b", 1, NULL));
+    rate(book, "/b", 2);
+    assert_true(piaa_book_compare(book, "/b", "/c", NAN, NULL));
+    assert_true(piaa_book_compare(book, "/a", "/b", 0.5, NULL));
+    piaa_book_close(book);
+    book = open_as("me");
+    expect_pairs(book, "/a /b 1;/b /c ?;/a /b 0.5;");
+    expect_undo(book, "/a", NAN);
+    expect_undo(book, "/b", NAN);
+    expect_pairs(book, "/a /b 1;");
+    expect(book, "/a 3;/b 2;");
+    expect_undo(book, "/b", NAN);
+    expect_undo(book, "/a", NAN);
+    expect_pairs(book, "");
+    expect(book, "/a 3;");
+    piaa_book_close(book);
+    book = open_as("Ben");
+    expect_pairs(book, "");
+    piaa_book_close(book);
+}
+
+/* A file as version 1 left it, by its own statements: ratings, and a change to take back. */
+static void a_file_of_version_1_keeps_everything(void **state) {
+    (void)state;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(
+            db,
+            "CREATE TABLE ratings(person TEXT NOT NULL, path TEXT NOT NULL, score REAL NOT NULL, "
+            "changed INTEGER NOT NULL, PRIMARY KEY(person, path)) WITHOUT ROWID;"
+            "CREATE TABLE changes(number INTEGER PRIMARY KEY, person TEXT NOT NULL, path TEXT NOT "
+            "NULL, before REAL, after REAL, undone INTEGER NOT NULL DEFAULT 0);"
+            "INSERT INTO ratings VALUES('me', '/a', 4, 1700000000), ('me', '/b', 0, 1700000001);"
+            "INSERT INTO changes VALUES(1, 'me', '/a', 2, 4, 0), (2, 'me', '/b', NULL, 0, 0);"
+            "PRAGMA application_id = 1885954418; PRAGMA user_version = 1",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+    piaa_book *book = open_as("me");
+    expect(book, "/a 4;/b 0;");
+    assert_true(piaa_book_compare(book, "/a", "/b", 1, NULL));
+    expect_undo(book, "/a", NAN);
+    expect_undo(book, "/b", NAN);
+    expect_undo(book, "/a", 2);
+    expect_undo(book, NULL, NAN);
+    expect(book, "/a 2;");
     piaa_book_close(book);
 }
 
@@ -164,6 +230,8 @@ static void other_files_are_left_alone(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(changes_are_taken_back_in_order, begin, end),
+        cmocka_unit_test_setup_teardown(pairs_and_ratings_are_taken_back_in_one_order, begin, end),
+        cmocka_unit_test_setup_teardown(a_file_of_version_1_keeps_everything, begin, end),
         cmocka_unit_test_setup_teardown(people_are_apart, begin, end),
         cmocka_unit_test_setup_teardown(nothing_confirmed_is_lost, begin, end),
         cmocka_unit_test_setup_teardown(other_files_are_left_alone, begin, end),

@@ -190,6 +190,79 @@ static void ratings_are_kept_and_learned_from(void **state) {
         body(), "\"ratings\":[null,2.0000,3.0000,4.0000,5.0000,1.0000,2.0000,null,null,null]"));
 }
 
+/* Without a rating: pairs are asked for, kept, learned from, and taken back in order with ratings.
+ */
+static void pairs_are_kept_and_learned_from(void **state) {
+    (void)state;
+    assert_true(state_holds("\"reading\":false"));
+    assert_int_equal(get("/api/pairs"), 200);
+    int left, right;
+    assert_int_equal(sscanf(body(), "{\"pairs\":[[%d,%d]", &left, &right), 2);
+    assert_true(left != right && left < 8 && right < 8);
+    char *said = piaa_format(NULL, "{\"left\":%d,\"right\":%d,\"answer\":\"skip\"}", left, right),
+         *asked = piaa_format(NULL, "[%d,%d]", left, right);
+    assert_int_equal(post("/api/compare", said), 200);
+    assert_int_equal(get("/api/pairs"), 200);
+    assert_null(strstr(body(), asked)); /* what was skipped is not asked again */
+    free(said);
+    free(asked);
+    assert_true(state_holds("\"learned\":null"));
+    assert_int_equal(post("/api/compare", "{\"left\":0,\"right\":1,\"answer\":\"left\"}"), 200);
+    assert_int_equal(post("/api/compare", "{\"left\":2,\"right\":1,\"answer\":\"tie\"}"), 200);
+    assert_true(state_holds("\"learned\":{\"ratings\":0,\"pairs\":2"));
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    start();
+    assert_true(state_holds("\"learned\":{\"ratings\":0,\"pairs\":2"));
+    assert_int_equal(post("/api/rate", "{\"photo\":3,\"score\":5}"), 200);
+    assert_int_equal(post("/api/undo", "{}"), 200);
+    assert_string_equal(body(), "{\"photo\":3}");
+    assert_int_equal(post("/api/undo", "{}"), 200);
+    assert_string_equal(body(), "{\"photo\":null,\"pair\":[2,1]}");
+    assert_true(state_holds("\"learned\":{\"ratings\":0,\"pairs\":1"));
+    static const char *const wrong[] = {
+        "{}",
+        "{\"left\":0,\"right\":0,\"answer\":\"left\"}",
+        "{\"left\":0,\"right\":10,\"answer\":\"left\"}",
+        "{\"left\":-1,\"right\":1,\"answer\":\"left\"}",
+        "{\"left\":0,\"right\":1,\"answer\":\"both\"}",
+        "{\"left\":0,\"right\":1,\"answer\":1}",
+        "{\"left\":0,\"answer\":\"tie\"}",
+    };
+    for (size_t i = 0; i < PIAA_COUNT(wrong); i++)
+        if (post("/api/compare", wrong[i]) != 400) fail_msg("%s: %s", wrong[i], reply.data);
+}
+
+static void scores_have_reasons(void **state) {
+    (void)state;
+    assert_true(state_holds("\"reading\":false"));
+    assert_int_equal(get("/api/why/0"), 200);
+    assert_non_null(strstr(body(), "Nothing is learned yet"));
+    for (int i = 0; i < 6; i++) {
+        char said[64];
+        snprintf(said, sizeof said, "{\"photo\":%d,\"score\":%d}", i, 1 + i % 5);
+        assert_int_equal(post("/api/rate", said), 200);
+    }
+    assert_true(state_holds("\"learned\":{\"ratings\":6"));
+    bool there = false; /* the lesson is handed on after it is shown */
+    for (int i = 0; !there && i < 500; i++) {
+        assert_int_equal(get("/api/why/7"), 200);
+        int photos = 0;
+        for (const char *at = body(); (at = strstr(at, "\"likeness\":")); at++) photos++;
+        there = photos == 6;
+        if (!there) pause_ms(10);
+    }
+    assert_true(there);
+    assert_non_null(strstr(body(), "--projection"));
+    assert_int_equal(get("/api/why/0"), 200);
+    assert_null(strstr(body(), "\"photo\":0")); /* a photo is no reason for itself */
+    assert_int_equal(get("/api/why/8"), 200);
+    assert_non_null(strstr(body(), "has not been read"));
+    assert_int_not_equal(get("/api/why/10"), 200);
+    assert_int_not_equal(get("/api/why/"), 200);
+    assert_int_not_equal(get("/api/why/0x"), 200);
+}
+
 static void events_tell_of_changes(void **state) {
     (void)state;
     assert_true(state_holds("\"reading\":false"));
@@ -350,6 +423,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_page_and_its_files_are_there, begin, end),
         cmocka_unit_test_setup_teardown(ratings_are_kept_and_learned_from, begin, end),
+        cmocka_unit_test_setup_teardown(pairs_are_kept_and_learned_from, begin, end),
+        cmocka_unit_test_setup_teardown(scores_have_reasons, begin, end),
         cmocka_unit_test_setup_teardown(events_tell_of_changes, begin, end),
         cmocka_unit_test_setup_teardown(strangers_get_nothing, begin, end),
         cmocka_unit_test_setup_teardown(nothing_but_the_photos_is_served, begin, end),

@@ -54,11 +54,15 @@ export function describe() {
   const rated = page.state.ratings.filter((r) => r !== null).length;
   const more = rated < 10 ? `${rated} rated; ten show a first order.` : `${rated} rated.`;
   let words = more;
-  if (l) {
+  if (l && !l.ratings) {
+    words = `${l.pairs} compared` + (l.verdict === "learned" ? `; of those left out ${Math.round(100 * l.pairs_right)} % are told right.` : "; nothing certain learned yet.");
+  } else if (l) {
     const error = `± ${l.plus_minus.toFixed(2)}`;
     const order = l.rank_correlation === null ? "" : `, order ${l.rank_correlation.toFixed(2)}`;
     words = l.verdict === "learned" ? `${rated} rated; photos left out are foreseen within ${error}${order}.`
       : `${rated} rated; nothing certain learned yet (${error}${order}).`;
+    if (l.pairs) words = words.replace(" rated;", ` rated, ${l.pairs} compared;`);
+    if (l.ten_more !== null) words += l.ten_more < 0.995 * l.plus_minus ? ` Ten more: ± ${l.ten_more.toFixed(2)} at best.` : " Ten more would hardly help.";
   }
   at("learned").textContent = words;
   at("reading").hidden = !page.state.reading || page.state.read >= page.state.total;

@@ -2,6 +2,7 @@
 import { at, page, picture, predicted, rating, words } from "./page.js";
 import { draw, go } from "./grid.js";
 import { rate } from "./rate.js";
+import { why_draw } from "./why.js";
 
 export const viewer = at("viewer");
 const stage = at("stage");
@@ -19,6 +20,7 @@ export function look() {
   image.alt = page.photos[photo].name;
   at("name").textContent = page.photos[photo].name;
   rate_shown(photo);
+  why_draw();
   for (const next of [page.here + 1, page.here - 1, page.here + 2]) if (page.shown[next] !== undefined) new Image().src = picture("large", page.shown[next]);
 }
 

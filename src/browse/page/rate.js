@@ -2,7 +2,10 @@
 import { page, rating, say, words } from "./page.js";
 import { arrange, describe, go, keep, lay } from "./grid.js";
 import { look, viewer } from "./large.js";
+import { compare_redraw } from "./compare.js";
+import { duel_undone } from "./duel.js";
 import { ask, trouble } from "./server.js";
+import { why_draw } from "./why.js";
 
 const waiting = new Map(); // photo -> rating that the server has not confirmed yet
 
@@ -11,15 +14,21 @@ const waiting = new Map(); // photo -> rating that the server has not confirmed 
 export async function rate(score) {
   const photo = page.shown[page.here];
   if (photo === undefined) return;
-  waiting.set(photo, score);
-  page.state.ratings[photo] = score;
-  say(`${page.photos[photo].name}: ${words(score ?? NaN)}`);
+  const kept = keep_rating(photo, score);
   const hidden = !keep(photo);
   page.moved = true;
   if (hidden) { page.shown.splice(page.here, 1); page.here = Math.min(page.here, Math.max(0, page.shown.length - 1)); lay(); if (viewer.open) look(); }
   else if (score !== null) go(next_unrated(), true);
   else go(page.here, true);
   describe();
+  await kept;
+}
+
+// On the page at once, and on the disk when this has ended.
+export async function keep_rating(photo, score) {
+  waiting.set(photo, score);
+  page.state.ratings[photo] = score;
+  say(`${page.photos[photo].name}: ${words(score ?? NaN)}`);
   try {
     await ask("api/rate", { photo, score });
     trouble("");
@@ -37,8 +46,9 @@ function next_unrated() {
 
 export async function undo() {
   try {
-    const { photo } = await ask("api/undo", {});
+    const { photo, pair } = await ask("api/undo", {});
     await refresh();
+    if (pair) { duel_undone(pair); say("That comparison is taken back."); return; }
     if (photo === null) { say("Nothing to undo."); return; }
     const place = page.shown.indexOf(photo);
     if (place >= 0) go(place, true);
@@ -66,6 +76,8 @@ async function fetch_state() {
       page.unreadable = new Set(page.state.unreadable);
       page.teaching = new Map(page.state.teaching.map((photo, place) => [photo, place]));
       arrange();
+      compare_redraw();
+      why_draw();
     }
     trouble(page.state.message);
   } catch (error) {
