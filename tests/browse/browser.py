@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""The page in a real browser, as people use it: browser.py PIAA [--shots FOLDER]
+"""The page in a real browser, as people use it: browser.py PIAA [--shots FOLDER] [--only FLOW] [--picture FILE]
 
 Debian's chromium through Playwright; every flow by keyboard alone, at the widths of a phone and of a desk, dark and light, and
-axe-core finds nothing.  --shots keeps pictures of what was seen.
+axe-core finds nothing.  --shots keeps pictures of what was seen; --only tries one flow; --picture makes the README's (docs/browse.png)
+and tries nothing.
 """
 import argparse
+import csv
+import inspect
 import os
 import re
 import shutil
@@ -21,26 +24,43 @@ SAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "d
 options = argparse.ArgumentParser()
 options.add_argument("piaa")
 options.add_argument("--shots")
+options.add_argument("--only")
+options.add_argument("--picture")
 options = options.parse_args()
 
 
 class Program:
     """piaa browse on a copy of the sample, with a cache and a book of its own."""
 
-    def __init__(self, photos):
+    def __init__(self, photos, words=False, broken=True):
         self.world = tempfile.mkdtemp()
         self.addresses = []  # of each start: an open page may still ask the one before
         self.photos = os.path.join(self.world, "photos")
         os.mkdir(self.photos)
         for name in sorted(os.listdir(SAMPLE))[:photos]:
             shutil.copy(os.path.join(SAMPLE, name), self.photos)
-        with open(os.path.join(self.photos, "broken <i>one.jpg"), "w") as file:
-            file.write("no photo")
+        if broken:
+            with open(os.path.join(self.photos, "broken <i>one.jpg"), "w") as file:
+                file.write("no photo")
+        self.words = self.learn_words() if words else []
         self.start()
 
+    def environment(self):
+        return dict(os.environ, XDG_CACHE_HOME=os.path.join(self.world, "cache"), XDG_DATA_HOME=os.path.join(self.world, "data"))
+
+    def learn_words(self):
+        """Two: how large the file is, which has to do with the photo, and its place in the list, which has not."""
+        table, projection = os.path.join(self.world, "set.csv"), os.path.join(self.world, "words.json")
+        with open(table, "w") as file:
+            file.write("path,score,detail,place\n")
+            for place, name in enumerate(sorted(os.listdir(SAMPLE))[:40]):
+                path = os.path.join(self.photos, name)
+                file.write(f"{path},{1 + place % 5},{os.path.getsize(path) / 1000},{place * 37 % 40}\n")
+        subprocess.run([options.piaa, "reduce", "--data", "csv:" + table, "--out", projection, "--threads", "1"], env=self.environment(), check=True, capture_output=True)
+        return ["--projection", projection]
+
     def start(self):
-        environment = dict(os.environ, XDG_CACHE_HOME=os.path.join(self.world, "cache"), XDG_DATA_HOME=os.path.join(self.world, "data"))
-        self.process = subprocess.Popen([options.piaa, "browse", self.photos, "--no-open", "--threads", "1"], env=environment, stderr=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([options.piaa, "browse", self.photos, "--no-open", "--threads", "1", *self.words], env=self.environment(), stderr=subprocess.PIPE, text=True)
         for line in self.process.stderr:
             if address := re.search(r"http://\S+/", line):
                 self.address = address[0]
@@ -186,6 +206,113 @@ def help_by_keyboard(page, name):
     expect(page.locator("#help")).not_to_be_visible()
 
 
+def four_are_compared(page, name):
+    page.locator("#order").select_option("name")
+    page.locator("#grid").focus()
+    names = page.evaluate("fetch('api/list').then((answer) => answer.json())")["photos"]
+    places = lambda: [next(i for i, photo in enumerate(names) if photo["name"] == image.get_attribute("alt")) for image in page.locator("#panes img").all()]
+    keys(page, "ArrowRight", "c")  # past the broken one
+    expect(page.locator("#panes .pane")).to_have_count(2)
+    first = places()
+    assert first == [first[0], first[0] + 1], first
+    until(lambda: page.evaluate("[...document.querySelectorAll('#panes img')].every((image) => image.complete && image.naturalWidth)"))
+    shot(page, name + "-two")
+    accessible(page, "two photos")
+    keys(page, "f", "ArrowRight")  # the first one stays
+    assert places() == [first[0], first[0] + 2], places()
+    keys(page, "ArrowLeft", "f", "ArrowRight")
+    assert places() == [first[0] + 2, first[0] + 3], places()
+    keys(page, "c")
+    expect(page.locator("#panes .pane")).to_have_count(4)
+    seen = places()
+    keys(page, "Alt+Digit3", "4")
+    until(lambda: state(page)["ratings"][seen[2]] == 4)
+    keys(page, "Tab", "x")
+    until(lambda: state(page)["ratings"][seen[3]] == 0)
+    keys(page, "Alt+Digit3", "0")
+    until(lambda: len(rated(page)) == 1)
+    until(lambda: page.evaluate("[...document.querySelectorAll('#panes img')].every((image) => image.complete && image.naturalWidth)"))
+    shot(page, name + "-four")
+    accessible(page, "four photos")
+    keys(page, "z")
+    expect(page.locator("#compare-zoom")).to_have_attribute("aria-pressed", "true")
+    until(lambda: page.evaluate("[...document.querySelectorAll('#panes img')].every((image) => image.src.includes('whole') && image.complete && image.naturalWidth)"))
+    tops = lambda: page.evaluate("[...document.querySelectorAll('.view')].map((view) => view.scrollLeft)")
+    middle = tops()
+    if max(middle) > 0:
+        keys(page, "ArrowLeft")
+        moved = tops()
+        assert all(now < before or before == 0 for now, before in zip(moved, middle)), (middle, moved)
+    assert places() == seen
+    keys(page, "z", "Escape")
+    expect(page.locator("#comparing")).not_to_be_visible()
+    keys(page, "Enter", "c")
+    expect(page.locator("#comparing")).to_be_visible()
+    keys(page, "Escape")
+    expect(page.locator("#viewer")).to_be_visible()
+    keys(page, "ArrowRight", "2")
+    until(lambda: len(rated(page)) == 2)
+
+
+def pairs_are_learned_from(page, name):
+    """Before anything is rated."""
+    keys(page, "b")
+    expect(page.locator("#duel")).to_be_visible()
+    until(lambda: page.evaluate("[...document.querySelectorAll('#duel img')].every((image) => image.complete && image.naturalWidth)"))
+    shot(page, name + "-pair")
+    accessible(page, "a pair")
+    shown = lambda: tuple(image.get_attribute("alt") for image in page.locator("#duel img").all())
+    seen = [shown()]
+    for answer in ("ArrowLeft", "ArrowRight", "ArrowUp", "ArrowDown", "1", "2"):
+        keys(page, answer)
+        until(lambda: shown() not in seen)
+        seen.append(shown())
+    until(lambda: (state(page)["learned"] or {}).get("pairs") == 5)  # the one that was skipped is kept, not learned from
+    scores = state(page)["scores"]
+    keys(page, "Control+z")
+    until(lambda: shown() == seen[-2])
+    until(lambda: state(page)["learned"]["pairs"] == 4 and state(page)["scores"] != scores)
+    keys(page, "1")
+    until(lambda: state(page)["learned"]["pairs"] == 5)
+    keys(page, "Escape")
+    expect(page.locator("#dueling")).not_to_be_visible()
+    expect(page.locator("#learned")).to_contain_text("5 compared")
+    keys(page, "5", "1", "4")
+    until(lambda: (state(page)["learned"] or {}).get("ratings") == 3)
+    expect(page.locator("#learned")).to_contain_text("3 rated, 5 compared")
+
+
+def scores_have_reasons(page, name, program):
+    keys(page, *"5342153412")
+    until(lambda: (state(page)["learned"] or {}).get("ratings") == 10)
+    until(lambda: state(page)["learned"]["ten_more"] is not None)
+    expect(page.locator("#learned")).to_contain_text("Ten more")
+    keys(page, "Enter", "w")
+    expect(page.locator("#why li")).to_have_count(6)
+    expect(page.locator("#why tr.rest")).to_be_visible()
+    assert page.locator("#why th").all_inner_texts()[-1] == "what these words do not explain"
+    numbers = [float(text.replace("−", "-")) for text in page.locator("#why td:last-child").all_inner_texts()]
+    whole = float(re.search(r"average is (-?[0-9.]+)", page.locator("#why caption").inner_text())[1]) + sum(numbers)
+    said = float(re.search(r"says (-?[0-9.]+)", page.locator("#why").inner_text())[1].rstrip("."))
+    assert abs(whole - said) < 0.03, (whole, said)
+    until(lambda: page.evaluate("[...document.querySelectorAll('#why img, #photo')].every((image) => image.complete && image.naturalWidth)"))
+    shot(page, name + "-why")
+    accessible(page, "why")
+    before = page.locator("#why-parts").inner_text()
+    keys(page, "ArrowRight")
+    until(lambda: page.locator("#why-parts").inner_text() != before)
+    keys(page, "w")
+    expect(page.locator("#why")).not_to_be_visible()
+
+
+def no_words_are_said_to_be_missing(page, name):
+    keys(page, "Enter", "w")
+    expect(page.locator("#why")).to_contain_text("Nothing is learned yet")
+    keys(page, "5", "1", "3")
+    until(lambda: (state(page)["learned"] or {}).get("ratings") == 3)
+    expect(page.locator("#why")).to_contain_text("--projection")
+
+
 def stars_are_written_and_read(page, name, program):
     keys(page, "5", "x")
     until(lambda: len(rated(page)) == 2)
@@ -223,19 +350,50 @@ def try_flow(page, flow, name, program):
     page.goto(program.address)
     page.wait_for_selector(".tile img")
     until(lambda: not state(page)["reading"])
-    flow(page, name, *([program] if flow in (an_end_is_told, stars_are_written_and_read) else []))
+    flow(page, name, *([program] if "program" in inspect.signature(flow).parameters else []))
     assert not faults, faults
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "wider than the window"
 
 
+def picture(browser):
+    """The README's: all sample photos, rated as data/sample has them, best first."""
+    program = Program(photos=None, broken=False)
+    try:
+        page = browser.new_context(viewport={"width": 1200, "height": 760}, color_scheme="light").new_page()
+        page.goto(program.address)
+        page.wait_for_selector(".tile img")
+        until(lambda: not state(page)["reading"], 300)
+        places = {photo["name"]: place for place, photo in enumerate(page.evaluate("fetch('api/list').then((answer) => answer.json())")["photos"])}
+        with open(os.path.join(SAMPLE, "..", "ratings.csv")) as file:
+            own = {places[os.path.basename(row["path"])]: round(float(row["score"])) for row in csv.DictReader(file)}
+        for photo, score in own.items():
+            page.evaluate("([photo, score]) => fetch('api/rate', {method: 'POST', body: JSON.stringify({photo, score})})", [photo, score])
+        until(lambda: (state(page)["learned"] or {}).get("ratings") == len(own))
+        until(lambda: state(page)["learned"]["ten_more"] is not None, 60)
+        page.locator("#order").select_option("score")
+        page.locator("#grid").focus()
+        until(lambda: page.evaluate("[...document.querySelectorAll('.tile img')].every((image) => image.complete && image.naturalWidth)"))
+        page.screenshot(path=options.picture)
+        program.end()
+    finally:
+        program.process.kill()
+        shutil.rmtree(program.world)
+
+
 def main():
-    flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard]
+    flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard,
+             four_are_compared, pairs_are_learned_from, scores_have_reasons]
     count = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        if options.picture:
+            picture(browser)
+            return
         for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
-            for flow in flows + ([an_end_is_told] if width > 1000 else [stars_are_written_and_read]):
-                program = Program(photos=40)
+            for flow in flows + ([an_end_is_told, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read]):
+                if options.only not in (None, flow.__name__):
+                    continue
+                program = Program(photos=40, words=flow is scores_have_reasons)
                 try:
                     page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
                     try_flow(page, flow, f"{width}-{scheme}", program)
