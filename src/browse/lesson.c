@@ -130,9 +130,9 @@ static void *run_learner(void *user) {
         for (size_t i = 0; i < count; i++) out.scores[i] = NAN;
         out.learned = (piaa_lesson){0};
         piaa_taste *taste = learn(l, store, &out);
+        piaa_why_take(l->why, taste); /* which keeps it until the next one */
         publish(l, &out);
         look_ahead(l, store, taste, &out);
-        piaa_why_take(l->why, taste);
     }
     piaa_store_close(store);
     free(out.scores);

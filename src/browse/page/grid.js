@@ -62,7 +62,8 @@ export function describe() {
     words = l.verdict === "learned" ? `${rated} rated; photos left out are foreseen within ${error}${order}.`
       : `${rated} rated; nothing certain learned yet (${error}${order}).`;
     if (l.pairs) words = words.replace(" rated;", ` rated, ${l.pairs} compared;`);
-    if (l.ten_more !== null) words += l.ten_more < 0.995 * l.plus_minus ? ` Ten more: ± ${l.ten_more.toFixed(2)} at best.` : " Ten more would hardly help.";
+    const more_error = l.ten_more === null ? "" : `± ${l.ten_more.toFixed(2)}`;
+    if (more_error) words += more_error === error ? " Ten more would hardly help." : ` Ten more: ${more_error} at best.`;
   }
   at("learned").textContent = words;
   at("reading").hidden = !page.state.reading || page.state.read >= page.state.total;

@@ -41,7 +41,7 @@ function near(list) {
     const item = document.createElement("li"), image = document.createElement("img");
     image.src = picture("small", photo);
     image.alt = `${page.photos[photo].name}, ${words(rating)}`;
-    item.append(image, text("span", stars(rating), "own"), text("span", `like ${likeness.toFixed(2)}`));
+    item.append(image, text("span", stars(rating), "own"), text("span", likeness.toFixed(2), "quiet"));
     return item;
   }));
   return made;
@@ -56,7 +56,8 @@ function parts(why) {
     ? `In photos that were not learned from, these words explain ${Math.round(100 * why.explained)} % of how your scores differ.`
     : "In photos that were not learned from, these words explain nothing of how your scores differ.", "quiet"));
   if (why.no_words) all.push(text("p", why.no_words, "quiet"));
-  if (why.near.length) all.push(text("h3", "Most like it among those you rated"), near(why.near));
+  const like = why.near.filter(({ likeness }) => likeness > 0);
+  if (like.length) all.push(text("h3", "Most like it among those you rated (1: the same)"), near(like));
   return all;
 }
 
