@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { APPLICATION = 0x70696172 /* "piar" */, SCHEMA = 2, PATIENCE_MS = 5000 };
+enum { APPLICATION = 0x70696172 /* "piar" */, SCHEMA = 3, PATIENCE_MS = 5000 };
 
 /* What each version of the file adds to the one before: a new file begins at none, an older one
    goes on from its own. */
@@ -31,6 +31,9 @@ static const char *const schema_sql[SCHEMA] = {
      "NULL, "
      "other TEXT NOT NULL, win REAL, changed INTEGER NOT NULL);"
      "ALTER TABLE changes ADD COLUMN other TEXT;"),
+    ("CREATE TABLE picks(number INTEGER NOT NULL, person TEXT NOT NULL, path TEXT NOT NULL, "
+     "kept INTEGER NOT NULL, changed INTEGER NOT NULL, PRIMARY KEY(number, path)) WITHOUT ROWID;"
+     "ALTER TABLE changes ADD COLUMN picks INTEGER;"),
 };
 
 enum {
@@ -45,6 +48,10 @@ enum {
     ADD_PAIR,
     DROP_PAIR,
     EACH_PAIR,
+    ADD_PICK_CHANGE,
+    ADD_PICK,
+    DROP_PICKS,
+    EACH_PICK,
     STATEMENTS
 };
 
@@ -54,8 +61,9 @@ static const char *const statement_sql[STATEMENTS] = {
     [SET] = "INSERT OR REPLACE INTO ratings(person, path, score, changed) VALUES(?1, ?2, ?3, ?4)",
     [CLEAR] = "DELETE FROM ratings WHERE person = ?1 AND path = ?2",
     [ADD_CHANGE] = "INSERT INTO changes(person, path, before, after) VALUES(?1, ?2, ?3, ?4)",
-    [LAST_CHANGE] = ("SELECT number, path, before, after, other FROM changes WHERE person = ?1 AND "
-                     "undone = 0 ORDER BY number DESC LIMIT 1"),
+    [LAST_CHANGE] =
+        ("SELECT number, path, before, after, other, picks FROM changes WHERE person = ?1 AND "
+         "undone = 0 ORDER BY number DESC LIMIT 1"),
     [MARK_UNDONE] = "UPDATE changes SET undone = 1 WHERE person = ?1 AND number = ?2",
     [EACH] = "SELECT path, score FROM ratings WHERE person = ?1 ORDER BY path",
     [ADD_PAIR_CHANGE] = "INSERT INTO changes(person, path, other, after) VALUES(?1, ?2, ?3, ?4)",
@@ -63,6 +71,11 @@ static const char *const statement_sql[STATEMENTS] = {
                   "VALUES(last_insert_rowid(), ?1, ?2, ?3, ?4, ?5)"),
     [DROP_PAIR] = "DELETE FROM comparisons WHERE person = ?1 AND number = ?2",
     [EACH_PAIR] = ("SELECT one, other, win FROM comparisons WHERE person = ?1 ORDER BY number"),
+    [ADD_PICK_CHANGE] = "INSERT INTO changes(person, path, picks) VALUES(?1, ?2, 1)",
+    [ADD_PICK] = ("INSERT OR REPLACE INTO picks(person, path, number, kept, changed) "
+                  "VALUES(?1, ?2, ?3, ?4, ?5)"),
+    [DROP_PICKS] = "DELETE FROM picks WHERE person = ?1 AND number = ?2",
+    [EACH_PICK] = "SELECT path, kept FROM picks WHERE person = ?1 ORDER BY number",
 };
 
 struct piaa_book {
@@ -273,8 +286,28 @@ bool piaa_book_compare(piaa_book *b, const char *one, const char *other, double 
            commit(b, add_pair(b, one, other, win, error), error);
 }
 
-static bool drop_pair(piaa_book *b, int64_t number, piaa_error *error) {
-    sqlite3_stmt *s = ready(b, DROP_PAIR, NULL);
+static bool add_picks(piaa_book *b, const piaa_book_pick *picks, size_t count, piaa_error *error) {
+    if (!finish(b, ready(b, ADD_PICK_CHANGE, picks[0].path), error)) return false;
+    const sqlite3_int64 number = sqlite3_last_insert_rowid(b->db);
+    for (size_t i = 0; i < count; i++) {
+        sqlite3_stmt *s = ready(b, ADD_PICK, picks[i].path);
+        sqlite3_bind_int64(s, 3, number);
+        sqlite3_bind_int(s, 4, picks[i].kept);
+        sqlite3_bind_int64(s, 5, (sqlite3_int64)time(NULL));
+        if (!finish(b, s, error)) return false;
+    }
+    return true;
+}
+
+bool piaa_book_pick_all(piaa_book *b, const piaa_book_pick *picks, size_t count,
+                        piaa_error *error) {
+    return !count || (execute(b, "BEGIN IMMEDIATE", error) &&
+                      commit(b, add_picks(b, picks, count, error), error));
+}
+
+/* What the change of this number added to another table. */
+static bool drop(piaa_book *b, int which, int64_t number, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, which, NULL);
     sqlite3_bind_int64(s, 2, number);
     return finish(b, s, error);
 }
@@ -283,6 +316,7 @@ static bool read_change(sqlite3_stmt *s, piaa_book_change *out, piaa_error *erro
     const char *other = (const char *)sqlite3_column_text(s, 4);
     out->before = column_score(s, 2);
     out->after = column_score(s, 3);
+    out->picks = sqlite3_column_int(s, 5) != 0;
     return (out->path = piaa_strdup((const char *)sqlite3_column_text(s, 1), error)) &&
            (!other || (out->other = piaa_strdup(other, error)));
 }
@@ -297,8 +331,9 @@ static bool take_back(piaa_book *b, piaa_book_change *out, piaa_error *error) {
     if (!ok || !out->path) return ok;
     s = ready(b, MARK_UNDONE, NULL);
     sqlite3_bind_int64(s, 2, number);
-    return finish(b, s, error) &&
-           (out->other ? drop_pair(b, number, error) : put(b, out->path, out->before, error));
+    return finish(b, s, error) && (out->picks   ? drop(b, DROP_PICKS, number, error)
+                                   : out->other ? drop(b, DROP_PAIR, number, error)
+                                                : put(b, out->path, out->before, error));
 }
 
 bool piaa_book_undo(piaa_book *b, piaa_book_change *undone, piaa_error *error) {
@@ -324,6 +359,18 @@ bool piaa_book_each_pair(piaa_book *b,
     while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
         ok = take(user, (const char *)sqlite3_column_text(s, 0),
                   (const char *)sqlite3_column_text(s, 1), column_score(s, 2));
+    ok = ok && (code == SQLITE_DONE || sql_error(b, error));
+    sqlite3_reset(s);
+    return ok;
+}
+
+bool piaa_book_each_pick(piaa_book *b, bool (*take)(void *user, const char *path, bool kept),
+                         void *user, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, EACH_PICK, NULL);
+    int code = SQLITE_DONE;
+    bool ok = true;
+    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
+        ok = take(user, (const char *)sqlite3_column_text(s, 0), sqlite3_column_int(s, 1) != 0);
     ok = ok && (code == SQLITE_DONE || sql_error(b, error));
     sqlite3_reset(s);
     return ok;

@@ -12,7 +12,11 @@
  * changed. Table changes: number, person, path, before, after (NULL: no rating), undone; of a
  * comparison, which has the same number, path and other are the two and after is the answer.
  *
- * Version 1 of the file had no comparisons; it is brought to this one when it is opened.
+ * Table picks: number (that of the change), person, path, kept (1: this one of a burst, 0: it was
+ * passed over), changed; of what was decided more than once the last counts.
+ *
+ * Version 1 of the file had no comparisons and version 2 no picks; they are brought to this one
+ * when they are opened.
  *
  * A score is 1 to 5, or 0: rejected, which is learned from as one below the worst (data/stars.h).
  * One book at a time is used by one thread; other programs may read the file meanwhile.
@@ -38,10 +42,19 @@ bool piaa_book_rate(piaa_book *book, const char *path, double score,
 bool piaa_book_compare(piaa_book *book, const char *one, const char *other, double win,
                        piaa_error *error) PIAA_MUST_USE;
 
+/* What was decided of the photos of one burst, in one change. */
+typedef struct piaa_book_pick {
+    const char *path;
+    bool kept;
+} piaa_book_pick;
+bool piaa_book_pick_all(piaa_book *book, const piaa_book_pick *picks, size_t count,
+                        piaa_error *error) PIAA_MUST_USE;
+
 /* The last change that was not undone, which is now. */
 typedef struct piaa_book_change {
     char *path;           /* NULL: there is none */
-    char *other;          /* NULL: it was a rating; else what was said of these two */
+    char *other;          /* not NULL: what was said of these two */
+    bool picks;           /* of a burst, all at once; else and without `other` it was a rating */
     double before, after; /* NaN: no rating; `before` is how it stands now */
 } piaa_book_change;
 bool piaa_book_undo(piaa_book *book, piaa_book_change *undone, piaa_error *error) PIAA_MUST_USE;
@@ -52,6 +65,9 @@ piaa_ratings *piaa_book_ratings(piaa_book *book, piaa_error *error) PIAA_MUST_US
 /* Every rating of the person, in the order of the paths. */
 bool piaa_book_each(piaa_book *book, bool (*take)(void *user, const char *path, double score),
                     void *user, piaa_error *error) PIAA_MUST_USE;
+/* Everything the person decided of bursts, in the order in which it was decided. */
+bool piaa_book_each_pick(piaa_book *book, bool (*take)(void *user, const char *path, bool kept),
+                         void *user, piaa_error *error) PIAA_MUST_USE;
 /* Everything the person said of pairs, in the order in which it was said. */
 bool piaa_book_each_pair(piaa_book *book,
                          bool (*take)(void *user, const char *one, const char *other, double win),

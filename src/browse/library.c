@@ -90,11 +90,11 @@ static bool prepare(piaa_library *l, piaa_error *error) {
         !(l->ratings = piaa_alloc(count, sizeof *l->ratings, error)) ||
         !(l->scores = piaa_alloc(count, sizeof *l->scores, error)) ||
         !(l->unreadable = piaa_alloc(count, sizeof *l->unreadable, error)) ||
-        !(l->why = piaa_why_new(error)))
+        !(l->picks = piaa_alloc(count, sizeof *l->picks, error)) || !(l->why = piaa_why_new(error)))
         return false;
     for (size_t i = 0; i < count; i++) l->ratings[i] = l->scores[i] = NAN;
     return order_names(l, error) && piaa_book_each(l->book, take_rating, l, error) &&
-           piaa_pairs_load(l, error);
+           piaa_pairs_load(l, error) && piaa_picks_load(l, error);
 }
 
 piaa_library *piaa_library_new(const piaa_photos *photos, piaa_book *book, const char *person,
@@ -124,6 +124,7 @@ void piaa_library_end(piaa_library *l) {
     pthread_cond_broadcast(&l->wake_teacher);
     pthread_mutex_unlock(&l->lock);
     piaa_lessons_end(l);
+    piaa_album_end(l);
 }
 
 void piaa_library_free(piaa_library *l) {
@@ -138,6 +139,8 @@ void piaa_library_free(piaa_library *l) {
     free(l->scores);
     free(l->unreadable);
     free(l->pairs);
+    free(l->picks);
+    piaa_bursts_free(l->bursts);
     free(l->store_path);
     piaa_why_free(l->why);
     free(l);
@@ -187,27 +190,31 @@ bool piaa_library_rate(piaa_library *l, size_t photo, double score, piaa_error *
     return ok;
 }
 
-/* Under the lock; photos that are not among these are SIZE_MAX. */
-static void take_undone(piaa_library *l, const piaa_book_change *undone, size_t *photo,
-                        size_t *other) {
-    if (undone->path) *photo = piaa_library_find_path(l, undone->path);
-    if (undone->other) *other = piaa_library_find_path(l, undone->other);
-    if (*photo == SIZE_MAX) return;
-    if (!undone->other)
-        l->ratings[*photo] = undone->before;
+/* Under the lock. */
+static void take_undone(piaa_library *l, const piaa_book_change *change, piaa_undone *out) {
+    if (change->path) out->photo = piaa_library_find_path(l, change->path);
+    if (change->other) out->other = piaa_library_find_path(l, change->other);
+    out->picks = change->picks;
+    if (out->picks) {
+        if (piaa_picks_load(l, NULL)) piaa_library_tell(l);
+        return;
+    }
+    if (out->photo == SIZE_MAX) return;
+    if (!change->other)
+        l->ratings[out->photo] = change->before;
     else
-        piaa_pairs_drop(l, *photo, *other);
+        piaa_pairs_drop(l, out->photo, out->other);
     piaa_library_learn_again(l);
 }
 
-bool piaa_library_undo(piaa_library *l, size_t *photo, size_t *other, piaa_error *error) {
-    piaa_book_change undone;
-    *photo = *other = SIZE_MAX;
+bool piaa_library_undo(piaa_library *l, piaa_undone *undone, piaa_error *error) {
+    piaa_book_change change;
+    *undone = (piaa_undone){.photo = SIZE_MAX, .other = SIZE_MAX};
     pthread_mutex_lock(&l->lock);
-    const bool ok = piaa_book_undo(l->book, &undone, error);
-    if (ok) take_undone(l, &undone, photo, other);
+    const bool ok = piaa_book_undo(l->book, &change, error);
+    if (ok) take_undone(l, &change, undone);
     pthread_mutex_unlock(&l->lock);
-    piaa_book_change_free(&undone);
+    piaa_book_change_free(&change);
     return ok;
 }
 
@@ -275,6 +282,6 @@ bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slots
     if (!(l->store_path = piaa_strdup(path, error))) return false;
     l->slots = *slots;
     l->due = l->teaching_due = true;
-    return piaa_lessons_start(l) ||
+    return (piaa_lessons_start(l) && piaa_album_start(l)) ||
            piaa_error_set(error, PIAA_MEMORY, "no thread could be started to learn from ratings");
 }

@@ -45,10 +45,18 @@ bool piaa_library_rate(piaa_library *library, size_t photo, double score,
    disk when this returns. */
 bool piaa_library_compare(piaa_library *library, size_t one, size_t other, double win,
                           piaa_error *error) PIAA_MUST_USE;
-/* *photo is that whose rating was taken back, or with *other the one whose comparison was;
-   SIZE_MAX: there was nothing, or it is not among these photos. */
-bool piaa_library_undo(piaa_library *library, size_t *photo, size_t *other,
-                       piaa_error *error) PIAA_MUST_USE;
+/* What was taken back: the rating of a photo, what was said of a pair, or what was decided of a
+   burst. */
+typedef struct piaa_undone {
+    size_t photo, other; /* SIZE_MAX: there was nothing, or it is not among these photos */
+    bool picks;
+} piaa_undone;
+bool piaa_library_undo(piaa_library *library, piaa_undone *undone, piaa_error *error) PIAA_MUST_USE;
+
+/* Of one burst, or of another series: which of these photos are kept, and which are passed over; in
+   one step, which one undo takes back. */
+bool piaa_library_pick(piaa_library *library, const size_t *kept, size_t kept_count,
+                       const size_t *passed, size_t passed_count, piaa_error *error) PIAA_MUST_USE;
 
 /* How the reading goes; `message` (may be NULL) is shown when it ended otherwise than well. */
 void piaa_library_progress(piaa_library *library, int64_t done, int64_t total);
@@ -79,6 +87,9 @@ const piaa_photos *piaa_library_photos(const piaa_library *library);
  * why: {"nothing": why there is no more of it} or {"score", "interval", "near": [{"photo",
  * "rating", "likeness": cosine}], "no_words": why the rest is not there, or "average", "words":
  * [{"name", "adds"}], "rest", "explained"}, as study/explain.h has them. */
+/* bursts: {"bursts": [{"kind", "photos"}], "behind": [[a raw file, the picture beside it]]}, empty
+   until state's "bursts" is true; its "kept" and "passed" are photos. */
+bool piaa_library_bursts(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_list(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_state(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_ask(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;

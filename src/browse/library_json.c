@@ -75,6 +75,13 @@ static void put_numbers(piaa_json_build *build, const char *key, const double *v
     free(list.data);
 }
 
+static void put_picks(piaa_json_build *build, const char *key, const signed char *picks,
+                      size_t count, signed char which) {
+    cJSON *list = piaa_json_put(build, build->root, key, cJSON_CreateArray());
+    for (size_t i = 0; i < count; i++)
+        if (picks[i] == which) piaa_json_put(build, list, NULL, piaa_library_number((double)i));
+}
+
 bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
     piaa_json_build build = {.root = cJSON_CreateObject()};
     const size_t count = l->photos->paths.count;
@@ -94,6 +101,9 @@ bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
     for (size_t i = 0; i < count; i++)
         if (l->unreadable[i])
             piaa_json_put(&build, unreadable, NULL, piaa_library_number((double)i));
+    piaa_json_put(&build, build.root, "bursts", cJSON_CreateBool(l->bursts != NULL));
+    put_picks(&build, "kept", l->picks, count, 1);
+    put_picks(&build, "passed", l->picks, count, -1);
     pthread_mutex_unlock(&l->lock);
     return piaa_library_print(&build, out, error);
 }

@@ -1,5 +1,5 @@
-/* A library's own parts: its state and photos (library.c), pairs (duel.c), what is learned
-   (lesson.c), why (why.c), and what the page is told (library_json.c). */
+/* A library's own parts: its state and photos (library.c), pairs (duel.c), bursts (album.c), what
+   is learned (lesson.c), why (why.c), and what the page is told (library_json.c). */
 #ifndef PIAA_BROWSE_LIBRARY_PARTS_H
 #define PIAA_BROWSE_LIBRARY_PARTS_H
 
@@ -7,6 +7,7 @@
 #include "browse/library.h"
 #include "browse/why.h"
 #include "features/store.h"
+#include "study/bursts.h"
 #include "study/taste.h"
 
 #include <pthread.h>
@@ -39,6 +40,7 @@ struct piaa_library {
     bool *unreadable;         /* [count] */
     piaa_pair *pairs;         /* [pair_count] in the order in which they were said */
     size_t pair_count, pair_room;
+    signed char *picks; /* [count] 1: kept of its burst, -1: passed over, 0: not decided */
     piaa_lesson learned;
     size_t teaching[PIAA_TEACHING_MOST], teaching_count; /* photos, that which teaches most first */
     int64_t version, done, total;
@@ -52,6 +54,9 @@ struct piaa_library {
     pthread_t teacher;
     bool teaches, teaching_due; /* the same of what teaches most */
     pthread_cond_t wake_teacher;
+    pthread_t album;
+    bool looks_for_bursts; /* its thread runs */
+    piaa_bursts *bursts;   /* NULL: not found yet */
     piaa_why *why;
     char *store_path;
     piaa_slots slots;
@@ -70,6 +75,12 @@ void piaa_library_learn_again(piaa_library *library);
 /* Under the lock, or before there are threads: the book's pairs, and the last of these two. */
 bool piaa_pairs_load(piaa_library *library, piaa_error *error);
 void piaa_pairs_drop(piaa_library *library, size_t one, size_t other);
+
+/* Under the lock, or before there are threads: what the book says of bursts. */
+bool piaa_picks_load(piaa_library *library, piaa_error *error);
+/* A thread that looks for bursts once all photos are read; and waits for it. */
+bool piaa_album_start(piaa_library *library);
+void piaa_album_end(piaa_library *library);
 
 /* null for what is not finite; adds what was built to `out`, and frees it. */
 cJSON *piaa_library_number(double value);

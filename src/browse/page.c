@@ -43,13 +43,13 @@ static size_t read_photo(const piaa_library *library, const char *text) {
     return (size_t)number;
 }
 
-static void send_picture(const piaa_page *page, const char *of, int side, piaa_http_reply *reply) {
-    const size_t photo = read_photo(page->library, of);
+static void send_picture(const piaa_library *library, const char *of, int side,
+                         piaa_http_reply *reply) {
+    const size_t photo = read_photo(library, of);
     piaa_error error = {0};
     size_t size = 0;
     if (photo == SIZE_MAX) return;
-    void *bytes = piaa_picture_make(piaa_library_path(page->library, photo), side, page->helper,
-                                    &size, &error);
+    void *bytes = piaa_picture_make(piaa_library_path(library, photo), side, &size, &error);
     if (!bytes) {
         reply_error(reply, 422, error.message);
         return;
@@ -167,18 +167,53 @@ static void compare(piaa_library *library, const piaa_http_request *request,
     cJSON_Delete(said);
 }
 
+/* The numbers of photos in a list, in new memory; false where one is not that. */
+static bool read_photos(const cJSON *said, const char *key, const piaa_library *library,
+                        size_t **out, size_t *count) {
+    const cJSON *list = said ? cJSON_GetObjectItemCaseSensitive(said, key) : NULL;
+    *count = 0;
+    if (!cJSON_IsArray(list)) return false;
+    *out = piaa_alloc((size_t)cJSON_GetArraySize(list), sizeof **out, NULL);
+    const cJSON *item;
+    cJSON_ArrayForEach(item, list) {
+        if (!*out || !cJSON_IsNumber(item) || !(item->valuedouble >= 0) ||
+            item->valuedouble >= (double)piaa_library_count(library) ||
+            item->valuedouble != floor(item->valuedouble))
+            return false;
+        (*out)[(*count)++] = (size_t)item->valuedouble;
+    }
+    return true;
+}
+
+static void pick(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply) {
+    cJSON *said = piaa_json_parse(request->body, request->size, "the request", NULL);
+    piaa_error error = {0};
+    size_t *kept = NULL, *passed = NULL, kept_count, passed_count;
+    if (!read_photos(said, "kept", library, &kept, &kept_count) ||
+        !read_photos(said, "passed", library, &passed, &passed_count))
+        reply_error(reply, 400, "say {\"kept\": [photos' numbers], \"passed\": [the others']}");
+    else if (!piaa_library_pick(library, kept, kept_count, passed, passed_count, &error))
+        reply_error(reply, 500, error.message);
+    else
+        *reply = (piaa_http_reply){.status = 200, .type = json_type, .bytes = "{}", .size = 2};
+    free(kept);
+    free(passed);
+    cJSON_Delete(said);
+}
+
 static void undo(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply) {
     (void)request;
     piaa_error error = {0};
     piaa_text text = {0};
-    size_t photo, other;
-    if (!piaa_library_undo(library, &photo, &other, &error))
+    piaa_undone undone;
+    if (!piaa_library_undo(library, &undone, &error))
         reply_error(reply, 500, error.message);
-    else if (photo != SIZE_MAX && other != SIZE_MAX
-                 ? piaa_text_format(&text, &error, "{\"photo\":null,\"pair\":[%zu,%zu]}", photo,
-                                    other)
-             : photo == SIZE_MAX ? piaa_text_format(&text, &error, "{\"photo\":null}")
-                                 : piaa_text_format(&text, &error, "{\"photo\":%zu}", photo))
+    else if (undone.picks ? piaa_text_format(&text, &error, "{\"photo\":null,\"picks\":true}")
+             : undone.photo == SIZE_MAX ? piaa_text_format(&text, &error, "{\"photo\":null}")
+             : undone.other == SIZE_MAX
+                 ? piaa_text_format(&text, &error, "{\"photo\":%zu}", undone.photo)
+                 : piaa_text_format(&text, &error, "{\"photo\":null,\"pair\":[%zu,%zu]}",
+                                    undone.photo, undone.other))
         reply_text(reply, 200, json_type, &text);
 }
 
@@ -276,6 +311,12 @@ static void send_why(piaa_library *library, const piaa_http_request *request,
     reply_error(reply, 500, error.message);
 }
 
+static void send_bursts(piaa_library *library, const piaa_http_request *request,
+                        piaa_http_reply *reply) {
+    (void)request;
+    send_json(library, piaa_library_bursts, reply);
+}
+
 static void send_file(const char *name, piaa_http_reply *reply) {
     for (const piaa_page_file *file = piaa_page_files; file->name; file++)
         if (strcmp(file->name, *name ? name : "index.html") == 0)
@@ -283,7 +324,8 @@ static void send_file(const char *name, piaa_http_reply *reply) {
                 .status = 200, .type = file->type, .bytes = file->bytes, .size = file->size};
 }
 
-static bool send_any_picture(const piaa_page *page, const char *path, piaa_http_reply *reply) {
+static bool send_any_picture(const piaa_library *library, const char *path,
+                             piaa_http_reply *reply) {
     static const struct {
         const char *folder;
         int side;
@@ -293,7 +335,7 @@ static bool send_any_picture(const piaa_page *page, const char *path, piaa_http_
     for (size_t i = 0; i < PIAA_COUNT(sizes); i++) {
         const size_t n = strlen(sizes[i].folder);
         if (strncmp(path, sizes[i].folder, n) != 0) continue;
-        send_picture(page, path + n, sizes[i].side, reply);
+        send_picture(library, path + n, sizes[i].side, reply);
         return true;
     }
     return false;
@@ -310,7 +352,8 @@ static const struct {
     {"api/events", false, send_events}, {"api/rate", true, rate},
     {"api/undo", true, undo},           {"api/stars", true, stars},
     {"api/pairs", false, send_pairs},   {"api/compare", true, compare},
-    {"api/why/", false, send_why},
+    {"api/why/", false, send_why},      {"api/bursts", false, send_bursts},
+    {"api/pick", true, pick},
 };
 
 static bool is_address(const char *path, const char *address) {
@@ -319,12 +362,12 @@ static bool is_address(const char *path, const char *address) {
 }
 
 void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
-    const piaa_page *page = user;
+    piaa_library *library = user;
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
         if (request->post == addresses[i].post && is_address(request->path, addresses[i].path)) {
-            addresses[i].answer(page->library, request, reply);
+            addresses[i].answer(library, request, reply);
             return;
         }
-    if (!request->post && !send_any_picture(page, request->path, reply))
+    if (!request->post && !send_any_picture(library, request->path, reply))
         send_file(request->path, reply);
 }

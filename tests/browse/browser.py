@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 import signal
+import struct
 import subprocess
 import sys
 import tempfile
@@ -29,16 +30,32 @@ options.add_argument("--picture")
 options = options.parse_args()
 
 
+def taken_at(jpeg, second):
+    """The photo with EXIF that says when it was taken: one entry, which leads to another one, which leads to the text."""
+    text = f"2024:05:13 10:11:{second:02}".encode() + b"\0"
+    entry = struct.pack(">HHHII", 1, 0x8769, 4, 1, 26) + bytes(4), struct.pack(">HHHII", 1, 0x9003, 2, len(text), 44) + bytes(4)
+    block = b"Exif\0\0MM\0*" + struct.pack(">I", 8) + b"".join(entry) + text
+    return jpeg[:2] + struct.pack(">HH", 0xFFE1, len(block) + 2) + block + jpeg[2:]
+
+
 class Program:
     """piaa browse on a copy of the sample, with a cache and a book of its own."""
 
-    def __init__(self, photos, words=False, broken=True):
+    def __init__(self, photos, words=False, broken=True, bursts=()):
         self.world = tempfile.mkdtemp()
         self.addresses = []  # of each start: an open page may still ask the one before
         self.photos = os.path.join(self.world, "photos")
         os.mkdir(self.photos)
         for name in sorted(os.listdir(SAMPLE))[:photos]:
             shutil.copy(os.path.join(SAMPLE, name), self.photos)
+        for burst, count in enumerate(bursts):
+            with open(os.path.join(SAMPLE, sorted(os.listdir(SAMPLE))[burst]), "rb") as file:
+                jpeg = file.read()
+            for number in range(count):
+                with open(os.path.join(self.photos, f"burst {burst}-{number}.jpg"), "wb") as file:
+                    file.write(taken_at(jpeg, 20 * burst + number))
+                for name in ["burst 0-0.dng"] if burst == number == 0 else []:
+                    shutil.copy(os.path.join(self.photos, "burst 0-0.jpg"), os.path.join(self.photos, name))
         if broken:
             with open(os.path.join(self.photos, "broken <i>one.jpg"), "w") as file:
                 file.write("no photo")
@@ -251,7 +268,7 @@ def four_are_compared(page, name):
     keys(page, "Escape")
     expect(page.locator("#viewer")).to_be_visible()
     keys(page, "ArrowRight", "2")
-    until(lambda: len(rated(page)) == 2)
+    until(lambda: state(page)["ratings"][seen[3]] == 2)
 
 
 def pairs_are_learned_from(page, name):
@@ -311,6 +328,35 @@ def no_words_are_said_to_be_missing(page, name):
     keys(page, "5", "1", "3")
     until(lambda: (state(page)["learned"] or {}).get("ratings") == 3)
     expect(page.locator("#why")).to_contain_text("--projection")
+
+
+def keepers_by_keyboard(page, name):
+    until(lambda: state(page)["bursts"])
+    expect(page.locator("#bursts-open")).to_be_visible()
+    names = [photo["name"] for photo in page.evaluate("fetch('api/list').then((answer) => answer.json())")["photos"]]
+    named = lambda which: sorted(names[photo] for photo in state(page)[which])
+    keys(page, "g")
+    expect(page.locator("#burst-title")).to_have_text("A burst of 3; 2 to decide")
+    expect(page.locator("#burst button[aria-checked=true]")).to_contain_text("burst 0-0.jpg")
+    shot(page, name + "-burst")
+    accessible(page, "a burst")
+    keys(page, "ArrowRight", "Enter")
+    expect(page.locator("#burst-title")).to_have_text("A burst of 2; 1 to decide")
+    keys(page, "s")
+    expect(page.locator("#burst-words")).to_have_text("No burst is left to decide.")
+    until(lambda: named("kept") == ["burst 0-1.jpg"] and named("passed") == ["burst 0-0.jpg", "burst 0-2.jpg"])
+    keys(page, "Control+z")
+    until(lambda: named("kept") == [] and named("passed") == [])
+    expect(page.locator("#burst-title")).to_have_text("A burst of 3; 1 to decide")
+    keys(page, "a")
+    until(lambda: len(named("kept")) == 3)
+    keys(page, "Escape")
+    page.locator("#show").select_option("bursts")
+    expect(page.locator(".tile")).to_have_count(5)  # the raw file is behind its picture
+    page.locator("#show").select_option("passed")
+    expect(page.locator("#nothing")).to_be_visible()
+    page.reload()
+    until(lambda: len(named("kept")) == 3)
 
 
 def stars_are_written_and_read(page, name, program):
@@ -382,7 +428,7 @@ def picture(browser):
 
 def main():
     flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard,
-             four_are_compared, pairs_are_learned_from, scores_have_reasons]
+             four_are_compared, pairs_are_learned_from, scores_have_reasons, keepers_by_keyboard]
     count = 0
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
@@ -393,7 +439,7 @@ def main():
             for flow in flows + ([an_end_is_told, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read]):
                 if options.only not in (None, flow.__name__):
                     continue
-                program = Program(photos=40, words=flow is scores_have_reasons)
+                program = Program(photos=40, words=flow is scores_have_reasons, bursts=(3, 2) if flow is keepers_by_keyboard else ())
                 try:
                     page = browser.new_context(viewport={"width": width, "height": height}, color_scheme=scheme).new_page()
                     try_flow(page, flow, f"{width}-{scheme}", program)

@@ -149,6 +149,49 @@ static void a_file_of_version_1_keeps_everything(void **state) {
     piaa_book_close(book);
 }
 
+static bool add_pick(void *user, const char *photo, bool kept) {
+    return piaa_text_format(user, NULL, "%s%c;", photo, kept ? '+' : '-');
+}
+
+static void expect_picks(piaa_book *book, const char *all) {
+    piaa_text got = {0};
+    assert_true(piaa_text_format(&got, NULL, "%s", "") &&
+                piaa_book_each_pick(book, add_pick, &got, NULL));
+    assert_string_equal(got.data, all);
+    free(got.data);
+}
+
+/* What is decided of a burst is one step among the others, and of two decisions the last counts. */
+static void bursts_are_decided_in_one_step(void **state) {
+    (void)state;
+    piaa_book *book = open_as("me");
+    const piaa_book_pick first[] = {{"/a", true}, {"/b", false}, {"/c", false}},
+                         second[] = {{"/a", false}, {"/b", true}, {"/c", false}};
+    rate(book, "/a", 3);
+    assert_true(piaa_book_pick_all(book, first, 3, NULL) &&
+                piaa_book_pick_all(book, NULL, 0, NULL));
+    rate(book, "/b", 4);
+    assert_true(piaa_book_pick_all(book, second, 3, NULL));
+    piaa_book_close(book);
+    book = open_as("other");
+    expect_picks(book, "");
+    piaa_book_close(book);
+    book = open_as("me");
+    expect_picks(book, "/a+;/b-;/c-;/a-;/b+;/c-;");
+    piaa_book_change undone;
+    assert_true(piaa_book_undo(book, &undone, NULL) && undone.picks);
+    piaa_book_change_free(&undone);
+    expect_picks(book, "/a+;/b-;/c-;");
+    expect(book, "/a 3;/b 4;");
+    expect_undo(book, "/b", NAN);
+    assert_true(piaa_book_undo(book, &undone, NULL) && undone.picks);
+    piaa_book_change_free(&undone);
+    expect_picks(book, "");
+    expect_undo(book, "/a", NAN);
+    expect_undo(book, NULL, NAN);
+    piaa_book_close(book);
+}
+
 static void people_are_apart(void **state) {
     (void)state;
     piaa_book *anna = open_as("Anna"), *ben = open_as("Ben");
@@ -232,6 +275,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(changes_are_taken_back_in_order, begin, end),
         cmocka_unit_test_setup_teardown(pairs_and_ratings_are_taken_back_in_one_order, begin, end),
         cmocka_unit_test_setup_teardown(a_file_of_version_1_keeps_everything, begin, end),
+        cmocka_unit_test_setup_teardown(bursts_are_decided_in_one_step, begin, end),
         cmocka_unit_test_setup_teardown(people_are_apart, begin, end),
         cmocka_unit_test_setup_teardown(nothing_confirmed_is_lost, begin, end),
         cmocka_unit_test_setup_teardown(other_files_are_left_alone, begin, end),

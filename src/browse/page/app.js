@@ -6,17 +6,19 @@ import { rate, refresh, undo } from "./rate.js";
 import { ask, listen } from "./server.js";
 import { compare_key, compare_open, comparing } from "./compare.js";
 import { duel_key, duel_open, dueling } from "./duel.js";
+import { burst_key, bursts_open, bursts } from "./keepers.js";
 import { why_toggle } from "./why.js";
 import "./stars.js";
 
 const grid = at("grid"), scroller = at("scroller");
 
 function key(event) {
-  if (event.target.matches("input, select") || document.querySelector("dialog[open]:not(#viewer, #comparing, #dueling)")) return;
+  if (event.target.matches("input, select") || document.querySelector("dialog[open]:not(#viewer, #comparing, #dueling, #bursts)")) return;
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") { event.preventDefault(); undo(); return; }
   if (event.ctrlKey || event.metaKey) return;
   const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (comparing.open) { compare_key(event, name); return; }
+  if (bursts.open) { burst_key(event, name); return; }
   if (dueling.open) { duel_key(event, name); return; }
   if (event.altKey) return;
   const { columns, rows } = screenful(viewer.open);
@@ -33,6 +35,7 @@ function key(event) {
   else if (name === "z" && viewer.open) at("zoom").click();
   else if (name === "w" && viewer.open) why_toggle();
   else if (name === "c") compare_open(2);
+  else if (name === "g" && !viewer.open) bursts_open();
   else if (name === "b" && !viewer.open) duel_open();
   else if (name === "?") at("keys").click();
   else if ((name === "Enter" || name === " ") && !onButton && !viewer.open) { event.preventDefault(); open(); }

@@ -10,6 +10,7 @@ const tiles = new Map(); // place -> element
 export function keep(photo) {
   const own = rating(photo), show = at("show").value;
   const words = at("find").value.trim().toLowerCase();
+  if (page.behind.has(photo)) return false;
   if (words && !page.photos[photo].name.toLowerCase().includes(words)) return false;
   switch (show) {
     case "all": return true;
@@ -17,7 +18,10 @@ export function keep(photo) {
     case "rated": return !Number.isNaN(own);
     case "rejected": return own === 0;
     case "errors": return page.unreadable.has(photo);
-    default: return own >= Number(show);
+    case "bursts": return page.burstOf.has(photo);
+    case "best": return !page.passed.has(photo);
+    case "passed": return page.passed.has(photo);
+    default: return show.startsWith("=") ? own === Number(show.slice(1)) : own >= Number(show);
   }
 }
 
@@ -89,11 +93,7 @@ export function draw() {
   const row = tile.height + gap, spare = 3;
   const first = Math.max(0, Math.floor(scroller.scrollTop / row) - spare) * tile.columns;
   const last = Math.min(page.shown.length, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / row) + spare) * tile.columns);
-  for (const [place, element] of tiles) if (place < first || place >= last) {
-    element.querySelector("img")?.removeAttribute("src"); // or those that were scrolled past are waited for by those that are seen
-    element.remove();
-    tiles.delete(place);
-  }
+  for (const [place, element] of tiles) if (place < first || place >= last) { element.remove(); tiles.delete(place); }
   let added = false;
   for (let place = first; place < last; place++) {
     let element = tiles.get(place);
@@ -112,16 +112,23 @@ export function draw() {
   grid.setAttribute("aria-activedescendant", tiles.has(page.here) ? `tile-${page.here}` : "");
 }
 
+const burst_mark = (photo) => page.kept.has(photo) ? " ✓" : page.burstOf.has(photo) && !page.passed.has(photo) ? ` ❐${page.burstOf.get(photo).photos.length}` : "";
+
+function burst_words(photo) {
+  const burst = page.burstOf.get(photo);
+  return burst ? `, ${page.kept.has(photo) ? "kept" : page.passed.has(photo) ? "passed over" : "one"} of a ${burst.kind} of ${burst.photos.length}` : "";
+}
+
 function fill(element, place) {
   const photo = page.shown[place], own = rating(photo), score = predicted(photo);
   const failed = page.unreadable.has(photo);
   element.style.cssText = `width:${tile.width}px;height:${tile.height}px;left:${(place % tile.columns) * (tile.width + gap)}px;top:${topOf(place)}px`;
   element.classList.toggle("here", place === page.here);
-  element.classList.toggle("rejected", own === 0);
+  element.classList.toggle("rejected", own === 0 || page.passed.has(photo));
   element.setAttribute("aria-selected", place === page.here);
   element.setAttribute("aria-posinset", place + 1);
   element.setAttribute("aria-setsize", page.shown.length);
-  element.setAttribute("aria-label", `${page.photos[photo].name}, ${words(own)}${Number.isNaN(score) ? "" : `, foreseen ${score.toFixed(1)}`}`);
+  element.setAttribute("aria-label", `${page.photos[photo].name}, ${words(own)}${burst_words(photo)}${Number.isNaN(score) ? "" : `, foreseen ${score.toFixed(1)}`}`);
   if (element.dataset.photo !== String(photo)) {
     element.dataset.photo = photo;
     const image = document.createElement("img");
@@ -141,7 +148,7 @@ function fill(element, place) {
     element.replaceChildren(image, line);
   }
   const line = element.lastChild;
-  line.firstChild.textContent = stars(own);
+  line.firstChild.textContent = stars(own) + burst_mark(photo);
   line.lastChild.textContent = failed ? "not readable" : Number.isNaN(score) ? "" : score.toFixed(1);
 }
 

@@ -7,6 +7,10 @@ export const page = {
   photos: [],
   state: { version: 0, reading: true, read: 0, total: 0, scores: [], ratings: [], unreadable: [], teaching: [], learned: null, message: "" },
   unreadable: new Set(),
+  kept: new Set(), passed: new Set(), // what was decided of bursts
+  bursts: [],          // {kind, photos}, as found
+  burstOf: new Map(),  // photo -> its burst
+  behind: new Map(),   // raw file -> the picture beside it, which is shown for both
   teaching: new Map(), // photo -> its place among those that teach most
   shown: [],           // photos by place, as ordered and filtered
   here: 0,             // the place of the cursor

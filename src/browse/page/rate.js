@@ -4,6 +4,7 @@ import { arrange, describe, go, keep, lay } from "./grid.js";
 import { look, viewer } from "./large.js";
 import { compare_redraw } from "./compare.js";
 import { duel_undone } from "./duel.js";
+import { bursts_draw, bursts_fetch } from "./keepers.js";
 import { ask, trouble } from "./server.js";
 import { why_draw } from "./why.js";
 
@@ -46,9 +47,10 @@ function next_unrated() {
 
 export async function undo() {
   try {
-    const { photo, pair } = await ask("api/undo", {});
+    const { photo, pair, picks } = await ask("api/undo", {});
     await refresh();
     if (pair) { duel_undone(pair); say("That comparison is taken back."); return; }
+    if (picks) { bursts_draw(); say("What was decided of that burst is taken back."); return; }
     if (photo === null) { say("Nothing to undo."); return; }
     const place = page.shown.indexOf(photo);
     if (place >= 0) go(place, true);
@@ -74,6 +76,9 @@ async function fetch_state() {
       page.state = await ask("api/state");
       for (const [photo, score] of waiting) page.state.ratings[photo] = score;
       page.unreadable = new Set(page.state.unreadable);
+      page.kept = new Set(page.state.kept);
+      page.passed = new Set(page.state.passed);
+      await bursts_fetch();
       page.teaching = new Map(page.state.teaching.map((photo, place) => [photo, place]));
       arrange();
       compare_redraw();

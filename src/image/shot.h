@@ -1,0 +1,26 @@
+/* When a photo was taken, with which camera and how, as EXIF says: what tells a burst from a
+   bracket. */
+#ifndef PIAA_IMAGE_SHOT_H
+#define PIAA_IMAGE_SHOT_H
+
+#include "base/error.h"
+
+typedef struct piaa_shot {
+    double time; /* seconds since 1970 by the camera's clock, of whichever zone; NaN: not said */
+    double bias; /* exposure compensation, EV; NaN */
+    double exposure; /* what the settings let in, EV (log2 of N^2 / t, less that of ISO / 100);
+                        NaN */
+    double distance; /* to the subject, metres; NaN */
+    bool bracketed;  /* the camera says that it is one of a series of exposures */
+    char camera[96]; /* maker, model and serial number; "" */
+} piaa_shot;
+
+/* Reads the start of the file at `path`, a mebibyte at most; a shot of which nothing is said where
+ * it cannot be read, or has no EXIF there.  EXIF 2.32: DateTimeOriginal, SubSecTimeOriginal,
+ * ExposureBiasValue, ExposureTime, FNumber, PhotographicSensitivity, SubjectDistance, ExposureMode,
+ * BodySerialNumber, through libexif. */
+piaa_shot piaa_shot_read(const char *path);
+/* The same of a file's first bytes. */
+piaa_shot piaa_shot_of(const unsigned char *bytes, size_t size);
+
+#endif
