@@ -29,6 +29,7 @@
 #if defined(__APPLE__)
 #include <crt_externs.h>
 #include <dlfcn.h>
+#include <mach-o/dyld.h>
 #endif
 
 /* ---------------------------------------------------------------------------------------- files */
@@ -91,6 +92,18 @@ ssize_t piaa_send(int handle, const void *bytes, size_t size) {
     const int yes = 1;
     if (setsockopt(handle, SOL_SOCKET, SO_NOSIGPIPE, &yes, sizeof yes) != 0) return -1;
     return send(handle, bytes, size, 0);
+#endif
+}
+
+const char *piaa_own_program(char *path, size_t room) {
+#if defined(__APPLE__)
+    uint32_t size = (uint32_t)room;
+    return _NSGetExecutablePath(path, &size) == 0 ? path : NULL;
+#else
+    const ssize_t length = readlink(PIAA_PROC "/exe", path, room);
+    if (length <= 0 || (size_t)length >= room) return NULL;
+    path[length] = '\0';
+    return path;
 #endif
 }
 

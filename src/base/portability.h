@@ -94,6 +94,9 @@ int piaa_terminal_columns(int file);
    say. May be called by a signal's handler. */
 const char *piaa_mapped_file(const void *where, char *line, size_t room);
 
+/* This program's own file, its name in `path`; NULL where the system does not say. */
+const char *piaa_own_program(char *path, size_t room);
+
 /* The environment, for a program that is started. */
 char **piaa_environment(void);
 

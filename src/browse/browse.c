@@ -55,16 +55,29 @@ static bool read_and_serve(listening *l, piaa_reader *reader, const piaa_photos 
     return ok || why.code == PIAA_STOPPED || piaa_error_set(error, why.code, "%s", why.message);
 }
 
-static bool serve(piaa_library *library, piaa_reader *reader, const piaa_photos *photos,
+static bool serve(const piaa_page *page, piaa_reader *reader, const piaa_photos *photos,
                   const piaa_browse_options *options, const piaa_hooks *hooks, piaa_error *error) {
     const piaa_http_options how = {.port = options->port, .token = options->token};
-    listening l = {.hooks = hooks, .library = library};
-    piaa_http *http = piaa_http_start(&how, piaa_page_answer, library, error);
+    listening l = {.hooks = hooks, .library = page->library};
+    piaa_http *http = piaa_http_start(&how, piaa_page_answer, (void *)(uintptr_t)page, error);
     if (!http) return false;
     if (options->opened) options->opened(options->user, piaa_http_address(http));
     const bool ok = read_and_serve(&l, reader, photos, error);
-    piaa_library_end(library); /* events end with it, which the server waits for */
+    piaa_library_end(page->library); /* events end with it, which the server waits for */
     piaa_http_stop(http);
+    return ok;
+}
+
+static bool serve_with_helper(piaa_library *library, piaa_reader *reader, const piaa_photos *photos,
+                              const piaa_browse_options *options, const piaa_hooks *hooks,
+                              piaa_error *error) {
+    enum { HELPERS = 2, SECONDS = 30 };
+    piaa_page page = {.library = library};
+    if (options->program &&
+        !(page.helper = piaa_helper_new(options->program, HELPERS, SECONDS, error)))
+        return false;
+    const bool ok = serve(&page, reader, photos, options, hooks, error);
+    piaa_helper_free(page.helper);
     return ok;
 }
 
@@ -79,7 +92,7 @@ bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
     const bool ok = library &&
                     piaa_library_learn_from(library, piaa_store_path(piaa_reader_store(reader)),
                                             slots, error) &&
-                    serve(library, reader, photos, options, hooks, error);
+                    serve_with_helper(library, reader, photos, options, hooks, error);
     piaa_library_free(library);
     piaa_book_close(book);
     return ok;

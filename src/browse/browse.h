@@ -14,8 +14,10 @@ typedef struct piaa_browse_options {
     int port;           /* 0: one that is free */
     const char *book;   /* the file of ratings; NULL: the usual one (browse/book.h) */
     const char *person; /* whose they are; NULL: "me" */
-    const piaa_projection *projection;               /* the words for scores; NULL: none */
-    const char *token;                               /* as in browse/http.h */
+    const piaa_projection *projection; /* the words for scores; NULL: none */
+    const char *token;                 /* as in browse/http.h */
+    const char *program; /* piaa's own file, which is started for each raw photo that is shown
+                            (browse/helper.h); NULL: they are decoded in this process */
     void (*opened)(void *user, const char *address); /* the page is there; NULL: nobody asks */
     void *user;
 } piaa_browse_options;

@@ -43,13 +43,13 @@ static size_t read_photo(const piaa_library *library, const char *text) {
     return (size_t)number;
 }
 
-static void send_picture(const piaa_library *library, const char *of, int side,
-                         piaa_http_reply *reply) {
-    const size_t photo = read_photo(library, of);
+static void send_picture(const piaa_page *page, const char *of, int side, piaa_http_reply *reply) {
+    const size_t photo = read_photo(page->library, of);
     piaa_error error = {0};
     size_t size = 0;
     if (photo == SIZE_MAX) return;
-    void *bytes = piaa_picture_make(piaa_library_path(library, photo), side, &size, &error);
+    void *bytes = piaa_picture_make(piaa_library_path(page->library, photo), side, page->helper,
+                                    &size, &error);
     if (!bytes) {
         reply_error(reply, 422, error.message);
         return;
@@ -324,8 +324,7 @@ static void send_file(const char *name, piaa_http_reply *reply) {
                 .status = 200, .type = file->type, .bytes = file->bytes, .size = file->size};
 }
 
-static bool send_any_picture(const piaa_library *library, const char *path,
-                             piaa_http_reply *reply) {
+static bool send_any_picture(const piaa_page *page, const char *path, piaa_http_reply *reply) {
     static const struct {
         const char *folder;
         int side;
@@ -335,7 +334,7 @@ static bool send_any_picture(const piaa_library *library, const char *path,
     for (size_t i = 0; i < PIAA_COUNT(sizes); i++) {
         const size_t n = strlen(sizes[i].folder);
         if (strncmp(path, sizes[i].folder, n) != 0) continue;
-        send_picture(library, path + n, sizes[i].side, reply);
+        send_picture(page, path + n, sizes[i].side, reply);
         return true;
     }
     return false;
@@ -362,12 +361,12 @@ static bool is_address(const char *path, const char *address) {
 }
 
 void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
-    piaa_library *library = user;
+    const piaa_page *page = user;
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
         if (request->post == addresses[i].post && is_address(request->path, addresses[i].path)) {
-            addresses[i].answer(library, request, reply);
+            addresses[i].answer(page->library, request, reply);
             return;
         }
-    if (!request->post && !send_any_picture(library, request->path, reply))
+    if (!request->post && !send_any_picture(page, request->path, reply))
         send_file(request->path, reply);
 }

@@ -23,10 +23,17 @@
 #ifndef PIAA_BROWSE_PAGE_H
 #define PIAA_BROWSE_PAGE_H
 
+#include "browse/helper.h"
 #include "browse/http.h"
 #include "browse/library.h"
 
-/* A piaa_http_answer whose user is a piaa_library. */
-void piaa_page_answer(void *library, const piaa_http_request *request, piaa_http_reply *reply);
+/* What is shown, and what decodes raw photos for it (NULL: this process). */
+typedef struct piaa_page {
+    piaa_library *library;
+    piaa_helper *helper;
+} piaa_page;
+
+/* A piaa_http_answer whose user is a piaa_page. */
+void piaa_page_answer(void *page, const piaa_http_request *request, piaa_http_reply *reply);
 
 #endif

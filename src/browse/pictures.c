@@ -66,24 +66,41 @@ static void fit(const piaa_photo_file *file, int *side) {
     if (longest < *side) *side = longest;
 }
 
-static void *make(const char *path, int side, size_t *size, piaa_error *error) {
-    piaa_photo_file file = {0};
+static void *decode(const piaa_photo_file *file, int side, size_t *size, piaa_error *error) {
     piaa_image image = {0};
-    void *bytes = NULL;
-    if (piaa_photo_file_read(&file, path, error)) {
-        fit(&file, &side);
-        if (piaa_image_thumbnail(&file, side, side, &image, error))
-            bytes = encode(&image, path, size, error);
-    }
+    fit(file, &side);
+    void *bytes = piaa_image_thumbnail(file, side, side, &image, error)
+                      ? encode(&image, file->path, size, error)
+                      : NULL;
     piaa_image_free(&image);
+    return bytes;
+}
+
+void *piaa_picture_decode(const char *path, int side, size_t *size, piaa_error *error) {
+    piaa_photo_file file = {0};
+    void *bytes =
+        piaa_photo_file_read(&file, path, error) ? decode(&file, side, size, error) : NULL;
     piaa_photo_file_free(&file);
     return bytes;
 }
 
-void *piaa_picture_make(const char *path, int side, size_t *size, piaa_error *error) {
+/* The content says whether it is raw, whatever the file is called. */
+static void *make(const char *path, int side, piaa_helper *helper, size_t *size,
+                  piaa_error *error) {
+    piaa_photo_file file = {0};
+    const bool there = piaa_photo_file_read(&file, path, error);
+    const bool apart = there && helper && file.kind == PIAA_KIND_RAW;
+    void *bytes = there && !apart ? decode(&file, side, size, error) : NULL;
+    piaa_photo_file_free(&file); /* and its share of the memory, which the helper needs */
+    return apart ? piaa_helper_make(helper, path, side, size, error) : bytes;
+}
+
+void *piaa_picture_make(const char *path, int side, piaa_helper *helper, size_t *size,
+                        piaa_error *error) {
     char *kept = kept_path(path, side);
     void *bytes = kept && piaa_file_exists(kept) ? piaa_file_read(kept, LIMIT, size, NULL) : NULL;
-    if (!bytes && (bytes = make(path, side, size, error)) && kept && side < PIAA_PICTURE_WHOLE) {
+    if (!bytes && (bytes = make(path, side, helper, size, error)) && kept &&
+        side < PIAA_PICTURE_WHOLE) {
         const bool written = piaa_file_write(kept, bytes, *size, NULL);
         PIAA_UNUSED(written); /* the next time it is made again */
     }

@@ -5,12 +5,18 @@
 #ifndef PIAA_BROWSE_PICTURES_H
 #define PIAA_BROWSE_PICTURES_H
 
-#include "base/error.h"
+#include "browse/helper.h"
 
 enum { PIAA_PICTURE_SMALL = 320, PIAA_PICTURE_LARGE = 2048, PIAA_PICTURE_WHOLE = 32768 };
 
 /* A JPEG of at most `side` x `side` pixels, never enlarged, to be freed by the caller.  Any thread.
-   What cannot be kept in the cache (a full disk) is made all the same.  Errors: the photo's own. */
-void *piaa_picture_make(const char *path, int side, size_t *size, piaa_error *error) PIAA_MUST_USE;
+   Raw photos are decoded by the helper; NULL: here.  What cannot be kept in the cache (a full disk)
+   is made all the same.  Errors: the photo's own, and the helper's. */
+void *piaa_picture_make(const char *path, int side, piaa_helper *helper, size_t *size,
+                        piaa_error *error) PIAA_MUST_USE;
+
+/* The same in this process, without the cache. */
+void *piaa_picture_decode(const char *path, int side, size_t *size,
+                          piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -27,11 +27,13 @@ static void opened(void *user, const char *address) {
 
 static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader, int port,
                    const piaa_projection *words, piaa_error *error) {
+    char program[4096];
     const piaa_browse_options options = {.port = port,
                                          .book = piaa_call_value(call, "book"),
                                          .person = piaa_call_value(call, "person"),
                                          .projection = words,
                                          .token = getenv("PIAA_BROWSE_TOKEN"),
+                                         .program = piaa_own_program(program, sizeof program),
                                          .opened = opened,
                                          .user = call};
     piaa_talk_catch_stop(&call->talk);

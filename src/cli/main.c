@@ -1,6 +1,7 @@
 /* The piaa program: finds the command, runs it, and turns its error into a line and an exit
    code. */
 #include "base/blas.h"
+#include "browse/helper.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/signals.h"
@@ -232,6 +233,8 @@ static void begin_talk(piaa_talk *talk, const char *command, FILE *out) {
 }
 
 int main(int argc, char **argv) {
+    if (argc == 4 && strcmp(argv[1], PIAA_HELPER_WORD) == 0)
+        return piaa_helper_run(argv[2], argv[3]);
     piaa_blas_hold();
     fill_standard_streams();
     /* float32 asked for means float32, not the 19 bits that cuBLAS makes of it unasked. */

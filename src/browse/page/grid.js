@@ -93,7 +93,11 @@ export function draw() {
   const row = tile.height + gap, spare = 3;
   const first = Math.max(0, Math.floor(scroller.scrollTop / row) - spare) * tile.columns;
   const last = Math.min(page.shown.length, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / row) + spare) * tile.columns);
-  for (const [place, element] of tiles) if (place < first || place >= last) { element.remove(); tiles.delete(place); }
+  for (const [place, element] of tiles) if (place < first || place >= last) {
+    element.querySelector("img")?.removeAttribute("src"); // or those that were scrolled past are waited for by those that are seen
+    element.remove();
+    tiles.delete(place);
+  }
   let added = false;
   for (let place = first; place < last; place++) {
     let element = tiles.get(place);
