@@ -13,6 +13,7 @@
 typedef struct listening {
     const piaa_hooks *hooks;
     piaa_library *library;
+    piaa_ahead *ahead;
 } listening;
 
 static void warn(void *user, const char *line) {
@@ -36,10 +37,11 @@ static void progress(void *user, const char *what, int64_t done, int64_t total) 
     if (l->hooks && l->hooks->progress) l->hooks->progress(l->hooks->user, what, done, total);
 }
 
-/* Until somebody stops it. */
-static void wait_for_stop(const listening *l) {
+/* Until somebody stops it; small pictures are made meanwhile. */
+static void wait_for_stop(listening *l) {
     const struct timespec moment = {.tv_nsec = 50000000};
-    while (!stop((void *)(uintptr_t)l)) nanosleep(&moment, NULL);
+    while (!stop(l))
+        if (!piaa_ahead_step(l->ahead)) nanosleep(&moment, NULL);
 }
 
 /* What went wrong with the model is told at once, on the page too; ratings still can be given. */
@@ -58,7 +60,7 @@ static bool read_and_serve(listening *l, piaa_reader *reader, const piaa_photos 
 static bool serve(const piaa_page *page, piaa_reader *reader, const piaa_photos *photos,
                   const piaa_browse_options *options, const piaa_hooks *hooks, piaa_error *error) {
     const piaa_http_options how = {.port = options->port, .token = options->token};
-    listening l = {.hooks = hooks, .library = page->library};
+    listening l = {.hooks = hooks, .library = page->library, .ahead = page->ahead};
     piaa_http *http = piaa_http_start(&how, piaa_page_answer, (void *)(uintptr_t)page, error);
     if (!http) return false;
     if (options->opened) options->opened(options->user, piaa_http_address(http));
@@ -76,7 +78,9 @@ static bool serve_with_helper(piaa_library *library, piaa_reader *reader, const 
     if (options->program &&
         !(page.helper = piaa_helper_new(options->program, HELPERS, SECONDS, error)))
         return false;
-    const bool ok = serve(&page, reader, photos, options, hooks, error);
+    page.ahead = piaa_ahead_new(library, page.helper, error);
+    const bool ok = page.ahead && serve(&page, reader, photos, options, hooks, error);
+    piaa_ahead_free(page.ahead);
     piaa_helper_free(page.helper);
     return ok;
 }

@@ -48,8 +48,10 @@ static void send_picture(const piaa_page *page, const char *of, int side, piaa_h
     piaa_error error = {0};
     size_t size = 0;
     if (photo == SIZE_MAX) return;
+    piaa_ahead_asked(page->ahead, photo);
     void *bytes = piaa_picture_make(piaa_library_path(page->library, photo), side, page->helper,
                                     &size, &error);
+    piaa_ahead_answered(page->ahead);
     if (!bytes) {
         reply_error(reply, 422, error.message);
         return;

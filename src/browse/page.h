@@ -23,14 +23,17 @@
 #ifndef PIAA_BROWSE_PAGE_H
 #define PIAA_BROWSE_PAGE_H
 
+#include "browse/ahead.h"
 #include "browse/helper.h"
 #include "browse/http.h"
 #include "browse/library.h"
 
-/* What is shown, and what decodes raw photos for it (NULL: this process). */
+/* What is shown, what decodes raw photos for it (NULL: this process), and what makes small pictures
+   meanwhile. */
 typedef struct piaa_page {
     piaa_library *library;
     piaa_helper *helper;
+    piaa_ahead *ahead;
 } piaa_page;
 
 /* A piaa_http_answer whose user is a piaa_page. */

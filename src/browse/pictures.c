@@ -95,15 +95,29 @@ static void *make(const char *path, int side, piaa_helper *helper, size_t *size,
     return apart ? piaa_helper_make(helper, path, side, size, error) : bytes;
 }
 
+/* Made, and written to `kept` unless that is NULL. */
+static void *make_kept(const char *path, int side, piaa_helper *helper, const char *kept,
+                       size_t *size, piaa_error *error) {
+    void *bytes = make(path, side, helper, size, error);
+    if (bytes && kept && side < PIAA_PICTURE_WHOLE) {
+        const bool written = piaa_file_write(kept, bytes, *size, NULL);
+        PIAA_UNUSED(written); /* the next time it is made again */
+    }
+    return bytes;
+}
+
 void *piaa_picture_make(const char *path, int side, piaa_helper *helper, size_t *size,
                         piaa_error *error) {
     char *kept = kept_path(path, side);
     void *bytes = kept && piaa_file_exists(kept) ? piaa_file_read(kept, LIMIT, size, NULL) : NULL;
-    if (!bytes && (bytes = make(path, side, helper, size, error)) && kept &&
-        side < PIAA_PICTURE_WHOLE) {
-        const bool written = piaa_file_write(kept, bytes, *size, NULL);
-        PIAA_UNUSED(written); /* the next time it is made again */
-    }
+    if (!bytes) bytes = make_kept(path, side, helper, kept, size, error);
     free(kept);
     return bytes;
+}
+
+void piaa_picture_keep(const char *path, int side, piaa_helper *helper) {
+    char *kept = kept_path(path, side);
+    size_t size;
+    if (kept && !piaa_file_exists(kept)) free(make_kept(path, side, helper, kept, &size, NULL));
+    free(kept);
 }

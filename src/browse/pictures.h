@@ -15,7 +15,10 @@ enum { PIAA_PICTURE_SMALL = 320, PIAA_PICTURE_LARGE = 2048, PIAA_PICTURE_WHOLE =
 void *piaa_picture_make(const char *path, int side, piaa_helper *helper, size_t *size,
                         piaa_error *error) PIAA_MUST_USE;
 
-/* The same in this process, without the cache. */
+/* Sees to it that the next call finds it in the cache, where it can be made and kept. */
+void piaa_picture_keep(const char *path, int side, piaa_helper *helper);
+
+/* piaa_picture_make in this process, without the cache. */
 void *piaa_picture_decode(const char *path, int side, size_t *size,
                           piaa_error *error) PIAA_MUST_USE;
 

@@ -89,10 +89,14 @@ export function lay() {
   draw();
 }
 
+let top = 0, down = true; // as last drawn
+
 export function draw() {
-  const row = tile.height + gap, spare = 3;
-  const first = Math.max(0, Math.floor(scroller.scrollTop / row) - spare) * tile.columns;
-  const last = Math.min(page.shown.length, (Math.ceil((scroller.scrollTop + scroller.clientHeight) / row) + spare) * tile.columns);
+  // More rows where the eye is going than where it comes from.
+  if (scroller.scrollTop !== top) [down, top] = [scroller.scrollTop > top, scroller.scrollTop];
+  const row = tile.height + gap, above = down ? 2 : 8, below = down ? 8 : 2;
+  const first = Math.max(0, Math.floor(top / row) - above) * tile.columns;
+  const last = Math.min(page.shown.length, (Math.ceil((top + scroller.clientHeight) / row) + below) * tile.columns);
   for (const [place, element] of tiles) if (place < first || place >= last) {
     element.querySelector("img")?.removeAttribute("src"); // or those that were scrolled past are waited for by those that are seen
     element.remove();
