@@ -418,6 +418,11 @@ PIAA_API const char *const *piaa_photos_paths(const piaa_photos *photos);
 PIAA_API const char *const *piaa_photos_names(const piaa_photos *photos);
 /* What the folders hold beside photos and was not taken: "4 videos, 1 other file"; else "". */
 PIAA_API const char *piaa_photos_passed(const piaa_photos *photos);
+/* Keeps the photos of shard `index` (1..count) of `count` alone.  Which shard a photo is in follows
+ * from its path below the folder that was named (its whole path where it lies in none): neither
+ * other photos nor the folder's own place matter.  A shard may be empty. */
+PIAA_API bool piaa_photos_keep_shard(piaa_photos *photos, int64_t index, int64_t count,
+                                     piaa_error *error);
 /* A path that piaa_reader_read is to read with these photos though it is not among them, such as a
    rated photo from elsewhere. */
 PIAA_API bool piaa_photos_read_also(piaa_photos *photos, const char *path, piaa_error *error);
@@ -462,6 +467,21 @@ PIAA_API void piaa_store_close(piaa_store *store);
  * be NULL. */
 PIAA_API bool piaa_store_prune(const char *path, const piaa_hooks *hooks, int64_t *pruned,
                                piaa_error *error);
+
+/* Reads every vector and holds it against the sum that was kept when it was written; each photo
+ * whose vectors differ is told to hooks->warn.  *damaged: how many rows.  forget: their vectors are
+ * taken off the catalogue, so that the next run on their photos computes them anew. */
+PIAA_API bool piaa_store_verify(const char *path, bool forget, const piaa_hooks *hooks,
+                                int64_t *damaged, piaa_error *error);
+
+/* What the stores `from` [count] hold into the store at `path`, which is made if there is none;
+ * photos in byte order of their paths, so that the matrices of shards' stores become those of one
+ * run, to the byte.  Nothing is written unless all stores were made alike (PIAA_MISMATCH names the
+ * difference).  A vector that is not what was written, or a photo of which two stores hold two
+ * contents, ends the merge with a line that names it.  What was done is kept, and the same call
+ * goes on from there.  hooks may be NULL. */
+PIAA_API bool piaa_store_merge(const char *path, const char *const *from, size_t count,
+                               const piaa_hooks *hooks, piaa_error *error);
 
 /* Takes a new look at the catalogue and the matrices.  Pointers from the functions below last until
    the next refresh or close. */

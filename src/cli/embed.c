@@ -37,18 +37,32 @@ static piaa_reader *open_reader(piaa_call *call, piaa_model *model, const piaa_r
     return NULL;
 }
 
+/* "2/8": the second of eight. */
+static bool keep_shard(const piaa_call *call, piaa_photos *photos, piaa_error *error) {
+    const char *text = piaa_call_value(call, "shard");
+    if (!text) return true;
+    long long index, count;
+    int used = 0;
+    if (sscanf(text, "%9lld/%9lld%n", &index, &count, &used) == 2 && !text[used] && index >= 1 &&
+        index <= count)
+        return piaa_photos_keep_shard(photos, index, count, error);
+    return piaa_error_set(error, PIAA_USAGE,
+                          "--shard takes I/N with I from 1 to N, such as 2/8, not %s", text);
+}
+
 static bool run(piaa_call *call, piaa_error *error) {
     piaa_request request;
     if (!piaa_call_need(call, "out", error) || !piaa_call_request(call, NULL, &request, error))
         return false;
     piaa_photos *photos = piaa_call_photos(call, error);
-    piaa_model *model =
-        photos ? piaa_call_model(call, piaa_call_value(call, "model"), error) : NULL;
+    piaa_model *model = photos && keep_shard(call, photos, error)
+                            ? piaa_call_model(call, piaa_call_value(call, "model"), error)
+                            : NULL;
     piaa_reader *reader = open_reader(call, model, &request, error);
     piaa_embed_summary summary;
     bool ok = reader && piaa_call_read(call, reader, photos, &summary, error);
     if (ok) sum_up(call, &summary);
-    if (ok && summary.failed == summary.photos)
+    if (ok && summary.photos && summary.failed == summary.photos)
         ok =
             piaa_error_set(error, PIAA_FORMAT,
                            "none of the photos could be read: piaa store list --failed %s says why",
@@ -61,6 +75,11 @@ static bool run(piaa_call *call, piaa_error *error) {
 
 static const piaa_option options[] = {
     {"out", "STORE", "the folder of the feature store; made if it is not there, continued if it is",
+     NULL, NULL},
+    {"shard", "I/N",
+     "read the I-th of N parts of the photos alone, which piaa store merge puts together; a "
+     "photo's "
+     "part follows from its path below the folder named, whatever photos are added",
      NULL, NULL},
     PIAA_OPTION_AGAIN,
     {0},

@@ -58,6 +58,8 @@ static const piaa_command *const commands[] = {
     &piaa_command_store_info,
     &piaa_command_store_list,
     &piaa_command_store_prune,
+    &piaa_command_store_verify,
+    &piaa_command_store_merge,
     &piaa_command_model_info,
     &piaa_command_model_tokens,
     &piaa_command_model_pull,

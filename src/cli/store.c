@@ -1,4 +1,4 @@
-/* piaa store info, piaa store list, piaa store prune. */
+/* piaa store info, list, prune, verify and merge. */
 #include "features/store.h"
 #include "base/file.h"
 #include "base/visible.h"
@@ -189,6 +189,41 @@ static bool run_prune(piaa_call *call, piaa_error *error) {
     return true;
 }
 
+/* ----------------------------------------------------------------------------- verify and merge */
+
+static bool run_verify(piaa_call *call, piaa_error *error) {
+    const char *path = call->operands[0];
+    const bool forget = piaa_call_has(call, "forget");
+    int64_t damaged;
+    piaa_talk_catch_stop(&call->talk);
+    const bool ok = piaa_store_verify(path, forget, &call->talk.hooks, &damaged, error);
+    piaa_talk_clear(&call->talk);
+    if (!ok) return false;
+    if (!damaged) {
+        piaa_talk_note(&call->talk, "Every vector of the store is as it was written.");
+        return true;
+    }
+    if (forget) {
+        piaa_talk_note(&call->talk,
+                       "%lld row%s forgotten: run piaa embed on the photos to compute them anew.",
+                       (long long)damaged, damaged == 1 ? " was" : "s were");
+        return true;
+    }
+    return piaa_error_set(error, PIAA_FORMAT,
+                          "%lld row%s of %s not what was written: piaa store verify %s --forget, "
+                          "then piaa embed on the photos, computes them anew",
+                          (long long)damaged, damaged == 1 ? " is" : "s are", path, path);
+}
+
+static bool run_merge(piaa_call *call, piaa_error *error) {
+    if (!piaa_call_need(call, "out", error)) return false;
+    piaa_talk_catch_stop(&call->talk);
+    const bool ok = piaa_store_merge(piaa_call_value(call, "out"), call->operands,
+                                     call->operand_count, &call->talk.hooks, error);
+    piaa_talk_clear(&call->talk);
+    return ok;
+}
+
 /* --------------------------------------------------------------------------------------- tables */
 
 static const piaa_option info_options[] = {{"json", NULL, "print JSON", NULL, NULL}, {0}};
@@ -233,4 +268,47 @@ const piaa_command piaa_command_store_prune = {
     .notes = "Only the photos' names are forgotten. What the model saw in them stays, so that a "
              "photo that comes back or was moved is not read by the model again.",
     .run = run_prune,
+};
+
+static const piaa_option verify_options[] = {
+    {"forget", NULL, "take damaged vectors off the catalogue: the next embed computes them anew",
+     NULL, NULL},
+    {0},
+};
+
+const piaa_command piaa_command_store_verify = {
+    .name = "store verify",
+    .summary = "Read every vector of a feature store and say which are not what was written",
+    .example = "piaa store verify holiday.store\n",
+    .operands = "STORE",
+    .least = 1,
+    .most = 1,
+    .groups = {{"Options", verify_options}},
+    .notes = "Every row has a sum in the catalogue, also in stores of earlier versions: one "
+             "flipped bit is found, and the photos it belongs to are named.",
+    .run = run_verify,
+};
+
+static const piaa_option merge_options[] = {
+    {"out", "STORE", "the folder of the merged store; made if it is not there, continued if it is",
+     NULL, NULL},
+    {0},
+};
+
+const piaa_command piaa_command_store_merge = {
+    .name = "store merge",
+    .summary = "Put the photos of several feature stores into one",
+    .example = "piaa embed archive --shard 1/2 --out 1.store\n"
+               "piaa embed archive --shard 2/2 --out 2.store\n"
+               "piaa store merge 1.store 2.store --out archive.store\n",
+    .operands = "STORE…",
+    .least = 1,
+    .most = -1,
+    .groups = {{"Options", merge_options}},
+    .notes = "Stores made with different models, prompts or settings are refused before anything "
+             "is written. Photos come in the order of their paths, so that the matrices of the "
+             "stores of all shards become those of one run, to the byte. Every vector is held "
+             "against its sum on the way. A merge that was stopped goes on where it ended when it "
+             "is started again.",
+    .run = run_merge,
 };

@@ -46,6 +46,7 @@ struct piaa_store {
     piaa_photo *photos;
     size_t photo_count, photo_capacity;
     unsigned char *have; /* [seen_rows][stride] bits */
+    uint64_t *sums;      /* [seen_rows]: what the catalogue has for checksums */
     size_t stride;
     int64_t seen_rows;
     piaa_view *views; /* one for each slot */
@@ -90,6 +91,10 @@ bool piaa_store_mend(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
    cut spoilt. */
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count);
 void piaa_store_warn_unsure(const piaa_store *store, int64_t count);
+
+/* store_verify.c */
+/* Whether a row of the last refresh holds what was written into it. */
+bool piaa_store_row_is_whole(const piaa_store *store, int64_t row);
 
 /* store_read.c */
 void piaa_store_forget_view(piaa_store *store);

@@ -18,9 +18,11 @@ void piaa_store_forget_view(piaa_store *store) {
     for (size_t i = 0; i < store->view_count; i++) piaa_map_close(&store->views[i].map);
     free(store->views);
     free(store->have);
+    free(store->sums);
     free(store->filled);
     store->views = NULL;
     store->have = NULL;
+    store->sums = NULL;
     store->filled = NULL;
     store->photo_count = store->view_count = 0;
     store->seen_rows = 0;
@@ -46,6 +48,7 @@ static bool take_row(void *user, const piaa_catalog_row *row, piaa_error *error)
         if (piaa_bit(row->slots, s)) return piaa_catalog_damaged(l->catalog, error);
     l->next++;
     memcpy(store->have + (size_t)row->row * store->stride, row->slots, store->stride);
+    store->sums[row->row] = row->checksum;
     if (store->writing || row->batch <= store->durable) return true;
     if (!piaa_grow(&l->unsure, &l->unsure_capacity, l->unsure_count + 1, sizeof *l->unsure, error))
         return false;
@@ -96,7 +99,8 @@ static bool load(loader *l, piaa_error *error) {
     if (!piaa_catalog_count(l->catalog, &rows, &photos, error)) return false;
     store->stride = (store->slots.count + 7) / 8;
     store->have = piaa_alloc((size_t)rows, store->stride, error);
-    if (!store->have) return false;
+    store->sums = piaa_alloc((size_t)rows, sizeof *store->sums, error);
+    if (!store->have || !store->sums) return false;
     store->seen_rows = rows;
     if (!piaa_catalog_each_row(l->catalog, 0, -1, take_row, l, error) ||
         !piaa_catalog_each_photo(l->catalog, take_photo, l, error))

@@ -160,12 +160,54 @@ static void times_are_whole(void **state) {
     }
 }
 
+static char *matrix_of(const char *store, size_t *size) {
+    char *name = piaa_format(NULL, "%s/lt.1.npy", store), *bytes = slurp(name, size);
+    free(name);
+    return bytes;
+}
+
+/* Two halves of a folder put together are what one run makes of it: matrices to the byte, and every
+   line of the catalogue. */
+static void shards_are_merged(void **state) {
+    (void)state;
+    make_folder("photos");
+    for (int i = 0; i < 6; i++) {
+        char name[32];
+        snprintf(name, sizeof name, "photos/%d.ppm", i);
+        put_picture(name, i == 5 ? 1 : i + 1); /* 5 is a copy of 0 */
+    }
+    put("photos/broken.png", "no picture");
+#define EMBED(...)                                                                                 \
+    expect_ok(PIAA("embed", "photos", "--pool", "lt", "--layer", "1", ONE, "--out", __VA_ARGS__))
+    EMBED("once");
+    expect_ok(PIAA("store", "list", "once", "--csv"));
+    char *listed = piaa_strdup(out, NULL);
+    EMBED("a", "--shard", "1/2");
+    EMBED("b", "--shard", "2/2");
+#undef EMBED
+    expect_ok(PIAA("store", "merge", "b", "a", "--out", "merged"));
+    expect_ok(PIAA("store", "list", "merged", "--csv"));
+    assert_string_equal(out, listed);
+    free(listed);
+    size_t size, merged_size;
+    char *once = matrix_of("once", &size), *merged = matrix_of("merged", &merged_size);
+    assert_int_equal(merged_size, size);
+    assert_memory_equal(merged, once, size);
+    free(once);
+    free(merged);
+    expect_ok(PIAA("store", "verify", "merged"));
+    expect_refusal(PIAA("embed", "photos", "--out", "c", "--shard", "3/2"), 2,
+                   "piaa embed: ", "--shard takes I/N");
+    expect_refusal(PIAA("store", "merge", "a"), 2, "piaa store merge: ", "--out");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(edits_that_keep_the_date, program_begin, program_end),
         cmocka_unit_test_setup_teardown(failures_are_tried_again, program_begin, program_end),
         cmocka_unit_test_setup_teardown(damage_is_marked, program_begin, program_end),
         cmocka_unit_test_setup_teardown(times_are_whole, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(shards_are_merged, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

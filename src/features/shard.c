@@ -1,0 +1,48 @@
+/* Which of n parts of a collection a photo belongs to: FNV-1a over its path below the named folder,
+ * spread by a last multiplication (the low bits of FNV-1a alone follow the last letters), modulo
+ * n. */
+#include "features/photos.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Without the folder that was named and holds it. */
+static const char *below_folder(const piaa_photos *photos, const char *path) {
+    for (size_t i = 0; i < photos->folders.count; i++) {
+        const char *folder = photos->folders.items[i];
+        const size_t length = strlen(folder);
+        if (strncmp(path, folder, length) == 0 && path[length] == '/') return path + length + 1;
+    }
+    return path;
+}
+
+static uint64_t number_of(const char *text) {
+    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    hash ^= hash >> 32;
+    hash *= UINT64_C(0xd6e8feb86659fd93);
+    return hash ^ hash >> 32;
+}
+
+bool piaa_photos_keep_shard(piaa_photos *photos, int64_t index, int64_t count, piaa_error *error) {
+    if (!photos) return piaa_error_missing(error, "photos");
+    if (index < 1 || index > count)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "there is no shard %" PRId64 " of %" PRId64 ": they count from 1",
+                              index, count);
+    piaa_paths *paths = &photos->paths, *names = &photos->names;
+    size_t kept = 0;
+    for (size_t i = 0; i < paths->count; i++) {
+        const uint64_t number = number_of(below_folder(photos, paths->items[i]));
+        if (number % (uint64_t)count == (uint64_t)index - 1) {
+            paths->items[kept] = paths->items[i];
+            names->items[kept++] = names->items[i];
+        } else {
+            free(paths->items[i]);
+            free(names->items[i]);
+        }
+    }
+    paths->count = names->count = kept;
+    return true;
+}

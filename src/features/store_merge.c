@@ -1,0 +1,190 @@
+/* Several stores into one.
+ *
+ * Photos come in byte order of their paths, which is the order in which one run over all of them
+ * reads: rows are then numbered as that run numbers them, and the matrices are the same files.
+ * Vectors go from the mapped matrices straight into the new ones.  Each photo is put as by a run,
+ * so that what a kill leaves is a store that holds the first of them, and the next merge finds
+ * those done. */
+#include "features/store_parts.h"
+
+#include "base/hooks.h"
+#include "base/memory.h"
+#include "features/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct merge {
+    piaa_store **from; /* [count], read */
+    size_t *next;      /* [count]: the first photo of each that was not taken */
+    size_t count;
+    piaa_slots slots; /* of all of them, in the order in which they come up */
+    size_t slots_capacity;
+    piaa_store *out;
+    int64_t done, total;
+    const piaa_hooks *hooks;
+} merge;
+
+/* ---------------------------------------------------------------------------- whether they agree
+ */
+
+static bool check_alike(const piaa_store *a, const piaa_store *b, piaa_error *error) {
+    const piaa_identity one = piaa_store_identity(a), other = piaa_store_identity(b);
+    for (size_t i = 0; i < PIAA_IDENTITY_KEYS; i++) {
+        const char *was = piaa_identity_get(&one, i), *is = piaa_identity_get(&other, i);
+        if (!piaa_identity_same(i, was, is))
+            return piaa_error_set(error, PIAA_MISMATCH,
+                                  "%s and %s cannot be merged, they differ in %s: \"%.200s\" and "
+                                  "\"%.200s\"",
+                                  a->folder, b->folder, piaa_identity_keys[i].called, was, is);
+    }
+    return true;
+}
+
+static const piaa_slot *find_slot(const merge *m, const piaa_slot *slot) {
+    for (size_t i = 0; i < m->slots.count; i++)
+        if (m->slots.items[i].pool == slot->pool && m->slots.items[i].layer == slot->layer)
+            return &m->slots.items[i];
+    return NULL;
+}
+
+static bool add_slots(merge *m, const piaa_store *from, piaa_error *error) {
+    for (size_t i = 0; i < from->slots.count; i++) {
+        const piaa_slot *slot = &from->slots.items[i], *known = find_slot(m, slot);
+        if (known && known->dim == slot->dim) continue;
+        if (known)
+            return piaa_error_set(error, PIAA_MISMATCH,
+                                  "%s holds vectors of %d values in %s.npy, the stores before it "
+                                  "of %d",
+                                  from->folder, slot->dim, piaa_slot_name(slot).text, known->dim);
+        if (!piaa_grow(&m->slots.items, &m->slots_capacity, m->slots.count + 1, sizeof *slot,
+                       error))
+            return false;
+        m->slots.items[m->slots.count++] = *slot;
+    }
+    return true;
+}
+
+static bool open_all(merge *m, const char *const *paths, piaa_error *error) {
+    for (size_t i = 0; i < m->count; i++) {
+        m->from[i] = piaa_store_open_read(paths[i], m->hooks, error);
+        if (!m->from[i] || !check_alike(m->from[0], m->from[i], error) ||
+            !add_slots(m, m->from[i], error))
+            return false;
+        m->total += (int64_t)piaa_store_photos(m->from[i]);
+    }
+    return true;
+}
+
+/* --------------------------------------------------------------------------------- photo by photo
+ */
+
+static const piaa_photo *first_of(const merge *m, size_t store) {
+    return piaa_store_photo(m->from[store], m->next[store]);
+}
+
+/* The store with the first path of those left (count: none is left). */
+static size_t find_first(const merge *m) {
+    size_t best = m->count;
+    for (size_t i = 0; i < m->count; i++) {
+        const piaa_photo *photo = first_of(m, i);
+        if (photo && (best == m->count || strcmp(photo->path, first_of(m, best)->path) < 0))
+            best = i;
+    }
+    return best;
+}
+
+/* A photo that two stores hold is one file, as it was at one time. */
+static bool check_others(const merge *m, size_t first, piaa_error *error) {
+    const piaa_photo *photo = first_of(m, first);
+    for (size_t i = first + 1; i < m->count; i++) {
+        const piaa_photo *other = first_of(m, i);
+        if (other && strcmp(other->path, photo->path) == 0 && photo->hash && other->hash &&
+            strcmp(photo->hash, other->hash) != 0)
+            return piaa_error_set(error, PIAA_MISMATCH,
+                                  "%s changed between %s and %s: run piaa embed on it again for "
+                                  "both, or merge one of them alone",
+                                  photo->path, m->from[first]->folder, m->from[i]->folder);
+    }
+    return true;
+}
+
+static bool put_vectors(merge *m, const piaa_store *from, const piaa_photo *photo,
+                        piaa_error *error) {
+    if (!piaa_store_row_is_whole(from, photo->row))
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%s: the vectors in %s are not what was written: piaa store verify "
+                              "%s says which, and how to mend it",
+                              photo->path, from->folder, from->folder);
+    const float *vectors[PIAA_SLOTS_MOST];
+    for (size_t i = 0; i < m->slots.count; i++) {
+        const int slot =
+            piaa_store_find_slot(from, m->slots.items[i].pool, m->slots.items[i].layer);
+        vectors[i] = piaa_store_vector(from, slot, photo->row);
+    }
+    return piaa_store_put(m->out, photo, vectors, error);
+}
+
+/* What one store has of a photo; a failure says nothing where another store has its vectors. */
+static bool take_photo(merge *m, const piaa_store *from, const piaa_photo *photo, bool read,
+                       piaa_error *error) {
+    if (photo->row >= 0 && !put_vectors(m, from, photo, error)) return false;
+    if (!photo->error || (read && photo->row < 0)) return true;
+    return piaa_store_put_failure(m->out, photo, photo->error, error);
+}
+
+static bool take_path(merge *m, size_t first, piaa_error *error) {
+    if (!check_others(m, first, error)) return false;
+    const char *path = first_of(m, first)->path;
+    bool read = false;
+    for (size_t i = first; i < m->count; i++) {
+        const piaa_photo *photo = first_of(m, i);
+        if (!photo || strcmp(photo->path, path) != 0) continue;
+        if (!take_photo(m, m->from[i], photo, read, error)) return false;
+        read |= photo->row >= 0;
+        m->next[i]++;
+        m->done++;
+    }
+    return true;
+}
+
+static bool take_all(merge *m, piaa_error *error) {
+    const piaa_hooks *hooks = m->hooks;
+    for (size_t first; (first = find_first(m)) < m->count;) {
+        if (hooks && hooks->stop && hooks->stop(hooks->user))
+            return piaa_error_set(error, PIAA_STOPPED,
+                                  "stopped after %lld of %lld photos, all of them kept: run the "
+                                  "same command again to go on",
+                                  (long long)m->done, (long long)m->total);
+        if (!take_path(m, first, error)) return false;
+        if (hooks && hooks->progress)
+            hooks->progress(hooks->user, "photos merged", m->done, m->total);
+    }
+    return true;
+}
+
+/* -------------------------------------------------------------------------------------- the whole
+ */
+
+static bool run(merge *m, const char *path, const char *const *from, piaa_error *error) {
+    m->from = piaa_alloc(m->count, sizeof(piaa_store *), error);
+    m->next = piaa_alloc(m->count, sizeof *m->next, error);
+    if (!m->from || !m->next || !open_all(m, from, error)) return false;
+    const piaa_identity identity = piaa_store_identity(m->from[0]);
+    m->out = piaa_store_open_write(path, &identity, &m->slots, m->hooks, error);
+    return m->out && take_all(m, error) && piaa_store_finish(m->out, error);
+}
+
+bool piaa_store_merge(const char *path, const char *const *from, size_t count,
+                      const piaa_hooks *hooks, piaa_error *error) {
+    if (piaa_error_pending(error)) return false;
+    if (!count) return piaa_error_missing(error, "store to merge");
+    merge m = {.count = count, .hooks = hooks};
+    const bool ok = run(&m, path, from, error);
+    piaa_store_close(m.out);
+    for (size_t i = 0; m.from && i < count; i++) piaa_store_close(m.from[i]);
+    free(m.from);
+    free(m.next);
+    free(m.slots.items);
+    return ok;
+}
