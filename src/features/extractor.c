@@ -330,6 +330,19 @@ bool piaa_extractor_read(piaa_extractor *extractor, const char *path, float *out
     return run_once(extractor, piaa_extractor_prepare_path(extractor, path, error), out, error);
 }
 
+bool piaa_extractor_read_bytes(piaa_extractor *extractor, const void *bytes, size_t size,
+                               float *out, piaa_error *error) {
+    if (!extractor) return piaa_error_missing(error, "extractor");
+    if (piaa_error_pending(error)) return false;
+    if (!bytes) return piaa_error_missing(error, "photo");
+    piaa_photo_file file;
+    piaa_model_input *input = piaa_photo_file_copy(&file, "the photo in memory", bytes, size, error)
+                                  ? piaa_extractor_prepare(extractor, &file, NULL, error)
+                                  : NULL;
+    piaa_photo_file_free(&file);
+    return run_once(extractor, input, out, error);
+}
+
 /* What is wrong with a picture that nothing is wrong with is not the photo's fault. */
 static bool reads_grey(const piaa_extractor *extractor, const piaa_ask *ask) {
     piaa_error why = {0};

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 /* 1,000 megapixels, the most that is decoded, take 3 GB where nothing is compressed. */
@@ -124,6 +125,31 @@ bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *e
     close(descriptor);
     if (!ok) piaa_photo_file_free(file);
     return ok;
+}
+
+static bool copy_bytes(piaa_photo_file *file, const void *bytes, size_t size, piaa_error *error) {
+    if (!size) return piaa_error_set(error, PIAA_FORMAT, "%s is empty (0 bytes)", file->path);
+    if (size > (size_t)LARGEST_FILE)
+        return piaa_error_set(error, PIAA_UNSUPPORTED,
+                              "%s has %.1f GB, more than the limit of 4.3 GB for a photo",
+                              file->path, (double)size / 1e9);
+    if (!(file->share = piaa_share_new(error))) return false;
+    piaa_share_grow(file->share, size);
+    if (!(file->bytes = piaa_alloc_array(size, 1, error))) return false;
+    memcpy(file->bytes, bytes, size);
+    file->size = size;
+    file->kind = piaa_kind_of(file->bytes, size);
+    if (!piaa_kind_is_photo(file->kind)) return refuse(file, error);
+    settle_tiff(file);
+    return true;
+}
+
+bool piaa_photo_file_copy(piaa_photo_file *file, const char *name, const void *bytes, size_t size,
+                          piaa_error *error) {
+    *file = (piaa_photo_file){.path = name};
+    if (copy_bytes(file, bytes, size, error)) return true;
+    piaa_photo_file_free(file);
+    return false;
 }
 
 piaa_kind piaa_photo_kind(const char *path) {

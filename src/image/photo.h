@@ -38,6 +38,9 @@ typedef struct piaa_photo_file {
  * Until it is freed it holds a share of the memory for decoding, for which others may be waiting: a
  * thread has one photo open at a time. */
 bool piaa_photo_file_read(piaa_photo_file *file, const char *path, piaa_error *error) PIAA_MUST_USE;
+/* The same of a copy of these bytes, which messages call `name`. */
+bool piaa_photo_file_copy(piaa_photo_file *file, const char *name, const void *bytes, size_t size,
+                          piaa_error *error) PIAA_MUST_USE;
 void piaa_photo_file_free(piaa_photo_file *file);
 
 /* Whether piaa drew it: the mark is in its first or last 64 KiB. */

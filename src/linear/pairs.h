@@ -13,12 +13,6 @@
 
 #include "base/error.h"
 
-/* Two photos, and how often each was called the better one; a tie is half a win of each. */
-typedef struct piaa_duel {
-    int64_t one, other; /* photos, from 0; different ones */
-    double wins, losses;
-} piaa_duel;
-
 /* What a person said.  Belongs to the caller. */
 typedef struct piaa_compared {
     int64_t photos;

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "linear/metrics.h"
 #include "linear/near.h"
+#include "study/prior.h"
 #include "study/taste_parts.h"
 #include "vlm/slots.h"
 
@@ -307,23 +308,73 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
     return piaa_taste_teach(&from, hooks, error);
 }
 
-piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
-                           const piaa_hooks *hooks, piaa_error *error) {
-    if (piaa_error_pending(error)) return NULL;
-    if ((!x || !y) && n > 0) {
-        piaa_error_missing(error, x ? "score" : "vector");
-        return NULL;
+/* Makes the prior ready for these scores, and tells where it is none for such arrays. */
+static bool tell_prior(piaa_prior *prior, const piaa_teaching *from, const piaa_hooks *hooks,
+                       piaa_error *error) {
+    int dim = 0;
+    for (size_t k = 0; k < prior->count; k++) dim += prior->slots[k].dim;
+    if (dim != from->slots->dim)
+        return piaa_error_set(error, PIAA_MISMATCH,
+                              "the prior is of %d numbers for each photo, not of %d: give it the "
+                              "features that it was learned from",
+                              dim, from->slots->dim);
+    piaa_prior_tell(prior, from->y, from->n, hooks);
+    return true;
+}
+
+static piaa_taste *fit_arrays(piaa_teaching *from, const piaa_learning *how,
+                              const piaa_hooks *hooks, piaa_error *error) {
+    if (!(from->learner = piaa_learner_find(how ? how->learner : NULL, error))) return NULL;
+    if (how && how->prior) {
+        if (!tell_prior(how->prior, from, hooks, error)) return NULL;
+        from->prior = &how->prior->bands;
     }
-    if (dim < 1 || dim > PIAA_TASTE_LARGEST_DIM) {
-        piaa_error_set(error, PIAA_USAGE, "vectors of %d numbers: 1 to %d can be learned from", dim,
-                       PIAA_TASTE_LARGEST_DIM);
-        return NULL;
-    }
-    const piaa_identity unknown = {.library = piaa_version()};
-    const piaa_slot slot = {.dim = dim};
-    piaa_taste *taste = piaa_taste_fit_rows(&unknown, &slot, x, NULL, y, n, hooks, error);
+    piaa_taste *taste = piaa_taste_teach(from, hooks, error);
     if (taste) *taste->features = '\0'; /* it knows of none */
     return taste;
+}
+
+static bool check_arrays(const float *x, const double *y, int64_t n, int dim, int64_t duels,
+                         const piaa_learning *how, piaa_error *error) {
+    if (piaa_error_pending(error)) return false;
+    if ((!x || (!y && !duels)) && n > 0) return piaa_error_missing(error, x ? "score" : "vector");
+    if (dim < 1 || dim > PIAA_TASTE_LARGEST_DIM)
+        return piaa_error_set(error, PIAA_USAGE,
+                              "vectors of %d numbers: 1 to %d can be learned from", dim,
+                              PIAA_TASTE_LARGEST_DIM);
+    return !how || !how->choices ||
+           piaa_error_set(error, PIAA_USAGE,
+                          "comparisons of files beside arrays: give them as duels of its rows");
+}
+
+piaa_taste *piaa_taste_fit_said(const float *x, const double *y, int64_t n, int dim,
+                                const piaa_duel *duels, int64_t count, const piaa_learning *how,
+                                const piaa_hooks *hooks, piaa_error *error) {
+    if (!check_arrays(x, y, n, dim, count, how, error)) return NULL;
+    const piaa_identity unknown = {.library = piaa_version()};
+    const piaa_slot slot = {.dim = dim};
+    const piaa_band band = {.x = x, .dim = dim};
+    piaa_teaching from = {.identity = &unknown,
+                          .slots = &slot,
+                          .bands = &band,
+                          .count = 1,
+                          .y = y,
+                          .n = n,
+                          .duels = duels,
+                          .duel_count = count};
+    if (y) return fit_arrays(&from, how, hooks, error);
+    double *none = piaa_alloc((size_t)n, sizeof *none, error);
+    if (!none) return NULL;
+    for (int64_t i = 0; i < n; i++) none[i] = NAN;
+    from.y = none;
+    piaa_taste *taste = fit_arrays(&from, how, hooks, error);
+    free(none);
+    return taste;
+}
+
+piaa_taste *piaa_taste_fit(const float *x, const double *y, int64_t n, int dim,
+                           const piaa_hooks *hooks, piaa_error *error) {
+    return piaa_taste_fit_said(x, y, n, dim, NULL, 0, NULL, hooks, error);
 }
 
 /* -------------------------------------------------------------------------------------- scoring */

@@ -63,6 +63,34 @@ static int fit(const char *folder) {
     return 0;
 }
 
+/* Comparisons alone order what they compare, and say so of photos that were not; with stars they
+ * leave the scale of these.  What cannot be learned from is refused. */
+static int compared(void) {
+    static const float x[] = {1, 2, 3, 4, 5, 6};
+    static const double y[] = {1, NAN, NAN, NAN, NAN, 5};
+    static const piaa_duel duels[] = {{1, 0, 1, 0}, {2, 1, 2, 0}, {3, 1, 1, 0}, {4, 3, 1, 0}};
+    piaa_error error = {0};
+    double out[6];
+    piaa_taste *taste = piaa_taste_fit_said(x, NULL, 6, 1, duels, 4, NULL, NULL, &error);
+    CHECK(taste && taste->ratings == 0 && taste->pairs == 5);
+    piaa_taste_predict(taste, x, 6, out);
+    for (int i = 1; i < 6; i++) CHECK(out[i] > out[i - 1]);
+    piaa_taste_free(taste);
+    CHECK(taste = piaa_taste_fit_said(x, y, 6, 1, duels, 4, NULL, NULL, &error));
+    CHECK(taste->ratings == 2 && taste->lowest == 1 && taste->highest == 5);
+    piaa_taste_free(taste);
+
+    static const piaa_duel itself = {2, 2, 1, 0}, beyond = {0, 6, 1, 0};
+    CHECK(!piaa_taste_fit_said(x, NULL, 6, 1, &itself, 1, NULL, NULL, &error) && error.code);
+    error = (piaa_error){0};
+    CHECK(!piaa_taste_fit_said(x, NULL, 6, 1, &beyond, 1, NULL, NULL, &error) && error.code);
+    error = (piaa_error){0};
+    const piaa_learning how = {.learner = "none of this name"};
+    CHECK(!piaa_taste_fit_said(x, y, 6, 1, duels, 4, &how, NULL, &error) &&
+          error.code == PIAA_USAGE);
+    return 0;
+}
+
 enum { WIDTH = 70, HEIGHT = 50, STRIDE = WIDTH * 3 + 13 };
 
 /* The same pixels as a file in which anyone can see that they are: netpbm's P6. */
@@ -72,6 +100,25 @@ static bool write_ppm(const char *path, const uint8_t *rgb) {
     fprintf(file, "P6\n%d %d\n255\n", WIDTH, HEIGHT);
     for (size_t row = 0; row < HEIGHT; row++) fwrite(rgb + row * STRIDE, 3, WIDTH, file);
     return fclose(file) == 0;
+}
+
+/* A file's content in memory is the file. */
+static int content(piaa_extractor *extractor, const char *path, const float *want, float *got) {
+    piaa_error error = {0};
+    static uint8_t bytes[WIDTH * HEIGHT * 3 + 100];
+    FILE *file = fopen(path, "rb");
+    const size_t size = file ? fread(bytes, 1, sizeof bytes, file) : 0;
+    if (file) fclose(file);
+    CHECK(piaa_extractor_read_bytes(extractor, bytes, size, got, &error));
+    CHECK(memcmp(want, got, piaa_extractor_values(extractor) * sizeof *got) == 0);
+    CHECK(!piaa_extractor_read_bytes(extractor, bytes, 0, got, &error) &&
+          error.code == PIAA_FORMAT);
+    error = (piaa_error){0};
+    CHECK(!piaa_extractor_read_bytes(extractor, "no photo", 8, got, &error) &&
+          error.code == PIAA_FORMAT);
+    error = (piaa_error){0};
+    CHECK(!piaa_extractor_read_bytes(extractor, NULL, 8, got, &error) && error.code);
+    return 0;
 }
 
 static int compare(piaa_extractor *extractor, const char *path, const uint8_t *padded, float *a,
@@ -119,7 +166,7 @@ static int pixels(const char *folder) {
     CHECK(extractor);
     float *a = calloc(piaa_extractor_values(extractor), sizeof *a);
     float *b = calloc(piaa_extractor_values(extractor), sizeof *b);
-    int failed = !a || !b || compare(extractor, path, rgb, a, b);
+    int failed = !a || !b || compare(extractor, path, rgb, a, b) || content(extractor, path, a, b);
     free(a);
     free(b);
     piaa_extractor_free(extractor);
@@ -130,7 +177,7 @@ static int pixels(const char *folder) {
 int main(void) {
     char folder[] = "/tmp/piaa-api.XXXXXX", command[64];
     if (!mkdtemp(folder)) return 1;
-    int failed = fit(folder) | pixels(folder);
+    int failed = fit(folder) | compared() | pixels(folder);
     snprintf(command, sizeof command, "rm -r '%s'", folder);
     return system(command) != 0 || failed;
 }

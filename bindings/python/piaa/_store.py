@@ -1,0 +1,93 @@
+"""A store of photos' vectors, read."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Optional
+
+import numpy as np
+
+from ._api import Hooks, Path, encoded, ffi, fields, lib, owned, text
+
+
+class Store:
+    """The store in the folder `path`, as it is now (`piaa embed` and Model.embed write them).
+
+    store["lt", 15]   float32 [rows, dim], a read-only memory map: nothing is read until it is
+                      touched, and the map outlives the Store.  Row store.index[path] is a photo's
+    store.paths       of all photos, absolute, in byte order
+    store.index       path -> row, of the photos that have vectors
+    Raises IOError where there is none, FormatError where it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        hooks = Hooks()
+        self._take(owned(lib.piaa_store_close, lib.piaa_store_open_read, encoded(path), hooks.pointer, hooks=hooks))
+
+    @classmethod
+    def _of(cls, handle: Any) -> "Store":
+        store = cls.__new__(cls)
+        store._take(handle)
+        return store
+
+    def _take(self, handle: Any) -> None:
+        self._handle = handle
+        self.path = text(lib.piaa_store_path(handle)) or ""
+        slots = lib.piaa_store_slots(handle)
+        items = [slots.items[i] for i in range(slots.count)]
+        self._slots = {(text(lib.piaa_pool_name(s.pool)) or "", s.layer): (i, s.dim) for i, s in enumerate(items)}
+        self._index: "Optional[dict[str, int]]" = None
+
+    def __repr__(self) -> str:
+        return f"<Store {self.path}: {len(self)} photos, {len(self._slots)} matrices>"
+
+    def __len__(self) -> int:
+        return int(lib.piaa_store_photos(self._handle))
+
+    @property
+    def slots(self) -> "list[tuple[str, int]]":
+        """(pool, layer) of each matrix."""
+        return list(self._slots)
+
+    def _photos(self) -> Iterator[Any]:
+        return (lib.piaa_store_photo(self._handle, i) for i in range(len(self)))
+
+    @property
+    def paths(self) -> "list[str]":
+        return [text(p.path) or "" for p in self._photos()]
+
+    @property
+    def index(self) -> "dict[str, int]":
+        if self._index is None:
+            self._index = {text(p.path) or "": p.row for p in self._photos() if p.row >= 0}
+        return self._index
+
+    def meta(self, key: str) -> Optional[str]:
+        """"fingerprint", "model", "family", "prompt", "preprocessing", "dtype", "library"."""
+        return text(lib.piaa_store_meta(self._handle, encoded(key)))
+
+    def __contains__(self, slot: object) -> bool:
+        return slot in self._slots
+
+    def __getitem__(self, slot: "tuple[str, int]") -> np.ndarray:
+        if slot not in self._slots:
+            raise KeyError(f"{slot!r}: {self.path} has {', '.join(f'{p}.{n}' for p, n in self._slots)}")
+        number, dim = self._slots[slot]
+        rows = ffi.new("int64_t *")
+        start = lib.piaa_store_matrix(self._handle, number, rows)
+        if not start:
+            return np.empty((0, dim), np.float32)
+        handle = self._handle  # which has to live as long as the map does
+        kept = ffi.gc(start, lambda _, handle=handle: None)
+        matrix = np.frombuffer(ffi.buffer(kept, rows[0] * dim * 4), np.float32).reshape(rows[0], dim)
+        matrix.flags.writeable = False
+        return matrix
+
+    def frame(self, pool: Optional[str] = None, layer: Optional[int] = None) -> Any:
+        """A pandas DataFrame by path: of the catalogue or, with pool and layer, of the vectors."""
+        import pandas
+
+        if pool is None or layer is None:
+            return pandas.DataFrame([fields(p[0]) for p in self._photos()]).set_index("path")
+        matrix, number = self[pool, layer], self._slots[pool, layer][0]
+        there = {p: r for p, r in self.index.items() if lib.piaa_store_vector(self._handle, number, r)}
+        return pandas.DataFrame(matrix[list(there.values())], index=pandas.Index(list(there), name="path"))
