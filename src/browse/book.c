@@ -52,10 +52,11 @@ enum {
     ADD_PICK,
     DROP_PICKS,
     EACH_PICK,
+    PEOPLE,
     STATEMENTS
 };
 
-/* ?1 is the person everywhere. */
+/* ?1 is the person wherever it is used. */
 static const char *const statement_sql[STATEMENTS] = {
     [FIND] = "SELECT score FROM ratings WHERE person = ?1 AND path = ?2",
     [SET] = "INSERT OR REPLACE INTO ratings(person, path, score, changed) VALUES(?1, ?2, ?3, ?4)",
@@ -76,6 +77,8 @@ static const char *const statement_sql[STATEMENTS] = {
                   "VALUES(?1, ?2, ?3, ?4, ?5)"),
     [DROP_PICKS] = "DELETE FROM picks WHERE person = ?1 AND number = ?2",
     [EACH_PICK] = "SELECT path, kept FROM picks WHERE person = ?1 ORDER BY number",
+    [PEOPLE] = "SELECT person FROM ratings UNION SELECT person FROM comparisons UNION SELECT "
+               "person FROM picks ORDER BY person",
 };
 
 struct piaa_book {
@@ -383,6 +386,18 @@ bool piaa_book_each(piaa_book *b, bool (*take)(void *user, const char *path, dou
     bool ok = true;
     while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
         ok = take(user, (const char *)sqlite3_column_text(s, 0), sqlite3_column_double(s, 1));
+    ok = ok && (code == SQLITE_DONE || sql_error(b, error));
+    sqlite3_reset(s);
+    return ok;
+}
+
+bool piaa_book_people(piaa_book *b, bool (*take)(void *user, const char *person), void *user,
+                      piaa_error *error) {
+    sqlite3_stmt *s = ready(b, PEOPLE, NULL);
+    int code;
+    bool ok = true;
+    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
+        ok = take(user, (const char *)sqlite3_column_text(s, 0));
     ok = ok && (code == SQLITE_DONE || sql_error(b, error));
     sqlite3_reset(s);
     return ok;

@@ -72,5 +72,8 @@ bool piaa_book_each_pick(piaa_book *book, bool (*take)(void *user, const char *p
 bool piaa_book_each_pair(piaa_book *book,
                          bool (*take)(void *user, const char *one, const char *other, double win),
                          void *user, piaa_error *error) PIAA_MUST_USE;
+/* Everybody who has rated or compared, in the order of their names. */
+bool piaa_book_people(piaa_book *book, bool (*take)(void *user, const char *person), void *user,
+                      piaa_error *error) PIAA_MUST_USE;
 
 #endif

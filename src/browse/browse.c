@@ -3,8 +3,8 @@
 #include "browse/browse.h"
 
 #include "browse/http.h"
-#include "browse/library.h"
 #include "browse/page.h"
+#include "browse/people.h"
 #include "features/extractor.h"
 
 #include <time.h>
@@ -12,7 +12,7 @@
 /* The caller's hooks, with the page told too. */
 typedef struct listening {
     const piaa_hooks *hooks;
-    piaa_library *library;
+    piaa_people *people;
     piaa_ahead *ahead;
 } listening;
 
@@ -33,7 +33,7 @@ static bool stop(void *user) {
 
 static void progress(void *user, const char *what, int64_t done, int64_t total) {
     const listening *l = user;
-    piaa_library_progress(l->library, done, total);
+    piaa_people_progress(l->people, done, total);
     if (l->hooks && l->hooks->progress) l->hooks->progress(l->hooks->user, what, done, total);
 }
 
@@ -51,7 +51,7 @@ static bool read_and_serve(listening *l, piaa_reader *reader, const piaa_photos 
         .user = l, .warn = warn, .progress = progress, .stop = stop, .note = note};
     piaa_error why = {0};
     const bool ok = piaa_reader_read(reader, photos, &hooks, NULL, &why);
-    piaa_library_finished(l->library, ok || why.code == PIAA_STOPPED ? NULL : why.message);
+    piaa_people_finished(l->people, ok || why.code == PIAA_STOPPED ? NULL : why.message);
     if (!ok && why.code != PIAA_STOPPED) warn(l, why.message);
     wait_for_stop(l);
     return ok || why.code == PIAA_STOPPED || piaa_error_set(error, why.code, "%s", why.message);
@@ -60,25 +60,26 @@ static bool read_and_serve(listening *l, piaa_reader *reader, const piaa_photos 
 static bool serve(const piaa_page *page, piaa_reader *reader, const piaa_photos *photos,
                   const piaa_browse_options *options, const piaa_hooks *hooks, piaa_error *error) {
     const piaa_http_options how = {.port = options->port, .token = options->token};
-    listening l = {.hooks = hooks, .library = page->library, .ahead = page->ahead};
+    listening l = {.hooks = hooks, .people = page->people, .ahead = page->ahead};
     piaa_http *http = piaa_http_start(&how, piaa_page_answer, (void *)(uintptr_t)page, error);
     if (!http) return false;
     if (options->opened) options->opened(options->user, piaa_http_address(http));
     const bool ok = read_and_serve(&l, reader, photos, error);
-    piaa_library_end(page->library); /* events end with it, which the server waits for */
+    piaa_people_end(page->people); /* events end with it, which the server waits for */
     piaa_http_stop(http);
     return ok;
 }
 
-static bool serve_with_helper(piaa_library *library, piaa_reader *reader, const piaa_photos *photos,
+static bool serve_with_helper(piaa_people *people, piaa_reader *reader, const piaa_photos *photos,
                               const piaa_browse_options *options, const piaa_hooks *hooks,
                               piaa_error *error) {
     enum { HELPERS = 2, SECONDS = 30 };
-    piaa_page page = {.library = library};
+    piaa_page page = {.people = people};
     if (options->program &&
         !(page.helper = piaa_helper_new(options->program, HELPERS, SECONDS, error)))
         return false;
-    page.ahead = piaa_ahead_new(library, page.helper, error);
+    const piaa_library *library = piaa_people_library(people, 0, error);
+    page.ahead = library ? piaa_ahead_new(library, page.helper, error) : NULL;
     const bool ok = page.ahead && serve(&page, reader, photos, options, hooks, error);
     piaa_ahead_free(page.ahead);
     piaa_helper_free(page.helper);
@@ -88,16 +89,15 @@ static bool serve_with_helper(piaa_library *library, piaa_reader *reader, const 
 bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
                      const piaa_browse_options *options, const piaa_hooks *hooks,
                      piaa_error *error) {
-    const char *person = options->person ? options->person : "me";
-    const piaa_slots *slots = piaa_extractor_slots(piaa_reader_extractor(reader));
-    piaa_book *book = piaa_book_open(options->book, person, error);
-    piaa_library *library = book ? piaa_library_new(photos, book, person, error) : NULL;
-    if (library) piaa_library_explain_by(library, options->projection);
-    const bool ok = library &&
-                    piaa_library_learn_from(library, piaa_store_path(piaa_reader_store(reader)),
-                                            slots, error) &&
-                    serve_with_helper(library, reader, photos, options, hooks, error);
-    piaa_library_free(library);
-    piaa_book_close(book);
+    const piaa_people_source source = {
+        .photos = photos,
+        .book = options->book,
+        .store = piaa_store_path(piaa_reader_store(reader)),
+        .slots = piaa_extractor_slots(piaa_reader_extractor(reader)),
+        .projection = options->projection,
+    };
+    piaa_people *people = piaa_people_new(&source, options->person ? options->person : "me", error);
+    const bool ok = people && serve_with_helper(people, reader, photos, options, hooks, error);
+    piaa_people_free(people);
     return ok;
 }

@@ -1,5 +1,5 @@
 /*
- * A page on this machine on which one person rates photos and sees the ranking learn.
+ * A page on this machine on which people rate photos and see the ranking learn.
  *
  * The page is open from the beginning; photos are read by the model behind it, on the calling
  * thread, and then it is served until hooks->stop says yes.
@@ -13,7 +13,7 @@
 typedef struct piaa_browse_options {
     int port;           /* 0: one that is free */
     const char *book;   /* the file of ratings; NULL: the usual one (browse/book.h) */
-    const char *person; /* whose they are; NULL: "me" */
+    const char *person; /* who begins; NULL: "me" */
     const piaa_projection *projection; /* the words for scores; NULL: none */
     const char *token;                 /* as in browse/http.h */
     const char *program; /* piaa's own file, which is started for each raw photo that is shown

@@ -277,6 +277,14 @@ void piaa_library_explain_by(piaa_library *l, const piaa_projection *projection)
     piaa_why_words(l->why, projection);
 }
 
+void piaa_library_opinion(piaa_library *l, double *ratings, double *scores) {
+    const size_t count = l->photos->paths.count;
+    pthread_mutex_lock(&l->lock);
+    memcpy(ratings, l->ratings, count * sizeof *ratings);
+    memcpy(scores, l->scores, count * sizeof *scores);
+    pthread_mutex_unlock(&l->lock);
+}
+
 bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slots *slots,
                              piaa_error *error) {
     if (!(l->store_path = piaa_strdup(path, error))) return false;

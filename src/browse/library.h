@@ -71,6 +71,8 @@ int64_t piaa_library_wait(piaa_library *library, int64_t known, int milliseconds
 piaa_ratings *piaa_library_ratings(piaa_library *library, piaa_error *error) PIAA_MUST_USE;
 /* The same of what was compared. */
 piaa_choices *piaa_library_choices(piaa_library *library, piaa_error *error) PIAA_MUST_USE;
+/* As they stand now, in the order of the photos; NaN: none. */
+void piaa_library_opinion(piaa_library *library, double *ratings, double *scores);
 const piaa_photos *piaa_library_photos(const piaa_library *library);
 
 /* JSON for the page.

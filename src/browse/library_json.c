@@ -62,8 +62,8 @@ static void put_learned(piaa_json_build *build, const piaa_lesson *from) {
 }
 
 /* Four decimals are more than anyone sees; as text, since there may be 100,000 of them. */
-static void put_numbers(piaa_json_build *build, const char *key, const double *values,
-                        size_t count) {
+void piaa_library_put_numbers(piaa_json_build *build, const char *key, const double *values,
+                              size_t count) {
     piaa_text list = {0};
     for (size_t i = 0; i < count; i++)
         if (isfinite(values[i]))
@@ -92,8 +92,8 @@ bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
     piaa_json_put(&build, build.root, "total", piaa_library_number((double)l->total));
     piaa_json_put_text(&build, build.root, "message", l->message);
     put_learned(&build, &l->learned);
-    put_numbers(&build, "scores", l->scores, count);
-    put_numbers(&build, "ratings", l->ratings, count);
+    piaa_library_put_numbers(&build, "scores", l->scores, count);
+    piaa_library_put_numbers(&build, "ratings", l->ratings, count);
     cJSON *teaching = piaa_json_put(&build, build.root, "teaching", cJSON_CreateArray());
     for (size_t i = 0; i < l->teaching_count; i++)
         piaa_json_put(&build, teaching, NULL, piaa_library_number((double)l->teaching[i]));

@@ -68,6 +68,10 @@ size_t piaa_library_find(const piaa_library *library, const char *name);
 /* The same by its absolute path. */
 size_t piaa_library_find_path(const piaa_library *library, const char *path);
 
+/* A list of numbers with four decimals, null where one is not finite. */
+void piaa_library_put_numbers(piaa_json_build *build, const char *key, const double *values,
+                              size_t count);
+
 /* Under the lock: raises the version; and learns anew too. */
 void piaa_library_tell(piaa_library *library);
 void piaa_library_learn_again(piaa_library *library);

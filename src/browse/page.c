@@ -43,14 +43,15 @@ static size_t read_photo(const piaa_library *library, const char *text) {
     return (size_t)number;
 }
 
-static void send_picture(const piaa_page *page, const char *of, int side, piaa_http_reply *reply) {
-    const size_t photo = read_photo(page->library, of);
+static void send_picture(const piaa_library *library, const piaa_page *page, const char *of,
+                         int side, piaa_http_reply *reply) {
+    const size_t photo = read_photo(library, of);
     piaa_error error = {0};
     size_t size = 0;
     if (photo == SIZE_MAX) return;
     piaa_ahead_asked(page->ahead, photo);
-    void *bytes = piaa_picture_make(piaa_library_path(page->library, photo), side, page->helper,
-                                    &size, &error);
+    void *bytes =
+        piaa_picture_make(piaa_library_path(library, photo), side, page->helper, &size, &error);
     piaa_ahead_answered(page->ahead);
     if (!bytes) {
         reply_error(reply, 422, error.message);
@@ -268,17 +269,31 @@ static void stars(piaa_library *library, const piaa_http_request *request, piaa_
 
 /* ------------------------------------------------------------------------------------ addresses */
 
+/* ?person=…; SIZE_MAX: no number. */
+static size_t read_person(const piaa_http_request *request) {
+    const char *text = piaa_http_query(request, "person");
+    char *end;
+    if (!text) return 0;
+    if (*text < '0' || *text > '9') return SIZE_MAX;
+    const unsigned long long number = strtoull(text, &end, 10);
+    return *end || number >= PIAA_PEOPLE_MOST ? SIZE_MAX : (size_t)number;
+}
+
+static void finish_text(bool ok, piaa_text *text, const piaa_error *error, piaa_http_reply *reply) {
+    if (ok) {
+        reply_text(reply, 200, json_type, text);
+        return;
+    }
+    free(text->data);
+    reply_error(reply, error->code == PIAA_USAGE ? 400 : 500, error->message);
+}
+
 static void send_json(piaa_library *library,
                       bool (*write)(piaa_library *library, piaa_text *out, piaa_error *error),
                       piaa_http_reply *reply) {
     piaa_error error = {0};
     piaa_text text = {0};
-    if (write(library, &text, &error)) {
-        reply_text(reply, 200, json_type, &text);
-        return;
-    }
-    free(text.data);
-    reply_error(reply, 500, error.message);
+    finish_text(write(library, &text, &error), &text, &error, reply);
 }
 
 static void send_list(piaa_library *library, const piaa_http_request *request,
@@ -319,6 +334,35 @@ static void send_bursts(piaa_library *library, const piaa_http_request *request,
     send_json(library, piaa_library_bursts, reply);
 }
 
+static void send_people(piaa_people *people, const piaa_http_request *request,
+                        piaa_http_reply *reply) {
+    piaa_error error = {0};
+    piaa_text text = {0};
+    finish_text(piaa_people_list(people, read_person(request), &text, &error), &text, &error,
+                reply);
+}
+
+static void send_together(piaa_people *people, const piaa_http_request *request,
+                          piaa_http_reply *reply) {
+    piaa_error error = {0};
+    piaa_text text = {0};
+    (void)request;
+    finish_text(piaa_people_together(people, &text, &error), &text, &error, reply);
+}
+
+static void add_person(piaa_people *people, const piaa_http_request *request,
+                       piaa_http_reply *reply) {
+    cJSON *said = piaa_json_parse(request->body, request->size, "the request", NULL);
+    const char *name = said ? piaa_json_string(said, "name") : NULL;
+    piaa_error error = {0};
+    piaa_text text = {0};
+    size_t person;
+    finish_text(piaa_people_add(people, name ? name : "", &person, &error) &&
+                    piaa_text_format(&text, &error, "{\"person\":%zu}", person),
+                &text, &error, reply);
+    cJSON_Delete(said);
+}
+
 static void send_file(const char *name, piaa_http_reply *reply) {
     for (const piaa_page_file *file = piaa_page_files; file->name; file++)
         if (strcmp(file->name, *name ? name : "index.html") == 0)
@@ -326,7 +370,8 @@ static void send_file(const char *name, piaa_http_reply *reply) {
                 .status = 200, .type = file->type, .bytes = file->bytes, .size = file->size};
 }
 
-static bool send_any_picture(const piaa_page *page, const char *path, piaa_http_reply *reply) {
+static bool send_any_picture(const piaa_library *library, const piaa_page *page, const char *path,
+                             piaa_http_reply *reply) {
     static const struct {
         const char *folder;
         int side;
@@ -336,7 +381,7 @@ static bool send_any_picture(const piaa_page *page, const char *path, piaa_http_
     for (size_t i = 0; i < PIAA_COUNT(sizes); i++) {
         const size_t n = strlen(sizes[i].folder);
         if (strncmp(path, sizes[i].folder, n) != 0) continue;
-        send_picture(page, path + n, sizes[i].side, reply);
+        send_picture(library, page, path + n, sizes[i].side, reply);
         return true;
     }
     return false;
@@ -362,13 +407,40 @@ static bool is_address(const char *path, const char *address) {
     return address[n - 1] == '/' ? strncmp(path, address, n) == 0 : strcmp(path, address) == 0;
 }
 
-void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
-    const piaa_page *page = user;
+/* Those that are about everybody. */
+static const struct {
+    const char *path;
+    bool post;
+    void (*answer)(piaa_people *people, const piaa_http_request *request, piaa_http_reply *reply);
+} of_all[] = {
+    {"api/people", false, send_people},
+    {"api/together", false, send_together},
+    {"api/person", true, add_person},
+};
+
+static void answer_one(piaa_library *library, const piaa_page *page,
+                       const piaa_http_request *request, piaa_http_reply *reply) {
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
         if (request->post == addresses[i].post && is_address(request->path, addresses[i].path)) {
-            addresses[i].answer(page->library, request, reply);
+            addresses[i].answer(library, request, reply);
             return;
         }
-    if (!request->post && !send_any_picture(page, request->path, reply))
+    if (!request->post && !send_any_picture(library, page, request->path, reply))
         send_file(request->path, reply);
+}
+
+void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
+    const piaa_page *page = user;
+    piaa_error error = {0};
+    piaa_library *library = piaa_people_library(page->people, read_person(request), &error);
+    if (!library) {
+        reply_error(reply, error.code == PIAA_USAGE ? 404 : 500, error.message);
+        return;
+    }
+    for (size_t i = 0; i < PIAA_COUNT(of_all); i++)
+        if (request->post == of_all[i].post && strcmp(request->path, of_all[i].path) == 0) {
+            of_all[i].answer(page->people, request, reply);
+            return;
+        }
+    answer_one(library, page, request, reply);
 }

@@ -14,9 +14,14 @@
  *     POST api/rate         {"photo": 17, "score": 4}; score 0: rejected, null: none
  *     POST api/undo         {}; answers {"photo": 17} or {"photo": null}, of a comparison with
  *                           "pair": [17, 4]
+ *     GET  api/people       who else rates, and how far they agree (browse/people.h)
+ *     GET  api/together     what is best for all of them
+ *     POST api/person       {"name": "anna"}; answers {"person": 1}
  *     POST api/stars        {"write": false, "replace": false}: the ratings as stars beside the
  *                           photos (data/star_files.h); answers {"new", "update", "same", "kept",
  *                           "failed": numbers, "first": why one failed, "log": its folder or null}
+ *
+ * All of api/ is answered for one person: ?person=1, a number of api/people; none: 0.
  *
  * What fails is answered with 4xx or 5xx and {"error": "one line"}.
  */
@@ -26,12 +31,12 @@
 #include "browse/ahead.h"
 #include "browse/helper.h"
 #include "browse/http.h"
-#include "browse/library.h"
+#include "browse/people.h"
 
 /* What is shown, what decodes raw photos for it (NULL: this process), and what makes small pictures
    meanwhile. */
 typedef struct piaa_page {
-    piaa_library *library;
+    piaa_people *people;
     piaa_helper *helper;
     piaa_ahead *ahead;
 } piaa_page;

@@ -377,6 +377,38 @@ def stars_are_written_and_read(page, name, program):
     keys(page, "Escape")
 
 
+def people_take_turns(page, name):
+    page.locator("#order").select_option("name")
+    page.locator("#grid").focus()
+    keys(page, *"54321")
+    until(lambda: len(rated(page)) == 5)
+    page.locator("#people-open").focus()
+    keys(page, "Enter")
+    expect(page.locator("#people-list tr")).to_have_count(1)
+    page.locator("#people-name").focus()
+    page.keyboard.type("Ann <i>")
+    keys(page, "Enter")
+    expect(page.locator("#people-open")).to_have_text("You are Ann <i>…")
+    page.locator("#order").select_option("name")
+    page.locator("#grid").focus()
+    keys(page, *"12345")
+    expect(page.locator("#learned")).to_contain_text("5 rated")
+    page.locator("#people-open").focus()
+    until(lambda: page.evaluate("fetch('api/together').then((answer) => answer.json())")["people"] == 2)
+    keys(page, "Enter")
+    expect(page.locator("#people-list")).to_contain_text("-1.00 (5)")
+    assert page.locator("#people i").count() == 0
+    accessible(page, "people")
+    shot(page, name + "-people")
+    page.locator("#people-list button").focus()
+    keys(page, "Enter")
+    expect(page.locator("#people-open")).to_have_text("You are me…")
+    until(lambda: rated(page) == [5, 4, 3, 2, 1])
+    page.locator("#order").select_option("together")
+    until(lambda: page.locator(".tile").count() > 1)
+    shot(page, name + "-together")
+
+
 def an_end_is_told(page, name, program):
     keys(page, "4")
     until(lambda: rated(page) == [4])
@@ -427,7 +459,7 @@ def picture(browser):
 
 
 def main():
-    flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard,
+    flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard, people_take_turns,
              four_are_compared, pairs_are_learned_from, scores_have_reasons, keepers_by_keyboard]
     count = 0
     with sync_playwright() as playwright:

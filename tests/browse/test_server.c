@@ -282,6 +282,82 @@ static void events_tell_of_changes(void **state) {
     start();
 }
 
+/* The sample's photos, rated from 1 upwards and by the other from 5 downwards: of 8 ratings 1 to 5,
+   1 to 3 and 5 to 1, 5 to 3 Spearman's correlation is -1, whatever the ties, as they mirror each
+   other.
+ */
+static void people_are_apart_and_compared(void **state) {
+    (void)state;
+    assert_true(state_holds("\"reading\":false"));
+    assert_int_equal(post("/api/person", "{\"name\":\"Ann <b>\"}"), 200);
+    assert_string_equal(body(), "{\"person\":1}");
+    assert_int_equal(post("/api/person", "{\"name\":\"Ann <b>\"}"), 200);
+    assert_string_equal(body(), "{\"person\":1}");
+    for (int i = 0; i < 8; i++) {
+        char said[64];
+        snprintf(said, sizeof said, "{\"photo\":%d,\"score\":%d}", i, 1 + i % 5);
+        assert_int_equal(post("/api/rate?person=0", said), 200);
+        snprintf(said, sizeof said, "{\"photo\":%d,\"score\":%d}", i, 5 - i % 5);
+        assert_int_equal(post("/api/rate?person=1", said), 200);
+    }
+    assert_int_equal(get("/api/list?person=1"), 200);
+    assert_non_null(strstr(body(), "\"person\":\"Ann <b>\""));
+    assert_true(
+        state_holds("\"ratings\":[1.0000,2.0000,3.0000,4.0000,5.0000,1.0000,2.0000,3.0000"));
+    assert_int_equal(get("/api/state?person=1"), 200);
+    assert_non_null(
+        strstr(body(), "\"ratings\":[5.0000,4.0000,3.0000,2.0000,1.0000,5.0000,4.0000,3.0000"));
+    assert_int_equal(get("/api/people?person=0"), 200);
+    assert_non_null(strstr(body(), "{\"name\":\"me\",\"rated\":8,\"both_rated\":8,"
+                                   "\"ratings_agree\":null"));
+    assert_non_null(strstr(body(), "{\"name\":\"Ann <b>\",\"rated\":8,\"both_rated\":8,"
+                                   "\"ratings_agree\":-1"));
+    for (int i = 0; i < 500 && (get("/api/together"), !strstr(body(), "\"people\":2")); i++)
+        pause_ms(10);
+    assert_non_null(strstr(body(), "\"people\":2"));
+    /* An undo is one's own. */
+    assert_int_equal(post("/api/undo?person=1", "{}"), 200);
+    assert_true(
+        state_holds("\"ratings\":[1.0000,2.0000,3.0000,4.0000,5.0000,1.0000,2.0000,3.0000"));
+    /* Who has ratings is there again. */
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    start();
+    assert_int_equal(get("/api/people"), 200);
+    assert_non_null(strstr(body(), "{\"name\":\"Ann <b>\",\"rated\":7,\"both_rated\":7,"));
+}
+
+static void people_who_are_not_there_are_refused(void **state) {
+    (void)state;
+    static const char *const numbers[] = {"1",  "-1", "x",  "",
+                                          "0x", "31", "32", "18446744073709551616"};
+    for (size_t i = 0; i < PIAA_COUNT(numbers); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/api/state?person=%s", numbers[i]);
+        if (get(path) != 404) fail_msg("person %s was answered", numbers[i]);
+        snprintf(path, sizeof path, "/api/rate?person=%s", numbers[i]);
+        if (post(path, "{\"photo\":0,\"score\":1}") != 404) fail_msg("%s rated", numbers[i]);
+    }
+    static const char *const names[] = {"",
+                                        "{}",
+                                        "[]",
+                                        "{\"name\":\"\"}",
+                                        "{\"name\":7}",
+                                        "{\"name\":\" a\"}",
+                                        "{\"name\":\"a\\n\"}",
+                                        "{\"name\":\"0123456789012345678901234567890123456789"
+                                        "01234567890123456789012345678901234567890\"}"};
+    for (size_t i = 0; i < PIAA_COUNT(names); i++)
+        if (post("/api/person", names[i]) != 400) fail_msg("%s: %s", names[i], reply.data);
+    for (int i = 1; i < 32; i++) {
+        char said[64];
+        snprintf(said, sizeof said, "{\"name\":\"%d\"}", i);
+        assert_int_equal(post("/api/person", said), 200);
+    }
+    assert_int_equal(post("/api/person", "{\"name\":\"one too many\"}"), 400);
+    assert_non_null(strstr(body(), "32"));
+}
+
 /* ---- what should not */
 
 static void strangers_get_nothing(void **state) {
@@ -426,6 +502,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(pairs_are_kept_and_learned_from, begin, end),
         cmocka_unit_test_setup_teardown(scores_have_reasons, begin, end),
         cmocka_unit_test_setup_teardown(events_tell_of_changes, begin, end),
+        cmocka_unit_test_setup_teardown(people_are_apart_and_compared, begin, end),
+        cmocka_unit_test_setup_teardown(people_who_are_not_there_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(strangers_get_nothing, begin, end),
         cmocka_unit_test_setup_teardown(nothing_but_the_photos_is_served, begin, end),
         cmocka_unit_test_setup_teardown(wrong_requests_change_nothing, begin, end),

@@ -8,6 +8,7 @@ import { compare_key, compare_open, comparing } from "./compare.js";
 import { duel_key, duel_open, dueling } from "./duel.js";
 import { burst_key, bursts_open, bursts } from "./keepers.js";
 import { why_toggle } from "./why.js";
+import { name_person } from "./people.js";
 import "./stars.js";
 
 const grid = at("grid"), scroller = at("scroller");
@@ -59,7 +60,9 @@ at("undo").addEventListener("click", undo);
 at("keys").addEventListener("click", () => at("help").showModal());
 at("help-close").addEventListener("click", () => at("help").close());
 
-page.photos = (await ask("api/list")).photos;
+const list = await ask("api/list");
+page.photos = list.photos;
+name_person(list.person);
 document.title = `piaa – ${page.photos.length} photos`;
 await refresh();
 if (page.state.ratings.filter((own) => own !== null).length < 10) { at("order").value = "teaching"; arrange(true); }

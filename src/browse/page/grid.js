@@ -27,7 +27,7 @@ export function keep(photo) {
 
 // Photos without a score go last, and those that cannot be read behind them.
 function compare(order) {
-  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(page.photos[p].time ?? 0), teaching: (p) => page.teaching.get(p) ?? NaN }[order];
+  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(page.photos[p].time ?? 0), teaching: (p) => page.teaching.get(p) ?? NaN, together: (p) => -(page.together[p] ?? NaN) }[order];
   return (a, b) => {
     const x = by(a), y = by(b);
     return page.unreadable.has(a) - page.unreadable.has(b) || Number.isNaN(x) - Number.isNaN(y) || (x - y) || (a - b);

@@ -12,6 +12,7 @@ export const page = {
   burstOf: new Map(),  // photo -> its burst
   behind: new Map(),   // raw file -> the picture beside it, which is shown for both
   teaching: new Map(), // photo -> its place among those that teach most
+  together: [],        // what is best for all, once it was asked for
   shown: [],           // photos by place, as ordered and filtered
   here: 0,             // the place of the cursor
   moved: false,        // somebody moved it: until then it is on the first photo, whichever that is

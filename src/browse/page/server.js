@@ -1,8 +1,12 @@
 // What is asked of the server, and what it tells by itself.
 import { at } from "./page.js";
 
+// Whose page this is: a number of api/people; the first has none.
+export const person = Number(new URLSearchParams(location.search).get("person") ?? 0);
+const as_person = (path) => `${path}?person=${person}`;
+
 export async function ask(path, body) {
-  const answer = await fetch(path, body ? { method: "POST", body: JSON.stringify(body) } : {});
+  const answer = await fetch(as_person(path), body ? { method: "POST", body: JSON.stringify(body) } : {});
   const said = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(said.error || `${answer.status} ${answer.statusText}`);
   return said;
@@ -14,7 +18,7 @@ export function trouble(words) {
 }
 
 export function listen(changed) {
-  const events = new EventSource("api/events");
+  const events = new EventSource(as_person("api/events"));
   events.onmessage = changed;
   events.onerror = () => { if (events.readyState === EventSource.CLOSED) trouble("piaa has ended. Your ratings are kept."); };
 }
