@@ -423,6 +423,29 @@ static void nothing_but_the_photos_is_served(void **state) {
     assert_non_null(strstr(body(), "broken.jpg"));
 }
 
+/* Links are followed as everywhere in piaa (docs/browse.md): who may put one into the folder
+   decides what is on the page.  A photo that is gone by now is an error of its own. */
+static void linked_photos_are_served_and_lost_ones_told(void **state) {
+    (void)state;
+    kill(child, SIGINT);
+    assert_int_equal(program_finish(way, child), 0);
+    put_sample(5, "outside.jpg");
+    char *outside = at("outside.jpg"), *link = at("photos/link.jpg");
+    assert_int_equal(symlink(outside, link), 0);
+    start();
+    assert_true(state_holds("\"reading\":false"));
+    assert_int_equal(get("/api/list"), 200);
+    assert_non_null(strstr(body(), "link.jpg"));
+    /* In byte order of where they lie, outside.jpg is before photos/: it is photo 0. */
+    assert_int_equal(get("/whole/0"), 200);
+    remove(outside);
+    assert_int_equal(get("/whole/0"), 422);
+    assert_int_equal(get("/whole/1"), 200);
+    assert_int_equal(post("/api/rate", "{\"photo\":0,\"score\":3}"), 200);
+    free(outside);
+    free(link);
+}
+
 static void wrong_requests_change_nothing(void **state) {
     (void)state;
     static const char *const said[] = {
@@ -506,6 +529,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(people_who_are_not_there_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(strangers_get_nothing, begin, end),
         cmocka_unit_test_setup_teardown(nothing_but_the_photos_is_served, begin, end),
+        cmocka_unit_test_setup_teardown(linked_photos_are_served_and_lost_ones_told, begin, end),
         cmocka_unit_test_setup_teardown(wrong_requests_change_nothing, begin, end),
         cmocka_unit_test_setup_teardown(nobody_keeps_the_page_from_others, begin, end),
         cmocka_unit_test_setup_teardown(mistakes_are_told_in_a_line, begin, end),
