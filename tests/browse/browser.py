@@ -267,8 +267,13 @@ def four_are_compared(page, name):
     expect(page.locator("#comparing")).to_be_visible()
     keys(page, "Escape")
     expect(page.locator("#viewer")).to_be_visible()
-    keys(page, "ArrowRight", "2")
-    until(lambda: state(page)["ratings"][seen[3]] == 2)
+    expect(page.locator("#panes .pane")).to_have_count(0)  # its end has been seen to
+    here = page.locator("#name").inner_text()
+    keys(page, "ArrowRight")
+    expect(page.locator("#name")).not_to_have_text(here)
+    rated_now = next(i for i, photo in enumerate(names) if photo["name"] == page.locator("#name").inner_text())
+    keys(page, "2")
+    until(lambda: state(page)["ratings"][rated_now] == 2)
 
 
 def pairs_are_learned_from(page, name):
