@@ -21,6 +21,7 @@
 #   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
 #   make browser      the page in a real browser (Debian's chromium), every flow; pictures in build/browser
 #   make python       the Python package in a fresh environment in build/python, and its tests; make wheel: one for other machines
+#   make scale        an array of parts on a Slurm of this machine's own, one node of which is killed; needs root (docs/scale.md)
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
@@ -33,7 +34,7 @@ piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench examples -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
 
-.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check browser python wheel portable portable-check arm64 install format check tidy clean deps present
+.PHONY: all release clang cuda demo study test asan fuzz valgrind bench bench-fit bench-families quantised macos-check browser python wheel portable portable-check arm64 install format check tidy clean deps present scale
 .DEFAULT_GOAL := all
 
 all: release
@@ -66,6 +67,11 @@ demo: deps
 study: deps
 	$(call build,release,--target piaa)
 	@scripts/study $(piaa) build/study
+
+scale: deps
+	$(call build,release,--target piaa)
+	@rm -rf build/slurm
+	@scripts/slurm/test $(piaa) build/slurm
 
 test: deps
 	$(call build,release)
