@@ -50,13 +50,15 @@ static void publish(piaa_library *l, const copies *from) {
     pthread_mutex_unlock(&l->lock);
 }
 
+static void take_unreadable(const piaa_library *l, const piaa_store *store, bool *unreadable) {
+    for (size_t i = 0; i < l->photos->paths.count; i++) {
+        const piaa_photo *photo = piaa_store_find(store, piaa_library_path(l, i));
+        unreadable[i] = photo && photo->error;
+    }
+}
+
 /* The taste is the caller's; NULL: there is none. */
 static piaa_taste *learn(piaa_library *l, const piaa_store *store, copies *out) {
-    const size_t count = l->photos->paths.count;
-    for (size_t i = 0; i < count; i++) {
-        const piaa_photo *photo = piaa_store_find(store, piaa_library_path(l, i));
-        out->unreadable[i] = photo && photo->error;
-    }
     piaa_ratings *ratings = piaa_library_ratings(l, NULL);
     piaa_choices *choices = piaa_library_choices(l, NULL);
     const piaa_said said = {.ratings = ratings, .choices = choices};
@@ -84,13 +86,21 @@ static piaa_taste *learn(piaa_library *l, const piaa_store *store, copies *out) 
     return taste;
 }
 
+/* Whether a hand rests: nothing is to be learned for half a second. */
+static bool is_calm(piaa_library *l) {
+    const struct timespec until = piaa_moment_in(500);
+    pthread_mutex_lock(&l->lock);
+    while (!l->due && !l->ended && pthread_cond_timedwait(&l->wake, &l->lock, &until) == 0)
+        ;
+    const bool calm = !l->due && !l->ended;
+    pthread_mutex_unlock(&l->lock);
+    return calm;
+}
+
 /* What ten more would bring, which takes many times as long as learning: where nobody waits for a
    lesson, and after it was shown. */
 static void look_ahead(piaa_library *l, const piaa_store *store, piaa_taste *taste, copies *out) {
-    pthread_mutex_lock(&l->lock);
-    const bool busy = l->due || l->ended;
-    pthread_mutex_unlock(&l->lock);
-    if (busy || !taste) return;
+    if (!taste || !is_calm(l)) return;
     piaa_ratings *ratings = piaa_library_ratings(l, NULL);
     piaa_choices *choices = piaa_library_choices(l, NULL);
     const piaa_said said = {.ratings = ratings, .choices = choices};
@@ -102,12 +112,27 @@ static void look_ahead(piaa_library *l, const piaa_store *store, piaa_taste *tas
     piaa_ratings_free(ratings);
 }
 
-/* The store may not be there yet. */
-static piaa_store *refresh(piaa_library *l, piaa_store *store) {
-    if (!store) return piaa_store_open_read(l->store_path, NULL, NULL);
-    if (piaa_store_refresh(store, NULL)) return store;
-    piaa_store_close(store);
-    return NULL;
+/* A thread's view of the store, and of how long ago it is. */
+typedef struct view {
+    piaa_store *store;
+    int64_t stored; /* the library's when it was read last */
+} view;
+
+/* Reads the catalogue again only where there may be more in it, which for 40,000 photos takes as
+   long as a lesson; *anew: it did.  False: the store may not be there yet. */
+static bool refresh(piaa_library *l, view *v, bool *anew) {
+    pthread_mutex_lock(&l->lock);
+    const int64_t stored = l->stored;
+    pthread_mutex_unlock(&l->lock);
+    *anew = !v->store || stored != v->stored;
+    v->stored = stored;
+    if (!v->store) {
+        v->store = piaa_store_open_read(l->store_path, NULL, NULL);
+    } else if (*anew && !piaa_store_refresh(v->store, NULL)) {
+        piaa_store_close(v->store);
+        v->store = NULL;
+    }
+    return v->store;
 }
 
 static bool wait_until_due(piaa_library *l, bool *due, pthread_cond_t *wake) {
@@ -124,17 +149,19 @@ static void *run_learner(void *user) {
     const size_t count = l->photos->paths.count;
     copies out = {.scores = piaa_alloc(count, sizeof *out.scores, NULL),
                   .unreadable = piaa_alloc(count, sizeof *out.unreadable, NULL)};
-    piaa_store *store = NULL;
+    view v = {0};
+    bool anew;
     while (out.scores && out.unreadable && wait_until_due(l, &l->due, &l->wake)) {
-        if (!(store = refresh(l, store))) continue;
+        if (!refresh(l, &v, &anew)) continue;
+        if (anew) take_unreadable(l, v.store, out.unreadable);
         for (size_t i = 0; i < count; i++) out.scores[i] = NAN;
         out.learned = (piaa_lesson){0};
-        piaa_taste *taste = learn(l, store, &out);
+        piaa_taste *taste = learn(l, v.store, &out);
         piaa_why_take(l->why, taste); /* which keeps it until the next one */
         publish(l, &out);
-        look_ahead(l, store, taste, &out);
+        look_ahead(l, v.store, taste, &out);
     }
-    piaa_store_close(store);
+    piaa_store_close(v.store);
     free(out.scores);
     free(out.unreadable);
     return NULL;
@@ -156,19 +183,20 @@ static void take_teaching(piaa_library *l, const piaa_next *next) {
 static void *run_teacher(void *user) {
     static const piaa_choosing how = {.random_share = 0.2};
     piaa_library *l = user;
-    piaa_store *store = NULL;
+    view v = {0};
+    bool anew;
     while (wait_until_due(l, &l->teaching_due, &l->wake_teacher)) {
-        if (!(store = refresh(l, store))) continue;
+        if (!refresh(l, &v, &anew)) continue;
         piaa_ratings *ratings = piaa_library_ratings(l, NULL);
         piaa_next next;
-        if (piaa_next_choose(store, &l->slots, l->photos, ratings, &how, PIAA_TEACHING_MOST, NULL,
+        if (piaa_next_choose(v.store, &l->slots, l->photos, ratings, &how, PIAA_TEACHING_MOST, NULL,
                              &next, NULL)) {
             take_teaching(l, &next);
             piaa_next_free(&next);
         }
         piaa_ratings_free(ratings);
     }
-    piaa_store_close(store);
+    piaa_store_close(v.store);
     return NULL;
 }
 

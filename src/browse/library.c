@@ -225,6 +225,7 @@ void piaa_library_progress(piaa_library *l, int64_t done, int64_t total) {
     if (done / ROUND != l->done / ROUND || done == total) {
         l->done = done;
         l->total = total;
+        l->stored++;
         piaa_library_tell(l);
         want_learning(l);
         if (l->teaching_count < PIAA_TEACHING_LEAST || done == total) want_teaching(l);
@@ -235,21 +236,27 @@ void piaa_library_progress(piaa_library *l, int64_t done, int64_t total) {
 void piaa_library_finished(piaa_library *l, const char *message) {
     pthread_mutex_lock(&l->lock);
     l->reading = false;
+    l->stored++;
     snprintf(l->message, sizeof l->message, "%s", message ? message : "");
     piaa_library_tell(l);
     want_learning(l);
     pthread_mutex_unlock(&l->lock);
 }
 
-int64_t piaa_library_wait(piaa_library *l, int64_t known, int milliseconds) {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += milliseconds / 1000;
-    until.tv_nsec += milliseconds % 1000 * 1000000L;
-    if (until.tv_nsec >= 1000000000L) {
-        until.tv_sec++;
-        until.tv_nsec -= 1000000000L;
+struct timespec piaa_moment_in(int milliseconds) {
+    struct timespec moment;
+    clock_gettime(CLOCK_REALTIME, &moment);
+    moment.tv_sec += milliseconds / 1000;
+    moment.tv_nsec += milliseconds % 1000 * 1000000L;
+    if (moment.tv_nsec >= 1000000000L) {
+        moment.tv_sec++;
+        moment.tv_nsec -= 1000000000L;
     }
+    return moment;
+}
+
+int64_t piaa_library_wait(piaa_library *l, int64_t known, int milliseconds) {
+    const struct timespec until = piaa_moment_in(milliseconds);
     pthread_mutex_lock(&l->lock);
     while (!l->ended && l->version == known &&
            pthread_cond_timedwait(&l->changed, &l->lock, &until) == 0)

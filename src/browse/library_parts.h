@@ -11,6 +11,7 @@
 #include "study/taste.h"
 
 #include <pthread.h>
+#include <time.h>
 
 /* What was learned last; zeroed: nothing yet. */
 typedef struct piaa_lesson {
@@ -44,6 +45,7 @@ struct piaa_library {
     piaa_lesson learned;
     size_t teaching[PIAA_TEACHING_MOST], teaching_count; /* photos, that which teaches most first */
     int64_t version, done, total;
+    int64_t stored; /* raised when the store may hold more */
     bool reading, ended;
     char message[sizeof((piaa_error *)0)->message];
 
@@ -85,6 +87,9 @@ bool piaa_picks_load(piaa_library *library, piaa_error *error);
 /* A thread that looks for bursts once all photos are read; and waits for it. */
 bool piaa_album_start(piaa_library *library);
 void piaa_album_end(piaa_library *library);
+
+/* The time of day so many milliseconds from now. */
+struct timespec piaa_moment_in(int milliseconds);
 
 /* null for what is not finite; adds what was built to `out`, and frees it. */
 cJSON *piaa_library_number(double value);
