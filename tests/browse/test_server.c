@@ -345,8 +345,8 @@ static void people_who_are_not_there_are_refused(void **state) {
                                         "{\"name\":7}",
                                         "{\"name\":\" a\"}",
                                         "{\"name\":\"a\\n\"}",
-                                        "{\"name\":\"0123456789012345678901234567890123456789"
-                                        "01234567890123456789012345678901234567890\"}"};
+                                        ("{\"name\":\"0123456789012345678901234567890123456789"
+                                         "01234567890123456789012345678901234567890\"}")};
     for (size_t i = 0; i < PIAA_COUNT(names); i++)
         if (post("/api/person", names[i]) != 400) fail_msg("%s: %s", names[i], reply.data);
     for (int i = 1; i < 32; i++) {
