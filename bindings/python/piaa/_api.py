@@ -31,6 +31,11 @@ def _declarations() -> str:
     return text.replace("PIAA_API", "")
 
 
+# auditwheel puts libvips itself into piaa.libs.  It must not load the system's modules for libvips, which
+# bring the system's libvips along, a second one in the process; VIPSHOME is where it looks for them.
+if os.path.isdir(os.path.join(os.path.dirname(_here), "piaa.libs")):
+    os.environ["VIPSHOME"] = _here
+
 ffi = cffi.FFI()
 ffi.cdef(_declarations())
 lib: Any = ffi.dlopen(os.path.join(_here, "libpiaa.dylib" if sys.platform == "darwin" else "libpiaa.so"))
