@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -59,8 +60,12 @@ static piaa_people *make_people(void) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static piaa_people *people;
-    if (!people) people = make_people();
+    static piaa_page page;
+    if (!page.people) {
+        page.people = make_people();
+        page.ahead = piaa_ahead_new(piaa_people_library(page.people, 0, NULL), NULL, NULL);
+        if (!page.ahead) abort();
+    }
     char *text = malloc(size + 1);
     if (!text) return 0;
     if (size) memcpy(text, data, size);
@@ -71,7 +76,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     const piaa_http_request request = {
         .path = text + post, .post = post, .body = body, .size = (size_t)(text + size - body)};
     piaa_http_reply reply = {.status = 404, .type = "text/plain", .bytes = "", .size = 0};
-    piaa_page_answer(people, &request, &reply);
+    piaa_page_answer(&page, &request, &reply);
     if (reply.status < 200 || reply.status > 599 || !reply.type) abort();
     if (reply.stream) reply.stream->close(reply.stream->user);
     free(reply.owned);
