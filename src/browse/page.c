@@ -296,24 +296,6 @@ static void send_json(piaa_library *library,
     finish_text(write(library, &text, &error), &text, &error, reply);
 }
 
-static void send_list(piaa_library *library, const piaa_http_request *request,
-                      piaa_http_reply *reply) {
-    (void)request;
-    send_json(library, piaa_library_list, reply);
-}
-
-static void send_state(piaa_library *library, const piaa_http_request *request,
-                       piaa_http_reply *reply) {
-    (void)request;
-    send_json(library, piaa_library_state, reply);
-}
-
-static void send_pairs(piaa_library *library, const piaa_http_request *request,
-                       piaa_http_reply *reply) {
-    (void)request;
-    send_json(library, piaa_library_ask, reply);
-}
-
 static void send_why(piaa_library *library, const piaa_http_request *request,
                      piaa_http_reply *reply) {
     const size_t photo = read_photo(library, strrchr(request->path, '/') + 1);
@@ -326,12 +308,6 @@ static void send_why(piaa_library *library, const piaa_http_request *request,
     }
     free(text.data);
     reply_error(reply, 500, error.message);
-}
-
-static void send_bursts(piaa_library *library, const piaa_http_request *request,
-                        piaa_http_reply *reply) {
-    (void)request;
-    send_json(library, piaa_library_bursts, reply);
 }
 
 static void send_people(piaa_people *people, const piaa_http_request *request,
@@ -393,13 +369,19 @@ static const struct {
     const char *path;
     bool post;
     void (*answer)(piaa_library *library, const piaa_http_request *request, piaa_http_reply *reply);
+    bool (*write)(piaa_library *library, piaa_text *out, piaa_error *error); /* JSON, else */
 } addresses[] = {
-    {"api/list", false, send_list},     {"api/state", false, send_state},
-    {"api/events", false, send_events}, {"api/rate", true, rate},
-    {"api/undo", true, undo},           {"api/stars", true, stars},
-    {"api/pairs", false, send_pairs},   {"api/compare", true, compare},
-    {"api/why/", false, send_why},      {"api/bursts", false, send_bursts},
-    {"api/pick", true, pick},
+    {"api/list", false, NULL, piaa_library_list},
+    {"api/state", false, NULL, piaa_library_state},
+    {"api/events", false, send_events, NULL},
+    {"api/rate", true, rate, NULL},
+    {"api/undo", true, undo, NULL},
+    {"api/stars", true, stars, NULL},
+    {"api/pairs", false, NULL, piaa_library_ask},
+    {"api/compare", true, compare, NULL},
+    {"api/why/", false, send_why, NULL},
+    {"api/bursts", false, NULL, piaa_library_bursts},
+    {"api/pick", true, pick, NULL},
 };
 
 static bool is_address(const char *path, const char *address) {
@@ -422,7 +404,10 @@ static void answer_one(piaa_library *library, const piaa_page *page,
                        const piaa_http_request *request, piaa_http_reply *reply) {
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
         if (request->post == addresses[i].post && is_address(request->path, addresses[i].path)) {
-            addresses[i].answer(library, request, reply);
+            if (addresses[i].write)
+                send_json(library, addresses[i].write, reply);
+            else
+                addresses[i].answer(library, request, reply);
             return;
         }
     if (!request->post && !send_any_picture(library, page, request->path, reply))

@@ -10,10 +10,12 @@
  *     GET  api/events       server-sent events: a number, the version, whenever it has changed
  *     GET  api/pairs        which two to compare next
  *     GET  api/why/N        why photo N has its score
+ *     GET  api/bursts       which photos were taken as one
+ *     POST api/pick         {"kept": [17], "passed": [18, 19]}: what is decided of a burst
  *     POST api/compare      {"left": 17, "right": 4, "answer": "left", "right", "tie" or "skip"}
  *     POST api/rate         {"photo": 17, "score": 4}; score 0: rejected, null: none
  *     POST api/undo         {}; answers {"photo": 17} or {"photo": null}, of a comparison with
- *                           "pair": [17, 4]
+ *                           "pair": [17, 4], of a burst with "picks": true
  *     GET  api/people       who else rates, and how far they agree (browse/people.h)
  *     GET  api/together     what is best for all of them
  *     POST api/person       {"name": "anna"}; answers {"person": 1}

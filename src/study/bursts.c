@@ -22,6 +22,7 @@
 
 #include "base/memory.h"
 #include "image/formats.h"
+#include "linear/near.h"
 #include "study/joined.h"
 
 #include <math.h>
@@ -214,24 +215,13 @@ struct piaa_likeness {
     const piaa_store *store;
     const piaa_paths *paths;
     int slot, dim;
-    double *mean, *inverse; /* [dim] */
-    double square;          /* of the largest distance of photos that are alike */
+    piaa_near *near; /* of the sample, with a limit of our own; NULL: too few photos have vectors */
 };
 
-static const float *vector_of(const piaa_likeness *l, size_t photo) {
+/* The photo's row in the store; -1: it has no vector. */
+static int64_t row_of(const piaa_likeness *l, size_t photo) {
     const piaa_photo *found = piaa_store_find(l->store, l->paths->items[photo]);
-    return found ? piaa_store_vector(l->store, l->slot, found->row) : NULL;
-}
-
-/* No further than `most`. */
-static double square_between(const piaa_likeness *l, const float *a, const float *b, double most) {
-    double square = 0;
-    for (int first = 0; first < l->dim && square <= most; first += 64)
-        for (int j = first; j < l->dim && j < first + 64; j++) {
-            const double apart = ((double)a[j] - (double)b[j]) * l->inverse[j];
-            square += apart * apart;
-        }
-    return square;
+    return found && piaa_store_vector(l->store, l->slot, found->row) ? found->row : -1;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -239,36 +229,39 @@ static int ascending(const void *a, const void *b) {
 }
 
 /* Photos spread over the list. */
-static size_t take_sample(const piaa_likeness *l, const float *sample[SAMPLE]) {
+static int64_t take_sample(const piaa_likeness *l, int64_t rows[SAMPLE]) {
     const size_t count = l->paths->count, step = count > SAMPLE ? count / SAMPLE : 1;
-    size_t taken = 0;
+    int64_t taken = 0;
     for (size_t i = 0; i < count && taken < SAMPLE; i += step)
-        if ((sample[taken] = vector_of(l, i))) taken++;
+        if ((rows[taken] = row_of(l, i)) >= 0) taken++;
     return taken;
 }
 
+static double square_between(const piaa_near *near, const float *a, const float *b) {
+    double square = 0;
+    for (int j = 0; j < near->dim; j++) {
+        const double apart = ((double)a[j] - (double)b[j]) * near->inverse[j];
+        square += apart * apart;
+    }
+    return square;
+}
+
 static bool measure(piaa_likeness *l, piaa_error *error) {
-    const float *sample[SAMPLE];
-    const size_t n = take_sample(l, sample), dim = (size_t)l->dim;
+    int64_t rows[SAMPLE];
+    const int64_t n = take_sample(l, rows);
+    if (n < 2) return true;
+    const float *x = piaa_store_matrix(l->store, l->slot, NULL);
     double *squares = piaa_alloc(SAMPLE * SAMPLE, sizeof *squares, error);
-    if (!squares || !(l->mean = piaa_alloc(dim, sizeof *l->mean, error)) ||
-        !(l->inverse = piaa_alloc(dim, sizeof *l->inverse, error))) {
+    if (!squares || !(l->near = piaa_near_find(x, rows, n, l->dim, error))) {
         free(squares);
         return false;
     }
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < dim; j++) l->mean[j] += (double)sample[i][j] / (double)n;
-    for (size_t i = 0; i < n; i++)
-        for (size_t j = 0; j < dim; j++)
-            l->inverse[j] += pow((double)sample[i][j] - l->mean[j], 2) / (double)n;
-    for (size_t j = 0; j < dim; j++)
-        l->inverse[j] = l->inverse[j] > 0 ? 1 / sqrt(l->inverse[j]) : 0;
     size_t pairs = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < i; k++)
-            squares[pairs++] = square_between(l, sample[i], sample[k], INFINITY);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < i; k++)
+            squares[pairs++] = square_between(l->near, x + rows[i] * l->dim, x + rows[k] * l->dim);
     qsort(squares, pairs, sizeof *squares, ascending);
-    l->square = pairs ? share * share * squares[pairs / 2] : 0;
+    l->near->square = share * share * squares[pairs / 2];
     free(squares);
     return true;
 }
@@ -289,13 +282,14 @@ piaa_likeness *piaa_likeness_new(const piaa_store *store, const piaa_slots *slot
 
 void piaa_likeness_free(piaa_likeness *l) {
     if (!l) return;
-    free(l->mean);
-    free(l->inverse);
+    piaa_near_free(l->near);
     free(l);
 }
 
 bool piaa_likeness_same(void *user, size_t a, size_t b) {
     const piaa_likeness *l = user;
-    const float *x = vector_of(l, a), *y = vector_of(l, b);
-    return x && y && square_between(l, x, y, l->square) <= l->square;
+    const int64_t x = row_of(l, a), y = row_of(l, b);
+    return l->near && x >= 0 && y >= 0 &&
+           piaa_near_same(l->near, piaa_store_vector(l->store, l->slot, x),
+                          piaa_store_vector(l->store, l->slot, y));
 }
