@@ -254,9 +254,9 @@ static void begin_person(simulation *s, const piaa_dataset *set, const piaa_stor
     s->photos = 0;
     for (size_t i = 0; i < user->count; i++) {
         const piaa_data_rating *rating = &set->ratings[user->ratings[order[i]]];
-        const piaa_photo *photo = piaa_store_find(store, set->images[rating->image].path);
-        if (!photo || photo->row < 0 || rating->repeated) continue;
-        rows[s->photos] = photo->row;
+        const piaa_photo photo = piaa_store_find(store, set->images[rating->image].path);
+        if (photo.row < 0 || rating->repeated) continue;
+        rows[s->photos] = photo.row;
         s->truth[s->photos++] = rating->score;
     }
     s->asked = s->photos / 2;

@@ -21,19 +21,20 @@ static double cosine(const float *a, const float *b, int dim) {
     return ab / sqrt(aa * bb);
 }
 
-static void print_nearest(const piaa_store *store, const piaa_photo *photo) {
+static void print_nearest(const piaa_store *store, piaa_photo photo) {
     const int slot = 0; /* a store made for one pool and one layer has one matrix */
-    const float *own = piaa_store_vector(store, slot, photo->row);
-    const piaa_photo *nearest = NULL;
+    const float *own = piaa_store_vector(store, slot, photo.row, NULL);
+    piaa_photo nearest = {0};
     double most = -2;
     for (size_t i = 0; own && i < piaa_store_photos(store); i++) {
-        const piaa_photo *other = piaa_store_photo(store, i);
-        const float *vector = piaa_store_vector(store, slot, other->row); /* NULL: unreadable */
-        if (!vector || other->row == photo->row) continue; /* byte for byte the same photo */
+        const piaa_photo other = piaa_store_photo(store, i);
+        const float *vector =
+            piaa_store_vector(store, slot, other.row, NULL); /* NULL: unreadable */
+        if (!vector || other.row == photo.row) continue;     /* byte for byte the same photo */
         double likeness = cosine(own, vector, piaa_store_slots(store)->items[slot].dim);
         if (likeness > most) most = likeness, nearest = other;
     }
-    if (nearest) printf("%.4f  %s  %s\n", most, photo->path, nearest->path);
+    if (nearest.path) printf("%.4f  %s  %s\n", most, photo.path, nearest.path);
 }
 
 int main(int argc, char **argv) {

@@ -529,15 +529,19 @@ PIAA_API int64_t piaa_store_filled(const piaa_store *store, int slot);
 
 /* Photos in byte order of their paths. */
 PIAA_API size_t piaa_store_photos(const piaa_store *store);
-PIAA_API const piaa_photo *piaa_store_photo(const piaa_store *store, size_t index);
-/* NULL if absent. */
-PIAA_API const piaa_photo *piaa_store_find(const piaa_store *store, const char *path);
+/* One that is not there (past the end, absent) has path NULL and row -1. */
+PIAA_API piaa_photo piaa_store_photo(const piaa_store *store, size_t index);
+PIAA_API piaa_photo piaa_store_find(const piaa_store *store, const char *path);
 
-/* The slot's vector in a row (`dim` floats), NULL where there is none (row -1 too).  Mapped, not
-   read, until it is touched. */
-PIAA_API const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row);
-/* The whole matrix [rows, dim]; rows for which piaa_store_vector gives NULL hold NaN or nothing
- * meaningful.  NULL if it has no rows yet. `rows` may be NULL. */
+/* Whether the slot holds a vector in a row (-1: it does not). */
+PIAA_API bool piaa_store_has(const piaa_store *store, int slot, int64_t row);
+/* The vector (`dim` floats), NULL where there is none.  Of a matrix in float32 it is the mapped
+ * one, not read until it is touched; of a packed store's narrower one it is brought into `room`
+ * [dim], which may be NULL where there is no such matrix. */
+PIAA_API const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row,
+                                        float *room);
+/* The whole matrix [rows, dim]; rows for which piaa_store_has says no hold NaN or nothing
+ * meaningful.  NULL if it has no rows yet, or is not in float32. `rows` may be NULL. */
 PIAA_API const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows);
 
 /* What a store is made with; all strings, NULL counts as "".  A store takes photos only from a run

@@ -52,8 +52,8 @@ static void publish(piaa_library *l, const copies *from) {
 
 static void take_unreadable(const piaa_library *l, const piaa_store *store, bool *unreadable) {
     for (size_t i = 0; i < l->photos->paths.count; i++) {
-        const piaa_photo *photo = piaa_store_find(store, piaa_library_path(l, i));
-        unreadable[i] = photo && photo->error;
+        const piaa_photo photo = piaa_store_find(store, piaa_library_path(l, i));
+        unreadable[i] = photo.error != NULL;
     }
 }
 

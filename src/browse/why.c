@@ -81,8 +81,8 @@ void piaa_why_words(piaa_why *w, const piaa_projection *projection) {
 /* --------------------------------------------------------------------------------- for a lesson */
 
 static const float *vector_of(const piaa_library *l, piaa_joined *joined, size_t photo) {
-    const piaa_photo *found = piaa_store_find(joined->store, piaa_library_path(l, photo));
-    return found ? piaa_joined_vector(joined, found->row) : NULL;
+    return piaa_joined_vector(joined,
+                              piaa_store_find(joined->store, piaa_library_path(l, photo)).row);
 }
 
 /* The photos that something was said of, rated ones and compared ones. */

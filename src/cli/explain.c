@@ -28,8 +28,7 @@ typedef struct explaining {
 } explaining;
 
 static const float *vector_of(explaining *e, const char *path) {
-    const piaa_photo *photo = piaa_store_find(piaa_reader_store(e->reader), path);
-    return photo ? piaa_joined_vector(&e->joined, photo->row) : NULL;
+    return piaa_joined_vector(&e->joined, piaa_store_find(piaa_reader_store(e->reader), path).row);
 }
 
 /* The photo's contributions, largest first.  false without an error: it has no features, and its

@@ -55,12 +55,12 @@ static bool tell_store(piaa_call *call, const piaa_store *store, const piaa_phot
                        size_t gone, piaa_error *error) {
     size_t count = piaa_store_photos(store), failed = 0;
     for (size_t i = 0; i < piaa_photos_count(photos); i++)
-        failed += piaa_store_find(store, piaa_photos_paths(photos)[i])->row < 0;
+        failed += piaa_store_find(store, piaa_photos_paths(photos)[i]).row < 0;
     if (count && gone == count)
         return piaa_error_set(error, PIAA_IO,
                               "%zu photo%s in %s %s gone, the first was %s: is its disk connected?",
                               count, count == 1 ? "" : "s", piaa_store_path(store),
-                              count == 1 ? "is" : "are all", piaa_store_photo(store, 0)->path);
+                              count == 1 ? "is" : "are all", piaa_store_photo(store, 0).path);
     if (gone)
         piaa_talk_warn(&call->talk,
                        "%zu of the store's %zu photos %s gone and not ranked: piaa store prune %s "

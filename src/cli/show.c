@@ -53,7 +53,7 @@ const char *piaa_show_source(const piaa_taste *taste, char out[96]) {
 static bool has_features(const piaa_store *store, const piaa_slots *slots, int64_t row) {
     for (size_t k = 0; k < slots->count; k++) {
         const piaa_slot *slot = &slots->items[k];
-        if (!piaa_store_vector(store, piaa_store_find_slot(store, slot->pool, slot->layer), row))
+        if (!piaa_store_has(store, piaa_store_find_slot(store, slot->pool, slot->layer), row))
             return false;
     }
     return true;
@@ -68,9 +68,9 @@ bool piaa_print_unreadable(piaa_call *call, const piaa_store *store, const piaa_
     context->unreadable = list;
     size_t untold = 0, first = 0;
     for (size_t i = 0; i < piaa_photos_count(photos); i++) {
-        const piaa_photo *photo = piaa_store_find(store, piaa_photos_paths(photos)[i]);
-        if (photo && has_features(store, slots, photo->row)) continue;
-        const char *reason = photo ? photo->error : NULL;
+        const piaa_photo photo = piaa_store_find(store, piaa_photos_paths(photos)[i]);
+        if (has_features(store, slots, photo.row)) continue;
+        const char *reason = photo.error;
         if (!reason && !untold++) first = i;
         list[context->unreadable_count++] =
             (piaa_unreadable){.path = piaa_photos_names(photos)[i],

@@ -16,7 +16,7 @@ static const char *const keys[] = {"model",         "family", "fingerprint", "pr
 static size_t count_gone(const piaa_store *store) {
     size_t gone = 0;
     for (size_t i = 0; i < piaa_store_photos(store); i++)
-        gone += piaa_file_is_gone(piaa_store_photo(store, i)->path);
+        gone += piaa_file_is_gone(piaa_store_photo(store, i).path);
     return gone;
 }
 
@@ -147,9 +147,10 @@ static bool is_listed(const piaa_call *call, const piaa_photo *photo) {
 
 static bool list_as_json(const piaa_call *call, const piaa_store *store, piaa_error *error) {
     piaa_json_build out = {.root = cJSON_CreateArray()};
-    for (size_t i = 0; i < piaa_store_photos(store); i++)
-        if (is_listed(call, piaa_store_photo(store, i)))
-            list_json(piaa_store_photo(store, i), &out);
+    for (size_t i = 0; i < piaa_store_photos(store); i++) {
+        const piaa_photo photo = piaa_store_photo(store, i);
+        if (is_listed(call, &photo)) list_json(&photo, &out);
+    }
     const bool ok = piaa_report_write_json(stdout, piaa_json_built(&out), error);
     cJSON_Delete(out.root);
     return ok;
@@ -159,9 +160,10 @@ static bool list_as_text(const piaa_call *call, const piaa_store *store, piaa_er
     const bool csv = piaa_call_has(call, "csv");
     piaa_text out = {0};
     if (csv) piaa_text_format(&out, error, "path,size,mtime_ns,hash,row,error,damage,note\n");
-    for (size_t i = 0; i < piaa_store_photos(store); i++)
-        if (is_listed(call, piaa_store_photo(store, i)))
-            (csv ? list_csv : list_text)(piaa_store_photo(store, i), &out, error);
+    for (size_t i = 0; i < piaa_store_photos(store); i++) {
+        const piaa_photo photo = piaa_store_photo(store, i);
+        if (is_listed(call, &photo)) (csv ? list_csv : list_text)(&photo, &out, error);
+    }
     const bool ok = !out.failed && piaa_report_write(stdout, out.data, out.length, error);
     free(out.data);
     return ok;

@@ -305,7 +305,7 @@ bool piaa_photos_read_also(piaa_photos *photos, const char *path, piaa_error *er
 static bool take_stored(piaa_photos *photos, const piaa_store *store, size_t *gone,
                         piaa_error *error) {
     for (size_t i = 0; i < piaa_store_photos(store); i++) {
-        const char *path = piaa_store_photo(store, i)->path;
+        const char *path = piaa_store_photo(store, i).path;
         if (gone && piaa_file_is_gone(path))
             ++*gone;
         else if (!piaa_paths_add(&photos->paths, path, error) ||

@@ -223,7 +223,7 @@ static void tell_gone(const piaa_reader *reader, const piaa_paths *folders,
     size_t gone = 0;
     const char *first = NULL;
     for (size_t i = 0; folders->count && i < piaa_store_photos(reader->store); i++) {
-        const char *path = piaa_store_photo(reader->store, i)->path;
+        const char *path = piaa_store_photo(reader->store, i).path;
         if (!is_within(path, folders) || !piaa_file_is_gone(path)) continue;
         if (!gone++) first = path;
     }

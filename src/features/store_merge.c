@@ -79,7 +79,7 @@ static bool open_all(merge *m, const char *const *paths, piaa_error *error) {
 /* --------------------------------------------------------------------------------- photo by photo
  */
 
-static const piaa_photo *first_of(const merge *m, size_t store) {
+static piaa_photo first_of(const merge *m, size_t store) {
     return piaa_store_photo(m->from[store], m->next[store]);
 }
 
@@ -87,24 +87,23 @@ static const piaa_photo *first_of(const merge *m, size_t store) {
 static size_t find_first(const merge *m) {
     size_t best = m->count;
     for (size_t i = 0; i < m->count; i++) {
-        const piaa_photo *photo = first_of(m, i);
-        if (photo && (best == m->count || strcmp(photo->path, first_of(m, best)->path) < 0))
-            best = i;
+        const char *path = first_of(m, i).path;
+        if (path && (best == m->count || strcmp(path, first_of(m, best).path) < 0)) best = i;
     }
     return best;
 }
 
 /* A photo that two stores hold is one file, as it was at one time. */
 static bool check_others(const merge *m, size_t first, piaa_error *error) {
-    const piaa_photo *photo = first_of(m, first);
+    const piaa_photo photo = first_of(m, first);
     for (size_t i = first + 1; i < m->count; i++) {
-        const piaa_photo *other = first_of(m, i);
-        if (other && strcmp(other->path, photo->path) == 0 && photo->hash && other->hash &&
-            strcmp(photo->hash, other->hash) != 0)
+        const piaa_photo other = first_of(m, i);
+        if (other.path && strcmp(other.path, photo.path) == 0 && photo.hash && other.hash &&
+            strcmp(photo.hash, other.hash) != 0)
             return piaa_error_set(error, PIAA_MISMATCH,
                                   "%s changed between %s and %s: run piaa embed on it again for "
                                   "both, or merge one of them alone",
-                                  photo->path, m->from[first]->folder, m->from[i]->folder);
+                                  photo.path, m->from[first]->folder, m->from[i]->folder);
     }
     return true;
 }
@@ -120,7 +119,7 @@ static bool put_vectors(merge *m, const piaa_store *from, const piaa_photo *phot
     for (size_t i = 0; i < m->slots.count; i++) {
         const int slot =
             piaa_store_find_slot(from, m->slots.items[i].pool, m->slots.items[i].layer);
-        vectors[i] = piaa_store_vector(from, slot, photo->row);
+        vectors[i] = piaa_store_vector(from, slot, photo->row, NULL);
     }
     return piaa_store_put(m->out, photo, vectors, error);
 }
@@ -135,13 +134,13 @@ static bool take_photo(merge *m, const piaa_store *from, const piaa_photo *photo
 
 static bool take_path(merge *m, size_t first, piaa_error *error) {
     if (!check_others(m, first, error)) return false;
-    const char *path = first_of(m, first)->path;
+    const char *path = first_of(m, first).path;
     bool read = false;
     for (size_t i = first; i < m->count; i++) {
-        const piaa_photo *photo = first_of(m, i);
-        if (!photo || strcmp(photo->path, path) != 0) continue;
-        if (!take_photo(m, m->from[i], photo, read, error)) return false;
-        read |= photo->row >= 0;
+        const piaa_photo photo = first_of(m, i);
+        if (!photo.path || strcmp(photo.path, path) != 0) continue;
+        if (!take_photo(m, m->from[i], &photo, read, error)) return false;
+        read |= photo.row >= 0;
         m->next[i]++;
         m->done++;
     }

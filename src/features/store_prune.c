@@ -11,7 +11,7 @@
 
 static bool list_gone(const piaa_store *store, piaa_paths *gone, piaa_error *error) {
     for (size_t i = 0; i < piaa_store_photos(store); i++) {
-        const char *path = piaa_store_photo(store, i)->path;
+        const char *path = piaa_store_photo(store, i).path;
         if (piaa_file_is_gone(path) && !piaa_paths_add(gone, path, error)) return false;
     }
     return true;

@@ -159,7 +159,7 @@ static void forget_unsure(piaa_store *store, const loader *l) {
         uint64_t sum = 0;
         for (int s = 0; s < (int)store->slots.count; s++)
             if (piaa_bit(row->slots, s))
-                sum ^= piaa_store_sum(s, piaa_store_vector(store, s, row->row),
+                sum ^= piaa_store_sum(s, piaa_store_vector(store, s, row->row, NULL),
                                       store->slots.items[s].dim);
         if (sum == row->checksum) continue;
         memset(have_row(store, row->row), 0, store->stride);
@@ -229,20 +229,28 @@ size_t piaa_store_photos(const piaa_store *store) {
     return store->photo_count;
 }
 
-const piaa_photo *piaa_store_photo(const piaa_store *store, size_t index) {
-    return index < store->photo_count ? &store->photos[index] : NULL;
+static const piaa_photo nobody = {.row = -1};
+
+piaa_photo piaa_store_photo(const piaa_store *store, size_t index) {
+    return index < store->photo_count ? store->photos[index] : nobody;
 }
 
-const piaa_photo *piaa_store_find(const piaa_store *store, const char *path) {
-    if (!store->photo_count) return NULL;
-    return bsearch(&(piaa_photo){.path = path}, store->photos, store->photo_count,
-                   sizeof *store->photos, by_path);
+piaa_photo piaa_store_find(const piaa_store *store, const char *path) {
+    const piaa_photo *found = store->photo_count
+                                  ? bsearch(&(piaa_photo){.path = path}, store->photos,
+                                            store->photo_count, sizeof *store->photos, by_path)
+                                  : NULL;
+    return found ? *found : nobody;
 }
 
-const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row) {
-    if (slot < 0 || (size_t)slot >= store->view_count || row < 0 || row >= store->seen_rows)
-        return NULL;
-    if (!piaa_bit(have_row(store, row), slot)) return NULL;
+bool piaa_store_has(const piaa_store *store, int slot, int64_t row) {
+    return slot >= 0 && (size_t)slot < store->view_count && row >= 0 && row < store->seen_rows &&
+           piaa_bit(have_row(store, row), slot);
+}
+
+const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row, float *room) {
+    PIAA_UNUSED(room);
+    if (!piaa_store_has(store, slot, row)) return NULL;
     return store->views[slot].data + row * store->slots.items[slot].dim;
 }
 

@@ -12,7 +12,7 @@
 bool piaa_store_row_is_whole(const piaa_store *store, int64_t row) {
     uint64_t sum = 0;
     for (int s = 0; s < (int)store->slots.count; s++) {
-        const float *vector = piaa_store_vector(store, s, row);
+        const float *vector = piaa_store_vector(store, s, row, NULL);
         if (vector) sum ^= piaa_store_sum(s, vector, store->slots.items[s].dim);
     }
     return sum == store->sums[row];
@@ -47,10 +47,10 @@ static int by_number(const void *left, const void *right) {
 
 static void name_photos(const piaa_store *seen, const row_list *damaged, const piaa_hooks *hooks) {
     for (size_t i = 0; damaged->count && i < piaa_store_photos(seen); i++) {
-        const piaa_photo *photo = piaa_store_photo(seen, i);
-        if (bsearch(&photo->row, damaged->items, damaged->count, sizeof *damaged->items, by_number))
+        const piaa_photo photo = piaa_store_photo(seen, i);
+        if (bsearch(&photo.row, damaged->items, damaged->count, sizeof *damaged->items, by_number))
             piaa_hooks_warn(hooks, "%s: its vectors (row %lld) are not what was written",
-                            photo->path, (long long)photo->row);
+                            photo.path, (long long)photo.row);
     }
 }
 

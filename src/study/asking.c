@@ -15,7 +15,7 @@
 #include <stdlib.h>
 
 typedef struct asking {
-    const piaa_joined *joined;
+    piaa_joined *joined;
     piaa_rated rated;
     int64_t *rows;   /* [n] the rated ones first */
     double *stars;   /* [n] */
@@ -46,8 +46,8 @@ static size_t *draw_photos(const piaa_joined *joined, const piaa_photos *photos,
     *count = 0;
     if (random && order) {
         for (size_t i = 0; i < all; i++) {
-            const piaa_photo *photo = piaa_store_find(joined->store, piaa_photos_paths(photos)[i]);
-            if (photo && piaa_joined_has(joined, photo->row)) order[(*count)++] = i;
+            const piaa_photo photo = piaa_store_find(joined->store, piaa_photos_paths(photos)[i]);
+            if (piaa_joined_has(joined, photo.row)) order[(*count)++] = i;
         }
         piaa_random_seed_numpy(random, seed);
         piaa_random_shuffle(random, order, *count);
@@ -63,9 +63,8 @@ static bool take_rows(asking *a, const piaa_photos *photos, uint32_t seed, size_
                       piaa_error *error) {
     const size_t most = (size_t)a->rated.count + PIAA_ASKING_MOST;
     size_t *order = draw_photos(a->joined, photos, seed, with, error);
-    int64_t rows = 0;
-    piaa_store_matrix(a->joined->store, a->joined->found[0], &rows);
-    int64_t *place = piaa_alloc((size_t)rows, sizeof *place, error); /* + 1 */
+    int64_t *place =
+        piaa_alloc((size_t)piaa_store_count(a->joined->store).rows, sizeof *place, error); /* + 1 */
     bool ok = order && place && (a->rows = piaa_alloc(most, sizeof *a->rows, error)) &&
               (a->stars = piaa_alloc(most, sizeof *a->stars, error)) &&
               (a->photo = piaa_alloc(most, sizeof *a->photo, error)) &&
@@ -76,15 +75,15 @@ static bool take_rows(asking *a, const piaa_photos *photos, uint32_t seed, size_
         place[a->rated.rows[i]] = ++a->n;
     }
     for (size_t k = 0; ok && k < *with; k++) {
-        const piaa_photo *photo =
+        const piaa_photo photo =
             piaa_store_find(a->joined->store, piaa_photos_paths(photos)[order[k]]);
-        if (!place[photo->row]) {
+        if (!place[photo.row]) {
             if (a->n >= PIAA_ASKING_MOST) continue; /* enough, with the rated ones */
-            a->rows[a->n] = photo->row;
+            a->rows[a->n] = photo.row;
             a->stars[a->n] = NAN;
-            place[photo->row] = ++a->n;
+            place[photo.row] = ++a->n;
         }
-        if (!a->photo[place[photo->row] - 1]) a->photo[place[photo->row] - 1] = order[k] + 1;
+        if (!a->photo[place[photo.row] - 1]) a->photo[place[photo.row] - 1] = order[k] + 1;
     }
     free(order);
     free(place);
@@ -107,9 +106,9 @@ static size_t mark_candidates(asking *a) {
 
 static bool make_products(asking *a, piaa_error *error) {
     piaa_band bands[PIAA_SOURCE_PARTS];
-    piaa_joined_bands(a->joined, a->rows, bands);
     const double *kernel = NULL;
-    if ((a->near = piaa_near_find(bands[0].x, a->rows, a->n, bands[0].dim, error)) &&
+    if (piaa_joined_bands(a->joined, a->rows, a->n, bands, error) &&
+        (a->near = piaa_near_find(bands[0].x, bands[0].rows, a->n, bands[0].dim, error)) &&
         (a->bands = piaa_bands_new(bands, (int)a->joined->count, a->n, error)))
         kernel = piaa_bands_products(a->bands, &(piaa_bands_shape){0}, error);
     a->said = (piaa_compared){.photos = a->n,
@@ -159,7 +158,7 @@ static bool choose(asking *a, const piaa_photos *photos, size_t count, piaa_aske
     return ok;
 }
 
-bool piaa_asking_choose(const piaa_joined *joined, const piaa_photos *photos, const piaa_said *said,
+bool piaa_asking_choose(piaa_joined *joined, const piaa_photos *photos, const piaa_said *said,
                         size_t count, uint32_t seed, piaa_asked *out, piaa_error *error) {
     asking a = {.joined = joined};
     *out = (piaa_asked){0};

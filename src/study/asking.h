@@ -27,7 +27,7 @@ typedef struct piaa_asked {
  * said may be nothing at all.  Two near copies are never asked about.  Errors: no two photos have
  * all vectors; those of piaa_pairwise_fit.
  */
-bool piaa_asking_choose(const piaa_joined *joined, const piaa_photos *photos, const piaa_said *said,
+bool piaa_asking_choose(piaa_joined *joined, const piaa_photos *photos, const piaa_said *said,
                         size_t count, uint32_t seed, piaa_asked *out,
                         piaa_error *error) PIAA_MUST_USE;
 void piaa_asked_free(piaa_asked *asked);

@@ -212,16 +212,16 @@ enum { SAMPLE = 200 };
 static const double share = 0.5; /* of the usual distance; docs/browse.md has what it finds */
 
 struct piaa_likeness {
-    const piaa_store *store;
+    piaa_joined joined; /* of one slot */
     const piaa_paths *paths;
-    int slot, dim;
+    float *rooms;    /* [2][dim] of the photos in hand */
     piaa_near *near; /* of the sample, with a limit of our own; NULL: too few photos have vectors */
 };
 
 /* The photo's row in the store; -1: it has no vector. */
 static int64_t row_of(const piaa_likeness *l, size_t photo) {
-    const piaa_photo *found = piaa_store_find(l->store, l->paths->items[photo]);
-    return found && piaa_store_vector(l->store, l->slot, found->row) ? found->row : -1;
+    const int64_t row = piaa_store_find(l->joined.store, l->paths->items[photo]).row;
+    return piaa_joined_has(&l->joined, row) ? row : -1;
 }
 
 static int ascending(const void *a, const void *b) {
@@ -246,20 +246,25 @@ static double square_between(const piaa_near *near, const float *a, const float 
     return square;
 }
 
+static const float *row_at(const piaa_band *of, int64_t i) {
+    return of->x + (of->rows ? of->rows[i] : i) * of->dim;
+}
+
 static bool measure(piaa_likeness *l, piaa_error *error) {
     int64_t rows[SAMPLE];
     const int64_t n = take_sample(l, rows);
     if (n < 2) return true;
-    const float *x = piaa_store_matrix(l->store, l->slot, NULL);
+    piaa_band of;
     double *squares = piaa_alloc(SAMPLE * SAMPLE, sizeof *squares, error);
-    if (!squares || !(l->near = piaa_near_find(x, rows, n, l->dim, error))) {
+    if (!squares || !piaa_joined_bands(&l->joined, rows, n, &of, error) ||
+        !(l->near = piaa_near_find(of.x, of.rows, n, of.dim, error))) {
         free(squares);
         return false;
     }
     size_t pairs = 0;
     for (int64_t i = 0; i < n; i++)
         for (int64_t k = 0; k < i; k++)
-            squares[pairs++] = square_between(l->near, x + rows[i] * l->dim, x + rows[k] * l->dim);
+            squares[pairs++] = square_between(l->near, row_at(&of, i), row_at(&of, k));
     qsort(squares, pairs, sizeof *squares, ascending);
     l->near->square = share * share * squares[pairs / 2];
     free(squares);
@@ -268,14 +273,13 @@ static bool measure(piaa_likeness *l, piaa_error *error) {
 
 piaa_likeness *piaa_likeness_new(const piaa_store *store, const piaa_slots *slots,
                                  const piaa_paths *paths, piaa_error *error) {
-    piaa_joined joined; /* whose line says what the store lacks */
-    if (!piaa_joined_open(&joined, store, slots->items, 1, NULL, error)) return NULL;
     piaa_likeness *l = piaa_alloc(1, sizeof *l, error);
-    if (l)
-        *l = (piaa_likeness){
-            .store = store, .paths = paths, .slot = joined.found[0], .dim = joined.dim};
-    piaa_joined_close(&joined);
-    if (l && measure(l, error)) return l;
+    if (!l) return NULL;
+    l->paths = paths;
+    if (piaa_joined_open(&l->joined, store, slots->items, 1, NULL, error) &&
+        (l->rooms = piaa_alloc_array((size_t)l->joined.dim, 2 * sizeof *l->rooms, error)) &&
+        measure(l, error))
+        return l;
     piaa_likeness_free(l);
     return NULL;
 }
@@ -283,13 +287,17 @@ piaa_likeness *piaa_likeness_new(const piaa_store *store, const piaa_slots *slot
 void piaa_likeness_free(piaa_likeness *l) {
     if (!l) return;
     piaa_near_free(l->near);
+    piaa_joined_close(&l->joined);
+    free(l->rooms);
     free(l);
 }
 
 bool piaa_likeness_same(void *user, size_t a, size_t b) {
     const piaa_likeness *l = user;
     const int64_t x = row_of(l, a), y = row_of(l, b);
+    const piaa_store *store = l->joined.store;
+    const int slot = l->joined.found[0];
     return l->near && x >= 0 && y >= 0 &&
-           piaa_near_same(l->near, piaa_store_vector(l->store, l->slot, x),
-                          piaa_store_vector(l->store, l->slot, y));
+           piaa_near_same(l->near, piaa_store_vector(store, slot, x, l->rooms),
+                          piaa_store_vector(store, slot, y, l->rooms + l->joined.dim));
 }

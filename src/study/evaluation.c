@@ -271,9 +271,8 @@ static bool check_others(piaa_evaluation *e, piaa_error *error) {
     for (size_t u = 0; u < e->protocol->count; u++)
         for (size_t k = 0; k < e->protocol->options.test; k++, all++) {
             const size_t image = set->ratings[e->protocol->users[u].test[k]].image;
-            const piaa_photo *photo = piaa_store_find(store, set->images[image].path);
-            seen += photo && photo->hash &&
-                    piaa_prior_has_photo(e->prior, piaa_store_content(photo->hash));
+            const piaa_photo photo = piaa_store_find(store, set->images[image].path);
+            seen += photo.hash && piaa_prior_has_photo(e->prior, piaa_store_content(photo.hash));
         }
     if (!seen) return true;
     return piaa_error_set(error, PIAA_MISMATCH,

@@ -13,7 +13,9 @@ typedef struct piaa_joined {
     int found[PIAA_SOURCE_PARTS]; /* of the store's slots */
     size_t count;
     int dim;      /* of all */
-    float *space; /* [dim] of the vector that was asked for last; NULL where there is one slot */
+    float *space; /* [dim] of the vector that was asked for last */
+    float **held; /* [held_count] copies that piaa_joined_bands made */
+    size_t held_count, held_capacity;
 } piaa_joined;
 
 /* The store must outlive it and not be refreshed meanwhile.  Of the slots only pool and layer are
@@ -24,9 +26,12 @@ bool piaa_joined_open(piaa_joined *joined, const piaa_store *store, const piaa_s
 void piaa_joined_close(piaa_joined *joined);
 
 bool piaa_joined_has(const piaa_joined *joined, int64_t row); /* a vector in each */
-/* [dim], until the next call; NULL where the row lacks one. */
+/* [dim], that of the first slot first; until the next call.  NULL where the row lacks one. */
 const float *piaa_joined_vector(piaa_joined *joined, int64_t row);
-/* One block for each slot, of these rows. */
-void piaa_joined_bands(const piaa_joined *joined, const int64_t *rows, piaa_band *out);
+/* One block for each slot, of these rows [n], all of which have a vector in each: in the mapped
+ * matrices, or in copies [n][dim] of what is kept narrower, which last until close.  Errors:
+ * memory. */
+bool piaa_joined_bands(piaa_joined *joined, const int64_t *rows, int64_t n, piaa_band *out,
+                       piaa_error *error) PIAA_MUST_USE;
 
 #endif

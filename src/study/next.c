@@ -70,10 +70,10 @@ static bool make_pool(const piaa_joined *joined, const piaa_photos *photos, pool
                   .names = piaa_alloc(most, sizeof *out->names, error)};
     if (!out->rows || !out->names) return false;
     for (size_t i = 0; i < most; i++) {
-        const piaa_photo *photo = piaa_store_find(joined->store, photos->paths.items[i]);
-        if (!photo || !piaa_joined_has(joined, photo->row)) continue;
+        const piaa_photo photo = piaa_store_find(joined->store, photos->paths.items[i]);
+        if (!piaa_joined_has(joined, photo.row)) continue;
         out->names[out->count] = photos->names.items[i];
-        out->rows[out->count++] = photo->row;
+        out->rows[out->count++] = photo.row;
     }
     return out->count || piaa_error_set(error, PIAA_MISMATCH,
                                         "none of the %zu photos could be read, so there is none "
@@ -81,24 +81,24 @@ static bool make_pool(const piaa_joined *joined, const piaa_photos *photos, pool
                                         most);
 }
 
-static piaa_chooser *open_chooser(const piaa_joined *joined, const pool *from,
-                                  const piaa_rated *rated, piaa_choosing *choosing,
-                                  piaa_error *error) {
+static piaa_chooser *open_chooser(piaa_joined *joined, const pool *from, const piaa_rated *rated,
+                                  piaa_choosing *choosing, piaa_error *error) {
     piaa_band bands[PIAA_SOURCE_PARTS];
     const int parts = (int)joined->count;
-    piaa_joined_bands(joined, rated->rows, bands);
-    if (!piaa_next_noise(bands, parts, rated->scores, rated->count, &choosing->noise, error))
+    if (!piaa_joined_bands(joined, rated->rows, rated->count, bands, error) ||
+        !piaa_next_noise(bands, parts, rated->scores, rated->count, &choosing->noise, error))
         return NULL;
     int64_t *rows = join_rows(from->rows, from->count, rated->rows, rated->count, error);
     if (!rows) return NULL;
-    piaa_joined_bands(joined, rows, bands);
     piaa_chooser *chooser =
-        piaa_chooser_new(bands, parts, from->count, rated->count, choosing, error);
+        piaa_joined_bands(joined, rows, from->count + rated->count, bands, error)
+            ? piaa_chooser_new(bands, parts, from->count, rated->count, choosing, error)
+            : NULL;
     free(rows);
     return chooser;
 }
 
-static bool choose(const piaa_joined *joined, const pool *from, const piaa_rated *rated,
+static bool choose(piaa_joined *joined, const pool *from, const piaa_rated *rated,
                    const piaa_choosing *asked, size_t count, piaa_next *out, piaa_error *error) {
     piaa_choosing choosing = *asked;
     piaa_chooser *chooser = open_chooser(joined, from, rated, &choosing, error);

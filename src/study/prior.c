@@ -139,9 +139,8 @@ static bool take_photos(piaa_prior *prior, const piaa_dataset *set, const piaa_s
     size_t kept = 0;
     if (!(prior->photos = piaa_alloc(g->total, sizeof *prior->photos, error))) return false;
     for (size_t i = 0; i < g->total; i++) {
-        const piaa_photo *photo = piaa_store_find(store, set->images[g->images[i]].path);
-        if (photo && photo->hash)
-            prior->photos[prior->photo_count++] = piaa_store_content(photo->hash);
+        const piaa_photo photo = piaa_store_find(store, set->images[g->images[i]].path);
+        if (photo.hash) prior->photos[prior->photo_count++] = piaa_store_content(photo.hash);
     }
     qsort(prior->photos, prior->photo_count, sizeof *prior->photos, by_content);
     for (size_t i = 0; i < prior->photo_count; i++)

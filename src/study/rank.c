@@ -30,24 +30,23 @@ static bool no_overlap(const piaa_store *store, const piaa_said *said, piaa_erro
                               "they name %.300s, the photos are like %.300s (paths in %.300s are "
                               "relative to its folder)",
                               piaa_choices_count(said->choices), rated,
-                              piaa_store_photo(store, 0)->path, where);
+                              piaa_store_photo(store, 0).path, where);
     return piaa_error_set(error, PIAA_MISMATCH,
                           "none of the %zu rated photos is among the photos read: the ratings name "
                           "%.300s, the photos are like %.300s "
                           "(paths in the ratings are relative to the file they stand in)",
                           piaa_ratings_count(said->ratings), rated,
-                          piaa_store_photo(store, 0)->path);
+                          piaa_store_photo(store, 0).path);
 }
 
 /* The taste of the rated photos that were found, one at least. */
-static piaa_taste *teach(const piaa_joined *joined, const piaa_rated *rated,
-                         const piaa_learner *learner, piaa_prior *prior, const piaa_hooks *hooks,
-                         piaa_error *error) {
+static piaa_taste *teach(piaa_joined *joined, const piaa_rated *rated, const piaa_learner *learner,
+                         piaa_prior *prior, const piaa_hooks *hooks, piaa_error *error) {
     piaa_slot slots[PIAA_SOURCE_PARTS];
     piaa_band bands[PIAA_SOURCE_PARTS];
     for (size_t k = 0; k < joined->count; k++)
         slots[k] = piaa_store_slots(joined->store)->items[joined->found[k]];
-    piaa_joined_bands(joined, rated->rows, bands);
+    if (!piaa_joined_bands(joined, rated->rows, rated->count, bands, error)) return NULL;
     const piaa_identity identity = piaa_store_identity(joined->store);
     if (prior) {
         if (!piaa_prior_fits(prior, &identity, slots, joined->count, error)) return NULL;
@@ -72,9 +71,8 @@ static piaa_taste *teach(const piaa_joined *joined, const piaa_rated *rated,
     return taste;
 }
 
-static piaa_taste *learn(const piaa_joined *joined, const piaa_said *said,
-                         const piaa_learner *learner, piaa_prior *prior, const piaa_hooks *hooks,
-                         piaa_error *error) {
+static piaa_taste *learn(piaa_joined *joined, const piaa_said *said, const piaa_learner *learner,
+                         piaa_prior *prior, const piaa_hooks *hooks, piaa_error *error) {
     piaa_rated rated;
     if (!piaa_rated_find(joined, said, &rated, error)) return NULL;
     piaa_taste *taste = NULL;
@@ -117,19 +115,19 @@ piaa_taste *piaa_taste_learn(const piaa_store *store, int slot, const piaa_ratin
                                   ratings, NULL, hooks, error);
 }
 
-static bool foretell(piaa_taste *taste, const piaa_joined *joined, const piaa_said *said,
+static bool foretell(piaa_taste *taste, piaa_joined *joined, const piaa_said *said,
                      piaa_error *error) {
     piaa_rated rated;
     piaa_band bands[PIAA_SOURCE_PARTS];
     if (!piaa_rated_find(joined, said, &rated, error)) return false;
-    piaa_joined_bands(joined, rated.rows, bands);
+    bool ok = piaa_joined_bands(joined, rated.rows, rated.count, bands, error);
     const piaa_teaching from = {.bands = bands,
                                 .count = joined->count,
                                 .y = rated.scores,
                                 .n = rated.count,
                                 .duels = rated.duels,
                                 .duel_count = rated.duel_count};
-    const bool ok = piaa_taste_look_ahead(taste, &from, error);
+    ok = ok && piaa_taste_look_ahead(taste, &from, error);
     piaa_rated_free(&rated);
     return ok;
 }
@@ -169,10 +167,10 @@ static int best_first(const void *a, const void *b) {
 typedef struct blind {
     const piaa_taste *taste;
     piaa_joined *joined;
-    const float *x; /* of its first matrix */
     const piaa_rated *rated;
+    piaa_band blocks[PIAA_SOURCE_PARTS]; /* of the rated photos */
     piaa_near_search *near;
-    piaa_bands *bands; /* of the rated photos; NULL until it is needed */
+    piaa_bands *bands; /* of the blocks; NULL until it is needed */
     double *weights;   /* [dim] of the model without */
     int64_t *left;     /* [rated->count] which are left out */
     bool *group;       /* [rated->count] of the first photo of each group: it is left out */
@@ -192,12 +190,10 @@ static int64_t find_near(const blind *b, const float *photo) {
 }
 
 static bool open_bands(blind *b, piaa_error *error) {
-    piaa_band bands[PIAA_SOURCE_PARTS];
     const piaa_bands_prior *prior = b->taste->learned->prior;
     if (b->bands) return true;
-    piaa_joined_bands(b->joined, b->rated->rows, bands);
     return (b->weights = piaa_alloc_array((size_t)b->taste->dim, sizeof *b->weights, error)) &&
-           (b->bands = piaa_bands_new(bands, (int)b->joined->count, b->rated->count, error)) &&
+           (b->bands = piaa_bands_new(b->blocks, (int)b->joined->count, b->rated->count, error)) &&
            (!prior || piaa_bands_add_prior(b->bands, prior, error));
 }
 
@@ -205,7 +201,8 @@ static bool open_bands(blind *b, piaa_error *error) {
    near copy of rated ones. */
 static bool score_copy(blind *b, int64_t row, double *score, piaa_error *error) {
     const piaa_taste *taste = b->taste;
-    const int64_t count = find_near(b, b->x + row * taste->near->dim);
+    const float *x = piaa_joined_vector(b->joined, row);
+    const int64_t count = find_near(b, x);
     if (!count || count == b->rated->count) return true;
     if (taste->pairs) { /* what is predicted of the one that it is a copy of */
         *score = taste->unseen[b->left[0]];
@@ -218,17 +215,16 @@ static bool score_copy(blind *b, int64_t row, double *score, piaa_error *error) 
         !piaa_bands_without(b->bands, &shape, taste->alpha, b->rated->scores, b->left, count,
                             b->weights, &intercept, error))
         return false;
-    *score = intercept + piaa_ridge_dot(b->weights, taste->mean, piaa_joined_vector(b->joined, row),
-                                        taste->dim);
+    *score = intercept + piaa_ridge_dot(b->weights, taste->mean, x, taste->dim);
     return true;
 }
 
 static bool score_unseen(blind *b, piaa_ranking *ranking, piaa_error *error) {
-    b->x = piaa_store_matrix(b->joined->store, b->joined->found[0], NULL);
     size_t count = (size_t)b->rated->count;
     if (!(b->left = piaa_alloc(count, sizeof *b->left, error)) ||
         !(b->group = piaa_alloc(count, sizeof *b->group, error)) ||
-        !(b->near = piaa_near_search_new(b->taste->near, b->x, b->rated->rows, error)))
+        !piaa_joined_bands(b->joined, b->rated->rows, b->rated->count, b->blocks, error) ||
+        !(b->near = piaa_near_search_new(b->taste->near, b->blocks[0].x, b->blocks[0].rows, error)))
         return false;
     for (size_t i = 0; i < ranking->count; i++) {
         place *item = &ranking->items[i];
@@ -271,7 +267,7 @@ static piaa_ranking *new_ranking(const piaa_joined *joined, const piaa_photos *p
     const piaa_store *store = joined->store;
     size_t most = photos ? photos->paths.count : piaa_store_photos(store), bytes = 0;
     for (size_t i = 0; i < most; i++)
-        bytes += strlen(photos ? photos->names.items[i] : piaa_store_photo(store, i)->path) + 1;
+        bytes += strlen(photos ? photos->names.items[i] : piaa_store_photo(store, i).path) + 1;
     piaa_ranking *ranking = piaa_alloc(1, sizeof *ranking, error);
     if (!ranking) return NULL;
     ranking->items = piaa_alloc(most, sizeof *ranking->items, error);
@@ -282,13 +278,13 @@ static piaa_ranking *new_ranking(const piaa_joined *joined, const piaa_photos *p
     }
     char *at = ranking->paths;
     for (size_t i = 0; i < most; i++) {
-        const piaa_photo *photo =
+        const piaa_photo photo =
             photos ? piaa_store_find(store, photos->paths.items[i]) : piaa_store_photo(store, i);
-        if (!photo || !piaa_joined_has(joined, photo->row)) continue;
-        const char *name = photos ? photos->names.items[i] : photo->path;
+        if (!piaa_joined_has(joined, photo.row)) continue;
+        const char *name = photos ? photos->names.items[i] : photo.path;
         size_t size = strlen(name) + 1;
         memcpy(at, name, size);
-        ranking->items[ranking->count++] = (place){.shown = {.path = at}, .row = photo->row};
+        ranking->items[ranking->count++] = (place){.shown = {.path = at}, .row = photo.row};
         at += size;
     }
     return ranking;

@@ -29,8 +29,8 @@ static void add_copy(piaa_rated *rated, const piaa_ratings *ratings, size_t rati
 
 /* -1: it lacks a vector. */
 static int64_t row_of(const piaa_joined *joined, const char *path) {
-    const piaa_photo *photo = piaa_store_find(joined->store, path);
-    return photo && piaa_joined_has(joined, photo->row) ? photo->row : -1;
+    const int64_t row = piaa_store_find(joined->store, path).row;
+    return piaa_joined_has(joined, row) ? row : -1;
 }
 
 static void add_photo(piaa_rated *rated, int64_t row, double score) {
@@ -104,12 +104,11 @@ bool piaa_rated_find(const piaa_joined *joined, const piaa_said *said, piaa_rate
                      piaa_error *error) {
     const size_t answers = piaa_choices_count(said->choices), n = piaa_ratings_count(said->ratings),
                  most = n + 2 * answers;
-    int64_t rows = 0;
-    piaa_store_matrix(joined->store, joined->found[0], &rows);
-    *out = (piaa_rated){.rows = piaa_alloc(most, sizeof(int64_t), error),
-                        .scores = piaa_alloc(most, sizeof(double), error),
-                        .index = piaa_alloc((size_t)rows, sizeof(int64_t), error),
-                        .duels = piaa_alloc(answers, sizeof(piaa_duel), error)};
+    *out = (piaa_rated){
+        .rows = piaa_alloc(most, sizeof(int64_t), error),
+        .scores = piaa_alloc(most, sizeof(double), error),
+        .index = piaa_alloc((size_t)piaa_store_count(joined->store).rows, sizeof(int64_t), error),
+        .duels = piaa_alloc(answers, sizeof(piaa_duel), error)};
     size_t *first = piaa_alloc(n, sizeof *first, error),
            *times = piaa_alloc(n, sizeof *times, error);
     bool ok = out->rows && out->scores && out->index && out->duels && first && times;

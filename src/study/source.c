@@ -1,5 +1,5 @@
-/* Looks up a data set's images in a store; copies only where two matrices have to stand side by
-   side. */
+/* Looks up a data set's images in a store; copies only where matrices have to stand side by side or
+   are kept in fewer bits. */
 #include "study/source.h"
 
 #include "base/file.h"
@@ -36,13 +36,14 @@ static void take_slots(piaa_source *source, const piaa_joined *joined) {
     }
 }
 
-static const piaa_photo *find_photo(const piaa_store *store, const piaa_dataset *set,
-                                    const char *changed, size_t image) {
-    if (!changed) return piaa_store_find(store, set->images[image].path);
+/* -1: it is not there, or has no vectors. */
+static int64_t find_row(const piaa_store *store, const piaa_dataset *set, const char *changed,
+                        size_t image) {
+    if (!changed) return piaa_store_find(store, set->images[image].path).row;
     char *path = piaa_changed_path(changed, image, NULL);
-    const piaa_photo *photo = path ? piaa_store_find(store, path) : NULL;
+    const int64_t row = path ? piaa_store_find(store, path).row : -1;
     free(path);
-    return photo;
+    return row;
 }
 
 static bool find_rows(piaa_source *source, const piaa_joined *joined, const piaa_dataset *set,
@@ -50,9 +51,9 @@ static bool find_rows(piaa_source *source, const piaa_joined *joined, const piaa
     char *folder = changed ? piaa_path_absolute(changed, error) : NULL;
     if (changed && !folder) return false;
     for (size_t i = 0; i < set->image_count; i++) {
-        const piaa_photo *photo = find_photo(joined->store, set, folder, i);
-        const bool whole = photo && piaa_joined_has(joined, photo->row);
-        source->rows[i] = whole ? photo->row : -1;
+        const int64_t row = find_row(joined->store, set, folder, i);
+        const bool whole = piaa_joined_has(joined, row);
+        source->rows[i] = whole ? row : -1;
         source->absent += !whole;
     }
     free(folder);
@@ -62,7 +63,8 @@ static bool find_rows(piaa_source *source, const piaa_joined *joined, const piaa
                           piaa_store_path(joined->store), set->folder);
 }
 
-/* The parts of every image side by side, one row for each image. */
+/* The parts of every image side by side, one row for each image; or its one part, which the store
+   keeps in fewer bits. */
 static bool join(piaa_source *source, piaa_joined *joined, const piaa_dataset *set,
                  piaa_error *error) {
     const size_t dim = (size_t)source->dim;
@@ -83,8 +85,8 @@ static bool open_joined(piaa_source *source, piaa_joined *joined, const piaa_dat
     if (!(source->rows = piaa_alloc(set->image_count, sizeof *source->rows, error)) ||
         !find_rows(source, joined, set, changed, error))
         return false;
-    source->x = piaa_store_matrix(joined->store, joined->found[0], NULL);
-    return source->parts == 1 || join(source, joined, set, error);
+    if (source->parts == 1) source->x = piaa_store_matrix(joined->store, joined->found[0], NULL);
+    return source->x || join(source, joined, set, error);
 }
 
 bool piaa_source_open(piaa_source *source, const piaa_store *store, const piaa_dataset *set,

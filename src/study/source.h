@@ -12,7 +12,8 @@ typedef struct piaa_source {
     piaa_slot slots[PIAA_SOURCE_PARTS];
     int parts;
     int dim; /* of all parts together */
-    /* [*][dim]; the store's mapped matrix where there is one part, else the source's own. */
+    /* [*][dim]; the store's mapped matrix where there is one part in float32, else the source's
+       own. */
     const float *x;
     int64_t *rows; /* [images of the data set] row of x; -1 where the image has no vector */
     size_t absent; /* images without one */

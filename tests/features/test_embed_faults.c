@@ -24,8 +24,8 @@ static piaa_embed_summary embed(piaa_extractor *extractor, char last[1024]) {
     if (!made) fail_msg("%s", error.message);
     last[0] = '\0';
     for (size_t i = 0; i < piaa_store_photos(made); i++)
-        if (piaa_store_photo(made, i)->error)
-            snprintf(last, 1024, "%s", piaa_store_photo(made, i)->error);
+        if (piaa_store_photo(made, i).error)
+            snprintf(last, 1024, "%s", piaa_store_photo(made, i).error);
     piaa_store_close(made);
     free(store);
     free(photos);

@@ -75,8 +75,8 @@ static piaa_store *embed(const char *name, piaa_background background, heard *h,
 
 static const char *note_of(const piaa_store *store, const char *name) {
     for (size_t i = 0; i < piaa_store_photos(store); i++)
-        if (piaa_path_ends(piaa_store_photo(store, i)->path, name))
-            return piaa_store_photo(store, i)->note;
+        if (piaa_path_ends(piaa_store_photo(store, i).path, name))
+            return piaa_store_photo(store, i).note;
     fail_msg("%s is not there", name);
     return NULL;
 }

@@ -64,21 +64,22 @@ static void test_round_trip(void **state) {
     assert_int_equal(piaa_store_filled(store, lt), 5);
     assert_int_equal(piaa_store_photos(store), 5);
     for (int i = 0; i < 5; i++) {
-        const piaa_photo *photo = piaa_store_photo(store, (size_t)i);
-        assert_string_equal(photo->path, path_of(i));
-        assert_string_equal(photo->hash, hash_of(i));
-        assert_int_equal(photo->size, 1000 + i);
-        assert_int_equal(photo->mtime_ns, 7);
-        assert_null(photo->error);
-        assert_true(holds(piaa_store_vector(store, lt, photo->row), i, &LT3));
-        assert_true(holds(piaa_store_vector(store, v, photo->row), i, &V1));
-        assert_ptr_equal(piaa_store_find(store, path_of(i)), photo);
+        const piaa_photo photo = piaa_store_photo(store, (size_t)i);
+        assert_string_equal(photo.path, path_of(i));
+        assert_string_equal(photo.hash, hash_of(i));
+        assert_int_equal(photo.size, 1000 + i);
+        assert_int_equal(photo.mtime_ns, 7);
+        assert_null(photo.error);
+        assert_true(holds(piaa_store_vector(store, lt, photo.row, NULL), i, &LT3));
+        assert_true(holds(piaa_store_vector(store, v, photo.row, NULL), i, &V1));
+        assert_int_equal(piaa_store_find(store, path_of(i)).row, photo.row);
     }
-    assert_null(piaa_store_find(store, "/photos/none.jpg"));
-    assert_null(piaa_store_photo(store, 5));
-    assert_null(piaa_store_vector(store, lt, -1));
-    assert_null(piaa_store_vector(store, lt, 5));
-    assert_null(piaa_store_vector(store, 2, 0));
+    assert_null(piaa_store_find(store, "/photos/none.jpg").path);
+    assert_int_equal(piaa_store_find(store, "/photos/none.jpg").row, -1);
+    assert_null(piaa_store_photo(store, 5).path);
+    assert_null(piaa_store_vector(store, lt, -1, NULL));
+    assert_null(piaa_store_vector(store, lt, 5, NULL));
+    assert_null(piaa_store_vector(store, 2, 0, NULL));
     int64_t rows;
     const float *matrix = piaa_store_matrix(store, lt, &rows);
     assert_int_equal(rows, 5);
@@ -112,11 +113,11 @@ static void test_resume(void **state) {
     assert_int_equal(piaa_store_photos(store), 0);
     assert_true(piaa_store_refresh(store, NULL));
     assert_int_equal(piaa_store_photos(store), 4);
-    assert_true(holds(piaa_store_vector(store, 0, 3), 3, &LT3));
+    assert_true(holds(piaa_store_vector(store, 0, 3, NULL), 3, &LT3));
     assert_true(put(store, &slots, 4, NULL));
-    assert_null(piaa_store_vector(store, 0, 4));
+    assert_null(piaa_store_vector(store, 0, 4, NULL));
     assert_true(piaa_store_refresh(store, NULL));
-    assert_true(holds(piaa_store_vector(store, 0, 4), 4, &LT3));
+    assert_true(holds(piaa_store_vector(store, 0, 4, NULL), 4, &LT3));
     must_finish(store);
 }
 
@@ -153,11 +154,11 @@ static void test_added_slots(void **state) {
     assert_int_equal(piaa_store_filled(store, lt), 4);
     assert_int_equal(piaa_store_filled(store, v), 3);
     assert_int_equal(piaa_store_filled(store, lv), 1);
-    for (int i = 0; i < 4; i++) assert_true(holds(piaa_store_vector(store, lt, i), i, &LT3));
-    for (int i = 1; i < 4; i++) assert_true(holds(piaa_store_vector(store, v, i), i, &V1));
-    assert_true(holds(piaa_store_vector(store, lv, 4), 9, &LV3));
-    assert_null(piaa_store_vector(store, v, 0));
-    assert_null(piaa_store_vector(store, lt, 4));
+    for (int i = 0; i < 4; i++) assert_true(holds(piaa_store_vector(store, lt, i, NULL), i, &LT3));
+    for (int i = 1; i < 4; i++) assert_true(holds(piaa_store_vector(store, v, i, NULL), i, &V1));
+    assert_true(holds(piaa_store_vector(store, lv, 4, NULL), 9, &LV3));
+    assert_null(piaa_store_vector(store, v, 0, NULL));
+    assert_null(piaa_store_vector(store, lt, 4, NULL));
     int64_t rows;
     const float *matrix = piaa_store_matrix(store, v, &rows);
     assert_int_equal(rows, 5);
@@ -204,10 +205,10 @@ static void test_changed_and_shared(void **state) {
     assert_int_equal(counts.photos, 4);
     assert_int_equal(counts.rows, 3);
     assert_int_equal(counts.orphans, 1);
-    assert_int_equal(piaa_store_find(store, path_of(50))->row, 0);
-    assert_int_equal(piaa_store_find(store, path_of(51))->row, 0);
+    assert_int_equal(piaa_store_find(store, path_of(50)).row, 0);
+    assert_int_equal(piaa_store_find(store, path_of(51)).row, 0);
     assert_true(
-        holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(1))->row), 77, &LT3));
+        holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(1)).row, NULL), 77, &LT3));
     piaa_store_close(store);
 
     /* The old content comes back: the row that was left behind is used again.  A touched file (same
@@ -267,11 +268,11 @@ static void test_failures(void **state) {
     assert_int_equal(counts.failed, 2);
     assert_int_equal(counts.partial, 1);
     assert_int_equal(counts.orphans, 1);
-    assert_string_equal(piaa_store_find(store, path_of(5))->error, "it ends in the middle");
-    assert_null(piaa_store_find(store, path_of(5))->hash);
-    assert_string_equal(piaa_store_find(store, path_of(0))->hash, hash_of(0));
+    assert_string_equal(piaa_store_find(store, path_of(5)).error, "it ends in the middle");
+    assert_null(piaa_store_find(store, path_of(5)).hash);
+    assert_string_equal(piaa_store_find(store, path_of(0)).hash, hash_of(0));
     assert_true(
-        holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(0))->row), 0, &LT3));
+        holds(piaa_store_vector(store, 0, piaa_store_find(store, path_of(0)).row, NULL), 0, &LT3));
     piaa_store_close(store);
 
     /* Asked for what it has, the photo is complete; put heals it. */
@@ -391,10 +392,10 @@ static void test_first_stores(void **state) {
     const char *path = in(scratch, "s");
     make_first_store(path, &slots);
     piaa_store *store = must_read(path, NULL);
-    const piaa_photo *photo = piaa_store_find(store, path_of(0));
-    assert_true(photo && photo->mtime_ns == 7 && !photo->ctime_ns && !photo->inode);
-    assert_true(!photo->damage && !photo->note);
-    assert_true(holds(piaa_store_vector(store, 0, photo->row), 0, &LT3));
+    const piaa_photo photo = piaa_store_find(store, path_of(0));
+    assert_true(photo.path && photo.mtime_ns == 7 && !photo.ctime_ns && !photo.inode);
+    assert_true(!photo.damage && !photo.note);
+    assert_true(holds(piaa_store_vector(store, 0, photo.row, NULL), 0, &LT3));
     piaa_store_close(store);
 
     /* Size and date still say that a photo is unchanged; the rest is added, and then counts. */
@@ -410,9 +411,9 @@ static void test_first_stores(void **state) {
     assert_int_equal(status_of(store, file_of(7, 101, 5)), PIAA_PHOTO_CHANGED);
     must_finish(store);
     store = must_read(path, NULL);
-    assert_int_equal(piaa_store_find(store, path_of(0))->ctime_ns, 100);
-    assert_int_equal(piaa_store_find(store, path_of(0))->inode, 5);
-    assert_int_equal(piaa_store_find(store, path_of(1))->ctime_ns, 0);
+    assert_int_equal(piaa_store_find(store, path_of(0)).ctime_ns, 100);
+    assert_int_equal(piaa_store_find(store, path_of(0)).inode, 5);
+    assert_int_equal(piaa_store_find(store, path_of(1)).ctime_ns, 0);
     piaa_store_close(store);
 
     /* The first version goes on with it. */
@@ -446,14 +447,14 @@ static void test_marks(void **state) {
     store = must_read(path, NULL);
     assert_int_equal(piaa_store_count(store).damaged, 2);
     for (int i = 0; i < 3; i++) {
-        const piaa_photo *photo = piaa_store_find(store, path_of(i));
+        const piaa_photo photo = piaa_store_find(store, path_of(i));
         if (i == 1) {
-            assert_true(!photo->damage && !photo->note);
+            assert_true(!photo.damage && !photo.note);
             continue;
         }
-        assert_string_equal(photo->damage, "the lower half is lost");
-        assert_string_equal(photo->note, "from the preview");
-        assert_true(holds(piaa_store_vector(store, 0, photo->row), 0, &LT3));
+        assert_string_equal(photo.damage, "the lower half is lost");
+        assert_string_equal(photo.note, "from the preview");
+        assert_true(holds(piaa_store_vector(store, 0, photo.row, NULL), 0, &LT3));
     }
     piaa_store_close(store);
 }
@@ -694,13 +695,13 @@ static void test_odd_names(void **state) {
     must_finish(store);
     store = must_read(path, NULL);
     for (int i = 0; i <= NAMES; i++) {
-        const piaa_photo *photo = piaa_store_find(store, i < NAMES ? names[i] : deep);
-        assert_non_null(photo);
-        assert_int_equal(photo->mtime_ns, -i);
-        assert_true(holds(piaa_store_vector(store, 0, photo->row), i, &LT3));
+        const piaa_photo photo = piaa_store_find(store, i < NAMES ? names[i] : deep);
+        assert_non_null(photo.path);
+        assert_int_equal(photo.mtime_ns, -i);
+        assert_true(holds(piaa_store_vector(store, 0, photo.row, NULL), i, &LT3));
     }
     for (size_t i = 1; i < piaa_store_photos(store); i++)
-        assert_true(strcmp(piaa_store_photo(store, i - 1)->path, piaa_store_photo(store, i)->path) <
+        assert_true(strcmp(piaa_store_photo(store, i - 1).path, piaa_store_photo(store, i).path) <
                     0);
     piaa_store_close(store);
 }
@@ -754,7 +755,7 @@ static void test_many_slots(void **state) {
     must_finish(store);
     store = must_read(path, NULL);
     for (int i = 0; i < COUNT; i++)
-        assert_memory_equal(piaa_store_vector(store, i, 0), values[i], sizeof values[i]);
+        assert_memory_equal(piaa_store_vector(store, i, 0, NULL), values[i], sizeof values[i]);
     piaa_store_close(store);
 }
 

@@ -90,17 +90,17 @@ static size_t check_photos(const char *path, const piaa_slots *slots, size_t *mi
     size_t count = piaa_store_photos(store);
     *missing = 0;
     for (size_t i = 0; i < count; i++) {
-        const piaa_photo *photo = piaa_store_photo(store, i);
-        assert_string_equal(photo->path, path_of((int)i));
+        const piaa_photo photo = piaa_store_photo(store, i);
+        assert_string_equal(photo.path, path_of((int)i));
         if (i % 7 == 6) {
-            assert_int_equal(photo->row, -1);
-            assert_string_equal(photo->error, "broken");
+            assert_int_equal(photo.row, -1);
+            assert_string_equal(photo.error, "broken");
             continue;
         }
         for (size_t k = 0; k < slots->count; k++) {
             const piaa_slot *slot = &slots->items[k];
             const float *vector = piaa_store_vector(
-                store, piaa_store_find_slot(store, slot->pool, slot->layer), photo->row);
+                store, piaa_store_find_slot(store, slot->pool, slot->layer), photo.row, NULL);
             if (k && !vector)
                 ++*missing;
             else
@@ -196,10 +196,10 @@ static void test_power_cut(void **state) {
     assert_int_equal(warnings.count, 1);
     assert_non_null(strstr(warnings.last, "1 row did not reach the disk before the last run was "
                                           "cut off; run piaa embed on the photos again"));
-    assert_null(piaa_store_vector(store, 0, 5));
-    assert_null(piaa_store_vector(store, 1, 5));
-    assert_true(holds(piaa_store_vector(store, 0, 4), 4, &LT3));
-    assert_true(holds(piaa_store_vector(store, 1, 7), 7, &V1));
+    assert_null(piaa_store_vector(store, 0, 5, NULL));
+    assert_null(piaa_store_vector(store, 1, 5, NULL));
+    assert_true(holds(piaa_store_vector(store, 0, 4, NULL), 4, &LT3));
+    assert_true(holds(piaa_store_vector(store, 1, 7, NULL), 7, &V1));
     piaa_store_close(store);
 
     warnings = (heard){0};
@@ -215,8 +215,8 @@ static void test_power_cut(void **state) {
     store = must_read(path, &warnings);
     assert_int_equal(warnings.count, 0);
     for (int i = 0; i < 8; i++)
-        assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3) &&
-                    holds(piaa_store_vector(store, 1, i), i, &V1));
+        assert_true(holds(piaa_store_vector(store, 0, i, NULL), i, &LT3) &&
+                    holds(piaa_store_vector(store, 1, i, NULL), i, &V1));
     piaa_store_close(store);
 }
 
@@ -242,11 +242,11 @@ static void check_mended(const char *path, int lost) {
     assert_int_equal(piaa_store_filled(store, 0), 6);
     assert_int_equal(piaa_store_filled(store, 1), 6 - lost);
     for (int i = 0; i < 6; i++) {
-        assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3));
+        assert_true(holds(piaa_store_vector(store, 0, i, NULL), i, &LT3));
         if (i < 6 - lost)
-            assert_true(holds(piaa_store_vector(store, 1, i), i, &V1));
+            assert_true(holds(piaa_store_vector(store, 1, i, NULL), i, &V1));
         else
-            assert_null(piaa_store_vector(store, 1, i));
+            assert_null(piaa_store_vector(store, 1, i, NULL));
     }
     piaa_store_close(store);
 
@@ -267,7 +267,7 @@ static void check_mended(const char *path, int lost) {
     warnings = (heard){0};
     store = must_read(path, &warnings);
     assert_int_equal(warnings.count, 0);
-    for (int i = 0; i < 6; i++) assert_true(holds(piaa_store_vector(store, 1, i), i, &V1));
+    for (int i = 0; i < 6; i++) assert_true(holds(piaa_store_vector(store, 1, i, NULL), i, &V1));
     piaa_store_close(store);
 }
 
@@ -331,7 +331,7 @@ static void test_surplus_rows(void **state) {
     assert_true(put(store, &slots, 3, NULL));
     must_finish(store);
     store = must_read(path, &warnings);
-    assert_true(holds(piaa_store_vector(store, 0, 3), 3, &LT3));
+    assert_true(holds(piaa_store_vector(store, 0, 3, NULL), 3, &LT3));
     assert_int_equal(warnings.count, 0);
     piaa_store_close(store);
 }
@@ -348,7 +348,7 @@ static int try_everything(const char *path, const piaa_slots *slots) {
         for (size_t i = 0; i < piaa_store_photos(store); i++)
             for (size_t s = 0; s < piaa_store_slots(store)->count; s++) {
                 const float *vector =
-                    piaa_store_vector(store, (int)s, piaa_store_photo(store, i)->row);
+                    piaa_store_vector(store, (int)s, piaa_store_photo(store, i).row, NULL);
                 if (vector) sum += vector[0] + vector[piaa_store_slots(store)->items[s].dim - 1];
             }
         if (isnan(sum)) print_message("a sum is not a number\n");

@@ -103,10 +103,10 @@ static void test_reader_beside_writer(void **state) {
     for (int i = 0; i < 200; i++) assert_true(put(writer, &more, i, NULL));
     assert_int_equal(piaa_store_photos(reader), 2);
     assert_int_equal(piaa_store_slots(reader)->count, 1);
-    assert_true(holds(piaa_store_vector(reader, 0, 1), 1, &LT3));
+    assert_true(holds(piaa_store_vector(reader, 0, 1, NULL), 1, &LT3));
     assert_true(piaa_store_refresh(reader, NULL));
     assert_int_equal(piaa_store_photos(reader), 200);
-    for (int i = 0; i < 200; i++) assert_true(holds(piaa_store_vector(reader, 1, i), i, &V1));
+    for (int i = 0; i < 200; i++) assert_true(holds(piaa_store_vector(reader, 1, i, NULL), i, &V1));
     must_finish(writer);
     piaa_store_close(reader);
 }
@@ -147,9 +147,9 @@ static void fill_until_full(const char *path) {
         piaa_store *reader = must_read(store_path, NULL);
         assert_true((int64_t)piaa_store_photos(reader) >= whole);
         for (int i = 0; i < whole; i++) {
-            int64_t row = piaa_store_find(reader, path_of(i))->row;
-            assert_true(holds(piaa_store_vector(reader, 0, row), i, &LT3) &&
-                        holds(piaa_store_vector(reader, 1, row), i, &V1));
+            int64_t row = piaa_store_find(reader, path_of(i)).row;
+            assert_true(holds(piaa_store_vector(reader, 0, row, NULL), i, &LT3) &&
+                        holds(piaa_store_vector(reader, 1, row, NULL), i, &V1));
         }
         piaa_store_close(reader);
     }
@@ -190,7 +190,7 @@ static void test_file_limit(void **state) {
     for (int i = 0; i < 10; i++) assert_int_equal(look(store, i, NULL).status, PIAA_PHOTO_COMPLETE);
     assert_true(piaa_store_refresh(store, NULL));
     for (int i = 0; i < (int)piaa_store_photos(store); i++)
-        assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3));
+        assert_true(holds(piaa_store_vector(store, 0, i, NULL), i, &LT3));
     assert_int_equal(warnings.count, 0);
     must_finish(store);
 }
@@ -202,7 +202,7 @@ static void read_but_not_write(const char *path) {
     piaa_error error = {0};
     piaa_store *store = piaa_store_open_read(path, NULL, &error);
     CHECK(store, error.message);
-    CHECK(piaa_store_photos(store) == 3 && holds(piaa_store_vector(store, 0, 2), 2, &LT3),
+    CHECK(piaa_store_photos(store) == 3 && holds(piaa_store_vector(store, 0, 2, NULL), 2, &LT3),
           "three photos");
     piaa_store_close(store);
     CHECK(!piaa_store_open_write(path, &usual, &slots, NULL, &error),
@@ -339,7 +339,7 @@ static void test_group(void **state) {
     write_as(1002, path, 1, false);
     write_as(1001, path, 2, true);
     piaa_store *store = must_read(path, NULL);
-    for (int i = 0; i < 3; i++) assert_true(holds(piaa_store_vector(store, 0, i), i, &LT3));
+    for (int i = 0; i < 3; i++) assert_true(holds(piaa_store_vector(store, 0, i, NULL), i, &LT3));
     piaa_store_close(store);
 }
 
@@ -398,7 +398,7 @@ static void use_without_mapping(const char *path) {
     assert_int_equal(piaa_store_photos(reader), 3);
     assert_true(put(store, &slots, 3, NULL));
     assert_true(piaa_store_refresh(reader, NULL));
-    assert_true(holds(piaa_store_vector(reader, 0, 3), 3, &LT3));
+    assert_true(holds(piaa_store_vector(reader, 0, 3, NULL), 3, &LT3));
     piaa_store_close(reader);
     must_finish(store);
     assert_string_equal(journal_mode(path), "delete");

@@ -67,11 +67,11 @@ static void expect_same_stores(const char *a, const char *b) {
     piaa_store *one = must_read(a, NULL), *other = must_read(b, NULL);
     assert_int_equal(piaa_store_photos(one), piaa_store_photos(other));
     for (size_t i = 0; i < piaa_store_photos(one); i++) {
-        const piaa_photo *p = piaa_store_photo(one, i), *q = piaa_store_photo(other, i);
-        assert_string_equal(p->path, q->path);
-        assert_int_equal(p->row, q->row);
-        assert_int_equal(p->size, q->size);
-        assert_true(same_text(p->hash, q->hash) && same_text(p->error, q->error));
+        const piaa_photo p = piaa_store_photo(one, i), q = piaa_store_photo(other, i);
+        assert_string_equal(p.path, q.path);
+        assert_int_equal(p.row, q.row);
+        assert_int_equal(p.size, q.size);
+        assert_true(same_text(p.hash, q.hash) && same_text(p.error, q.error));
     }
     piaa_store_close(one);
     piaa_store_close(other);

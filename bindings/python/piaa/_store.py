@@ -87,7 +87,7 @@ class Store:
         import pandas
 
         if pool is None or layer is None:
-            return pandas.DataFrame([fields(p[0]) for p in self._photos()]).set_index("path")
+            return pandas.DataFrame([fields(p) for p in self._photos()]).set_index("path")
         matrix, number = self[pool, layer], self._slots[pool, layer][0]
-        there = {p: r for p, r in self.index.items() if lib.piaa_store_vector(self._handle, number, r)}
+        there = {p: r for p, r in self.index.items() if lib.piaa_store_has(self._handle, number, r)}
         return pandas.DataFrame(matrix[list(there.values())], index=pandas.Index(list(there), name="path"))
