@@ -475,7 +475,8 @@ PIAA_API bool piaa_store_prune(const char *path, const piaa_hooks *hooks, int64_
 
 /* Reads every vector and holds it against the sum that was kept when it was written; each photo
  * whose vectors differ is told to hooks->warn.  *damaged: how many rows.  forget: their vectors are
- * taken off the catalogue, so that the next run on their photos computes them anew. */
+ * taken off the catalogue, so that the next run on their photos computes them anew.  Of a packed
+ * store every byte of the index is held against sums, too: PIAA_FORMAT says where it differs. */
 PIAA_API bool piaa_store_verify(const char *path, bool forget, const piaa_hooks *hooks,
                                 int64_t *damaged, piaa_error *error);
 
@@ -487,6 +488,41 @@ PIAA_API bool piaa_store_verify(const char *path, bool forget, const piaa_hooks 
  * goes on from there.  hooks may be NULL. */
 PIAA_API bool piaa_store_merge(const char *path, const char *const *from, size_t count,
                                const piaa_hooks *hooks, piaa_error *error);
+
+/* How a packed store keeps vectors.  F32: as they are.  F16: 11 bits of precision, and values up to
+ * 65504, else PIAA_UNSUPPORTED.  BF16: 8 bits.  INT8: each column in 255 steps from the least of
+ * its values to the largest. */
+typedef enum piaa_packing {
+    PIAA_PACKED_NONE, /* it is not packed */
+    PIAA_PACKED_F32,
+    PIAA_PACKED_F16,
+    PIAA_PACKED_BF16,
+    PIAA_PACKED_INT8
+} piaa_packing;
+
+/* "f32", "f16", "bf16", "int8"; NULL for NONE. */
+PIAA_API const char *piaa_packing_name(piaa_packing packing);
+
+typedef struct piaa_pack_options {
+    piaa_packing packing; /* NONE: F32 */
+    const char *features; /* which matrices, "lt.15+v.9"; NULL: all */
+} piaa_pack_options;
+
+/* A copy of the store `from` for reading only, at `path`, where nothing is yet: an index that is
+ * mapped instead of a catalogue that is loaded, so that any number of photos opens at once, and
+ * matrices in fewer bits.  Every function that reads stores reads packed ones; those that write
+ * refuse them.  NumPy opens the matrices (docs/scale.md).  Each vector is held against its sum on
+ * the way.  The store appears when it is whole; whatever ends the packing, the same call begins it
+ * again.  options and hooks may be NULL. */
+PIAA_API bool piaa_store_pack(const char *from, const char *path, const piaa_pack_options *options,
+                              const piaa_hooks *hooks, piaa_error *error);
+
+/* The photos of the store `from` in `parts` stores FOLDER/1.store … FOLDER/PARTS.store, as piaa
+ * embed --shard would have made them from the folder `below` (NULL: by their whole paths); merged
+ * they are the store again.  What was done is kept, and the same call goes on from there.  hooks
+ * may be NULL. */
+PIAA_API bool piaa_store_split(const char *from, const char *folder, int64_t parts,
+                               const char *below, const piaa_hooks *hooks, piaa_error *error);
 
 /* Takes a new look at the catalogue and the matrices.  Pointers from the functions below last until
    the next refresh or close. */
@@ -516,6 +552,7 @@ typedef struct piaa_store_counts {
 } piaa_store_counts;
 
 PIAA_API const char *piaa_store_path(const piaa_store *store);
+PIAA_API piaa_packing piaa_store_packing(const piaa_store *store);
 /* "fingerprint", "model", "family", "prompt", "preprocessing", "dtype", "library"; NULL for other
    keys. */
 PIAA_API const char *piaa_store_meta(const piaa_store *store, const char *key);
@@ -540,6 +577,10 @@ PIAA_API bool piaa_store_has(const piaa_store *store, int slot, int64_t row);
  * [dim], which may be NULL where there is no such matrix. */
 PIAA_API const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row,
                                         float *room);
+/* The vectors in rows [count], one after the other into out [count][dim]; NaN where there is
+   none.  PIAA_USAGE: no such slot. */
+PIAA_API bool piaa_store_vectors(const piaa_store *store, int slot, const int64_t *rows,
+                                 int64_t count, float *out, piaa_error *error);
 /* The whole matrix [rows, dim]; rows for which piaa_store_has says no hold NaN or nothing
  * meaningful.  NULL if it has no rows yet, or is not in float32. `rows` may be NULL. */
 PIAA_API const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows);

@@ -274,6 +274,11 @@ bool piaa_folder_has_place(const char *path, piaa_error *error) {
     return there;
 }
 
+const char *piaa_path_below(const char *path, const char *folder) {
+    const size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 && path[length] == '/' ? path + length + 1 : NULL;
+}
+
 const char *piaa_path_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;

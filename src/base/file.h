@@ -54,6 +54,8 @@ char *piaa_path_folder(const char *path, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_absolute(const char *path, piaa_error *error) PIAA_MUST_USE;
 char *piaa_path_named(const char *path, piaa_error *error) PIAA_MUST_USE;
 const char *piaa_path_name(const char *path); /* after the last '/' */
+/* What follows `folder` and its '/'; NULL: the path is not in there. */
+const char *piaa_path_below(const char *path, const char *folder);
 bool piaa_path_ends(const char *path, const char *ending);
 /* The same in any case: "MODEL.GGUF", as some systems write it. */
 bool piaa_path_ends_like(const char *path, const char *ending);

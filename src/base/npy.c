@@ -153,13 +153,14 @@ bool piaa_npy_parse(const void *bytes, size_t size, uint64_t file_size, const ch
     return true;
 }
 
-void piaa_npy_header_write(char out[PIAA_NPY_HEADER_SIZE], int64_t rows, int64_t columns) {
+void piaa_npy_header_write(char out[PIAA_NPY_HEADER_SIZE], const char *type, int64_t rows,
+                           int64_t columns) {
     enum { START = 10, LENGTH = PIAA_NPY_HEADER_SIZE - START };
     static const char magic[START] = {(char)0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, LENGTH, 0};
     memset(out, ' ', PIAA_NPY_HEADER_SIZE);
     memcpy(out, magic, START);
     int n = snprintf(out + START, LENGTH,
-                     "{'descr': '<f4', 'fortran_order': False, 'shape': (%19lld, %lld), }",
+                     "{'descr': '%s', 'fortran_order': False, 'shape': (%19lld, %lld), }", type,
                      (long long)rows, (long long)columns);
     out[START + n] = ' '; /* snprintf's NUL */
     out[PIAA_NPY_HEADER_SIZE - 1] = '\n';

@@ -19,10 +19,11 @@ typedef struct piaa_npy_header {
 bool piaa_npy_parse(const void *bytes, size_t size, uint64_t file_size, const char *where,
                     piaa_npy_header *out, piaa_error *error);
 
-/* A 128-byte version 1.0 header for a [rows, columns] little-endian float32 matrix, the row count
- * padded with blanks to a fixed width so that it can be overwritten in place as rows are
- * appended. */
+/* A 128-byte version 1.0 header for a [rows, columns] matrix of `type` ("<f4", "|i1", as NumPy
+ * writes types), the row count padded with blanks to a fixed width so that it can be overwritten in
+ * place as rows are appended. */
 enum { PIAA_NPY_HEADER_SIZE = 128 };
-void piaa_npy_header_write(char out[PIAA_NPY_HEADER_SIZE], int64_t rows, int64_t columns);
+void piaa_npy_header_write(char out[PIAA_NPY_HEADER_SIZE], const char *type, int64_t rows,
+                           int64_t columns);
 
 #endif

@@ -32,7 +32,13 @@ static piaa_reader *open_reader(piaa_call *call, piaa_model *model, const piaa_r
     piaa_reader *reader = model ? piaa_reader_new(model, request, error) : NULL;
     if (!reader) return NULL;
     piaa_call_tell_demonstration(call, piaa_model_get_info(model)->demonstration);
-    if (piaa_call_open_store(call, reader, piaa_call_value(call, "out"), error)) return reader;
+    if (piaa_call_open_store(call, reader, piaa_call_value(call, "out"), error)) {
+        if (!piaa_store_packing(piaa_reader_store(reader))) return reader;
+        piaa_error_set(error, PIAA_USAGE,
+                       "%s is a packed store, which can only be read: embed into the store that it "
+                       "was packed from, and pack that again",
+                       piaa_call_value(call, "out"));
+    }
     piaa_reader_free(reader);
     return NULL;
 }

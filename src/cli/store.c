@@ -1,4 +1,4 @@
-/* piaa store info, list, prune, verify and merge. */
+/* piaa store info, list, prune, verify and merge; pack.c has pack and split. */
 #include "features/store.h"
 #include "base/file.h"
 #include "base/visible.h"
@@ -35,6 +35,8 @@ static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error
         ok = piaa_text_format(out, error, "%-13s  ", keys[i]) &&
              piaa_visible_add(out, value ? value : "", error) && piaa_text_format(out, error, "\n");
     }
+    const char *packing = piaa_packing_name(piaa_store_packing(store));
+    if (ok && packing) ok = piaa_text_format(out, error, "packed         %s\n", packing);
     const piaa_slots *slots = piaa_store_slots(store);
     for (size_t i = 0; ok && i < slots->count; i++)
         ok = piaa_text_format(out, error, "matrix         %s.npy, %d columns, %lld rows filled\n",
@@ -58,6 +60,9 @@ static cJSON *info_json(const piaa_store *store) {
         const char *value = piaa_store_meta(store, keys[i]);
         cJSON_AddItemToObject(root, keys[i], cJSON_CreateString(value ? value : ""));
     }
+    const char *packing = piaa_packing_name(piaa_store_packing(store));
+    cJSON_AddItemToObject(root, "packed",
+                          packing ? cJSON_CreateString(packing) : cJSON_CreateNull());
     cJSON *matrices = cJSON_AddArrayToObject(root, "matrices");
     const piaa_slots *slots = piaa_store_slots(store);
     for (size_t i = 0; i < slots->count; i++) {
@@ -145,35 +150,65 @@ static bool is_listed(const piaa_call *call, const piaa_photo *photo) {
     return (!failed && !damaged) || (failed && photo->error) || (damaged && photo->damage);
 }
 
-static bool list_as_json(const piaa_call *call, const piaa_store *store, piaa_error *error) {
+/* Output that is written piece by piece, since a list may be longer than memory is large. */
+typedef struct listing {
+    piaa_text text;
+    bool json, csv;
+    size_t listed;
+    bool gone; /* nobody reads any more */
+} listing;
+
+static bool flush(listing *l, piaa_error *error) {
+    const bool ok =
+        !l->text.failed && piaa_report_write(stdout, l->text.data, l->text.length, error);
+    l->gone = ferror(stdout);
+    l->text.length = 0;
+    return ok;
+}
+
+/* As one item of a printed array, without its brackets. */
+static bool add_json(listing *l, const piaa_photo *photo, piaa_error *error) {
     piaa_json_build out = {.root = cJSON_CreateArray()};
-    for (size_t i = 0; i < piaa_store_photos(store); i++) {
-        const piaa_photo photo = piaa_store_photo(store, i);
-        if (is_listed(call, &photo)) list_json(&photo, &out);
-    }
-    const bool ok = piaa_report_write_json(stdout, piaa_json_built(&out), error);
+    list_json(photo, &out);
+    char *text = piaa_json_print(piaa_json_built(&out), true, error);
+    const bool ok = text &&
+                    piaa_text_add(&l->text, l->listed ? ", " : "[", l->listed ? 2 : 1, error) &&
+                    piaa_text_add(&l->text, text + 1, strlen(text) - strlen("[]\n"), error);
+    free(text);
     cJSON_Delete(out.root);
     return ok;
 }
 
-static bool list_as_text(const piaa_call *call, const piaa_store *store, piaa_error *error) {
-    const bool csv = piaa_call_has(call, "csv");
-    piaa_text out = {0};
-    if (csv) piaa_text_format(&out, error, "path,size,mtime_ns,hash,row,error,damage,note\n");
-    for (size_t i = 0; i < piaa_store_photos(store); i++) {
-        const piaa_photo photo = piaa_store_photo(store, i);
-        if (is_listed(call, &photo)) (csv ? list_csv : list_text)(&photo, &out, error);
+static bool add_photo(listing *l, const piaa_photo *photo, piaa_error *error) {
+    if (l->json) {
+        if (!add_json(l, photo, error)) return false;
+    } else {
+        (l->csv ? list_csv : list_text)(photo, &l->text, error);
     }
-    const bool ok = !out.failed && piaa_report_write(stdout, out.data, out.length, error);
-    free(out.data);
-    return ok;
+    l->listed++;
+    return !l->text.failed;
+}
+
+static bool list_all(const piaa_call *call, const piaa_store *store, listing *l,
+                     piaa_error *error) {
+    enum { PIECE = 1 << 16 };
+    if (l->csv)
+        piaa_text_format(&l->text, error, "path,size,mtime_ns,hash,row,error,damage,note\n");
+    for (size_t i = 0; i < piaa_store_photos(store) && !l->gone; i++) {
+        const piaa_photo photo = piaa_store_photo(store, i);
+        if (is_listed(call, &photo) && !add_photo(l, &photo, error)) return false;
+        if (l->text.length >= PIECE && !flush(l, error)) return false;
+    }
+    if (l->json) piaa_text_format(&l->text, error, l->listed ? "]\n" : "[]\n");
+    return l->gone || flush(l, error);
 }
 
 static bool run_list(piaa_call *call, piaa_error *error) {
     if (!piaa_call_exclude(call, "json", "csv", error)) return false;
     piaa_store *store = piaa_store_open_read(call->operands[0], &call->talk.hooks, error);
-    const bool ok =
-        store && (piaa_call_has(call, "json") ? list_as_json : list_as_text)(call, store, error);
+    listing l = {.json = piaa_call_has(call, "json"), .csv = piaa_call_has(call, "csv")};
+    const bool ok = store && list_all(call, store, &l, error);
+    free(l.text.data);
     piaa_store_close(store);
     return ok;
 }
@@ -211,6 +246,11 @@ static bool run_verify(piaa_call *call, piaa_error *error) {
                        (long long)damaged, damaged == 1 ? " was" : "s were");
         return true;
     }
+    if (piaa_store_is_packed(path))
+        return piaa_error_set(error, PIAA_FORMAT,
+                              "%lld row%s of %s not what was written: pack the store again from "
+                              "the one it was made of",
+                              (long long)damaged, damaged == 1 ? " is" : "s are", path);
     return piaa_error_set(error, PIAA_FORMAT,
                           "%lld row%s of %s not what was written: piaa store verify %s --forget, "
                           "then piaa embed on the photos, computes them anew",
@@ -286,8 +326,10 @@ const piaa_command piaa_command_store_verify = {
     .least = 1,
     .most = 1,
     .groups = {{"Options", verify_options}},
-    .notes = "Every row has a sum in the catalogue, also in stores of earlier versions: one "
-             "flipped bit is found, and the photos it belongs to are named.",
+    .notes =
+        "Every row has a sum in the catalogue, also in stores of earlier versions: one "
+        "flipped bit is found, and the photos it belongs to are named. Of a packed store every "
+        "byte of the index is compared, too.",
     .run = run_verify,
 };
 

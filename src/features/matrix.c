@@ -31,7 +31,7 @@ static int64_t row_offset(const piaa_matrix *m, int64_t row) {
 
 static bool write_header(piaa_matrix *m, int64_t rows, piaa_error *error) {
     char header[PIAA_NPY_HEADER_SIZE];
-    piaa_npy_header_write(header, rows, m->dim);
+    piaa_npy_header_write(header, "<f4", rows, m->dim);
     if (!piaa_disk_write(m->file, header, sizeof header, 0, m->path, error)) return false;
     m->rows = rows;
     m->dirty = true;

@@ -5,6 +5,7 @@
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "features/identity.h"
+#include "features/store_parts.h"
 #include "image/photo.h"
 #include "weights/checkpoint_parts.h"
 
@@ -111,8 +112,27 @@ static char *cache_store(const piaa_identity *identity, bool all, piaa_error *er
     return path;
 }
 
+/* A packed store is read as it is, and has to have all that is asked for. */
+static piaa_store *open_packed(const piaa_reader *reader, const char *path, const piaa_hooks *hooks,
+                               piaa_error *error) {
+    const piaa_slots *slots = piaa_extractor_slots(reader->extractor);
+    piaa_store *store = piaa_store_open_read(path, hooks, error);
+    bool ok = store &&
+              piaa_store_check_identity(store, piaa_extractor_identity(reader->extractor), error);
+    for (size_t i = 0; ok && i < slots->count; i++)
+        if (piaa_store_find_slot(store, slots->items[i].pool, slots->items[i].layer) < 0)
+            ok = piaa_error_set(error, PIAA_MISMATCH,
+                                "%s holds no %s: embed the photos with it into the store that this "
+                                "was packed from, and pack that again",
+                                path, piaa_slot_name(&slots->items[i]).text);
+    if (ok) return store;
+    piaa_store_close(store);
+    return NULL;
+}
+
 static piaa_store *open_store(const piaa_reader *reader, const char *path, const piaa_hooks *hooks,
                               piaa_error *error) {
+    if (piaa_store_is_packed(path)) return open_packed(reader, path, hooks, error);
     return piaa_store_open_write(path, piaa_extractor_identity(reader->extractor),
                                  piaa_extractor_slots(reader->extractor), hooks, error);
 }
@@ -129,6 +149,7 @@ bool piaa_reader_open_store(piaa_reader *reader, const char *path, bool retry,
                             const piaa_hooks *hooks, piaa_error *error) {
     if (!reader) return piaa_error_missing(error, "reader");
     if (piaa_error_pending(error)) return false;
+    if (path && retry && !piaa_store_refuse_packed(path, error)) return false;
     piaa_error why = {0};
     piaa_store_close(reader->store);
     reader->store =
@@ -210,10 +231,8 @@ static void tell_form(const piaa_reader *reader, const piaa_hooks *hooks) {
 
 /* Whether `path` is in one of the folders. */
 static bool is_within(const char *path, const piaa_paths *folders) {
-    for (size_t i = 0; i < folders->count; i++) {
-        size_t n = strlen(folders->items[i]);
-        if (strncmp(path, folders->items[i], n) == 0 && path[n] == '/') return true;
-    }
+    for (size_t i = 0; i < folders->count; i++)
+        if (piaa_path_below(path, folders->items[i])) return true;
     return false;
 }
 
@@ -239,10 +258,33 @@ static void tell_gone(const piaa_reader *reader, const piaa_paths *folders,
 /* ------------------------------------------------------------------------------------------
  * reading */
 
+/* Photos that a packed store does not have are told of. */
+static void look_up(const piaa_reader *reader, const char *const *paths, size_t count,
+                    const piaa_hooks *hooks, piaa_embed_summary *summary) {
+    piaa_embed_summary found = {.photos = (int64_t)count};
+    const char *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const bool there = piaa_store_find(reader->store, paths[i]).row >= 0;
+        found.unchanged += there;
+        found.failed += !there;
+        if (!there && !first) first = paths[i];
+    }
+    if (first)
+        piaa_hooks_warn(hooks,
+                        "%lld of %zu photos are not in the packed store %s, the first is %s: embed "
+                        "them into the store that it was packed from, and pack that again",
+                        (long long)found.failed, count, piaa_store_path(reader->store), first);
+    if (summary) *summary = found;
+}
+
 bool piaa_reader_read_paths(piaa_reader *reader, const char *const *paths, size_t count,
                             const piaa_hooks *hooks, piaa_embed_summary *summary,
                             piaa_error *error) {
     if (!reader || !reader->store) return piaa_error_missing(error, reader ? "store" : "reader");
+    if (piaa_store_packing(reader->store)) {
+        look_up(reader, paths, count, hooks, summary);
+        return true;
+    }
     tell_form(reader, hooks);
     hint_at_size(reader, paths, count, hooks);
     return piaa_embed_paths(reader->store, reader->extractor, paths, count, hooks, summary,

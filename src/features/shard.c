@@ -10,9 +10,8 @@
 /* Without the folder that was named and holds it. */
 static const char *below_folder(const piaa_photos *photos, const char *path) {
     for (size_t i = 0; i < photos->folders.count; i++) {
-        const char *folder = photos->folders.items[i];
-        const size_t length = strlen(folder);
-        if (strncmp(path, folder, length) == 0 && path[length] == '/') return path + length + 1;
+        const char *below = piaa_path_below(path, photos->folders.items[i]);
+        if (below) return below;
     }
     return path;
 }
@@ -25,6 +24,10 @@ static uint64_t number_of(const char *text) {
     return hash ^ hash >> 32;
 }
 
+bool piaa_shard_holds(const char *path, int64_t index, int64_t count) {
+    return number_of(path) % (uint64_t)count == (uint64_t)index - 1;
+}
+
 bool piaa_photos_keep_shard(piaa_photos *photos, int64_t index, int64_t count, piaa_error *error) {
     if (!photos) return piaa_error_missing(error, "photos");
     if (index < 1 || index > count)
@@ -34,8 +37,7 @@ bool piaa_photos_keep_shard(piaa_photos *photos, int64_t index, int64_t count, p
     piaa_paths *paths = &photos->paths, *names = &photos->names;
     size_t kept = 0;
     for (size_t i = 0; i < paths->count; i++) {
-        const uint64_t number = number_of(below_folder(photos, paths->items[i]));
-        if (number % (uint64_t)count == (uint64_t)index - 1) {
+        if (piaa_shard_holds(below_folder(photos, paths->items[i]), index, count)) {
             paths->items[kept] = paths->items[i];
             names->items[kept++] = names->items[i];
         } else {

@@ -65,7 +65,8 @@ static bool prepare_folder(const char *folder, bool *others, piaa_error *error) 
     if (!piaa_file_is_folder(folder))
         return piaa_error_set(error, PIAA_USAGE,
                               "%s is a file, and a store is a folder: use another --out", folder);
-    if (!holds_others(folder, others, error)) return false;
+    if (!piaa_store_refuse_packed(folder, error) || !holds_others(folder, others, error))
+        return false;
     bool catalogued, locked;
     if (!is_there(folder, "catalog.sqlite", &catalogued, error) ||
         !is_there(folder, lock_name, &locked, error))

@@ -30,6 +30,8 @@
 piaa_store *piaa_store_open_write(const char *path, const piaa_identity *identity,
                                   const piaa_slots *slots, const piaa_hooks *hooks,
                                   piaa_error *error) PIAA_MUST_USE;
+/* Whether the folder is a packed store (store_pack.c), which can only be read. */
+bool piaa_store_is_packed(const char *folder);
 /* What the store was made with; the strings are the store's. */
 piaa_identity piaa_store_identity(const piaa_store *store);
 

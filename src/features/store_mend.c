@@ -13,16 +13,21 @@
 
 /* FNV-1a over 32-bit words, started from the slot so that exchanged vectors are noticed, and spread
    by a last multiplication. */
-uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
+uint64_t piaa_store_sum_bytes(int slot, const void *bytes, size_t size) {
+    const unsigned char *at = bytes;
     uint64_t sum =
         UINT64_C(0xcbf29ce484222325) ^ ((uint64_t)slot + 1) * UINT64_C(0x9e3779b97f4a7c15);
-    for (int i = 0; i < dim; i++) {
-        uint32_t word;
-        memcpy(&word, &vector[i], sizeof word);
+    for (size_t i = 0; i < size; i += sizeof(uint32_t)) {
+        uint32_t word = 0;
+        memcpy(&word, at + i, size - i < sizeof word ? size - i : sizeof word);
         sum = (sum ^ word) * UINT64_C(0x100000001b3);
     }
     sum ^= sum >> 32;
     return sum * UINT64_C(0xd6e8feb86659fd93);
+}
+
+uint64_t piaa_store_sum(int slot, const float *vector, int dim) {
+    return piaa_store_sum_bytes(slot, vector, (size_t)dim * sizeof *vector);
 }
 
 /* ------------------------------------------------------------------------------------- warnings */

@@ -1,4 +1,5 @@
-/* Several stores into one.
+/* Several stores into one, and one into several: a merge of one store that takes a part of its
+ * photos.
  *
  * Photos come in byte order of their paths, which is the order in which one run over all of them
  * reads: rows are then numbered as that run numbers them, and the matrices are the same files.
@@ -10,9 +11,12 @@
 #include "base/hooks.h"
 #include "base/memory.h"
 #include "features/identity.h"
+#include "features/photos.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 typedef struct merge {
     piaa_store **from; /* [count], read */
@@ -21,6 +25,8 @@ typedef struct merge {
     piaa_slots slots; /* of all of them, in the order in which they come up */
     size_t slots_capacity;
     piaa_store *out;
+    int64_t part, parts; /* of a split; parts 0: all photos are taken */
+    const char *below;   /* the folder below which paths say which part they are in; NULL */
     int64_t done, total;
     const piaa_hooks *hooks;
 } merge;
@@ -67,6 +73,7 @@ static bool add_slots(merge *m, const piaa_store *from, piaa_error *error) {
 
 static bool open_all(merge *m, const char *const *paths, piaa_error *error) {
     for (size_t i = 0; i < m->count; i++) {
+        if (!piaa_store_refuse_packed(paths[i], error)) return false;
         m->from[i] = piaa_store_open_read(paths[i], m->hooks, error);
         if (!m->from[i] || !check_alike(m->from[0], m->from[i], error) ||
             !add_slots(m, m->from[i], error))
@@ -147,9 +154,18 @@ static bool take_path(merge *m, size_t first, piaa_error *error) {
     return true;
 }
 
+static bool is_wanted(const merge *m, const char *path) {
+    const char *below = m->below ? piaa_path_below(path, m->below) : NULL;
+    return !m->parts || piaa_shard_holds(below ? below : path, m->part, m->parts);
+}
+
 static bool take_all(merge *m, piaa_error *error) {
     const piaa_hooks *hooks = m->hooks;
     for (size_t first; (first = find_first(m)) < m->count;) {
+        if (!is_wanted(m, first_of(m, first).path)) {
+            m->next[first]++;
+            continue;
+        }
         if (hooks && hooks->stop && hooks->stop(hooks->user))
             return piaa_error_set(error, PIAA_STOPPED,
                                   "stopped after %lld of %lld photos, all of them kept: run the "
@@ -157,7 +173,7 @@ static bool take_all(merge *m, piaa_error *error) {
                                   (long long)m->done, (long long)m->total);
         if (!take_path(m, first, error)) return false;
         if (hooks && hooks->progress)
-            hooks->progress(hooks->user, "photos merged", m->done, m->total);
+            hooks->progress(hooks->user, m->parts ? "photos" : "photos merged", m->done, m->total);
     }
     return true;
 }
@@ -165,13 +181,26 @@ static bool take_all(merge *m, piaa_error *error) {
 /* -------------------------------------------------------------------------------------- the whole
  */
 
-static bool run(merge *m, const char *path, const char *const *from, piaa_error *error) {
+static bool begin(merge *m, const char *const *from, piaa_error *error) {
     m->from = piaa_alloc(m->count, sizeof(piaa_store *), error);
     m->next = piaa_alloc(m->count, sizeof *m->next, error);
-    if (!m->from || !m->next || !open_all(m, from, error)) return false;
+    return m->from && m->next && open_all(m, from, error);
+}
+
+static bool write_into(merge *m, const char *path, piaa_error *error) {
     const piaa_identity identity = piaa_store_identity(m->from[0]);
     m->out = piaa_store_open_write(path, &identity, &m->slots, m->hooks, error);
-    return m->out && take_all(m, error) && piaa_store_finish(m->out, error);
+    const bool ok = m->out && take_all(m, error) && piaa_store_finish(m->out, error);
+    piaa_store_close(m->out);
+    m->out = NULL;
+    return ok;
+}
+
+static void end(merge *m) {
+    for (size_t i = 0; m->from && i < m->count; i++) piaa_store_close(m->from[i]);
+    free(m->from);
+    free(m->next);
+    free(m->slots.items);
 }
 
 bool piaa_store_merge(const char *path, const char *const *from, size_t count,
@@ -179,11 +208,38 @@ bool piaa_store_merge(const char *path, const char *const *from, size_t count,
     if (piaa_error_pending(error)) return false;
     if (!count) return piaa_error_missing(error, "store to merge");
     merge m = {.count = count, .hooks = hooks};
-    const bool ok = run(&m, path, from, error);
-    piaa_store_close(m.out);
-    for (size_t i = 0; m.from && i < count; i++) piaa_store_close(m.from[i]);
-    free(m.from);
-    free(m.next);
-    free(m.slots.items);
+    const bool ok = begin(&m, from, error) && write_into(&m, path, error);
+    end(&m);
+    return ok;
+}
+
+static bool write_part(merge *m, const char *folder, piaa_error *error) {
+    char *path = piaa_format(error, "%s/%lld.store", folder, (long long)m->part);
+    m->next[0] = 0;
+    const bool ok = path && write_into(m, path, error);
+    free(path);
+    return ok;
+}
+
+static bool split(merge *m, const char *from, const char *folder, piaa_error *error) {
+    if (!begin(m, &from, error)) return false;
+    if (mkdir(folder, 0777) != 0 && errno != EEXIST)
+        return piaa_error_set_errno(error, errno, "cannot make the folder %s", folder);
+    for (m->part = 1; m->part <= m->parts; m->part++)
+        if (!write_part(m, folder, error)) return false;
+    return true;
+}
+
+bool piaa_store_split(const char *from, const char *folder, int64_t parts, const char *below,
+                      const piaa_hooks *hooks, piaa_error *error) {
+    if (piaa_error_pending(error)) return false;
+    if (!from || !folder || !*folder)
+        return piaa_error_missing(error, from ? "folder for the parts" : "store to split");
+    if (parts < 1) return piaa_error_set(error, PIAA_USAGE, "a store has at least one part");
+    char *absolute = below ? piaa_path_absolute(below, error) : NULL;
+    merge m = {.count = 1, .parts = parts, .below = absolute, .hooks = hooks};
+    const bool ok = (!below || absolute) && split(&m, from, folder, error);
+    end(&m);
+    free(absolute);
     return ok;
 }

@@ -15,8 +15,8 @@ void piaa_store_forget_meta(piaa_store *store) {
     store->meta_count = 0;
 }
 
-static bool take_meta(void *user, const char *key, const char *value, piaa_error *error) {
-    piaa_store *store = user;
+bool piaa_store_append_meta(piaa_store *store, const char *key, const char *value,
+                            piaa_error *error) {
     if (!piaa_grow(&store->meta, &store->meta_capacity, store->meta_count + 1, sizeof *store->meta,
                    error))
         return false;
@@ -28,6 +28,10 @@ static bool take_meta(void *user, const char *key, const char *value, piaa_error
     free(line.key);
     free(line.value);
     return false;
+}
+
+static bool take_meta(void *user, const char *key, const char *value, piaa_error *error) {
+    return piaa_store_append_meta(user, key, value, error);
 }
 
 const char *piaa_store_meta(const piaa_store *store, const char *key) {
@@ -47,8 +51,7 @@ bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog, piaa_error *
     return true;
 }
 
-/* Whole, and as it would be written. */
-static bool parse_slot_name(const char *name, piaa_slot *out) {
+bool piaa_store_parse_slot(const char *name, piaa_slot *out) {
     const char *rest = piaa_slot_parse(name, out);
     return rest && !*rest && strcmp(piaa_slot_name(out).text, name) == 0;
 }
@@ -69,7 +72,7 @@ typedef struct slot_reader {
 static bool take_slot(void *user, int index, const char *name, int dim, piaa_error *error) {
     slot_reader *reader = user;
     piaa_slot slot;
-    if (!parse_slot_name(name, &slot) || (size_t)index != reader->store->slots.count)
+    if (!piaa_store_parse_slot(name, &slot) || (size_t)index != reader->store->slots.count)
         return piaa_catalog_damaged(reader->catalog, error);
     slot.dim = dim;
     return piaa_store_append_slot(reader->store, slot, error);

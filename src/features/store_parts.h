@@ -1,11 +1,12 @@
 /* What the files of the store share: store.c opens and closes, store_batch.c makes durable,
  * store_meta.c knows what it is, store_mend.c repairs, store_write.c records photos, store_read.c
- * looks. */
+ * looks, store_pack.c packs and store_packed.c looks at what was packed. */
 #ifndef PIAA_FEATURES_STORE_PARTS_H
 #define PIAA_FEATURES_STORE_PARTS_H
 
 #include "base/file.h"
 #include "features/matrix.h"
+#include "features/packed_index.h"
 #include "features/store.h"
 
 typedef struct piaa_meta_line {
@@ -15,8 +16,11 @@ typedef struct piaa_meta_line {
 /* A matrix as a reader sees it. */
 typedef struct piaa_view {
     piaa_map map;
-    const float *data;
+    const float *data; /* NULL where it is not in float32 */
     int64_t rows;
+    const void *packed; /* of a packed store: what data would be, in its own type */
+    piaa_map scale;     /* int8: the file with the columns' centres and steps */
+    const float *centre, *step;
 } piaa_view;
 
 struct piaa_store {
@@ -43,10 +47,13 @@ struct piaa_store {
     double synced_at, sync_cost; /* seconds */
 
     /* Reading: what the last refresh saw. */
+    piaa_packing packing; /* of a packed store, whose index stands in place of these: */
+    piaa_index index;
     piaa_photo *photos;
     size_t photo_count, photo_capacity;
     unsigned char *have; /* [seen_rows][stride] bits */
     uint64_t *sums;      /* [seen_rows]: what the catalogue has for checksums */
+    /* And of either: */
     size_t stride;
     int64_t seen_rows;
     piaa_view *views; /* one for each slot */
@@ -71,8 +78,12 @@ bool piaa_store_load_meta(piaa_store *store, piaa_catalog *catalog,
                           piaa_error *error) PIAA_MUST_USE;
 bool piaa_store_load_slots(piaa_store *store, piaa_catalog *catalog,
                            piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_append_meta(piaa_store *store, const char *key, const char *value,
+                            piaa_error *error) PIAA_MUST_USE;
 /* Not in the catalogue. */
 bool piaa_store_append_slot(piaa_store *store, piaa_slot slot, piaa_error *error) PIAA_MUST_USE;
+/* Whole, and as it would be written; the dim is 0. */
+bool piaa_store_parse_slot(const char *name, piaa_slot *out);
 bool piaa_store_write_identity(piaa_store *store, const piaa_identity *identity,
                                piaa_error *error) PIAA_MUST_USE;
 bool piaa_store_check_identity(const piaa_store *store, const piaa_identity *identity,
@@ -84,6 +95,7 @@ void piaa_store_forget_meta(piaa_store *store);
 /* store_mend.c */
 /* The sum over one vector that vectors.checksum adds up (by exclusive or) over a row's slots. */
 uint64_t piaa_store_sum(int slot, const float *vector, int dim);
+uint64_t piaa_store_sum_bytes(int slot, const void *bytes, size_t size);
 /* Takes promises off the catalogue that the matrices do not keep, and sets the batch for new
    rows. */
 bool piaa_store_mend(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
@@ -91,6 +103,19 @@ bool piaa_store_mend(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
    cut spoilt. */
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count);
 void piaa_store_warn_unsure(const piaa_store *store, int64_t count);
+
+/* store_packed.c */
+bool piaa_store_look_packed(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
+const float *piaa_store_widen(const piaa_store *store, int slot, int64_t row, float *room);
+/* The sum over what stands in a row in all matrices, as `sums` of the index has it. */
+uint64_t piaa_store_packed_sum(const piaa_store *store, int64_t row);
+/* PIAA_FORMAT where the index, or a scale, is not what was written; rows are not looked at. */
+bool piaa_store_check_index(const piaa_store *store, piaa_error *error) PIAA_MUST_USE;
+/* PIAA_USAGE where the folder is a packed store. */
+bool piaa_store_refuse_packed(const char *folder, piaa_error *error) PIAA_MUST_USE;
+/* Bytes of a value, and NumPy's name for it. */
+size_t piaa_packing_width(piaa_packing packing);
+const char *piaa_packing_type(piaa_packing packing);
 
 /* store_verify.c */
 /* Whether a row of the last refresh holds what was written into it. */

@@ -37,6 +37,7 @@ static bool forget_in(const char *path, const piaa_store *seen, const piaa_hooks
 
 bool piaa_store_prune(const char *path, const piaa_hooks *hooks, int64_t *pruned,
                       piaa_error *error) {
+    if (path && !piaa_store_refuse_packed(path, error)) return false;
     piaa_store *seen = piaa_store_open_read(path, hooks, error);
     if (!seen) return false;
     piaa_paths gone = {0};

@@ -1,4 +1,5 @@
-/* Looking at a store: one consistent copy of the catalogue in memory, and the matrices mapped.
+/* Looking at a store: one consistent copy of the catalogue in memory, and the matrices mapped; at a
+ * packed one: store_packed.c.
  *
  * The catalogue is read in one transaction and closed again, so a reader never stands in a writer's
  * way.  Matrices are mapped after that: whatever the catalogue promised is then in the files,
@@ -10,12 +11,18 @@
 #include "base/npy.h"
 #include "features/store_parts.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 void piaa_store_forget_view(piaa_store *store) {
     for (size_t i = 0; i < store->photo_count; i++) free((void *)(uintptr_t)store->photos[i].path);
-    for (size_t i = 0; i < store->view_count; i++) piaa_map_close(&store->views[i].map);
+    for (size_t i = 0; i < store->view_count; i++) {
+        piaa_map_close(&store->views[i].map);
+        piaa_map_close(&store->views[i].scale);
+    }
+    piaa_index_close(&store->index);
+    store->packing = PIAA_PACKED_NONE;
     free(store->views);
     free(store->have);
     free(store->sums);
@@ -201,9 +208,7 @@ static bool count_all(piaa_store *store, piaa_error *error) {
     return true;
 }
 
-bool piaa_store_refresh(piaa_store *store, piaa_error *error) {
-    if (!store) return piaa_error_missing(error, "store");
-    piaa_store_forget_view(store);
+static bool look_at_catalog(piaa_store *store, piaa_error *error) {
     loader l = {.store = store, .catalog = store->catalog};
     if (!store->writing) l.catalog = piaa_catalog_open(store->folder, false, NULL, error);
     bool ok = l.catalog && load(&l, error);
@@ -211,8 +216,16 @@ bool piaa_store_refresh(piaa_store *store, piaa_error *error) {
     if (!store->writing) piaa_catalog_close(l.catalog);
     ok = ok && look_at_matrices(store, &l, error) && count_all(store, error);
     free(l.unsure);
-    if (!ok) piaa_store_forget_view(store);
     return ok;
+}
+
+bool piaa_store_refresh(piaa_store *store, piaa_error *error) {
+    if (!store) return piaa_error_missing(error, "store");
+    piaa_store_forget_view(store);
+    const bool packed = !store->writing && piaa_store_is_packed(store->folder);
+    if ((packed ? piaa_store_look_packed : look_at_catalog)(store, error)) return true;
+    piaa_store_forget_view(store);
+    return false;
 }
 
 /* -------------------------------------------------------------------------------------- answers */
@@ -226,16 +239,18 @@ int64_t piaa_store_filled(const piaa_store *store, int slot) {
 }
 
 size_t piaa_store_photos(const piaa_store *store) {
-    return store->photo_count;
+    return (size_t)store->counts.photos;
 }
 
 static const piaa_photo nobody = {.row = -1};
 
 piaa_photo piaa_store_photo(const piaa_store *store, size_t index) {
+    if (store->packing) return piaa_index_photo_at(&store->index, (int64_t)index);
     return index < store->photo_count ? store->photos[index] : nobody;
 }
 
 piaa_photo piaa_store_find(const piaa_store *store, const char *path) {
+    if (store->packing) return piaa_index_find(&store->index, path);
     const piaa_photo *found = store->photo_count
                                   ? bsearch(&(piaa_photo){.path = path}, store->photos,
                                             store->photo_count, sizeof *store->photos, by_path)
@@ -244,14 +259,30 @@ piaa_photo piaa_store_find(const piaa_store *store, const char *path) {
 }
 
 bool piaa_store_has(const piaa_store *store, int slot, int64_t row) {
+    const unsigned char *bits = store->packing ? store->index.bits : store->have;
     return slot >= 0 && (size_t)slot < store->view_count && row >= 0 && row < store->seen_rows &&
-           piaa_bit(have_row(store, row), slot);
+           piaa_bit(bits + (size_t)row * store->stride, slot);
 }
 
 const float *piaa_store_vector(const piaa_store *store, int slot, int64_t row, float *room) {
-    PIAA_UNUSED(room);
     if (!piaa_store_has(store, slot, row)) return NULL;
+    if (!store->views[slot].data) return piaa_store_widen(store, slot, row, room);
     return store->views[slot].data + row * store->slots.items[slot].dim;
+}
+
+bool piaa_store_vectors(const piaa_store *store, int slot, const int64_t *rows, int64_t count,
+                        float *out, piaa_error *error) {
+    if (slot < 0 || (size_t)slot >= store->view_count)
+        return piaa_error_set(error, PIAA_USAGE, "%s has no matrix %d", store->folder, slot);
+    const size_t dim = (size_t)store->slots.items[slot].dim;
+    for (int64_t i = 0; i < count; i++, out += dim) {
+        const float *vector = piaa_store_vector(store, slot, rows[i], out);
+        if (!vector)
+            for (size_t j = 0; j < dim; j++) out[j] = NAN;
+        else if (vector != out)
+            memcpy(out, vector, dim * sizeof *out);
+    }
+    return true;
 }
 
 const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows) {
@@ -260,5 +291,5 @@ const float *piaa_store_matrix(const piaa_store *store, int slot, int64_t *rows)
     const piaa_view *view = &store->views[slot];
     int64_t valid = view->rows < store->seen_rows ? view->rows : store->seen_rows;
     if (rows) *rows = valid;
-    return valid ? view->data : NULL;
+    return valid ? view->data : NULL; /* of a narrow one NULL as well */
 }

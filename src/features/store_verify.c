@@ -10,6 +10,7 @@
 
 /* Vectors that the last refresh found lost are missing from the sum, too. */
 bool piaa_store_row_is_whole(const piaa_store *store, int64_t row) {
+    if (store->packing) return piaa_store_packed_sum(store, row) == store->index.sums[row];
     uint64_t sum = 0;
     for (int s = 0; s < (int)store->slots.count; s++) {
         const float *vector = piaa_store_vector(store, s, row, NULL);
@@ -83,7 +84,9 @@ bool piaa_store_verify(const char *path, bool forget, const piaa_hooks *hooks, i
     piaa_store *seen = piaa_store_open_read(path, hooks, error);
     if (!seen) return false;
     row_list rows = {0};
-    bool ok = find_damaged(seen, hooks, &rows, error);
+    bool ok = (!forget || piaa_store_refuse_packed(path, error)) &&
+              (!seen->packing || piaa_store_check_index(seen, error)) &&
+              find_damaged(seen, hooks, &rows, error);
     if (ok) name_photos(seen, &rows, hooks);
     if (ok && forget && rows.count) ok = forget_in(path, seen, &rows, hooks, error);
     if (damaged) *damaged = ok ? (int64_t)rows.count : 0;

@@ -128,7 +128,7 @@ static void our_header(void **state) {
         char bytes[PIAA_NPY_HEADER_SIZE];
         piaa_npy_header header;
         piaa_error error = {0};
-        piaa_npy_header_write(bytes, shapes[i][0], shapes[i][1]);
+        piaa_npy_header_write(bytes, "<f4", shapes[i][0], shapes[i][1]);
         if (!piaa_npy_parse(bytes, sizeof bytes, UINT64_MAX, "x", &header, &error))
             fail_msg("%s", error.message);
         assert_int_equal(header.data_start, PIAA_NPY_HEADER_SIZE);

@@ -18,7 +18,10 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { DIM = 48 };
@@ -192,6 +195,108 @@ static inline void make_store(const char *path, const piaa_slots *slots, int cou
     piaa_store *store = must_write(path, slots, NULL);
     for (int i = 0; i < count; i++) assert_true(put(store, slots, i, NULL));
     must_finish(store);
+}
+
+/* --------------------------------------------------------------------------------------- shards */
+
+static piaa_slot LT3_V1_items[] = {{PIAA_LT, 3, DIM}, {PIAA_V, 1, DIM / 2}};
+static const piaa_slots LT3_V1 = {.items = LT3_V1_items, .count = 2};
+
+enum { PHOTOS = 40 };
+
+/* Of PHOTOS photos those of one part, and all of one of one part: 7 has the content of 30, and 11
+   cannot be read. */
+static inline void make_part(const char *path, int part, int parts) {
+    piaa_store *store = must_write(path, &LT3_V1, NULL);
+    for (int i = 0; i < PHOTOS; i++) {
+        if (i * 7 % parts != part) continue;
+        const piaa_photo line = {.path = path_of(i), .size = 1000 + i, .mtime_ns = 7};
+        if (i == 11)
+            assert_true(piaa_store_put_failure(store, &line, "broken", NULL));
+        else
+            assert_true(put_as(store, &LT3_V1, i, i == 7 ? 30 : i, 7, NULL));
+    }
+    must_finish(store);
+}
+
+static inline void expect_same_file(const char *a, const char *b, const char *name) {
+    size_t size[2];
+    char *bytes[] = {piaa_file_read(in(a, name), 1 << 24, &size[0], NULL),
+                     piaa_file_read(in(b, name), 1 << 24, &size[1], NULL)};
+    assert_true(bytes[0] && bytes[1]);
+    assert_int_equal(size[0], size[1]);
+    assert_memory_equal(bytes[0], bytes[1], size[0]);
+    free(bytes[0]);
+    free(bytes[1]);
+}
+
+static inline bool same_text(const char *a, const char *b) {
+    return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* What two stores say of their photos. */
+static inline void expect_same_photos(const piaa_store *one, const piaa_store *other) {
+    assert_int_equal(piaa_store_photos(one), piaa_store_photos(other));
+    for (size_t i = 0; i < piaa_store_photos(one); i++) {
+        const piaa_photo p = piaa_store_photo(one, i), q = piaa_store_photo(other, i);
+        assert_string_equal(p.path, q.path);
+        assert_int_equal(p.row, q.row);
+        assert_int_equal(p.size, q.size);
+        assert_int_equal(p.mtime_ns, q.mtime_ns);
+        assert_true(same_text(p.hash, q.hash) && same_text(p.error, q.error));
+        assert_true(same_text(p.damage, q.damage) && same_text(p.note, q.note));
+    }
+}
+
+/* ---------------------------------------------------------------------------------------- kills */
+
+/* xorshift: the moments of kills should not be the same every time, and be told when one of them
+   fails. */
+static uint64_t seed;
+
+static inline void seed_kills(void) {
+    seed = (uint64_t)time(NULL) * 2654435761u + (uint64_t)getpid();
+    print_message("seed %llu\n", (unsigned long long)seed);
+}
+
+static inline uint64_t draw(uint64_t below) {
+    seed ^= seed << 13;
+    seed ^= seed >> 7;
+    seed ^= seed << 17;
+    return seed % below;
+}
+
+/* Does `work` in a process that is killed at some moment of the first `nanoseconds`, if it has not
+   ended before. */
+static inline void do_and_kill(bool (*work)(void), long nanoseconds) {
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) _exit(!work());
+    nanosleep(&(struct timespec){0, (long)draw((uint64_t)nanoseconds)}, NULL);
+    assert_int_equal(kill(child, SIGKILL), 0);
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFSIGNALED(status) || WEXITSTATUS(status) == 0);
+}
+
+/* Kills `work` in the middle, asks `check` what is there, and `end` to bring it to its end, as
+   often as PIAA_KILLS says (else 20 times), each time from nothing: `out` is removed. */
+static inline void kill_and_end(bool (*work)(void), void (*check)(void), void (*end)(void),
+                                const char *out) {
+    const char *rounds = getenv("PIAA_KILLS");
+    struct timespec begun, ended;
+    seed_kills();
+    clock_gettime(CLOCK_MONOTONIC, &begun);
+    assert_true(work());
+    clock_gettime(CLOCK_MONOTONIC, &ended);
+    const int64_t took =
+        (int64_t)(ended.tv_sec - begun.tv_sec) * 1000000000 + (ended.tv_nsec - begun.tv_nsec);
+    for (int left = rounds ? atoi(rounds) : 20; left > 0; left--) {
+        remove_tree(out);
+        do_and_kill(work, took < 900000000 ? (long)took + 1000000 : 900000000);
+        check();
+        end();
+    }
 }
 
 #define SLOTS(...)                                                                                 \

@@ -21,17 +21,6 @@ static int tear_down(void **state) {
     return 0;
 }
 
-/* xorshift: the moments of the kills should not be the same every time, and be told when one of
-   them fails. */
-static uint64_t seed;
-
-static uint64_t draw(uint64_t below) {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return seed % below;
-}
-
 /* Overwrites part of a file in place. */
 static void spoil(const char *path, int64_t offset, const void *bytes, size_t size) {
     int file = open(path, O_WRONLY);
@@ -127,8 +116,7 @@ static void test_kill(void **state) {
     const piaa_slots both = SLOTS(LT3, V1), one = SLOTS(LT3);
     const char *path = in(scratch, "s"), *lt = in(path, "lt.3.npy"), *v = in(path, "v.1.npy"),
                *told = in(scratch, "told");
-    seed = (uint64_t)time(NULL) * 2654435761u + (uint64_t)getpid();
-    print_message("seed %llu\n", (unsigned long long)seed);
+    seed_kills();
     size_t before = 0, missing = 0;
     for (int k = 0; k < KILLS; k++) {
         pid_t child = fork();
@@ -290,13 +278,13 @@ static void test_damaged_matrices(void **state) {
     spoil(file, 0, "not NumPy", 9);
     check_mended(path, 6);
     char header[PIAA_NPY_HEADER_SIZE];
-    piaa_npy_header_write(header, 6, V1.dim + 1);
+    piaa_npy_header_write(header, "<f4", 6, V1.dim + 1);
     spoil(file, 0, header, sizeof header);
     check_mended(path, 6);
-    piaa_npy_header_write(header, 5, V1.dim);
+    piaa_npy_header_write(header, "<f4", 5, V1.dim);
     spoil(file, 0, header, sizeof header);
     check_mended(path, 1);
-    piaa_npy_header_write(header, INT64_C(1) << 40, V1.dim);
+    piaa_npy_header_write(header, "<f4", INT64_C(1) << 40, V1.dim);
     spoil(file, 0, header, sizeof header);
     cut(file, PIAA_NPY_HEADER_SIZE + 3 * row);
     check_mended(path, 3);
@@ -319,7 +307,7 @@ static void test_surplus_rows(void **state) {
     float row[DIM] = {1, 2, 3};
     spoil(file, PIAA_NPY_HEADER_SIZE + 3 * DIM * 4, row, sizeof row);
     char header[PIAA_NPY_HEADER_SIZE];
-    piaa_npy_header_write(header, 4, DIM);
+    piaa_npy_header_write(header, "<f4", 4, DIM);
     spoil(file, 0, header, sizeof header);
     heard warnings = {0};
     piaa_store *store = must_read(path, &warnings);

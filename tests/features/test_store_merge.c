@@ -17,28 +17,9 @@ static int tear_down(void **state) {
     return 0;
 }
 
-static piaa_slot two[] = {{PIAA_LT, 3, DIM}, {PIAA_V, 1, DIM / 2}};
-static const piaa_slots both = {.items = two, .count = 2};
-
-enum { PHOTOS = 40 };
-
-/* Photo 7 has the content of 30, and 11 cannot be read. */
-static void put_some(const char *path, int part, int parts) {
-    piaa_store *store = must_write(path, &both, NULL);
-    for (int i = 0; i < PHOTOS; i++) {
-        if (i * 7 % parts != part) continue;
-        const piaa_photo line = {.path = path_of(i), .size = 1000 + i, .mtime_ns = 7};
-        if (i == 11)
-            assert_true(piaa_store_put_failure(store, &line, "broken", NULL));
-        else
-            assert_true(put_as(store, &both, i, i == 7 ? 30 : i, 7, NULL));
-    }
-    must_finish(store);
-}
-
 static void make_parts(int parts, const char **paths) {
     static const char *const names[] = {"0", "1", "2"};
-    for (int p = 0; p < parts; p++) put_some(paths[p] = in(scratch, names[p]), p, parts);
+    for (int p = 0; p < parts; p++) make_part(paths[p] = in(scratch, names[p]), p, parts);
 }
 
 static void must_merge(const char *out, const char *const *from, size_t count) {
@@ -46,33 +27,11 @@ static void must_merge(const char *out, const char *const *from, size_t count) {
     if (!piaa_store_merge(out, from, count, NULL, &error)) fail_msg("%s", error.message);
 }
 
-static void expect_same_file(const char *a, const char *b, const char *name) {
-    size_t size[2];
-    char *bytes[] = {piaa_file_read(in(a, name), 1 << 24, &size[0], NULL),
-                     piaa_file_read(in(b, name), 1 << 24, &size[1], NULL)};
-    assert_true(bytes[0] && bytes[1]);
-    assert_int_equal(size[0], size[1]);
-    assert_memory_equal(bytes[0], bytes[1], size[0]);
-    free(bytes[0]);
-    free(bytes[1]);
-}
-
-static bool same_text(const char *a, const char *b) {
-    return a && b ? !strcmp(a, b) : a == b;
-}
-
 static void expect_same_stores(const char *a, const char *b) {
     expect_same_file(a, b, "lt.3.npy");
     expect_same_file(a, b, "v.1.npy");
     piaa_store *one = must_read(a, NULL), *other = must_read(b, NULL);
-    assert_int_equal(piaa_store_photos(one), piaa_store_photos(other));
-    for (size_t i = 0; i < piaa_store_photos(one); i++) {
-        const piaa_photo p = piaa_store_photo(one, i), q = piaa_store_photo(other, i);
-        assert_string_equal(p.path, q.path);
-        assert_int_equal(p.row, q.row);
-        assert_int_equal(p.size, q.size);
-        assert_true(same_text(p.hash, q.hash) && same_text(p.error, q.error));
-    }
+    expect_same_photos(one, other);
     piaa_store_close(one);
     piaa_store_close(other);
 }
@@ -80,13 +39,85 @@ static void expect_same_stores(const char *a, const char *b) {
 static void shards_become_one_run(void **state) {
     (void)state;
     const char *parts[3], *once = in(scratch, "once"), *merged = in(scratch, "merged");
-    put_some(once, 0, 1);
+    make_part(once, 0, 1);
     make_parts(3, parts);
     const char *const any_order[] = {parts[2], parts[0], parts[1]};
     must_merge(merged, any_order, 3);
     expect_same_stores(once, merged);
     must_merge(merged, any_order, 3); /* all of it is there */
     expect_same_stores(once, merged);
+}
+
+/* ----------------------------------------------------------------------------------------- kills
+ */
+
+static const char *killed_parts[3], *killed_once, *killed_merged;
+
+static bool merge_parts(void) {
+    return piaa_store_merge(killed_merged, killed_parts, 3, NULL, NULL);
+}
+
+/* Whatever is there is right: photos that the catalogue lists have their vectors. */
+static void look_at_merged(void) {
+    if (file_size(in(killed_merged, "catalog.sqlite")) <= 0) return;
+    piaa_store *store = piaa_store_open_read(killed_merged, NULL, NULL);
+    for (size_t i = 0; store && i < piaa_store_photos(store); i++) {
+        const piaa_photo photo = piaa_store_photo(store, i);
+        assert_true(photo.row < 0 || piaa_store_has(store, 0, photo.row));
+    }
+    piaa_store_close(store);
+}
+
+static void end_merge(void) {
+    assert_true(merge_parts());
+    expect_same_stores(killed_once, killed_merged);
+}
+
+static void killed_merge_goes_on(void **state) {
+    (void)state;
+    killed_once = in(scratch, "once");
+    killed_merged = in(scratch, "merged");
+    make_part(killed_once, 0, 1);
+    make_parts(3, killed_parts);
+    kill_and_end(merge_parts, look_at_merged, end_merge, killed_merged);
+}
+
+/* ----------------------------------------------------------------------------------------- split
+ */
+
+/* Parts are those of the list of photos, and together the store. */
+static void split_and_merged_is_the_same(void **state) {
+    (void)state;
+    enum { PARTS = 3 };
+    const char *once = in(scratch, "once"), *folder = in(scratch, "parts"),
+               *merged = in(scratch, "merged");
+    const char *const parts[] = {in(folder, "1.store"), in(folder, "2.store"),
+                                 in(folder, "3.store")};
+    make_part(once, 0, 1);
+    piaa_error error = {0};
+    if (!piaa_store_split(once, folder, PARTS, "/photos", NULL, &error))
+        fail_msg("%s", error.message);
+    size_t all = 0;
+    for (int p = 0; p < PARTS; p++) {
+        piaa_photos *photos = piaa_photos_new(NULL);
+        assert_true(photos && piaa_paths_add(&photos->folders, "/photos", NULL));
+        for (int i = 0; i < PHOTOS; i++)
+            assert_true(piaa_paths_add(&photos->paths, path_of(i), NULL) &&
+                        piaa_paths_add(&photos->names, path_of(i), NULL));
+        assert_true(piaa_photos_keep_shard(photos, p + 1, PARTS, NULL));
+        piaa_store *part = must_read(parts[p], NULL);
+        assert_int_equal(piaa_store_photos(part), photos->paths.count);
+        for (size_t i = 0; i < photos->paths.count; i++)
+            assert_string_equal(piaa_store_photo(part, i).path, photos->paths.items[i]);
+        all += photos->paths.count;
+        piaa_store_close(part);
+        piaa_photos_free(photos);
+    }
+    assert_int_equal(all, PHOTOS);
+    must_merge(merged, parts, PARTS);
+    expect_same_stores(once, merged);
+    assert_true(piaa_store_split(once, folder, PARTS, "/photos", NULL, NULL)); /* all is there */
+    assert_false(piaa_store_split(once, folder, 0, NULL, NULL, &error));
 }
 
 static bool stop_at_tenth(void *user) {
@@ -97,7 +128,7 @@ static bool stop_at_tenth(void *user) {
 static void stopped_merge_goes_on(void **state) {
     (void)state;
     const char *parts[2], *once = in(scratch, "once"), *merged = in(scratch, "merged");
-    put_some(once, 0, 1);
+    make_part(once, 0, 1);
     make_parts(2, parts);
     int asked = 0;
     piaa_error error = {0};
@@ -119,7 +150,7 @@ static void other_matrices_are_added(void **state) {
     const char *once = in(scratch, "once"), *merged = in(scratch, "merged");
     make_store(parts[0], &lt, 5);
     make_store(parts[1], &v, 5);
-    make_store(once, &both, 5);
+    make_store(once, &LT3_V1, 5);
     must_merge(merged, parts, 2);
     expect_same_stores(once, merged);
 }
@@ -135,20 +166,20 @@ static void expect_refused(const char *const *from, size_t count, piaa_code code
 static void mixtures_are_refused(void **state) {
     (void)state;
     const char *parts[] = {in(scratch, "a"), in(scratch, "b"), in(scratch, "c")};
-    make_store(parts[0], &both, 3);
+    make_store(parts[0], &LT3_V1, 3);
     piaa_identity other = usual;
     other.prompt = "Is this a cat?";
-    piaa_store *store = piaa_store_open_write(parts[1], &other, &both, NULL, NULL);
+    piaa_store *store = piaa_store_open_write(parts[1], &other, &LT3_V1, NULL, NULL);
     assert_non_null(store);
-    assert_true(put(store, &both, 5, NULL));
+    assert_true(put(store, &LT3_V1, 5, NULL));
     must_finish(store);
     expect_refused(parts, 2, PIAA_MISMATCH,
                    "differ in the prompt: \"Assess the aesthetics of this image.\" and \"Is this "
                    "a cat?\"");
     assert_int_equal(file_size(in(scratch, "merged")), -1);
 
-    store = must_write(parts[2], &both, NULL);
-    assert_true(put_as(store, &both, 1, 99, 7, NULL));
+    store = must_write(parts[2], &LT3_V1, NULL);
+    assert_true(put_as(store, &LT3_V1, 1, 99, 7, NULL));
     must_finish(store);
     parts[1] = parts[2];
     expect_refused(parts, 2, PIAA_MISMATCH, "/photos/000001.jpg changed between");
@@ -167,7 +198,7 @@ static void flip_bit(const char *file, long at) {
 static void flipped_bit_is_found(void **state) {
     (void)state;
     const char *path = in(scratch, "a");
-    make_store(path, &both, 5);
+    make_store(path, &LT3_V1, 5);
     int64_t damaged = -1;
     heard warnings = {0};
     const piaa_hooks hooks = {.user = &warnings, .warn = hear};
@@ -186,14 +217,14 @@ static void flipped_bit_is_found(void **state) {
     assert_true(piaa_store_verify(path, false, &hooks, &damaged, NULL));
     assert_int_equal(damaged, 0);
     bool missing[2];
-    piaa_store *store = must_write(path, &both, NULL);
+    piaa_store *store = must_write(path, &LT3_V1, NULL);
     assert_int_equal(look(store, 3, missing).status, PIAA_PHOTO_PARTIAL);
     assert_true(missing[0] && missing[1]);
     assert_int_equal(look(store, 2, missing).status, PIAA_PHOTO_COMPLETE);
-    assert_true(put(store, &both, 3, NULL));
+    assert_true(put(store, &LT3_V1, 3, NULL));
     must_finish(store);
     const char *once = in(scratch, "once");
-    make_store(once, &both, 5);
+    make_store(once, &LT3_V1, 5);
     expect_same_stores(once, path);
 }
 
@@ -244,6 +275,8 @@ static void shards_are_stable(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(shards_become_one_run, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(killed_merge_goes_on, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(split_and_merged_is_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(stopped_merge_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_matrices_are_added, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mixtures_are_refused, set_up, tear_down),

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Iterator, Optional
+import os
+from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 
-from ._api import Hooks, Path, encoded, ffi, fields, lib, owned, text
+from ._api import Hooks, Path, UnsupportedError, call, encoded, ffi, fields, lib, owned, text
 
 
 class Store:
     """The store in the folder `path`, as it is now (`piaa embed` and Model.embed write them).
 
     store["lt", 15]   float32 [rows, dim], a read-only memory map: nothing is read until it is
-                      touched, and the map outlives the Store.  Row store.index[path] is a photo's
+                      touched, and the map outlives the Store.  Row store.index[path] is a photo's.
+                      Of a store that was packed as f16 the map is float16; as bf16 or int8 there
+                      is none (UnsupportedError), and store.vectors("lt", 15, rows) decodes
     store.paths       of all photos, absolute, in byte order
     store.index       path -> row, of the photos that have vectors
     Raises IOError where there is none, FormatError where it is damaged.
@@ -74,6 +77,8 @@ class Store:
         number, dim = self._slots[slot]
         rows = ffi.new("int64_t *")
         start = lib.piaa_store_matrix(self._handle, number, rows)
+        if not start and rows[0]:
+            return self._half(slot)
         if not start:
             return np.empty((0, dim), np.float32)
         handle = self._handle  # which has to live as long as the map does
@@ -82,12 +87,35 @@ class Store:
         matrix.flags.writeable = False
         return matrix
 
+    def _half(self, slot: "tuple[str, int]") -> np.ndarray:
+        if self.packing != "f16":
+            raise UnsupportedError(f"{self.path} is packed as {self.packing}, which NumPy has no numbers for: "
+                                   f"store.vectors{slot!r} decodes it")
+        return np.load(os.path.join(self.path, f"{slot[0]}.{slot[1]}.npy"), mmap_mode="r")
+
+    @property
+    def packing(self) -> Optional[str]:
+        """"f32", "f16", "bf16" or "int8" of a packed store, else None."""
+        return text(lib.piaa_packing_name(lib.piaa_store_packing(self._handle)))
+
+    def vectors(self, pool: str, layer: int, rows: "Optional[Sequence[int]]" = None) -> np.ndarray:
+        """float32 [rows, dim], a copy, of any store; NaN where a row has no vector.  rows None: all."""
+        if (pool, layer) not in self._slots:
+            raise KeyError((pool, layer))
+        number, dim = self._slots[pool, layer]
+        wanted = np.ascontiguousarray(
+            range(lib.piaa_store_count(self._handle).rows) if rows is None else rows, np.int64)
+        out = np.empty((len(wanted), dim), np.float32)
+        call(lib.piaa_store_vectors, self._handle, number, ffi.from_buffer("int64_t[]", wanted), len(wanted),
+             ffi.from_buffer("float[]", out))
+        return out
+
     def frame(self, pool: Optional[str] = None, layer: Optional[int] = None) -> Any:
         """A pandas DataFrame by path: of the catalogue or, with pool and layer, of the vectors."""
         import pandas
 
         if pool is None or layer is None:
             return pandas.DataFrame([fields(p) for p in self._photos()]).set_index("path")
-        matrix, number = self[pool, layer], self._slots[pool, layer][0]
+        number = self._slots[pool, layer][0]
         there = {p: r for p, r in self.index.items() if lib.piaa_store_has(self._handle, number, r)}
-        return pandas.DataFrame(matrix[list(there.values())], index=pandas.Index(list(there), name="path"))
+        return pandas.DataFrame(self.vectors(pool, layer, list(there.values())), index=pandas.Index(list(there), name="path"))

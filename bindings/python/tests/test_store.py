@@ -51,3 +51,37 @@ def test_errors(model, photos, tmp_path):
         piaa.Store(tmp_path / "s")["lv", 3]
     with pytest.raises(piaa.MismatchError, match="prompt"):
         model.embed(photos[:1], tmp_path / "s", layers=3, prompt="Something else.")
+
+
+def half_up(x, digits):
+    """Each number's nearest with so many binary digits, by NumPy's arithmetic."""
+    _, exponent = np.frexp(x.astype(np.float64))
+    unit = np.ldexp(1.0, exponent - digits)
+    return np.rint(x / unit) * unit
+
+
+def test_packed(model, photos, program, tmp_path):
+    store = model.embed(photos[:6], tmp_path / "plain", pools="lt", layers=3)
+    plain, packed = store["lt", 3], {}
+    assert store.packing is None and (store.vectors("lt", 3, [4, 1]) == plain[[4, 1]]).all()
+    for dtype in ("f32", "f16", "bf16", "int8"):
+        subprocess.run([program, "store", "pack", tmp_path / "plain", "--out", tmp_path / dtype, "--dtype", dtype],
+                       check=True, capture_output=True)
+        packed[dtype] = piaa.Store(tmp_path / dtype)
+        assert packed[dtype].packing == dtype and packed[dtype].index == store.index
+        assert packed[dtype].frame().equals(store.frame())
+    files = {d: np.load(tmp_path / d / "lt.3.npy", mmap_mode="r") for d in packed}
+    assert (packed["f32"]["lt", 3] == plain).all() and (files["f32"] == plain).all()
+    half = plain.astype(np.float16)
+    assert packed["f16"]["lt", 3].dtype == np.float16
+    assert (packed["f16"]["lt", 3] == half).all() and (packed["f16"].vectors("lt", 3) == half).all()
+    brain = packed["bf16"].vectors("lt", 3)
+    assert (brain == half_up(plain, 8)).all()
+    assert ((files["bf16"].astype(np.uint32) << 16).view(np.float32) == brain).all()
+    centre, step = np.load(tmp_path / "int8" / "lt.3.scale.npy")
+    eight = packed["int8"].vectors("lt", 3)
+    assert np.allclose(centre + step * files["int8"], eight, rtol=1e-6, atol=1e-6)
+    assert (np.abs(eight - plain) <= np.ptp(plain, axis=0) / 254 * 0.5001 + 1e-6).all()
+    for dtype in ("bf16", "int8"):
+        with pytest.raises(piaa.UnsupportedError, match="vectors"):
+            packed[dtype]["lt", 3]
