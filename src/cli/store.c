@@ -246,15 +246,16 @@ static bool run_verify(piaa_call *call, piaa_error *error) {
                        (long long)damaged, damaged == 1 ? " was" : "s were");
         return true;
     }
-    if (piaa_store_is_packed(path))
+    const bool one = damaged == 1;
+    if (!piaa_store_is_packed(path))
         return piaa_error_set(error, PIAA_FORMAT,
-                              "%lld row%s of %s not what was written: pack the store again from "
-                              "the one it was made of",
-                              (long long)damaged, damaged == 1 ? " is" : "s are", path);
+                              "%lld row%s of %s %s not what was written: piaa store verify %s "
+                              "--forget, then piaa embed on the photos, computes them anew",
+                              (long long)damaged, one ? "" : "s", path, one ? "is" : "are", path);
     return piaa_error_set(error, PIAA_FORMAT,
-                          "%lld row%s of %s not what was written: piaa store verify %s --forget, "
-                          "then piaa embed on the photos, computes them anew",
-                          (long long)damaged, damaged == 1 ? " is" : "s are", path, path);
+                          "%lld row%s of %s %s not what was written: pack the store again from the "
+                          "one it was made of",
+                          (long long)damaged, one ? "" : "s", path, one ? "is" : "are");
 }
 
 static bool run_merge(piaa_call *call, piaa_error *error) {
