@@ -72,9 +72,23 @@ enum {
     EACH_ROW,
     EACH_CONTENT,
     EACH_PHOTO,
+    TEXTS_AFTER,
+    BLOBS_AFTER,
     EACH_FIRST_PHOTO, /* of a store without the later columns */
+    FIRST_TEXTS_AFTER,
+    FIRST_BLOBS_AFTER,
     STATEMENTS
 };
+
+#define PHOTOS                                                                                     \
+    "SELECT p.path, p.size, p.mtime_ns, p.hash, p.row, p.error, p.ctime_ns, p.inode, v.damage, "   \
+    "v.note FROM photos AS p LEFT JOIN vectors AS v ON v.row = p.row"
+#define FIRST_PHOTOS                                                                               \
+    "SELECT p.path, p.size, p.mtime_ns, p.hash, p.row, p.error, NULL, NULL, NULL, NULL "           \
+    "FROM photos AS p"
+/* Every text comes before every blob. */
+#define TEXTS " WHERE p.path > ?1 AND p.path < x'' ORDER BY p.path LIMIT ?2"
+#define BLOBS " WHERE p.path > ?1 AND p.path >= x'' ORDER BY p.path LIMIT ?2"
 
 static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN",
@@ -91,9 +105,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [SET_TIMES] = "UPDATE photos SET ctime_ns = ?2, inode = ?3 WHERE path = ?1",
     [RETRY] = "UPDATE photos SET mtime_ns = 0, ctime_ns = NULL WHERE error IS NOT NULL",
     [FORGET_PHOTO] = "DELETE FROM photos WHERE path = ?1",
-    [FIND_PHOTO] = "SELECT p.path, p.size, p.mtime_ns, p.hash, p.row, p.error, p.ctime_ns, "
-                   "p.inode, v.damage, v.note FROM photos AS p LEFT JOIN vectors AS v "
-                   "ON v.row = p.row WHERE p.path = ?1",
+    [FIND_PHOTO] = PHOTOS " WHERE p.path = ?1",
     [FIND_ROW] = "SELECT row, slots, checksum, batch FROM vectors WHERE row = ?1",
     [FIND_HASH] = "SELECT row, slots, checksum, batch FROM vectors WHERE hash = ?1",
     [COUNT_ROWS] = "SELECT count(*), coalesce(min(row), 0), coalesce(max(row), -1) FROM vectors",
@@ -103,11 +115,12 @@ static const char *const statement_sql[STATEMENTS] = {
     [EACH_ROW] = "SELECT row, slots, checksum, batch FROM vectors WHERE row >= ?1 OR batch > ?2 "
                  "ORDER BY row",
     [EACH_CONTENT] = "SELECT row, slots, checksum, batch, hash FROM vectors ORDER BY hash",
-    [EACH_PHOTO] = "SELECT p.path, p.size, p.mtime_ns, p.hash, p.row, p.error, p.ctime_ns, "
-                   "p.inode, v.damage, v.note FROM photos AS p LEFT JOIN vectors AS v "
-                   "ON v.row = p.row",
-    [EACH_FIRST_PHOTO] = "SELECT path, size, mtime_ns, hash, row, error, NULL, NULL, NULL, NULL "
-                         "FROM photos",
+    [EACH_PHOTO] = PHOTOS,
+    [TEXTS_AFTER] = PHOTOS TEXTS,
+    [BLOBS_AFTER] = PHOTOS BLOBS,
+    [EACH_FIRST_PHOTO] = FIRST_PHOTOS,
+    [FIRST_TEXTS_AFTER] = FIRST_PHOTOS TEXTS,
+    [FIRST_BLOBS_AFTER] = FIRST_PHOTOS BLOBS,
 };
 
 struct piaa_catalog {
@@ -812,11 +825,9 @@ bool piaa_catalog_each_content(piaa_catalog *c,
     return end_walk(c, s, code, ok, error);
 }
 
-bool piaa_catalog_each_photo(piaa_catalog *c,
-                             bool (*each)(void *, const piaa_photo *, piaa_error *), void *user,
-                             piaa_error *error) {
-    sqlite3_stmt *s = ready(c, c->first ? EACH_FIRST_PHOTO : EACH_PHOTO, error);
-    if (!s) return false;
+static bool walk_photos(piaa_catalog *c, sqlite3_stmt *s,
+                        bool (*each)(void *, const piaa_photo *, piaa_error *), void *user,
+                        piaa_error *error) {
     int code = SQLITE_DONE;
     bool ok = true;
     while (ok && (code = sqlite3_step(s)) == SQLITE_ROW) {
@@ -824,4 +835,26 @@ bool piaa_catalog_each_photo(piaa_catalog *c,
         ok = read_photo(c, s, &photo, error) && each(user, &photo, error);
     }
     return end_walk(c, s, code, ok, error);
+}
+
+bool piaa_catalog_each_photo(piaa_catalog *c,
+                             bool (*each)(void *, const piaa_photo *, piaa_error *), void *user,
+                             piaa_error *error) {
+    sqlite3_stmt *s = ready(c, c->first ? EACH_FIRST_PHOTO : EACH_PHOTO, error);
+    return s && walk_photos(c, s, each, user, error);
+}
+
+bool piaa_catalog_photos_after(piaa_catalog *c, const char *after, bool blobs, int most,
+                               bool (*each)(void *, const piaa_photo *, piaa_error *), void *user,
+                               piaa_error *error) {
+    const int which = blobs ? BLOBS_AFTER : TEXTS_AFTER,
+              first = blobs ? FIRST_BLOBS_AFTER : FIRST_TEXTS_AFTER;
+    sqlite3_stmt *s = ready(c, c->first ? first : which, error);
+    if (!s) return false;
+    if (blobs)
+        sqlite3_bind_blob(s, 1, after, (int)strlen(after), SQLITE_TRANSIENT);
+    else
+        sqlite3_bind_text(s, 1, after, -1, SQLITE_TRANSIENT);
+    sqlite3_bind_int(s, 2, most);
+    return walk_photos(c, s, each, user, error);
 }

@@ -106,6 +106,11 @@ bool piaa_catalog_each_content(piaa_catalog *catalog,
 bool piaa_catalog_each_photo(piaa_catalog *catalog,
                              bool (*each)(void *user, const piaa_photo *photo, piaa_error *error),
                              void *user, piaa_error *error) PIAA_MUST_USE;
+/* At most `most` photos whose paths come after this one ("": from the first on) in byte order: of
+   those that are UTF-8, or (blobs) of those that are not. */
+bool piaa_catalog_photos_after(piaa_catalog *catalog, const char *after, bool blobs, int most,
+                               bool (*each)(void *user, const piaa_photo *photo, piaa_error *error),
+                               void *user, piaa_error *error) PIAA_MUST_USE;
 
 /* "FOLDER/catalog.sqlite is damaged: …"; returns false. */
 bool piaa_catalog_damaged(const piaa_catalog *catalog, piaa_error *error);

@@ -211,16 +211,26 @@ piaa_store *piaa_store_open_write(const char *path, const piaa_identity *identit
     return NULL;
 }
 
-piaa_store *piaa_store_open_read(const char *path, const piaa_hooks *hooks, piaa_error *error) {
+static piaa_store *open_read(const char *path, bool lean, const piaa_hooks *hooks,
+                             piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
     if (!path || !*path) {
         piaa_error_missing(error, "folder of the store");
         return NULL;
     }
     piaa_store *store = new_store(path, false, hooks, error);
+    if (store) store->lean = lean;
     if (store && piaa_store_refresh(store, error)) return store;
     piaa_store_close(store);
     return NULL;
+}
+
+piaa_store *piaa_store_open_read(const char *path, const piaa_hooks *hooks, piaa_error *error) {
+    return open_read(path, false, hooks, error);
+}
+
+piaa_store *piaa_store_open_lean(const char *path, const piaa_hooks *hooks, piaa_error *error) {
+    return open_read(path, true, hooks, error);
 }
 
 void piaa_store_close(piaa_store *store) {

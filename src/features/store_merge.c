@@ -3,7 +3,8 @@
  *
  * Photos come in byte order of their paths, which is the order in which one run over all of them
  * reads: rows are then numbered as that run numbers them, and the matrices are the same files.
- * Vectors go from the mapped matrices straight into the new ones.  Each photo is put as by a run,
+ * Vectors go from the mapped matrices straight into the new ones, and of the photos' lines a page
+ * for each store is in memory.  Each photo is put as by a run,
  * so that what a kill leaves is a store that holds the first of them, and the next merge finds
  * those done. */
 #include "features/store_parts.h"
@@ -19,8 +20,8 @@
 #include <sys/stat.h>
 
 typedef struct merge {
-    piaa_store **from; /* [count], read */
-    size_t *next;      /* [count]: the first photo of each that was not taken */
+    piaa_store **from;       /* [count], read */
+    piaa_store_cursor *next; /* [count]: the first photo of each that was not taken */
     size_t count;
     piaa_slots slots; /* of all of them, in the order in which they come up */
     size_t slots_capacity;
@@ -74,7 +75,7 @@ static bool add_slots(merge *m, const piaa_store *from, piaa_error *error) {
 static bool open_all(merge *m, const char *const *paths, piaa_error *error) {
     for (size_t i = 0; i < m->count; i++) {
         if (!piaa_store_refuse_packed(paths[i], error)) return false;
-        m->from[i] = piaa_store_open_read(paths[i], m->hooks, error);
+        m->from[i] = piaa_store_open_lean(paths[i], m->hooks, error);
         if (!m->from[i] || !check_alike(m->from[0], m->from[i], error) ||
             !add_slots(m, m->from[i], error))
             return false;
@@ -87,7 +88,7 @@ static bool open_all(merge *m, const char *const *paths, piaa_error *error) {
  */
 
 static piaa_photo first_of(const merge *m, size_t store) {
-    return piaa_store_photo(m->from[store], m->next[store]);
+    return m->next[store].photo;
 }
 
 /* The store with the first path of those left (count: none is left). */
@@ -148,7 +149,11 @@ static bool take_path(merge *m, size_t first, piaa_error *error) {
         if (!photo.path || strcmp(photo.path, path) != 0) continue;
         if (!take_photo(m, m->from[i], &photo, read, error)) return false;
         read |= photo.row >= 0;
-        m->next[i]++;
+    }
+    /* Backwards, since the path is the first one's. */
+    for (size_t i = m->count; i-- > first;) {
+        if (!first_of(m, i).path || strcmp(first_of(m, i).path, path) != 0) continue;
+        if (!piaa_store_cursor_step(&m->next[i], error)) return false;
         m->done++;
     }
     return true;
@@ -163,7 +168,7 @@ static bool take_all(merge *m, piaa_error *error) {
     const piaa_hooks *hooks = m->hooks;
     for (size_t first; (first = find_first(m)) < m->count;) {
         if (!is_wanted(m, first_of(m, first).path)) {
-            m->next[first]++;
+            if (!piaa_store_cursor_step(&m->next[first], error)) return false;
             continue;
         }
         if (hooks && hooks->stop && hooks->stop(hooks->user))
@@ -187,16 +192,26 @@ static bool begin(merge *m, const char *const *from, piaa_error *error) {
     return m->from && m->next && open_all(m, from, error);
 }
 
+static bool to_the_first(merge *m, piaa_error *error) {
+    for (size_t i = 0; i < m->count; i++) {
+        piaa_store_cursor_close(&m->next[i]);
+        if (!piaa_store_cursor_open(&m->next[i], m->from[i], error)) return false;
+    }
+    return true;
+}
+
 static bool write_into(merge *m, const char *path, piaa_error *error) {
     const piaa_identity identity = piaa_store_identity(m->from[0]);
     m->out = piaa_store_open_write(path, &identity, &m->slots, m->hooks, error);
-    const bool ok = m->out && take_all(m, error) && piaa_store_finish(m->out, error);
+    const bool ok =
+        m->out && to_the_first(m, error) && take_all(m, error) && piaa_store_finish(m->out, error);
     piaa_store_close(m->out);
     m->out = NULL;
     return ok;
 }
 
 static void end(merge *m) {
+    for (size_t i = 0; m->next && i < m->count; i++) piaa_store_cursor_close(&m->next[i]);
     for (size_t i = 0; m->from && i < m->count; i++) piaa_store_close(m->from[i]);
     free(m->from);
     free(m->next);
@@ -215,7 +230,6 @@ bool piaa_store_merge(const char *path, const char *const *from, size_t count,
 
 static bool write_part(merge *m, const char *folder, piaa_error *error) {
     char *path = piaa_format(error, "%s/%lld.store", folder, (long long)m->part);
-    m->next[0] = 0;
     const bool ok = path && write_into(m, path, error);
     free(path);
     return ok;

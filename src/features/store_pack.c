@@ -5,7 +5,7 @@
  *
  * The vectors are read twice, in order: once to hold each row against its sum, and to find the
  * least and the largest value of each column where they become codes of 8 bits; and matrix by
- * matrix, to be written.  Nothing of them is in memory but a row, a buffer and a sum for each row.
+ * matrix, to be written.  In memory are a row, a buffer, a sum for each row and a page of photos.
  */
 #include "base/hooks.h"
 #include "base/memory.h"
@@ -35,6 +35,7 @@ typedef struct packer {
     int64_t rows;
     size_t stride;          /* of the packed bits */
     piaa_index_slot *lines; /* [count] */
+    bool *used;             /* [rows]: by a photo */
     uint64_t *sums;         /* [rows] */
     float **centre, **step; /* [count][dim]; until the first reading is over least and most */
     const piaa_hooks *hooks;
@@ -303,15 +304,32 @@ static bool write_photo(const piaa_photo *photo, int64_t texts_at, stream *lines
     return stream_add(lines, &line, sizeof line, error);
 }
 
-static bool write_photos(const packer *p, piaa_index_header *h, stream *lines, stream *texts,
+static void count_photo(packer *p, piaa_index_header *h, const piaa_photo *photo) {
+    if (photo->row >= 0) p->used[photo->row] = true;
+    h->failed += photo->row < 0;
+    h->partial += photo->row >= 0 && photo->error;
+    h->damaged += photo->damage != NULL;
+}
+
+static bool write_photos(packer *p, piaa_index_header *h, stream *lines, stream *texts,
                          piaa_error *error) {
     const int64_t texts_at = h->at[PIAA_INDEX_TEXTS];
-    for (int64_t i = 0; i < h->photos; i++) {
-        const piaa_photo photo = piaa_store_photo(p->from, (size_t)i);
-        if (!go_on(p, "photos", i, h->photos, error) ||
-            !write_photo(&photo, texts_at, lines, texts, error))
-            return false;
+    piaa_store_cursor at;
+    bool ok = piaa_store_cursor_open(&at, p->from, error);
+    int64_t done = 0;
+    for (; ok && at.photo.path && done < h->photos; done++) {
+        count_photo(p, h, &at.photo);
+        ok = go_on(p, "photos", done, h->photos, error) &&
+             write_photo(&at.photo, texts_at, lines, texts, error) &&
+             piaa_store_cursor_step(&at, error);
     }
+    if (ok && (at.photo.path || done < h->photos))
+        ok = piaa_error_set(error, PIAA_BUSY,
+                            "%s was written to meanwhile: run the same command again",
+                            p->from->folder);
+    piaa_store_cursor_close(&at);
+    for (int64_t row = 0; row < p->rows; row++) h->orphans += !p->used[row];
+    if (!ok) return false;
     return stream_flush(lines, error) && stream_fill(texts, error) && stream_flush(texts, error);
 }
 
@@ -352,18 +370,13 @@ static bool seal(piaa_index_header *h, stream *out, piaa_error *error) {
 }
 
 static bool write_index(packer *p, piaa_error *error) {
-    const piaa_store_counts counts = piaa_store_count(p->from);
     piaa_index_header h = {.magic = PIAA_INDEX_MAGIC,
                            .order = PIAA_INDEX_ORDER,
                            .version = PIAA_INDEX_VERSION,
                            .packing = (uint32_t)p->packing,
                            .slots = (uint32_t)p->count,
                            .rows = p->rows,
-                           .photos = counts.photos,
-                           .failed = counts.failed,
-                           .partial = counts.partial,
-                           .orphans = counts.orphans,
-                           .damaged = counts.damaged};
+                           .photos = (int64_t)piaa_store_photos(p->from)};
     stream lines, texts = {.file = -1};
     bool ok = stream_open(&lines, p->folder, PIAA_INDEX_NAME, sizeof h, error) &&
               write_sections(p, &h, &lines, error) &&
@@ -473,7 +486,8 @@ static bool prepare(packer *p, const char *features, piaa_error *error) {
     p->sums = piaa_alloc((size_t)p->rows, sizeof *p->sums, error);
     p->centre = piaa_alloc(p->count, sizeof *p->centre, error);
     p->step = piaa_alloc(p->count, sizeof *p->step, error);
-    if (!p->lines || !p->sums || !p->centre || !p->step) return false;
+    p->used = piaa_alloc((size_t)p->rows, sizeof *p->used, error);
+    if (!p->lines || !p->sums || !p->used || !p->centre || !p->step) return false;
     for (size_t k = 0; k < p->count; k++) {
         p->lines[k].dim = slot_of(p, k)->dim;
         snprintf(p->lines[k].name, sizeof p->lines[k].name, "%s",
@@ -506,6 +520,7 @@ static void free_packer(packer *p) {
     free(p->slots);
     free(p->lines);
     free(p->sums);
+    free(p->used);
 }
 
 bool piaa_store_pack(const char *from, const char *path, const piaa_pack_options *options,
@@ -514,7 +529,7 @@ bool piaa_store_pack(const char *from, const char *path, const piaa_pack_options
     if (!from || !path || !*path)
         return piaa_error_missing(error, from ? "folder for the packed store" : "store");
     if (!piaa_store_refuse_packed(from, error) || !check_place(path, error)) return false;
-    piaa_store *store = piaa_store_open_read(from, hooks, error);
+    piaa_store *store = piaa_store_open_lean(from, hooks, error);
     if (!store) return false;
     packer p = {.from = store,
                 .path = path,

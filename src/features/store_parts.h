@@ -26,6 +26,7 @@ typedef struct piaa_view {
 struct piaa_store {
     char *folder;
     bool writing;
+    bool lean; /* read without photos in memory: piaa_store_cursor has them */
     piaa_hooks hooks;
     piaa_catalog *catalog; /* of a writer; a reader opens it for the moment of a refresh */
 
@@ -103,6 +104,35 @@ bool piaa_store_mend(piaa_store *store, piaa_error *error) PIAA_MUST_USE;
    cut spoilt. */
 void piaa_store_warn_lost(const piaa_store *store, int slot, int64_t count);
 void piaa_store_warn_unsure(const piaa_store *store, int64_t count);
+
+/* store.c */
+/* Opens for reading without a list of the photos in memory: of them counts and functions know
+   nothing but how many there are. */
+piaa_store *piaa_store_open_lean(const char *path, const piaa_hooks *hooks,
+                                 piaa_error *error) PIAA_MUST_USE;
+
+/* store_cursor.c */
+/* Photos one after the other, in byte order of their paths.  Start from {0}. */
+typedef struct piaa_store_cursor {
+    piaa_photo photo; /* the one at hand, until the next step; path NULL: there are no more */
+    const piaa_store *store;
+    piaa_catalog *catalog;
+    struct piaa_cursor_page {
+        piaa_photo *items; /* each with its texts in one block, as piaa_photo_copy makes it */
+        size_t count, next;
+        char *last; /* path of the last one that was read; NULL: none */
+        bool over;
+    } pages[2]; /* paths that are UTF-8, and others, which the catalogue keeps apart */
+} piaa_store_cursor;
+
+/* At the first photo.  The store was opened lean and outlives it. */
+bool piaa_store_cursor_open(piaa_store_cursor *cursor, const piaa_store *store,
+                            piaa_error *error) PIAA_MUST_USE;
+bool piaa_store_cursor_step(piaa_store_cursor *cursor, piaa_error *error) PIAA_MUST_USE;
+void piaa_store_cursor_close(piaa_store_cursor *cursor);
+
+/* A copy whose texts live in one block, which begins with the path: free((void *)photo.path). */
+bool piaa_photo_copy(const piaa_photo *from, piaa_photo *to, piaa_error *error) PIAA_MUST_USE;
 
 /* store_packed.c */
 bool piaa_store_look_packed(piaa_store *store, piaa_error *error) PIAA_MUST_USE;

@@ -63,23 +63,6 @@ static bool take_row(void *user, const piaa_catalog_row *row, piaa_error *error)
     return true;
 }
 
-/* A photo's texts live in one block, which begins with the path. */
-static bool copy_photo(const piaa_photo *from, piaa_photo *to, piaa_error *error) {
-    *to = *from;
-    const char **const texts[] = {&to->path, &to->hash, &to->error, &to->damage, &to->note};
-    size_t size = 0;
-    for (size_t i = 0; i < PIAA_COUNT(texts); i++) size += *texts[i] ? strlen(*texts[i]) + 1 : 0;
-    char *at = piaa_alloc(size, 1, error);
-    if (!at) return false;
-    for (size_t i = 0; i < PIAA_COUNT(texts); i++) {
-        if (!*texts[i]) continue;
-        size = strlen(*texts[i]) + 1;
-        *texts[i] = memcpy(at, *texts[i], size);
-        at += size;
-    }
-    return true;
-}
-
 static bool take_photo(void *user, const piaa_photo *photo, piaa_error *error) {
     loader *l = user;
     piaa_store *store = l->store;
@@ -87,7 +70,7 @@ static bool take_photo(void *user, const piaa_photo *photo, piaa_error *error) {
     if (!piaa_grow(&store->photos, &store->photo_capacity, store->photo_count + 1,
                    sizeof *store->photos, error))
         return false;
-    if (!copy_photo(photo, &store->photos[store->photo_count], error)) return false;
+    if (!piaa_photo_copy(photo, &store->photos[store->photo_count], error)) return false;
     store->photo_count++;
     return true;
 }
@@ -110,10 +93,11 @@ static bool load(loader *l, piaa_error *error) {
     if (!store->have || !store->sums) return false;
     store->seen_rows = rows;
     if (!piaa_catalog_each_row(l->catalog, 0, -1, take_row, l, error) ||
-        !piaa_catalog_each_photo(l->catalog, take_photo, l, error))
+        (!store->lean && !piaa_catalog_each_photo(l->catalog, take_photo, l, error)))
         return false;
     if (store->photo_count)
         qsort(store->photos, store->photo_count, sizeof *store->photos, by_path);
+    store->counts = (piaa_store_counts){.photos = photos, .rows = rows};
     return piaa_catalog_commit(l->catalog, error);
 }
 
@@ -192,8 +176,6 @@ static bool look_at_matrices(piaa_store *store, const loader *l, piaa_error *err
 }
 
 static bool count_all(piaa_store *store, piaa_error *error) {
-    store->counts =
-        (piaa_store_counts){.photos = (int64_t)store->photo_count, .rows = store->seen_rows};
     unsigned char *used = piaa_alloc((size_t)store->seen_rows, 1, error);
     if (!used) return false;
     for (size_t i = 0; i < store->photo_count; i++) {
@@ -214,7 +196,7 @@ static bool look_at_catalog(piaa_store *store, piaa_error *error) {
     bool ok = l.catalog && load(&l, error);
     if (store->writing && !ok) piaa_catalog_rollback(store->catalog);
     if (!store->writing) piaa_catalog_close(l.catalog);
-    ok = ok && look_at_matrices(store, &l, error) && count_all(store, error);
+    ok = ok && look_at_matrices(store, &l, error) && (store->lean || count_all(store, error));
     free(l.unsure);
     return ok;
 }

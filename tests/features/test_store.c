@@ -396,6 +396,10 @@ static void test_first_stores(void **state) {
     assert_true(photo.path && photo.mtime_ns == 7 && !photo.ctime_ns && !photo.inode);
     assert_true(!photo.damage && !photo.note);
     assert_true(holds(piaa_store_vector(store, 0, photo.row, NULL), 0, &LT3));
+    assert_true(piaa_store_pack(path, in(scratch, "packed"), NULL, NULL, NULL));
+    piaa_store *packed = must_read(in(scratch, "packed"), NULL);
+    expect_same_photos(store, packed);
+    piaa_store_close(packed);
     piaa_store_close(store);
 
     /* Size and date still say that a photo is unchanged; the rest is added, and then counts. */

@@ -190,6 +190,34 @@ static void some_matrices_are_packed(void **state) {
     assert_non_null(strstr(error.message, "holds no lt.4"));
 }
 
+/* The catalogue keeps paths that are not UTF-8 apart, and the order is of bytes: é, a lone e9, 🂡,
+   a lone ff.  There are more of both kinds than are read at a time. */
+static void paths_are_in_order_of_bytes(void **state) {
+    (void)state;
+    static const char *const forms[] = {"/photos/%04d", "/photos/\xc3\xa9%04d", "/photos/\xe9%04d",
+                                        "/photos/\xf0\x9f\x82\xa1%04d", "/photos/\xff%04d"};
+    enum { EACH = 300 };
+    piaa_store *store = must_write(plain, &LT3_V1, NULL);
+    for (int i = EACH; i-- > 0;)
+        for (size_t k = 0; k < PIAA_COUNT(forms); k++) {
+            char path[64];
+            snprintf(path, sizeof path, forms[k], i);
+            const piaa_photo line = {.path = path, .size = 5, .mtime_ns = 7};
+            assert_true(piaa_store_put_failure(store, &line, "broken", NULL));
+        }
+    must_finish(store);
+    must_pack(PIAA_PACKED_F32, NULL);
+    piaa_store *wide = must_read(plain, NULL), *other = must_read(packed, NULL);
+    assert_int_equal(piaa_store_photos(other), EACH * PIAA_COUNT(forms));
+    expect_same_photos(wide, other);
+    for (size_t i = 1; i < piaa_store_photos(other); i++)
+        assert_true(strcmp(piaa_store_photo(other, i - 1).path, piaa_store_photo(other, i).path) <
+                    0);
+    assert_int_equal(piaa_store_count(other).failed, EACH * PIAA_COUNT(forms));
+    piaa_store_close(wide);
+    piaa_store_close(other);
+}
+
 static void an_empty_store_is_packed(void **state) {
     (void)state;
     make_store(plain, &LT3_V1, 0);
@@ -416,6 +444,7 @@ int main(void) {
         cmocka_unit_test(numbers_become_their_nearest),
         cmocka_unit_test_setup_teardown(packed_says_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(some_matrices_are_packed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(paths_are_in_order_of_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_store_is_packed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writers_refuse, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, set_up, tear_down),
