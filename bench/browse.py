@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The page with 40,000 photos: what a person waits for.
 
-    python bench/browse.py BUILD/src/cli/piaa [--photos 40000] [--columns 2560] [--ratings 100]
+    python bench/browse.py BUILD/src/cli/piaa [--photos 40000] [--columns 2560] [--ratings 100] [--world FOLDER]
 
-Makes, in a folder of its own that is deleted afterwards, a few hundred pictures with many names each (hard links), a store with made-up features
+Makes, in a folder of its own that is deleted afterwards (--world: that one, which is kept and used again), a few hundred pictures with many names each (hard links), a store with made-up features
 of them, and a model of the demonstration's kind that is as wide as Qwen3-VL-4B; no photo is read by it.  Prints CSV, milliseconds and megabytes:
 
     first_screen        from opening the address to the last picture in sight; cold (no small picture was ever made) and again
@@ -41,6 +41,7 @@ options.add_argument("piaa")
 options.add_argument("--photos", type=int, default=40000)
 options.add_argument("--columns", type=int, default=2560)
 options.add_argument("--ratings", type=int, default=100, help="before those that are timed")
+options.add_argument("--world", help="a folder for what is made, kept for the next run")
 options = options.parse_args()
 
 
@@ -111,6 +112,14 @@ def make_store(world, environment, rng):
                         (os.path.join(photos, name), status.st_size, status.st_mtime_ns, f"{i:064x}", i, status.st_ctime_ns, status.st_ino))
     catalog.commit()
     catalog.close()
+
+
+def make_world(world, environment):
+    rng = np.random.default_rng(1)
+    os.makedirs(world, exist_ok=True)
+    make_photos(os.path.join(world, "photos"), rng)
+    make_model(os.path.join(world, "model"))
+    make_store(world, environment, rng)
 
 
 class Server:
@@ -235,12 +244,14 @@ def measure(server, browser):
 
 
 def main():
-    world, rng = tempfile.mkdtemp(), np.random.default_rng(1)
+    world = options.world or tempfile.mkdtemp()
     environment = dict(os.environ, XDG_CACHE_HOME=os.path.join(world, "cache"), XDG_DATA_HOME=os.path.join(world, "data"))
     try:
-        make_photos(os.path.join(world, "photos"), rng)
-        make_model(os.path.join(world, "model"))
-        make_store(world, environment, rng)
+        if os.path.exists(os.path.join(world, "store")):  # only what the last run left is removed
+            for name in ("cache", "data"):
+                shutil.rmtree(os.path.join(world, name), ignore_errors=True)
+        else:
+            make_world(world, environment)
         begin = time.perf_counter()
         server = Server(world, environment)
         show("address", (time.perf_counter() - begin) * 1e3)
@@ -251,7 +262,8 @@ def main():
         server.process.send_signal(signal.SIGINT)
         server.process.wait(60)
     finally:
-        shutil.rmtree(world)
+        if not options.world:
+            shutil.rmtree(world)
 
 
 main()

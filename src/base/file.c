@@ -185,7 +185,7 @@ static int open_temporary(const char *folder, const char *path, char **temporary
 }
 
 static bool replace_file(const char *target, const struct stat *old, const char *path,
-                         const void *data, size_t size, piaa_error *error) {
+                         const void *data, size_t size, bool lasting, piaa_error *error) {
     char *folder = piaa_path_folder(target, error), *temporary = NULL;
     int fd = folder ? open_temporary(folder, path, &temporary, error) : -1;
     if (fd < 0) {
@@ -194,12 +194,12 @@ static bool replace_file(const char *target, const struct stat *old, const char 
     }
     int failed = write_all(fd, data, size);
     if (!failed && old && fchmod(fd, old->st_mode & 07777) != 0) failed = errno;
-    if (!failed && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) failed = errno;
+    if (!failed && lasting && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) failed = errno;
     if (close(fd) != 0 && !failed && errno != EINTR) failed = errno;
     if (!failed && rename(temporary, target) != 0) failed = errno;
     if (failed)
         unlink(temporary);
-    else
+    else if (lasting)
         sync_folder(folder);
     free(temporary);
     free(folder);
@@ -214,10 +214,14 @@ bool piaa_file_write(const char *path, const void *data, size_t size, piaa_error
     if (exists && !S_ISREG(status.st_mode)) return write_device(path, data, size, error);
     /* A link stays a link: what it points to is replaced. */
     char *target = exists ? realpath(path, NULL) : NULL;
-    bool ok =
-        replace_file(target ? target : path, exists ? &status : NULL, path, data, size, error);
+    bool ok = replace_file(target ? target : path, exists ? &status : NULL, path, data, size, true,
+                           error);
     free(target);
     return ok;
+}
+
+bool piaa_file_cache(const char *path, const void *data, size_t size) {
+    return replace_file(path, NULL, path, data, size, false, NULL);
 }
 
 bool piaa_file_exists(const char *path) {

@@ -33,6 +33,9 @@ bool piaa_file_is_whole(const void *bytes, size_t size, const char *where,
    the old or the new file whole. */
 bool piaa_file_write(const char *path, const void *data, size_t size,
                      piaa_error *error) PIAA_MUST_USE;
+/* Renames it over `path` too, but does not wait for the disk: for what can be made again, and is
+   looked at before it is believed, since a power cut may leave a part of it. */
+bool piaa_file_cache(const char *path, const void *data, size_t size);
 
 bool piaa_file_exists(const char *path);
 /* The same of a name in a folder.  Asks for no memory, so that there is no third answer. */

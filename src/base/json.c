@@ -140,7 +140,7 @@ static bool repair_text(char **text, piaa_error *error) {
 static bool repair_all(cJSON *item, piaa_error *error) {
     for (; item; item = item->next) {
         if (!(item->type & cJSON_StringIsConst) && !repair_text(&item->string, error)) return false;
-        if (cJSON_IsString(item) && !(item->type & cJSON_IsReference) &&
+        if ((cJSON_IsString(item) || cJSON_IsRaw(item)) && !(item->type & cJSON_IsReference) &&
             !repair_text(&item->valuestring, error))
             return false;
         if (item->child && !repair_all(item->child, error)) return false;
@@ -174,6 +174,19 @@ cJSON *piaa_json_put(piaa_json_build *build, cJSON *parent, const char *key, cJS
 
 void piaa_json_put_text(piaa_json_build *build, cJSON *parent, const char *key, const char *text) {
     piaa_json_put(build, parent, key, cJSON_CreateString(text ? text : ""));
+}
+
+void piaa_json_quote(piaa_text *out, const char *text) {
+    piaa_text_add(out, "\"", 1, NULL);
+    while (*text) {
+        size_t plain = 0;
+        while ((unsigned char)text[plain] >= ' ' && text[plain] != '"' && text[plain] != '\\')
+            plain++;
+        piaa_text_add(out, text, plain, NULL);
+        text += plain;
+        if (*text) piaa_text_format(out, NULL, "\\u%04x", (unsigned)*text++);
+    }
+    piaa_text_add(out, "\"", 1, NULL);
 }
 
 cJSON *piaa_json_built(const piaa_json_build *build) {

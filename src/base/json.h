@@ -3,7 +3,7 @@
 #ifndef PIAA_BASE_JSON_H
 #define PIAA_BASE_JSON_H
 
-#include "base/error.h"
+#include "base/memory.h"
 
 #include <cjson/cJSON.h>
 
@@ -31,6 +31,9 @@ typedef struct piaa_json_build {
    is NULL.  Returns it, or NULL with `failed` set and the value freed. */
 cJSON *piaa_json_put(piaa_json_build *build, cJSON *parent, const char *key, cJSON *value);
 void piaa_json_put_text(piaa_json_build *build, cJSON *parent, const char *key, const char *text);
+/* Adds `text` to a long list that is put together as JSON text, for cJSON_CreateRaw: a tree of
+   40,000 takes ten times as long. */
+void piaa_json_quote(piaa_text *out, const char *text);
 /* The root, if nothing failed, else NULL, as piaa_json_print takes it; it stays the builder's. */
 cJSON *piaa_json_built(const piaa_json_build *build);
 

@@ -9,10 +9,10 @@
 
 struct piaa_ahead {
     const piaa_library *library;
+    piaa_album *album; /* of the library */
     piaa_helper *helper;
     size_t count, next, left;
     bool *done;        /* [count]; those that cannot be made, too */
-    atomic_int asking; /* how many are waited for */
     atomic_size_t eye; /* the photo asked for since the last step; SIZE_MAX: none */
 };
 
@@ -20,10 +20,10 @@ piaa_ahead *piaa_ahead_new(const piaa_library *library, piaa_helper *helper, pia
     piaa_ahead *a = piaa_alloc(1, sizeof *a, error);
     if (!a) return NULL;
     a->library = library;
+    a->album = piaa_library_album(library);
     a->helper = helper;
     a->count = a->left = piaa_library_count(library);
     a->done = piaa_alloc(a->count, sizeof *a->done, error);
-    atomic_init(&a->asking, 0);
     atomic_init(&a->eye, SIZE_MAX);
     if (a->done) return a;
     piaa_ahead_free(a);
@@ -37,16 +37,16 @@ void piaa_ahead_free(piaa_ahead *a) {
 }
 
 void piaa_ahead_asked(piaa_ahead *a, size_t photo) {
-    atomic_fetch_add(&a->asking, 1);
+    piaa_album_hurry(a->album);
     atomic_store(&a->eye, photo);
 }
 
 void piaa_ahead_answered(piaa_ahead *a) {
-    atomic_fetch_sub(&a->asking, 1);
+    piaa_album_hurried(a->album);
 }
 
 bool piaa_ahead_step(piaa_ahead *a) {
-    if (!a->left || atomic_load(&a->asking)) return false;
+    if (!a->left || !piaa_album_is_calm(a->album)) return false;
     const size_t eye = atomic_exchange(&a->eye, SIZE_MAX);
     if (eye != SIZE_MAX) a->next = eye;
     while (a->done[a->next]) a->next = (a->next + 1) % a->count;

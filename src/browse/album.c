@@ -1,132 +1,153 @@
-/*
- * Bursts on the page: which photos were taken as one, and what was decided of them.
- *
- * A thread of its own reads when each photo was taken, a few bytes of each, and looks for bursts
- * once the model has read them all (study/bursts.h).  What is decided is the person's and kept in
- * the book; it is not learned from, since a photo that is passed over was not disliked.
- */
-#include "browse/library_parts.h"
+/* The photos of a page and their bursts. */
+#include "browse/album.h"
 
-#include "base/json.h"
+#include "base/memory.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-/* ---------------------------------------------------------------------------------------- finding
- */
+struct piaa_album {
+    const piaa_photos *photos;
+    size_t *by_name;  /* [count] photos in the order of their names */
+    piaa_shot *shots; /* [read] when each was taken; NULL once bursts were looked for */
+    size_t read;      /* how many of them are known */
+    bool looked;      /* there is nothing left to do, whatever was found */
+    _Atomic(piaa_bursts *) bursts;
+    atomic_size_t begun, done; /* what somebody waits for */
+};
 
-/* Whether the library goes on; until the photos are read, where that is asked. */
-static bool goes_on(piaa_library *l, bool read) {
-    pthread_mutex_lock(&l->lock);
-    while (read && l->reading && !l->ended) pthread_cond_wait(&l->changed, &l->lock);
-    const bool ended = l->ended;
-    pthread_mutex_unlock(&l->lock);
-    return !ended;
+/* ---------------------------------------------------------------------------------------- names */
+
+typedef struct named {
+    const char *name;
+    size_t photo;
+} named;
+
+static int compare_names(const void *a, const void *b) {
+    return strcmp(((const named *)a)->name, ((const named *)b)->name);
 }
 
-static piaa_shot *read_shots(piaa_library *l) {
-    const size_t count = l->photos->paths.count;
-    piaa_shot *shots = piaa_alloc(count, sizeof *shots, NULL);
-    for (size_t i = 0; shots && i < count; i++) {
-        if (!goes_on(l, false)) {
-            free(shots);
-            return NULL;
-        }
-        shots[i] = piaa_shot_read(piaa_library_path(l, i));
+static bool order_names(piaa_album *a, piaa_error *error) {
+    const size_t count = a->photos->names.count;
+    named *list = piaa_alloc(count, sizeof *list, error);
+    if (!list || !(a->by_name = piaa_alloc(count, sizeof *a->by_name, error))) {
+        free(list);
+        return false;
     }
-    return shots;
-}
-
-static void *run_album(void *user) {
-    piaa_library *l = user;
-    piaa_shot *shots = read_shots(l);
-    piaa_store *store =
-        shots && goes_on(l, true) ? piaa_store_open_read(l->store_path, NULL, NULL) : NULL;
-    piaa_likeness *likeness =
-        store ? piaa_likeness_new(store, &l->slots, &l->photos->paths, NULL) : NULL;
-    piaa_bursts *bursts = likeness ? piaa_bursts_find(&l->photos->paths, shots, piaa_likeness_same,
-                                                      likeness, NULL, NULL)
-                                   : NULL;
-    piaa_likeness_free(likeness);
-    piaa_store_close(store);
-    free(shots);
-    pthread_mutex_lock(&l->lock);
-    l->bursts = bursts;
-    if (bursts) piaa_library_tell(l);
-    pthread_mutex_unlock(&l->lock);
-    return NULL;
-}
-
-bool piaa_album_start(piaa_library *l) {
-    l->looks_for_bursts = pthread_create(&l->album, NULL, run_album, l) == 0;
-    return l->looks_for_bursts;
-}
-
-void piaa_album_end(piaa_library *l) {
-    if (l->looks_for_bursts) pthread_join(l->album, NULL);
-    l->looks_for_bursts = false;
-}
-
-/* --------------------------------------------------------------------------------------- deciding
- */
-
-static bool take_pick(void *user, const char *path, bool kept) {
-    piaa_library *l = user;
-    const size_t photo = piaa_library_find_path(l, path);
-    if (photo != SIZE_MAX) l->picks[photo] = kept ? 1 : -1;
+    for (size_t i = 0; i < count; i++) list[i] = (named){a->photos->names.items[i], i};
+    qsort(list, count, sizeof *list, compare_names);
+    for (size_t i = 0; i < count; i++) a->by_name[i] = list[i].photo;
+    free(list);
     return true;
 }
 
-bool piaa_picks_load(piaa_library *l, piaa_error *error) {
-    memset(l->picks, 0, l->photos->paths.count);
-    return piaa_book_each_pick(l->book, take_pick, l, error);
-}
-
-bool piaa_library_pick(piaa_library *l, const size_t *kept, size_t kept_count, const size_t *passed,
-                       size_t passed_count, piaa_error *error) {
-    const size_t count = kept_count + passed_count;
-    piaa_book_pick *picks = piaa_alloc(count, sizeof *picks, error);
-    if (!picks) return false;
-    for (size_t i = 0; i < count; i++)
-        picks[i] = (piaa_book_pick){
-            .path = piaa_library_path(l, i < kept_count ? kept[i] : passed[i - kept_count]),
-            .kept = i < kept_count};
-    pthread_mutex_lock(&l->lock);
-    const bool ok = piaa_book_pick_all(l->book, picks, count, error);
-    for (size_t i = 0; ok && i < count; i++) take_pick(l, picks[i].path, picks[i].kept);
-    if (ok) piaa_library_tell(l);
-    pthread_mutex_unlock(&l->lock);
-    free(picks);
-    return ok;
-}
-
-/* ------------------------------------------------------------------------------------------- JSON
- */
-
-static void put_burst(piaa_json_build *build, cJSON *list, const piaa_bursts *bursts,
-                      const piaa_burst *burst) {
-    cJSON *item = piaa_json_put(build, list, NULL, cJSON_CreateObject());
-    piaa_json_put_text(build, item, "kind", piaa_burst_names[burst->kind]);
-    cJSON *photos = piaa_json_put(build, item, "photos", cJSON_CreateArray());
-    for (size_t i = 0; i < burst->count; i++)
-        piaa_json_put(build, photos, NULL,
-                      piaa_library_number((double)bursts->members[burst->first + i]));
-}
-
-bool piaa_library_bursts(piaa_library *l, piaa_text *out, piaa_error *error) {
-    piaa_json_build build = {.root = cJSON_CreateObject()};
-    pthread_mutex_lock(&l->lock);
-    const piaa_bursts *bursts = l->bursts;
-    cJSON *list = piaa_json_put(&build, build.root, "bursts", cJSON_CreateArray());
-    for (size_t i = 0; bursts && i < bursts->count; i++)
-        put_burst(&build, list, bursts, &bursts->items[i]);
-    list = piaa_json_put(&build, build.root, "behind", cJSON_CreateArray());
-    for (size_t i = 0; bursts && i < l->photos->paths.count; i++) {
-        if (bursts->shown[i] == i) continue;
-        cJSON *pair = piaa_json_put(&build, list, NULL, cJSON_CreateArray());
-        piaa_json_put(&build, pair, NULL, piaa_library_number((double)i));
-        piaa_json_put(&build, pair, NULL, piaa_library_number((double)bursts->shown[i]));
+/* By bisection: photos are in the byte order of their paths, and `order` (NULL: none) in that of
+   their names. */
+static size_t find(const piaa_paths *texts, const size_t *order, const char *text) {
+    size_t low = 0, high = texts->count;
+    while (low < high) {
+        const size_t middle = (low + high) / 2, photo = order ? order[middle] : middle;
+        const int differs = strcmp(texts->items[photo], text);
+        if (!differs) return photo;
+        if (differs < 0)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    pthread_mutex_unlock(&l->lock);
-    return piaa_library_print(&build, out, error);
+    return SIZE_MAX;
+}
+
+size_t piaa_album_find_name(const piaa_album *a, const char *name) {
+    return find(&a->photos->names, a->by_name, name);
+}
+
+size_t piaa_album_find_path(const piaa_album *a, const char *path) {
+    return find(&a->photos->paths, NULL, path);
+}
+
+piaa_album *piaa_album_new(const piaa_photos *photos, piaa_error *error) {
+    piaa_album *a = piaa_alloc(1, sizeof *a, error);
+    if (!a) return NULL;
+    a->photos = photos;
+    atomic_init(&a->bursts, NULL);
+    atomic_init(&a->begun, 0);
+    atomic_init(&a->done, 0);
+    if (order_names(a, error)) return a;
+    piaa_album_free(a);
+    return NULL;
+}
+
+void piaa_album_free(piaa_album *a) {
+    if (!a) return;
+    piaa_bursts_free(atomic_load(&a->bursts));
+    free(a->shots);
+    free(a->by_name);
+    free(a);
+}
+
+const piaa_photos *piaa_album_photos(const piaa_album *a) {
+    return a->photos;
+}
+
+/* --------------------------------------------------------------------------------------- bursts */
+
+static piaa_bursts *find_bursts(const piaa_album *a, const char *path, const piaa_slots *slots) {
+    const piaa_paths *paths = &a->photos->paths;
+    piaa_store *store = piaa_store_open_read(path, NULL, NULL);
+    piaa_likeness *likeness = store ? piaa_likeness_new(store, slots, paths, NULL) : NULL;
+    piaa_bursts *bursts =
+        likeness ? piaa_bursts_find(paths, a->shots, piaa_likeness_same, likeness, NULL, NULL)
+                 : NULL;
+    piaa_likeness_free(likeness);
+    piaa_store_close(store);
+    return bursts;
+}
+
+bool piaa_album_step(piaa_album *a, const char *store, const piaa_slots *slots) {
+    const size_t count = a->photos->paths.count;
+    if (a->looked) return false;
+    if (!a->shots && !(a->shots = piaa_alloc(count, sizeof *a->shots, NULL))) return false;
+    if (a->read < count) {
+        a->shots[a->read] = piaa_shot_read(a->photos->paths.items[a->read]);
+        a->read++;
+        return true;
+    }
+    atomic_store(&a->bursts, find_bursts(a, store, slots));
+    free(a->shots);
+    a->shots = NULL;
+    a->looked = true;
+    return false;
+}
+
+const piaa_bursts *piaa_album_bursts(const piaa_album *a) {
+    return atomic_load(&a->bursts);
+}
+
+/* ---------------------------------------------------------------------------------------- hurry */
+
+void piaa_album_hurry(piaa_album *a) {
+    atomic_fetch_add(&a->begun, 1);
+}
+
+void piaa_album_hurried(piaa_album *a) {
+    atomic_fetch_add(&a->done, 1);
+}
+
+bool piaa_album_is_calm(const piaa_album *a) {
+    const size_t done = atomic_load(&a->done); /* before what was begun, which is never less */
+    return done == atomic_load(&a->begun);
+}
+
+void piaa_album_wait_for_calm(const piaa_album *a, bool (*ended)(void *user), void *user) {
+    enum { BEAT_MS = 50, CALM = 4, MOST = 100 };
+    const struct timespec beat = {.tv_nsec = BEAT_MS * 1000000L};
+    size_t before = 0;
+    for (int i = 0, calm = 0; i < MOST && calm < CALM && !ended(user); i++) {
+        nanosleep(&beat, NULL);
+        const size_t begun = atomic_load(&a->begun);
+        calm = begun && begun == before && piaa_album_is_calm(a) ? calm + 1 : 0;
+        before = begun;
+    }
 }

@@ -214,6 +214,10 @@ static void bind_score(sqlite3_stmt *s, int at, double score) {
         sqlite3_bind_double(s, at, score);
 }
 
+static const char *column_text(sqlite3_stmt *s, int at) {
+    return (const char *)sqlite3_column_text(s, at);
+}
+
 static double column_score(sqlite3_stmt *s, int at) {
     return sqlite3_column_type(s, at) == SQLITE_NULL ? NAN : sqlite3_column_double(s, at);
 }
@@ -316,11 +320,11 @@ static bool drop(piaa_book *b, int which, int64_t number, piaa_error *error) {
 }
 
 static bool read_change(sqlite3_stmt *s, piaa_book_change *out, piaa_error *error) {
-    const char *other = (const char *)sqlite3_column_text(s, 4);
+    const char *other = column_text(s, 4);
     out->before = column_score(s, 2);
     out->after = column_score(s, 3);
     out->picks = sqlite3_column_int(s, 5) != 0;
-    return (out->path = piaa_strdup((const char *)sqlite3_column_text(s, 1), error)) &&
+    return (out->path = piaa_strdup(column_text(s, 1), error)) &&
            (!other || (out->other = piaa_strdup(other, error)));
 }
 
@@ -353,27 +357,31 @@ void piaa_book_change_free(piaa_book_change *change) {
     *change = (piaa_book_change){0};
 }
 
-bool piaa_book_each_pair(piaa_book *b,
-                         bool (*take)(void *user, const char *one, const char *other, double win),
-                         void *user, piaa_error *error) {
-    sqlite3_stmt *s = ready(b, EACH_PAIR, NULL);
-    int code = SQLITE_DONE;
-    bool ok = true;
-    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
-        ok = take(user, (const char *)sqlite3_column_text(s, 0),
-                  (const char *)sqlite3_column_text(s, 1), column_score(s, 2));
-    ok = ok && (code == SQLITE_DONE || sql_error(b, error));
-    sqlite3_reset(s);
-    return ok;
+/* ----------------------------------------------------------------------------------------- rows */
+
+/* Who is handed every row: one of these. */
+typedef struct taker {
+    bool (*rating)(void *user, const char *path, double score);
+    bool (*pair)(void *user, const char *one, const char *other, double win);
+    bool (*pick)(void *user, const char *path, bool kept);
+    bool (*person)(void *user, const char *person);
+    void *user;
+} taker;
+
+static bool hand(const taker *to, sqlite3_stmt *row) {
+    if (to->rating) return to->rating(to->user, column_text(row, 0), sqlite3_column_double(row, 1));
+    if (to->pair)
+        return to->pair(to->user, column_text(row, 0), column_text(row, 1), column_score(row, 2));
+    if (to->pick) return to->pick(to->user, column_text(row, 0), sqlite3_column_int(row, 1) != 0);
+    return to->person(to->user, column_text(row, 0));
 }
 
-bool piaa_book_each_pick(piaa_book *b, bool (*take)(void *user, const char *path, bool kept),
-                         void *user, piaa_error *error) {
-    sqlite3_stmt *s = ready(b, EACH_PICK, NULL);
-    int code = SQLITE_DONE;
+static bool walk(piaa_book *b, int which, taker to, piaa_error *error) {
+    sqlite3_stmt *s = ready(b, which, NULL);
+    int code;
     bool ok = true;
-    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
-        ok = take(user, (const char *)sqlite3_column_text(s, 0), sqlite3_column_int(s, 1) != 0);
+    while ((code = sqlite3_step(s)) == SQLITE_ROW && (ok = hand(&to, s)))
+        ;
     ok = ok && (code == SQLITE_DONE || sql_error(b, error));
     sqlite3_reset(s);
     return ok;
@@ -381,26 +389,23 @@ bool piaa_book_each_pick(piaa_book *b, bool (*take)(void *user, const char *path
 
 bool piaa_book_each(piaa_book *b, bool (*take)(void *user, const char *path, double score),
                     void *user, piaa_error *error) {
-    sqlite3_stmt *s = ready(b, EACH, NULL);
-    int code;
-    bool ok = true;
-    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
-        ok = take(user, (const char *)sqlite3_column_text(s, 0), sqlite3_column_double(s, 1));
-    ok = ok && (code == SQLITE_DONE || sql_error(b, error));
-    sqlite3_reset(s);
-    return ok;
+    return walk(b, EACH, (taker){.rating = take, .user = user}, error);
+}
+
+bool piaa_book_each_pair(piaa_book *b,
+                         bool (*take)(void *user, const char *one, const char *other, double win),
+                         void *user, piaa_error *error) {
+    return walk(b, EACH_PAIR, (taker){.pair = take, .user = user}, error);
+}
+
+bool piaa_book_each_pick(piaa_book *b, bool (*take)(void *user, const char *path, bool kept),
+                         void *user, piaa_error *error) {
+    return walk(b, EACH_PICK, (taker){.pick = take, .user = user}, error);
 }
 
 bool piaa_book_people(piaa_book *b, bool (*take)(void *user, const char *person), void *user,
                       piaa_error *error) {
-    sqlite3_stmt *s = ready(b, PEOPLE, NULL);
-    int code;
-    bool ok = true;
-    while (ok && (code = sqlite3_step(s)) == SQLITE_ROW)
-        ok = take(user, (const char *)sqlite3_column_text(s, 0));
-    ok = ok && (code == SQLITE_DONE || sql_error(b, error));
-    sqlite3_reset(s);
-    return ok;
+    return walk(b, PEOPLE, (taker){.person = take, .user = user}, error);
 }
 
 typedef struct list {

@@ -37,11 +37,11 @@ static void progress(void *user, const char *what, int64_t done, int64_t total) 
     if (l->hooks && l->hooks->progress) l->hooks->progress(l->hooks->user, what, done, total);
 }
 
-/* Until somebody stops it; small pictures are made meanwhile. */
+/* Until somebody stops it; meanwhile bursts are looked for, and small pictures made. */
 static void wait_for_stop(listening *l) {
     const struct timespec moment = {.tv_nsec = 50000000};
     while (!stop(l))
-        if (!piaa_ahead_step(l->ahead)) nanosleep(&moment, NULL);
+        if (!piaa_people_step(l->people) && !piaa_ahead_step(l->ahead)) nanosleep(&moment, NULL);
 }
 
 /* What went wrong with the model is told at once, on the page too; ratings still can be given. */

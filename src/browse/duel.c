@@ -27,7 +27,8 @@ static bool add_pair(piaa_library *l, size_t one, size_t other, double win, piaa
 /* Pairs of photos of other folders are not these photos'. */
 static bool take_pair(void *user, const char *one, const char *other, double win) {
     piaa_library *l = user;
-    const size_t first = piaa_library_find_path(l, one), second = piaa_library_find_path(l, other);
+    const size_t first = piaa_album_find_path(l->album, one),
+                 second = piaa_album_find_path(l->album, other);
     return first == SIZE_MAX || second == SIZE_MAX || add_pair(l, first, second, win, NULL);
 }
 
@@ -95,8 +96,8 @@ static bool put_asked(piaa_library *l, const piaa_asked *asked, piaa_text *out, 
     int left = ASKED_AT_ONCE;
     pthread_mutex_lock(&l->lock);
     for (size_t i = 0; left && i < asked->count; i++) {
-        const size_t one = piaa_library_find(l, asked->items[i].one),
-                     other = piaa_library_find(l, asked->items[i].other);
+        const size_t one = piaa_album_find_name(l->album, asked->items[i].one),
+                     other = piaa_album_find_name(l->album, asked->items[i].other);
         if (one == SIZE_MAX || other == SIZE_MAX || was_skipped(l, one, other)) continue;
         cJSON *pair = piaa_json_put(&build, list, NULL, cJSON_CreateArray());
         piaa_json_put(&build, pair, NULL, cJSON_CreateNumber((double)one));

@@ -35,7 +35,7 @@ static bool is_a_taste(const piaa_ratings *ratings) {
 static void take_ranking(const piaa_library *l, const piaa_ranking *ranking, copies *out) {
     for (size_t i = 0; i < piaa_ranking_count(ranking); i++) {
         const piaa_ranked *ranked = piaa_ranking_at(ranking, i);
-        const size_t photo = piaa_library_find(l, ranked->path);
+        const size_t photo = piaa_album_find_name(l->album, ranked->path);
         if (photo != SIZE_MAX) out->scores[photo] = ranked->score;
     }
 }
@@ -43,6 +43,7 @@ static void take_ranking(const piaa_library *l, const piaa_ranking *ranking, cop
 static void publish(piaa_library *l, const copies *from) {
     const size_t count = l->photos->paths.count;
     pthread_mutex_lock(&l->lock);
+    l->scored += memcmp(l->scores, from->scores, count * sizeof *l->scores) != 0;
     memcpy(l->scores, from->scores, count * sizeof *l->scores);
     memcpy(l->unreadable, from->unreadable, count * sizeof *l->unreadable);
     l->learned = from->learned;
@@ -86,6 +87,18 @@ static piaa_taste *learn(piaa_library *l, const piaa_store *store, copies *out) 
     return taste;
 }
 
+/* The same, and shows it; the taste is l->why's, until the next one. */
+static piaa_taste *learn_in_a_hurry(piaa_library *l, const piaa_store *store, copies *out) {
+    piaa_album_hurry(l->album);
+    for (size_t i = 0; i < l->photos->paths.count; i++) out->scores[i] = NAN;
+    out->learned = (piaa_lesson){0};
+    piaa_taste *taste = learn(l, store, out);
+    piaa_why_take(l->why, taste);
+    publish(l, out);
+    piaa_album_hurried(l->album);
+    return taste;
+}
+
 /* Whether a hand rests: nothing is to be learned for half a second. */
 static bool is_calm(piaa_library *l) {
     const struct timespec until = piaa_moment_in(500);
@@ -97,10 +110,20 @@ static bool is_calm(piaa_library *l) {
     return calm;
 }
 
+static bool is_wanted(void *user) {
+    piaa_library *l = user;
+    pthread_mutex_lock(&l->lock);
+    const bool wanted = l->due || l->ended;
+    pthread_mutex_unlock(&l->lock);
+    return wanted;
+}
+
 /* What ten more would bring, which takes many times as long as learning: where nobody waits for a
    lesson, and after it was shown. */
 static void look_ahead(piaa_library *l, const piaa_store *store, piaa_taste *taste, copies *out) {
-    if (!taste || !is_calm(l)) return;
+    if (!taste) return;
+    piaa_album_wait_for_calm(l->album, is_wanted, l);
+    if (!is_calm(l)) return;
     piaa_ratings *ratings = piaa_library_ratings(l, NULL);
     piaa_choices *choices = piaa_library_choices(l, NULL);
     const piaa_said said = {.ratings = ratings, .choices = choices};
@@ -154,11 +177,7 @@ static void *run_learner(void *user) {
     while (out.scores && out.unreadable && wait_until_due(l, &l->due, &l->wake)) {
         if (!refresh(l, &v, &anew)) continue;
         if (anew) take_unreadable(l, v.store, out.unreadable);
-        for (size_t i = 0; i < count; i++) out.scores[i] = NAN;
-        out.learned = (piaa_lesson){0};
-        piaa_taste *taste = learn(l, v.store, &out);
-        piaa_why_take(l->why, taste); /* which keeps it until the next one */
-        publish(l, &out);
+        piaa_taste *taste = learn_in_a_hurry(l, v.store, &out);
         look_ahead(l, v.store, taste, &out);
     }
     piaa_store_close(v.store);
@@ -173,11 +192,19 @@ static void take_teaching(piaa_library *l, const piaa_next *next) {
     pthread_mutex_lock(&l->lock);
     l->teaching_count = 0;
     for (size_t i = 0; i < next->count; i++) {
-        const size_t photo = piaa_library_find(l, next->items[i].path);
+        const size_t photo = piaa_album_find_name(l->album, next->items[i].path);
         if (photo != SIZE_MAX && isnan(l->ratings[photo])) l->teaching[l->teaching_count++] = photo;
     }
     piaa_library_tell(l);
     pthread_mutex_unlock(&l->lock);
+}
+
+static bool has_ended(void *user) {
+    piaa_library *l = user;
+    pthread_mutex_lock(&l->lock);
+    const bool ended = l->ended;
+    pthread_mutex_unlock(&l->lock);
+    return ended;
 }
 
 static void *run_teacher(void *user) {
@@ -186,6 +213,7 @@ static void *run_teacher(void *user) {
     view v = {0};
     bool anew;
     while (wait_until_due(l, &l->teaching_due, &l->wake_teacher)) {
+        piaa_album_wait_for_calm(l->album, has_ended, l);
         if (!refresh(l, &v, &anew)) continue;
         piaa_ratings *ratings = piaa_library_ratings(l, NULL);
         piaa_next next;

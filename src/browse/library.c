@@ -14,61 +14,16 @@
 
 /* --------------------------------------------------------------------------------------- photos */
 
-/* The photo of a path, by bisection: they are in byte order. */
-size_t piaa_library_find_path(const piaa_library *l, const char *path) {
-    size_t low = 0, high = l->photos->paths.count;
-    while (low < high) {
-        const size_t middle = (low + high) / 2;
-        const int order = strcmp(piaa_library_path(l, middle), path);
-        if (!order) return middle;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return SIZE_MAX;
-}
-
-size_t piaa_library_find(const piaa_library *l, const char *name) {
-    size_t low = 0, high = l->photos->paths.count;
-    while (low < high) {
-        const size_t middle = (low + high) / 2, photo = l->by_name[middle];
-        const int order = strcmp(l->photos->names.items[photo], name);
-        if (!order) return photo;
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return SIZE_MAX;
-}
-
-typedef struct named {
-    const char *name;
-    size_t photo;
-} named;
-
-static int compare_names(const void *a, const void *b) {
-    return strcmp(((const named *)a)->name, ((const named *)b)->name);
-}
-
-static bool order_names(piaa_library *l, piaa_error *error) {
-    const size_t count = l->photos->names.count;
-    named *list = piaa_alloc(count, sizeof *list, error);
-    if (!list) return false;
-    for (size_t i = 0; i < count; i++) list[i] = (named){l->photos->names.items[i], i};
-    qsort(list, count, sizeof *list, compare_names);
-    for (size_t i = 0; i < count; i++) l->by_name[i] = list[i].photo;
-    free(list);
-    return true;
-}
-
 size_t piaa_library_count(const piaa_library *l) {
     return l->photos->paths.count;
 }
 
 const piaa_photos *piaa_library_photos(const piaa_library *l) {
     return l->photos;
+}
+
+piaa_album *piaa_library_album(const piaa_library *l) {
+    return l->album;
 }
 
 const char *piaa_library_path(const piaa_library *l, size_t photo) {
@@ -79,29 +34,30 @@ const char *piaa_library_path(const piaa_library *l, size_t photo) {
 
 static bool take_rating(void *user, const char *path, double score) {
     piaa_library *l = user;
-    const size_t photo = piaa_library_find_path(l, path);
+    const size_t photo = piaa_album_find_path(l->album, path);
     if (photo != SIZE_MAX) l->ratings[photo] = score;
     return true;
 }
 
 static bool prepare(piaa_library *l, piaa_error *error) {
     const size_t count = l->photos->paths.count;
-    if (!(l->by_name = piaa_alloc(count, sizeof *l->by_name, error)) ||
-        !(l->ratings = piaa_alloc(count, sizeof *l->ratings, error)) ||
+    if (!(l->ratings = piaa_alloc(count, sizeof *l->ratings, error)) ||
         !(l->scores = piaa_alloc(count, sizeof *l->scores, error)) ||
         !(l->unreadable = piaa_alloc(count, sizeof *l->unreadable, error)) ||
         !(l->picks = piaa_alloc(count, sizeof *l->picks, error)) || !(l->why = piaa_why_new(error)))
         return false;
     for (size_t i = 0; i < count; i++) l->ratings[i] = l->scores[i] = NAN;
-    return order_names(l, error) && piaa_book_each(l->book, take_rating, l, error) &&
-           piaa_pairs_load(l, error) && piaa_picks_load(l, error);
+    return piaa_book_each(l->book, take_rating, l, error) && piaa_pairs_load(l, error) &&
+           piaa_picks_load(l, error);
 }
 
-piaa_library *piaa_library_new(const piaa_photos *photos, piaa_book *book, const char *person,
+piaa_library *piaa_library_new(piaa_album *album, piaa_book *book, const char *person,
                                piaa_error *error) {
     piaa_library *l = piaa_alloc(1, sizeof *l, error);
     if (!l) return NULL;
-    *l = (piaa_library){.photos = photos,
+    const piaa_photos *photos = piaa_album_photos(album);
+    *l = (piaa_library){.album = album,
+                        .photos = photos,
                         .book = book,
                         .person = person,
                         .version = 1,
@@ -124,7 +80,6 @@ void piaa_library_end(piaa_library *l) {
     pthread_cond_broadcast(&l->wake_teacher);
     pthread_mutex_unlock(&l->lock);
     piaa_lessons_end(l);
-    piaa_album_end(l);
 }
 
 void piaa_library_free(piaa_library *l) {
@@ -134,13 +89,11 @@ void piaa_library_free(piaa_library *l) {
     pthread_cond_destroy(&l->wake);
     pthread_cond_destroy(&l->wake_teacher);
     pthread_mutex_destroy(&l->lock);
-    free(l->by_name);
     free(l->ratings);
     free(l->scores);
     free(l->unreadable);
     free(l->pairs);
     free(l->picks);
-    piaa_bursts_free(l->bursts);
     free(l->store_path);
     piaa_why_free(l->why);
     free(l);
@@ -152,6 +105,12 @@ void piaa_library_free(piaa_library *l) {
 void piaa_library_tell(piaa_library *l) {
     l->version++;
     pthread_cond_broadcast(&l->changed);
+}
+
+void piaa_library_changed(piaa_library *l) {
+    pthread_mutex_lock(&l->lock);
+    piaa_library_tell(l);
+    pthread_mutex_unlock(&l->lock);
 }
 
 static void want_learning(piaa_library *l) {
@@ -192,8 +151,8 @@ bool piaa_library_rate(piaa_library *l, size_t photo, double score, piaa_error *
 
 /* Under the lock. */
 static void take_undone(piaa_library *l, const piaa_book_change *change, piaa_undone *out) {
-    if (change->path) out->photo = piaa_library_find_path(l, change->path);
-    if (change->other) out->other = piaa_library_find_path(l, change->other);
+    if (change->path) out->photo = piaa_album_find_path(l->album, change->path);
+    if (change->other) out->other = piaa_album_find_path(l->album, change->other);
     out->picks = change->picks;
     if (out->picks) {
         if (piaa_picks_load(l, NULL)) piaa_library_tell(l);
@@ -297,6 +256,6 @@ bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slots
     if (!(l->store_path = piaa_strdup(path, error))) return false;
     l->slots = *slots;
     l->due = l->teaching_due = true;
-    return (piaa_lessons_start(l) && piaa_album_start(l)) ||
+    return piaa_lessons_start(l) ||
            piaa_error_set(error, PIAA_MEMORY, "no thread could be started to learn from ratings");
 }

@@ -2,7 +2,7 @@
  * The photos of a page, what one person rated them, and what is learned from that: one state that
  * the page's requests, the run that reads the photos and the learning share.
  *
- *     library = piaa_library_new(photos, book, &error);
+ *     library = piaa_library_new(album, book, "anna", &error);
  *     piaa_library_learn_from(library, path, slots, &error);   // learning begins, on its threads
  *     piaa_library_rate(library, 17, 4, &error);               // kept, and learned from soon
  *     piaa_library_free(library);
@@ -14,14 +14,14 @@
 #define PIAA_BROWSE_LIBRARY_H
 
 #include "base/memory.h"
+#include "browse/album.h"
 #include "browse/book.h"
-#include "features/photos.h"
 #include "study/projection.h"
 
 typedef struct piaa_library piaa_library;
 
-/* photos and book outlive the library; from here on the book is the library's to use. */
-piaa_library *piaa_library_new(const piaa_photos *photos, piaa_book *book, const char *person,
+/* album and book outlive the library; from here on the book is the library's to use. */
+piaa_library *piaa_library_new(piaa_album *album, piaa_book *book, const char *person,
                                piaa_error *error) PIAA_MUST_USE;
 /* Wakes all waiters, whose versions are over, and waits for the learning to end. */
 void piaa_library_end(piaa_library *library);
@@ -35,6 +35,10 @@ bool piaa_library_learn_from(piaa_library *library, const char *path, const piaa
 /* The words in which scores are explained; NULL: none.  They outlive the library. */
 void piaa_library_explain_by(piaa_library *library, const piaa_projection *projection);
 
+/* Something that everybody shares is another: raises the version. */
+void piaa_library_changed(piaa_library *library);
+
+piaa_album *piaa_library_album(const piaa_library *library);
 size_t piaa_library_count(const piaa_library *library);
 const char *piaa_library_path(const piaa_library *library, size_t photo); /* absolute */
 
@@ -80,9 +84,9 @@ const piaa_photos *piaa_library_photos(const piaa_library *library);
  * list: what does not change: {"person", "book", "photos": [{"name", "time"}]}.
  * state: {"version", "reading", "read", "total", "message", "learned": null or {"ratings",
  * "pairs", "pairs_right", "plus_minus", "ten_more", "interval", "rank_correlation", "verdict"},
- * "scores": [number or null], "ratings": [the same], "teaching": [photo, what teaches most first],
- * "unreadable": [photo]}; scores and ratings are in the order of the photos.  ten_more is what
- * plus_minus may come down to with ten more ratings.
+ * "scored": another number whenever the scores are others, "ratings": [number or null] in the order
+ * of the photos, "teaching": [photo, what teaches most first], "unreadable": [photo]}.  ten_more is
+ * what plus_minus may come down to with ten more ratings.
  *
  * ask: {"pairs": [[photo, photo]]}, those first whose answer teaches most (study/asking.h).
  *
@@ -94,6 +98,9 @@ const piaa_photos *piaa_library_photos(const piaa_library *library);
 bool piaa_library_bursts(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_list(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_state(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+/* Not JSON, since all of them come anew after every rating: a float32 for each photo in their
+   order, in this machine's byte order, which is the browser's; NaN: none. */
+bool piaa_library_scores(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_ask(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_why(piaa_library *library, size_t photo, piaa_text *out,
                       piaa_error *error) PIAA_MUST_USE;

@@ -19,6 +19,13 @@ bool piaa_library_print(piaa_json_build *build, piaa_text *out, piaa_error *erro
     return ok;
 }
 
+/* A list without its end, as text, which is freed; there may be 100,000 in it. */
+static void put_list(piaa_json_build *build, const char *key, piaa_text *list) {
+    piaa_text_add(list, list->length ? "]" : "[]", list->length ? 1 : 2, NULL);
+    piaa_json_put(build, build->root, key, list->failed ? NULL : cJSON_CreateRaw(list->data));
+    free(list->data);
+}
+
 /* The part of the names that all begin with, up to a slash. */
 static size_t common_folder(const piaa_paths *names) {
     size_t length = names->count ? strlen(names->items[0]) : 0;
@@ -36,14 +43,16 @@ bool piaa_library_list(piaa_library *l, piaa_text *out, piaa_error *error) {
     const size_t skip = common_folder(&l->photos->names);
     piaa_json_put_text(&build, build.root, "person", l->person);
     piaa_json_put_text(&build, build.root, "book", piaa_book_where(l->book));
-    cJSON *list = piaa_json_put(&build, build.root, "photos", cJSON_CreateArray());
+    piaa_text list = {0};
     for (size_t i = 0; i < l->photos->names.count; i++) {
         struct stat status;
-        cJSON *item = piaa_json_put(&build, list, NULL, cJSON_CreateObject());
-        piaa_json_put_text(&build, item, "name", l->photos->names.items[i] + skip);
+        piaa_text_format(&list, NULL, "%s{\"name\":", i ? "," : "[");
+        piaa_json_quote(&list, l->photos->names.items[i] + skip);
         if (stat(piaa_library_path(l, i), &status) == 0)
-            piaa_json_put(&build, item, "time", cJSON_CreateNumber((double)status.st_mtime));
+            piaa_text_format(&list, NULL, ",\"time\":%lld", (long long)status.st_mtime);
+        piaa_text_add(&list, "}", 1, NULL);
     }
+    put_list(&build, "photos", &list);
     return piaa_library_print(&build, out, error);
 }
 
@@ -61,18 +70,17 @@ static void put_learned(piaa_json_build *build, const piaa_lesson *from) {
     piaa_json_put_text(build, item, "verdict", piaa_verdict_name(from->verdict));
 }
 
-/* Four decimals are more than anyone sees; as text, since there may be 100,000 of them. */
 void piaa_library_put_numbers(piaa_json_build *build, const char *key, const double *values,
                               size_t count) {
     piaa_text list = {0};
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        piaa_text_add(&list, i ? "," : "[", 1, NULL);
         if (isfinite(values[i]))
-            piaa_text_format(&list, NULL, "%c%.4f", i ? ',' : '[', values[i]);
+            piaa_text_format(&list, NULL, "%.4f", values[i]);
         else
-            piaa_text_format(&list, NULL, "%cnull", i ? ',' : '[');
-    piaa_text_format(&list, NULL, count ? "]" : "[]");
-    piaa_json_put(build, build->root, key, list.failed ? NULL : cJSON_CreateRaw(list.data));
-    free(list.data);
+            piaa_text_add(&list, "null", 4, NULL);
+    }
+    put_list(build, key, &list);
 }
 
 static void put_picks(piaa_json_build *build, const char *key, const signed char *picks,
@@ -92,7 +100,7 @@ bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
     piaa_json_put(&build, build.root, "total", piaa_library_number((double)l->total));
     piaa_json_put_text(&build, build.root, "message", l->message);
     put_learned(&build, &l->learned);
-    piaa_library_put_numbers(&build, "scores", l->scores, count);
+    piaa_json_put(&build, build.root, "scored", piaa_library_number((double)l->scored));
     piaa_library_put_numbers(&build, "ratings", l->ratings, count);
     cJSON *teaching = piaa_json_put(&build, build.root, "teaching", cJSON_CreateArray());
     for (size_t i = 0; i < l->teaching_count; i++)
@@ -101,9 +109,48 @@ bool piaa_library_state(piaa_library *l, piaa_text *out, piaa_error *error) {
     for (size_t i = 0; i < count; i++)
         if (l->unreadable[i])
             piaa_json_put(&build, unreadable, NULL, piaa_library_number((double)i));
-    piaa_json_put(&build, build.root, "bursts", cJSON_CreateBool(l->bursts != NULL));
+    piaa_json_put(&build, build.root, "bursts",
+                  cJSON_CreateBool(piaa_album_bursts(l->album) != NULL));
     put_picks(&build, "kept", l->picks, count, 1);
     put_picks(&build, "passed", l->picks, count, -1);
     pthread_mutex_unlock(&l->lock);
+    return piaa_library_print(&build, out, error);
+}
+
+bool piaa_library_scores(piaa_library *l, piaa_text *out, piaa_error *error) {
+    const size_t count = l->photos->paths.count;
+    float *scores = piaa_alloc_array(count, sizeof *scores, error);
+    if (!scores) return false;
+    pthread_mutex_lock(&l->lock);
+    for (size_t i = 0; i < count; i++) scores[i] = (float)l->scores[i];
+    pthread_mutex_unlock(&l->lock);
+    const bool ok = piaa_text_add(out, scores, count * sizeof *scores, error);
+    free(scores);
+    return ok;
+}
+
+static void put_burst(piaa_json_build *build, cJSON *list, const piaa_bursts *bursts,
+                      const piaa_burst *burst) {
+    cJSON *item = piaa_json_put(build, list, NULL, cJSON_CreateObject());
+    piaa_json_put_text(build, item, "kind", piaa_burst_names[burst->kind]);
+    cJSON *photos = piaa_json_put(build, item, "photos", cJSON_CreateArray());
+    for (size_t i = 0; i < burst->count; i++)
+        piaa_json_put(build, photos, NULL,
+                      piaa_library_number((double)bursts->members[burst->first + i]));
+}
+
+bool piaa_library_bursts(piaa_library *l, piaa_text *out, piaa_error *error) {
+    piaa_json_build build = {.root = cJSON_CreateObject()};
+    const piaa_bursts *bursts = piaa_album_bursts(l->album);
+    cJSON *list = piaa_json_put(&build, build.root, "bursts", cJSON_CreateArray());
+    for (size_t i = 0; bursts && i < bursts->count; i++)
+        put_burst(&build, list, bursts, &bursts->items[i]);
+    list = piaa_json_put(&build, build.root, "behind", cJSON_CreateArray());
+    for (size_t i = 0; bursts && i < l->photos->paths.count; i++) {
+        if (bursts->shown[i] == i) continue;
+        cJSON *pair = piaa_json_put(&build, list, NULL, cJSON_CreateArray());
+        piaa_json_put(&build, pair, NULL, piaa_library_number((double)i));
+        piaa_json_put(&build, pair, NULL, piaa_library_number((double)bursts->shown[i]));
+    }
     return piaa_library_print(&build, out, error);
 }

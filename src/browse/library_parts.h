@@ -1,5 +1,6 @@
-/* A library's own parts: its state and photos (library.c), pairs (duel.c), bursts (album.c), what
-   is learned (lesson.c), why (why.c), and what the page is told (library_json.c). */
+/* A library's own parts: its state and photos (library.c), pairs (duel.c), what of bursts is kept
+   (picks.c), what is learned (lesson.c), why (why.c), and what the page is told (library_json.c).
+ */
 #ifndef PIAA_BROWSE_LIBRARY_PARTS_H
 #define PIAA_BROWSE_LIBRARY_PARTS_H
 
@@ -7,7 +8,6 @@
 #include "browse/library.h"
 #include "browse/why.h"
 #include "features/store.h"
-#include "study/bursts.h"
 #include "study/taste.h"
 
 #include <pthread.h>
@@ -30,9 +30,9 @@ typedef struct piaa_pair {
 enum { PIAA_TEACHING_MOST = 64, PIAA_TEACHING_LEAST = 16 };
 
 struct piaa_library {
-    const piaa_photos *photos;
+    piaa_album *album;
+    const piaa_photos *photos; /* the album's */
     const char *person;
-    size_t *by_name; /* [count] photos in the order of their names */
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* the version, or `ended` */
@@ -45,6 +45,7 @@ struct piaa_library {
     piaa_lesson learned;
     size_t teaching[PIAA_TEACHING_MOST], teaching_count; /* photos, that which teaches most first */
     int64_t version, done, total;
+    int64_t scored; /* raised when scores are others */
     int64_t stored; /* raised when the store may hold more */
     bool reading, ended;
     char message[sizeof((piaa_error *)0)->message];
@@ -56,21 +57,12 @@ struct piaa_library {
     pthread_t teacher;
     bool teaches, teaching_due; /* the same of what teaches most */
     pthread_cond_t wake_teacher;
-    pthread_t album;
-    bool looks_for_bursts; /* its thread runs */
-    piaa_bursts *bursts;   /* NULL: not found yet */
     piaa_why *why;
     char *store_path;
     piaa_slots slots;
 };
 
-/* A photo's number by its name in the list; SIZE_MAX: it is not there. */
-size_t piaa_library_find(const piaa_library *library, const char *name);
-
-/* The same by its absolute path. */
-size_t piaa_library_find_path(const piaa_library *library, const char *path);
-
-/* A list of numbers with four decimals, null where one is not finite. */
+/* A list of numbers with four decimals, more than anyone sees; null where one is not finite. */
 void piaa_library_put_numbers(piaa_json_build *build, const char *key, const double *values,
                               size_t count);
 
@@ -84,9 +76,6 @@ void piaa_pairs_drop(piaa_library *library, size_t one, size_t other);
 
 /* Under the lock, or before there are threads: what the book says of bursts. */
 bool piaa_picks_load(piaa_library *library, piaa_error *error);
-/* A thread that looks for bursts once all photos are read; and waits for it. */
-bool piaa_album_start(piaa_library *library);
-void piaa_album_end(piaa_library *library);
 
 /* The time of day so many milliseconds from now. */
 struct timespec piaa_moment_in(int milliseconds);

@@ -310,6 +310,17 @@ static void send_why(piaa_library *library, const piaa_http_request *request,
     reply_error(reply, 500, error.message);
 }
 
+static void send_scores(piaa_library *library, const piaa_http_request *request,
+                        piaa_http_reply *reply) {
+    piaa_error error = {0};
+    piaa_text bytes = {0};
+    (void)request;
+    if (piaa_library_scores(library, &bytes, &error))
+        reply_text(reply, 200, "application/octet-stream", &bytes);
+    else
+        reply_error(reply, 500, error.message);
+}
+
 static void send_people(piaa_people *people, const piaa_http_request *request,
                         piaa_http_reply *reply) {
     piaa_error error = {0};
@@ -373,6 +384,7 @@ static const struct {
 } addresses[] = {
     {"api/list", false, NULL, piaa_library_list},
     {"api/state", false, NULL, piaa_library_state},
+    {"api/scores", false, send_scores, NULL},
     {"api/events", false, send_events, NULL},
     {"api/rate", true, rate, NULL},
     {"api/undo", true, undo, NULL},

@@ -7,6 +7,7 @@
  *     GET  whole/N/TIME     in its own size
  *     GET  api/list         what does not change (browse/library.h)
  *     GET  api/state        what does
+ *     GET  api/scores       every photo's score, as float32
  *     GET  api/events       server-sent events: a number, the version, whenever it has changed
  *     GET  api/pairs        which two to compare next
  *     GET  api/why/N        why photo N has its score

@@ -21,6 +21,7 @@ typedef struct person {
 
 struct piaa_people {
     piaa_people_source source;
+    piaa_album *album;
     pthread_mutex_t lock;
     person items[PIAA_PEOPLE_MOST];
     size_t count;
@@ -70,7 +71,7 @@ static void close_person(person *one) {
 
 static bool open_person(const piaa_people *p, person *one, piaa_error *error) {
     if (!(one->book = piaa_book_open(p->source.book, one->name, error)) ||
-        !(one->library = piaa_library_new(p->source.photos, one->book, one->name, error)))
+        !(one->library = piaa_library_new(p->album, one->book, one->name, error)))
         return false;
     piaa_library_explain_by(one->library, p->source.projection);
     if (p->source.store &&
@@ -116,8 +117,8 @@ piaa_people *piaa_people_new(const piaa_people_source *source, const char *name,
     if (!p) return NULL;
     p->source = *source;
     pthread_mutex_init(&p->lock, NULL);
-    if (append(p, name, error) && piaa_people_library(p, 0, error) &&
-        piaa_book_people(p->items[0].book, take_name, p, error))
+    if ((p->album = piaa_album_new(source->photos, error)) && append(p, name, error) &&
+        piaa_people_library(p, 0, error) && piaa_book_people(p->items[0].book, take_name, p, error))
         return p;
     piaa_people_free(p);
     return NULL;
@@ -137,6 +138,7 @@ void piaa_people_free(piaa_people *p) {
         close_person(&p->items[i]);
         free(p->items[i].name);
     }
+    piaa_album_free(p->album);
     pthread_mutex_destroy(&p->lock);
     free(p);
 }
@@ -159,6 +161,18 @@ void piaa_people_finished(piaa_people *p, const char *message) {
     for (size_t i = 0; i < p->count; i++)
         if (p->items[i].library) piaa_library_finished(p->items[i].library, p->message);
     pthread_mutex_unlock(&p->lock);
+}
+
+bool piaa_people_step(piaa_people *p) {
+    const bool known = piaa_album_bursts(p->album);
+    if (!p->source.store || !piaa_album_is_calm(p->album)) return false;
+    const bool more = piaa_album_step(p->album, p->source.store, p->source.slots);
+    if (known || !piaa_album_bursts(p->album)) return more;
+    pthread_mutex_lock(&p->lock);
+    for (size_t i = 0; i < p->count; i++)
+        if (p->items[i].library) piaa_library_changed(p->items[i].library);
+    pthread_mutex_unlock(&p->lock);
+    return more;
 }
 
 /* ------------------------------------------------------------------------------------ agreement */

@@ -50,6 +50,11 @@ bool piaa_people_add(piaa_people *people, const char *name, size_t *person,
 void piaa_people_progress(piaa_people *people, int64_t done, int64_t total);
 void piaa_people_finished(piaa_people *people, const char *message);
 
+/* A little of the work that is done once for all of them and that nobody waits for: bursts
+   (browse/album.h), once all photos are read.  false: nothing was done, as somebody waits for
+   something else or all is done.  One thread at a time. */
+bool piaa_people_step(piaa_people *people);
+
 /* JSON for the page, as one person sees the others; who has not been asked for yet begins to learn.
  *
  * list: {"person": own number, "people": [{"name", "rated", "both_rated", "ratings_agree",

@@ -99,17 +99,25 @@ static void *make(const char *path, int side, piaa_helper *helper, size_t *size,
 static void *make_kept(const char *path, int side, piaa_helper *helper, const char *kept,
                        size_t *size, piaa_error *error) {
     void *bytes = make(path, side, helper, size, error);
-    if (bytes && kept && side < PIAA_PICTURE_WHOLE) {
-        const bool written = piaa_file_write(kept, bytes, *size, NULL);
-        PIAA_UNUSED(written); /* the next time it is made again */
-    }
-    return bytes;
+    if (bytes && kept && side < PIAA_PICTURE_WHOLE) piaa_file_cache(kept, bytes, *size);
+    return bytes; /* what could not be kept is made again the next time */
+}
+
+/* What was made before, to its end; NULL: it was not, or the system went down while it was
+   written. */
+static void *read_kept(const char *kept, size_t *size) {
+    static const char end[2] = "\xff\xd9";
+    char *bytes = piaa_file_exists(kept) ? piaa_file_read(kept, LIMIT, size, NULL) : NULL;
+    if (bytes && *size > sizeof end && memcmp(bytes + *size - sizeof end, end, sizeof end) == 0)
+        return bytes;
+    free(bytes);
+    return NULL;
 }
 
 void *piaa_picture_make(const char *path, int side, piaa_helper *helper, size_t *size,
                         piaa_error *error) {
     char *kept = kept_path(path, side);
-    void *bytes = kept && piaa_file_exists(kept) ? piaa_file_read(kept, LIMIT, size, NULL) : NULL;
+    void *bytes = kept ? read_kept(kept, size) : NULL;
     if (!bytes) bytes = make_kept(path, side, helper, kept, size, error);
     free(kept);
     return bytes;

@@ -148,8 +148,20 @@ static void read_tiff(const unsigned char *tiff, size_t size, piaa_shot *out) {
     free(block);
 }
 
+/* What of a JPEG's bytes stands before its picture, where EXIF is, as far as they go; of other
+   formats all.  Most of what there is to read of a photo without EXIF is its picture. */
+static size_t before_picture(const unsigned char *bytes, size_t size) {
+    enum { MARKER = 0xff, START_OF_IMAGE = 0xd8, START_OF_SCAN = 0xda };
+    if (size < 2 || bytes[0] != MARKER || bytes[1] != START_OF_IMAGE) return size;
+    size_t at = 2;
+    while (at + 4 <= size && bytes[at] == MARKER && bytes[at + 1] != START_OF_SCAN)
+        at += 2 + ((size_t)bytes[at + 2] << 8 | bytes[at + 3]);
+    return at + 4 <= size && bytes[at] == MARKER ? at : size;
+}
+
 piaa_shot piaa_shot_of(const unsigned char *bytes, size_t size) {
     piaa_shot out = nothing;
+    size = before_picture(bytes, size);
     if (size >= TIFF && is_tiff(bytes)) {
         read_tiff(bytes, size, &out);
         return out;
@@ -182,7 +194,7 @@ piaa_shot piaa_shot_read(const char *path) {
     if (descriptor >= 0) {
         const size_t first = read_start(descriptor, bytes, 0, NEAR);
         out = piaa_shot_of(bytes, first);
-        if (isnan(out.time) && first == NEAR)
+        if (isnan(out.time) && first == NEAR && before_picture(bytes, first) == first)
             out = piaa_shot_of(bytes, read_start(descriptor, bytes, first, FAR));
         close(descriptor);
     }

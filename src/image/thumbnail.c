@@ -16,15 +16,22 @@ static int shrink_for(const VipsImage *header, int width, int height) {
     double across = (double)header->Xsize / width, down = (double)header->Ysize / height,
            most = across > down ? across : down;
     int shrink = 1;
-    while (shrink < 8 && most >= 4 * shrink) shrink *= 2;
+    while (shrink < 8 && most >= 3 * shrink) shrink *= 2;
     return shrink;
+}
+
+/* Its samples are sRGB or grey already, for all that it says.  libvips would take them through Lab
+   and back, and make tables for that: most of the time that a small picture takes. */
+static bool is_srgb(const VipsImage *image) {
+    return (image->Type == VIPS_INTERPRETATION_sRGB || image->Type == VIPS_INTERPRETATION_B_W) &&
+           !vips_image_get_typeof(image, VIPS_META_ICC_NAME);
 }
 
 /* 8-bit sRGB of three channels; NULL with libvips' error text.  Gives up `image`. */
 static VipsImage *make_small(VipsImage *image, int width, int height) {
     VipsImage *steps[4] = {NULL};
-    bool ok = vips_thumbnail_image(image, &steps[0], width, "height", height, "export_profile",
-                                   "srgb", NULL) == 0 &&
+    bool ok = vips_thumbnail_image(image, &steps[0], width, "height", height,
+                                   is_srgb(image) ? NULL : "export_profile", "srgb", NULL) == 0 &&
               vips_colourspace(steps[0], &steps[1], VIPS_INTERPRETATION_sRGB, NULL) == 0 &&
               vips_cast_uchar(steps[1], &steps[2], NULL) == 0 &&
               (vips_image_hasalpha(steps[2]) ? vips_flatten(steps[2], &steps[3], NULL) == 0

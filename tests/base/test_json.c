@@ -135,6 +135,33 @@ static void what_is_written_is_utf8(void **state) {
     assert_int_equal(error.code, PIAA_MEMORY);
 }
 
+/* Whatever is in a name comes back, as cJSON reads it; what is no UTF-8 is repaired as above. */
+static void lists_are_put_together_as_text(void **state) {
+    (void)state;
+    static const char *const names[] = {"",      "a/b.jpg",  "\"\\\"", "\x01\n\t\x1f",
+                                        "schön", "</script>"};
+    piaa_text list = {0};
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) {
+        piaa_text_add(&list, i ? "," : "[", 1, NULL);
+        piaa_json_quote(&list, names[i]);
+    }
+    piaa_text_add(&list, "]", 1, NULL);
+    cJSON *again = piaa_json_parse(list.data, list.length, "again", NULL);
+    assert_int_equal(cJSON_GetArraySize(again), PIAA_COUNT(names));
+    for (size_t i = 0; i < PIAA_COUNT(names); i++)
+        assert_string_equal(cJSON_GetArrayItem(again, (int)i)->valuestring, names[i]);
+    cJSON_Delete(again);
+    free(list.data);
+    list = (piaa_text){0};
+    piaa_json_quote(&list, "\xff");
+    cJSON *raw = cJSON_CreateRaw(list.data);
+    char *text = piaa_json_print(raw, false, NULL);
+    assert_string_equal(text, "\"�\"\n");
+    free(text);
+    cJSON_Delete(raw);
+    free(list.data);
+}
+
 static void building_keeps_its_first_failure(void **state) {
     (void)state;
     piaa_json_build build = {.root = cJSON_CreateObject()};
@@ -162,6 +189,7 @@ int main(void) {
         cmocka_unit_test(getters_check_types),
         cmocka_unit_test(reading_a_file),
         cmocka_unit_test(what_is_written_is_utf8),
+        cmocka_unit_test(lists_are_put_together_as_text),
         cmocka_unit_test(building_keeps_its_first_failure),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -92,7 +92,10 @@ class Program:
 
 
 def state(page):
-    return page.evaluate("fetch('api/state').then((answer) => answer.json())")
+    return page.evaluate("""async () => {
+      const state = await (await fetch("api/state")).json();
+      return { ...state, scores: [...new Float32Array(await (await fetch("api/scores")).arrayBuffer())].map((score) => Number.isNaN(score) ? null : score) };
+    }""")
 
 
 def rated(page):

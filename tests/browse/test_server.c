@@ -3,6 +3,8 @@
 #include "cli/program.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
+#include <math.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -164,6 +166,35 @@ static bool state_holds(const char *part) {
     return false;
 }
 
+/* The small pictures in the cache end where the disk was full or the power went: nobody sees that.
+ */
+static void torn_pictures_are_made_again(void **state) {
+    (void)state;
+    assert_int_equal(get("/small/1/5"), 200);
+    char *folder = at("cache/piaa/pictures/320");
+    DIR *list = opendir(folder);
+    assert_non_null(list);
+    for (const struct dirent *one = readdir(list); one; one = readdir(list)) {
+        char *file = piaa_format(NULL, "%s/%s", folder, one->d_name);
+        if (strstr(one->d_name, ".jpg")) assert_int_equal(truncate(file, 1000), 0);
+        free(file);
+    }
+    closedir(list);
+    free(folder);
+    assert_int_equal(get("/small/1/5"), 200);
+    assert_true(reply.length > 1500);
+    assert_memory_equal(reply.data + reply.length - 2, "\xff\xd9", 2);
+}
+
+/* One float32 for each photo: all that could be read have a score, the other two none. */
+static void expect_scores(void) {
+    float scores[10];
+    assert_int_equal(get("/api/scores"), 200);
+    assert_int_equal(reply.length - (size_t)(body() - reply.data), sizeof scores);
+    memcpy(scores, body(), sizeof scores);
+    for (int i = 0; i < 10; i++) assert_true(isfinite(scores[i]) == (i < 8));
+}
+
 static void ratings_are_kept_and_learned_from(void **state) {
     (void)state;
     assert_true(state_holds("\"reading\":false"));
@@ -177,6 +208,7 @@ static void ratings_are_kept_and_learned_from(void **state) {
     assert_non_null(strstr(
         body(), "\"ratings\":[1.0000,2.0000,3.0000,4.0000,5.0000,1.0000,2.0000,3.0000,null,null]"));
     assert_true(state_holds("\"unreadable\":[8,9]"));
+    expect_scores();
     assert_int_equal(post("/api/undo", "{}"), 200);
     assert_string_equal(body(), "{\"photo\":7}");
     assert_int_equal(post("/api/rate", "{\"photo\":0,\"score\":null}"), 200);
@@ -521,6 +553,7 @@ static void mistakes_are_told_in_a_line(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_page_and_its_files_are_there, begin, end),
+        cmocka_unit_test_setup_teardown(torn_pictures_are_made_again, begin, end),
         cmocka_unit_test_setup_teardown(ratings_are_kept_and_learned_from, begin, end),
         cmocka_unit_test_setup_teardown(pairs_are_kept_and_learned_from, begin, end),
         cmocka_unit_test_setup_teardown(scores_have_reasons, begin, end),

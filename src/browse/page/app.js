@@ -2,7 +2,7 @@
 import { at, page } from "./page.js";
 import { arrange, draw, go, lay, screenful } from "./grid.js";
 import { open, pan, viewer, zoomed } from "./large.js";
-import { rate, refresh, undo } from "./rate.js";
+import { fetch_state, rate, refresh, undo } from "./rate.js";
 import { ask, listen } from "./server.js";
 import { compare_key, compare_open, comparing } from "./compare.js";
 import { duel_key, duel_open, dueling } from "./duel.js";
@@ -52,7 +52,7 @@ grid.addEventListener("click", (event) => {
   if (again) open();
 });
 let drawing = 0;
-scroller.addEventListener("scroll", () => { if (!drawing) drawing = requestAnimationFrame(() => { drawing = 0; draw(); }); }, { passive: true });
+scroller.addEventListener("scroll", () => { if (!drawing) drawing = requestAnimationFrame(() => { drawing = 0; draw(true); }); }, { passive: true });
 new ResizeObserver(() => lay()).observe(scroller);
 for (const id of ["order", "show"]) at(id).addEventListener("change", () => { arrange(true); grid.focus(); });
 at("find").addEventListener("input", () => arrange(true));
@@ -60,11 +60,11 @@ at("undo").addEventListener("click", undo);
 at("keys").addEventListener("click", () => at("help").showModal());
 at("help-close").addEventListener("click", () => at("help").close());
 
-const list = await ask("api/list");
+const learned = fetch_state(), list = await ask("api/list");
 page.photos = list.photos;
 name_person(list.person);
 document.title = `piaa – ${page.photos.length} photos`;
-await refresh();
+await refresh(learned);
 if (page.state.ratings.filter((own) => own !== null).length < 10) { at("order").value = "teaching"; arrange(true); }
-listen(refresh);
+listen(() => refresh());
 grid.focus();

@@ -7,31 +7,33 @@ const gap = 8;
 let tile = { columns: 1, width: 200, height: 200 };
 const tiles = new Map(); // place -> element
 
-export function keep(photo) {
-  const own = rating(photo), show = at("show").value;
-  const words = at("find").value.trim().toLowerCase();
-  if (page.behind.has(photo)) return false;
-  if (words && !page.photos[photo].name.toLowerCase().includes(words)) return false;
-  switch (show) {
-    case "all": return true;
-    case "unrated": return Number.isNaN(own);
-    case "rated": return !Number.isNaN(own);
-    case "rejected": return own === 0;
-    case "errors": return page.unreadable.has(photo);
-    case "bursts": return page.burstOf.has(photo);
-    case "best": return !page.passed.has(photo);
-    case "passed": return page.passed.has(photo);
-    default: return show.startsWith("=") ? own === Number(show.slice(1)) : own >= Number(show);
-  }
+// Whether a photo is shown.
+export function filter() {
+  const show = at("show").value, words = at("find").value.trim().toLowerCase();
+  const stars = Number(show.replace("=", ""));
+  const shows = {
+    all: () => true,
+    unrated: (photo) => Number.isNaN(rating(photo)),
+    rated: (photo) => !Number.isNaN(rating(photo)),
+    rejected: (photo) => rating(photo) === 0,
+    errors: (photo) => page.unreadable.has(photo),
+    bursts: (photo) => page.burstOf.has(photo),
+    best: (photo) => !page.passed.has(photo),
+    passed: (photo) => page.passed.has(photo),
+  }[show] ?? (show.startsWith("=") ? (photo) => rating(photo) === stars : (photo) => rating(photo) >= stars);
+  return (photo) => !page.behind.has(photo) && (!words || page.photos[photo].name.toLowerCase().includes(words)) && shows(photo);
 }
 
-// Photos without a score go last, and those that cannot be read behind them.
-function compare(order) {
+// Photos without a score go last, and those that cannot be read behind them.  There may be 40,000 photos, and a rating waits
+// for this: what they are ordered by is looked up once for each, and numbers are sorted.
+function sorted(photos, order) {
   const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(page.photos[p].time ?? 0), teaching: (p) => page.teaching.get(p) ?? NaN, together: (p) => -(page.together[p] ?? NaN) }[order];
-  return (a, b) => {
-    const x = by(a), y = by(b);
-    return page.unreadable.has(a) - page.unreadable.has(b) || Number.isNaN(x) - Number.isNaN(y) || (x - y) || (a - b);
-  };
+  const keys = new Float64Array(page.photos.length);
+  for (const photo of photos) {
+    const key = by(photo);
+    keys[photo] = page.unreadable.has(photo) ? Infinity : Number.isNaN(key) ? Number.MAX_VALUE : key;
+  }
+  return Array.from(Uint32Array.from(photos).sort((a, b) => keys[a] - keys[b] || a - b));
 }
 
 // The cursor stays on its photo, which stays where it is on the screen while the others find new places; where it is
@@ -39,15 +41,15 @@ function compare(order) {
 export function arrange(toTop) {
   const photo = page.shown[page.here], seen = topOf(page.here) - scroller.scrollTop;
   const order = at("order").value;
-  page.shown = page.photos.map((_, i) => i).filter(keep);
-  if (order !== "name") page.shown.sort(compare(order));
+  page.shown = page.photos.map((_, i) => i).filter(filter());
+  if (order !== "name") page.shown = sorted(page.shown, order);
   const place = page.shown.indexOf(photo);
   if (toTop || !page.moved) page.here = 0;
   else if (place >= 0) page.here = place;
   page.here = Math.max(0, Math.min(page.here, page.shown.length - 1));
   at("nothing").hidden = page.shown.length > 0 || !page.photos.length;
   describe();
-  lay();
+  measure();
   scroller.scrollTop = toTop || !page.moved ? 0 : topOf(page.here) - seen; // where the eye is, nothing moves
   draw();
   if (viewer.open && page.shown.length) rate_shown(page.shown[page.here]);
@@ -79,44 +81,51 @@ const topOf = (place) => Math.floor(place / tile.columns) * (tile.height + gap);
 
 export const screenful = (large) => ({ columns: large ? 1 : tile.columns, rows: Math.max(1, Math.floor(scroller.clientHeight / (tile.height + gap))) });
 
-export function lay() {
+function measure() {
   const style = getComputedStyle(scroller);
   const width = scroller.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
   const columns = Math.max(2, Math.floor((width + gap) / (190 + gap)));
   const side = (width - gap * (columns - 1)) / columns;
   tile = { columns, width: side, height: side * 0.8 + 26 };
   grid.style.height = `${Math.ceil(page.shown.length / columns) * (tile.height + gap)}px`;
+}
+
+export function lay() {
+  measure();
   draw();
 }
 
 let top = 0, down = true; // as last drawn
 
-export function draw() {
+// Where nothing but the place has changed, tiles that are there stay as they are.
+export function draw(scrolled) {
   // More rows where the eye is going than where it comes from.
   if (scroller.scrollTop !== top) [down, top] = [scroller.scrollTop > top, scroller.scrollTop];
   const row = tile.height + gap, above = down ? 2 : 8, below = down ? 8 : 2;
-  const first = Math.max(0, Math.floor(top / row) - above) * tile.columns;
-  const last = Math.min(page.shown.length, (Math.ceil((top + scroller.clientHeight) / row) + below) * tile.columns);
+  const seen = [Math.floor(top / row) * tile.columns, Math.ceil((top + scroller.clientHeight) / row) * tile.columns];
+  const first = Math.max(0, seen[0] - above * tile.columns), last = Math.min(page.shown.length, seen[1] + below * tile.columns);
   for (const [place, element] of tiles) if (place < first || place >= last) {
     element.querySelector("img")?.removeAttribute("src"); // or those that were scrolled past are waited for by those that are seen
     element.remove();
     tiles.delete(place);
   }
-  let added = false;
+  let next = grid.firstElementChild; // they are read in this order
   for (let place = first; place < last; place++) {
     let element = tiles.get(place);
-    if (!element) {
-      added = true;
+    if (element) {
+      next = element.nextElementSibling;
+      if (scrolled) continue;
+    } else {
       element = document.createElement("div");
       element.className = "tile";
       element.id = `tile-${place}`;
       element.setAttribute("role", "option");
       element.append(document.createElement("div"));
       tiles.set(place, element);
+      grid.insertBefore(element, next);
     }
-    fill(element, place);
+    fill(element, place, place >= seen[0] && place < seen[1]);
   }
-  if (added) grid.append(...[...tiles.keys()].sort((a, b) => a - b).map((place) => tiles.get(place))); // read in this order
   grid.setAttribute("aria-activedescendant", tiles.has(page.here) ? `tile-${page.here}` : "");
 }
 
@@ -127,7 +136,7 @@ function burst_words(photo) {
   return burst ? `, ${page.kept.has(photo) ? "kept" : page.passed.has(photo) ? "passed over" : "one"} of a ${burst.kind} of ${burst.photos.length}` : "";
 }
 
-function fill(element, place) {
+function fill(element, place, seen) {
   const photo = page.shown[place], own = rating(photo), score = predicted(photo);
   const failed = page.unreadable.has(photo);
   element.style.cssText = `width:${tile.width}px;height:${tile.height}px;left:${(place % tile.columns) * (tile.width + gap)}px;top:${topOf(place)}px`;
@@ -142,6 +151,7 @@ function fill(element, place) {
     const image = document.createElement("img");
     image.alt = "";
     image.decoding = "async";
+    if (seen) image.fetchPriority = "high"; // before those ahead of the eye
     image.src = picture("small", photo);
     image.onerror = () => {
       const note = document.createElement("span");

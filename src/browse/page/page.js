@@ -5,7 +5,9 @@ export const at = (id) => document.getElementById(id);
 
 export const page = {
   photos: [],
-  state: { version: 0, reading: true, read: 0, total: 0, scores: [], ratings: [], unreadable: [], teaching: [], learned: null, message: "" },
+  state: { version: 0, reading: true, read: 0, total: 0, scored: 0, ratings: [], unreadable: [], teaching: [], learned: null, message: "" },
+  scores: new Float32Array(0), // NaN: none
+  scored: 0,           // which scores these are, of those that state.scored counts
   unreadable: new Set(),
   kept: new Set(), passed: new Set(), // what was decided of bursts
   bursts: [],          // {kind, photos}, as found
@@ -20,7 +22,7 @@ export const page = {
 
 const number = (value) => value === null || value === undefined ? NaN : value;
 export const rating = (photo) => number(page.state.ratings[photo]);
-export const predicted = (photo) => number(page.state.scores[photo]);
+export const predicted = (photo) => page.scores[photo] ?? NaN;
 export const picture = (size, photo) => `${size}/${photo}/${page.photos[photo].time ?? 0}`;
 
 export const stars = (own) => Number.isNaN(own) ? "" : own === 0 ? "✕" : "★".repeat(Math.round(own));

@@ -1,11 +1,11 @@
 // Ratings: given, taken back, and what they have changed.
 import { page, rating, say, words } from "./page.js";
-import { arrange, describe, go, keep, lay } from "./grid.js";
+import { arrange, describe, filter, go, lay } from "./grid.js";
 import { look, viewer } from "./large.js";
 import { compare_redraw } from "./compare.js";
 import { duel_undone } from "./duel.js";
 import { bursts_draw, bursts_fetch } from "./keepers.js";
-import { ask, trouble } from "./server.js";
+import { ask, ask_numbers, trouble } from "./server.js";
 import { why_draw } from "./why.js";
 
 const waiting = new Map(); // photo -> rating that the server has not confirmed yet
@@ -16,7 +16,7 @@ export async function rate(score) {
   const photo = page.shown[page.here];
   if (photo === undefined) return;
   const kept = keep_rating(photo, score);
-  const hidden = !keep(photo);
+  const hidden = !filter()(photo);
   page.moved = true;
   if (hidden) { page.shown.splice(page.here, 1); page.here = Math.min(page.here, Math.max(0, page.shown.length - 1)); lay(); if (viewer.open) look(); }
   else if (score !== null) go(next_unrated(), true);
@@ -62,18 +62,29 @@ export async function undo() {
 
 let again = false, running = null;
 
-// One at a time; all who asked meanwhile wait for the same end, so that what they say comes in their order.
-export function refresh() {
+// One at a time; all who asked meanwhile wait for the same end, so that what they say comes in their order.  `fetched` is a
+// state that was asked for before the page could show it.
+export function refresh(fetched) {
   again = true;
-  running ??= fetch_state().finally(() => { running = null; });
+  running ??= show_states(fetched).finally(() => { running = null; });
   return running;
 }
 
-async function fetch_state() {
+// The state, and the scores where they are others.
+export async function fetch_state() {
+  const state = await ask("api/state");
+  return { state, scores: page.scored === state.scored ? page.scores : await ask_numbers("api/scores") };
+}
+
+async function show_states(fetched) {
   try {
     while (again) {
       again = false;
-      page.state = await ask("api/state");
+      const { state, scores } = await (fetched ?? fetch_state());
+      fetched = null;
+      page.state = state;
+      page.scores = scores;
+      page.scored = state.scored;
       for (const [photo, score] of waiting) page.state.ratings[photo] = score;
       page.unreadable = new Set(page.state.unreadable);
       page.kept = new Set(page.state.kept);

@@ -12,6 +12,12 @@ export async function ask(path, body) {
   return said;
 }
 
+export async function ask_numbers(path) {
+  const answer = await fetch(as_person(path));
+  if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
+  return new Float32Array(await answer.arrayBuffer());
+}
+
 export function trouble(words) {
   at("trouble").textContent = words;
   at("trouble").hidden = !words;
