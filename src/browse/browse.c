@@ -59,11 +59,11 @@ static bool read_and_serve(listening *l, piaa_reader *reader, const piaa_photos 
 
 static bool serve(const piaa_page *page, piaa_reader *reader, const piaa_photos *photos,
                   const piaa_browse_options *options, const piaa_hooks *hooks, piaa_error *error) {
-    const piaa_http_options how = {.port = options->port, .token = options->token};
     listening l = {.hooks = hooks, .people = page->people, .ahead = page->ahead};
-    piaa_http *http = piaa_http_start(&how, piaa_page_answer, (void *)(uintptr_t)page, error);
+    piaa_http *http =
+        piaa_http_start(&options->door, piaa_page_answer, (void *)(uintptr_t)page, error);
     if (!http) return false;
-    if (options->opened) options->opened(options->user, piaa_http_address(http));
+    if (options->opened) options->opened(options->user, piaa_door_address(piaa_http_door(http)));
     const bool ok = read_and_serve(&l, reader, photos, error);
     piaa_people_end(page->people); /* events end with it, which the server waits for */
     piaa_http_stop(http);

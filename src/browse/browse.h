@@ -7,15 +7,15 @@
 #ifndef PIAA_BROWSE_BROWSE_H
 #define PIAA_BROWSE_BROWSE_H
 
+#include "browse/door.h"
 #include "features/reader.h"
 #include "study/projection.h"
 
 typedef struct piaa_browse_options {
-    int port;           /* 0: one that is free */
-    const char *book;   /* the file of ratings; NULL: the usual one (browse/book.h) */
-    const char *person; /* who begins; NULL: "me" */
+    piaa_door_options door; /* where the page is, and who may ask */
+    const char *book;       /* the file of ratings; NULL: the usual one (browse/book.h) */
+    const char *person;     /* who begins; NULL: "me" */
     const piaa_projection *projection; /* the words for scores; NULL: none */
-    const char *token;                 /* as in browse/http.h */
     const char *program; /* piaa's own file, which is started for each raw photo that is shown
                             (browse/helper.h); NULL: they are decoded in this process */
     void (*opened)(void *user, const char *address); /* the page is there; NULL: nobody asks */

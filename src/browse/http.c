@@ -1,21 +1,15 @@
-/* The page's server on libmicrohttpd: who may ask, and what is sent with every answer. */
+/* The page's server on libmicrohttpd: what it takes, and what is sent with every answer. */
 #include "browse/http.h"
 
 #include "base/memory.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <microhttpd.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum {
-    TOKEN_BYTES = 16,
-    TOKEN_MOST = 64,
     CONNECTIONS = 64,    /* a browser opens six, and one for events */
     PATIENCE = 30,       /* seconds without a byte */
     HEADERS = 32 << 10,  /* of one request, all together */
@@ -26,42 +20,8 @@ struct piaa_http {
     struct MHD_Daemon *daemon;
     piaa_http_answer answer;
     void *user;
-    char token[TOKEN_MOST + 1], address[128];
-    char hosts[2][32]; /* by which the server may be called: "127.0.0.1:PORT", "localhost:PORT" */
+    piaa_door *door;
 };
-
-/* ---------------------------------------------------------------------------------- who may ask */
-
-static const char *header(struct MHD_Connection *connection, const char *name) {
-    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
-}
-
-static bool is_own_host(const piaa_http *http, const char *host) {
-    for (size_t i = 0; i < PIAA_COUNT(http->hosts); i++)
-        if (host && strcmp(host, http->hosts[i]) == 0) return true;
-    return false;
-}
-
-/* Browsers send Origin with every POST, and with whatever another site asks for. */
-static bool is_own_origin(const piaa_http *http, const char *origin) {
-    static const char scheme[] = "http://";
-    return !origin || (strncmp(origin, scheme, sizeof scheme - 1) == 0 &&
-                       is_own_host(http, origin + sizeof scheme - 1));
-}
-
-/* In a time that does not tell how much of it is right. */
-static bool is_token(const piaa_http *http, const char *text) {
-    const size_t n = strlen(http->token);
-    unsigned char differs = strlen(text) < n;
-    for (size_t i = 0; i < n && text[i]; i++) differs |= (unsigned char)(text[i] ^ http->token[i]);
-    return !differs;
-}
-
-/* What of the path the page's own code gets to see; NULL: nothing. */
-static const char *behind_token(const piaa_http *http, const char *path) {
-    const size_t n = strlen(http->token);
-    return *path == '/' && is_token(http, path + 1) && path[1 + n] == '/' ? path + n + 2 : NULL;
-}
 
 /* -------------------------------------------------------------------------------------- answers */
 
@@ -71,9 +31,9 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
     static const char *const always[][2] = {
         {"Content-Security-Policy",
          "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"},
+         "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"},
         {"X-Content-Type-Options", "nosniff"},
-        {"Referrer-Policy", "no-referrer"},
+        {"Referrer-Policy", "same-origin"},
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Cross-Origin-Opener-Policy", "same-origin"},
     };
@@ -93,6 +53,24 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, int status, con
                          MHD_create_response_from_buffer(strlen(why), (void *)(uintptr_t)why,
                                                          MHD_RESPMEM_PERSISTENT),
                          status, "text/plain; charset=utf-8", false);
+}
+
+static const char *header(struct MHD_Connection *connection, const char *name) {
+    return MHD_lookup_connection_value(connection, MHD_HEADER_KIND, name);
+}
+
+/* The form is a page of its own, which may be sent to where it came from. */
+static enum MHD_Result send_welcome(struct MHD_Connection *connection,
+                                    const piaa_welcome *welcome) {
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(welcome->text), (void *)(uintptr_t)welcome->text, MHD_RESPMEM_MUST_COPY);
+    if (response && *welcome->location)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_LOCATION, welcome->location);
+    if (response && *welcome->cookie)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, welcome->cookie);
+    return send_response(connection, response, welcome->status,
+                         welcome->form ? "text/html; charset=utf-8" : "text/plain; charset=utf-8",
+                         false);
 }
 
 static ssize_t read_stream(void *user, uint64_t position, char *to, size_t room) {
@@ -155,24 +133,25 @@ static enum MHD_Result take_body(pending *p, const char *bytes, size_t *size) {
 
 static enum MHD_Result answer_request(const piaa_http *http, struct MHD_Connection *connection,
                                       const char *path, const char *method, const pending *p) {
-    const bool post = strcmp(method, MHD_HTTP_METHOD_POST) == 0;
-    const char *rest = behind_token(http, path);
-    if (!is_own_host(http, header(connection, MHD_HTTP_HEADER_HOST)))
-        return refuse(connection, MHD_HTTP_MISDIRECTED_REQUEST,
-                      "This is not the address of piaa.\n");
-    if (!is_own_origin(http, header(connection, MHD_HTTP_HEADER_ORIGIN)) ||
-        (post && !header(connection, MHD_HTTP_HEADER_ORIGIN)))
-        return refuse(connection, MHD_HTTP_FORBIDDEN, "Another site may not ask this.\n");
-    if (!rest)
-        return refuse(connection, MHD_HTTP_FORBIDDEN,
-                      "Open the whole address that piaa browse printed.\n");
-    if (!post && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
+    const char *body = p->body ? p->body : "";
+    const piaa_visit visit = {
+        .path = path,
+        .host = header(connection, MHD_HTTP_HEADER_HOST),
+        .origin = header(connection, MHD_HTTP_HEADER_ORIGIN),
+        .cookie = header(connection, MHD_HTTP_HEADER_COOKIE),
+        .post = strcmp(method, MHD_HTTP_METHOD_POST) == 0,
+        .body = body,
+    };
+    piaa_welcome welcome;
+    piaa_door_ask(http->door, &visit, &welcome);
+    if (!welcome.rest) return send_welcome(connection, &welcome);
+    if (!visit.post && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
         return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and POST are known.\n");
     if (p->too_large)
         return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "That is too much at once.\n");
-    const piaa_http_request request = {.path = rest,
-                                       .post = post,
-                                       .body = p->body ? p->body : "",
+    const piaa_http_request request = {.path = welcome.rest,
+                                       .post = visit.post,
+                                       .body = body,
                                        .size = p->size,
                                        .connection = connection};
     static const char nothing[] = "There is nothing here.\n";
@@ -222,60 +201,46 @@ static size_t leave_as_it_is(void *user, struct MHD_Connection *connection, char
 
 /* ------------------------------------------------------------------------------- start and stop */
 
-static bool make_token(piaa_http *http, const char *given, piaa_error *error) {
-    unsigned char bytes[TOKEN_BYTES];
-    if (given) {
-        snprintf(http->token, sizeof http->token, "%s", given);
-        return true;
-    }
-    const int file = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    const bool ok = file >= 0 && read(file, bytes, sizeof bytes) == (ssize_t)sizeof bytes;
-    if (file >= 0) close(file);
-    for (size_t i = 0; ok && i < sizeof bytes; i++)
-        snprintf(http->token + 2 * i, 3, "%02x", bytes[i]);
-    return ok || piaa_error_set(error, PIAA_IO, "/dev/urandom gives no random numbers");
-}
-
-static bool start(piaa_http *http, int port, piaa_error *error) {
-    struct sockaddr_in local = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    local.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+static bool start(piaa_http *http, piaa_error *error) {
+    socklen_t size;
+    const struct sockaddr *at = piaa_door_socket(http->door, &size);
+    const unsigned family = at->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0;
     errno = 0;
     http->daemon = MHD_start_daemon(
-        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL,
-        (uint16_t)port, NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, &local,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)PATIENCE, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, forget,
-        NULL, MHD_OPTION_END);
-    if (!http->daemon)
-        return piaa_error_set(error, PIAA_IO,
-                              "port %d of this machine cannot be used%s%s: give another one with "
-                              "--port, or none for any that is free",
-                              port, errno ? ", " : "", errno ? strerror(errno) : "");
-    const int own = MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port;
-    snprintf(http->hosts[0], sizeof http->hosts[0], "127.0.0.1:%d", own);
-    snprintf(http->hosts[1], sizeof http->hosts[1], "localhost:%d", own);
-    snprintf(http->address, sizeof http->address, "http://%s/%s/", http->hosts[0], http->token);
-    return true;
+        MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | family, 0,
+        NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, at, MHD_OPTION_CONNECTION_LIMIT,
+        (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)PATIENCE,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS, MHD_OPTION_UNESCAPE_CALLBACK,
+        leave_as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_END);
+    if (http->daemon)
+        return piaa_door_open(
+            http->door, MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port, error);
+    return piaa_error_set(
+        error, PIAA_IO,
+        "%s cannot be used%s%s: give another one with --port, or none for any that "
+        "is free; --listen names another address",
+        piaa_door_place(http->door), errno ? ", " : "", errno ? strerror(errno) : "");
 }
 
-piaa_http *piaa_http_start(const piaa_http_options *options, piaa_http_answer answer, void *user,
+piaa_http *piaa_http_start(const piaa_door_options *options, piaa_http_answer answer, void *user,
                            piaa_error *error) {
     piaa_http *http = piaa_alloc(1, sizeof *http, error);
     if (!http) return NULL;
     http->answer = answer;
     http->user = user;
-    if (make_token(http, options->token, error) && start(http, options->port, error)) return http;
-    free(http);
+    http->door = piaa_door_new(options, error);
+    if (http->door && start(http, error)) return http;
+    piaa_http_stop(http);
     return NULL;
 }
 
-const char *piaa_http_address(const piaa_http *http) {
-    return http->address;
+const piaa_door *piaa_http_door(const piaa_http *http) {
+    return http->door;
 }
 
 void piaa_http_stop(piaa_http *http) {
     if (!http) return;
-    MHD_stop_daemon(http->daemon);
+    if (http->daemon) MHD_stop_daemon(http->daemon);
+    piaa_door_free(http->door);
     free(http);
 }

@@ -1,20 +1,17 @@
 /*
- * A server for one page on this machine, and what keeps everybody else away from it.
+ * A server for one page, and what is asked of it; who may ask is the door's affair (browse/door.h).
  *
  *     piaa_http *http = piaa_http_start(&options, answer, library, &error);
- *     piaa_http_address(http)      // "http://127.0.0.1:40123/f3c1…/"
- *     piaa_http_stop(http);        // waits for the answers in hand
+ *     piaa_door_address(piaa_http_door(http))      // "http://127.0.0.1:40123/f3c1…/"
+ *     piaa_http_stop(http);                        // waits for the answers in hand
  *
- * The address holds a random token, which every path begins with.  A request whose Host is not the
- * server's own is refused, so that a foreign name that leads to 127.0.0.1 (DNS rebinding) reaches
- * nothing; so is one with a foreign Origin.  Answers forbid the browser to load anything from
- * elsewhere or to show the page within another.  Sizes, headers, connections and the time that a
- * client may take are bounded.
+ * Answers forbid the browser to load anything from elsewhere or to show the page within another.
+ * Sizes, headers, connections and the time that a client may take are bounded.
  */
 #ifndef PIAA_BROWSE_HTTP_H
 #define PIAA_BROWSE_HTTP_H
 
-#include "base/error.h"
+#include "browse/door.h"
 
 typedef struct piaa_http piaa_http;
 
@@ -52,15 +49,10 @@ typedef struct piaa_http_reply {
 typedef void (*piaa_http_answer)(void *user, const piaa_http_request *request,
                                  piaa_http_reply *reply);
 
-typedef struct piaa_http_options {
-    int port;          /* 0: one that is free */
-    const char *token; /* letters and digits, for tests; NULL: random */
-} piaa_http_options;
-
-/* Fails: the port is taken or may not be used, no randomness, memory. */
-piaa_http *piaa_http_start(const piaa_http_options *options, piaa_http_answer answer, void *user,
+/* Fails: as piaa_door_new; the port is taken or may not be used. */
+piaa_http *piaa_http_start(const piaa_door_options *options, piaa_http_answer answer, void *user,
                            piaa_error *error) PIAA_MUST_USE;
-const char *piaa_http_address(const piaa_http *http);
+const piaa_door *piaa_http_door(const piaa_http *http);
 /* Streams have to end by themselves: their next() has to say -1 from now on. */
 void piaa_http_stop(piaa_http *http);
 

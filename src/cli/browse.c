@@ -2,6 +2,7 @@
 #include "browse/browse.h"
 
 #include "cli/commands.h"
+#include "cli/password.h"
 #include "cli/request.h"
 
 #include <spawn.h>
@@ -20,19 +21,24 @@ static void open_browser(const char *address) {
 
 static void opened(void *user, const char *address) {
     piaa_call *call = user;
-    piaa_talk_note(&call->talk, "The page is %s (only this machine can see it; Ctrl-C ends).",
-                   address);
+    if (piaa_call_has(call, "allow-remote"))
+        piaa_talk_warn(&call->talk,
+                       "the line to the page is not encrypted: whoever listens on the "
+                       "network can read the password and see the photos; a proxy with "
+                       "TLS in front of it mends that (docs/browse.md)");
+    piaa_talk_note(&call->talk, "The page is %s (%s; Ctrl-C ends).", address,
+                   piaa_call_has(call, "allow-remote") ? "for whoever knows the password"
+                                                       : "only this machine can see it");
     if (!piaa_call_has(call, "no-open")) open_browser(address);
 }
 
-static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader, int port,
-                   const piaa_projection *words, piaa_error *error) {
+static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader,
+                   const piaa_door_options *door, const piaa_projection *words, piaa_error *error) {
     char program[4096];
-    const piaa_browse_options options = {.port = port,
+    const piaa_browse_options options = {.door = *door,
                                          .book = piaa_call_value(call, "book"),
                                          .person = piaa_call_value(call, "person"),
                                          .projection = words,
-                                         .token = getenv("PIAA_BROWSE_TOKEN"),
                                          .program = piaa_own_program(program, sizeof program),
                                          .opened = opened,
                                          .user = call};
@@ -42,12 +48,9 @@ static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *read
     return ok;
 }
 
-static bool run(piaa_call *call, piaa_error *error) {
+static bool read_and_browse(piaa_call *call, const piaa_door_options *door, piaa_error *error) {
     piaa_request request;
-    int64_t port = 0;
-    if (!piaa_call_integer(call, "port", 1024, 65535, &port, error) ||
-        !piaa_call_request(call, NULL, &request, error))
-        return false;
+    if (!piaa_call_request(call, NULL, &request, error)) return false;
     piaa_photos *photos = piaa_call_photos(call, error);
     piaa_model *model =
         photos ? piaa_call_model(call, piaa_call_value(call, "model"), error) : NULL;
@@ -55,12 +58,31 @@ static bool run(piaa_call *call, piaa_error *error) {
     piaa_reader *reader = model ? piaa_call_reader(call, model, &request, error) : NULL;
     const char *file = piaa_call_value(call, "projection");
     piaa_projection *words = reader && file ? piaa_projection_load(file, error) : NULL;
-    const bool ok =
-        reader && (!file || words) && browse(call, photos, reader, (int)port, words, error);
+    const bool ok = reader && (!file || words) && browse(call, photos, reader, door, words, error);
     piaa_projection_free(words);
     piaa_reader_free(reader);
     piaa_model_close(model);
     piaa_photos_free(photos);
+    return ok;
+}
+
+static bool run(piaa_call *call, piaa_error *error) {
+    int64_t port = 0;
+    if (!piaa_call_integer(call, "port", 1024, 65535, &port, error)) return false;
+    piaa_door_options door = {.listen = piaa_call_value(call, "listen"),
+                              .port = (int)port,
+                              .names = piaa_call_value(call, "host"),
+                              .others = piaa_call_has(call, "allow-remote"),
+                              .token = getenv("PIAA_BROWSE_TOKEN")};
+    const char *file = piaa_call_value(call, "password-file");
+    char *password = NULL;
+    if ((door.others || file) && !(password = piaa_password_read(file, error))) return false;
+    door.password = password;
+    /* What is wrong with them is told before the model is read. */
+    piaa_door *tried = piaa_door_new(&door, error);
+    const bool ok = tried && read_and_browse(call, &door, error);
+    piaa_door_free(tried);
+    free(password);
     return ok;
 }
 
@@ -70,6 +92,16 @@ static const piaa_option options[] = {
     {"projection", "FILE", "the words in which the page explains scores, which piaa reduce wrote",
      NULL, NULL},
     {"port", "N", "the page's port", "one that is free", NULL},
+    {"listen", "ADDRESS",
+     "the address of this machine at which the page is, 0.0.0.0 for all of them",
+     "127.0.0.1, which only this machine reaches", NULL},
+    {"allow-remote", NULL, "other machines may open the page, with a password", NULL, NULL},
+    {"password-file", "FILE", "the password is the first line of this file",
+     "with --allow-remote it is asked for", NULL},
+    {"host", "NAMES",
+     "other names under which the page is opened, with commas between them, such as "
+     "a proxy's",
+     NULL, NULL},
     {"no-open", NULL, "do not start a browser", NULL, NULL},
     {"store", "STORE", "folder where the photos' features are kept", "one in ~/.cache/piaa/stores",
      NULL},

@@ -429,6 +429,28 @@ def an_end_is_told(page, name, program):
     until(lambda: rated(page) == [4])
 
 
+def a_password_lets_in(page, name, program):
+    program.end()
+    program.words = ["--password-file", os.path.join(program.world, "password")]
+    with open(program.words[1], "w") as file:
+        file.write("fünf Wörter & mehr\n")
+    program.start()
+    page.goto(program.address)
+    accessible(page, "password")
+    shot(page, name + "-password")
+    page.keyboard.type("something else")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("alert")).to_have_text("That is not the password.")
+    time.sleep(1)  # for which nobody is listened to
+    page.keyboard.type("fünf Wörter & mehr")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".tile img")
+    keys(page, "4")
+    until(lambda: rated(page) == [4])
+    page.goto(program.address)  # the cookie is still there
+    page.wait_for_selector(".tile img")
+
+
 def try_flow(page, flow, name, program):
     faults = []
     page.on("pageerror", lambda fault: faults.append(str(fault)))
@@ -476,7 +498,7 @@ def main():
             picture(browser)
             return
         for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
-            for flow in flows + ([an_end_is_told, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read]):
+            for flow in flows + ([an_end_is_told, a_password_lets_in, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read]):
                 if options.only not in (None, flow.__name__):
                     continue
                 program = Program(photos=40, words=flow is scores_have_reasons, bursts=(3, 2) if flow is keepers_by_keyboard else ())

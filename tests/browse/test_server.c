@@ -38,12 +38,16 @@ static void find_address(void) {
     fail_msg("no address");
 }
 
-static void start(void) {
+static void start_with(const char *const *words) {
     char *before = at("page.err");
     remove(before);
     free(before);
-    child = program_start(way, WORDS("browse", "photos", "--no-open", "--book", "book", ONE));
+    child = program_start(way, words);
     find_address();
+}
+
+static void start(void) {
+    start_with(WORDS("browse", "photos", "--no-open", "--book", "book", ONE));
 }
 
 static int begin(void **state) {
@@ -425,6 +429,39 @@ static void strangers_get_nothing(void **state) {
     assert_true(state_holds("\"ratings\":[null,"));
 }
 
+/* The header field's value in `reply`, up to a semicolon. */
+static void read_header(const char *name, char *to, size_t size) {
+    const char *found = strstr(reply.data, name);
+    assert_non_null(found);
+    found += strlen(name);
+    snprintf(to, size, "%.*s", (int)strcspn(found, ";\r"), found);
+}
+
+static void a_password_opens_the_page(void **state) {
+    (void)state;
+    kill(child, SIGINT);
+    assert_int_equal(program_finish(way, child), 0);
+    put("password", "f\xc3\xbcnf \"w\xc3\xb6rter\" & mehr\nnot this line\n");
+    start_with(WORDS("browse", "photos", "--no-open", "--book", "book", "--password-file",
+                     "password", ONE));
+    char headers[256], cookie[64], path[96];
+    assert_int_equal(get("/"), 200);
+    assert_non_null(strstr(body(), "type=\"password\""));
+    assert_null(strstr(body(), "app.js"));
+    assert_int_equal(get("/api/list"), 403);
+    snprintf(headers, sizeof headers, "Host: %s\r\nOrigin: %s\r\n", host, origin);
+    assert_int_equal(
+        request("POST", "/", headers, "password=f\xc3\xbcnf \"w\xc3\xb6rter\" & mehr\r\n"), 303);
+    read_header("Location: ", base, sizeof base);
+    read_header("Set-Cookie: ", cookie, sizeof cookie);
+    snprintf(headers, sizeof headers, "Host: %s\r\nCookie: %s\r\n", host, cookie);
+    snprintf(path, sizeof path, "%sapi/list", base);
+    assert_int_equal(request("GET", path, headers, ""), 200);
+    assert_non_null(strstr(body(), "broken.jpg"));
+    snprintf(headers, sizeof headers, "Host: %s\r\n", host);
+    assert_int_equal(request("GET", path, headers, ""), 403);
+}
+
 static void nothing_but_the_photos_is_served(void **state) {
     (void)state;
     static const char *const paths[] = {
@@ -544,6 +581,12 @@ static void mistakes_are_told_in_a_line(void **state) {
     if (!strstr(err, "--port")) fail_msg("%s", err);
     expect_refusal(PIAA("browse", "nothing", "--no-open"), 1, "piaa browse: ", "nothing");
     expect_refusal(PIAA("browse", "photos", "--port", "80"), 2, "piaa browse: ", "--port");
+    expect_refusal(PIAA("browse", "photos", "--listen", "0.0.0.0"), 2,
+                   "piaa browse: ", "--allow-remote");
+    expect_refusal(PIAA("browse", "photos", "--listen", "everywhere"), 2,
+                   "piaa browse: ", "192.168.1.5:8080");
+    expect_refusal(PIAA("browse", "photos", "--allow-remote", "--password-file", "nothing"), 1,
+                   "piaa browse: ", "nothing");
     expect_refusal(PIAA("browse"), 2, "piaa browse: ", "PHOTOS");
     assert_int_equal(
         PIAA("browse", "photos", "--no-open", "--store", "store", "--book", "secret.jpg"), 1);
@@ -561,6 +604,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(people_are_apart_and_compared, begin, end),
         cmocka_unit_test_setup_teardown(people_who_are_not_there_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(strangers_get_nothing, begin, end),
+        cmocka_unit_test_setup_teardown(a_password_opens_the_page, begin, end),
         cmocka_unit_test_setup_teardown(nothing_but_the_photos_is_served, begin, end),
         cmocka_unit_test_setup_teardown(linked_photos_are_served_and_lost_ones_told, begin, end),
         cmocka_unit_test_setup_teardown(wrong_requests_change_nothing, begin, end),
