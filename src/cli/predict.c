@@ -56,6 +56,7 @@ static bool tell_store(piaa_call *call, const piaa_store *store, const piaa_phot
     size_t count = piaa_store_photos(store), failed = 0;
     for (size_t i = 0; i < piaa_photos_count(photos); i++)
         failed += piaa_store_find(store, piaa_photos_paths(photos)[i]).row < 0;
+    if (!photos) failed = (size_t)piaa_store_count(store).failed;
     if (count && gone == count)
         return piaa_error_set(error, PIAA_IO,
                               "%zu photo%s in %s %s gone, the first was %s: is its disk connected?",
@@ -75,13 +76,14 @@ static bool tell_store(piaa_call *call, const piaa_store *store, const piaa_phot
     return true;
 }
 
+/* A list of the photos is made only where some are gone: there may be millions. */
 static bool predict_store(piaa_call *call, const piaa_taste *taste, piaa_error *error) {
-    size_t gone;
     const bool demonstration = piaa_identity_is_demonstration(&taste->identity);
     piaa_store *store =
         piaa_store_open_read(piaa_call_value(call, "store"), &call->talk.hooks, error);
-    piaa_photos *photos = store ? piaa_photos_of_store(store, &gone, error) : NULL;
-    bool ok = photos && tell_store(call, store, photos, gone, error);
+    size_t gone = store ? piaa_show_gone(store) : 0;
+    piaa_photos *photos = gone ? piaa_photos_of_store(store, &gone, error) : NULL;
+    bool ok = store && (photos || !gone) && tell_store(call, store, photos, gone, error);
     if (ok) piaa_call_tell_demonstration(call, demonstration);
     ok = ok && show(call, taste, store, photos, demonstration, error);
     piaa_photos_free(photos);

@@ -5,8 +5,8 @@
 #include "cli/options.h"
 #include "report/report.h"
 
-/* Fills in the unreadable of `context`, which the caller frees: those of `photos` without a vector
-   of one of these slots, and why. */
+/* Fills in the unreadable of `context`, which the caller frees: those of `photos` (NULL:
+   all of the store) without a vector of one of these slots, and why. */
 bool piaa_print_unreadable(piaa_call *call, const piaa_store *store, const piaa_slots *slots,
                            const piaa_photos *photos, piaa_ranking_context *context,
                            piaa_error *error) PIAA_MUST_USE;

@@ -2,6 +2,7 @@
 #include "cli/show.h"
 
 #include "base/file.h"
+#include "base/memory.h"
 #include "cli/print.h"
 
 #include <math.h>
@@ -50,6 +51,13 @@ const char *piaa_show_source(const piaa_taste *taste, char out[96]) {
     return piaa_taste_source(taste, out);
 }
 
+size_t piaa_show_gone(const piaa_store *store) {
+    size_t gone = 0;
+    for (size_t i = 0; i < piaa_store_photos(store); i++)
+        gone += piaa_file_is_gone(piaa_store_photo(store, i).path);
+    return gone;
+}
+
 static bool has_features(const piaa_store *store, const piaa_slots *slots, int64_t row) {
     for (size_t k = 0; k < slots->count; k++) {
         const piaa_slot *slot = &slots->items[k];
@@ -63,25 +71,29 @@ static bool has_features(const piaa_store *store, const piaa_slots *slots, int64
 bool piaa_print_unreadable(piaa_call *call, const piaa_store *store, const piaa_slots *slots,
                            const piaa_photos *photos, piaa_ranking_context *context,
                            piaa_error *error) {
-    piaa_unreadable *list = piaa_alloc(piaa_photos_count(photos), sizeof *list, error);
-    if (!list) return false;
-    context->unreadable = list;
-    size_t untold = 0, first = 0;
-    for (size_t i = 0; i < piaa_photos_count(photos); i++) {
-        const piaa_photo photo = piaa_store_find(store, piaa_photos_paths(photos)[i]);
+    const size_t count = photos ? piaa_photos_count(photos) : piaa_store_photos(store);
+    piaa_unreadable *list = NULL;
+    size_t untold = 0, capacity = 0;
+    const char *first = NULL;
+    for (size_t i = 0; i < count; i++) {
+        const piaa_photo photo = photos ? piaa_store_find(store, piaa_photos_paths(photos)[i])
+                                        : piaa_store_photo(store, i);
         if (has_features(store, slots, photo.row)) continue;
-        const char *reason = photo.error;
-        if (!reason && !untold++) first = i;
-        list[context->unreadable_count++] =
-            (piaa_unreadable){.path = piaa_photos_names(photos)[i],
-                              .reason = reason ? reason : "the store holds no features of it"};
+        const char *name = photos ? piaa_photos_names(photos)[i] : photo.path;
+        if (!photo.error && !untold++) first = name;
+        if (!piaa_grow(&list, &capacity, context->unreadable_count + 1, sizeof *list, error))
+            return false;
+        context->unreadable = list;
+        list[context->unreadable_count++] = (piaa_unreadable){
+            .path = name,
+            .reason = photo.error ? photo.error : "the store holds no features of it"};
     }
     char *name = untold ? piaa_slots_name(slots->items, slots->count, error) : NULL;
     if (name)
         piaa_talk_warn(&call->talk,
                        "%zu of %zu photos are left out, the first is %s: the store holds no "
                        "%s of them, which piaa embed adds",
-                       untold, piaa_photos_count(photos), piaa_photos_names(photos)[first], name);
+                       untold, count, first, name);
     free(name);
     return !untold || name;
 }

@@ -16,8 +16,11 @@ size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size);
 /* "40 ratings and 120 comparisons": what the taste was learned from. */
 const char *piaa_show_source(const piaa_taste *taste, char out[96]);
 
-/* Prints the ranking, with those of `photos` that could not be read, in the format asked for, and
-   makes the contact sheet. */
+/* How many of the store's photos are gone. */
+size_t piaa_show_gone(const piaa_store *store);
+
+/* Prints the ranking, with those of `photos` (NULL: all of the store) that could not be read, in
+   the format asked for, and makes the contact sheet. */
 bool piaa_show_ranking(piaa_call *call, const piaa_ranking *ranking, const piaa_taste *taste,
                        const piaa_store *store, const piaa_photos *photos, bool demonstration,
                        piaa_error *error) PIAA_MUST_USE;

@@ -1,8 +1,8 @@
 /* piaa store info, list, prune, verify and merge; pack.c has pack and split. */
 #include "features/store.h"
-#include "base/file.h"
 #include "base/visible.h"
 #include "cli/commands.h"
+#include "cli/show.h"
 #include "report/report.h"
 
 #include <stdlib.h>
@@ -13,13 +13,6 @@ static const char *const keys[] = {"model",         "family", "fingerprint", "pr
 
 /* ----------------------------------------------------------------------------------------- info */
 
-static size_t count_gone(const piaa_store *store) {
-    size_t gone = 0;
-    for (size_t i = 0; i < piaa_store_photos(store); i++)
-        gone += piaa_file_is_gone(piaa_store_photo(store, i).path);
-    return gone;
-}
-
 static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error) {
     piaa_store_counts counts = piaa_store_count(store);
     bool ok = piaa_text_format(out, error, "store          ") &&
@@ -29,7 +22,7 @@ static bool info_text(const piaa_store *store, piaa_text *out, piaa_error *error
                                "incomplete, %lld damaged, %zu gone\nrows           %lld\n",
                                (long long)counts.photos, (long long)counts.failed,
                                (long long)counts.partial, (long long)counts.damaged,
-                               count_gone(store), (long long)counts.rows);
+                               piaa_show_gone(store), (long long)counts.rows);
     for (size_t i = 0; ok && i < PIAA_COUNT(keys); i++) {
         const char *value = piaa_store_meta(store, keys[i]);
         ok = piaa_text_format(out, error, "%-13s  ", keys[i]) &&
@@ -53,7 +46,7 @@ static cJSON *info_json(const piaa_store *store) {
     piaa_report_add_integer(root, "unreadable", counts.failed);
     piaa_report_add_integer(root, "incomplete", counts.partial);
     piaa_report_add_integer(root, "damaged", counts.damaged);
-    piaa_report_add_integer(root, "gone", (int64_t)count_gone(store));
+    piaa_report_add_integer(root, "gone", (int64_t)piaa_show_gone(store));
     piaa_report_add_integer(root, "rows", counts.rows);
     piaa_report_add_integer(root, "orphans", counts.orphans);
     for (size_t i = 0; i < PIAA_COUNT(keys); i++) {
