@@ -33,7 +33,7 @@ const char *piaa_packing_type(piaa_packing packing) {
 }
 
 bool piaa_store_is_packed(const char *folder) {
-    return piaa_file_exists_in(folder, PIAA_INDEX_NAME);
+    return folder && piaa_file_exists_in(folder, PIAA_INDEX_NAME);
 }
 
 piaa_packing piaa_store_packing(const piaa_store *store) {

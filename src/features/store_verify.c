@@ -46,13 +46,30 @@ static int by_number(const void *left, const void *right) {
     return (a > b) - (a < b);
 }
 
-static void name_photos(const piaa_store *seen, const row_list *damaged, const piaa_hooks *hooks) {
-    for (size_t i = 0; damaged->count && i < piaa_store_photos(seen); i++) {
-        const piaa_photo photo = piaa_store_photo(seen, i);
-        if (bsearch(&photo.row, damaged->items, damaged->count, sizeof *damaged->items, by_number))
-            piaa_hooks_warn(hooks, "%s: its vectors (row %lld) are not what was written",
-                            photo.path, (long long)photo.row);
+static void name_photo(const piaa_photo *photo, const row_list *damaged, const piaa_hooks *hooks) {
+    if (bsearch(&photo->row, damaged->items, damaged->count, sizeof *damaged->items, by_number))
+        piaa_hooks_warn(hooks, "%s: its vectors (row %lld) are not what was written", photo->path,
+                        (long long)photo->row);
+}
+
+static bool name_photos(const piaa_store *seen, const row_list *damaged, const piaa_hooks *hooks,
+                        piaa_error *error) {
+    if (!damaged->count) return true;
+    if (seen->packing) {
+        for (size_t i = 0; i < piaa_store_photos(seen); i++) {
+            const piaa_photo photo = piaa_store_photo(seen, i);
+            name_photo(&photo, damaged, hooks);
+        }
+        return true;
     }
+    piaa_store_cursor at;
+    bool ok = piaa_store_cursor_open(&at, seen, error);
+    while (ok && at.photo.path) {
+        name_photo(&at.photo, damaged, hooks);
+        ok = piaa_store_cursor_step(&at, error);
+    }
+    piaa_store_cursor_close(&at);
+    return ok;
 }
 
 /* Rows without slots and with the sum of nothing, all or none. */
@@ -81,13 +98,13 @@ static bool forget_in(const char *path, const piaa_store *seen, const row_list *
 
 bool piaa_store_verify(const char *path, bool forget, const piaa_hooks *hooks, int64_t *damaged,
                        piaa_error *error) {
-    piaa_store *seen = piaa_store_open_read(path, hooks, error);
+    piaa_store *seen = piaa_store_open_lean(path, hooks, error);
     if (!seen) return false;
     row_list rows = {0};
     bool ok = (!forget || piaa_store_refuse_packed(path, error)) &&
               (!seen->packing || piaa_store_check_index(seen, error)) &&
               find_damaged(seen, hooks, &rows, error);
-    if (ok) name_photos(seen, &rows, hooks);
+    ok = ok && name_photos(seen, &rows, hooks, error);
     if (ok && forget && rows.count) ok = forget_in(path, seen, &rows, hooks, error);
     if (damaged) *damaged = ok ? (int64_t)rows.count : 0;
     free(rows.items);
