@@ -12,10 +12,13 @@
 #define PIAA_PRINTF(text, first) __attribute__((format(printf, text, first)))
 #define PIAA_MUST_USE __attribute__((warn_unused_result))
 #define PIAA_INLINE inline __attribute__((always_inline))
+/* The cache line there is read soon, if not now.  A hint: it may be any address. */
+#define PIAA_PREFETCH(where) __builtin_prefetch(where, 0, 2)
 #else
 #define PIAA_PRINTF(text, first)
 #define PIAA_MUST_USE
 #define PIAA_INLINE inline
+#define PIAA_PREFETCH(where) ((void)(where))
 #endif
 
 /* Whether this CPU has the instructions, and the operating system saves their registers on task

@@ -24,6 +24,7 @@
 
 #include "base/blas.h"
 #include "base/memory.h"
+#include "linear/loops.h"
 
 #include <cblas.h>
 
@@ -279,44 +280,31 @@ bool piaa_near_same(const piaa_near *near, const float *a, const float *b) {
  *      sums of its rows, multiplied once by its covariance.
  *   2. The columns in turn, until the sum is too large.
  *
- * Of centred and scaled vectors each value is wrong by no more than a share `wrong` of itself, so
- * that a distance is by no more than wrong (|a| + |b|), with room for what sums round.  What passes
- * is compared again, exactly.  Of 40,000 photos of 2,560 numbers beside 100 rated ones
- * (bench/rank.c) the whole ranking takes 0.14 s, with the second sieve alone 0.24, without 0.83.
+ * What passes is compared again, exactly, so a sieve has only to let through every near copy.  The
+ * second is wrong by roundings of differences, far less than `room`.  In the first a and b are raw
+ * rows and the scale is in the directions.  A sum of `dim` products is wrong by at most
+ * g = (dim / 16 + 20) epsilon of the sum of their sizes, which is at most the length |a| of the row
+ * in standard deviations, its mean included; of a copy of b,  |a| <= |b| + t.  So what a near copy
+ * has between the two shadows is at most  t + sqrt(8) g (2 |b| + t),  the limit of b.  Columns
+ * whose mean is a thousand times their spread would make that large, and cast no shadow.
  */
 enum {
-    LANES = 16,
     STEP = 256,     /* columns between looks at the sum */
     DIRECTIONS = 8, /* at most: as many as the set has rows */
 };
-static const float wrong = 2e-5F, rounding = 1e-3F;
+static const float room = 1e-3F;
+static const double steady = 1e3; /* means, in standard deviations */
 
 struct piaa_near_search {
     const piaa_near *near;
     const float *x;
     const int64_t *rows;
-    size_t width;                /* dim, and zeros up to a multiple of STEP */
-    float *mean, *inverse;       /* [width] */
-    float *set, *vector;         /* [rows][width], [width]: centred and scaled */
-    float *directions;           /* [DIRECTIONS][width], zeros where there are fewer */
-    float *shadows;              /* [rows][DIRECTIONS] */
-    float *lengths, square_root; /* [rows] |b|; that of near->square */
+    size_t points;     /* rows of the set, and more up to a multiple of PIAA_LOOPS_POINTS */
+    float *inverse;    /* [dim] 0 where float32 does not hold it: distances only get shorter */
+    float *directions; /* [DIRECTIONS][dim] of raw rows; zeros where there are fewer */
+    float *shadows;    /* [DIRECTIONS][points] */
+    float *limits;     /* [points] squared; those that are no row's let nothing through */
 };
-
-static float scale(const piaa_near_search *s, const float *from, float *to) {
-    const size_t dim = (size_t)s->near->dim;
-    float lanes[LANES] = {0}, square = 0;
-    for (size_t j = 0; j < dim; j++) to[j] = (from[j] - s->mean[j]) * s->inverse[j];
-    for (size_t j = 0; j < s->width; j += LANES)
-        for (size_t k = 0; k < LANES; k++) lanes[k] += to[j + k] * to[j + k];
-    for (size_t k = 0; k < LANES; k++) square += lanes[k];
-    return sqrtf(square);
-}
-
-static void project(const piaa_near_search *s, const float *vector, float *to) {
-    cblas_sgemv(CblasRowMajor, CblasNoTrans, DIRECTIONS, (int)s->width, 1, s->directions,
-                (int)s->width, vector, 1, 0, to, 1);
-}
 
 /* Row i of the set counts in sum k with a sign of its own, of the bits of a fixed random number. */
 static double sign(uint64_t i, int k) {
@@ -324,52 +312,108 @@ static double sign(uint64_t i, int k) {
     return mixed >> (63 - 5 * k) & 1 ? 1 : -1;
 }
 
-static bool find_directions(piaa_near_search *s, piaa_error *error) {
-    const size_t n = (size_t)s->near->rows, w = s->width;
-    const int count = n < DIRECTIONS ? (int)n : DIRECTIONS;
-    double *sums = piaa_alloc((size_t)count * w, sizeof *sums, error);
-    if (!sums) return false;
-    for (size_t i = 0; i < n; i++)
+/* Row i of the set in standard deviations of the columns that cast a shadow, from their means. */
+static void scale_row(const piaa_near_search *s, int64_t i, double *out) {
+    const piaa_near *near = s->near;
+    const float *row = row_of(s->x, s->rows, i, near->dim);
+    for (int j = 0; j < near->dim; j++)
+        out[j] = fabs(near->mean[j]) * near->inverse[j] > steady
+                     ? 0
+                     : ((double)row[j] - near->mean[j]) * (double)s->inverse[j];
+}
+
+/* Orthonormal u [count][dim]; z [dim] is scratch. */
+static bool find_directions(const piaa_near_search *s, int count, double *u, double *sums,
+                            double *z, piaa_error *error) {
+    const int64_t n = s->near->rows;
+    const int dim = s->near->dim;
+    for (int64_t i = 0; i < n; i++) {
+        scale_row(s, i, z);
         for (int k = 0; k < count; k++)
-            for (size_t j = 0; j < w; j++)
-                sums[(size_t)k * w + j] += sign(i, k) * (double)s->set[i * w + j];
-    if (!piaa_blas_orthonormalise((int)w, count, sums, error)) {
-        free(sums);
-        return false;
+            cblas_daxpy(dim, sign((uint64_t)i, k), z, 1, u + (size_t)k * (size_t)dim, 1);
     }
-    for (size_t j = 0; j < (size_t)count * w; j++) s->directions[j] = (float)sums[j];
-    memset(sums, 0, (size_t)count * w * sizeof *sums);
-    for (size_t i = 0; i < n; i++) {
-        project(s, s->set + i * w, s->shadows + i * DIRECTIONS);
-        for (int k = 0; k < count; k++)
-            for (size_t j = 0; j < w; j++)
-                sums[(size_t)k * w + j] +=
-                    (double)s->shadows[i * DIRECTIONS + (size_t)k] * (double)s->set[i * w + j];
+    if (!piaa_blas_orthonormalise(dim, count, u, error)) return false;
+    for (int64_t i = 0; i < n; i++) {
+        scale_row(s, i, z);
+        for (int k = 0; k < count; k++) {
+            const size_t at = (size_t)k * (size_t)dim;
+            cblas_daxpy(dim, cblas_ddot(dim, u + at, 1, z, 1), z, 1, sums + at, 1);
+        }
     }
-    const bool ok = piaa_blas_orthonormalise((int)w, count, sums, error);
-    for (size_t j = 0; ok && j < (size_t)count * w; j++) s->directions[j] = (float)sums[j];
-    free(sums);
+    memcpy(u, sums, (size_t)count * (size_t)dim * sizeof *u);
+    return piaa_blas_orthonormalise(dim, count, u, error);
+}
+
+static bool make_directions(piaa_near_search *s, piaa_error *error) {
+    const piaa_near *near = s->near;
+    const size_t dim = (size_t)near->dim;
+    int64_t count = near->rows < DIRECTIONS ? near->rows : DIRECTIONS;
+    if (count > near->dim) count = near->dim;
+    const size_t size = (size_t)count * dim;
+    double *u = piaa_alloc(2 * size + dim, sizeof *u, error);
+    const bool ok = u && find_directions(s, (int)count, u, u + size, u + 2 * size, error);
+    for (size_t i = 0; ok && i < size; i++) {
+        const size_t j = i % dim;
+        const bool still = fabs(near->mean[j]) * near->inverse[j] > steady;
+        s->directions[i] = still ? 0 : (float)(u[i] * (double)s->inverse[j]);
+    }
+    free(u);
     return ok;
 }
 
+/* |b| of row i: its mean is part of it. */
+static double raw_length(const piaa_near_search *s, int64_t i) {
+    const float *row = row_of(s->x, s->rows, i, s->near->dim);
+    double square = 0;
+    for (int j = 0; j < s->near->dim; j++) {
+        if (fabs(s->near->mean[j]) * s->near->inverse[j] > steady) continue;
+        const double value = (double)row[j] * (double)s->inverse[j];
+        square += value * value;
+    }
+    return sqrt(square);
+}
+
+/* Shadows [PIAA_LOOPS_ROWS][DIRECTIONS] of raw rows. */
+static void cast_shadows(const piaa_near_search *s, const float *const *x, float *out) {
+    const size_t dim = (size_t)s->near->dim;
+    enum { ONCE = 4 };
+    for (size_t first = 0; first < DIRECTIONS; first += ONCE) {
+        float some[PIAA_LOOPS_ROWS][ONCE];
+        piaa_loops_here()->project(some[0], x, s->directions + first * dim, dim, dim);
+        for (size_t r = 0; r < PIAA_LOOPS_ROWS; r++)
+            memcpy(out + r * DIRECTIONS + first, some[r], sizeof some[r]);
+    }
+}
+
+static void place_rows(piaa_near_search *s) {
+    const int64_t n = s->near->rows;
+    const double t = sqrt(s->near->square),
+                 g = ((double)s->near->dim / PIAA_LOOPS_POINTS + 20) * (double)FLT_EPSILON;
+    for (size_t i = 0; i < s->points; i++) s->limits[i] = -1;
+    for (int64_t i = 0; i < n; i++) {
+        const float *row = row_of(s->x, s->rows, i, s->near->dim);
+        float shadow[PIAA_LOOPS_ROWS][DIRECTIONS];
+        cast_shadows(s, (const float *const[PIAA_LOOPS_ROWS]){row, row, row, row}, shadow[0]);
+        for (size_t k = 0; k < DIRECTIONS; k++)
+            s->shadows[k * s->points + (size_t)i] = shadow[0][k];
+        const double most = t + sqrt(DIRECTIONS) * g * (2 * raw_length(s, i) + t);
+        s->limits[i] = (float)(most * most) * (1 + room);
+    }
+}
+
 static bool fill_search(piaa_near_search *s, piaa_error *error) {
-    const size_t n = (size_t)s->near->rows, dim = (size_t)s->near->dim, w = s->width;
-    if (!(s->mean = piaa_alloc(w, sizeof *s->mean, error)) ||
-        !(s->inverse = piaa_alloc(w, sizeof *s->inverse, error)) ||
-        !(s->vector = piaa_alloc(w, sizeof *s->vector, error)) ||
-        !(s->directions = piaa_alloc(DIRECTIONS * w, sizeof *s->directions, error)) ||
-        !(s->shadows = piaa_alloc(DIRECTIONS * n, sizeof *s->shadows, error)) ||
-        !(s->lengths = piaa_alloc(n, sizeof *s->lengths, error)) ||
-        !(s->set = piaa_alloc(n * w, sizeof *s->set, error)))
+    const size_t dim = (size_t)s->near->dim;
+    if (!(s->inverse = piaa_alloc(dim, sizeof *s->inverse, error)) ||
+        !(s->directions = piaa_alloc(DIRECTIONS * dim, sizeof *s->directions, error)) ||
+        !(s->shadows = piaa_alloc(DIRECTIONS * s->points, sizeof *s->shadows, error)) ||
+        !(s->limits = piaa_alloc(s->points, sizeof *s->limits, error)))
         return false;
     for (size_t j = 0; j < dim; j++) {
-        s->mean[j] = (float)s->near->mean[j];
-        s->inverse[j] = (float)s->near->inverse[j];
+        const double inverse = s->near->inverse[j];
+        s->inverse[j] = inverse > 1e-30 && inverse < 1e30 ? (float)inverse : 0;
     }
-    for (size_t i = 0; i < n; i++)
-        s->lengths[i] = scale(s, row_of(s->x, s->rows, (int64_t)i, s->near->dim), s->set + i * w);
-    if (!find_directions(s, error)) return false;
-    for (size_t i = 0; i < n; i++) project(s, s->set + i * w, s->shadows + i * DIRECTIONS);
+    if (!make_directions(s, error)) return false;
+    place_rows(s);
     return true;
 }
 
@@ -377,11 +421,9 @@ piaa_near_search *piaa_near_search_new(const piaa_near *near, const float *x, co
                                        piaa_error *error) {
     piaa_near_search *s = piaa_alloc(1, sizeof *s, error);
     if (!s) return NULL;
-    *s = (piaa_near_search){.near = near,
-                            .x = x,
-                            .rows = rows,
-                            .width = ((size_t)near->dim + STEP - 1) / STEP * STEP,
-                            .square_root = (float)sqrt(near->square)};
+    *s = (piaa_near_search){.near = near, .x = x, .rows = rows};
+    s->points =
+        ((size_t)near->rows + PIAA_LOOPS_POINTS - 1) / PIAA_LOOPS_POINTS * PIAA_LOOPS_POINTS;
     if (fill_search(s, error)) return s;
     piaa_near_search_free(s);
     return NULL;
@@ -389,51 +431,63 @@ piaa_near_search *piaa_near_search_new(const piaa_near *near, const float *x, co
 
 void piaa_near_search_free(piaa_near_search *s) {
     if (!s) return;
-    free(s->mean);
     free(s->inverse);
-    free(s->vector);
     free(s->directions);
     free(s->shadows);
-    free(s->lengths);
-    free(s->set);
+    free(s->limits);
     free(s);
 }
 
-static bool is_far(const float *a, const float *b, size_t width, float square) {
-    float lanes[LANES] = {0};
-    for (size_t j = 0; j < width; j += STEP) {
-        for (size_t i = j; i < j + STEP; i += LANES)
-            for (size_t k = 0; k < LANES; k++) {
-                const float apart = a[i + k] - b[i + k];
-                lanes[k] += apart * apart;
-            }
-        float sum = 0;
-        for (size_t k = 0; k < LANES; k++) sum += lanes[k];
-        if (sum > square) return true;
-    }
+bool piaa_near_found_open(piaa_near_found *found, const piaa_near_search *s, piaa_error *error) {
+    *found = (piaa_near_found){.rows = piaa_alloc_array(s->points, sizeof(int64_t), error),
+                               .squares = piaa_alloc_array(s->points, sizeof(float), error)};
+    if (found->rows && found->squares) return true;
+    piaa_near_found_close(found);
     return false;
 }
 
-static bool shadows_are_far(const float *a, const float *b, float square) {
-    float lanes[DIRECTIONS], sum = 0;
-    for (size_t k = 0; k < DIRECTIONS; k++) lanes[k] = (a[k] - b[k]) * (a[k] - b[k]);
-    for (size_t k = 0; k < DIRECTIONS; k++) sum += lanes[k];
-    return sum > square;
+void piaa_near_found_close(piaa_near_found *found) {
+    free(found->rows);
+    free(found->squares);
+    *found = (piaa_near_found){0};
 }
 
-int64_t piaa_near_search_find(piaa_near_search *s, const float *vector, int64_t *found) {
-    const float length = scale(s, vector, s->vector);
-    float shadow[DIRECTIONS];
-    int64_t count = 0;
-    project(s, s->vector, shadow);
-    for (int64_t i = 0; i < s->near->rows; i++) {
-        const float most = s->square_root + wrong * (length + s->lengths[i]),
-                    square = most * most * (1 + rounding);
-        if (shadows_are_far(shadow, s->shadows + (size_t)i * DIRECTIONS, square) ||
-            is_far(s->vector, s->set + (size_t)i * s->width, s->width, square))
-            continue;
-        if (piaa_near_same(s->near, vector, row_of(s->x, s->rows, i, s->near->dim)))
-            found[count++] = i;
+static bool is_far(const piaa_near_search *s, const float *a, const float *b) {
+    const piaa_loops *loops = piaa_loops_here();
+    const size_t dim = (size_t)s->near->dim;
+    const float most = (float)s->near->square * (1 + room);
+    float square = 0;
+    for (size_t j = 0; j < dim && !(square > most); j += STEP)
+        square += loops->apart(a + j, b + j, s->inverse + j, dim - j < STEP ? dim - j : STEP);
+    return square > most;
+}
+
+/* The rows that one with this shadow is near to. */
+static int64_t find_near(const piaa_near_search *s, const float *vector, const float *shadow,
+                         piaa_near_found *found) {
+    int64_t *rows = found->rows, count = 0;
+    const size_t candidates = piaa_loops_here()->within(rows, found->squares, shadow, s->shadows,
+                                                        s->limits, DIRECTIONS, s->points);
+    for (size_t c = 0; c < candidates && rows[c] < s->near->rows; c++) {
+        const float *row = row_of(s->x, s->rows, rows[c], s->near->dim);
+        if (!is_far(s, vector, row) && piaa_near_same(s->near, vector, row))
+            rows[count++] = rows[c];
     }
     return count;
+}
+
+int64_t piaa_near_search_find(const piaa_near_search *s, const float *vector,
+                              piaa_near_found *found) {
+    float shadows[PIAA_LOOPS_ROWS][DIRECTIONS];
+    const float *const vectors[PIAA_LOOPS_ROWS] = {vector, vector, vector, vector};
+    cast_shadows(s, vectors, shadows[0]);
+    return find_near(s, vector, shadows[0], found);
+}
+
+void piaa_near_search_each(const piaa_near_search *s, const float *const *vectors,
+                           piaa_near_found *found, bool *near) {
+    float shadows[PIAA_LOOPS_ROWS][DIRECTIONS];
+    cast_shadows(s, vectors, shadows[0]);
+    for (size_t r = 0; r < PIAA_LOOPS_ROWS; r++)
+        near[r] = find_near(s, vectors[r], shadows[r], found) > 0;
 }

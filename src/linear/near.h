@@ -27,14 +27,27 @@ void piaa_near_free(piaa_near *near);
 /* Whether two vectors of the same features are near copies by the set's measure. */
 bool piaa_near_same(const piaa_near *near, const float *a, const float *b);
 
-/* The set made ready to be compared with many vectors, by one thread at a time.  near, x and rows
+/* The set made ready to be compared with many vectors, by any number of threads.  near, x and rows
    (as in piaa_near_find) outlive it. */
 typedef struct piaa_near_search piaa_near_search;
 piaa_near_search *piaa_near_search_new(const piaa_near *near, const float *x, const int64_t *rows,
                                        piaa_error *error) PIAA_MUST_USE;
 void piaa_near_search_free(piaa_near_search *search);
-/* found [near->rows] becomes the rows of the set of which `vector` is a near copy, ascending; how
-   many.  The same rows as piaa_near_same's. */
-int64_t piaa_near_search_find(piaa_near_search *search, const float *vector, int64_t *found);
+/* Where one thread finds rows. */
+typedef struct piaa_near_found {
+    int64_t *rows;  /* the last call's, ascending; room for all of the set */
+    float *squares; /* scratch */
+} piaa_near_found;
+bool piaa_near_found_open(piaa_near_found *found, const piaa_near_search *search,
+                          piaa_error *error) PIAA_MUST_USE;
+void piaa_near_found_close(piaa_near_found *found);
+/* Of which rows of the set `vector` is a near copy; how many.  The same rows as piaa_near_same's.
+ */
+int64_t piaa_near_search_find(const piaa_near_search *search, const float *vector,
+                              piaa_near_found *found);
+/* Whether each of PIAA_LOOPS_ROWS vectors (linear/loops.h) is a near copy of any row, which costs
+   hardly more than one of them. */
+void piaa_near_search_each(const piaa_near_search *search, const float *const *vectors,
+                           piaa_near_found *found, bool *near);
 
 #endif

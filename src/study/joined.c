@@ -49,7 +49,11 @@ bool piaa_joined_has(const piaa_joined *joined, int64_t row) {
 }
 
 const float *piaa_joined_vector(piaa_joined *joined, int64_t row) {
-    float *out = joined->space;
+    return piaa_joined_read(joined, row, joined->space);
+}
+
+const float *piaa_joined_read(const piaa_joined *joined, int64_t row, float *room) {
+    float *out = room;
     if (joined->count == 1) return piaa_store_vector(joined->store, joined->found[0], row, out);
     for (size_t k = 0; k < joined->count; k++) {
         const float *part = piaa_store_vector(joined->store, joined->found[k], row, out);
@@ -58,7 +62,7 @@ const float *piaa_joined_vector(piaa_joined *joined, int64_t row) {
         if (part != out) memcpy(out, part, (size_t)dim * sizeof *out);
         out += dim;
     }
-    return joined->space;
+    return room;
 }
 
 /* The rows of one slot, one after the other; the joined's. */

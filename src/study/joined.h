@@ -28,6 +28,8 @@ void piaa_joined_close(piaa_joined *joined);
 bool piaa_joined_has(const piaa_joined *joined, int64_t row); /* a vector in each */
 /* [dim], that of the first slot first; until the next call.  NULL where the row lacks one. */
 const float *piaa_joined_vector(piaa_joined *joined, int64_t row);
+/* The same for any number of threads: brought into room [dim] where it does not stand in memory. */
+const float *piaa_joined_read(const piaa_joined *joined, int64_t row, float *room);
 /* One block for each slot, of these rows [n], all of which have a vector in each: in the mapped
  * matrices, or in copies [n][dim] of what is kept narrower, which last until close.  Errors:
  * memory. */

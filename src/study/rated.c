@@ -14,6 +14,7 @@ void piaa_rated_free(piaa_rated *rated) {
     free(rated->scores);
     free(rated->index);
     free(rated->duels);
+    *rated = (piaa_rated){0};
 }
 
 /* One more rating [rating] of photo k; first [k] is the rating that came first, times [k] how many

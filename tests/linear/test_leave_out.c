@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include "linear/leave_out.h"
+#include "linear/loops.h"
 #include "linear/near.h"
 
 static const char *const cases[] = {"wide", "tall", "alone", "three", "large"};
@@ -266,7 +267,6 @@ static void a_search_finds_the_same(void **state) {
     enum { MOST = 70, WIDEST = 700 };
     static float x[MOST * WIDEST];
     static const int dims[] = {1, 2, 7, 64, 300, 700}, rows[] = {2, 3, 9, MOST};
-    int64_t found[MOST];
     srand(5);
     for (size_t c = 0; c < PIAA_COUNT(dims) * PIAA_COUNT(rows); c++) {
         const int dim = dims[c % PIAA_COUNT(dims)], n = rows[c / PIAA_COUNT(dims)];
@@ -279,7 +279,8 @@ static void a_search_finds_the_same(void **state) {
         }
         piaa_near *near = piaa_near_find(x, NULL, n, dim, NULL);
         piaa_near_search *search = near ? piaa_near_search_new(near, x, NULL, NULL) : NULL;
-        assert_non_null(search);
+        piaa_near_found found;
+        assert_true(search && piaa_near_found_open(&found, search, NULL));
         for (int v = 0; v < 4 * n; v++) {
             static const double shares[] = {0, 0.999, 1.001, 3};
             float vector[WIDEST];
@@ -287,15 +288,21 @@ static void a_search_finds_the_same(void **state) {
             for (int j = 0; j < dim; j++)
                 vector[j] = x[v / 4 * dim + j] +
                             (near->inverse[j] > 0 ? (float)(length / near->inverse[j]) : 0);
-            const int64_t count = piaa_near_search_find(search, vector, found);
+            const int64_t count = piaa_near_search_find(search, vector, &found);
+            bool near_any[PIAA_LOOPS_ROWS];
+            const float *const four[PIAA_LOOPS_ROWS] = {x, vector, x + dim, vector};
             int64_t next = 0;
             for (int i = 0; i < n; i++)
                 if (piaa_near_same(near, vector, x + (size_t)i * (size_t)dim)) {
                     assert_true(next < count);
-                    assert_int_equal(found[next++], i);
+                    assert_int_equal(found.rows[next++], i);
                 }
             assert_int_equal(next, count);
+            piaa_near_search_each(search, four, &found, near_any);
+            assert_true(near_any[0] && near_any[2]); /* rows of the set */
+            assert_true(near_any[1] == (count > 0) && near_any[3] == (count > 0));
         }
+        piaa_near_found_close(&found);
         piaa_near_search_free(search);
         piaa_near_free(near);
     }
