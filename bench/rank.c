@@ -5,21 +5,29 @@
  *
  * STORE is made if it is not there: features of 24 directions with falling spread and a little of
  * every other, one photo in fifty a near copy of one before it.  Prints CSV: milliseconds to open
- * the store, to learn, and to rank (medians of ROUNDS).
+ * the store, to learn, to rank, and to find the best 100 (medians of ROUNDS); then how fast the
+ * best 100 are found beside what the machine can do (best of ROUNDS of each, in turn): a sum over
+ * the matrix on all processors where it lies in memory and was mapped already, the same of a fresh
+ * mapping, and reading the file from a disk whose cache was emptied of it.
  */
 #include "study/rank.h"
 
 #include "base/blas.h"
+#include "base/file.h"
 #include "base/memory.h"
+#include "base/parallel.h"
+#include "base/processors.h"
 #include "base/random.h"
 #include "timing.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-enum { DIRECTIONS = 24, MOST = 100 };
+enum { DIRECTIONS = 24, MOST = 100, TOP = 100, PIECE = 1 << 23 };
 
 static double median(double *values, int count) {
     qsort(values, (size_t)count, sizeof *values, ascending);
@@ -100,27 +108,160 @@ static piaa_ratings *rate(size_t photos, size_t rated, piaa_error *error) {
     return ratings;
 }
 
+/* What is timed: the taste of one more rating for each round, and the order by it. */
+typedef struct trial {
+    piaa_ratings *ratings;
+    piaa_taste *taste;
+    double learned, ranked; /* milliseconds */
+} trial;
+
+static void forget(trial *t) {
+    piaa_taste_free(t->taste);
+    piaa_ratings_free(t->ratings);
+}
+
+static bool learn(const piaa_store *store, size_t photos, size_t rated, trial *t,
+                  piaa_error *error) {
+    *t = (trial){.ratings = rate(photos, rated, error)};
+    const double begin = now();
+    if (t->ratings) t->taste = piaa_taste_learn(store, 0, t->ratings, NULL, error);
+    t->learned = now() - begin;
+    return t->taste;
+}
+
+/* top 0: all. */
+static bool rank(const piaa_store *store, size_t top, trial *t, piaa_error *error) {
+    const piaa_said said = {.ratings = t->ratings};
+    const double begin = now();
+    piaa_ranking *ranking = piaa_rank_best(t->taste, store, NULL, &said, top, error);
+    t->ranked = now() - begin;
+    piaa_ranking_free(ranking);
+    return ranking;
+}
+
 static bool measure(const piaa_store *store, size_t photos, size_t rated, int rounds, double opened,
                     piaa_error *error) {
-    double learned[MOST], ranked[MOST];
+    double learned[MOST], ranked[MOST], best[MOST];
     for (int r = 0; r < rounds; r++) {
-        piaa_ratings *ratings = rate(photos, rated + (size_t)r, error);
-        double begin = now();
-        piaa_taste *taste = ratings ? piaa_taste_learn(store, 0, ratings, NULL, error) : NULL;
-        learned[r] = now() - begin;
-        begin = now();
-        piaa_ranking *ranking = taste ? piaa_rank_photos(taste, store, NULL, ratings, error) : NULL;
-        ranked[r] = now() - begin;
-        const bool ok = ranking;
-        piaa_ranking_free(ranking);
-        piaa_taste_free(taste);
-        piaa_ratings_free(ratings);
+        trial t;
+        bool ok = learn(store, photos, rated + (size_t)r, &t, error) && rank(store, 0, &t, error);
+        learned[r] = t.learned;
+        ranked[r] = t.ranked;
+        ok = ok && rank(store, TOP, &t, error);
+        best[r] = t.ranked;
+        forget(&t);
         if (!ok) return false;
     }
-    printf("photos,dim,rated,open ms,learn ms,rank ms\n%zu,%d,%zu,%.1f,%.1f,%.1f\n", photos,
-           piaa_store_slots(store)->items[0].dim, rated, opened, median(learned, rounds),
-           median(ranked, rounds));
+    printf("photos,dim,rated,open ms,learn ms,rank ms,best %d ms\n%zu,%d,%zu,%.1f,%.1f,%.1f,%.1f\n",
+           TOP, photos, piaa_store_slots(store)->items[0].dim, rated, opened,
+           median(learned, rounds), median(ranked, rounds), median(best, rounds));
     return true;
+}
+
+/* ------------------------------------------------------------------------------------ bandwidth */
+
+typedef struct summing {
+    const float *x;
+    size_t count;
+    float sums[1 << 14]; /* of each piece, so that none is left out */
+} summing;
+
+static bool sum_piece(void *user, size_t i, piaa_error *error) {
+    summing *s = user;
+    (void)error;
+    const size_t piece = PIECE / sizeof *s->x, first = i * piece,
+                 end = first + piece < s->count ? first + piece : s->count;
+    float lanes[64] = {0};
+    for (size_t j = first; j + 64 <= end; j += 64)
+        for (size_t k = 0; k < 64; k++) lanes[k] += s->x[j + k];
+    for (size_t k = 0; k < 64; k++) s->sums[i] += lanes[k];
+    return true;
+}
+
+static bool sum(const float *x, size_t count, piaa_error *error) {
+    summing *s = piaa_alloc(1, sizeof *s, error);
+    if (!s) return false;
+    s->x = x;
+    s->count = count;
+    const size_t pieces = (count * sizeof *x + PIECE - 1) / PIECE;
+    const bool ok = pieces <= sizeof s->sums / sizeof *s->sums &&
+                    piaa_parallel_run(pieces, piaa_processors(), sum_piece, s, "", NULL, error);
+    free(s);
+    return ok;
+}
+
+/* Empties the system's cache of the file. */
+static bool drop(const char *path) {
+    const int file = open(path, O_RDONLY);
+    const bool ok =
+        file >= 0 && fsync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0;
+    if (file >= 0) close(file);
+    return ok;
+}
+
+static bool read_through(const char *path, piaa_error *error) {
+    char *bytes = piaa_alloc(PIECE, 1, error);
+    const int file = bytes ? open(path, O_RDONLY) : -1;
+    ssize_t got = -1;
+    while (file >= 0 && (got = read(file, bytes, PIECE)) > 0)
+        ;
+    if (file >= 0) close(file);
+    free(bytes);
+    return got == 0;
+}
+
+typedef enum state { MAPPED, FRESH, DISK, STATES } state;
+
+/* Milliseconds that the machine takes, with nothing of the store's. */
+static bool time_machine(state at, const char *matrix, double *out, piaa_error *error) {
+    piaa_map map = {0};
+    if (at == DISK && !drop(matrix)) return false;
+    if (at != DISK && !piaa_map_open(&map, matrix, error)) return false;
+    const float *x = (const float *)(const void *)map.data;
+    bool ok = at != MAPPED || sum(x, map.size / sizeof *x, error);
+    const double begin = now();
+    ok = ok && (at == DISK ? read_through(matrix, error) : sum(x, map.size / sizeof *x, error));
+    *out = now() - begin;
+    piaa_map_close(&map);
+    return ok;
+}
+
+/* The same of the best TOP. */
+static bool time_ranking(state at, const char *path, const char *matrix, size_t photos,
+                         size_t rated, double *out, piaa_error *error) {
+    if (at == DISK && !drop(matrix)) return false;
+    piaa_store *store = piaa_store_open_read(path, NULL, error);
+    trial t = {0};
+    const bool ok = store && learn(store, photos, rated, &t, error) &&
+                    (at != MAPPED || rank(store, TOP, &t, error)) && rank(store, TOP, &t, error);
+    *out = t.ranked;
+    forget(&t);
+    piaa_store_close(store);
+    return ok;
+}
+
+static bool compare(const char *path, size_t photos, int dim, size_t rated, int rounds,
+                    piaa_error *error) {
+    static const char *const names[] = {"memory, mapped", "memory, not mapped", "disk"};
+    const double bytes = (double)photos * dim * sizeof(float);
+    char *matrix = piaa_format(error, "%s/lt.15.npy", path);
+    bool ok = matrix;
+    printf("where,machine GB/s,best %d GB/s,share\n", TOP);
+    for (state at = 0; ok && at < STATES; at++) {
+        double machine = INFINITY, ranking = INFINITY;
+        for (int r = 0; ok && r < rounds; r++) {
+            double one, other;
+            ok = time_machine(at, matrix, &one, error) &&
+                 time_ranking(at, path, matrix, photos, rated, &other, error);
+            machine = fmin(machine, one);
+            ranking = fmin(ranking, other);
+        }
+        if (ok)
+            printf("%s,%.1f,%.1f,%.2f\n", names[at], bytes / machine / 1e6, bytes / ranking / 1e6,
+                   machine / ranking);
+    }
+    free(matrix);
+    return ok;
 }
 
 int main(int argc, char **argv) {
@@ -138,8 +279,9 @@ int main(int argc, char **argv) {
     piaa_store_close(store);
     const double begin = now();
     store = piaa_store_open_read(argv[1], NULL, &error);
-    const bool ok = store && measure(store, photos, rated, rounds, now() - begin, &error);
+    bool ok = store && measure(store, photos, rated, rounds, now() - begin, &error);
     piaa_store_close(store);
+    ok = ok && compare(argv[1], photos, atoi(argv[3]), rated, rounds, &error);
     if (!ok) fprintf(stderr, "%s\n", error.message);
     return !ok;
 }
