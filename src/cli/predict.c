@@ -9,7 +9,9 @@
 
 static bool show(piaa_call *call, const piaa_taste *taste, const piaa_store *store,
                  const piaa_photos *photos, bool demonstration, piaa_error *error) {
-    piaa_ranking *ranking = piaa_rank_photos(taste, store, photos, NULL, error);
+    size_t top;
+    if (!piaa_show_top(call, &top, error)) return false;
+    piaa_ranking *ranking = piaa_rank_best(taste, store, photos, NULL, top, error);
     if (ranking && piaa_taste_verdict(taste) != PIAA_LEARNED)
         piaa_taste_doubt(taste, &call->talk.hooks);
     bool ok =

@@ -118,11 +118,13 @@ static bool rank(ranking_run *r, piaa_error *error) {
     r->taste = piaa_taste_learn_slots(store, wanted->items, wanted->count, said.ratings, &how,
                                       &r->call->talk.hooks, error);
     if (!r->taste || !piaa_taste_foretell(r->taste, store, &said, error)) return false;
-    r->ranking = piaa_rank_said(r->taste, store, r->photos, &said, error);
+    size_t top;
+    if (!piaa_show_top(r->call, &top, error)) return false;
+    r->ranking = piaa_rank_best(r->taste, store, r->photos, &said, top, error);
     if (!r->ranking || !piaa_show_ranking(r->call, r->ranking, r->taste, store, r->photos,
                                           piaa_model_get_info(r->model)->demonstration, error))
         return false;
-    sum_up(r->call, r->taste, piaa_ranking_count(r->ranking));
+    sum_up(r->call, r->taste, piaa_ranking_total(r->ranking));
     piaa_call_tell_outlook(r->call, r->taste);
     return true;
 }

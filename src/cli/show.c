@@ -33,6 +33,13 @@ bool piaa_show_check(const piaa_call *call, piaa_error *error) {
                        piaa_call_output(call, sheet, &piaa_sheet_output, error)));
 }
 
+bool piaa_show_top(const piaa_call *call, size_t *top, piaa_error *error) {
+    int64_t asked;
+    if (!read_top(call, &asked, error)) return false;
+    *top = piaa_call_has(call, "sheet") ? 0 : (size_t)asked; /* it has the lowest too */
+    return true;
+}
+
 size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size) {
     int used = 0;
     if (isfinite(taste->loo_rmse))

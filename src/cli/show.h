@@ -9,6 +9,9 @@ extern const piaa_option piaa_show_options[]; /* top, json, csv, sheet */
 /* Checks the options of piaa_show_options before any work is done. */
 bool piaa_show_check(const piaa_call *call, piaa_error *error) PIAA_MUST_USE;
 
+/* The places that are looked at, for piaa_rank_best; 0: all. */
+bool piaa_show_top(const piaa_call *call, size_t *top, piaa_error *error) PIAA_MUST_USE;
+
 /* "typical error ± 0.62, nine in ten within ± 1.05"; its length, which has to be less than
    `size`. */
 size_t piaa_show_errors(const piaa_taste *taste, char *out, size_t size);
