@@ -16,6 +16,7 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "base/portability.h"
 #include "base/processors.h"
 #include "base/random.h"
 #include "timing.h"
@@ -193,8 +194,7 @@ static bool sum(const float *x, size_t count, piaa_error *error) {
 /* Empties the system's cache of the file. */
 static bool drop(const char *path) {
     const int file = open(path, O_RDONLY);
-    const bool ok =
-        file >= 0 && fsync(file) == 0 && posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0;
+    const bool ok = file >= 0 && fsync(file) == 0 && piaa_forget_file(file) == 0;
     if (file >= 0) close(file);
     return ok;
 }
@@ -229,11 +229,12 @@ static bool time_machine(state at, const char *matrix, double *out, piaa_error *
 /* The same of the best TOP. */
 static bool time_ranking(state at, const char *path, const char *matrix, size_t photos,
                          size_t rated, double *out, piaa_error *error) {
-    if (at == DISK && !drop(matrix)) return false;
     piaa_store *store = piaa_store_open_read(path, NULL, error);
     trial t = {0};
     const bool ok = store && learn(store, photos, rated, &t, error) &&
-                    (at != MAPPED || rank(store, TOP, &t, error)) && rank(store, TOP, &t, error);
+                    (at != MAPPED || rank(store, TOP, &t, error)) &&
+                    (at != DISK || drop(matrix)) && /* what was read around the rated ones */
+                    rank(store, TOP, &t, error);
     *out = t.ranked;
     forget(&t);
     piaa_store_close(store);
@@ -250,7 +251,7 @@ static bool compare(const char *path, size_t photos, int dim, size_t rated, int 
     for (state at = 0; ok && at < STATES; at++) {
         double machine = INFINITY, ranking = INFINITY;
         for (int r = 0; ok && r < rounds; r++) {
-            double one, other;
+            double one = 0, other = 0;
             ok = time_machine(at, matrix, &one, error) &&
                  time_ranking(at, path, matrix, photos, rated, &other, error);
             machine = fmin(machine, one);

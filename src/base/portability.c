@@ -76,6 +76,15 @@ void piaa_advise(void *start, size_t size, piaa_advice advice) {
     madvise(start, size, named[advice]);
 }
 
+int piaa_forget_file(int file) {
+#if defined(POSIX_FADV_DONTNEED)
+    return posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED) == 0 ? 0 : -1;
+#else
+    PIAA_UNUSED(file);
+    return -1;
+#endif
+}
+
 void piaa_trim_memory(void) {
 #if defined(__GLIBC__)
     malloc_trim(0);

@@ -81,6 +81,10 @@ typedef enum piaa_advice {
  */
 void piaa_advise(void *start, size_t size, piaa_advice advice);
 
+/* The system's cache forgets the file, but for pages that are mapped and were touched; what is not
+   on the disk yet stays.  0, or -1 where that cannot be asked for. */
+int piaa_forget_file(int file);
+
 /* Memory that was freed goes back to the system where the C library keeps it. */
 void piaa_trim_memory(void);
 
