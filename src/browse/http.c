@@ -2,6 +2,7 @@
 #include "browse/http.h"
 
 #include "base/memory.h"
+#include "browse/part.h"
 
 #include <errno.h>
 #include <microhttpd.h>
@@ -27,7 +28,7 @@ struct piaa_http {
 
 static enum MHD_Result send_response(struct MHD_Connection *connection,
                                      struct MHD_Response *response, int status, const char *type,
-                                     bool keep) {
+                                     piaa_http_keeping keeps) {
     static const char *const always[][2] = {
         {"Content-Security-Policy",
          "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -37,12 +38,15 @@ static enum MHD_Result send_response(struct MHD_Connection *connection,
         {"Cross-Origin-Resource-Policy", "same-origin"},
         {"Cross-Origin-Opener-Policy", "same-origin"},
     };
+    static const char *const caching[] = {[PIAA_HTTP_NEVER] = "no-store",
+                                          [PIAA_HTTP_ASK] = "private, no-cache",
+                                          [PIAA_HTTP_KEEP] =
+                                              "private, max-age=31536000, immutable"};
     if (!response) return MHD_NO;
     for (size_t i = 0; i < PIAA_COUNT(always); i++)
         MHD_add_response_header(response, always[i][0], always[i][1]);
     MHD_add_response_header(response, "Content-Type", type);
-    MHD_add_response_header(response, "Cache-Control",
-                            keep ? "private, max-age=31536000, immutable" : "no-store");
+    MHD_add_response_header(response, "Cache-Control", caching[keeps]);
     const enum MHD_Result sent = MHD_queue_response(connection, (unsigned)status, response);
     MHD_destroy_response(response);
     return sent;
@@ -52,7 +56,7 @@ static enum MHD_Result refuse(struct MHD_Connection *connection, int status, con
     return send_response(connection,
                          MHD_create_response_from_buffer(strlen(why), (void *)(uintptr_t)why,
                                                          MHD_RESPMEM_PERSISTENT),
-                         status, "text/plain; charset=utf-8", false);
+                         status, "text/plain; charset=utf-8", PIAA_HTTP_NEVER);
 }
 
 static const char *header(struct MHD_Connection *connection, const char *name) {
@@ -70,7 +74,7 @@ static enum MHD_Result send_welcome(struct MHD_Connection *connection,
         MHD_add_response_header(response, MHD_HTTP_HEADER_SET_COOKIE, welcome->cookie);
     return send_response(connection, response, welcome->status,
                          welcome->form ? "text/html; charset=utf-8" : "text/plain; charset=utf-8",
-                         false);
+                         PIAA_HTTP_NEVER);
 }
 
 static ssize_t read_stream(void *user, uint64_t position, char *to, size_t room) {
@@ -100,13 +104,44 @@ static struct MHD_Response *new_stream(const piaa_http_stream *stream) {
     return response;
 }
 
+/* Everything, the part that was asked for, or that it is still the same. */
+static enum MHD_Result send_bytes(struct MHD_Connection *connection, const piaa_http_reply *reply) {
+    const piaa_conditions asked = {
+        .range = header(connection, MHD_HTTP_HEADER_RANGE),
+        .if_range = header(connection, MHD_HTTP_HEADER_IF_RANGE),
+        .if_none_match = header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH),
+    };
+    char tag[PIAA_TAG_ROOM], range[64];
+    piaa_tag_make(reply->bytes, reply->size, tag);
+    const piaa_part part = piaa_part_find(&asked, tag, reply->size);
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        part.size, (char *)(uintptr_t)reply->bytes + part.from, MHD_RESPMEM_MUST_COPY);
+    if (!response) return MHD_NO;
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ETAG, tag);
+    MHD_add_response_header(response, MHD_HTTP_HEADER_ACCEPT_RANGES, "bytes");
+    if (part.status == MHD_HTTP_PARTIAL_CONTENT)
+        snprintf(range, sizeof range, "bytes %zu-%zu/%zu", part.from, part.from + part.size - 1,
+                 reply->size);
+    else
+        snprintf(range, sizeof range, "bytes */%zu", reply->size);
+    if (part.status != MHD_HTTP_OK && part.status != MHD_HTTP_NOT_MODIFIED)
+        MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_RANGE, range);
+    return send_response(connection, response, part.status, reply->type, reply->keeps);
+}
+
 static enum MHD_Result send_reply(struct MHD_Connection *connection, const piaa_http_reply *reply) {
-    struct MHD_Response *response =
-        reply->stream ? new_stream(reply->stream)
-                      : MHD_create_response_from_buffer(
-                            reply->size, (void *)(uintptr_t)reply->bytes, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result sent;
+    if (!reply->stream && reply->keeps != PIAA_HTTP_NEVER)
+        sent = send_bytes(connection, reply);
+    else
+        sent = send_response(connection,
+                             reply->stream ? new_stream(reply->stream)
+                                           : MHD_create_response_from_buffer(
+                                                 reply->size, (void *)(uintptr_t)reply->bytes,
+                                                 MHD_RESPMEM_MUST_COPY),
+                             reply->status, reply->type, reply->keeps);
     free(reply->owned);
-    return send_response(connection, response, reply->status, reply->type, reply->keep);
+    return sent;
 }
 
 /* ------------------------------------------------------------------------------------- requests */
@@ -145,8 +180,10 @@ static enum MHD_Result answer_request(const piaa_http *http, struct MHD_Connecti
     piaa_welcome welcome;
     piaa_door_ask(http->door, &visit, &welcome);
     if (!welcome.rest) return send_welcome(connection, &welcome);
-    if (!visit.post && strcmp(method, MHD_HTTP_METHOD_GET) != 0)
-        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET and POST are known.\n");
+    /* libmicrohttpd leaves the body of HEAD out. */
+    if (!visit.post && strcmp(method, MHD_HTTP_METHOD_GET) != 0 &&
+        strcmp(method, MHD_HTTP_METHOD_HEAD) != 0)
+        return refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "GET, HEAD and POST are known.\n");
     if (p->too_large)
         return refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, "That is too much at once.\n");
     const piaa_http_request request = {.path = welcome.rest,

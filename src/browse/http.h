@@ -35,13 +35,21 @@ typedef struct piaa_http_stream {
     void *user;
 } piaa_http_stream;
 
+/* What the browser may do with an answer of 200, which it gets in parts if it likes, or not again.
+ */
+typedef enum piaa_http_keeping {
+    PIAA_HTTP_NEVER, /* it must not be kept: it changes, and is not sent in parts */
+    PIAA_HTTP_ASK,   /* kept, and asked for each time whether it is still the same */
+    PIAA_HTTP_KEEP,  /* kept for good: the address changes with what it is of */
+} piaa_http_keeping;
+
 typedef struct piaa_http_reply {
     int status;       /* 200, 404, … */
     const char *type; /* "application/json" */
     const void *bytes;
     size_t size;
     void *owned; /* freed when the answer was sent; mostly `bytes` */
-    bool keep;   /* the browser may keep it: the address changes with what it is of */
+    piaa_http_keeping keeps;
     const piaa_http_stream *stream; /* instead of bytes; copied; NULL */
 } piaa_http_reply;
 

@@ -62,7 +62,7 @@ static void send_picture(const piaa_library *library, const piaa_page *page, con
                                .bytes = bytes,
                                .size = size,
                                .owned = bytes,
-                               .keep = strchr(of, '/') != NULL};
+                               .keeps = strchr(of, '/') ? PIAA_HTTP_KEEP : PIAA_HTTP_ASK};
 }
 
 /* --------------------------------------------------------------------------------------- events */
@@ -353,8 +353,11 @@ static void add_person(piaa_people *people, const piaa_http_request *request,
 static void send_file(const char *name, piaa_http_reply *reply) {
     for (const piaa_page_file *file = piaa_page_files; file->name; file++)
         if (strcmp(file->name, *name ? name : "index.html") == 0)
-            *reply = (piaa_http_reply){
-                .status = 200, .type = file->type, .bytes = file->bytes, .size = file->size};
+            *reply = (piaa_http_reply){.status = 200,
+                                       .type = file->type,
+                                       .bytes = file->bytes,
+                                       .size = file->size,
+                                       .keeps = PIAA_HTTP_ASK};
 }
 
 static bool send_any_picture(const piaa_library *library, const piaa_page *page, const char *path,

@@ -2,14 +2,14 @@
    of names. */
 #include "data/names.h"
 
+#include "base/hash.h"
 #include "base/memory.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 static uint64_t hash(const char *name) {
-    uint64_t h = UINT64_C(14695981039346656037);
-    for (; *name; name++) h = (h ^ (unsigned char)*name) * UINT64_C(1099511628211);
+    const uint64_t h = piaa_hash(PIAA_HASH_OF_NOTHING, name, strlen(name));
     return h ^ (h >> 32);
 }
 

@@ -1,6 +1,8 @@
 /* The table of what vectors depend on. */
 #include "features/identity.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -47,14 +49,12 @@ bool piaa_identity_same(size_t index, const char *was, const char *is) {
 }
 
 void piaa_identity_name(const piaa_identity *identity, char name[PIAA_IDENTITY_NAME]) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
+    uint64_t hash = PIAA_HASH_OF_NOTHING;
     for (size_t k = 0; k < PIAA_IDENTITY_KEYS; k++) {
         const piaa_identity_key *key = &piaa_identity_keys[k];
         if (!key->called || strcmp(key->key, "prompt") == 0) continue;
-        for (const char *c = piaa_identity_get(identity, k);; c++) {
-            hash = (hash ^ (unsigned char)*c) * UINT64_C(0x100000001b3);
-            if (!*c) break;
-        }
+        const char *value = piaa_identity_get(identity, k);
+        hash = piaa_hash(hash, value, strlen(value) + 1);
     }
     snprintf(name, PIAA_IDENTITY_NAME, "%016" PRIx64, hash);
 }

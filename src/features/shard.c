@@ -3,6 +3,8 @@
  * n. */
 #include "features/photos.h"
 
+#include "base/hash.h"
+
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,8 +19,7 @@ static const char *below_folder(const piaa_photos *photos, const char *path) {
 }
 
 static uint64_t number_of(const char *text) {
-    uint64_t hash = UINT64_C(0xcbf29ce484222325);
-    for (; *text; text++) hash = (hash ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+    uint64_t hash = piaa_hash(PIAA_HASH_OF_NOTHING, text, strlen(text));
     hash ^= hash >> 32;
     hash *= UINT64_C(0xd6e8feb86659fd93);
     return hash ^ hash >> 32;

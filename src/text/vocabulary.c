@@ -2,6 +2,8 @@
    addressing, at most half full). */
 #include "text/vocabulary.h"
 
+#include "base/hash.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,8 +31,7 @@ void piaa_vocabulary_free(piaa_vocabulary *vocabulary) {
 
 /* The slot that holds the token, or the free one where it belongs. */
 static size_t slot_of(const piaa_vocabulary *vocabulary, const char *token, size_t length) {
-    uint64_t hash = 14695981039346656037u;
-    for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)token[i]) * 1099511628211u;
+    const uint64_t hash = piaa_hash(PIAA_HASH_OF_NOTHING, token, length);
     size_t mask = vocabulary->slot_count - 1, slot = (size_t)(hash ^ hash >> 32) & mask;
     for (;; slot = (slot + 1) & mask) {
         int32_t id = vocabulary->slots[slot];

@@ -161,6 +161,55 @@ static void the_page_and_its_files_are_there(void **state) {
     assert_int_equal(get("/whole/1"), 200);
 }
 
+/* With one more header field. */
+static int get_with(const char *method, const char *path, const char *field) {
+    char *headers = piaa_format(NULL, "Host: %s\r\n%s\r\n", host, field),
+         *whole = piaa_format(NULL, "%s%s", base, path);
+    const int status = request(method, whole, headers, "");
+    free(headers);
+    free(whole);
+    return status;
+}
+
+/* `reply` has the header field. */
+static void read_header(const char *name, char *to, size_t size) {
+    const char *found = strstr(reply.data, name);
+    assert_non_null(found);
+    found += strlen(name);
+    snprintf(to, size, "%.*s", (int)strcspn(found, ";\r"), found);
+}
+
+static void parts_are_sent_and_nothing_twice(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/app.js", "/large/1/5", "/large/1"};
+    for (size_t i = 0; i < PIAA_COUNT(paths); i++) {
+        char tag[64], field[96], length[32], expected[64];
+        assert_int_equal(get(paths[i]), 200);
+        read_header("ETag: ", tag, sizeof tag);
+        read_header("Content-Length: ", length, sizeof length);
+        const char first = body()[0], second = body()[1];
+        snprintf(field, sizeof field, "If-None-Match: %s", tag);
+        assert_int_equal(get_with("GET", paths[i], field), 304);
+        assert_string_equal(body(), "");
+        assert_int_equal(get_with("GET", paths[i], "If-None-Match: \"else\""), 200);
+        assert_int_equal(get_with("GET", paths[i], "Range: bytes=0-1"), 206);
+        snprintf(expected, sizeof expected, "Content-Range: bytes 0-1/%s\r\n", length);
+        assert_non_null(strstr(reply.data, expected));
+        assert_non_null(strstr(reply.data, "Content-Length: 2\r\n"));
+        assert_true(body()[0] == first && body()[1] == second);
+        assert_int_equal(get_with("GET", paths[i], "Range: bytes=99999999-"), 416);
+        snprintf(expected, sizeof expected, "Content-Range: bytes */%s\r\n", length);
+        assert_non_null(strstr(reply.data, expected));
+        assert_int_equal(get_with("HEAD", paths[i], "X: y"), 200);
+        assert_string_equal(body(), "");
+        snprintf(expected, sizeof expected, "Content-Length: %s\r\n", length);
+        assert_non_null(strstr(reply.data, expected));
+    }
+    /* What changes is sent whole, and HEAD changes nothing. */
+    assert_int_equal(get_with("GET", "/api/list", "Range: bytes=0-1"), 200);
+    assert_int_equal(get_with("HEAD", "/api/rate", "X: y"), 404);
+}
+
 static bool state_holds(const char *part) {
     for (int i = 0; i < 500; i++) {
         assert_int_equal(get("/api/state"), 200);
@@ -429,14 +478,6 @@ static void strangers_get_nothing(void **state) {
     assert_true(state_holds("\"ratings\":[null,"));
 }
 
-/* The header field's value in `reply`, up to a semicolon. */
-static void read_header(const char *name, char *to, size_t size) {
-    const char *found = strstr(reply.data, name);
-    assert_non_null(found);
-    found += strlen(name);
-    snprintf(to, size, "%.*s", (int)strcspn(found, ";\r"), found);
-}
-
 static void a_password_opens_the_page(void **state) {
     (void)state;
     kill(child, SIGINT);
@@ -597,6 +638,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(the_page_and_its_files_are_there, begin, end),
         cmocka_unit_test_setup_teardown(torn_pictures_are_made_again, begin, end),
+        cmocka_unit_test_setup_teardown(parts_are_sent_and_nothing_twice, begin, end),
         cmocka_unit_test_setup_teardown(ratings_are_kept_and_learned_from, begin, end),
         cmocka_unit_test_setup_teardown(pairs_are_kept_and_learned_from, begin, end),
         cmocka_unit_test_setup_teardown(scores_have_reasons, begin, end),
