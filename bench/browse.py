@@ -190,7 +190,7 @@ RATED = """async () => { const page = (await import(location.href + "page.js")).
 
 def first_screen(page, server):
     begin = time.perf_counter()
-    page.goto(server.address)
+    page.goto(server.address, wait_until="commit")  # its "load" waits for pictures below what is seen, too
     page.wait_for_function(FULL)
     return (time.perf_counter() - begin) * 1e3
 

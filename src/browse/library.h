@@ -81,7 +81,7 @@ const piaa_photos *piaa_library_photos(const piaa_library *library);
 
 /* JSON for the page.
  *
- * list: what does not change: {"person", "book", "photos": [{"name", "time"}]}.
+ * list: what does not change: {"person", "book", "photos": [{"name"}]}.
  * state: {"version", "reading", "read", "total", "message", "learned": null or {"ratings",
  * "pairs", "pairs_right", "plus_minus", "ten_more", "interval", "rank_correlation", "verdict"},
  * "scored": another number whenever the scores are others, "ratings": [number or null] in the order
@@ -101,6 +101,8 @@ bool piaa_library_state(piaa_library *library, piaa_text *out, piaa_error *error
 /* Not JSON, since all of them come anew after every rating: a float32 for each photo in their
    order, in this machine's byte order, which is the browser's; NaN: none. */
 bool piaa_library_scores(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
+/* When each file was written last: float64, seconds since 1970; NaN: it is gone. */
+bool piaa_library_times(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_ask(piaa_library *library, piaa_text *out, piaa_error *error) PIAA_MUST_USE;
 bool piaa_library_why(piaa_library *library, size_t photo, piaa_text *out,
                       piaa_error *error) PIAA_MUST_USE;

@@ -310,15 +310,29 @@ static void send_why(piaa_library *library, const piaa_http_request *request,
     reply_error(reply, 500, error.message);
 }
 
-static void send_scores(piaa_library *library, const piaa_http_request *request,
-                        piaa_http_reply *reply) {
+static void send_numbers(piaa_library *library,
+                         bool (*write)(piaa_library *library, piaa_text *out, piaa_error *error),
+                         piaa_http_reply *reply) {
     piaa_error error = {0};
     piaa_text bytes = {0};
-    (void)request;
-    if (piaa_library_scores(library, &bytes, &error))
+    if (write(library, &bytes, &error)) {
         reply_text(reply, 200, "application/octet-stream", &bytes);
-    else
-        reply_error(reply, 500, error.message);
+        return;
+    }
+    free(bytes.data);
+    reply_error(reply, 500, error.message);
+}
+
+static void send_scores(piaa_library *library, const piaa_http_request *request,
+                        piaa_http_reply *reply) {
+    (void)request;
+    send_numbers(library, piaa_library_scores, reply);
+}
+
+static void send_times(piaa_library *library, const piaa_http_request *request,
+                       piaa_http_reply *reply) {
+    (void)request;
+    send_numbers(library, piaa_library_times, reply);
 }
 
 static void send_people(piaa_people *people, const piaa_http_request *request,
@@ -388,6 +402,7 @@ static const struct {
     {"api/list", false, NULL, piaa_library_list},
     {"api/state", false, NULL, piaa_library_state},
     {"api/scores", false, send_scores, NULL},
+    {"api/times", false, send_times, NULL},
     {"api/events", false, send_events, NULL},
     {"api/rate", true, rate, NULL},
     {"api/undo", true, undo, NULL},

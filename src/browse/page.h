@@ -2,12 +2,13 @@
  * The page's addresses, behind the server's token:
  *
  *     GET  ""               the page; style.css, app.js and what else lies in page/
- *     GET  small/N/TIME     photo N as a JPEG of at most 320 pixels a side; TIME lets the browser
- *     GET  large/N/TIME     keep it (2,048 pixels)
- *     GET  whole/N/TIME     in its own size
+ *     GET  small/N/OPENED   photo N as a JPEG of at most 320 pixels a side; OPENED, any number,
+ * lets GET  large/N/OPENED   the browser keep it, for as long as the page is open (2,048 pixels)
+ *     GET  whole/N/OPENED   in its own size
  *     GET  api/list         what does not change (browse/library.h)
  *     GET  api/state        what does
  *     GET  api/scores       every photo's score, as float32
+ *     GET  api/times        every file's date, as float64
  *     GET  api/events       server-sent events: a number, the version, whenever it has changed
  *     GET  api/pairs        which two to compare next
  *     GET  api/why/N        why photo N has its score

@@ -186,6 +186,19 @@ def a_filter_keeps_the_place(page, name):
     expect(page.locator("#nothing")).to_be_visible()
 
 
+def dates_are_an_order(page, name, program):
+    """Written one after the other, the last name first."""
+    names = sorted(os.listdir(program.photos), reverse=True)
+    for place, file in enumerate(names):
+        os.utime(os.path.join(program.photos, file), (1e9 + place, 1e9 + place))
+    readable = [file for file in names if not file.startswith("broken")]  # the other one is behind them
+    page.locator("#order").select_option("time")
+    until(lambda: (cursor(page) or "").startswith(readable[-1] + ","))
+    page.locator("#grid").focus()
+    keys(page, "End", "ArrowLeft")
+    until(lambda: cursor(page).startswith(readable[0] + ","))
+
+
 def large_by_keyboard(page, name):
     page.locator("#order").select_option("name")
     keys(page, "Enter")
@@ -489,7 +502,7 @@ def picture(browser):
 
 
 def main():
-    flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, large_by_keyboard, names_are_text, help_by_keyboard, people_take_turns,
+    flows = [rating_moves_the_ranking, what_teaches_most_comes_first, undo_takes_back_one_by_one, a_filter_keeps_the_place, dates_are_an_order, large_by_keyboard, names_are_text, help_by_keyboard, people_take_turns,
              four_are_compared, pairs_are_learned_from, scores_have_reasons, keepers_by_keyboard]
     count = 0
     with sync_playwright() as playwright:

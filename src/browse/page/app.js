@@ -2,7 +2,7 @@
 import { at, page } from "./page.js";
 import { arrange, draw, go, lay, screenful } from "./grid.js";
 import { open, pan, viewer, zoomed } from "./large.js";
-import { fetch_state, rate, refresh, undo } from "./rate.js";
+import { by_date, fetch_state, rate, refresh, undo } from "./rate.js";
 import { ask, listen } from "./server.js";
 import { compare_key, compare_open, comparing } from "./compare.js";
 import { duel_key, duel_open, dueling } from "./duel.js";
@@ -55,6 +55,7 @@ let drawing = 0;
 scroller.addEventListener("scroll", () => { if (!drawing) drawing = requestAnimationFrame(() => { drawing = 0; draw(true); }); }, { passive: true });
 new ResizeObserver(() => lay()).observe(scroller);
 for (const id of ["order", "show"]) at(id).addEventListener("change", () => { arrange(true); grid.focus(); });
+at("order").addEventListener("change", () => { if (at("order").value === "time") by_date(); });
 at("find").addEventListener("input", () => arrange(true));
 at("undo").addEventListener("click", undo);
 at("keys").addEventListener("click", () => at("help").showModal());

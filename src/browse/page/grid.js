@@ -27,7 +27,7 @@ export function filter() {
 // Photos without a score go last, and those that cannot be read behind them.  There may be 40,000 photos, and a rating waits
 // for this: what they are ordered by is looked up once for each, and numbers are sorted.
 function sorted(photos, order) {
-  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(page.photos[p].time ?? 0), teaching: (p) => page.teaching.get(p) ?? NaN, together: (p) => -(page.together[p] ?? NaN) }[order];
+  const by = { score: (p) => -predicted(p), "score-up": predicted, time: (p) => -(page.times[p] ?? NaN), teaching: (p) => page.teaching.get(p) ?? NaN, together: (p) => -(page.together[p] ?? NaN) }[order];
   const keys = new Float64Array(page.photos.length);
   for (const photo of photos) {
     const key = by(photo);

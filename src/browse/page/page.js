@@ -8,6 +8,7 @@ export const page = {
   state: { version: 0, reading: true, read: 0, total: 0, scored: 0, ratings: [], unreadable: [], teaching: [], learned: null, message: "" },
   scores: new Float32Array(0), // NaN: none
   scored: 0,           // which scores these are, of those that state.scored counts
+  times: new Float64Array(0), // of the files, seconds since 1970, once they were asked for
   unreadable: new Set(),
   kept: new Set(), passed: new Set(), // what was decided of bursts
   bursts: [],          // {kind, photos}, as found
@@ -23,7 +24,9 @@ export const page = {
 const number = (value) => value === null || value === undefined ? NaN : value;
 export const rating = (photo) => number(page.state.ratings[photo]);
 export const predicted = (photo) => page.scores[photo] ?? NaN;
-export const picture = (size, photo) => `${size}/${photo}/${page.photos[photo].time ?? 0}`;
+// The browser keeps a picture for as long as the page is open: the next time its photo may have been changed.
+const opened = Date.now();
+export const picture = (size, photo) => `${size}/${photo}/${opened}`;
 
 export const stars = (own) => Number.isNaN(own) ? "" : own === 0 ? "✕" : "★".repeat(Math.round(own));
 export const words = (own) => Number.isNaN(own) ? "not rated" : own === 0 ? "rejected" : `${own} star${own === 1 ? "" : "s"}`;

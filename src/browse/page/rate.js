@@ -73,7 +73,16 @@ export function refresh(fetched) {
 // The state, and the scores where they are others.
 export async function fetch_state() {
   const state = await ask("api/state");
-  return { state, scores: page.scored === state.scored ? page.scores : await ask_numbers("api/scores") };
+  return { state, scores: page.scored === state.scored ? page.scores : await ask_numbers("api/scores", Float32Array) };
+}
+
+export async function by_date() {
+  try {
+    page.times = await ask_numbers("api/times", Float64Array);
+    arrange(true);
+  } catch (error) {
+    trouble(error.message);
+  }
 }
 
 async function show_states(fetched) {

@@ -12,10 +12,10 @@ export async function ask(path, body) {
   return said;
 }
 
-export async function ask_numbers(path) {
+export async function ask_numbers(path, Kind) {
   const answer = await fetch(as_person(path));
   if (!answer.ok) throw new Error(`${answer.status} ${answer.statusText}`);
-  return new Float32Array(await answer.arrayBuffer());
+  return new Kind(await answer.arrayBuffer());
 }
 
 export function trouble(words) {
