@@ -10,7 +10,7 @@ numbers and a few scores of each photo.  Both are asked by one client over six c
     first_screen    the list (Facet: 64 photos of it; piaa: all names, the state and the scores) and 35 small pictures; milliseconds
     scroll          400 small pictures, and of Facet the pages of 64 that they are on; milliseconds.  piaa makes them from the photos the first
                     time, as Facet did in its scan, and keeps them
-    rate            from a rating to its answer; median of 10, milliseconds
+    rate            from a rating to its answer; median and most, milliseconds
     learn           from there until every photo has its new score, milliseconds: piaa by itself after each rating; of Facet the functions that it
                     calls by itself once 25 ratings have come and then none for 60 s (scoring_config.json, auto_retrain)
     memory          the server's own (RssAnon), megabytes
@@ -88,7 +88,7 @@ def show(name, *values):
     print(",".join([name] + [f"{value:.0f}" for value in values]), flush=True)
 
 
-def measure(name, client, first, scroll, rate, learn, process):
+def measure(name, client, first, scroll, rate, learn, lessons, process):
     """rate(i) and learn(i) are for rating i."""
     show(name + "_first_screen", timed(first))
     show(name + "_scroll", timed(scroll))
@@ -97,7 +97,7 @@ def measure(name, client, first, scroll, rate, learn, process):
     for i in range(RATED):
         rate(i)
     time.sleep(5)
-    waits = [(timed(lambda: rate(i)), timed(lambda: learn(i))) for i in range(RATED, RATED + 10)]
+    waits = [(timed(lambda: rate(i)), timed(lambda: learn(i))) for i in range(RATED, RATED + lessons)]
     for part, values in zip(("rate", "learn"), zip(*waits)):
         show(f"{name}_{part}", statistics.median(values), max(values))
     show(name + "_memory", own_memory(process))
@@ -132,8 +132,8 @@ def measure_piaa():
         def scroll():
             client.ask_all(f"{base}small/{i}/0" for i in range(FIRST, FIRST + SCROLLED))
 
-        measure("piaa_cold", client, first, scroll, None, None, process)
-        measure("piaa", client, first, scroll, rate, learn, process)
+        measure("piaa_cold", client, first, scroll, None, None, 0, process)
+        measure("piaa", client, first, scroll, rate, learn, 10, process)
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(60)
@@ -204,8 +204,8 @@ for line in sys.stdin:
             said = trainer.stdout.readline()
             assert f"'written': {len(names)}" in said, said
 
-        measure("facet_first_time", client, first, scroll, None, None, process)
-        measure("facet", client, first, scroll, rate, learn, process)
+        measure("facet_first_time", client, first, scroll, None, None, 0, process)
+        measure("facet", client, first, scroll, rate, learn, 3, process)
         trainer.stdin.close()
         trainer.wait()
     finally:
