@@ -184,6 +184,13 @@ static int open_temporary(const char *folder, const char *path, char **temporary
     return -1;
 }
 
+/* Somebody else's file stays theirs, where this process may give it away. */
+static int keep_owner(int fd, const struct stat *old) {
+    const int given = fchown(fd, old->st_uid, old->st_gid);
+    PIAA_UNUSED(given);
+    return fchmod(fd, old->st_mode & 07777) == 0 ? 0 : errno;
+}
+
 static bool replace_file(const char *target, const struct stat *old, const char *path,
                          const void *data, size_t size, bool lasting, piaa_error *error) {
     char *folder = piaa_path_folder(target, error), *temporary = NULL;
@@ -193,7 +200,7 @@ static bool replace_file(const char *target, const struct stat *old, const char 
         return false;
     }
     int failed = write_all(fd, data, size);
-    if (!failed && old && fchmod(fd, old->st_mode & 07777) != 0) failed = errno;
+    if (!failed && old) failed = keep_owner(fd, old);
     if (!failed && lasting && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) failed = errno;
     if (close(fd) != 0 && !failed && errno != EINTR) failed = errno;
     if (!failed && rename(temporary, target) != 0) failed = errno;
@@ -286,6 +293,11 @@ const char *piaa_path_below(const char *path, const char *folder) {
 const char *piaa_path_name(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? slash + 1 : path;
+}
+
+size_t piaa_path_stem(const char *path) {
+    const char *name = piaa_path_name(path), *dot = strrchr(name, '.');
+    return dot && dot > name ? (size_t)(dot - path) : strlen(path);
 }
 
 bool piaa_path_ends(const char *path, const char *ending) {

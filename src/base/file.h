@@ -59,6 +59,8 @@ char *piaa_path_named(const char *path, piaa_error *error) PIAA_MUST_USE;
 const char *piaa_path_name(const char *path); /* after the last '/' */
 /* What follows `folder` and its '/'; NULL: the path is not in there. */
 const char *piaa_path_below(const char *path, const char *folder);
+/* How long the path is without its name's ending: all of it for "README" and ".hidden". */
+size_t piaa_path_stem(const char *path);
 bool piaa_path_ends(const char *path, const char *ending);
 /* The same in any case: "MODEL.GGUF", as some systems write it. */
 bool piaa_path_ends_like(const char *path, const char *ending);

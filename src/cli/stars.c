@@ -1,5 +1,7 @@
 /* piaa stars: ratings as stars beside the photos, for other programs. */
 #include "base/file.h"
+#include "base/json.h"
+#include "base/utf8.h"
 #include "base/visible.h"
 #include "browse/book.h"
 #include "cli/commands.h"
@@ -9,42 +11,83 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* --------------------------------------------------------------------------------------- output */
 
+/* "": nothing is said of stars. */
+static const char *print_stars(double stars, char out[32]) {
+    *out = '\0';
+    if (isfinite(stars) && stars != PIAA_XMP_AS_IT_IS) piaa_report_digits(stars, out);
+    return out;
+}
+
 static void write_table(const piaa_star_plan *plan, piaa_text *out, piaa_error *error) {
-    piaa_text_format(out, error, "stars  before  what    sidecar\n");
+    piaa_text_format(out, error, "stars  before  what    file\n");
     for (size_t i = 0; i < plan->count; i++) {
         const piaa_star_step *step = &plan->steps[i];
-        char before[16] = "";
-        if (isfinite(step->before)) snprintf(before, sizeof before, "%g", step->before);
-        piaa_text_format(out, error, "%5d  %6s  %-6s  ", step->stars, before,
-                         piaa_star_deed_name(step->deed));
-        piaa_visible_add(out, step->sidecar, error);
+        char stars[32], before[32];
+        piaa_text_format(out, error, "%5s  %6s  %-6s  ", print_stars(step->wants.rating, stars),
+                         print_stars(step->says.rating, before), piaa_star_deed_name(step->deed));
+        piaa_visible_add(out, step->file, error);
+        if (step->wants.label) piaa_text_format(out, error, "  %s", step->wants.label);
         if (step->why) piaa_text_format(out, error, "  (%s)", step->why);
         piaa_text_format(out, error, "\n");
     }
 }
 
 static void write_csv(const piaa_star_plan *plan, piaa_text *out, piaa_error *error) {
-    piaa_text_format(out, error, "path,sidecar,stars,before,what,why\n");
+    piaa_text_format(out, error, "path,file,stars,before,what,why,label,score\n");
     for (size_t i = 0; i < plan->count; i++) {
         const piaa_star_step *step = &plan->steps[i];
-        char before[32] = "";
-        if (isfinite(step->before)) piaa_report_digits(step->before, before);
+        char stars[32], before[32], score[32] = "";
         piaa_report_add_field(out, plan->photos->names.items[step->photo], error);
         piaa_text_format(out, error, ",");
-        piaa_report_add_field(out, step->sidecar, error);
-        piaa_text_format(out, error, ",%d,%s,%s,", step->stars, before,
-                         piaa_star_deed_name(step->deed));
+        piaa_report_add_field(out, step->file, error);
+        piaa_text_format(out, error, ",%s,%s,%s,", print_stars(step->wants.rating, stars),
+                         print_stars(step->says.rating, before), piaa_star_deed_name(step->deed));
         piaa_report_add_field(out, step->why ? step->why : "", error);
-        piaa_text_format(out, error, "\n");
+        piaa_text_format(out, error, ",");
+        piaa_report_add_field(out, step->wants.label ? step->wants.label : "", error);
+        if (isfinite(step->wants.score)) piaa_report_digits(step->wants.score, score);
+        piaa_text_format(out, error, ",%s\n", score);
     }
+}
+
+static void put_number(piaa_json_build *build, cJSON *item, const char *key, double value) {
+    piaa_json_put(build, item, key,
+                  isfinite(value) && value != PIAA_XMP_AS_IT_IS ? cJSON_CreateNumber(value)
+                                                                : cJSON_CreateNull());
+}
+
+static void write_json(const piaa_star_plan *plan, piaa_text *out, piaa_error *error) {
+    piaa_json_build build = {.root = cJSON_CreateArray()};
+    for (size_t i = 0; i < plan->count; i++) {
+        const piaa_star_step *step = &plan->steps[i];
+        cJSON *item = piaa_json_put(&build, build.root, NULL, cJSON_CreateObject());
+        piaa_json_put_text(&build, item, "path", plan->photos->names.items[step->photo]);
+        piaa_json_put_text(&build, item, "file", step->file);
+        put_number(&build, item, "stars", step->wants.rating);
+        put_number(&build, item, "before", step->says.rating);
+        piaa_json_put_text(&build, item, "what", piaa_star_deed_name(step->deed));
+        if (step->why) piaa_json_put_text(&build, item, "why", step->why);
+        if (step->wants.label) piaa_json_put_text(&build, item, "label", step->wants.label);
+        if (isfinite(step->wants.score)) put_number(&build, item, "score", step->wants.score);
+    }
+    char *text = piaa_json_print(piaa_json_built(&build), true, error);
+    if (text)
+        piaa_text_add(out, text, strlen(text), error);
+    else
+        out->failed = true;
+    cJSON_Delete(build.root);
+    free(text);
 }
 
 static bool print_plan(const piaa_call *call, const piaa_star_plan *plan, piaa_error *error) {
     piaa_text text = {0};
-    (piaa_call_has(call, "csv") ? write_csv : write_table)(plan, &text, error);
+    (piaa_call_has(call, "csv")    ? write_csv
+     : piaa_call_has(call, "json") ? write_json
+                                   : write_table)(plan, &text, error);
     const bool ok = !text.failed && piaa_report_write(stdout, text.data, text.length, error);
     free(text.data);
     return ok;
@@ -55,9 +98,9 @@ static bool print_plan(const piaa_call *call, const piaa_star_plan *plan, piaa_e
 static bool undo(piaa_call *call, const char *log, piaa_error *error) {
     size_t undone, left;
     if (!piaa_star_files_undo(log, &call->talk.hooks, &undone, &left, error)) return false;
-    piaa_talk_note(&call->talk, "%zu sidecar%s as before; %zu left as %s now.", undone,
+    piaa_talk_note(&call->talk, "%zu file%s as before; %zu left as %s now.", undone,
                    undone == 1 ? " is" : "s are", left, left == 1 ? "it is" : "they are");
-    return !left || piaa_error_set(error, PIAA_MISMATCH, "%zu sidecar%s not put back", left,
+    return !left || piaa_error_set(error, PIAA_MISMATCH, "%zu file%s not put back", left,
                                    left == 1 ? " was" : "s were");
 }
 
@@ -67,10 +110,57 @@ static bool undo(piaa_call *call, const char *log, piaa_error *error) {
 typedef struct stars_run {
     piaa_call *call;
     piaa_photos *photos;
-    piaa_ratings *ratings;
+    piaa_ratings *ratings, *ranking;
+    piaa_star_options options;
+    char *labels; /* what the options' labels point into */
     piaa_star_plan *plan;
     char *log;
 } stars_run;
+
+static bool wrong_labels(const char *text, piaa_error *error) {
+    return piaa_error_set(error, PIAA_USAGE,
+                          "--label %.200s: give labels by stars from 0 to 5, as in 5=Green,0=Red",
+                          text);
+}
+
+/* What XML can hold and other programs show. */
+static bool is_label(const char *text) {
+    const size_t n = strlen(text);
+    if (!n || n >= PIAA_XMP_LABEL || piaa_utf8_check(text, n) != n || *text == ' ' ||
+        text[n - 1] == ' ')
+        return false;
+    while ((unsigned char)*text >= ' ') text++;
+    return !*text;
+}
+
+/* "5=Green,4=Green,0=Red" */
+static bool read_labels(stars_run *r, piaa_error *error) {
+    const char *text = piaa_call_value(r->call, "label");
+    if (!text) return true;
+    if (!(r->labels = piaa_strdup(text, error))) return false;
+    for (char *at = r->labels, *comma = at; comma; at = comma + 1) {
+        comma = strchr(at, ',');
+        if (comma) *comma = '\0';
+        if (*at < '0' || *at > '5' || at[1] != '=' || !is_label(at + 2) ||
+            r->options.labels[*at - '0'])
+            return wrong_labels(text, error);
+        r->options.labels[*at - '0'] = at + 2;
+    }
+    return true;
+}
+
+/* The table of scores that piaa rank --csv printed. */
+static bool read_ranking(stars_run *r, piaa_error *error) {
+    piaa_call *call = r->call;
+    const char *file = piaa_call_value(call, "ranking");
+    if (!file) return true;
+    r->ranking =
+        piaa_ratings_read_of(file, &(piaa_whose){.user_column = "none"}, &call->talk.hooks, error);
+    r->options.ranking = r->ranking;
+    return r->ranking && piaa_ratings_match(r->ranking, piaa_photos_paths(r->photos),
+                                            piaa_photos_names(r->photos),
+                                            piaa_photos_count(r->photos), &call->talk.hooks, error);
+}
 
 /* Of the table, or of the page. */
 static bool read_ratings(stars_run *r, piaa_error *error) {
@@ -87,10 +177,10 @@ static bool read_ratings(stars_run *r, piaa_error *error) {
 static void sum_up(const stars_run *r, bool written) {
     const size_t *n = r->plan->deeds, todo = n[PIAA_STAR_UPDATE] + n[PIAA_STAR_NEW];
     piaa_talk *talk = &r->call->talk;
-    piaa_talk_note(talk,
-                   "%zu sidecar%s%s, %zu of them new; %zu the same already, %zu could not be.",
-                   todo, todo == 1 ? "" : "s", written ? " written" : " to write", n[PIAA_STAR_NEW],
-                   n[PIAA_STAR_SAME], n[PIAA_STAR_FAILED]);
+    piaa_talk_note(talk, "%zu %s%s%s, %zu of them new; %zu the same already, %zu could not be.",
+                   todo, r->options.embed ? "file" : "sidecar", todo == 1 ? "" : "s",
+                   written ? " written" : " to write", n[PIAA_STAR_NEW], n[PIAA_STAR_SAME],
+                   n[PIAA_STAR_FAILED]);
     if (n[PIAA_STAR_KEPT])
         piaa_talk_note(talk, "%zu have other stars, which are kept: --replace changes them.",
                        n[PIAA_STAR_KEPT]);
@@ -100,19 +190,27 @@ static void sum_up(const stars_run *r, bool written) {
         piaa_talk_note(talk, "piaa stars --undo %s puts everything back.", r->log);
 }
 
+static bool make_plan(stars_run *r, piaa_error *error) {
+    piaa_call *call = r->call;
+    const char *log = piaa_call_value(call, "log");
+    r->options = (piaa_star_options){.replace = piaa_call_has(call, "replace"),
+                                     .keep_times = piaa_call_has(call, "keep-times"),
+                                     .embed = piaa_call_has(call, "embed"),
+                                     .scores = piaa_call_has(call, "scores")};
+    return read_labels(r, error) && (r->photos = piaa_call_photos(call, error)) &&
+           read_ratings(r, error) && read_ranking(r, error) &&
+           (r->log = log ? piaa_strdup(log, error) : piaa_star_files_log(error)) &&
+           (r->plan = piaa_star_plan_make(r->photos, r->ratings, &r->options, error));
+}
+
 static bool write_stars(stars_run *r, piaa_error *error) {
     piaa_call *call = r->call;
     const bool writes = piaa_call_has(call, "write");
-    const piaa_star_options options = {.replace = piaa_call_has(call, "replace"),
-                                       .keep_times = piaa_call_has(call, "keep-times")};
-    const char *log = piaa_call_value(call, "log");
-    if (!(r->photos = piaa_call_photos(call, error)) || !read_ratings(r, error) ||
-        !(r->log = log ? piaa_strdup(log, error) : piaa_star_files_log(error)) ||
-        !(r->plan = piaa_star_plan_make(r->photos, r->ratings, &options, error)))
-        return false;
+    if (!make_plan(r, error)) return false;
     if (writes) {
         piaa_talk_catch_stop(&call->talk);
-        const bool ok = piaa_star_plan_write(r->plan, r->log, &options, &call->talk.hooks, error);
+        const bool ok =
+            piaa_star_plan_write(r->plan, r->log, &r->options, &call->talk.hooks, error);
         piaa_talk_clear(&call->talk);
         if (!ok) return false;
     }
@@ -129,12 +227,20 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (log) return undo(call, log, error);
     if (!call->operand_count)
         return piaa_error_set(error, PIAA_USAGE, "name photos or folders, or --undo and a log");
-    if (!piaa_call_exclude(call, "ratings", "book", error)) return false;
+    if (!piaa_call_exclude(call, "ratings", "book", error) ||
+        !piaa_call_exclude(call, "csv", "json", error))
+        return false;
+    if (piaa_call_has(call, "scores") && !piaa_call_has(call, "ranking"))
+        return piaa_error_set(error, PIAA_USAGE,
+                              "--scores needs predictions: piaa rank … --csv > ranking.csv, and "
+                              "--ranking ranking.csv");
     stars_run r = {.call = call};
     const bool ok = write_stars(&r, error);
     piaa_star_plan_free(r.plan);
     piaa_ratings_free(r.ratings);
+    piaa_ratings_free(r.ranking);
     piaa_photos_free(r.photos);
+    free(r.labels);
     free(r.log);
     return ok;
 }
@@ -142,12 +248,20 @@ static bool run(piaa_call *call, piaa_error *error) {
 static const piaa_option options[] = {
     {"write", NULL, "write them; without it nothing is changed, and what would be is listed", NULL,
      NULL},
-    {"replace", NULL, "also where a sidecar has other stars", NULL, NULL},
-    {"keep-times", NULL, "sidecars that are changed keep their dates", NULL, NULL},
+    {"replace", NULL, "also where there are other stars, or another label", NULL, NULL},
+    {"label", "LABELS",
+     "xmp:Label by stars, as in 5=Green,0=Red: the predicted ones where there is a --ranking", NULL,
+     NULL},
+    {"scores", NULL, "predicted scores too (piaa:score), from --ranking", NULL, NULL},
+    {"embed", NULL,
+     "into JPEG, TIFF and DNG photos themselves; their sidecars too where they have any", NULL,
+     NULL},
+    {"keep-times", NULL, "files that are changed keep their dates", NULL, NULL},
     {"log", "DIR", "where what was before is kept, a new folder", "one in ~/.local/share/piaa/undo",
      NULL},
     {"undo", "LOG", "put back what a log holds, byte for byte", NULL, NULL},
-    {"csv", NULL, "print CSV: path,sidecar,stars,before,what,why", NULL, NULL},
+    {"csv", NULL, "print CSV: path,file,stars,before,what,why,label,score", NULL, NULL},
+    {"json", NULL, "print JSON", NULL, NULL},
     {0},
 };
 
@@ -157,6 +271,7 @@ static const piaa_option from[] = {
     {"ratings", "FILE", "a table of ratings from 1 to 5 instead of those of the page", NULL, NULL},
     PIAA_OPTION_USER,
     PIAA_OPTION_USER_COLUMN,
+    {"ranking", "FILE", "predicted scores: what piaa rank --csv printed", NULL, NULL},
     {0},
 };
 
@@ -170,9 +285,11 @@ const piaa_command piaa_command_stars = {
     .least = 0,
     .most = -1,
     .groups = {{"What is done", options}, {"Whose ratings", from}},
-    .notes = "Photos are never written to. Every sidecar that a photo has (IMG.CR2.xmp, IMG.xmp) "
-             "gets the stars, and only the bytes of the rating change; where there is none a raw "
-             "photo gets IMG.xmp, any other IMG.JPG.xmp. Stars that are there already are kept "
-             "unless --replace is given. 1 to 5 are stars, 0 is rejected (-1 in XMP).",
+    .notes =
+        "Every sidecar that a photo has (IMG.CR2.xmp, IMG.xmp) gets the stars, and only the "
+        "bytes of the rating change; where there is none a raw photo gets IMG.xmp, any other "
+        "IMG.JPG.xmp. Photos are written to only with --embed. Stars and labels that are there "
+        "already are kept unless --replace is given. 1 to 5 are stars, 0 is rejected (-1 in "
+        "XMP). A raw file beside the picture of the same shot gets the picture's stars.",
     .run = run,
 };

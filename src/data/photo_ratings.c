@@ -33,7 +33,7 @@ static void note_broken(reading *r, const piaa_error *why) {
 
 static double read_packet(reading *r, const char *path) {
     piaa_error why = {0};
-    piaa_xmp xmp = {.rating = NAN};
+    piaa_xmp xmp = PIAA_XMP_SILENT;
     size_t size;
     char *bytes = piaa_file_read(path, SIDECAR_LIMIT, &size, &why);
     if (!bytes || !piaa_xmp_read(bytes, size, &xmp, &why)) {
@@ -68,7 +68,7 @@ static void look_beside(reading *r, const char *name, double stars[SOURCES]) {
 /* What cannot be read is worth a word where nothing else says how the photo was rated. */
 static double look_inside(reading *r, const char *path, bool known) {
     piaa_photo_file file;
-    piaa_xmp xmp = {.rating = NAN};
+    piaa_xmp xmp = PIAA_XMP_SILENT;
     piaa_error why = {0};
     if (piaa_photo_file_read(&file, path, NULL) && !piaa_photo_xmp(&file, &xmp, &why)) {
         if (!known) note_broken(r, &why);

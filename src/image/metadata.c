@@ -22,7 +22,7 @@ static const void *find_blob(VipsImage *image, const char *name, size_t *size) {
 
 static bool read_xmp(const piaa_photo_file *file, VipsImage *image, piaa_xmp *out,
                      piaa_error *error) {
-    *out = (piaa_xmp){.rating = NAN};
+    *out = PIAA_XMP_SILENT;
     if (file->kind == PIAA_KIND_PNG) {
         piaa_text packet = {0};
         bool ok = piaa_png_find(file->bytes, file->size, PIAA_PNG_XMP, &packet, error) &&
@@ -65,7 +65,7 @@ int piaa_photo_orientation(const piaa_photo_file *file, VipsImage *image) {
 
 bool piaa_photo_xmp(const piaa_photo_file *file, piaa_xmp *out, piaa_error *error) {
     if (file->kind == PIAA_KIND_RAW) return piaa_raw_xmp(file, out, error);
-    *out = (piaa_xmp){.rating = NAN};
+    *out = PIAA_XMP_SILENT;
     if (file->kind == PIAA_KIND_BMP) return true; /* has room for none */
     piaa_turn turn = piaa_turn_begin(false);
     VipsImage *image = piaa_vips_open(file, 1, VIPS_FAIL_ON_NONE, error);

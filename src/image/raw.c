@@ -217,7 +217,7 @@ bool piaa_raw_develop(const piaa_photo_file *raw, piaa_photo_file *photo, piaa_e
 }
 
 bool piaa_raw_xmp(const piaa_photo_file *raw, piaa_xmp *out, piaa_error *error) {
-    *out = (piaa_xmp){.rating = NAN};
+    *out = PIAA_XMP_SILENT;
     reader r;
     bool ok = open_raw(&r, raw, error);
     const libraw_iparams_t *about = ok ? &r.raw->idata : NULL;

@@ -10,6 +10,7 @@
 
 #include "base/memory.h"
 #include "base/portability.h"
+#include "image/formats.h"
 
 #include <fcntl.h>
 #include <libexif/exif-data.h>
@@ -200,4 +201,56 @@ piaa_shot piaa_shot_read(const char *path) {
     }
     free(bytes);
     return out;
+}
+
+/* ------------------------------------------------------------------------------- raw and picture
+ */
+
+typedef struct named {
+    const char *path;
+    size_t stem, photo;
+    bool raw;
+} named;
+
+/* Pictures stand before raw files of their name. */
+static int by_stem(const void *a, const void *b) {
+    const named *x = a, *y = b;
+    const int order = memcmp(x->path, y->path, x->stem < y->stem ? x->stem : y->stem);
+    if (order) return order;
+    if (x->stem != y->stem) return x->stem < y->stem ? -1 : 1;
+    return x->raw != y->raw ? (x->raw ? 1 : -1) : strcmp(x->path, y->path);
+}
+
+static bool is_one_shot(const named *picture, const named *raw, const piaa_shot *shots) {
+    if (picture->raw || !raw->raw || picture->stem != raw->stem ||
+        memcmp(picture->path, raw->path, raw->stem) != 0)
+        return false;
+    const double apart = shots
+                             ? shots[raw->photo].time - shots[picture->photo].time
+                             : piaa_shot_read(raw->path).time - piaa_shot_read(picture->path).time;
+    return !(fabs(apart) > 2);
+}
+
+bool piaa_shots_pair(const piaa_paths *paths, const piaa_shot *shots, size_t *shown,
+                     piaa_error *error) {
+    named *list = piaa_alloc(paths->count, sizeof *list, error);
+    if (!list) return false;
+    for (size_t i = 0; i < paths->count; i++) {
+        const char *path = paths->items[i];
+        shown[i] = i;
+        list[i] = (named){.path = path,
+                          .stem = piaa_path_stem(path),
+                          .photo = i,
+                          .raw = piaa_kind_of_name(path) == PIAA_KIND_RAW};
+    }
+    qsort(list, paths->count, sizeof *list, by_stem);
+    for (size_t i = 1, first = 0; i < paths->count; i++) {
+        const named *own = &list[i], *picture = &list[first];
+        if (is_one_shot(picture, own, shots))
+            shown[own->photo] = picture->photo;
+        else if (own->stem != picture->stem || memcmp(own->path, picture->path, own->stem) != 0)
+            first = i;
+    }
+    free(list);
+    return true;
 }

@@ -3,7 +3,7 @@
 #ifndef PIAA_IMAGE_SHOT_H
 #define PIAA_IMAGE_SHOT_H
 
-#include "base/error.h"
+#include "base/file.h"
 
 typedef struct piaa_shot {
     double time; /* seconds since 1970 by the camera's clock, of whichever zone; NaN: not said */
@@ -22,5 +22,12 @@ typedef struct piaa_shot {
 piaa_shot piaa_shot_read(const char *path);
 /* The same of a file's first bytes. */
 piaa_shot piaa_shot_of(const unsigned char *bytes, size_t size);
+
+/* Raw files and the pictures that the camera wrote beside them: of one name but for its ending, and
+ * taken within 2 s of each other, or one of them does not say when.  shown[i] [paths->count] is the
+ * picture of the same shot for a raw file i that has one, else i.  shots [paths->count] may be
+ * NULL: then files are read where names agree. */
+bool piaa_shots_pair(const piaa_paths *paths, const piaa_shot *shots, size_t *shown,
+                     piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -15,19 +15,21 @@
  * history) and are passed over. */
 #include "image/xmp.h"
 #include "base/csv.h"
+#include "base/utf8.h"
 
 #include <expat.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
-enum { DEEPEST = 256, LONGEST_NUMBER = 48 };
+enum { DEEPEST = 256, LONGEST = PIAA_XMP_LABEL - 1 };
 static const size_t LARGEST = (size_t)16 << 20;
 
 /* expat joins a namespace and a local name with this, which no namespace may hold. */
 #define IN " "
 #define RDF "http://www.w3.org/1999/02/22-rdf-syntax-ns#" IN
 
-typedef enum property { RATING, PERCENT, ORIENTATION, PROPERTIES } property;
+typedef enum property { RATING, PERCENT, ORIENTATION, SCORE, LABEL, PROPERTIES } property;
 
 static const struct {
     const char *name;
@@ -37,6 +39,8 @@ static const struct {
     {"http://ns.microsoft.com/photo/1.0" IN "Rating", PERCENT},
     {"http://ns.microsoft.com/photo/1.0/" IN "Rating", PERCENT},
     {"http://ns.adobe.com/tiff/1.0/" IN "Orientation", ORIENTATION},
+    {PIAA_XMP_NAMESPACE IN "score", SCORE},
+    {"http://ns.adobe.com/xap/1.0/" IN "Label", LABEL},
 };
 
 static property find_property(const char *name) {
@@ -51,9 +55,10 @@ typedef struct reader {
     property property; /* that the element in hand is, or is part of */
     bool taking;       /* its text is the property's value */
     size_t length;
-    char text[LONGEST_NUMBER + 1];
-    double values[PROPERTIES]; /* NaN: not said */
-    bool done;                 /* the document's last tag was there */
+    char text[LONGEST + 1];
+    double values[LABEL]; /* NaN: not said */
+    char label[LONGEST + 1];
+    bool done; /* the document's last tag was there */
     const char *refused;
 } reader;
 
@@ -62,16 +67,19 @@ static void refuse(reader *r, const char *why) {
     XML_StopParser(r->parser, XML_FALSE);
 }
 
-/* Stars, Windows' percents, EXIF's orientations. */
+/* Stars, Windows' percents, any score, EXIF's orientations. */
 static bool means_something(property which, double value) {
     if (which == RATING) return value == -1 || (value >= 0 && value <= 5);
     if (which == PERCENT) return value >= 0 && value <= 100;
+    if (which == SCORE) return isfinite(value);
     return value >= 1 && value <= 8 && value == floor(value);
 }
 
 static void note(reader *r, property which, const char *text) {
     double value;
-    if (which == PROPERTIES || !isnan(r->values[which]) || !piaa_parse_number(text, &value)) return;
+    if (which == LABEL && !*r->label)
+        snprintf(r->label, sizeof r->label, "%.*s", piaa_utf8_shown(text, LONGEST), text);
+    if (which >= LABEL || !isnan(r->values[which]) || !piaa_parse_number(text, &value)) return;
     if (means_something(which, value)) r->values[which] = value;
 }
 
@@ -104,6 +112,7 @@ static void XMLCALL on_end(void *user, const XML_Char *name) {
     PIAA_UNUSED(name);
     reader *r = user;
     if (r->taking) {
+        while (r->length && strchr(" \t\r\n", r->text[r->length - 1])) r->length--;
         r->text[r->length] = '\0';
         note(r, r->property, r->text);
         r->taking = false;
@@ -122,9 +131,10 @@ static void XMLCALL on_text(void *user, const XML_Char *text, int length) {
     for (int i = 0; i < length; i++) {
         bool blank = strchr(" \t\r\n", text[i]) != NULL;
         if (blank && r->length == 0) continue;
-        if (r->length == LONGEST_NUMBER && blank) continue;
-        if (r->length == LONGEST_NUMBER) r->text[0] = '?'; /* too long for a number */
-        if (r->length < LONGEST_NUMBER) r->text[r->length++] = text[i];
+        if (r->length == LONGEST && blank) continue;
+        if (r->length == LONGEST && r->property != LABEL)
+            r->text[0] = '?'; /* too long for a number */
+        if (r->length < LONGEST) r->text[r->length++] = text[i];
     }
 }
 
@@ -163,12 +173,12 @@ static double stars_of_percent(double percent) {
 }
 
 bool piaa_xmp_read(const void *packet, size_t size, piaa_xmp *out, piaa_error *error) {
-    *out = (piaa_xmp){.rating = NAN};
+    *out = PIAA_XMP_SILENT;
     const char *bytes = packet;
     while (size && *bytes && strchr(" \t\r\n", *bytes)) bytes++, size--;
     if (size > LARGEST)
         return piaa_error_set(error, PIAA_FORMAT, "the XMP packet is larger than 16 MiB");
-    reader r = {.property = PROPERTIES, .values = {NAN, NAN, NAN}};
+    reader r = {.property = PROPERTIES, .values = {NAN, NAN, NAN, NAN}};
     r.parser = XML_ParserCreateNS(encoding_of((const unsigned char *)bytes, size), IN[0]);
     if (!r.parser) return piaa_error_set(error, PIAA_MEMORY, "out of memory for an XMP packet");
     bool ok = parse(&r, bytes, size, error);
@@ -176,5 +186,7 @@ bool piaa_xmp_read(const void *packet, size_t size, piaa_xmp *out, piaa_error *e
     if (!ok) return false;
     out->rating = isnan(r.values[RATING]) ? stars_of_percent(r.values[PERCENT]) : r.values[RATING];
     out->orientation = isnan(r.values[ORIENTATION]) ? 0 : (int)r.values[ORIENTATION];
+    out->score = r.values[SCORE];
+    memcpy(out->label, r.label, sizeof out->label);
     return true;
 }

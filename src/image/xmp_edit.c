@@ -1,5 +1,5 @@
 /*
- * Changing a rating where it stands.
+ * Changing a rating, a label and a score where they stand.
  *
  * expat says where each tag begins and how long it is; what lies between two tags, or between two
  * quotes of a tag, is then replaced in a copy of the packet.  Nothing is printed anew, so that what
@@ -8,8 +8,6 @@
  */
 #include "image/xmp_edit.h"
 
-#include "image/xmp.h"
-
 #include <expat.h>
 #include <glib.h>
 #include <math.h>
@@ -17,31 +15,67 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { DEEPEST = 256, EDITS_MOST = 16, SCOPES_MOST = 256, PREFIX_MOST = 64 };
+enum {
+    DEEPEST = 256,
+    EDITS_MOST = 32,
+    SCOPES_MOST = 256,
+    PREFIX_MOST = 64,
+    VALUE_MOST = 6 * PIAA_XMP_LABEL, /* "&quot;" for each character */
+    PADDING = 2048                   /* as Adobe's programs leave */
+};
 
 /* Between namespace, local name and prefix. */
 #define IN " "
 #define RDF "http://www.w3.org/1999/02/22-rdf-syntax-ns#" IN
-#define XMP "http://ns.adobe.com/xap/1.0/"
+
+/* What is written, and where it belongs. */
+typedef enum namespace { SPACE_XMP, SPACE_PIAA, SPACES } namespace;
+static const struct {
+    const char *uri, *prefix, *other; /* the latter where the former means something else */
+} spaces[SPACES] = {{"http://ns.adobe.com/xap/1.0/", "xmp", "piaaxmp"},
+                    {PIAA_XMP_NAMESPACE, "piaa", "piaascore"}};
+
+typedef enum property { RATING, LABEL, SCORE, PROPERTIES } property;
+static const struct {
+    namespace space;
+    const char *local, *name; /* name: as expat has it */
+} properties[PROPERTIES] = {{SPACE_XMP, "Rating", "http://ns.adobe.com/xap/1.0/" IN "Rating"},
+                            {SPACE_XMP, "Label", "http://ns.adobe.com/xap/1.0/" IN "Label"},
+                            {SPACE_PIAA, "score", PIAA_XMP_NAMESPACE IN "score"}};
+
+/* What the properties become; "": as they are. */
+typedef struct values {
+    char of[PROPERTIES][VALUE_MOST];
+    char percent[8]; /* Microsoft's, with a rating */
+} values;
 
 /* What is put in place of some bytes of the packet. */
 typedef struct edit {
     size_t at, length;
-    char text[256];
+    char text[4 * VALUE_MOST];
 } edit;
 
 /* A namespace's prefix, and the element that declares it. */
 typedef struct scope {
     char prefix[PREFIX_MOST];
-    bool is_xmp;
+    namespace space; /* SPACES: another */
     int depth;
 } scope;
+
+/* Where properties are put that the packet has not. */
+typedef struct opening {
+    size_t at;  /* SIZE_MAX: nowhere */
+    bool empty; /* there is no rdf:Description yet */
+    char prefix[SPACES][PREFIX_MOST];
+    bool declared[SPACES];
+} opening;
 
 typedef struct editor {
     XML_Parser parser;
     const char *bytes;
     size_t size;
-    char stars[8], percent[8];
+    const values *wanted;
+    bool there[PROPERTIES];
     int depth, rdf;
     char rdf_prefix[PREFIX_MOST];
     edit edits[EDITS_MOST];
@@ -51,8 +85,7 @@ typedef struct editor {
     const char *value; /* of the property in hand: what it becomes; NULL: another property */
     bool taking;       /* its text is the value */
     size_t text_at;    /* where that begins */
-    bool rated;        /* an xmp:Rating was there */
-    edit insertion;    /* of a packet without: length SIZE_MAX where there is no place */
+    opening opening;
     bool done;
     const char *refused;
 } editor;
@@ -64,7 +97,7 @@ static void refuse(editor *e, const char *why) {
 
 static void add_edit(editor *e, size_t at, size_t length, const char *text) {
     if (e->count == EDITS_MOST || at + length > e->size) {
-        refuse(e, "it holds more ratings than a photo has");
+        refuse(e, "it says the same more often than a photo needs");
         return;
     }
     edit *one = &e->edits[e->count++];
@@ -84,15 +117,23 @@ static const char *prefix_of(const char *name) {
     return space ? space + 1 : "";
 }
 
-/* What a property of this name becomes; NULL: it is no rating. */
+/* The name without namespace and prefix. */
+static void copy_local(const char *name, char out[PREFIX_MOST]) {
+    const char *space = strchr(name, IN[0]), *begin = space ? space + 1 : name;
+    snprintf(out, PREFIX_MOST, "%.*s", (int)strcspn(begin, IN), begin);
+}
+
+/* What a property of this name becomes; NULL: it stays. */
 static const char *value_for(editor *e, const char *name) {
-    if (is_name(name, XMP IN "Rating")) {
-        e->rated = true;
-        return e->stars;
-    }
+    for (int i = 0; i < PROPERTIES; i++)
+        if (*e->wanted->of[i] && is_name(name, properties[i].name)) {
+            e->there[i] = true;
+            return e->wanted->of[i];
+        }
+    if (!*e->wanted->of[RATING]) return NULL;
     return is_name(name, "http://ns.microsoft.com/photo/1.0" IN "Rating") ||
                    is_name(name, "http://ns.microsoft.com/photo/1.0/" IN "Rating")
-               ? e->percent
+               ? e->wanted->percent
                : NULL;
 }
 
@@ -127,12 +168,14 @@ static size_t find_attribute(const char *tag, size_t size, const char *prefix, c
     return SIZE_MAX;
 }
 
-static void edit_attribute(editor *e, const char *name, const char *local, const char *value) {
+static void edit_attribute(editor *e, const char *name, const char *value) {
+    char local[PREFIX_MOST];
+    copy_local(name, local);
     const size_t at = (size_t)XML_GetCurrentByteIndex(e->parser),
                  size = (size_t)XML_GetCurrentByteCount(e->parser);
     size_t length, place = find_attribute(e->bytes + at, size, prefix_of(name), local, &length);
     if (place == SIZE_MAX)
-        refuse(e, "its rating is written in a way that cannot be changed alone");
+        refuse(e, "what it says is written in a way that cannot be changed alone");
     else
         add_edit(e, at + place, length, value);
 }
@@ -145,31 +188,33 @@ static const scope *find_scope(const editor *e, const char *prefix) {
     return NULL;
 }
 
-/* A prefix that means XMP here; NULL: none does. */
-static const char *xmp_prefix(const editor *e) {
+/* A prefix that means this namespace here; NULL: none does. */
+static const char *prefix_for(const editor *e, namespace which) {
     for (size_t i = e->scope_count; i-- > 0;)
-        if (e->scopes[i].is_xmp && *e->scopes[i].prefix &&
+        if (e->scopes[i].space == which && *e->scopes[i].prefix &&
             find_scope(e, e->scopes[i].prefix) == &e->scopes[i])
             return e->scopes[i].prefix;
     return NULL;
 }
 
+static void open_at(editor *e, size_t at, bool empty) {
+    opening *o = &e->opening;
+    o->at = at;
+    o->empty = empty;
+    for (int i = 0; i < SPACES; i++) {
+        const char *prefix = prefix_for(e, (namespace)i);
+        o->declared[i] = prefix != NULL;
+        if (!prefix) prefix = find_scope(e, spaces[i].prefix) ? spaces[i].other : spaces[i].prefix;
+        snprintf(o->prefix[i], PREFIX_MOST, "%s", prefix);
+    }
+}
+
 /* Behind the name of the first rdf:Description. */
 static void plan_insertion(editor *e) {
-    const size_t at = (size_t)XML_GetCurrentByteIndex(e->parser);
-    size_t end = at;
-    if (e->insertion.length != SIZE_MAX) return;
+    size_t end = (size_t)XML_GetCurrentByteIndex(e->parser);
+    if (e->opening.at != SIZE_MAX) return;
     while (end < e->size && !is_blank(e->bytes[end]) && !strchr("/>", e->bytes[end])) end++;
-    e->insertion.at = end;
-    e->insertion.length = 0;
-    const char *prefix = xmp_prefix(e);
-    if (prefix)
-        snprintf(e->insertion.text, sizeof e->insertion.text, " %s:Rating=\"%s\"", prefix,
-                 e->stars);
-    else
-        snprintf(e->insertion.text, sizeof e->insertion.text, " xmlns:%s=\"%s\" %s:Rating=\"%s\"",
-                 find_scope(e, "xmp") ? "piaaxmp" : "xmp", XMP,
-                 find_scope(e, "xmp") ? "piaaxmp" : "xmp", e->stars);
+    open_at(e, end, false);
 }
 
 static void begin_value(editor *e, const XML_Char **attributes) {
@@ -177,7 +222,7 @@ static void begin_value(editor *e, const XML_Char **attributes) {
     e->text_at = (size_t)(XML_GetCurrentByteIndex(e->parser) + XML_GetCurrentByteCount(e->parser));
     for (; *attributes; attributes += 2)
         if (is_name(attributes[0], RDF "value")) {
-            edit_attribute(e, attributes[0], "value", e->value);
+            edit_attribute(e, attributes[0], e->value);
             e->taking = false;
         }
 }
@@ -194,7 +239,7 @@ static void XMLCALL on_start(void *user, const XML_Char *name, const XML_Char **
         plan_insertion(e);
         for (; *attributes; attributes += 2) {
             const char *value = value_for(e, attributes[0]);
-            if (value) edit_attribute(e, attributes[0], "Rating", value);
+            if (value) edit_attribute(e, attributes[0], value);
         }
     } else if (e->depth == e->rdf + 2) {
         if ((e->value = value_for(e, name))) begin_value(e, attributes);
@@ -210,7 +255,7 @@ static void open_tag(editor *e, size_t end) {
     while (begin && e->bytes[begin] != '<') begin--;
     size_t name = begin + 1;
     while (name < end && !is_blank(e->bytes[name]) && e->bytes[name] != '/') name++;
-    char text[256];
+    char text[VALUE_MOST + 2 * PREFIX_MOST];
     snprintf(text, sizeof text, ">%s</%.*s>", e->value, (int)(name - begin - 1),
              e->bytes + begin + 1);
     add_edit(e, end - 2, 2, text);
@@ -223,7 +268,7 @@ static void end_value(editor *e) {
     if (empty)
         open_tag(e, e->text_at);
     else if (end < e->text_at || memchr(e->bytes + e->text_at, '<', end - e->text_at))
-        refuse(e, "its rating is written in a way that cannot be changed alone");
+        refuse(e, "what it says is written in a way that cannot be changed alone");
     else
         add_edit(e, e->text_at, end - e->text_at, e->value);
 }
@@ -231,14 +276,9 @@ static void end_value(editor *e) {
 /* Before the end of an rdf:RDF that holds nothing. */
 static void plan_description(editor *e) {
     const size_t at = (size_t)XML_GetCurrentByteIndex(e->parser);
-    if (e->insertion.length != SIZE_MAX || !*e->rdf_prefix || at + 1 >= e->size ||
-        memcmp(e->bytes + at, "</", 2) != 0)
-        return;
-    e->insertion.at = at;
-    e->insertion.length = 0;
-    snprintf(e->insertion.text, sizeof e->insertion.text,
-             "<%s:Description %s:about=\"\" xmlns:xmp=\"%s\" xmp:Rating=\"%s\"/>", e->rdf_prefix,
-             e->rdf_prefix, XMP, e->stars);
+    if (e->opening.at == SIZE_MAX && *e->rdf_prefix && at + 1 < e->size &&
+        memcmp(e->bytes + at, "</", 2) == 0)
+        open_at(e, at, true);
 }
 
 static void XMLCALL on_end(void *user, const XML_Char *name) {
@@ -265,7 +305,9 @@ static void XMLCALL on_namespace(void *user, const XML_Char *prefix, const XML_C
         return;
     }
     scope *one = &e->scopes[e->scope_count++];
-    *one = (scope){.is_xmp = uri && strcmp(uri, XMP) == 0, .depth = e->depth + 1};
+    *one = (scope){.space = SPACES, .depth = e->depth + 1};
+    for (int i = 0; uri && i < SPACES; i++)
+        if (strcmp(uri, spaces[i].uri) == 0) one->space = (namespace)i;
     snprintf(one->prefix, sizeof one->prefix, "%s", prefix ? prefix : "");
 }
 
@@ -279,6 +321,35 @@ static void XMLCALL on_doctype(void *user, const XML_Char *name, const XML_Char 
 }
 
 /* ---------------------------------------------------------------------------------------- whole */
+
+/* What the packet does not say yet, as attributes. */
+static void print_missing(const editor *e, edit *out) {
+    const opening *o = &e->opening;
+    size_t used = 0;
+    if (o->empty)
+        used += (size_t)snprintf(out->text, sizeof out->text, "<%s:Description %s:about=\"\"",
+                                 e->rdf_prefix, e->rdf_prefix);
+    for (int which = 0; which < SPACES; which++) {
+        bool declared = o->declared[which];
+        for (int i = 0; i < PROPERTIES; i++) {
+            if (properties[i].space != (namespace)which || !*e->wanted->of[i] || e->there[i])
+                continue;
+            if (!declared)
+                used += (size_t)snprintf(out->text + used, sizeof out->text - used,
+                                         " xmlns:%s=\"%s\"", o->prefix[which], spaces[which].uri);
+            declared = true;
+            used += (size_t)snprintf(out->text + used, sizeof out->text - used, " %s:%s=\"%s\"",
+                                     o->prefix[which], properties[i].local, e->wanted->of[i]);
+        }
+    }
+    if (o->empty) snprintf(out->text + used, sizeof out->text - used, "/>");
+}
+
+static bool is_complete(const editor *e) {
+    for (int i = 0; i < PROPERTIES; i++)
+        if (*e->wanted->of[i] && !e->there[i]) return false;
+    return true;
+}
 
 static bool find_edits(editor *e, piaa_error *error) {
     XML_SetUserData(e->parser, e);
@@ -295,11 +366,13 @@ static bool find_edits(editor *e, piaa_error *error) {
                               (unsigned long)XML_GetCurrentLineNumber(e->parser),
                               e->refused ? e->refused
                                          : XML_ErrorString(XML_GetErrorCode(e->parser)));
-    if (e->rated) return true;
-    if (e->insertion.length == SIZE_MAX || e->count == EDITS_MOST)
+    if (is_complete(e)) return true;
+    if (e->opening.at == SIZE_MAX || e->count == EDITS_MOST)
         return piaa_error_set(error, PIAA_FORMAT,
                               "the XMP packet has no place for a rating: it holds no rdf:RDF");
-    e->edits[e->count++] = e->insertion;
+    edit *one = &e->edits[e->count++];
+    *one = (edit){.at = e->opening.at};
+    print_missing(e, one);
     return true;
 }
 
@@ -320,14 +393,11 @@ static bool apply(editor *e, piaa_text *out, piaa_error *error) {
     return piaa_text_add(out, e->bytes + at, e->size - at, error);
 }
 
-static bool edit_utf8(const char *bytes, size_t size, int stars, piaa_text *out,
+static bool edit_utf8(const char *bytes, size_t size, const values *wanted, piaa_text *out,
                       piaa_error *error) {
-    static const int percents[] = {0, 1, 25, 50, 75, 99};
     editor *e = piaa_alloc(1, sizeof *e, error);
     if (!e) return false;
-    *e = (editor){.bytes = bytes, .size = size, .insertion = {.length = SIZE_MAX}};
-    snprintf(e->stars, sizeof e->stars, "%d", stars);
-    snprintf(e->percent, sizeof e->percent, "%d", percents[stars < 0 ? 0 : stars]);
+    *e = (editor){.bytes = bytes, .size = size, .wanted = wanted, .opening = {.at = SIZE_MAX}};
     e->parser = XML_ParserCreateNS("UTF-8", IN[0]);
     const bool ok = e->parser ? find_edits(e, error) && apply(e, out, error)
                               : piaa_error_set(error, PIAA_MEMORY, "out of memory for XMP");
@@ -344,7 +414,7 @@ static const char *encoding_of(const unsigned char *bytes, size_t size) {
     return NULL;
 }
 
-static bool edit_utf16(const char *bytes, size_t size, const char *encoding, int stars,
+static bool edit_utf16(const char *bytes, size_t size, const char *encoding, const values *wanted,
                        piaa_text *out, piaa_error *error) {
     gsize length = 0, back_length = 0;
     gchar *utf8 = g_convert(bytes, (gssize)size, "UTF-8", encoding, NULL, &length, NULL);
@@ -353,7 +423,7 @@ static bool edit_utf16(const char *bytes, size_t size, const char *encoding, int
     const bool same = back && back_length == size && memcmp(back, bytes, size) == 0;
     g_free(back);
     piaa_text changed = {0};
-    bool ok = same ? edit_utf8(utf8, length, stars, &changed, error)
+    bool ok = same ? edit_utf8(utf8, length, wanted, &changed, error)
                    : piaa_error_set(error, PIAA_FORMAT,
                                     "the XMP packet cannot be changed: it is not %s throughout",
                                     encoding);
@@ -368,48 +438,123 @@ static bool edit_utf16(const char *bytes, size_t size, const char *encoding, int
 }
 
 /* What came out says what it should. */
-static bool check(const char *bytes, size_t size, int stars, piaa_error *error) {
+static bool check(const char *bytes, size_t size, const piaa_xmp_change *change,
+                  piaa_error *error) {
     piaa_xmp read;
-    return piaa_xmp_read(bytes, size, &read, error) &&
-           (read.rating == stars ||
-            piaa_error_set(error, PIAA_FORMAT,
-                           "the XMP packet cannot be changed: its rating would be %g, not %d",
-                           read.rating, stars));
+    if (!piaa_xmp_read(bytes, size, &read, error)) return false;
+    const bool said = (change->rating == PIAA_XMP_AS_IT_IS || read.rating == change->rating) &&
+                      (!change->label || strcmp(read.label, change->label) == 0) &&
+                      (isnan(change->score) || read.score == piaa_xmp_score(change->score));
+    return said || piaa_error_set(error, PIAA_FORMAT,
+                                  "the XMP packet cannot be changed: it would say something else "
+                                  "than it should");
 }
 
-bool piaa_xmp_set_rating(const void *packet, size_t size, int stars, piaa_text *out,
-                         piaa_error *error) {
+double piaa_xmp_score(double score) {
+    return round(score * 100) / 100;
+}
+
+/* With a point, whatever the locale says. */
+static void print_score(double score, char *out, size_t size) {
+    const long long hundredths = llround(fmax(fmin(score, 1e9), -1e9) * 100);
+    snprintf(out, size, "%s%lld.%02lld", hundredths < 0 ? "-" : "", llabs(hundredths / 100),
+             llabs(hundredths % 100));
+}
+
+/* As the value of an attribute or an element's text. */
+static void print_text(const char *text, char *out, size_t size) {
+    gchar *escaped = g_markup_escape_text(text, -1);
+    snprintf(out, size, "%s", escaped);
+    g_free(escaped);
+}
+
+static void print_values(const piaa_xmp_change *change, values *out) {
+    static const int percents[] = {0, 1, 25, 50, 75, 99};
+    const int rating = change->rating;
+    *out = (values){.percent = ""};
+    if (rating != PIAA_XMP_AS_IT_IS) {
+        snprintf(out->of[RATING], VALUE_MOST, "%d", rating);
+        snprintf(out->percent, sizeof out->percent, "%d", percents[rating < 0 ? 0 : rating]);
+    }
+    if (change->label) print_text(change->label, out->of[LABEL], VALUE_MOST);
+    if (!isnan(change->score)) print_score(change->score, out->of[SCORE], VALUE_MOST);
+}
+
+bool piaa_xmp_edit(const void *packet, size_t size, const piaa_xmp_change *change, piaa_text *out,
+                   piaa_error *error) {
     const char *bytes = packet;
     const size_t before = out->length;
     size_t lead = 0;
     while (lead < size && bytes[lead] && is_blank(bytes[lead])) lead++;
     const char *encoding = encoding_of((const unsigned char *)bytes + lead, size - lead);
+    values wanted;
+    print_values(change, &wanted);
     piaa_xmp was;
     const bool ok = piaa_xmp_read(packet, size, &was, error) &&
                     piaa_text_add(out, bytes, lead, error) &&
-                    (encoding ? edit_utf16(bytes + lead, size - lead, encoding, stars, out, error)
-                              : edit_utf8(bytes + lead, size - lead, stars, out, error)) &&
-                    check(out->data + before, out->length - before, stars, error);
+                    (encoding ? edit_utf16(bytes + lead, size - lead, encoding, &wanted, out, error)
+                              : edit_utf8(bytes + lead, size - lead, &wanted, out, error)) &&
+                    check(out->data + before, out->length - before, change, error);
     if (!ok) out->length = before;
     return ok;
 }
 
-bool piaa_xmp_new(int stars, const char *extension, piaa_text *out, piaa_error *error) {
-    char sidecar[160] = "";
-    if (extension)
-        snprintf(sidecar, sizeof sidecar,
-                 "\n    xmlns:photoshop=\"http://ns.adobe.com/photoshop/1.0/\""
-                 "\n    photoshop:SidecarForExtension=\"%.20s\"",
-                 extension);
-    return piaa_text_format(out, error,
-                            "<?xpacket begin=\"\xef\xbb\xbf\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n"
-                            "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\n"
-                            " <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\n"
-                            "  <rdf:Description rdf:about=\"\"\n"
-                            "    xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\"%s\n"
-                            "    xmp:Rating=\"%d\"/>\n"
-                            " </rdf:RDF>\n"
-                            "</x:xmpmeta>\n"
-                            "<?xpacket end=\"w\"?>\n",
-                            sidecar, stars);
+/* ------------------------------------------------------------------------------------ whole ones
+ */
+
+/* The padding: white space up to the last "<?xpacket end", of which one, a line break as a rule,
+   stays last. */
+static bool find_padding(const piaa_text *packet, size_t *begin, size_t *end) {
+    static const char trailer[] = "<?xpacket end";
+    size_t at = packet->length;
+    while (at && (packet->length - at < sizeof trailer - 1 ||
+                  memcmp(packet->data + at, trailer, sizeof trailer - 1) != 0))
+        at--;
+    if (!at) return false;
+    *begin = *end = at;
+    while (*begin && is_blank(packet->data[*begin - 1])) --*begin;
+    if (*begin < *end) --*end;
+    return true;
+}
+
+bool piaa_xmp_fit(piaa_text *packet, size_t size) {
+    const size_t before = packet->length;
+    size_t begin, end;
+    if (before == size) return true;
+    if (!find_padding(packet, &begin, &end) || (before > size && before - size > end - begin))
+        return false;
+    if (before > size) {
+        memmove(packet->data + end - (before - size), packet->data + end, before - end);
+        packet->length = size;
+        return true;
+    }
+    if (!piaa_grow(&packet->data, &packet->capacity, size + 1, 1, NULL)) return false;
+    memmove(packet->data + end + (size - before), packet->data + end, before - end);
+    memset(packet->data + end, ' ', size - before);
+    packet->length = size;
+    packet->data[size] = '\0';
+    return true;
+}
+
+bool piaa_xmp_new(const piaa_xmp_change *change, const piaa_xmp_form *form, piaa_text *out,
+                  piaa_error *error) {
+    const size_t before = out->length;
+    piaa_text bare = {0};
+    piaa_text_format(&bare, error,
+                     "<?xpacket begin=\"\xef\xbb\xbf\" id=\"W5M0MpCehiHzreSzNTczkc9d\"?>\n"
+                     "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\">\n"
+                     " <rdf:RDF xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\">\n"
+                     "  <rdf:Description rdf:about=\"\"");
+    if (form->extension)
+        piaa_text_format(&bare, error,
+                         "\n    xmlns:photoshop=\"http://ns.adobe.com/photoshop/1.0/\""
+                         "\n    photoshop:SidecarForExtension=\"%.20s\"",
+                         form->extension);
+    piaa_text_format(&bare, error, "/>\n </rdf:RDF>\n</x:xmpmeta>\n%*s<?xpacket end=\"w\"?>%s",
+                     form->padded ? PADDING : 0, form->padded ? "\n" : "",
+                     form->padded ? "" : "\n");
+    const bool ok = !bare.failed && piaa_xmp_edit(bare.data, bare.length, change, out, error);
+    free(bare.data);
+    if (!ok) out->length = before;
+    return ok;
 }

@@ -21,7 +21,6 @@
 #include "study/bursts.h"
 
 #include "base/memory.h"
-#include "image/formats.h"
 #include "linear/near.h"
 #include "study/joined.h"
 
@@ -47,42 +46,6 @@ typedef struct search {
     void *user;
     double gap, span;
 } search;
-
-/* ------------------------------------------------------------------------------- raw and picture
- */
-
-/* The length of a path without its ending. */
-static size_t stem(const char *path) {
-    const char *dot = strrchr(path, '.'), *slash = strrchr(path, '/');
-    return dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
-}
-
-static bool is_raw(const char *path) {
-    return piaa_kind_of_name(path) == PIAA_KIND_RAW;
-}
-
-static int by_stem(const void *a, const void *b) {
-    const shot *x = a, *y = b;
-    const size_t m = stem(x->path), n = stem(y->path);
-    const int order = memcmp(x->path, y->path, m < n ? m : n);
-    if (order) return order;
-    if (m != n) return m < n ? -1 : 1;
-    const bool raw = is_raw(x->path);
-    return raw != is_raw(y->path) ? raw - !raw : strcmp(x->path, y->path);
-}
-
-/* Pictures stand before raw files of their name. */
-static void pair_up(shot *shots, size_t count, size_t *shown) {
-    qsort(shots, count, sizeof *shots, by_stem);
-    for (size_t i = 1, picture = 0; i < count; i++) {
-        const size_t n = stem(shots[picture].path);
-        const double apart = shots[i].said->time - shots[picture].said->time;
-        if (n != stem(shots[i].path) || memcmp(shots[i].path, shots[picture].path, n) != 0)
-            picture = i;
-        else if (is_raw(shots[i].path) && !is_raw(shots[picture].path) && !(fabs(apart) > 2))
-            shown[shots[i].photo] = shots[picture].photo;
-    }
-}
 
 /* ---------------------------------------------------------------------------------------- series
  */
@@ -167,11 +130,7 @@ static bool find(search *s, shot *shots, const piaa_paths *paths, const piaa_sho
         !(out->shown = piaa_alloc(paths->count, sizeof *out->shown, error)) ||
         !(out->items = piaa_alloc(paths->count / 2, sizeof *out->items, error)))
         return false;
-    for (size_t i = 0; i < paths->count; i++) {
-        shots[i] = (shot){.said = &said[i], .path = paths->items[i], .photo = i};
-        out->shown[i] = i;
-    }
-    pair_up(shots, paths->count, out->shown);
+    if (!piaa_shots_pair(paths, said, out->shown, error)) return false;
     for (size_t i = 0; i < paths->count; i++)
         if (!isnan(said[i].time) && out->shown[i] == i)
             shots[s->count++] = (shot){.said = &said[i], .path = paths->items[i], .photo = i};

@@ -1,6 +1,9 @@
 /* piaa stars: nothing is written without being asked, only ratings change, and everything can be
  * put back. */
 #include "program.h"
+#include "readers.h"
+
+#include "image/dng_maker.h"
 
 #include <time.h>
 
@@ -51,15 +54,9 @@ static int run_stars(const char *one, const char *two) {
                  : PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "log");
 }
 
-/* What an independent reader says, where there is one on the machine. */
-static void expect_exiftool(const char *name, const char *stars) {
-    char *path = at(name),
-         *command = piaa_format(NULL,
-                                "command -v exiftool >/dev/null || exit 0; "
-                                "test \"$(exiftool -s3 -xmp:Rating '%s')\" = '%s'",
-                                path, stars);
-    if (system(command) != 0) fail_msg("exiftool reads another rating in %s", name);
-    free(command);
+static void expect_read(const char *name, const char *property, const char *value) {
+    char *path = at(name);
+    expect_said(path, property, value);
     free(path);
 }
 
@@ -78,13 +75,13 @@ static void only_the_rating_changes_and_all_is_put_back(void **state) {
     expect_ok(run_stars("--write", NULL));
     if (!strstr(err, "4 sidecars written, 2 of them new; 0 the same already, 1 could not be"))
         fail_msg("%s", err);
-    expect_exiftool("photos/000.jpg.xmp", "-1");
+    expect_read("photos/000.jpg.xmp", "xmp:Rating", "-1");
     expect_file("photos/001.xmp", lightroom); /* somebody's own stars */
-    expect_exiftool("photos/002.jpg.xmp", "2");
-    expect_exiftool("photos/003.jpg.xmp", "3");
+    expect_read("photos/002.jpg.xmp", "xmp:Rating", "2");
+    expect_read("photos/003.jpg.xmp", "xmp:Rating", "3");
     expect_file("photos/003.xmp", lightroom);
     expect_file("photos/004.xmp", "no XML");
-    expect_exiftool("photos/005.jpg.xmp", "5");
+    expect_read("photos/005.jpg.xmp", "xmp:Rating", "5");
     /* And these too, once that is asked for. */
     expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "second", "--write",
                    "--replace"));
@@ -118,6 +115,139 @@ static void what_changed_since_is_left(void **state) {
     if (!strstr(err, "there already")) fail_msg("%s", err);
 }
 
+/* Labels and scores come from the ranking; somebody's own label stays, and a photo that is only
+   predicted gets no stars. */
+static void labels_and_scores_are_written(void **state) {
+    (void)state;
+    make_photos(4);
+    put("photos/001.xmp", lightroom);
+    put("photos/002.jpg.xmp", unrated);
+    put("ratings.csv", "path,score\nphotos/000.jpg,4\nphotos/001.jpg,2\nphotos/002.jpg,3\n");
+    put("ranking.csv", "rank,score,plus_minus,rating,low,high,path\n1,4.6,0.5,,4,5,photos/000.jpg\n"
+                       "2,3.125,0.5,,3,4,photos/003.jpg\n3,0.2,0.5,,0,1,photos/001.jpg\n"
+                       "4,4.9,0.5,,4,5,photos/002.jpg\n");
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--ranking", "ranking.csv",
+                   "--scores", "--label", "5=Gr\xc3\xbcn & <gut>,0=Red", "--log", "log",
+                   "--write"));
+    expect_read("photos/000.jpg.xmp", "xmp:Rating", "4");
+    expect_read("photos/000.jpg.xmp", "xmp:Label", "Gr\xc3\xbcn & <gut>");
+    expect_read("photos/000.jpg.xmp", "piaa:score", "4.60");
+    expect_read("photos/003.jpg.xmp", "piaa:score", "3.13");
+    expect_read("photos/003.jpg.xmp", "xmp:Rating", "");
+    /* Only what is said of it is put in. */
+    char *changed = slurp("photos/001.xmp", NULL);
+    static const char said[] = " xmp:Label=\"Red\" xmlns:piaa=\"urn:x-piaa:xmp:1.0/\" "
+                               "piaa:score=\"0.20\"";
+    char *place = strstr(changed, said);
+    assert_non_null(place);
+    memmove(place, place + sizeof said - 1, strlen(place + sizeof said - 1) + 1);
+    assert_string_equal(changed, lightroom);
+    free(changed);
+    expect_read("photos/002.jpg.xmp", "xmp:Label", "Red");
+    expect_read("photos/002.jpg.xmp", "xmp:Rating", "3");
+    expect_ok(PIAA("stars", "--undo", "log"));
+    expect_file("photos/001.xmp", lightroom);
+    expect_file("photos/002.jpg.xmp", unrated);
+    assert_false(is_there("photos/003.jpg.xmp"));
+    /* Without a ranking labels go by the stars. */
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--label", "3=Blue", "--replace",
+                   "--log", "second", "--write"));
+    expect_read("photos/002.jpg.xmp", "xmp:Label", "Blue");
+    expect_refusal(PIAA("stars", "photos", "--ratings", "ratings.csv", "--scores"), 2,
+                   "piaa stars: ", "piaa rank");
+    static const char *const wrong[] = {"6=Red", "5=", "5", "5=a,5=b", "5=a\nb", ""};
+    for (size_t i = 0; i < PIAA_COUNT(wrong); i++)
+        expect_refusal(PIAA("stars", "photos", "--ratings", "ratings.csv", "--label", wrong[i]), 2,
+                       "piaa stars: ", "5=Green,0=Red");
+}
+
+static void put_dng(const char *name) {
+    static tiff_maker m;
+    make_dng(&m, &(dng){.orientation = 1});
+    support_write(world, name, m.bytes, m.size);
+}
+
+/* The camera's raw file behind a picture is the same photo. */
+static void a_raw_behind_a_picture_gets_its_stars(void **state) {
+    (void)state;
+    make_photos(2);
+    put_dng("photos/000.DNG");
+    put_dng("photos/other.DNG");
+    put("ratings.csv", "path,score\nphotos/000.jpg,4\nphotos/001.jpg,2\n");
+    expect_ok(run_stars("--write", NULL));
+    expect_read("photos/000.xmp", "xmp:Rating", "4");
+    expect_read("photos/000.xmp", "photoshop:SidecarForExtension", "DNG");
+    expect_read("photos/000.jpg.xmp", "xmp:Rating", "4");
+    assert_false(is_there("photos/001.xmp"));
+    assert_false(is_there("photos/other.xmp"));
+    /* A raw file that was rated itself keeps that. */
+    expect_ok(PIAA("stars", "--undo", "log"));
+    put("ratings.csv", "path,score\nphotos/000.jpg,4\nphotos/000.DNG,1\n");
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "second", "--write"));
+    expect_read("photos/000.xmp", "xmp:Rating", "1");
+    expect_read("photos/000.jpg.xmp", "xmp:Rating", "4");
+}
+
+/* On request; sidecars that are there get the stars too, new ones are not made. */
+static void photos_are_written_to_on_request(void **state) {
+    (void)state;
+    make_photos(PHOTOS);
+    put_dng("photos/006.dng");
+    put("photos/002.jpg.xmp", unrated);
+    put("ratings.csv", "path,score\nphotos/001.jpg,1\nphotos/002.jpg,2\nphotos/003.jpg,3\n"
+                       "photos/006.dng,5\n");
+    char *protected = at("photos/003.jpg"), *photo = at("photos/001.jpg");
+    struct stat was, is;
+    assert_int_equal(chmod(protected, 0444), 0);
+    assert_int_equal(chmod(photo, 0640), 0);
+    const struct timespec then[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(utimensat(AT_FDCWD, photo, then, 0), 0);
+    assert_int_equal(stat(photo, &was), 0);
+    size_t sizes[PHOTOS + 1];
+    char *bytes[PHOTOS + 1];
+    for (int i = 0; i <= PHOTOS; i++) {
+        char name[48];
+        snprintf(name, sizeof name, i < PHOTOS ? "photos/%03d.jpg" : "photos/%03d.dng", i);
+        bytes[i] = slurp(name, &sizes[i]);
+    }
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "log", "--embed",
+                   "--keep-times", "--write"));
+    if (!strstr(err, "4 files written, 3 of them new; 0 the same already, 1 could not be"))
+        fail_msg("%s", err);
+    if (!strstr(out, "write-protected")) fail_msg("%s", out);
+    expect_read("photos/001.jpg", "xmp:Rating", "1");
+    expect_read("photos/002.jpg", "xmp:Rating", "2");
+    expect_read("photos/002.jpg.xmp", "xmp:Rating", "2");
+    expect_read("photos/006.dng", "xmp:Rating", "5");
+    assert_false(is_there("photos/001.jpg.xmp"));
+    assert_int_equal(stat(photo, &is), 0);
+    assert_int_equal(is.st_mtime, was.st_mtime);
+    assert_int_equal(is.st_mode, was.st_mode);
+    /* Once more is the same already; other stars are somebody's. */
+    put("ratings.csv", "path,score\nphotos/001.jpg,1\nphotos/002.jpg,5\n");
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "second", "--embed",
+                   "--write"));
+    expect_read("photos/002.jpg", "xmp:Rating", "2");
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "second", "--embed",
+                   "--write", "--replace"));
+    expect_read("photos/002.jpg", "xmp:Rating", "5");
+    expect_ok(PIAA("stars", "--undo", "second"));
+    expect_ok(PIAA("stars", "--undo", "log"));
+    for (int i = 0; i <= PHOTOS; i++) {
+        char name[48];
+        size_t size;
+        snprintf(name, sizeof name, i < PHOTOS ? "photos/%03d.jpg" : "photos/%03d.dng", i);
+        char *now = slurp(name, &size);
+        assert_int_equal(size, sizes[i]);
+        assert_memory_equal(now, bytes[i], size);
+        free(now);
+        free(bytes[i]);
+    }
+    expect_file("photos/002.jpg.xmp", unrated);
+    free(protected);
+    free(photo);
+}
+
 /* IMG.CR2 and IMG.jpg share IMG.xmp: rated alike it is written once, otherwise not at all. */
 static void shared_sidecars(void **state) {
     (void)state;
@@ -126,7 +256,7 @@ static void shared_sidecars(void **state) {
     put("photos/000.xmp", unrated);
     put("ratings.csv", "path,score\nphotos/000.jpg,4\nphotos/000.png,4\n");
     expect_ok(run_stars("--write", NULL));
-    expect_exiftool("photos/000.xmp", "4");
+    expect_read("photos/000.xmp", "xmp:Rating", "4");
     expect_ok(PIAA("stars", "--undo", "log"));
     put("ratings.csv", "path,score\nphotos/000.jpg,4\nphotos/000.png,1\n");
     expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "other", "--write"));
@@ -150,39 +280,73 @@ static void dates_are_kept_on_request(void **state) {
     free(path);
 }
 
-/* Killed at any moment: each sidecar is what it was or what it should be, and the log puts all
+/* What is there before and after each round of kills. */
+static void expect_as_before(bool embeds, char *const *bytes, const size_t *sizes) {
+    for (int i = 0; i < MANY; i++) {
+        char name[48];
+        size_t size;
+        snprintf(name, sizeof name, "photos/%03d.jpg.xmp", i);
+        if (i % 2)
+            assert_false(is_there(name));
+        else
+            expect_file(name, unrated);
+        if (!embeds) continue;
+        snprintf(name, sizeof name, "photos/%03d.jpg", i);
+        char *photo = slurp(name, &size);
+        assert_int_equal(size, sizes[i % 8]);
+        assert_memory_equal(photo, bytes[i % 8], size);
+        free(photo);
+    }
+}
+
+/* Killed at any moment: each file is what it was or what it should be, and the log puts all
  * back. */
-static void a_kill_loses_nothing(void **state) {
-    (void)state;
+static void kill_and_undo(int round, bool embeds) {
+    const program_way way = {.name = "run"};
+    char log[16];
+    snprintf(log, sizeof log, "log%d", round);
+    const pid_t child =
+        program_start(way, WORDS("stars", "photos", "--ratings", "ratings.csv", "--log", log,
+                                 "--write", embeds ? "--embed" : "--keep-times"));
+    const long moment = round < 12 ? 4000000L * (1 + round * 3) : rand() % 150 * 1000000L;
+    nanosleep(&(struct timespec){.tv_nsec = moment}, NULL);
+    kill(child, SIGKILL);
+    waitpid(child, NULL, 0);
+    char *there = piaa_format(NULL, "%s/log.json", log);
+    if (is_there(there)) expect_ok(PIAA("stars", "--undo", log));
+    free(there);
+}
+
+static void kill_often(bool embeds) {
+    char *bytes[8];
+    size_t sizes[8];
     make_photos(MANY);
     for (int i = 0; i < MANY; i += 2) {
         char name[48];
         snprintf(name, sizeof name, "photos/%03d.jpg.xmp", i);
         put(name, unrated);
     }
-    const program_way way = {.name = "run"};
+    for (int i = 0; i < 8; i++) {
+        char name[48];
+        snprintf(name, sizeof name, "photos/%03d.jpg", i);
+        bytes[i] = slurp(name, &sizes[i]);
+    }
     const char *rounds = getenv("PIAA_KILLS"); /* more than the usual 12 */
     for (int round = 0; round < (rounds ? atoi(rounds) : 12); round++) {
-        char log[16];
-        snprintf(log, sizeof log, "log%d", round);
-        const pid_t child = program_start(
-            way, WORDS("stars", "photos", "--ratings", "ratings.csv", "--log", log, "--write"));
-        const long moment = round < 12 ? 4000000L * (1 + round * 3) : rand() % 150 * 1000000L;
-        nanosleep(&(struct timespec){.tv_nsec = moment}, NULL);
-        kill(child, SIGKILL);
-        waitpid(child, NULL, 0);
-        char *there = piaa_format(NULL, "%s/log.json", log);
-        if (is_there(there)) expect_ok(PIAA("stars", "--undo", log));
-        free(there);
-        for (int i = 0; i < MANY; i++) {
-            char name[48];
-            snprintf(name, sizeof name, "photos/%03d.jpg.xmp", i);
-            if (i % 2)
-                assert_false(is_there(name));
-            else
-                expect_file(name, unrated);
-        }
+        kill_and_undo(round, embeds);
+        expect_as_before(embeds, bytes, sizes);
     }
+    for (int i = 0; i < 8; i++) free(bytes[i]);
+}
+
+static void a_kill_loses_nothing(void **state) {
+    (void)state;
+    kill_often(false);
+}
+
+static void a_kill_damages_no_photo(void **state) {
+    (void)state;
+    kill_often(true);
 }
 
 static void mistakes_are_told_in_a_line(void **state) {
@@ -211,6 +375,12 @@ int main(void) {
         cmocka_unit_test_setup_teardown(shared_sidecars, program_begin, program_end),
         cmocka_unit_test_setup_teardown(dates_are_kept_on_request, program_begin, program_end),
         cmocka_unit_test_setup_teardown(a_kill_loses_nothing, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(labels_and_scores_are_written, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(a_raw_behind_a_picture_gets_its_stars, program_begin,
+                                        program_end),
+        cmocka_unit_test_setup_teardown(photos_are_written_to_on_request, program_begin,
+                                        program_end),
+        cmocka_unit_test_setup_teardown(a_kill_damages_no_photo, program_begin, program_end),
         cmocka_unit_test_setup_teardown(mistakes_are_told_in_a_line, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,12 @@
 #define XMP_NS " xmlns:xmp=\"http://ns.adobe.com/xap/1.0/\""
 #define MS_NS " xmlns:MicrosoftPhoto=\"http://ns.microsoft.com/photo/1.0/\""
 
+static bool set_rating(const char *packet, size_t size, int stars, piaa_text *out,
+                       piaa_error *error) {
+    const piaa_xmp_change change = {.rating = stars, .score = NAN};
+    return piaa_xmp_edit(packet, size, &change, out, error);
+}
+
 static char *with(const char *text, const char *stars, const char *percent) {
     piaa_text out = {0};
     for (; *text; text++) {
@@ -31,8 +37,7 @@ static void expect_bytes(const char *packet, size_t size, int stars, const char 
     piaa_text out = {0};
     piaa_error error = {0};
     piaa_text_add(&out, "kept", 4, NULL);
-    if (!piaa_xmp_set_rating(packet, size, stars, &out, &error))
-        fail_msg("%s\n%s", error.message, packet);
+    if (!set_rating(packet, size, stars, &out, &error)) fail_msg("%s\n%s", error.message, packet);
     if (out.length != wanted_size + 4 || memcmp(out.data + 4, wanted, wanted_size) != 0)
         fail_msg("expected %s\ngot %s", wanted, out.data);
     free(out.data);
@@ -178,7 +183,7 @@ static void what_cannot_be_changed_is_left_alone(void **state) {
         piaa_text out = {0};
         piaa_error error = {0};
         piaa_text_add(&out, "kept", 4, NULL);
-        if (piaa_xmp_set_rating(cases[i], strlen(cases[i]), 4, &out, &error))
+        if (set_rating(cases[i], strlen(cases[i]), 4, &out, &error))
             fail_msg("%s became %s", cases[i], out.data);
         assert_int_equal(error.code, PIAA_FORMAT);
         assert_int_equal(out.length, 4);
@@ -191,7 +196,9 @@ static void new_packets_are_read(void **state) {
     for (int stars = -1; stars <= 5; stars++) {
         piaa_text out = {0};
         piaa_xmp read;
-        assert_true(piaa_xmp_new(stars, stars % 2 ? "CR2" : NULL, &out, NULL));
+        const piaa_xmp_change change = {.rating = stars, .score = NAN};
+        const piaa_xmp_form form = {.extension = stars % 2 ? "CR2" : NULL};
+        assert_true(piaa_xmp_new(&change, &form, &out, NULL));
         assert_true(piaa_xmp_read(out.data, out.length, &read, NULL));
         assert_true(read.rating == stars);
         assert_true((strstr(out.data, "SidecarForExtension=\"CR2\"") != NULL) == (stars % 2 != 0));
