@@ -215,6 +215,17 @@ static bool note_packet(const unsigned char *photo, size_t size, size_t entry, t
     return true;
 }
 
+/* An entry whose values would lie behind the end of the file, where a packet may come to lie. */
+static bool is_beyond(const unsigned char *photo, size_t size, size_t entry, const tiff *t) {
+    static const unsigned widths[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
+    const uint64_t type = number_at(photo + entry + 2, 2, t->big_endian),
+                   count = number_at(photo + entry + 4, t->word, t->big_endian),
+                   at = number_at(photo + entry + 4 + t->word, t->word, t->big_endian);
+    const unsigned width = type < PIAA_COUNT(widths) ? widths[type] : 0;
+    if (!width || count <= t->word / width) return false;
+    return at > size || count > (size - at) / width;
+}
+
 static bool read_tiff(const unsigned char *photo, size_t size, tiff *t, piaa_error *error) {
     if (size < 16) return damaged_tiff(error);
     *t = (tiff){.big_endian = photo[0] == 'M', .head = 2, .entry = 12, .word = 4};
@@ -232,8 +243,10 @@ static bool read_tiff(const unsigned char *photo, size_t size, tiff *t, piaa_err
         const size_t entry = t->at + t->head + i * t->entry;
         const uint64_t tag = number_at(photo + entry, 2, t->big_endian);
         dng |= tag == DNG_TAG;
+        if (is_beyond(photo, size, entry, t)) return damaged_tiff(error);
         if (tag == XMP_TAG && !note_packet(photo, size, entry, t, error)) return false;
     }
+    if (piaa_tiff_is_cut(photo, size)) return damaged_tiff(error);
     piaa_tiff look;
     return (piaa_tiff_look(photo, size, &look) && (!look.raw || dng)) ||
            piaa_error_set(error, PIAA_UNSUPPORTED,
@@ -290,6 +303,19 @@ static bool append(const unsigned char *photo, size_t size, const tiff *t, const
     return ok;
 }
 
+/* A damaged directory further down may lead into what was appended, and the file be another then.
+ */
+static bool reads_again(const unsigned char *photo, size_t size, const piaa_text *packet,
+                        const piaa_patch *patch, piaa_error *error) {
+    piaa_text changed = {0};
+    tiff t;
+    const bool ok = piaa_patch_apply(patch, photo, size, &changed, error) &&
+                    read_tiff((const unsigned char *)changed.data, changed.length, &t, error) &&
+                    (t.packet.size == packet->length || damaged_tiff(error));
+    free(changed.data);
+    return ok;
+}
+
 static bool change_tiff(const unsigned char *photo, size_t size, const piaa_xmp_change *change,
                         piaa_patch *patch, piaa_error *error) {
     tiff t;
@@ -300,7 +326,8 @@ static bool change_tiff(const unsigned char *photo, size_t size, const piaa_xmp_
         change_packet(photo + old->at, old->size, change, &packet, error) &&
         (packet.length == old->size
              ? piaa_patch_replace(patch, photo, old->at, old->size, packet.data, old->size, error)
-             : append(photo, size, &t, &packet, patch, error));
+             : append(photo, size, &t, &packet, patch, error) &&
+                   reads_again(photo, size, &packet, patch, error));
     free(packet.data);
     return ok;
 }

@@ -1,11 +1,12 @@
 /* Any bytes as an XMP packet: what is read is a rating and an orientation of the standard, or
-   nothing; and where a rating can be put into it, that is what is read then, of an orientation that
-   has not changed. */
+   nothing; and where a rating, a label and a score can be put into it, that is what is read then,
+   of an orientation that has not changed. */
 #include "image/xmp.h"
 #include "image/xmp_edit.h"
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -13,9 +14,11 @@ static void set_rating(const uint8_t *data, size_t size, int stars, int orientat
     piaa_error error = {0};
     piaa_text out = {0};
     piaa_xmp xmp;
-    if (!piaa_xmp_set_rating(data, size, stars, &out, &error)) {
+    const piaa_xmp_change change = {.rating = stars, .label = "Red & <blue>", .score = stars / 3.0};
+    if (!piaa_xmp_edit(data, size, &change, &out, &error)) {
         if (error.code == PIAA_OK || out.length) abort();
     } else if (!piaa_xmp_read(out.data, out.length, &xmp, &error) || xmp.rating != stars ||
+               xmp.score != piaa_xmp_score(change.score) || strcmp(xmp.label, change.label) != 0 ||
                xmp.orientation != orientation) {
         abort();
     }
