@@ -428,6 +428,9 @@ PIAA_API const char *piaa_photos_passed(const piaa_photos *photos);
  * other photos nor the folder's own place matter.  A shard may be empty. */
 PIAA_API bool piaa_photos_keep_shard(piaa_photos *photos, int64_t index, int64_t count,
                                      piaa_error *error);
+/* Which one (1..count) that is for a photo whose path below the folder is `below`; there need be no
+ * such file. */
+PIAA_API int64_t piaa_shard_of(const char *below, int64_t count);
 /* A path that piaa_reader_read is to read with these photos though it is not among them, such as a
    rated photo from elsewhere. */
 PIAA_API bool piaa_photos_read_also(piaa_photos *photos, const char *path, piaa_error *error);
@@ -460,6 +463,11 @@ typedef struct piaa_embed_summary {
 PIAA_API piaa_store *piaa_embed(const char *path, piaa_extractor *extractor,
                                 const char *const *photos, size_t count, const piaa_hooks *hooks,
                                 piaa_embed_summary *summary, piaa_error *error);
+/* The same with photos that were collected, such as those of a shard; NULL, or none: the store is
+ * made and opened. */
+PIAA_API piaa_store *piaa_embed_photos(const char *path, piaa_extractor *extractor,
+                                       const piaa_photos *photos, const piaa_hooks *hooks,
+                                       piaa_embed_summary *summary, piaa_error *error);
 
 /* Opens for reading, also while another process writes and on read-only media: what is there now,
    as after piaa_store_refresh. */

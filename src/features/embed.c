@@ -441,24 +441,31 @@ bool piaa_embed_paths(piaa_store *store, piaa_extractor *extractor, const char *
     return ok;
 }
 
-piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *const *photos,
-                       size_t count, const piaa_hooks *hooks, piaa_embed_summary *summary,
-                       piaa_error *error) {
+piaa_store *piaa_embed_photos(const char *path, piaa_extractor *extractor,
+                              const piaa_photos *photos, const piaa_hooks *hooks,
+                              piaa_embed_summary *summary, piaa_error *error) {
     if (!extractor) {
         piaa_error_missing(error, "extractor");
         return NULL;
     }
-    piaa_photos *found = piaa_photos_collect(photos, count, hooks, error);
-    if (!found) return NULL;
-    if (*found->passed) piaa_hooks_warn(hooks, "passed over: %s", found->passed);
+    if (photos && *photos->passed) piaa_hooks_warn(hooks, "passed over: %s", photos->passed);
     piaa_store *store = piaa_store_open_write(path, piaa_extractor_identity(extractor),
                                               piaa_extractor_slots(extractor), hooks, error);
     const bool ok = store &&
-                    piaa_embed_paths(store, extractor, (const char *const *)found->paths.items,
-                                     found->paths.count, hooks, summary, error) &&
+                    piaa_embed_paths(store, extractor, photos ? piaa_photos_paths(photos) : NULL,
+                                     piaa_photos_count(photos), hooks, summary, error) &&
                     piaa_store_refresh(store, error);
-    piaa_photos_free(found);
     if (ok) return store;
     piaa_store_close(store);
     return NULL;
+}
+
+piaa_store *piaa_embed(const char *path, piaa_extractor *extractor, const char *const *photos,
+                       size_t count, const piaa_hooks *hooks, piaa_embed_summary *summary,
+                       piaa_error *error) {
+    piaa_photos *found = piaa_photos_collect(photos, count, hooks, error);
+    if (!found) return NULL;
+    piaa_store *store = piaa_embed_photos(path, extractor, found, hooks, summary, error);
+    piaa_photos_free(found);
+    return store;
 }

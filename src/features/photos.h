@@ -22,10 +22,6 @@ struct piaa_photos {
 piaa_photos *piaa_photos_new(piaa_error *error) PIAA_MUST_USE;
 bool piaa_photos_add(piaa_photos *photos, const char *name, piaa_error *error) PIAA_MUST_USE;
 
-/* Whether the photo with this path (below the folder that was named) is in part `index` (1..count)
-   of `count`. */
-bool piaa_shard_holds(const char *path, int64_t index, int64_t count);
-
 /* Every path to read, listed or not, in byte order and each once: *count pointers to the list's own
    strings, to be freed by the caller. */
 const char **piaa_photos_to_read(const piaa_photos *photos, size_t *count,

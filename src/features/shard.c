@@ -25,8 +25,8 @@ static uint64_t number_of(const char *text) {
     return hash ^ hash >> 32;
 }
 
-bool piaa_shard_holds(const char *path, int64_t index, int64_t count) {
-    return number_of(path) % (uint64_t)count == (uint64_t)index - 1;
+int64_t piaa_shard_of(const char *below, int64_t count) {
+    return (int64_t)(number_of(below) % (uint64_t)count) + 1;
 }
 
 bool piaa_photos_keep_shard(piaa_photos *photos, int64_t index, int64_t count, piaa_error *error) {
@@ -38,7 +38,7 @@ bool piaa_photos_keep_shard(piaa_photos *photos, int64_t index, int64_t count, p
     piaa_paths *paths = &photos->paths, *names = &photos->names;
     size_t kept = 0;
     for (size_t i = 0; i < paths->count; i++) {
-        if (piaa_shard_holds(below_folder(photos, paths->items[i]), index, count)) {
+        if (piaa_shard_of(below_folder(photos, paths->items[i]), count) == index) {
             paths->items[kept] = paths->items[i];
             names->items[kept++] = names->items[i];
         } else {

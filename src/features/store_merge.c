@@ -161,7 +161,7 @@ static bool take_path(merge *m, size_t first, piaa_error *error) {
 
 static bool is_wanted(const merge *m, const char *path) {
     const char *below = m->below ? piaa_path_below(path, m->below) : NULL;
-    return !m->parts || piaa_shard_holds(below ? below : path, m->part, m->parts);
+    return !m->parts || piaa_shard_of(below ? below : path, m->parts) == m->part;
 }
 
 static bool take_all(merge *m, piaa_error *error) {

@@ -260,6 +260,7 @@ static void shards_are_stable(void **state) {
             assert_string_equal(few->paths.items[i] + strlen("/one"),
                                 more->paths.items[i] + strlen("/other/place"));
             assert_string_equal(few->paths.items[i], few->names.items[i]);
+            assert_int_equal(piaa_shard_of(few->paths.items[i] + strlen("/one/"), PARTS), part);
         }
         all += (int)few->paths.count;
         piaa_photos_free(few);

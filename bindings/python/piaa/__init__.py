@@ -15,12 +15,12 @@ from ._api import (BusyError, Error, FormatError, IOError, MemoryError, Mismatch
                    UnsupportedError, UsageError, Warning, lib as _lib, text as _text)
 from ._model import HiddenStates, Model, Slot
 from ._rank import Ranked, rank
-from ._store import Store
+from ._store import Store, merge
 
 __version__ = _text(_lib.piaa_version())
 __all__ = ["BusyError", "Error", "FormatError", "HiddenStates", "IOError", "MemoryError", "MismatchError", "Model",
            "Probed", "Ranked", "Slot", "StoppedError", "Store", "TasteRegressor", "UnsupportedError", "UsageError",
-           "Warning", "probe", "rank"]
+           "Warning", "merge", "probe", "rank"]
 
 
 def __getattr__(name: str) -> Any:  # scikit-learn is loaded when it is needed

@@ -8,11 +8,12 @@ from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Unio
 
 import numpy as np
 
+from . import _remote
 from ._api import Error, Hooks, Path, Progress, call, encoded, ffi, fields, lib, owned, reporter, strings, text, warnings
 from ._api import Warning as PiaaWarning
 from ._store import Store
 
-Image = Any  # a path, a file's bytes, an array [height, width, 3] of uint8, or a PIL image
+Image = Any  # a path, a URL, a file's bytes, an array [height, width, 3] of uint8, or a PIL image
 
 
 class Slot(NamedTuple):
@@ -90,6 +91,21 @@ def _is_one(images: Any) -> bool:
             or (isinstance(images, np.ndarray) and images.ndim == 3))
 
 
+def _each(images: "Iterable[Image]") -> Iterator[Image]:
+    """With what URLs stand for in their place."""
+    for image in images:
+        if _remote.is_url(image):
+            yield from _remote.files(image)
+        else:
+            yield image
+
+
+def collected(photos: "Union[Path, Sequence[Path]]", hooks: Hooks) -> Any:
+    """The photos that files and folders stand for (piaa_photos)."""
+    names, count = strings([photos] if _is_one(photos) else photos)
+    return owned(lib.piaa_photos_free, lib.piaa_photos_collect, names, count, hooks.pointer, hooks=hooks)
+
+
 def _pixels(image: Any, exif: bool) -> np.ndarray:
     """[height, width, 3] uint8 whose pixels lie side by side; rows may be apart."""
     if hasattr(image, "convert"):
@@ -134,6 +150,8 @@ class Model:
 
     def _read(self, extractor: Any, image: Image, exif: bool, out: np.ndarray) -> None:
         to = ffi.from_buffer("float[]", out)
+        if isinstance(image, _remote.File):
+            image = image.read()
         if isinstance(image, (bytes, bytearray, memoryview)):
             call(lib.piaa_extractor_read_bytes, extractor, ffi.from_buffer(image), len(image), to)
         elif isinstance(image, (str, os.PathLike)):
@@ -153,7 +171,9 @@ class Model:
         if errors not in ("raise", "warn"):
             raise ValueError(f"errors is \"raise\" or \"warn\", not {errors!r}")
         ask = Request(pools, layers, **request)
-        photos = [images] if _is_one(images) else images
+        photos = _each([images] if _is_one(images) else images)
+        if _is_one(images) or hasattr(images, "__len__"):
+            photos = list(photos)
         total = len(photos) if hasattr(photos, "__len__") else 0
         tell, done, rows = reporter(progress), 0, []
         with self._lock:
@@ -167,7 +187,7 @@ class Model:
             try:
                 with self._lock:
                     self._read(extractor, image, request.get("exif", True), row)
-            except Error as error:
+            except (Error, OSError) as error:
                 if errors == "raise":
                     raise
                 warnings.warn(str(error), PiaaWarning, stacklevel=2)
@@ -185,7 +205,8 @@ class Model:
                       *, progress: Progress = False, errors: str = "raise", **request: Any) -> HiddenStates:
         """Mean hidden states of photos, by pool and layer.
 
-        images   one or several of: a path; a file's content (bytes); RGB, uint8
+        images   one or several of: a path; a URL that fsspec reads, or a pattern of such
+                 (s3://bucket/folder/*.jpg); a file's content (bytes); RGB, uint8
                  [height, width, 3], with any strides; a PIL image
         pools    "lt" all text tokens, "lt_tail" the last of them, "lv" the image's tokens, "v" the
                  vision encoder's; of vision models also "pooled", "projected"
@@ -203,16 +224,42 @@ class Model:
         return HiddenStates(np.concatenate([p.values for p in parts]), parts[0].slots)
 
     def embed(self, photos: "Union[Path, Sequence[Path]]", store: Path, pools: Any = None, layers: Any = None, *,
+              shard: "Optional[tuple[int, int]]" = None, copies: Optional[Path] = None, keep: bool = True,
               progress: Progress = False, **request: Any) -> Store:
         """Brings photos (files, folders) up to date in the store in the folder `store`; opens it.
+
+        shard    (i, n): the i-th of n parts of the photos alone, i from 1, as `piaa embed --shard`;
+                 piaa.merge puts parts together
+        copies   of URLs (see hidden_states), which are copied 64 at a time: the folder for them
+                 (None: STORE.photos), where s3://bucket/a.jpg is bucket/a.jpg, the path by which
+                 the store knows it.  A photo that the store has is not looked at again
+        keep     False: copies are removed when they were read
 
         Photos that did not change cost a stat; what cannot be read is a warning and a line in the
         store.  Raises MismatchError for a store of another model or prompt, BusyError while another
         process writes to it.  Ctrl-C ends it after the photo in hand, and nothing done is lost.
         """
-        ask, hooks = Request(pools, layers, **request), Hooks(progress)
-        names, count = strings([photos] if _is_one(photos) else photos)
+        ask = Request(pools, layers, **request)
+        names = [photos] if _is_one(photos) else list(photos)
+        urls = [name for name in names if _remote.is_url(name)]
+        names = [name for name in names if not _remote.is_url(name)]
+        if names or not urls:
+            hooks = Hooks(progress)
+            found = collected(names, hooks)
+            if shard is not None:
+                call(lib.piaa_photos_keep_shard, found, *shard)
+            kept = self._embed(store, ask, found, hooks)
+        if urls:
+            kept = self._embed(store, ask, ffi.NULL, Hooks())  # made, or looked at
+            folder = os.path.realpath(os.fsdecode(store) + ".photos" if copies is None else os.fsdecode(copies))
+            wanted, tell, done = _remote.missing(urls, folder, shard, set(kept.paths)), reporter(progress), 0
+            for paths in _remote.copied(wanted, keep):
+                hooks = Hooks(lambda n, _: tell(done + n, len(wanted)))
+                kept = self._embed(store, ask, collected(paths, hooks), hooks)
+                done += len(paths)
+        return kept
+
+    def _embed(self, store: Path, ask: Request, found: Any, hooks: Hooks) -> Store:
         with self._lock:
-            handle = owned(lib.piaa_store_close, lib.piaa_embed, encoded(store), self._extractor(ask), names, count,
-                           hooks.pointer, ffi.NULL, hooks=hooks)
-        return Store._of(handle)
+            return Store._of(owned(lib.piaa_store_close, lib.piaa_embed_photos, encoded(store), self._extractor(ask),
+                                   found, hooks.pointer, ffi.NULL, hooks=hooks))

@@ -7,8 +7,8 @@ import os
 import tempfile
 from typing import Any, Mapping, NamedTuple, Optional, Sequence, Union
 
-from ._api import Hooks, Path, Progress, call, encoded, ffi, lib, owned, strings, text
-from ._model import Model, Request, _is_one
+from ._api import Hooks, Path, Progress, call, encoded, ffi, lib, owned, text
+from ._model import Model, Request, collected
 
 
 class Ranked(NamedTuple):
@@ -45,8 +45,7 @@ def rank(photos: "Union[Path, Sequence[Path]]", ratings: "Union[Path, Mapping[Pa
     """
     hooks = Hooks(progress)
     opened = model if isinstance(model, Model) else Model(model)
-    names, count = strings([photos] if _is_one(photos) else photos)
-    found = owned(lib.piaa_photos_free, lib.piaa_photos_collect, names, count, hooks.pointer, hooks=hooks)
+    found = collected(photos, hooks)
     known = lib.piaa_photos_paths(found), lib.piaa_photos_names(found), lib.piaa_photos_count(found)
     said = ffi.new("piaa_said *")
     stars = choices = ffi.NULL

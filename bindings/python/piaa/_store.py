@@ -7,7 +7,8 @@ from typing import Any, Iterator, Optional, Sequence
 
 import numpy as np
 
-from ._api import Hooks, Path, UnsupportedError, call, encoded, ffi, fields, lib, owned, text
+from ._api import (Hooks, Path, Progress, UnsupportedError, call, encoded, ffi, fields, lib, owned, strings,
+                   text)
 
 
 class Store:
@@ -119,3 +120,15 @@ class Store:
         number = self._slots[pool, layer][0]
         there = {p: r for p, r in self.index.items() if lib.piaa_store_has(self._handle, number, r)}
         return pandas.DataFrame(self.vectors(pool, layer, list(there.values())), index=pandas.Index(list(there), name="path"))
+
+
+def merge(parts: "Sequence[Path]", store: Path, *, progress: Progress = False) -> Store:
+    """Puts the parts' stores together in the folder `store`, as one run would have made it; opens it.
+
+    Raises MismatchError for parts of another model or prompt, FormatError for a vector that is not
+    what was written.  What was stopped goes on with the same call.
+    """
+    hooks = Hooks(progress)
+    names, count = strings(parts)
+    call(lib.piaa_store_merge, encoded(store), names, count, hooks.pointer, hooks=hooks)
+    return Store(store)
