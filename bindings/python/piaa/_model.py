@@ -248,18 +248,20 @@ class Model:
             found = collected(names, hooks)
             if shard is not None:
                 call(lib.piaa_photos_keep_shard, found, *shard)
-            kept = self._embed(store, ask, found, hooks)
+            self._embed(store, ask, found, hooks)
         if urls:
-            kept = self._embed(store, ask, ffi.NULL, Hooks())  # made, or looked at
+            self._embed(store, ask, ffi.NULL, Hooks())  # which makes it
             folder = os.path.realpath(os.fsdecode(store) + ".photos" if copies is None else os.fsdecode(copies))
-            wanted, tell, done = _remote.missing(urls, folder, shard, set(kept.paths)), reporter(progress), 0
+            wanted = _remote.missing(urls, folder, shard, set(Store(store).paths))
+            tell, done = reporter(progress), 0
             for paths in _remote.copied(wanted, keep):
                 hooks = Hooks(lambda n, _: tell(done + n, len(wanted)))
-                kept = self._embed(store, ask, collected(paths, hooks), hooks)
+                self._embed(store, ask, collected(paths, hooks), hooks)
                 done += len(paths)
-        return kept
+        return Store(store)
 
-    def _embed(self, store: Path, ask: Request, found: Any, hooks: Hooks) -> Store:
+    def _embed(self, store: Path, ask: Request, found: Any, hooks: Hooks) -> None:
+        """Nobody else can write to the store while what piaa_embed_photos gives is open: so it is closed."""
         with self._lock:
-            return Store._of(owned(lib.piaa_store_close, lib.piaa_embed_photos, encoded(store), self._extractor(ask),
-                                   found, hooks.pointer, ffi.NULL, hooks=hooks))
+            ffi.release(owned(lib.piaa_store_close, lib.piaa_embed_photos, encoded(store), self._extractor(ask),
+                              found, hooks.pointer, ffi.NULL, hooks=hooks))

@@ -25,15 +25,7 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         hooks = Hooks()
-        self._take(owned(lib.piaa_store_close, lib.piaa_store_open_read, encoded(path), hooks.pointer, hooks=hooks))
-
-    @classmethod
-    def _of(cls, handle: Any) -> "Store":
-        store = cls.__new__(cls)
-        store._take(handle)
-        return store
-
-    def _take(self, handle: Any) -> None:
+        handle = owned(lib.piaa_store_close, lib.piaa_store_open_read, encoded(path), hooks.pointer, hooks=hooks)
         self._handle = handle
         self.path = text(lib.piaa_store_path(handle)) or ""
         slots = lib.piaa_store_slots(handle)
