@@ -2,8 +2,8 @@
  * A file's bytes with some stretches replaced: how files that are somebody else's are changed.
  *
  *     piaa_patch patch = {0};
- *     piaa_patch_replace(&patch, old, at, length, bytes, size, &error);    // any number, in any
- * order piaa_patch_apply(&patch, old, old_size, &new, &error);
+ *     piaa_patch_replace(&patch, old, at, length, bytes, size, &error);  // as often as need be
+ *     piaa_patch_apply(&patch, old, old_size, &new, &error);
  *
  * What leads back is a patch too, and as small.
  */

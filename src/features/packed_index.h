@@ -5,14 +5,14 @@
  * index.piaa, every number as this kind of machine has it in memory (`order` tells machines apart),
  * sections one after the other, each at a multiple of 8 bytes:
  *
- *   header
- *   meta      key, value, key, value … each ended by a NUL; an empty key ends them
- *   slots     piaa_index_slot for each matrix
- *   bits      [rows][stride] which matrices hold a vector in a row, as vectors.slots of the
- * catalogue sums      [rows] a sum over the row's bytes in all matrices (piaa_store_sum_bytes, by
- * exclusive or) photos    piaa_index_photo for each photo, in byte order of their paths texts of
- * each photo those that it has of path, hash, error, damage and note, each ended by a NUL blocks a
- * sum over each PIAA_INDEX_BLOCK bytes of all that is between header and here
+ *     header
+ *     meta      key, value, key, value … each ended by a NUL; an empty key ends them
+ *     slots     piaa_index_slot for each matrix
+ *     bits      [rows][stride] which matrices hold a vector, as the catalogue's vectors.slots
+ *     sums      [rows] over the row's bytes in all matrices (piaa_store_sum_bytes, exclusive or)
+ *     photos    piaa_index_photo for each photo, in byte order of their paths
+ *     texts     of each photo what it has of path, hash, error, damage and note, ended by NULs
+ *     blocks    a sum over each PIAA_INDEX_BLOCK bytes between the header and here
  *
  * A path is found by bisection.  Offsets are checked where they are followed, so that a damaged
  * file gives wrong answers at worst; verifying (store_verify.c) finds every changed bit: header and

@@ -2,6 +2,7 @@
 #include "train/frozen.h"
 
 #include "base/memory.h"
+#include "base/narrow.h"
 #include "vlm/kernels.h"
 #include "weights/mixture.h"
 #include "weights/quantise.h"
@@ -31,17 +32,6 @@ static void read_run(const piaa_tensor *tensor, int64_t row, int64_t column, int
     run.data = (const char *)tensor->data + row_bytes * (size_t)row +
                row_bytes * (size_t)column / (size_t)tensor->shape[1];
     piaa_tensor_to_float(&run, out);
-}
-
-/* Rounded to the nearest, ties to even, as our kernels do it. */
-static inline uint16_t narrow(float value) {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
-static void narrow_all(const float *from, int64_t count, uint16_t *to) {
-    for (int64_t i = 0; i < count; i++) to[i] = narrow(from[i]);
 }
 
 /* -------------------------------------------------------------------------------------- loading */
@@ -87,7 +77,7 @@ static int64_t words_of(const piaa_frozen *w, int64_t values) {
 
 static void put(const piaa_frozen *w, const float *from, int64_t count, void *to) {
     if (w->kernels->bfloat16)
-        narrow_all(from, count, to);
+        piaa_narrow_bfloat(from, (size_t)count, to);
     else
         memcpy(to, from, (size_t)count * sizeof *from);
 }
@@ -128,7 +118,8 @@ static bool pack_backwards(void *user, size_t i, piaa_error *error) {
         read_run(job->tensor, row, first, end - first, wide);
         char *to = room + (size_t)row * width;
         for (int64_t c = 0; c < end - first; c++, to += row_bytes) {
-            const uint16_t half = narrow(wide[c]);
+            uint16_t half;
+            piaa_narrow_bfloat(&wide[c], 1, &half);
             memcpy(to, w->kernels->bfloat16 ? (const void *)&half : &wide[c], width);
         }
     }
@@ -291,7 +282,7 @@ static bool narrow_rows(void *user, size_t i, piaa_error *error) {
     const int64_t in = inputs_of(job), first = (int64_t)i * PIAA_CREW_ROWS,
                   end = piaa_crew_end(i, job->n, PIAA_CREW_ROWS);
     PIAA_UNUSED(error);
-    narrow_all(job->x + first * in, (end - first) * in, job->half + first * in);
+    piaa_narrow_bfloat(job->x + first * in, (size_t)((end - first) * in), job->half + first * in);
     return true;
 }
 

@@ -1,10 +1,9 @@
-/* A tensor's values as float32, whatever the type in the file.
- *
- * bfloat16 is the upper half of a float32. float16 has 5 exponent bits (bias 15) and 10 of
- * fraction: shifted into float32's places the exponent is short by 127 - 15 = 112, which is added;
- * what has exponent 0 (zero and subnormals) is fraction x 2^-24. Quantised blocks are read by ggml,
- * which defines them. */
+/* A tensor's values as float32, whatever the type in the file.  Quantised blocks are read by ggml,
+   which defines them. */
 #include "weights/checkpoint.h"
+
+#include "base/memory.h"
+#include "base/narrow.h"
 
 #include <ggml.h>
 #include <math.h>
@@ -20,20 +19,6 @@ int64_t piaa_tensor_count(const piaa_tensor *tensor) {
     return count;
 }
 
-static float from_bits(uint32_t bits) {
-    float value;
-    memcpy(&value, &bits, sizeof value);
-    return value;
-}
-
-static float from_half(uint16_t half) {
-    uint32_t sign = (uint32_t)(half & 0x8000) << 16, exponent = half >> 10 & 0x1f,
-             fraction = half & 0x3ff;
-    if (exponent == 0) return from_bits(sign | 0x3f800000) * (float)fraction * 0x1p-24f;
-    if (exponent == 31) return from_bits(sign | 0x7f800000 | fraction << 13);
-    return from_bits(sign | (exponent + 112) << 23 | fraction << 13);
-}
-
 /* Four bits of exponent (bias 7), three of fraction; the highest code is no number. */
 static float from_eight(unsigned char code) {
     const int exponent = code >> 3 & 15, fraction = code & 7;
@@ -47,6 +32,16 @@ static void read_eights(const unsigned char *codes, int64_t count, float *out) {
     float table[256];
     for (int i = 0; i < 256; i++) table[i] = from_eight((unsigned char)i);
     for (int64_t i = 0; i < count; i++) out[i] = table[codes[i]];
+}
+
+/* A file may have them at an odd place. */
+static void read_halves(const unsigned char *bytes, size_t count, bool half, float *out) {
+    uint16_t some[256];
+    for (size_t n; count; count -= n, bytes += n * sizeof *some, out += n) {
+        n = count < PIAA_COUNT(some) ? count : PIAA_COUNT(some);
+        memcpy(some, bytes, n * sizeof *some);
+        (half ? piaa_widen_half : piaa_widen_bfloat)(some, n, out);
+    }
 }
 
 /* Of a run of the matrix's numbers, row by row. */
@@ -94,21 +89,11 @@ void piaa_tensor_to_float(const piaa_tensor *tensor, float *out) {
             ggml_get_type_traits((enum ggml_type)tensor->ggml_type)->to_float(bytes, out, count);
         return;
     }
-    for (int64_t i = 0; i < count; i++) {
-        uint16_t half = 0;
-        if (tensor->type != PIAA_OTHER_TYPE) memcpy(&half, bytes + 2 * i, sizeof half);
-        switch (tensor->type) {
-        case PIAA_F16:
-            out[i] = from_half(half);
-            break;
-        case PIAA_BF16:
-            out[i] = from_bits((uint32_t)half << 16);
-            break;
-        default:
-            out[i] = NAN;
-            break;
-        }
+    if (tensor->type != PIAA_OTHER_TYPE) {
+        read_halves(bytes, (size_t)count, tensor->type == PIAA_F16, out);
+        return;
     }
+    for (int64_t i = 0; i < count; i++) out[i] = NAN;
 }
 
 const piaa_tensor *piaa_tensor_find(const piaa_tensor *const *by_name, size_t count,
