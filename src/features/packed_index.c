@@ -119,9 +119,20 @@ static const char *path_at(const piaa_index *index, int64_t at) {
     return begin < texts_size(index) ? index->texts + begin : "";
 }
 
+/* Whoever walks through all photos would have the whole index counted as this process's memory, so
+   the pages of some that were passed are let go; they are there again when they are touched. */
+static void let_go(const piaa_index *index, int64_t from, int64_t to) {
+    const uint64_t begin = index->photos[from].texts, end = index->photos[to].texts;
+    piaa_map_forget(&index->map, &index->photos[from], (size_t)(to - from) * sizeof *index->photos);
+    if (begin < end && end <= texts_size(index))
+        piaa_map_forget(&index->map, index->texts + begin, (size_t)(end - begin));
+}
+
 piaa_photo piaa_index_photo_at(const piaa_index *index, int64_t at) {
+    enum { SPAN = 1 << 16 };
     piaa_photo photo = {.row = -1};
     if (at < 0 || at >= index->header->photos) return photo;
+    if (at && at % SPAN == 0) let_go(index, at - SPAN, at);
     const piaa_index_photo *line = &index->photos[at];
     const char **const texts[] = {&photo.path, &photo.hash, &photo.error, &photo.damage,
                                   &photo.note};

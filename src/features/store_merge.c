@@ -123,6 +123,8 @@ static bool put_vectors(merge *m, const piaa_store *from, const piaa_photo *phot
                               "%s: the vectors in %s are not what was written: piaa store verify "
                               "%s says which, and how to mend it",
                               photo->path, from->folder, from->folder);
+    if (photo->row && photo->row % PIAA_STORE_SPAN == 0)
+        piaa_store_let_go(from, photo->row - PIAA_STORE_SPAN, photo->row);
     const float *vectors[PIAA_SLOTS_MOST];
     for (size_t i = 0; i < m->slots.count; i++) {
         const int slot =

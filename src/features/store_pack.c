@@ -54,6 +54,11 @@ static bool go_on(const packer *p, const char *what, int64_t done, int64_t total
     return true;
 }
 
+static bool next_row(const packer *p, const char *what, int64_t row, piaa_error *error) {
+    if (row && row % PIAA_STORE_SPAN == 0) piaa_store_let_go(p->from, row - PIAA_STORE_SPAN, row);
+    return go_on(p, what, row, p->rows, error);
+}
+
 /* --------------------------------------------------------------------------------------- a file */
 
 /* A file that is written from a place on, through a buffer. */
@@ -156,7 +161,7 @@ static void end_ranges(packer *p) {
 static bool read_rows(packer *p, piaa_error *error) {
     if (!begin_ranges(p, error)) return false;
     for (int64_t row = 0; row < p->rows; row++) {
-        if (!go_on(p, "rows read", row, p->rows, error)) return false;
+        if (!next_row(p, "rows read", row, error)) return false;
         if (!piaa_store_row_is_whole(p->from, row))
             return piaa_error_set(error, PIAA_FORMAT,
                                   "row %lld of %s is not what was written: piaa store verify %s "
@@ -210,8 +215,8 @@ static bool write_rows(packer *p, size_t k, stream *out, void *narrow, piaa_erro
     piaa_npy_header_write(header, piaa_packing_type(p->packing), p->rows, slot_of(p, k)->dim);
     if (!stream_add(out, header, sizeof header, error)) return false;
     for (int64_t row = 0; row < p->rows; row++) {
-        if (!go_on(p, p->lines[k].name, row, p->rows, error) ||
-            !narrow_row(p, k, row, narrow, error) || !stream_add(out, narrow, size, error))
+        if (!next_row(p, p->lines[k].name, row, error) || !narrow_row(p, k, row, narrow, error) ||
+            !stream_add(out, narrow, size, error))
             return false;
         p->sums[row] ^= piaa_store_sum_bytes((int)k, narrow, size);
     }
@@ -356,7 +361,10 @@ static bool seal(piaa_index_header *h, stream *out, piaa_error *error) {
     uint64_t *sums = piaa_alloc(count, sizeof *sums, error);
     bool ok = sums && piaa_map_open(&map, out->path, error);
     if (ok) {
-        for (size_t i = 0; i < count; i++) sums[i] = piaa_index_block_sum(map.data, size, i);
+        for (size_t i = 0; i < count; i++) {
+            sums[i] = piaa_index_block_sum(map.data, size, i);
+            piaa_map_forget(&map, map.data + i * PIAA_INDEX_BLOCK, PIAA_INDEX_BLOCK);
+        }
         piaa_map_close(&map);
         h->blocks_sum = piaa_store_sum_bytes(-1, sums, count * sizeof *sums);
         h->at[PIAA_INDEX_END] = size + (int64_t)(count * sizeof *sums);

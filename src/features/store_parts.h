@@ -147,6 +147,13 @@ bool piaa_store_refuse_packed(const char *folder, piaa_error *error) PIAA_MUST_U
 size_t piaa_packing_width(piaa_packing packing);
 const char *piaa_packing_type(piaa_packing packing);
 
+/* store_read.c */
+/* Of all matrices: rows that were read and are not needed soon are no longer this process's memory,
+   however many were mapped. */
+void piaa_store_let_go(const piaa_store *store, int64_t first, int64_t end);
+/* How many rows are read before that is worth a call. */
+enum { PIAA_STORE_SPAN = 1 << 12 };
+
 /* store_verify.c */
 /* Whether a row of the last refresh holds what was written into it. */
 bool piaa_store_row_is_whole(const piaa_store *store, int64_t row);

@@ -210,6 +210,18 @@ bool piaa_store_refresh(piaa_store *store, piaa_error *error) {
     return false;
 }
 
+void piaa_store_let_go(const piaa_store *store, int64_t first, int64_t end) {
+    for (size_t s = 0; s < store->view_count; s++) {
+        const piaa_view *view = &store->views[s];
+        const unsigned char *rows = view->packed ? view->packed : (const void *)view->data;
+        const size_t size = (size_t)store->slots.items[s].dim *
+                            (view->packed ? piaa_packing_width(store->packing) : sizeof(float));
+        const int64_t last = end < view->rows ? end : view->rows;
+        if (first < last)
+            piaa_map_forget(&view->map, rows + (size_t)first * size, (size_t)(last - first) * size);
+    }
+}
+
 /* -------------------------------------------------------------------------------------- answers */
 
 piaa_store_counts piaa_store_count(const piaa_store *store) {

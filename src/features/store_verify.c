@@ -32,6 +32,7 @@ static bool find_damaged(const piaa_store *seen, const piaa_hooks *hooks, row_li
                                   (long long)row, (long long)seen->seen_rows);
         if (hooks && hooks->progress)
             hooks->progress(hooks->user, "rows compared", row + 1, seen->seen_rows);
+        if (row && row % PIAA_STORE_SPAN == 0) piaa_store_let_go(seen, row - PIAA_STORE_SPAN, row);
         if (piaa_store_row_is_whole(seen, row)) continue;
         if (!piaa_grow(&damaged->items, &damaged->capacity, damaged->count + 1,
                        sizeof *damaged->items, error))
