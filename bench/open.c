@@ -4,6 +4,8 @@
  *
  *     bench_open STORE
  */
+#include "data/ratings.h"
+
 #include "base/random.h"
 #include "timing.h"
 
@@ -11,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { RATED = 100, TOP = 100, FOUND = 1000 };
+enum { RATED = 100, TOP = 100, FOUND = 100 };
 
 static piaa_ratings *rate(const piaa_store *store, piaa_error *error) {
     static char paths[RATED][256];
