@@ -83,13 +83,10 @@ static bool check(const piaa_map *map, const char *path, piaa_error *error) {
     return true;
 }
 
-bool piaa_index_open(piaa_index *index, const char *path, piaa_error *error) {
+bool piaa_index_read(piaa_index *index, piaa_map map, const char *where, piaa_error *error) {
     *index = (piaa_index){0};
-    if (!piaa_map_open(&index->map, path, error)) return false;
-    if (!check(&index->map, path, error)) {
-        piaa_index_close(index);
-        return false;
-    }
+    if (!check(&map, where, error)) return false;
+    index->map = map;
     const unsigned char *base = index->map.data;
     const piaa_index_header *h = index->header = (const void *)base;
     index->meta = (const char *)base + h->at[PIAA_INDEX_META];
@@ -100,6 +97,15 @@ bool piaa_index_open(piaa_index *index, const char *path, piaa_error *error) {
     index->texts = (const char *)base + h->at[PIAA_INDEX_TEXTS];
     index->blocks = (const void *)(base + h->at[PIAA_INDEX_BLOCKS]);
     return true;
+}
+
+bool piaa_index_open(piaa_index *index, const char *path, piaa_error *error) {
+    piaa_map map;
+    *index = (piaa_index){0};
+    if (!piaa_map_open(&map, path, error)) return false;
+    if (piaa_index_read(index, map, path, error)) return true;
+    piaa_map_close(&map);
+    return false;
 }
 
 void piaa_index_close(piaa_index *index) {
@@ -134,15 +140,14 @@ piaa_photo piaa_index_photo_at(const piaa_index *index, int64_t at) {
     if (at < 0 || at >= index->header->photos) return photo;
     if (at && at % SPAN == 0) let_go(index, at - SPAN, at);
     const piaa_index_photo *line = &index->photos[at];
-    const char **const texts[] = {&photo.path, &photo.hash, &photo.error, &photo.damage,
-                                  &photo.note};
-    uint64_t begin = line->texts;
-    for (size_t i = 0; i < PIAA_COUNT(texts); i++) {
+    const char **const others[] = {&photo.hash, &photo.error, &photo.damage, &photo.note};
+    photo.path = path_at(index, at);
+    uint64_t begin = line->texts + strlen(photo.path) + 1;
+    for (size_t i = 0; i < PIAA_COUNT(others); i++) {
         if (!(line->has >> i & 1) || begin >= texts_size(index)) continue;
-        *texts[i] = index->texts + begin;
-        begin += strlen(*texts[i]) + 1;
+        *others[i] = index->texts + begin;
+        begin += strlen(*others[i]) + 1;
     }
-    if (!photo.path) photo.path = "";
     photo.size = line->size;
     photo.mtime_ns = line->mtime_ns;
     photo.ctime_ns = line->ctime_ns;

@@ -59,8 +59,8 @@ typedef struct piaa_index_slot {
 } piaa_index_slot;
 
 typedef struct piaa_index_photo {
-    uint64_t texts; /* where they begin */
-    uint64_t has;   /* bit i: of the five texts the i-th is there */
+    uint64_t texts; /* where they begin, the path first */
+    uint64_t has;   /* bit i: of the four others the i-th is there */
     int64_t size, mtime_ns, ctime_ns, inode, row;
 } piaa_index_photo;
 
@@ -79,6 +79,10 @@ typedef struct piaa_index {
 /* Checks the header and the sections' places, and nothing that takes longer. */
 bool piaa_index_open(piaa_index *index, const char *path, piaa_error *error) PIAA_MUST_USE;
 void piaa_index_close(piaa_index *index);
+/* The same of what is mapped or in memory, at a multiple of 8 bytes; on success the index's, to
+   close. */
+bool piaa_index_read(piaa_index *index, piaa_map map, const char *where,
+                     piaa_error *error) PIAA_MUST_USE;
 
 /* "PATH is damaged (HOW): …"; returns false. */
 bool piaa_index_damaged(const char *path, const char *how, piaa_error *error);

@@ -294,17 +294,18 @@ static bool write_bits(const packer *p, stream *out, piaa_error *error) {
 
 static bool write_photo(const piaa_photo *photo, int64_t texts_at, stream *lines, stream *texts,
                         piaa_error *error) {
-    const char *const all[] = {photo->path, photo->hash, photo->error, photo->damage, photo->note};
+    const char *const others[] = {photo->hash, photo->error, photo->damage, photo->note};
     piaa_index_photo line = {.texts = (uint64_t)(stream_end(texts) - texts_at),
                              .size = photo->size,
                              .mtime_ns = photo->mtime_ns,
                              .ctime_ns = photo->ctime_ns,
                              .inode = photo->inode,
                              .row = photo->row};
-    for (size_t i = 0; i < PIAA_COUNT(all); i++) {
-        if (!all[i]) continue;
+    if (!add_text(texts, photo->path, error)) return false;
+    for (size_t i = 0; i < PIAA_COUNT(others); i++) {
+        if (!others[i]) continue;
         line.has |= UINT64_C(1) << i;
-        if (!add_text(texts, all[i], error)) return false;
+        if (!add_text(texts, others[i], error)) return false;
     }
     return stream_add(lines, &line, sizeof line, error);
 }
