@@ -1,5 +1,6 @@
 /* Mean and standard deviation by the corrected two-pass algorithm (Chan, Golub, LeVeque 1983), on
- * differences from the first row, so that a constant column has variance exactly 0. */
+ * differences from the first row, so that a constant column has variance exactly 0.  Each pass goes
+ * through the rows once, in their order, so that they may come from a disk. */
 #include "linear/columns.h"
 
 #include "base/memory.h"
@@ -9,7 +10,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-enum { TILE = 512 }; /* columns that are measured at a time: what is summed stays in the cache */
+/* Columns that are measured at a time, for so many rows: what is summed stays in one cache, and the
+   rows in the next. */
+enum { TILE = 512, ROWS = 64 };
 
 static const float *row_of(const piaa_band *band, int64_t i) {
     return band->x + (size_t)(band->rows ? band->rows[i] : i) * (size_t)band->stride;
@@ -30,26 +33,47 @@ static bool report_not_finite(const piaa_columns *c, int block, piaa_error *erro
     return piaa_error_set(error, PIAA_FORMAT, "the features changed while they were being read");
 }
 
+/* Calls add for tiles of each column once, rows in their order. */
+static void each_tile(int64_t n, size_t dim,
+                      void (*add)(void *user, int64_t row, size_t left, size_t width), void *user) {
+    for (int64_t first = 0; first < n; first += ROWS)
+        for (size_t left = 0; left < dim; left += TILE)
+            for (int64_t i = first; i < n && i < first + ROWS; i++)
+                add(user, i, left, dim - left < TILE ? dim - left : TILE);
+}
+
+/* What is measured of a block. */
+typedef struct measured {
+    const piaa_band *band;
+    const piaa_loops *loops;
+    const float *origin;
+    double *mean, *squares, *drift;
+} measured;
+
+static void add_to_mean(void *user, int64_t row, size_t left, size_t width) {
+    const measured *m = user;
+    m->loops->add(m->mean + left, row_of(m->band, row) + left, m->origin + left, width);
+}
+
+static void add_to_squares(void *user, int64_t row, size_t left, size_t width) {
+    const measured *m = user;
+    m->loops->deviate(m->squares + left, m->drift + left, row_of(m->band, row) + left,
+                      m->mean + left, width);
+}
+
 /* One block, whose columns begin at `at` of all. */
 static bool measure(piaa_columns *c, int block, size_t at, piaa_error *error) {
     const piaa_band *band = &c->bands[block];
     size_t d = (size_t)band->dim;
     double n = (double)c->n, *mean = c->mean + at, *squares = c->scale + at,
            *drift = c->inverse + at, check = 0;
-    const piaa_loops *loops = piaa_loops_here();
-    const float *origin = row_of(band, 0);
-    for (size_t left = 0; left < d; left += TILE) {
-        const size_t width = d - left < TILE ? d - left : TILE;
-        for (int64_t i = 0; i < c->n; i++)
-            loops->add(mean + left, row_of(band, i) + left, origin + left, width);
-        for (size_t j = left; j < left + width; j++) {
-            mean[j] = (double)origin[j] + mean[j] / n;
-            check += mean[j] * 0; /* NaN if any is NaN or infinite */
-        }
-        for (int64_t i = 0; i < c->n; i++)
-            loops->deviate(squares + left, drift + left, row_of(band, i) + left, mean + left,
-                           width);
+    measured m = {band, piaa_loops_here(), row_of(band, 0), mean, squares, drift};
+    each_tile(c->n, d, add_to_mean, &m);
+    for (size_t j = 0; j < d; j++) {
+        mean[j] = (double)m.origin[j] + mean[j] / n;
+        check += mean[j] * 0; /* NaN if any is NaN or infinite */
     }
+    each_tile(c->n, d, add_to_squares, &m);
     if (check != 0) return report_not_finite(c, block, error);
     for (size_t j = 0; j < d; j++) {
         double variance = (squares[j] - drift[j] * drift[j] / n) / n,

@@ -144,22 +144,36 @@ static size_t least_of(const double *values, size_t count, size_t stride, double
 
 /* --------------------------------------------------------------------------------------- groups */
 
-/* Every row on its own, unless `group` makes at least two groups. */
-static void sort_rows(leaving *l, const int64_t *group) {
-    size_t different = 0;
+/* Every row on its own. */
+static void part_rows(leaving *l) {
+    for (size_t i = 0; i < l->n; i++) l->rows[i] = (int64_t)(l->start[i] = i);
+    l->start[l->n] = l->groups = l->n;
+    l->largest = 1;
+}
+
+/* Group by group, if `group` makes at least two; in time that grows with the rows alone. */
+static bool sort_rows(leaving *l, const int64_t *group, piaa_error *error) {
+    size_t different = 0, at = 0;
     for (size_t i = 0; group && i < l->n; i++) different += group[i] == (int64_t)i;
-    bool alone = different < 2;
-    size_t at = 0;
+    if (different < 2) {
+        part_rows(l);
+        return true;
+    }
+    size_t *place =
+        piaa_alloc(l->n, sizeof *place, error); /* of a group's next row, by its first */
+    if (!place) return false;
+    for (size_t i = 0; i < l->n; i++) place[group[i]]++;
     for (size_t first = 0; first < l->n; first++) {
-        if (!alone && group[first] != (int64_t)first) continue;
-        l->start[l->groups++] = at;
-        l->rows[at++] = (int64_t)first;
-        for (size_t i = first + 1; !alone && i < l->n; i++)
-            if (group[i] == (int64_t)first) l->rows[at++] = (int64_t)i;
-        size_t size = at - l->start[l->groups - 1];
+        const size_t size = place[first];
+        if (!size) continue;
+        l->start[l->groups++] = place[first] = at;
         l->largest = size > l->largest ? size : l->largest;
+        at += size;
     }
     l->start[l->groups] = at;
+    for (size_t i = 0; i < l->n; i++) l->rows[place[group[i]]++] = (int64_t)i;
+    free(place);
+    return true;
 }
 
 /* S_GG for one alpha, into `out` [m][m]. */
@@ -397,7 +411,8 @@ static bool grow(leaving *l, piaa_error *error) {
     return piaa_grow(&l->trials, &l->room[0], need, sizeof *l->trials, error) &&
            piaa_grow(&l->errors, &l->room[1], need * l->n, sizeof *l->errors, error) &&
            piaa_grow(&l->squares, &l->room[2], need * l->groups, sizeof *l->squares, error) &&
-           piaa_grow(&l->sums, &l->room[3], need * l->groups, sizeof *l->sums, error);
+           (!nested(l) ||
+            piaa_grow(&l->sums, &l->room[3], need * l->groups, sizeof *l->sums, error));
 }
 
 static bool try_strength(leaving *l, int index, double strength, piaa_error *error) {
@@ -528,7 +543,7 @@ static bool make_leaving(leaving *l, const double *y, const int64_t *group,
         !(l->given = piaa_alloc_array(2 * n, sizeof *l->given, error)))
         return false;
     l->y = l->given + n;
-    sort_rows(l, group);
+    if (!sort_rows(l, group, error)) return false;
     memcpy(l->given, y, n * sizeof *y);
     for (size_t i = 0; i < n; i++) l->y[i] = y[l->rows[i]];
     memcpy(l->usual, given ? options->alphas : piaa_ridge_alphas, l->count * sizeof *l->usual);

@@ -231,6 +231,12 @@ static bool find(piaa_near *near, strips *w, piaa_error *error) {
         !piaa_blas_room(1, error))
         return false;
     measure_columns(near, w->x, w->rows);
+    if (near->rows > PIAA_NEAR_MOST) {
+        near->square = -1;
+        near->groups = near->rows;
+        for (int64_t i = 0; i < near->rows; i++) near->group[i] = i;
+        return true;
+    }
     if (!make_strips(w, error) || !typical_square(w, &typical, error)) return false;
     near->square = threshold(w, typical);
     link_pairs(near, w);

@@ -13,8 +13,12 @@ typedef struct piaa_near {
     int64_t groups; /* different ones */
     int dim;
     double *mean, *inverse; /* [dim] of the set's columns; inverse 0 for constant ones */
-    double square;          /* rows whose squared distance is at most this are near copies */
+    double square; /* rows whose squared distance is at most this are near copies; -1: none are */
 } piaa_near;
+
+/* Among more rows no near copies are looked for, since all pairs are compared: a minute, of 2,560
+   columns. */
+enum { PIAA_NEAR_MOST = 1 << 15 };
 
 /*
  * Finds the near copies among `rows` (the first n where NULL) of x [*, dim]; the rule is in near.c.

@@ -28,7 +28,9 @@
  * takes away at most about half.
  *
  * Only the leverages need the alphas and no targets: they are kept for the list that was asked for
- * last.
+ * last, of as many rows as there is room for; of more rows they are made anew in every pass.  So
+ * what tall data takes beside d x d numbers does not grow with n, but for what is asked of each
+ * row.
  *
  * Leaving out several rows at once needs the same slack as a matrix, S = I - 11'/n - H, whose
  * diagonal stands in the denominator above: with P the coordinates q_i or p_i of the rows in
@@ -58,6 +60,7 @@ enum {
     BLOCK = 1 << 19, /* numbers in a block of rows of Z (or of P): 4 MiB each */
     LANES = 8,       /* rows that are worked on abreast */
     STRIP = 256,     /* rows of the symmetric matrix that are made in one job */
+    SLACK = 1 << 23, /* numbers of slack that are kept: 64 MiB */
 };
 
 struct piaa_ridge_design {
@@ -81,7 +84,9 @@ struct piaa_ridge_design {
 
     double *alphas; /* [alpha_count] the list that slack is for */
     int alpha_count;
-    double *slack;          /* [n][alpha_count] 1 - 1/n - h_i */
+    double *slack; /* [slack_rows][alpha_count] 1 - 1/n - h_i of the rows from slack_first on: of
+                      all of them unless they are very many */
+    int64_t slack_first, slack_rows, slack_room;
     double *lower, *pivots; /* [side][alpha_count] L beside its diagonal, and D */
 };
 
@@ -122,10 +127,10 @@ static const double *standardised(piaa_ridge_design *design, int64_t first, int6
 
 /* The upper half of rows first .. first + height - 1 of A'A (`across`: A [depth][width], whose
  * first column stands for `first`) or AA' (A [width][depth], likewise), added to `gram` times
- * `keep`. */
+ * `keep`; A's rows are `step` apart. */
 static void add_strip(const piaa_ridge_design *design, bool across, int first, int height,
-                      const double *a, int depth, double keep) {
-    int side = design->side, width = side - first, step = across ? width : depth;
+                      const double *a, int depth, int step, double keep) {
+    int side = design->side, width = side - first;
     double *corner = design->basis + (size_t)first * (size_t)side + (size_t)first;
     const CBLAS_TRANSPOSE left = across ? CblasTrans : CblasNoTrans,
                           right = across ? CblasNoTrans : CblasTrans;
@@ -136,31 +141,29 @@ static void add_strip(const piaa_ridge_design *design, bool across, int first, i
                     side);
 }
 
-/* One strip of ZZ' (z is held whole), or of Z'Z over all blocks of rows. */
+/* One strip of the symmetric matrix: of ZZ', or what the rows in design->z add to Z'Z. */
 static bool make_strip(void *user, size_t i, piaa_error *error) {
     const piaa_ridge_design *design = user;
-    int first = (int)i * STRIP, height = (int)least(STRIP, design->side - first);
-    if (design->wide) {
+    const int first = (int)i * STRIP, height = (int)least(STRIP, design->side - first);
+    (void)error;
+    if (design->wide)
         add_strip(design, false, first, height, design->z + (size_t)first * (size_t)design->dim,
-                  design->dim, 0);
-        return true;
-    }
-    size_t width = (size_t)(design->side - first);
-    double *z = piaa_alloc_array((size_t)design->block * width, sizeof *z, error);
-    if (!z) return false;
-    for (int64_t row = 0; row < design->n; row += design->block) {
-        int64_t count = least(design->block, design->n - row);
-        standardise(design, row, count, first, (int)width, z);
-        add_strip(design, true, first, height, z, (int)count, row > 0);
-    }
-    free(z);
+                  design->dim, design->dim, 0);
+    else
+        add_strip(design, true, first, height, design->z + first, (int)design->held, design->dim,
+                  design->first > 0);
     return true;
 }
 
+/* Rows are read once, block by block. */
 static bool make_gram(piaa_ridge_design *design, piaa_error *error) {
-    if (design->wide) standardised(design, 0, design->n);
-    return piaa_parallel_run(((size_t)design->side + STRIP - 1) / STRIP, design->threads,
-                             make_strip, design, "", NULL, error);
+    const size_t strips = ((size_t)design->side + STRIP - 1) / STRIP;
+    for (int64_t row = 0; row < design->n; row += design->block) {
+        standardised(design, row, least(design->block, design->n - row));
+        if (!piaa_parallel_run(strips, design->threads, make_strip, design, "", NULL, error))
+            return false;
+    }
+    return true;
 }
 
 /* Of the upper half of the matrix, in design->basis: row-major upper is column-major lower; the
@@ -342,7 +345,8 @@ static void leverages(const piaa_ridge_design *design, size_t alpha, const doubl
 static void slack_of_rows(piaa_ridge_design *design, int64_t first, size_t count, const double *p,
                           size_t stride) {
     size_t alphas = (size_t)design->alpha_count;
-    double n = (double)design->n, h[LANES];
+    double n = (double)design->n, h[LANES],
+           *out = design->slack + (size_t)(first - design->slack_first) * alphas;
     for (size_t row = 0; row < count; row += LANES)
         for (size_t k = 0; k < alphas; k++) {
             double a = design->alphas[k];
@@ -350,18 +354,17 @@ static void slack_of_rows(piaa_ridge_design *design, int64_t first, size_t count
             for (size_t i = 0; i < LANES && row + i < count; i++) {
                 double slack =
                     design->wide ? a * h[i] - a / (n * (design->ones + a)) : 1 - 1 / n - h[i];
-                design->slack[((size_t)first + row + i) * alphas + k] =
-                    fmax(slack, DBL_EPSILON * DBL_EPSILON);
+                out[(row + i) * alphas + k] = fmax(slack, DBL_EPSILON * DBL_EPSILON);
             }
         }
 }
 
-/* Slack of a block of rows of tall data. */
+/* Slack of a block of rows of tall data, the i-th of those that are kept. */
 static bool slack_of_block(void *user, size_t i, piaa_error *error) {
     piaa_ridge_design *design = user;
     int d = design->dim, stride = (int)design->block;
-    int64_t first = (int64_t)i * stride;
-    int here = (int)least(stride, design->n - first);
+    int64_t first = design->slack_first + (int64_t)i * stride;
+    int here = (int)least(stride, design->slack_first + design->slack_rows - first);
     size_t room = (size_t)d * (size_t)stride;
     double *z = piaa_alloc_array(2 * room + LANES, sizeof *z, error);
     if (!z) return false;
@@ -375,12 +378,37 @@ static bool slack_of_block(void *user, size_t i, piaa_error *error) {
     return true;
 }
 
-static bool slack_of_blocks(piaa_ridge_design *design, piaa_error *error) {
-    size_t blocks = (size_t)((design->n + design->block - 1) / design->block);
-    return piaa_parallel_run(blocks, design->threads, slack_of_block, design, "", NULL, error);
+/* Keeps the slack of as many rows from `first` on as there is room for. */
+static bool keep_slack(piaa_ridge_design *design, int64_t first, piaa_error *error) {
+    const size_t block = (size_t)design->block;
+    design->slack_first = first;
+    design->slack_rows = least(design->slack_room, design->n - first);
+    if (design->wide) {
+        slack_of_rows(design, 0, (size_t)design->n, design->basis, (size_t)design->side);
+        return true;
+    }
+    if (piaa_parallel_run(((size_t)design->slack_rows + block - 1) / block, design->threads,
+                          slack_of_block, design, "", NULL, error))
+        return true;
+    design->slack_rows = 0;
+    return false;
 }
 
-/* Makes design->slack for this list of alphas. */
+/* [*][alpha_count] of the rows from `first` on, a block of them; NULL: memory. */
+static const double *slack_from(piaa_ridge_design *design, int64_t first, piaa_error *error) {
+    const int64_t at = first - design->slack_first;
+    const bool kept = at >= 0 && at < design->slack_rows;
+    if (!kept && !keep_slack(design, first, error)) return NULL;
+    return design->slack + (size_t)(kept ? at : 0) * (size_t)design->alpha_count;
+}
+
+/* Rows whose slack is kept: whole blocks. */
+static int64_t slack_room(const piaa_ridge_design *design, int count) {
+    const int64_t most = SLACK / count / design->block;
+    return design->wide ? design->n : least(design->n, (most < 1 ? 1 : most) * design->block);
+}
+
+/* Has slack made for this list of alphas. */
 static bool make_slack(piaa_ridge_design *design, const double *alphas, int count,
                        piaa_error *error) {
     size_t bytes = (size_t)count * sizeof *alphas, side = (size_t)design->side;
@@ -390,24 +418,20 @@ static bool make_slack(piaa_ridge_design *design, const double *alphas, int coun
     free(design->lower);
     free(design->pivots);
     design->alpha_count = 0;
+    design->slack_rows = 0;
     design->slack = design->lower = design->pivots = NULL;
+    design->slack_room = slack_room(design, count);
     size_t factors = side * (size_t)count;
-    bool ok = (design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) &&
-              (design->slack =
-                   piaa_alloc_array((size_t)design->n * (size_t)count, sizeof(double), error)) &&
-              (design->lower = piaa_alloc_array(factors, sizeof(double), error)) &&
-              (design->pivots = piaa_alloc_array(factors, sizeof(double), error));
-    if (ok) {
-        memcpy(design->alphas, alphas, bytes);
-        design->alpha_count = count;
-        factorise_shifted(design);
-        if (design->wide)
-            slack_of_rows(design, 0, (size_t)design->n, design->basis, (size_t)design->side);
-        else
-            ok = slack_of_blocks(design, error);
-    }
-    if (!ok) design->alpha_count = 0;
-    return ok;
+    if (!(design->alphas = piaa_alloc_array((size_t)count, sizeof *alphas, error)) ||
+        !(design->slack = piaa_alloc_array((size_t)design->slack_room * (size_t)count,
+                                           sizeof(double), error)) ||
+        !(design->lower = piaa_alloc_array(factors, sizeof(double), error)) ||
+        !(design->pivots = piaa_alloc_array(factors, sizeof(double), error)))
+        return false;
+    memcpy(design->alphas, alphas, bytes);
+    design->alpha_count = count;
+    factorise_shifted(design);
+    return true;
 }
 
 /* The coordinates of rows[0..m-1] as columns of p [side][m]: of Q' where wide, of (ZQ)' where
@@ -519,11 +543,13 @@ static void solve(fitting *fit, const column *columns, int count) {
                 design->basis, design->side, fit->filtered, count, 0, fit->solution, count);
 }
 
-/* Leave-one-out errors [here][count] of the rows from `first` on, in fit->error. */
+/* Leave-one-out errors [here][count] of the rows from `first` on, in fit->error; NULL: memory. */
 static const double *errors_of_block(fitting *fit, const column *columns, int count, int64_t first,
-                                     int here) {
+                                     int here, piaa_error *error) {
     piaa_ridge_design *design = fit->design;
     size_t width = (size_t)count;
+    const double *slack = slack_from(design, first, error);
+    if (!slack) return NULL;
     if (design->wide)
         memcpy(fit->error, fit->solution + (size_t)first * width,
                (size_t)here * width * sizeof(double));
@@ -531,8 +557,7 @@ static const double *errors_of_block(fitting *fit, const column *columns, int co
         cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, here, count, design->dim, 1,
                     standardised(design, first, here), design->dim, fit->solution, count, 0,
                     fit->error, count);
-    for (size_t i = 0; i < (size_t)here; i++) {
-        const double *slack = design->slack + ((size_t)first + i) * (size_t)design->alpha_count;
+    for (size_t i = 0; i < (size_t)here; i++, slack += design->alpha_count) {
         const double *y = fit->centred + ((size_t)first + i) * (size_t)fit->targets;
         for (size_t c = 0; c < width; c++) {
             double *e = &fit->error[i * width + c];
@@ -546,18 +571,19 @@ static const double *errors_of_block(fitting *fit, const column *columns, int co
 
 /* Sets chosen[target].alpha to the best of the list; columns [alphas][targets], squares [alphas *
    targets] are work space. */
-static void choose_alphas(fitting *fit, bool joint, column *columns, double *squares,
-                          column *chosen) {
+static bool choose_alphas(fitting *fit, bool joint, column *columns, double *squares,
+                          column *chosen, piaa_error *error) {
     piaa_ridge_design *design = fit->design;
     int alphas = design->alpha_count, targets = fit->targets, count = alphas * targets;
     for (int t = 0; t < targets; t++) chosen[t] = (column){t, 0};
-    if (alphas == 1) return;
+    if (alphas == 1) return true;
     for (int c = 0; c < count; c++) columns[c] = (column){c % targets, c / targets};
     solve(fit, columns, count);
     memset(squares, 0, (size_t)count * sizeof *squares);
     for (int64_t i = 0; i < design->n; i += design->block) {
         int here = (int)least(design->block, design->n - i);
-        const double *e = errors_of_block(fit, columns, count, i, here);
+        const double *e = errors_of_block(fit, columns, count, i, here, error);
+        if (!e) return false;
         for (size_t r = 0; r < (size_t)here; r++)
             for (size_t c = 0; c < (size_t)count; c++)
                 squares[c] += e[r * (size_t)count + c] * e[r * (size_t)count + c];
@@ -572,6 +598,7 @@ static void choose_alphas(fitting *fit, bool joint, column *columns, double *squ
         for (int a = 1; a < alphas; a++)
             if (squares[a * targets + t] < squares[chosen[t].alpha * targets + t] * (1 - 1e-12))
                 chosen[t].alpha = a;
+    return true;
 }
 
 static bool centre_targets(fitting *fit, piaa_error *error) {
@@ -640,7 +667,8 @@ void piaa_ridge_free(piaa_ridge *model) {
 }
 
 /* Everything but the intercepts and the scaler, for the chosen alphas. */
-static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge *model) {
+static bool finish(fitting *fit, const column *chosen, double *work, piaa_ridge *model,
+                   piaa_error *error) {
     piaa_ridge_design *design = fit->design;
     int t = fit->targets, d = design->dim;
     size_t targets = (size_t)t;
@@ -661,7 +689,8 @@ static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge 
     }
     for (int64_t i = 0; i < design->n; i += design->block) {
         int here = (int)least(design->block, design->n - i);
-        const double *e = errors_of_block(fit, chosen, t, i, here);
+        const double *e = errors_of_block(fit, chosen, t, i, here, error);
+        if (!e) return false;
         for (size_t r = 0; r < (size_t)here; r++)
             for (size_t k = 0; k < targets; k++) {
                 double miss = e[r * targets + k];
@@ -672,6 +701,7 @@ static void finish(fitting *fit, const column *chosen, double *work, piaa_ridge 
     }
     for (size_t k = 0; k < targets; k++)
         model->loo_rmse[k] = sqrt(model->loo_rmse[k] / (double)design->n);
+    return true;
 }
 
 static bool check_options(const piaa_ridge_options *options, int targets, piaa_error *error) {
@@ -755,9 +785,8 @@ piaa_ridge *piaa_ridge_fit(piaa_ridge_design *design, const double *y, int targe
         !(work = piaa_alloc_array(d * t, sizeof(double), error)))
         goto end;
     project(&fit, work);
-    choose_alphas(&fit, options && options->joint, columns, squares, chosen);
-    finish(&fit, chosen, work, model);
-    ok = true;
+    ok = choose_alphas(&fit, options && options->joint, columns, squares, chosen, error) &&
+         finish(&fit, chosen, work, model, error);
 end:
     fitting_end(&fit);
     free(columns);
@@ -788,8 +817,9 @@ bool piaa_ridge_errors(piaa_ridge_design *design, const double *y, const double 
     size_t width = (size_t)alpha_count;
     for (int64_t i = 0; ok && i < design->n; i += design->block) {
         int here = (int)least(design->block, design->n - i);
-        memcpy(out + (size_t)i * width, errors_of_block(&fit, columns, alpha_count, i, here),
-               (size_t)here * width * sizeof *out);
+        const double *e = errors_of_block(&fit, columns, alpha_count, i, here, error);
+        if (e) memcpy(out + (size_t)i * width, e, (size_t)here * width * sizeof *out);
+        ok = e;
     }
     fitting_end(&fit);
     free(columns);
@@ -806,9 +836,11 @@ bool piaa_ridge_dual(piaa_ridge_design *design, const double *y, double alpha, d
     bool ok = work && solve_each(&fit, &alpha, 1, &only, work, error);
     for (int64_t i = 0; ok && i < design->n; i += design->block) {
         int here = (int)least(design->block, design->n - i);
-        const double *e = errors_of_block(&fit, &only, 1, i, here);
-        for (int k = 0; k < here; k++)
-            c[i + k] = design->wide ? fit.solution[k] : e[k] * design->slack[i + k] / alpha;
+        const double *e = errors_of_block(&fit, &only, 1, i, here, error);
+        ok = e;
+        for (int k = 0; ok && k < here; k++)
+            c[i + k] = design->wide ? fit.solution[k]
+                                    : e[k] * design->slack[i - design->slack_first + k] / alpha;
     }
     fitting_end(&fit);
     free(work);

@@ -30,7 +30,9 @@ typedef struct piaa_ridge_design piaa_ridge_design;
  * (its variance is within the rounding error of computing it) keeps scale 1 and becomes exactly 0,
  * however large its values, so its coefficient is 0.
  *
- * Memory, in float64: n <= dim: n x dim and n x n; n > dim: dim x dim, and 12 MiB for each thread.
+ * Memory, in float64: n <= dim: n x dim and n x n; n > dim: dim x dim, and 4 MiB; a fit adds 64 MiB
+ * at most, 8 MiB for each thread, and a few numbers for each row and target.  Rows of tall data are
+ * read three times by the design and three times by a fit, each time from the first to the last.
  *
  * Errors: no rows, no columns, a value that is not finite (row and column, from 0, are named),
  * memory.

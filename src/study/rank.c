@@ -313,12 +313,14 @@ static bool score_copy(blind *b, int64_t row, double *score, piaa_error *error) 
 /* Scores of rated photos and of their near copies that have not seen these ratings. */
 static bool score_unseen(pass *p, blind *b, piaa_error *error) {
     scores *s = p->scores;
-    if (!(s->copies = piaa_alloc((size_t)s->rows / 8 + 1, 1, error)) || !blind_open(b, error))
+    const bool look = b->taste->near->square >= 0;
+    if (look &&
+        (!(s->copies = piaa_alloc((size_t)s->rows / 8 + 1, 1, error)) || !blind_open(b, error)))
         return false;
     p->near = b->near;
     if (!run_pass(p, error)) return false;
     for (int64_t i = 0; i < b->rated->count; i++) s->of[b->rated->rows[i]] = b->taste->unseen[i];
-    for (int64_t row = 0; row < s->rows; row++)
+    for (int64_t row = 0; look && row < s->rows; row++)
         if (bit_at(s->copies, row) && !b->rated->index[row] &&
             !score_copy(b, row, &s->of[row], error))
             return false;

@@ -266,6 +266,11 @@ void piaa_taste_doubt(const piaa_taste *taste, const piaa_hooks *hooks) {
 }
 
 static void tell(const piaa_taste *taste, const piaa_hooks *hooks) {
+    if (taste->near && taste->near->square < 0)
+        piaa_hooks_warn(hooks,
+                        "near copies are not looked for among more than %d rated photos: errors "
+                        "are measured leaving each out alone",
+                        PIAA_NEAR_MOST);
     if (all_alike(taste) && taste->ratings) {
         piaa_hooks_warn(hooks,
                         "the features tell none of the rated photos apart, so every photo gets "

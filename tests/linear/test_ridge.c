@@ -402,6 +402,35 @@ static void many_blocks(void **state) {
     free(y);
 }
 
+/* So many rows and alphas that what leaving out needs is not kept for all of them: the same choice,
+   errors and model as where it is. */
+static void rows_that_pass_by(void **state) {
+    PIAA_UNUSED(state);
+    enum { N = 40000, D = 17, ALPHAS = 280 };
+    float *x = malloc(sizeof(float) * N * D);
+    double *y = malloc(sizeof(double) * N), alphas[ALPHAS];
+    for (int a = 0; a < ALPHAS; a++) alphas[a] = pow(10, -3 + 8.0 * a / ALPHAS);
+    make(9, N, D, 1, x, y);
+    piaa_ridge *many = fit(x, NULL, N, D, y, 1, &(piaa_ridge_options){alphas, ALPHAS, false}),
+               *one = fit(x, NULL, N, D, y, 1, &(piaa_ridge_options){many->alphas, 1, false});
+    assert_memory_equal(many->loo, one->loo, N * sizeof *y);
+    assert_memory_equal(many->weights, one->weights, D * sizeof *y);
+    assert_true(many->loo_rmse[0] == one->loo_rmse[0]);
+    for (size_t i = 5; i < N; i += N / 3) {
+        const double want = by_definition(x, y, N, D, many, many->alphas[0], i, i);
+        assert_true(fabs(many->loo[i] - want) < 1e-8 * (1 + fabs(want)));
+    }
+    for (int a = 3; a < ALPHAS; a += 40) { /* no other alpha is better */
+        piaa_ridge *other = fit(x, NULL, N, D, y, 1, &(piaa_ridge_options){alphas + a, 1, false});
+        assert_true(other->loo_rmse[0] >= many->loo_rmse[0] * (1 - 1e-9));
+        piaa_ridge_free(other);
+    }
+    piaa_ridge_free(many);
+    piaa_ridge_free(one);
+    free(x);
+    free(y);
+}
+
 static void predictions_ignore_company(void **state) {
     PIAA_UNUSED(state);
     enum { N = 33, D = 45, T = 2 };
@@ -578,6 +607,7 @@ int main(void) {
         cmocka_unit_test(scaling_and_permuting),
         cmocka_unit_test(rotating_white_features),
         cmocka_unit_test(many_blocks),
+        cmocka_unit_test(rows_that_pass_by),
         cmocka_unit_test(predictions_ignore_company),
         cmocka_unit_test(awkward_columns),
         cmocka_unit_test(threads_change_nothing),
