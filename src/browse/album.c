@@ -2,6 +2,7 @@
 #include "browse/album.h"
 
 #include "base/memory.h"
+#include "data/names.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -10,61 +11,38 @@
 
 struct piaa_album {
     const piaa_photos *photos;
-    size_t *by_name;  /* [count] photos in the order of their names */
-    piaa_shot *shots; /* [read] when each was taken; NULL once bursts were looked for */
-    size_t read;      /* how many of them are known */
-    bool looked;      /* there is nothing left to do, whatever was found */
+    piaa_names names, paths; /* of the photos, for finding them: by their numbers */
+    piaa_shot *shots;        /* [read] when each was taken; NULL once bursts were looked for */
+    size_t read;             /* how many of them are known */
+    bool looked;             /* there is nothing left to do, whatever was found */
     _Atomic(piaa_bursts *) bursts;
     atomic_size_t begun, done; /* what somebody waits for */
 };
 
 /* ---------------------------------------------------------------------------------------- names */
 
-typedef struct named {
-    const char *name;
-    size_t photo;
-} named;
-
-static int compare_names(const void *a, const void *b) {
-    return strcmp(((const named *)a)->name, ((const named *)b)->name);
-}
-
-static bool order_names(piaa_album *a, piaa_error *error) {
-    const size_t count = a->photos->names.count;
-    named *list = piaa_alloc(count, sizeof *list, error);
-    if (!list || !(a->by_name = piaa_alloc(count, sizeof *a->by_name, error))) {
-        free(list);
-        return false;
+/* Numbers them as the list does, in which each is once. */
+static bool number_all(piaa_names *table, const piaa_paths *texts, piaa_error *error) {
+    for (size_t i = 0; i < texts->count; i++) {
+        size_t number;
+        if (!piaa_names_add(table, texts->items[i], &number, NULL, error)) return false;
+        if (number != i)
+            return piaa_error_set(error, PIAA_USAGE, "%.1000s is listed twice", texts->items[i]);
     }
-    for (size_t i = 0; i < count; i++) list[i] = (named){a->photos->names.items[i], i};
-    qsort(list, count, sizeof *list, compare_names);
-    for (size_t i = 0; i < count; i++) a->by_name[i] = list[i].photo;
-    free(list);
     return true;
 }
 
-/* By bisection: photos are in the byte order of their paths, and `order` (NULL: none) in that of
-   their names. */
-static size_t find(const piaa_paths *texts, const size_t *order, const char *text) {
-    size_t low = 0, high = texts->count;
-    while (low < high) {
-        const size_t middle = (low + high) / 2, photo = order ? order[middle] : middle;
-        const int differs = strcmp(texts->items[photo], text);
-        if (!differs) return photo;
-        if (differs < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return SIZE_MAX;
+static size_t find(const piaa_names *table, const char *text) {
+    size_t number;
+    return piaa_names_find(table, text, &number) ? number : SIZE_MAX;
 }
 
 size_t piaa_album_find_name(const piaa_album *a, const char *name) {
-    return find(&a->photos->names, a->by_name, name);
+    return find(&a->names, name);
 }
 
 size_t piaa_album_find_path(const piaa_album *a, const char *path) {
-    return find(&a->photos->paths, NULL, path);
+    return find(&a->paths, path);
 }
 
 piaa_album *piaa_album_new(const piaa_photos *photos, piaa_error *error) {
@@ -74,7 +52,9 @@ piaa_album *piaa_album_new(const piaa_photos *photos, piaa_error *error) {
     atomic_init(&a->bursts, NULL);
     atomic_init(&a->begun, 0);
     atomic_init(&a->done, 0);
-    if (order_names(a, error)) return a;
+    if (number_all(&a->names, &photos->names, error) &&
+        number_all(&a->paths, &photos->paths, error))
+        return a;
     piaa_album_free(a);
     return NULL;
 }
@@ -83,7 +63,8 @@ void piaa_album_free(piaa_album *a) {
     if (!a) return;
     piaa_bursts_free(atomic_load(&a->bursts));
     free(a->shots);
-    free(a->by_name);
+    piaa_names_free(&a->names);
+    piaa_names_free(&a->paths);
     free(a);
 }
 
