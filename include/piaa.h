@@ -898,6 +898,9 @@ typedef struct piaa_learning {
                                     One pair is enough */
     struct piaa_prior *prior; /* what other people's ratings say beforehand; it has to outlive the
                                  taste, and serves one at a time [none] */
+    const int *layers; /* of arrays: how many columns each layer has, one after the other, dim in
+                          all [one layer has all columns] */
+    size_t layer_count;
 } piaa_learning;
 
 /* A prior that `piaa prior` made.  How far it is trusted is chosen by the errors of photos left

@@ -316,13 +316,14 @@ piaa_taste *piaa_taste_fit_rows(const piaa_identity *identity, const piaa_slot *
 /* Makes the prior ready for these scores, and tells where it is none for such arrays. */
 static bool tell_prior(piaa_prior *prior, const piaa_teaching *from, const piaa_hooks *hooks,
                        piaa_error *error) {
-    int dim = 0;
+    int dim = 0, own = 0;
     for (size_t k = 0; k < prior->count; k++) dim += prior->slots[k].dim;
-    if (dim != from->slots->dim)
+    for (size_t k = 0; k < from->count; k++) own += from->slots[k].dim;
+    if (dim != own)
         return piaa_error_set(error, PIAA_MISMATCH,
                               "the prior is of %d numbers for each photo, not of %d: give it the "
                               "features that it was learned from",
-                              dim, from->slots->dim);
+                              dim, own);
     piaa_prior_tell(prior, from->y, from->n, hooks);
     return true;
 }
@@ -352,17 +353,57 @@ static bool check_arrays(const float *x, const double *y, int64_t n, int dim, in
                           "comparisons of files beside arrays: give them as duels of its rows");
 }
 
-piaa_taste *piaa_taste_fit_said(const float *x, const double *y, int64_t n, int dim,
-                                const piaa_duel *duels, int64_t count, const piaa_learning *how,
-                                const piaa_hooks *hooks, piaa_error *error) {
-    if (!check_arrays(x, y, n, dim, count, how, error)) return NULL;
+/* An array's columns, by layer: matrices of their own, as the fit takes them. */
+typedef struct layers {
+    piaa_slot *slots;
+    piaa_band *bands;
+    size_t count;
+    float *room; /* [n][dim] in all; NULL where x itself is the one layer */
+} layers;
+
+static void free_layers(layers *l) {
+    free(l->slots);
+    free(l->bands);
+    free(l->room);
+}
+
+static bool no_such_layers(int dim, piaa_error *error) {
+    return piaa_error_set(error, PIAA_USAGE,
+                          "layers have one column or more each, and %d in all, which is what an "
+                          "array's row has",
+                          dim);
+}
+
+static bool part_columns(layers *l, const float *x, int64_t n, int dim, const piaa_learning *how,
+                         piaa_error *error) {
+    const bool one = !how || !how->layer_count;
+    l->count = one ? 1 : how->layer_count;
+    if (!(l->slots = piaa_alloc(l->count, sizeof *l->slots, error)) ||
+        !(l->bands = piaa_alloc(l->count, sizeof *l->bands, error)) ||
+        (!one && !(l->room = piaa_alloc((size_t)n * (size_t)dim, sizeof *l->room, error))))
+        return false;
+    int64_t before = 0;
+    for (size_t k = 0; k < l->count; k++) {
+        const int columns = one ? dim : how->layers[k];
+        if (columns < 1 || before + columns > dim) return no_such_layers(dim, error);
+        l->slots[k].dim = l->bands[k].dim = columns;
+        float *to = one ? NULL : l->room + n * before;
+        l->bands[k].x = one ? x : to;
+        for (int64_t i = 0; to && i < n; i++)
+            memcpy(to + i * columns, x + i * dim + before, (size_t)columns * sizeof *x);
+        before += columns;
+    }
+    return before == dim || no_such_layers(dim, error);
+}
+
+static piaa_taste *fit_layers(const layers *l, const double *y, int64_t n, const piaa_duel *duels,
+                              int64_t count, const piaa_learning *how, const piaa_hooks *hooks,
+                              piaa_error *error) {
     const piaa_identity unknown = {.library = piaa_version()};
-    const piaa_slot slot = {.dim = dim};
-    const piaa_band band = {.x = x, .dim = dim};
     piaa_teaching from = {.identity = &unknown,
-                          .slots = &slot,
-                          .bands = &band,
-                          .count = 1,
+                          .slots = l->slots,
+                          .bands = l->bands,
+                          .count = l->count,
                           .y = y,
                           .n = n,
                           .duels = duels,
@@ -374,6 +415,18 @@ piaa_taste *piaa_taste_fit_said(const float *x, const double *y, int64_t n, int 
     from.y = none;
     piaa_taste *taste = fit_arrays(&from, how, hooks, error);
     free(none);
+    return taste;
+}
+
+piaa_taste *piaa_taste_fit_said(const float *x, const double *y, int64_t n, int dim,
+                                const piaa_duel *duels, int64_t count, const piaa_learning *how,
+                                const piaa_hooks *hooks, piaa_error *error) {
+    if (!check_arrays(x, y, n, dim, count, how, error)) return NULL;
+    layers l = {0};
+    piaa_taste *taste = part_columns(&l, x, n, dim, how, error)
+                            ? fit_layers(&l, y, n, duels, count, how, hooks, error)
+                            : NULL;
+    free_layers(&l);
     return taste;
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Optional
+from typing import Any, NamedTuple, Optional, Sequence
 
 import numpy as np
 from sklearn.base import BaseEstimator, RegressorMixin
@@ -33,7 +33,8 @@ class TasteRegressor(RegressorMixin, BaseEstimator):
     It is `piaa fit`'s: the same numbers to the last bit.
 
     Parameters
-        learner  "ridge", or "banded"
+        learner  "ridge", or "banded": how much each layer weighs is chosen by photos left out
+        layers   how many columns each layer has, where X holds several side by side; None: one
         prior    a file of `piaa prior`: what other people's ratings say beforehand, for the features
                  that it was made of
     After fit
@@ -44,11 +45,14 @@ class TasteRegressor(RegressorMixin, BaseEstimator):
         it; NaN: fewer than 9 photos), verdict_ ("learned", "may be chance", "not learned")
     Raises FormatError for numbers that are not finite in float32, UsageError for fewer than 2 photos
     or scores that are all equal, MismatchError for a prior of another number of features.
+    y is taken by position, an index of pandas is not looked at, as everywhere in scikit-learn.
     """
 
-    def __init__(self, learner: str = "ridge", prior: Optional[Path] = None) -> None:
+    def __init__(self, learner: str = "ridge", prior: Optional[Path] = None,
+                 layers: "Optional[Sequence[int]]" = None) -> None:
         self.learner = learner
         self.prior = prior
+        self.layers = layers
 
     def fit(self, X: Any, y: Any = None, pairs: Any = None) -> "TasteRegressor":
         """X [n, features] (float32 inside), y [n] scores.
@@ -74,7 +78,9 @@ class TasteRegressor(RegressorMixin, BaseEstimator):
         prior = ffi.NULL
         if self.prior is not None:
             prior = owned(lib.piaa_prior_free, lib.piaa_prior_load, encoded(self.prior))
-        how = ffi.new("piaa_learning *", {"learner": name, "prior": prior})
+        columns = ffi.NULL if self.layers is None else ffi.new("int[]", [int(n) for n in self.layers])
+        how = ffi.new("piaa_learning *", {"learner": name, "prior": prior, "layers": columns,
+                                          "layer_count": len(columns) if columns else 0})
         taste = owned(lib.piaa_taste_free, lib.piaa_taste_fit_said, ffi.from_buffer("float[]", x),
                       ffi.NULL if y is None else ffi.from_buffer("double[]", y), *x.shape, duels,
                       len(duels) if duels else 0, how, hooks.pointer, hooks=hooks)

@@ -65,6 +65,32 @@ def test_generator_batches_and_progress(model, photos):
     assert model.hidden_states([], layers=3)["lt", 3].shape == (0, 192)
 
 
+def test_a_bar_where_tqdm_is(model, photos, capsys):
+    pytest.importorskip("tqdm")
+    for some in model.iter_hidden_states(photos[:3], layers=3, batch=2, progress=True):
+        assert len(some)
+    assert "3/3" in capsys.readouterr().err
+    sum(1 for _ in model.iter_hidden_states((p for p in photos[:3]), layers=3, progress=True))
+    assert "3photo" in capsys.readouterr().err  # of a generator nobody knows how many there will be
+
+
+def test_each_code_has_its_exception():
+    """The codes are piaa.h's, and the exceptions what Python calls such a thing."""
+    from piaa import _api
+
+    kinds = {"USAGE": ValueError, "IO": OSError, "FORMAT": ValueError, "UNSUPPORTED": NotImplementedError,
+             "MISMATCH": ValueError, "BUSY": BlockingIOError, "MEMORY": MemoryError, "STOPPED": piaa.Error}
+    codes = {name[len("PIAA_"):]: value for name, value in _api.ffi.typeof("piaa_code").relements.items()}
+    assert set(codes) == {"OK", *kinds}
+    for name, kind in kinds.items():
+        def fail(error):
+            error.code, error.message = codes[name], b"what, where, how to mend it"
+
+        with pytest.raises(kind, match="what, where, how to mend it") as raised:
+            _api.call(fail)
+        assert isinstance(raised.value, piaa.Error) and raised.type.__name__.upper() == name + "ERROR"
+
+
 def test_errors_have_their_kinds(model, photos, tmp_path):
     with pytest.raises(OSError, match="nowhere.jpg"):
         model.hidden_states("nowhere.jpg")

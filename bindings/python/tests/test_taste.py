@@ -60,6 +60,73 @@ def test_comparisons():
             piaa.TasteRegressor().fit(X, pairs=wrong)
 
 
+@pytest.fixture(scope="module")
+def prior(program, rated, tmp_path_factory):
+    """What eight people's ratings say beforehand, all of whom rate somewhat as the sample's person does."""
+    (paths, y), folder, random = rated, tmp_path_factory.mktemp("prior"), np.random.default_rng(2)
+    with open(folder / "people.csv", "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["user", "path", "score"])
+        for person in range(8):
+            table.writerows([f"p{person}", p, np.clip(s + random.normal(), 1, 5)] for p, s in zip(paths, y))
+    subprocess.run([program, "prior", "--data", f"csv:{folder / 'people.csv'}", "--layer", "3", "--out", folder / "prior.json"],
+                   check=True, capture_output=True)
+    return folder / "prior.json"
+
+
+def test_a_prior_is_the_commands(model, program, rated, photos, prior, tmp_path):
+    paths, y = rated
+    with open(tmp_path / "ten.csv", "w", newline="") as file:
+        csv.writer(file).writerows([("path", "score"), *zip(paths[:10], y[:10])])
+    out = subprocess.run([program, "rank", *photos, "--ratings", tmp_path / "ten.csv", "--layer", "3", "--prior", prior, "--csv"],
+                         check=True, capture_output=True, text=True).stdout
+    theirs = {r["path"]: float(r["score"]) for r in csv.DictReader(io.StringIO(out))}
+    states = model.hidden_states(paths, layers=3, pools="lt")["lt", 3]
+    alone, fit = piaa.TasteRegressor().fit(states[:10], y[:10]), piaa.TasteRegressor(prior=prior).fit(states[:10], y[:10])
+    assert np.abs(fit.predict(states[10:]) - [theirs[p] for p in paths[10:]]).max() < 1e-3
+    assert np.abs(fit.unseen_ - [theirs[p] for p in paths[:10]]).max() < 1e-3
+    error = [np.sqrt(np.mean((f.predict(states[10:]) - y[10:]) ** 2)) for f in (alone, fit)]
+    assert error[1] < error[0]  # they have seen these photos
+    with pytest.raises(piaa.MismatchError, match="192 numbers for each photo, not of 5"):
+        piaa.TasteRegressor(prior=prior).fit(states[:10, :5], y[:10])
+
+
+def test_layers_weigh_as_the_commands(model, program, rated, photos):
+    paths, y = rated
+    out = subprocess.run([program, "rank", *photos, "--ratings", ROOT / "data/sample/ratings.csv", "--features", "lt.3+lv.1+v.5",
+                          "--learner", "banded", "--csv"], check=True, capture_output=True, text=True).stdout
+    theirs = {r["path"]: float(r["score"]) for r in csv.DictReader(io.StringIO(out))}
+    states = model.hidden_states(paths, features="lt.3+lv.1+v.5", pools=None, layers=None)
+    assert [(s.pool, s.layer) for s in states.slots] == [("lt", 3), ("lv", 1), ("v", 5)]
+    layers = [s.dim for s in states.slots]
+    fit = piaa.TasteRegressor("banded", layers=layers).fit(states.values, y)
+    assert np.abs(fit.unseen_ - [theirs[p] for p in paths]).max() < 1e-3
+    # a layer that is noise a hundred times over is left aside, which one alpha for all cannot
+    random = np.random.default_rng(3)
+    X = np.hstack([random.normal(size=(80, 4)), random.normal(size=(80, 400))])
+    score, new = X[:, :4].sum(1), np.hstack([random.normal(size=(80, 4)), random.normal(size=(80, 400))])
+    banded = piaa.TasteRegressor("banded", layers=(4, 400)).fit(X, score).predict(new)
+    ridge = piaa.TasteRegressor(layers=(4, 400)).fit(X, score).predict(new)
+    assert np.allclose(ridge, piaa.TasteRegressor().fit(X, score).predict(new), atol=1e-9)
+    assert np.corrcoef(banded, new[:, :4].sum(1))[0, 1] > 0.95 > np.corrcoef(ridge, new[:, :4].sum(1))[0, 1]
+    for wrong in ([4, 4], [404, 1], [404, 0], [-4, 408]):
+        with pytest.raises(piaa.UsageError, match="404 in all"):
+            piaa.TasteRegressor(layers=wrong).fit(X, score)
+
+
+def test_pandas_keeps_its_index(model, rated):
+    pandas = pytest.importorskip("pandas")
+    paths, y = rated
+    states = model.hidden_states(paths, layers=3, pools="lt")["lt", 3]
+    X, score = pandas.DataFrame(states, index=paths).add_prefix("h"), pandas.Series(y, index=paths)
+    fit = piaa.TasteRegressor().fit(X, score)
+    assert list(fit.feature_names_in_) == list(X.columns)
+    assert (fit.predict(X) == piaa.TasteRegressor().fit(states, y).predict(states)).all()
+    assert fit.score(X, score) == pytest.approx(1 - ((fit.predict(X) - y) ** 2).sum() / ((y - y.mean()) ** 2).sum())
+    table = pandas.DataFrame(piaa.probe(model.hidden_states(paths, layers="1-3"), score))
+    assert list(table.columns[:3]) == ["pool", "layer", "spearman"] and len(table) == 6
+
+
 def test_errors():
     X = np.arange(6, dtype=float).reshape(-1, 1)
     with pytest.raises(piaa.UsageError, match="score"):
