@@ -20,14 +20,11 @@ static inline void expect_said(const char *path, const char *property, const cha
         "exiftool \"$is\"\n"
         "fi\n"
         "if has exiv2; then\n"
-        "  is=$(exiv2 -q -PXkv \"$file\" | sed -n \"s/^Xmp[.]$space[.]$name *//p\")\n"
+        "  is=$(exiv2 -q -PXkv \"$file\" | sed -n \"s/^Xmp[.]$space[.]$name  *//p\")\n"
         "  [ \"$is\" = \"$value\" ] || said exiv2 \"$is\"\n"
         "fi\n"
         "if has exempi; then\n"
-        "  is=$(exempi $sidecar -x \"$file\" | sed -nE "
-        "\"s#^.*<$property>(.*)</$property>.*#\\\\1#p; "
-        "s#^.*$property=\\\"([^\\\"]*)\\\".*#\\\\1#p\" | sed 's/&lt;/</g; s/&gt;/>/g; "
-        "s/&amp;/\\&/g')\n"
+        "  is=$(exempi $sidecar -g $property \"$file\")\n"
         "  [ \"$is\" = \"$value\" ] || said exempi \"$is\"\n"
         "fi\n";
     char *command = piaa_format(NULL, script, path, property, value);

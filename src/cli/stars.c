@@ -6,6 +6,7 @@
 #include "browse/book.h"
 #include "cli/commands.h"
 #include "cli/request.h"
+#include "data/photo_links.h"
 #include "data/star_files.h"
 #include "report/report.h"
 
@@ -184,10 +185,34 @@ static void sum_up(const stars_run *r, bool written) {
     if (n[PIAA_STAR_KEPT])
         piaa_talk_note(talk, "%zu have other stars, which are kept: --replace changes them.",
                        n[PIAA_STAR_KEPT]);
+    if (r->plan->darktables)
+        piaa_talk_note(talk,
+                       "%zu of the sidecars are darktable's, which goes by its own database: let "
+                       "it look for updated sidecars (preferences, storage), or import anew.",
+                       r->plan->darktables);
     if (!written && todo)
         piaa_talk_note(talk, "Nothing was written yet: add --write.");
     else if (todo)
         piaa_talk_note(talk, "piaa stars --undo %s puts everything back.", r->log);
+}
+
+static bool read_all(stars_run *r, piaa_error *error) {
+    return (r->photos = piaa_call_photos(r->call, error)) && read_ratings(r, error) &&
+           read_ranking(r, error);
+}
+
+static bool make_links(stars_run *r, piaa_error *error) {
+    const char *folder = piaa_call_value(r->call, "links");
+    int64_t least = 1;
+    size_t count;
+    if (!piaa_call_integer(r->call, "least", 1, 5, &least, error) || !read_all(r, error))
+        return false;
+    const piaa_link_options how = {
+        .ranking = r->ranking, .least = (int)least, .hard = piaa_call_has(r->call, "hard")};
+    if (!piaa_photo_links_make(folder, r->photos, r->ratings, &how, &count, error)) return false;
+    piaa_talk_note(&r->call->talk, "%zu photo%s in %s, the best first.", count,
+                   count == 1 ? "" : "s", folder);
+    return true;
 }
 
 static bool make_plan(stars_run *r, piaa_error *error) {
@@ -197,8 +222,7 @@ static bool make_plan(stars_run *r, piaa_error *error) {
                                      .keep_times = piaa_call_has(call, "keep-times"),
                                      .embed = piaa_call_has(call, "embed"),
                                      .scores = piaa_call_has(call, "scores")};
-    return read_labels(r, error) && (r->photos = piaa_call_photos(call, error)) &&
-           read_ratings(r, error) && read_ranking(r, error) &&
+    return read_labels(r, error) && read_all(r, error) &&
            (r->log = log ? piaa_strdup(log, error) : piaa_star_files_log(error)) &&
            (r->plan = piaa_star_plan_make(r->photos, r->ratings, &r->options, error));
 }
@@ -228,14 +252,15 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (!call->operand_count)
         return piaa_error_set(error, PIAA_USAGE, "name photos or folders, or --undo and a log");
     if (!piaa_call_exclude(call, "ratings", "book", error) ||
-        !piaa_call_exclude(call, "csv", "json", error))
+        !piaa_call_exclude(call, "csv", "json", error) ||
+        !piaa_call_exclude(call, "links", "write", error))
         return false;
     if (piaa_call_has(call, "scores") && !piaa_call_has(call, "ranking"))
         return piaa_error_set(error, PIAA_USAGE,
                               "--scores needs predictions: piaa rank … --csv > ranking.csv, and "
                               "--ranking ranking.csv");
     stars_run r = {.call = call};
-    const bool ok = write_stars(&r, error);
+    const bool ok = piaa_call_has(call, "links") ? make_links(&r, error) : write_stars(&r, error);
     piaa_star_plan_free(r.plan);
     piaa_ratings_free(r.ratings);
     piaa_ratings_free(r.ranking);
@@ -265,6 +290,17 @@ static const piaa_option options[] = {
     {0},
 };
 
+static const piaa_option links[] = {
+    {"links", "DIR",
+     "instead of stars a new folder of links to the photos, numbered from the best: by --ranking, "
+     "or by the ratings",
+     NULL, NULL},
+    {"least", "N", "links to photos with at least so many stars, given or else predicted", "1",
+     NULL},
+    {"hard", NULL, "hard links instead of symbolic ones", NULL, NULL},
+    {0},
+};
+
 static const piaa_option from[] = {
     {"person", "WHO", "whose ratings of the page these are", "me", NULL},
     {"book", "FILE", "where the page keeps ratings", "~/.local/share/piaa/ratings.sqlite", NULL},
@@ -280,11 +316,12 @@ const piaa_command piaa_command_stars = {
     .summary = "Write ratings as stars beside the photos, for other photo programs",
     .example = "piaa stars holiday              # what would be written\n"
                "piaa stars holiday --write\n"
+               "piaa stars holiday --links best --least 4\n"
                "piaa stars --undo ~/.local/share/piaa/undo/2026-11-26T10-00-00Z\n",
     .operands = "PHOTOS…",
     .least = 0,
     .most = -1,
-    .groups = {{"What is done", options}, {"Whose ratings", from}},
+    .groups = {{"What is done", options}, {"Links", links}, {"Whose ratings", from}},
     .notes =
         "Every sidecar that a photo has (IMG.CR2.xmp, IMG.xmp) gets the stars, and only the "
         "bytes of the rating change; where there is none a raw photo gets IMG.xmp, any other "

@@ -4,6 +4,7 @@
 #include "base/file.h"
 #include "base/hooks.h"
 #include "data/ratings.h"
+#include "data/scores.h"
 #include "data/star_log.h"
 #include "image/embed.h"
 #include "image/photo.h"
@@ -38,17 +39,11 @@ void piaa_star_plan_free(piaa_star_plan *plan) {
     free(plan);
 }
 
-/* What is known of photos' scores, for bisection by path. */
-typedef struct scores {
-    const piaa_rating **items;
-    size_t count;
-} scores;
-
 /* What a plan is made from. */
 typedef struct planning {
     piaa_star_plan *plan;
     const piaa_star_options *options;
-    scores given, predicted;
+    piaa_scores given, predicted;
     size_t *shown; /* [photos] the picture in front of a raw file, or the photo itself */
 } planning;
 
@@ -122,6 +117,11 @@ static bool may_be_written(const char *path, piaa_error *why) {
                           path);
 }
 
+/* darktable looks into its sidecars when a photo is imported, and by itself no more. */
+static bool is_darktables(const char *packet) {
+    return strstr(packet, "http://darktable.sf.net/") != NULL;
+}
+
 /* What has to be done to a file that is there. */
 static void look(piaa_star_step *step, bool replace) {
     piaa_error why = {0};
@@ -134,6 +134,8 @@ static void look(piaa_star_step *step, bool replace) {
                                         !change_photo(step, bytes, size, replace, &patch, &why)
                                   : !change_sidecar(step, bytes, size, replace, &changed, &why)))
         fail(step, why.message);
+    else
+        step->darktables = !step->embedded && is_darktables(bytes);
     piaa_patch_free(&patch);
     free(changed.data);
     free(bytes);
@@ -241,27 +243,11 @@ static bool settle_shared(piaa_star_plan *plan, piaa_error *error) {
 
 static void count_deeds(piaa_star_plan *plan) {
     memset(plan->deeds, 0, sizeof plan->deeds);
-    for (size_t i = 0; i < plan->count; i++) plan->deeds[plan->steps[i].deed]++;
-}
-
-static int compare_ratings(const void *a, const void *b) {
-    return strcmp((*(const piaa_rating *const *)a)->path, (*(const piaa_rating *const *)b)->path);
-}
-
-static bool sort_scores(const piaa_ratings *ratings, scores *out, piaa_error *error) {
-    *out = (scores){.count = piaa_ratings_count(ratings)};
-    if (!(out->items = piaa_alloc(out->count, sizeof *out->items, error))) return false;
-    for (size_t i = 0; i < out->count; i++) out->items[i] = piaa_ratings_at(ratings, i);
-    qsort(out->items, out->count, sizeof *out->items, compare_ratings);
-    return true;
-}
-
-/* NULL: it has none. */
-static const piaa_rating *find_score(const scores *s, const char *path) {
-    const piaa_rating wanted = {.path = path}, *key = &wanted;
-    const piaa_rating **found =
-        bsearch(&key, s->items, s->count, sizeof *s->items, compare_ratings);
-    return found ? *found : NULL;
+    plan->darktables = 0;
+    for (size_t i = 0; i < plan->count; i++) {
+        plan->deeds[plan->steps[i].deed]++;
+        plan->darktables += plan->steps[i].darktables;
+    }
 }
 
 static bool stars_of(const piaa_rating *rating, int *stars, piaa_error *error) {
@@ -278,10 +264,10 @@ static bool stars_of(const piaa_rating *rating, int *stars, piaa_error *error) {
 static bool wants_of(const planning *p, size_t photo, piaa_xmp_change *out, piaa_error *error) {
     char *const *paths = p->plan->photos->paths.items;
     const char *shown = paths[p->shown[photo]];
-    const piaa_rating *given = find_score(&p->given, paths[photo]),
-                      *predicted = find_score(&p->predicted, shown);
+    const piaa_rating *given = piaa_scores_find(&p->given, paths[photo]),
+                      *predicted = piaa_scores_find(&p->predicted, shown);
     *out = (piaa_xmp_change){.rating = PIAA_XMP_AS_IT_IS, .score = NAN};
-    if (!given) given = find_score(&p->given, shown);
+    if (!given) given = piaa_scores_find(&p->given, shown);
     if (given && !stars_of(given, &out->rating, error)) return false;
     if (predicted && p->options->scores) out->score = predicted->score;
     const piaa_rating *labelled = p->options->ranking ? predicted : given;
@@ -292,8 +278,9 @@ static bool wants_of(const planning *p, size_t photo, piaa_xmp_change *out, piaa
 static bool plan_all(planning *p, const piaa_ratings *ratings, piaa_error *error) {
     const piaa_paths *paths = &p->plan->photos->paths;
     if (!(p->shown = piaa_alloc(paths->count, sizeof *p->shown, error)) ||
-        !piaa_shots_pair(paths, NULL, p->shown, error) || !sort_scores(ratings, &p->given, error) ||
-        !sort_scores(p->options->ranking, &p->predicted, error))
+        !piaa_shots_pair(paths, NULL, p->shown, error) ||
+        !piaa_scores_sort(&p->given, ratings, error) ||
+        !piaa_scores_sort(&p->predicted, p->options->ranking, error))
         return false;
     for (size_t photo = 0; photo < paths->count; photo++) {
         piaa_xmp_change wants;

@@ -35,6 +35,7 @@ typedef struct piaa_star_step {
     size_t photo;          /* of the photos */
     char *file;            /* the sidecar, or the photo itself, absolute; owned, as is `why` */
     bool embedded;         /* it is the photo */
+    bool darktables;       /* darktable wrote it, whose database goes before it */
     piaa_xmp_change wants; /* what it is to say; the label belongs to the options */
     piaa_xmp says;         /* what it says */
     piaa_star_deed deed;
@@ -58,6 +59,7 @@ typedef struct piaa_star_plan {
     piaa_star_step *steps; /* in the order of the photos */
     size_t count, capacity;
     size_t deeds[PIAA_STAR_FAILED + 1]; /* how many of each */
+    size_t darktables;                  /* steps */
 } piaa_star_plan;
 
 /* Ratings from 1 to 5 are rounded to stars, 0 (as piaa keeps it) is rejected; PIAA_USAGE where a

@@ -525,6 +525,7 @@ bool piaa_xmp_fit(piaa_text *packet, size_t size) {
         return false;
     if (before > size) {
         memmove(packet->data + end - (before - size), packet->data + end, before - end);
+        packet->data[size] = '\0';
         packet->length = size;
         return true;
     }

@@ -248,6 +248,67 @@ static void photos_are_written_to_on_request(void **state) {
     free(photo);
 }
 
+static void expect_same_file(const char *one, const char *other) {
+    char *a = at(one), *b = at(other);
+    if (!piaa_file_is_same(a, b)) fail_msg("%s is not %s", one, other);
+    free(a);
+    free(b);
+}
+
+/* The best first, by the ranking where there is one; without rejected photos and raw files that
+   stand behind a picture. */
+static void links_are_numbered_from_the_best(void **state) {
+    (void)state;
+    make_photos(5);
+    put_dng("photos/002.DNG");
+    put("ratings.csv", "path,score\nphotos/000.jpg,0\nphotos/001.jpg,4\nphotos/002.jpg,5\n"
+                       "photos/003.jpg,2\n");
+    put("ranking.csv", "path,score\nphotos/000.jpg,4.9\nphotos/001.jpg,4.5\nphotos/002.jpg,4.4\n"
+                       "photos/004.jpg,4.45\n");
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--links", "best"));
+    expect_same_file("best/001-002.jpg", "photos/002.jpg");
+    expect_same_file("best/002-001.jpg", "photos/001.jpg");
+    expect_same_file("best/003-003.jpg", "photos/003.jpg");
+    assert_false(is_there("best/004-000.jpg"));
+    assert_string_equal(out, "");
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--ranking", "ranking.csv",
+                   "--links", "a/hard", "--least", "4", "--hard"));
+    expect_same_file("a/hard/001-001.jpg", "photos/001.jpg");
+    expect_same_file("a/hard/002-004.jpg", "photos/004.jpg");
+    expect_same_file("a/hard/003-002.jpg", "photos/002.jpg");
+    assert_false(is_there("a/hard/004-003.jpg"));
+    char *hard = at("a/hard/001-001.jpg"), *soft = at("best/001-002.jpg");
+    struct stat status;
+    assert_int_equal(lstat(hard, &status), 0);
+    assert_true(S_ISREG(status.st_mode) && status.st_nlink == 2);
+    assert_int_equal(lstat(soft, &status), 0);
+    assert_true(S_ISLNK(status.st_mode));
+    free(hard);
+    free(soft);
+    expect_last_line(PIAA("stars", "photos", "--ratings", "ratings.csv", "--links", "best"), 2,
+                     "a new folder");
+    put("ratings.csv", "path,score\nphotos/000.jpg,0\nphotos/001.jpg,2\n");
+    expect_last_line(
+        PIAA("stars", "photos", "--ratings", "ratings.csv", "--links", "none", "--least", "3"), 1,
+        "none of the 6 photos");
+    assert_false(is_there("none"));
+}
+
+/* darktable's own sidecars are changed, with a word about its database. */
+static void darktable_is_told_of(void **state) {
+    (void)state;
+    make_photos(PHOTOS);
+    expect_ok(run_stars(NULL, NULL));
+    if (strstr(err, "darktable")) fail_msg("%s", err);
+    put("photos/002.jpg.xmp",
+        "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"><rdf:RDF "
+        "xmlns:rdf=\"http://www.w3.org/1999/02/22-rdf-syntax-ns#\"><rdf:Description "
+        "rdf:about=\"\" xmlns:darktable=\"http://darktable.sf.net/\" "
+        "darktable:xmp_version=\"5\"/></rdf:RDF></x:xmpmeta>");
+    expect_ok(run_stars(NULL, NULL));
+    if (!strstr(err, "1 of the sidecars")) fail_msg("%s", err);
+}
+
 /* IMG.CR2 and IMG.jpg share IMG.xmp: rated alike it is written once, otherwise not at all. */
 static void shared_sidecars(void **state) {
     (void)state;
@@ -381,6 +442,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(photos_are_written_to_on_request, program_begin,
                                         program_end),
         cmocka_unit_test_setup_teardown(a_kill_damages_no_photo, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(links_are_numbered_from_the_best, program_begin,
+                                        program_end),
+        cmocka_unit_test_setup_teardown(darktable_is_told_of, program_begin, program_end),
         cmocka_unit_test_setup_teardown(mistakes_are_told_in_a_line, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
