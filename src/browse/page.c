@@ -43,16 +43,15 @@ static size_t read_photo(const piaa_library *library, const char *text) {
     return (size_t)number;
 }
 
-static void send_picture(const piaa_library *library, const piaa_page *page, const char *of,
-                         int side, piaa_http_reply *reply) {
+static void send_picture(const piaa_library *library, const piaa_show *show, piaa_helper *helper,
+                         const char *of, int side, piaa_http_reply *reply) {
     const size_t photo = read_photo(library, of);
     piaa_error error = {0};
     size_t size = 0;
     if (photo == SIZE_MAX) return;
-    piaa_ahead_asked(page->ahead, photo);
-    void *bytes =
-        piaa_picture_make(piaa_library_path(library, photo), side, page->helper, &size, &error);
-    piaa_ahead_answered(page->ahead);
+    piaa_ahead_asked(show->ahead, photo);
+    void *bytes = piaa_picture_make(piaa_library_path(library, photo), side, helper, &size, &error);
+    piaa_ahead_answered(show->ahead);
     if (!bytes) {
         reply_error(reply, 422, error.message);
         return;
@@ -67,37 +66,68 @@ static void send_picture(const piaa_library *library, const piaa_page *page, con
 
 /* --------------------------------------------------------------------------------------- events */
 
-enum { EVENT_ROOM = 48, BEAT_MS = 10000 };
+enum { EVENT_ROOM = 160, LOOK_MS = 1000, BEATS = 10 };
 
 typedef struct events {
+    piaa_shelf *shelf;
+    piaa_show *show; /* held */
     piaa_library *library;
     int64_t known;
+    piaa_reading told;
+    int silent; /* seconds */
 } events;
+
+static int64_t put_reading(const piaa_reading *now, char *to, size_t room) {
+    char left[32] = "null";
+    if (isfinite(now->left)) snprintf(left, sizeof left, "%.0f", now->left);
+    return snprintf(to, room,
+                    "event: reading\ndata: {\"reading\":%s,\"read\":%lld,\"total\":%lld,"
+                    "\"left\":%s}\n\n",
+                    now->reading ? "true" : "false", (long long)now->done, (long long)now->total,
+                    left);
+}
 
 /* "data: 17\n\n"; a comment now and then shows whether anyone is still there. */
 static int64_t next_event(void *user, char *to, size_t room) {
     events *e = user;
     if (room < EVENT_ROOM) return 0;
-    const int64_t version = piaa_library_wait(e->library, e->known, BEAT_MS);
+    const int64_t version = piaa_library_wait(e->library, e->known, LOOK_MS);
     if (version < 0) return -1;
-    const bool same = version == e->known;
-    e->known = version;
-    return same ? snprintf(to, room, ":\n\n")
-                : snprintf(to, room, "data: %lld\n\n", (long long)version);
+    const piaa_reading now = piaa_people_reading(e->show->people);
+    if (version != e->known) {
+        /* Of a stream that ends, as all do when new photos come, the next one is asked for soon. */
+        const char *first = e->known < 0 ? "retry: 500\n" : "";
+        e->known = version;
+        return snprintf(to, room, "%sdata: %lld\n\n", first, (long long)version);
+    }
+    if (now.done != e->told.done || now.total != e->told.total || now.reading != e->told.reading) {
+        e->told = now;
+        return put_reading(&now, to, room);
+    }
+    if (++e->silent % BEATS) return 0;
+    return snprintf(to, room, ":\n\n");
 }
 
-static void send_events(piaa_library *library, const piaa_http_request *request,
+static void close_events(void *user) {
+    events *e = user;
+    piaa_shelf_give(e->shelf, e->show);
+    free(e);
+}
+
+static void send_events(const piaa_page *page, piaa_show *show, piaa_library *library,
                         piaa_http_reply *reply) {
-    (void)request;
     events *e = piaa_alloc(1, sizeof *e, NULL);
-    if (!e) return;
-    *e = (events){.library = library, .known = -1};
-    piaa_http_stream *stream = piaa_alloc(1, sizeof *stream, NULL);
+    piaa_http_stream *stream = e ? piaa_alloc(1, sizeof *stream, NULL) : NULL;
     if (!stream) {
         free(e);
         return;
     }
-    *stream = (piaa_http_stream){.next = next_event, .close = free, .user = e};
+    *e = (events){.shelf = page->shelf,
+                  .show = piaa_shelf_hold(page->shelf, show),
+                  .library = library,
+                  .known = -1,
+                  .told = {.total = -1}};
+    *stream = (piaa_http_stream){.next = next_event, .close = close_events, .user = e};
     *reply = (piaa_http_reply){
         .status = 200, .type = "text/event-stream", .stream = stream, .owned = stream};
 }
@@ -374,8 +404,8 @@ static void send_file(const char *name, piaa_http_reply *reply) {
                                        .keeps = PIAA_HTTP_ASK};
 }
 
-static bool send_any_picture(const piaa_library *library, const piaa_page *page, const char *path,
-                             piaa_http_reply *reply) {
+static bool send_any_picture(const piaa_library *library, const piaa_show *show,
+                             piaa_helper *helper, const char *path, piaa_http_reply *reply) {
     static const struct {
         const char *folder;
         int side;
@@ -385,7 +415,7 @@ static bool send_any_picture(const piaa_library *library, const piaa_page *page,
     for (size_t i = 0; i < PIAA_COUNT(sizes); i++) {
         const size_t n = strlen(sizes[i].folder);
         if (strncmp(path, sizes[i].folder, n) != 0) continue;
-        send_picture(library, page, path + n, sizes[i].side, reply);
+        send_picture(library, show, helper, path + n, sizes[i].side, reply);
         return true;
     }
     return false;
@@ -403,7 +433,6 @@ static const struct {
     {"api/state", false, NULL, piaa_library_state},
     {"api/scores", false, send_scores, NULL},
     {"api/times", false, send_times, NULL},
-    {"api/events", false, send_events, NULL},
     {"api/rate", true, rate, NULL},
     {"api/undo", true, undo, NULL},
     {"api/stars", true, stars, NULL},
@@ -430,8 +459,12 @@ static const struct {
     {"api/person", true, add_person},
 };
 
-static void answer_one(piaa_library *library, const piaa_page *page,
+static void answer_one(const piaa_page *page, piaa_show *show, piaa_library *library,
                        const piaa_http_request *request, piaa_http_reply *reply) {
+    if (!request->post && strcmp(request->path, "api/events") == 0) {
+        send_events(page, show, library, reply);
+        return;
+    }
     for (size_t i = 0; i < PIAA_COUNT(addresses); i++)
         if (request->post == addresses[i].post && is_address(request->path, addresses[i].path)) {
             if (addresses[i].write)
@@ -440,22 +473,39 @@ static void answer_one(piaa_library *library, const piaa_page *page,
                 addresses[i].answer(library, request, reply);
             return;
         }
-    if (!request->post && !send_any_picture(library, page, request->path, reply))
+    if (!request->post && !send_any_picture(library, show, page->helper, request->path, reply))
         send_file(request->path, reply);
 }
 
-void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
-    const piaa_page *page = user;
+static void answer(const piaa_page *page, piaa_show *show, const piaa_http_request *request,
+                   piaa_http_reply *reply) {
     piaa_error error = {0};
-    piaa_library *library = piaa_people_library(page->people, read_person(request), &error);
+    piaa_library *library = piaa_people_library(show->people, read_person(request), &error);
     if (!library) {
         reply_error(reply, error.code == PIAA_USAGE ? 404 : 500, error.message);
         return;
     }
     for (size_t i = 0; i < PIAA_COUNT(of_all); i++)
         if (request->post == of_all[i].post && strcmp(request->path, of_all[i].path) == 0) {
-            of_all[i].answer(page->people, request, reply);
+            of_all[i].answer(show->people, request, reply);
             return;
         }
-    answer_one(library, page, request, reply);
+    answer_one(page, show, library, request, reply);
+}
+
+void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
+    const piaa_page *page = user;
+    if (request->post) {
+        piaa_show *show = piaa_shelf_take_to_change(page->shelf);
+        answer(page, show, request, reply);
+        piaa_shelf_give_changed(page->shelf, show);
+        return;
+    }
+    piaa_show *show = piaa_shelf_take(page->shelf);
+    if (!piaa_people_library(show->people, 0, NULL)) { /* it was replaced, and ended, just now */
+        piaa_shelf_give(page->shelf, show);
+        show = piaa_shelf_take(page->shelf);
+    }
+    answer(page, show, request, reply);
+    piaa_shelf_give(page->shelf, show);
 }

@@ -9,7 +9,9 @@
  *     GET  api/state        what does
  *     GET  api/scores       every photo's score, as float32
  *     GET  api/times        every file's date, as float64
- *     GET  api/events       server-sent events: a number, the version, whenever it has changed
+ *     GET  api/events       server-sent events: a number, the version, whenever it has changed, and
+ *                           "reading": {"reading", "read", "total", "left": seconds or null} once a
+ *                           second while that changes
  *     GET  api/pairs        which two to compare next
  *     GET  api/why/N        why photo N has its score
  *     GET  api/bursts       which photos were taken as one
@@ -32,17 +34,14 @@
 #ifndef PIAA_BROWSE_PAGE_H
 #define PIAA_BROWSE_PAGE_H
 
-#include "browse/ahead.h"
 #include "browse/helper.h"
 #include "browse/http.h"
-#include "browse/people.h"
+#include "browse/shelf.h"
 
-/* What is shown, what decodes raw photos for it (NULL: this process), and what makes small pictures
-   meanwhile. */
+/* What is shown, and what decodes raw photos for it (NULL: this process). */
 typedef struct piaa_page {
-    piaa_people *people;
+    piaa_shelf *shelf;
     piaa_helper *helper;
-    piaa_ahead *ahead;
 } piaa_page;
 
 /* A piaa_http_answer whose user is a piaa_page. */

@@ -2,6 +2,8 @@
    holds is under its own. */
 #include "browse/people.h"
 
+#include "base/hooks.h"
+#include "base/pace.h"
 #include "base/utf8.h"
 #include "browse/library_parts.h"
 #include "linear/metrics.h"
@@ -11,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { NAME_MOST = 80, FEWEST = 3 };
+enum { NAME_MOST = 80, FEWEST = 3, FEWEST_TIMED = 3 };
 
 typedef struct person {
     char *name;
@@ -26,6 +28,7 @@ struct piaa_people {
     person items[PIAA_PEOPLE_MOST];
     size_t count;
     int64_t done, total;
+    piaa_pace pace;
     bool finished, ended;
     char message[sizeof((piaa_error *)0)->message];
 };
@@ -111,15 +114,40 @@ bool piaa_people_add(piaa_people *p, const char *name, size_t *number, piaa_erro
     return ok;
 }
 
-piaa_people *piaa_people_new(const piaa_people_source *source, const char *name,
-                             piaa_error *error) {
+static piaa_people *new_people(const piaa_people_source *source, piaa_error *error) {
     piaa_people *p = piaa_alloc(1, sizeof *p, error);
     if (!p) return NULL;
     p->source = *source;
     pthread_mutex_init(&p->lock, NULL);
-    if ((p->album = piaa_album_new(source->photos, error)) && append(p, name, error) &&
-        piaa_people_library(p, 0, error) && piaa_book_people(p->items[0].book, take_name, p, error))
+    if ((p->album = piaa_album_new(source->photos, error))) return p;
+    piaa_people_free(p);
+    return NULL;
+}
+
+piaa_people *piaa_people_new(const piaa_people_source *source, const char *name,
+                             piaa_error *error) {
+    piaa_people *p = new_people(source, error);
+    if (!p) return NULL;
+    if (append(p, name, error) && piaa_people_library(p, 0, error) &&
+        piaa_book_people(p->items[0].book, take_name, p, error))
         return p;
+    piaa_people_free(p);
+    return NULL;
+}
+
+static bool follow(piaa_people *p, const piaa_people *before, piaa_error *error) {
+    for (size_t i = 0; i < before->count; i++)
+        if (!append(p, before->items[i].name, error)) return false;
+    p->done = before->done;
+    p->total = before->total;
+    p->pace = before->pace;
+    return piaa_people_library(p, 0, error) != NULL;
+}
+
+piaa_people *piaa_people_follow(const piaa_people *before, const piaa_people_source *source,
+                                piaa_error *error) {
+    piaa_people *p = new_people(source, error);
+    if (!p || follow(p, before, error)) return p;
     piaa_people_free(p);
     return NULL;
 }
@@ -149,6 +177,7 @@ void piaa_people_progress(piaa_people *p, int64_t done, int64_t total) {
     pthread_mutex_lock(&p->lock);
     p->done = done;
     p->total = total;
+    piaa_pace_tell(&p->pace, done, piaa_seconds_now());
     for (size_t i = 0; i < p->count; i++)
         if (p->items[i].library) piaa_library_progress(p->items[i].library, done, total);
     pthread_mutex_unlock(&p->lock);
@@ -157,6 +186,7 @@ void piaa_people_progress(piaa_people *p, int64_t done, int64_t total) {
 void piaa_people_finished(piaa_people *p, const char *message) {
     pthread_mutex_lock(&p->lock);
     p->finished = true;
+    p->pace = (piaa_pace){0};
     snprintf(p->message, sizeof p->message, "%s", message ? message : "");
     for (size_t i = 0; i < p->count; i++)
         if (p->items[i].library) piaa_library_finished(p->items[i].library, p->message);
@@ -173,6 +203,15 @@ bool piaa_people_step(piaa_people *p) {
         if (p->items[i].library) piaa_library_changed(p->items[i].library);
     pthread_mutex_unlock(&p->lock);
     return more;
+}
+
+/* Of a few, since photos differ in how long they take. */
+piaa_reading piaa_people_reading(piaa_people *p) {
+    pthread_mutex_lock(&p->lock);
+    piaa_reading r = {.reading = !p->finished, .done = p->done, .total = p->total, .left = NAN};
+    if (p->pace.done - p->pace.first >= FEWEST_TIMED) r.left = piaa_pace_left(&p->pace, p->total);
+    pthread_mutex_unlock(&p->lock);
+    return r;
 }
 
 /* ------------------------------------------------------------------------------------ agreement */

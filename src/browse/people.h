@@ -34,6 +34,10 @@ typedef struct piaa_people_source {
 /* What `source` points to outlives the people.  Fails: the book, memory, no thread. */
 piaa_people *piaa_people_new(const piaa_people_source *source, const char *person,
                              piaa_error *error) PIAA_MUST_USE;
+/* Everybody by the same numbers, on the photos of `source`: with their ratings as the book has them
+   now, and the reading as it stands.  Nobody changes anything meanwhile. */
+piaa_people *piaa_people_follow(const piaa_people *before, const piaa_people_source *source,
+                                piaa_error *error) PIAA_MUST_USE;
 /* Ends every library (browse/library.h); nobody new begins. */
 void piaa_people_end(piaa_people *people);
 void piaa_people_free(piaa_people *people);
@@ -54,6 +58,13 @@ void piaa_people_finished(piaa_people *people, const char *message);
    (browse/album.h), once all photos are read.  false: nothing was done, as somebody waits for
    something else or all is done.  One thread at a time. */
 bool piaa_people_step(piaa_people *people);
+/* How the reading goes. */
+typedef struct piaa_reading {
+    bool reading;
+    int64_t done, total;
+    double left; /* seconds, by the pace of this run; NaN: too little was read to tell */
+} piaa_reading;
+piaa_reading piaa_people_reading(piaa_people *people);
 
 /* JSON for the page, as one person sees the others; who has not been asked for yet begins to learn.
  *

@@ -180,10 +180,7 @@ static bool is_time_to_draw(piaa_talk *talk, double now) {
 void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64_t total) {
     char a[32], b[32];
     double now = piaa_seconds_now();
-    if (talk->began <= 0) {
-        talk->began = now;
-        talk->first = done;
-    }
+    piaa_pace_tell(&talk->pace, done, now);
     if (!is_time_to_draw(talk, now)) return;
     bar line = bar_begin(talk);
     bar_add(&line, "%s", what);
@@ -191,10 +188,10 @@ void piaa_talk_draw_bytes(piaa_talk *talk, const char *what, int64_t done, int64
     if (total > 0)
         bar_add(&line, " of %s  %d %%", piaa_talk_size(total, b),
                 (int)(100.0 * (double)done / (double)total));
-    double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
-    if (speed > 0 && now - talk->began > 0.5) {
+    const double speed = piaa_pace_speed(&talk->pace);
+    if (speed > 0) {
         bar_add(&line, "  %.1f MB/s", speed / 1e6);
-        if (total > 0) bar_add_time_left(&line, (double)(total - done) / speed);
+        if (total > 0) bar_add_time_left(&line, piaa_pace_left(&talk->pace, total));
     }
     bar_draw(&line, talk);
 }
@@ -204,13 +201,10 @@ static void progress(void *user, const char *what, int64_t done, int64_t total) 
     piaa_talk *talk = user;
     if (!talk->terminal) return;
     double now = piaa_seconds_now();
-    if (talk->began <= 0 || done < talk->first) {
-        talk->began = now;
-        talk->first = done;
-    }
+    piaa_pace_tell(&talk->pace, done, now);
     if (done >= total && total > 0) {
         piaa_talk_clear(talk);
-        talk->began = 0;
+        talk->pace = (piaa_pace){0};
         return;
     }
     if (!is_time_to_draw(talk, now)) return;
@@ -218,13 +212,13 @@ static void progress(void *user, const char *what, int64_t done, int64_t total) 
     bar_add(&line, "%s", what);
     bar_add(&line, "  %lld/%lld", (long long)done, (long long)total);
     if (total > 0) bar_add(&line, "  %lld %%", (long long)(100 * done / total));
-    double speed = now > talk->began ? (double)(done - talk->first) / (now - talk->began) : 0;
-    if (speed > 0 && now - talk->began > 0.5) {
+    const double speed = piaa_pace_speed(&talk->pace);
+    if (speed > 0) {
         if (speed >= 1)
             bar_add(&line, "  %.1f/s", speed);
         else
             bar_add(&line, "  %.1f s each", 1 / speed);
-        if (total > 0) bar_add_time_left(&line, (double)(total - done) / speed);
+        if (total > 0) bar_add_time_left(&line, piaa_pace_left(&talk->pace, total));
     }
     bar_draw(&line, talk);
 }

@@ -4,6 +4,7 @@
 #define PIAA_CLI_TALK_H
 
 #include "base/error.h"
+#include "base/pace.h"
 
 #include <stdio.h>
 
@@ -14,8 +15,8 @@ typedef struct piaa_talk {
     FILE *out;           /* where it is written: standard error, by whatever name */
     bool terminal;       /* standard error is one on which a bar may be drawn */
     int drawn;           /* columns of the bar that is on the screen; 0: none */
-    double began, last;  /* when the bar came up, and was drawn last; seconds */
-    int64_t first;       /* how much was done then */
+    double last;         /* when the bar was drawn last; seconds */
+    piaa_pace pace;      /* since it came up */
 } piaa_talk;
 
 /* The structure stays where it is. */

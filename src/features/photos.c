@@ -36,6 +36,8 @@ typedef struct collecting {
     found *items;
     size_t count, capacity;
     size_t passed[KINDS];
+    bool (*want)(void *user, const char *path); /* which of the files; NULL: all */
+    void *user;
 } collecting;
 
 /* Takes over the two strings; either may be NULL after a failure. */
@@ -151,6 +153,7 @@ static bool meet(void *user, const piaa_walk_entry *entry, piaa_error *error) {
         c->passed[named ? DEAD_LINK : PIAA_KIND_NONE]++;
         return true;
     }
+    if (c->want && (entry->kind != PIAA_WALK_FILE || !c->want(c->user, entry->real))) return true;
     piaa_kind kind = entry->kind == PIAA_WALK_FILE ? piaa_photo_kind(entry->path) : PIAA_KIND_NONE;
     if (piaa_image_reads(kind))
         return add(c, piaa_strdup(entry->real, error), piaa_strdup(entry->path, error), error);
@@ -172,9 +175,11 @@ static void tell_passed(const collecting *c, char *out, size_t size) {
 
 /* ---------------------------------------------------------------------------------------- names */
 
-static bool remember_folder(piaa_photos *photos, const char *name, piaa_error *error) {
+static bool remember_folder(piaa_photos *photos, const char *name, const char *root,
+                            piaa_error *error) {
     char *folder = piaa_path_absolute(name, error);
-    bool ok = folder && piaa_paths_add(&photos->folders, folder, error);
+    bool ok = folder && piaa_paths_add(&photos->folders, folder, error) &&
+              piaa_paths_add(&photos->roots, root, error);
     free(folder);
     return ok;
 }
@@ -194,7 +199,7 @@ static bool take_name(collecting *c, const char *name, const piaa_hooks *hooks, 
                    : piaa_error_set_errno(error, number, "%s", name);
     }
     if (!S_ISDIR(status.st_mode)) return add(c, piaa_path_absolute(name, error), shown, error);
-    bool ok = remember_folder(out, name, error) &&
+    bool ok = remember_folder(out, name, shown, error) &&
               piaa_folder_visit(shown, &(piaa_walker){.user = c, .enter = enter, .meet = meet},
                                 hooks, error);
     free(shown);
@@ -246,17 +251,21 @@ piaa_photos *piaa_photos_new(piaa_error *error) {
     return piaa_alloc(1, sizeof(piaa_photos), error);
 }
 
+static void forget_found(collecting *c) {
+    for (size_t i = 0; i < c->count; i++) {
+        free(c->items[i].path);
+        free(c->items[i].name);
+    }
+    free(c->items);
+}
+
 piaa_photos *piaa_photos_collect(const char *const *names, size_t count, const piaa_hooks *hooks,
                                  piaa_error *error) {
     if (piaa_error_pending(error)) return NULL;
     collecting c = {0};
     piaa_photos *photos = piaa_photos_new(error);
     bool ok = photos && collect(&c, names, count, hooks, photos, error);
-    for (size_t i = 0; i < c.count; i++) {
-        free(c.items[i].path);
-        free(c.items[i].name);
-    }
-    free(c.items);
+    forget_found(&c);
     if (ok) return photos;
     piaa_photos_free(photos);
     return NULL;
@@ -268,6 +277,7 @@ void piaa_photos_free(piaa_photos *photos) {
     piaa_paths_free(&photos->names);
     piaa_paths_free(&photos->beside);
     piaa_paths_free(&photos->folders);
+    piaa_paths_free(&photos->roots);
     free(photos);
 }
 
@@ -285,6 +295,49 @@ const char *const *piaa_photos_names(const piaa_photos *photos) {
 
 const char *piaa_photos_passed(const piaa_photos *photos) {
     return photos->passed;
+}
+
+/* --------------------------------------------------------------------------------- look again */
+
+static bool copy_paths(piaa_paths *to, const piaa_paths *from, piaa_error *error) {
+    for (size_t i = 0; i < from->count; i++)
+        if (!piaa_paths_add(to, from->items[i], error)) return false;
+    return true;
+}
+
+static bool copy_photos(piaa_photos *to, const piaa_photos *from, piaa_error *error) {
+    memcpy(to->passed, from->passed, sizeof to->passed);
+    return copy_paths(&to->paths, &from->paths, error) &&
+           copy_paths(&to->names, &from->names, error) &&
+           copy_paths(&to->beside, &from->beside, error) &&
+           copy_paths(&to->folders, &from->folders, error) &&
+           copy_paths(&to->roots, &from->roots, error);
+}
+
+static bool look_again(collecting *c, const piaa_photos *photos, piaa_photos **out,
+                       piaa_error *error) {
+    for (size_t i = 0; i < photos->roots.count; i++) {
+        const piaa_walker walker = {.user = c, .enter = enter, .meet = meet};
+        piaa_error why = {0};
+        if (!piaa_folder_visit(photos->roots.items[i], &walker, NULL, &why) &&
+            why.code == PIAA_MEMORY)
+            return piaa_error_set(error, why.code, "%s", why.message);
+    }
+    if (!c->count) return true;
+    return (*out = piaa_photos_new(error)) && copy_photos(*out, photos, error) &&
+           hand_over(c, *out, error);
+}
+
+bool piaa_photos_look_again(const piaa_photos *photos, bool (*want)(void *user, const char *path),
+                            void *user, piaa_photos **out, piaa_error *error) {
+    collecting c = {.want = want, .user = user};
+    *out = NULL;
+    const bool ok = look_again(&c, photos, out, error);
+    forget_found(&c);
+    if (ok) return true;
+    piaa_photos_free(*out);
+    *out = NULL;
+    return false;
 }
 
 /* --------------------------------------------------------------------------------- other photos */

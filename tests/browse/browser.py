@@ -430,6 +430,32 @@ def people_take_turns(page, name):
     shot(page, name + "-together")
 
 
+def new_photos_appear(page, name, program):
+    """While the page is open, behind the cursor, which stays; and how long the reading of them will take."""
+    page.locator("#order").select_option("name")
+    page.locator("#grid").focus()
+    keys(page, "ArrowRight", "ArrowRight", "4", "ArrowLeft")
+    until(lambda: len(rated(page)) == 1)
+    here, before = cursor(page), page.locator(".tile.here").get_attribute("aria-setsize")
+    for copy in range(5):
+        for photo in sorted(os.listdir(SAMPLE))[:40]:
+            shutil.copy(os.path.join(SAMPLE, photo), os.path.join(program.photos, f"new {copy} {photo}"))
+    until(lambda: page.locator(".tile.here").get_attribute("aria-setsize") == str(int(before) + 200), 60)
+    assert cursor(page) == here
+    expect(page.locator("#reading-words")).to_have_text(re.compile(r"^\d+ of 241 photos read, about \d+ s left$"), timeout=60000)
+    shot(page, f"reading-{name}")
+    accessible(page, "while it reads")
+    until(lambda: not state(page)["reading"], 120)
+    expect(page.locator("#reading-words")).to_be_hidden()
+    assert page.locator(".tile.here").get_attribute("aria-setsize") == str(int(before) + 200)
+    keys(page, "Home", "End")
+    labels = page.evaluate("[...document.querySelectorAll('.tile')].map((tile) => tile.getAttribute('aria-label').split(',')[0])")
+    assert labels == sorted(labels), labels
+    os.remove(os.path.join(program.photos, "new 4 " + sorted(os.listdir(SAMPLE))[39]))
+    keys(page, "5")
+    until(lambda: len(rated(page)) == 2)
+
+
 def an_end_is_told(page, name, program):
     keys(page, "4")
     until(lambda: rated(page) == [4])
@@ -511,7 +537,7 @@ def main():
             picture(browser)
             return
         for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
-            for flow in flows + ([an_end_is_told, a_password_lets_in, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read]):
+            for flow in flows + ([an_end_is_told, a_password_lets_in, new_photos_appear, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read, new_photos_appear]):
                 if options.only not in (None, flow.__name__):
                     continue
                 program = Program(photos=40, words=flow is scores_have_reasons, bursts=(3, 2) if flow is keepers_by_keyboard else ())

@@ -556,6 +556,34 @@ static void linked_photos_are_served_and_lost_ones_told(void **state) {
     free(link);
 }
 
+/* What comes while the page is open is shown, and read; what goes takes nothing with it. */
+static void photos_come_and_go(void **state) {
+    (void)state;
+    assert_true(state_holds("\"reading\":false"));
+    assert_int_equal(post("/api/rate", "{\"photo\":2,\"score\":4}"), 200);
+    put_sample(0, "photos/0 again.jpg");
+    put_sample(1, "photos/zz.jpg");
+    char *gone = at("photos/5.jpg");
+    remove(gone);
+    free(gone);
+    assert_true(state_holds("null,null,null]")); /* which waits for the walks of the folder */
+    for (int i = 0; i < 10 && !strstr(body(), "\"total\":12"); i++)
+        assert_true(state_holds("\"reading\":false"));
+    assert_true(state_holds("\"total\":12"));
+    assert_non_null(strstr(body(), "\"ratings\":[null,null,4.0000,null,null,null,null,null,null,"
+                                   "null,null,null]"));
+    assert_int_equal(get("/api/list"), 200);
+    const char *before = strstr(body(), "\"9.jpg\""), *again = strstr(body(), "\"0 again.jpg\"");
+    assert_null(before);
+    assert_non_null(again);
+    assert_true(again > strstr(body(), "\"7.jpg\""));
+    assert_int_equal(get("/small/10/1"), 200);
+    assert_int_equal(get("/small/11/1"), 200);
+    assert_int_not_equal(get("/small/12/1"), 200);
+    assert_int_equal(post("/api/rate", "{\"photo\":11,\"score\":5}"), 200);
+    assert_int_equal(get("/whole/5/2"), 422);
+}
+
 static void wrong_requests_change_nothing(void **state) {
     (void)state;
     static const char *const said[] = {
@@ -649,6 +677,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_password_opens_the_page, begin, end),
         cmocka_unit_test_setup_teardown(nothing_but_the_photos_is_served, begin, end),
         cmocka_unit_test_setup_teardown(linked_photos_are_served_and_lost_ones_told, begin, end),
+        cmocka_unit_test_setup_teardown(photos_come_and_go, begin, end),
         cmocka_unit_test_setup_teardown(wrong_requests_change_nothing, begin, end),
         cmocka_unit_test_setup_teardown(nobody_keeps_the_page_from_others, begin, end),
         cmocka_unit_test_setup_teardown(mistakes_are_told_in_a_line, begin, end),

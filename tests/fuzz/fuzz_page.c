@@ -39,7 +39,7 @@ static void clean(void) {
 }
 
 /* Two files that are no photos: who is asked for them says so. */
-static piaa_people *make_people(void) {
+static piaa_shelf *make_shelf(void) {
     if (!mkdtemp(world)) abort();
     setenv("XDG_DATA_HOME", world, 1);
     setenv("XDG_CACHE_HOME", world, 1);
@@ -53,19 +53,17 @@ static piaa_people *make_people(void) {
     static char *book;
     book = in_world("book");
     const piaa_people_source source = {.photos = photos, .book = book};
-    piaa_people *people = photos ? piaa_people_new(&source, "me", NULL) : NULL;
-    if (!people) abort();
-    piaa_people_finished(people, NULL);
-    return people;
+    piaa_shelf *shelf = photos ? piaa_shelf_new(&source, "me", NULL, NULL) : NULL;
+    if (!shelf) abort();
+    piaa_show *show = piaa_shelf_take(shelf);
+    piaa_people_finished(show->people, NULL);
+    piaa_shelf_give(shelf, show);
+    return shelf;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static piaa_page page;
-    if (!page.people) {
-        page.people = make_people();
-        page.ahead = piaa_ahead_new(piaa_people_library(page.people, 0, NULL), NULL, NULL);
-        if (!page.ahead) abort();
-    }
+    if (!page.shelf) page.shelf = make_shelf();
     char *text = malloc(size + 1);
     if (!text) return 0;
     if (size) memcpy(text, data, size);

@@ -2,13 +2,14 @@
 import { at, page } from "./page.js";
 import { arrange, draw, go, lay, screenful } from "./grid.js";
 import { open, pan, viewer, zoomed } from "./large.js";
-import { by_date, fetch_state, rate, refresh, undo } from "./rate.js";
+import { by_date, fetch_list, fetch_state, rate, refresh, undo } from "./rate.js";
 import { ask, listen } from "./server.js";
 import { compare_key, compare_open, comparing } from "./compare.js";
 import { duel_key, duel_open, dueling } from "./duel.js";
 import { burst_key, bursts_open, bursts } from "./keepers.js";
 import { why_toggle } from "./why.js";
 import { name_person } from "./people.js";
+import { show_reading } from "./reading.js";
 import "./stars.js";
 
 const grid = at("grid"), scroller = at("scroller");
@@ -61,11 +62,9 @@ at("undo").addEventListener("click", undo);
 at("keys").addEventListener("click", () => at("help").showModal());
 at("help-close").addEventListener("click", () => at("help").close());
 
-const learned = fetch_state(), list = await ask("api/list");
-page.photos = list.photos;
-name_person(list.person);
-document.title = `piaa – ${page.photos.length} photos`;
+const learned = fetch_state();
+name_person((await fetch_list()).person);
 await refresh(learned);
 if (page.state.ratings.filter((own) => own !== null).length < 10) { at("order").value = "teaching"; arrange(true); }
-listen(() => refresh());
+listen(() => refresh(), show_reading);
 grid.focus();

@@ -43,6 +43,7 @@ export function arrange(toTop) {
   const order = at("order").value;
   page.shown = page.photos.map((_, i) => i).filter(filter());
   if (order !== "name") page.shown = sorted(page.shown, order);
+  else if (page.grown) page.shown.sort((a, b) => page.photos[a].name < page.photos[b].name ? -1 : 1);
   const place = page.shown.indexOf(photo);
   if (toTop || !page.moved) page.here = 0;
   else if (place >= 0) page.here = place;
@@ -72,9 +73,6 @@ export function describe() {
     if (more_error) words += more_error === error ? " Ten more would hardly help." : ` Ten more: ${more_error} at best.`;
   }
   at("learned").textContent = words;
-  at("reading").hidden = !page.state.reading || page.state.read >= page.state.total;
-  at("reading").max = Math.max(1, page.state.total);
-  at("reading").value = page.state.read;
 }
 
 const topOf = (place) => Math.floor(place / tile.columns) * (tile.height + gap);

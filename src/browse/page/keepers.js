@@ -7,6 +7,8 @@ export const bursts = at("bursts");
 let known = false, shown = null, chosen = 0;
 const later = new Set();
 
+export const bursts_forget = () => { known = false; }; // there are new photos
+
 export async function bursts_fetch() {
   if (known || !page.state.bursts) return;
   const found = await ask("api/bursts");

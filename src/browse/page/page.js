@@ -1,10 +1,11 @@
-// What all parts of the page share: the photos (never change), what the server says of them (comes anew with every version),
+// What all parts of the page share: the photos (new ones come behind the others), what the server says of them (comes anew with every version),
 // which are shown in which order, and where the cursor is.
 
 export const at = (id) => document.getElementById(id);
 
 export const page = {
   photos: [],
+  grown: false,        // new ones came: numbers are not in the order of names
   state: { version: 0, reading: true, read: 0, total: 0, scored: 0, ratings: [], unreadable: [], teaching: [], learned: null, message: "" },
   scores: new Float32Array(0), // NaN: none
   scored: 0,           // which scores these are, of those that state.scored counts

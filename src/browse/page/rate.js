@@ -4,7 +4,7 @@ import { arrange, describe, filter, go, lay } from "./grid.js";
 import { look, viewer } from "./large.js";
 import { compare_redraw } from "./compare.js";
 import { duel_undone } from "./duel.js";
-import { bursts_draw, bursts_fetch } from "./keepers.js";
+import { bursts_draw, bursts_fetch, bursts_forget } from "./keepers.js";
 import { ask, ask_numbers, trouble } from "./server.js";
 import { why_draw } from "./why.js";
 
@@ -60,6 +60,22 @@ export async function undo() {
   }
 }
 
+export async function fetch_list() {
+  const list = await ask("api/list");
+  page.grown = page.photos.length > 0;
+  page.photos = list.photos;
+  document.title = `piaa – ${page.photos.length} photos`;
+  return list;
+}
+
+// New photos are behind the others, whose numbers stay.
+async function take_new_photos(count) {
+  const before = page.photos.length;
+  await fetch_list();
+  bursts_forget();
+  say(count === before + 1 ? "A new photo has come." : `${count - before} new photos have come.`);
+}
+
 let again = false, running = null;
 
 // One at a time; all who asked meanwhile wait for the same end, so that what they say comes in their order.  `fetched` is a
@@ -73,7 +89,8 @@ export function refresh(fetched) {
 // The state, and the scores where they are others.
 export async function fetch_state() {
   const state = await ask("api/state");
-  return { state, scores: page.scored === state.scored ? page.scores : await ask_numbers("api/scores", Float32Array) };
+  const same = page.scored === state.scored && page.scores.length === state.ratings.length;
+  return { state, scores: same ? page.scores : await ask_numbers("api/scores", Float32Array) };
 }
 
 export async function by_date() {
@@ -91,6 +108,7 @@ async function show_states(fetched) {
       again = false;
       const { state, scores } = await (fetched ?? fetch_state());
       fetched = null;
+      if (state.ratings.length > page.photos.length) await take_new_photos(state.ratings.length);
       page.state = state;
       page.scores = scores;
       page.scored = state.scored;

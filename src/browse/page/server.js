@@ -23,8 +23,9 @@ export function trouble(words) {
   at("trouble").hidden = !words;
 }
 
-export function listen(changed) {
+export function listen(changed, reading) {
   const events = new EventSource(as_person("api/events"));
   events.onmessage = changed;
+  events.addEventListener("reading", (event) => reading(JSON.parse(event.data)));
   events.onerror = () => { if (events.readyState === EventSource.CLOSED) trouble("piaa has ended. Your ratings are kept."); };
 }
