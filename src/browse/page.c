@@ -66,7 +66,7 @@ static void send_picture(const piaa_library *library, const piaa_show *show, pia
 
 /* --------------------------------------------------------------------------------------- events */
 
-enum { EVENT_ROOM = 160, LOOK_MS = 1000, BEATS = 10 };
+enum { EVENT_ROOM = 256, LOOK_MS = 1000, BEATS = 10 };
 
 typedef struct events {
     piaa_shelf *shelf;
@@ -74,38 +74,45 @@ typedef struct events {
     piaa_library *library;
     int64_t known;
     piaa_reading told;
-    int silent; /* seconds */
 } events;
 
-static int64_t put_reading(const piaa_reading *now, char *to, size_t room) {
-    char left[32] = "null";
-    if (isfinite(now->left)) snprintf(left, sizeof left, "%.0f", now->left);
-    return snprintf(to, room,
-                    "event: reading\ndata: {\"reading\":%s,\"read\":%lld,\"total\":%lld,"
-                    "\"left\":%s}\n\n",
-                    now->reading ? "true" : "false", (long long)now->done, (long long)now->total,
-                    left);
+static bool is_news(events *e, const piaa_reading *now) {
+    const bool same =
+        now->done == e->told.done && now->total == e->told.total && now->reading == e->told.reading;
+    e->told = *now;
+    return !same;
 }
 
-/* "data: 17\n\n"; a comment now and then shows whether anyone is still there. */
+static size_t put_reading(const piaa_reading *now, char *to, size_t room) {
+    char left[32] = "null";
+    if (isfinite(now->left)) snprintf(left, sizeof left, "%.0f", now->left);
+    return (size_t)snprintf(to, room,
+                            "event: reading\ndata: {\"reading\":%s,\"read\":%lld,\"total\":%lld,"
+                            "\"left\":%s}\n\n",
+                            now->reading ? "true" : "false", (long long)now->done,
+                            (long long)now->total, left);
+}
+
+/* "data: 17\n\n".  When new photos come all streams end, and the page asks for others this soon. */
+static size_t put_version(int64_t version, bool first, char *to, size_t room) {
+    return (size_t)snprintf(to, room, "%sdata: %lld\n\n", first ? "retry: 500\n" : "",
+                            (long long)version);
+}
+
+/* A comment now and then shows whether anyone is still there. */
 static int64_t next_event(void *user, char *to, size_t room) {
     events *e = user;
+    size_t used = 0;
     if (room < EVENT_ROOM) return 0;
-    const int64_t version = piaa_library_wait(e->library, e->known, LOOK_MS);
-    if (version < 0) return -1;
-    const piaa_reading now = piaa_people_reading(e->show->people);
-    if (version != e->known) {
-        /* Of a stream that ends, as all do when new photos come, the next one is asked for soon. */
-        const char *first = e->known < 0 ? "retry: 500\n" : "";
+    for (int i = 0; i < BEATS && !used; i++) {
+        const int64_t version = piaa_library_wait(e->library, e->known, LOOK_MS);
+        if (version < 0) return -1;
+        if (version != e->known) used = put_version(version, e->known < 0, to, room);
         e->known = version;
-        return snprintf(to, room, "%sdata: %lld\n\n", first, (long long)version);
+        const piaa_reading now = piaa_people_reading(e->show->people);
+        if (is_news(e, &now)) used += put_reading(&now, to + used, room - used);
     }
-    if (now.done != e->told.done || now.total != e->told.total || now.reading != e->told.reading) {
-        e->told = now;
-        return put_reading(&now, to, room);
-    }
-    if (++e->silent % BEATS) return 0;
-    return snprintf(to, room, ":\n\n");
+    return used ? (int64_t)used : snprintf(to, room, ":\n\n");
 }
 
 static void close_events(void *user) {

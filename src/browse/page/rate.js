@@ -73,6 +73,7 @@ async function take_new_photos(count) {
   const before = page.photos.length;
   await fetch_list();
   bursts_forget();
+  if (page.times.length) page.times = await ask_numbers("api/times", Float64Array);
   say(count === before + 1 ? "A new photo has come." : `${count - before} new photos have come.`);
 }
 
