@@ -55,8 +55,7 @@ static char *in_terminal(int columns, void (*say)(piaa_talk *talk)) {
 static void draw(piaa_talk *talk) {
     for (int i = 1; i < 40; i++) {
         talk->last = 0; /* as if time had passed */
-        talk->began = piaa_seconds_now() - i;
-        talk->first = 0;
+        talk->pace = (piaa_pace){.began = piaa_seconds_now() - i};
         talk->hooks.progress(talk, "Reading photos", i * 1000, 123456);
     }
     talk->last = 0;
