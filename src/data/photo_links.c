@@ -4,7 +4,6 @@
 #include "base/file.h"
 #include "base/memory.h"
 #include "data/scores.h"
-#include "image/shot.h"
 
 #include <errno.h>
 #include <math.h>
@@ -80,9 +79,9 @@ static bool list_photos(const piaa_photos *photos, const piaa_ratings *ratings,
                         piaa_error *error) {
     piaa_scores given = {0}, predicted = {0};
     size_t *shown = piaa_alloc(photos->paths.count, sizeof *shown, error);
-    const bool ok = shown && piaa_shots_pair(&photos->paths, NULL, shown, error) &&
-                    piaa_scores_sort(&given, ratings, error) &&
+    const bool ok = shown && piaa_scores_sort(&given, ratings, error) &&
                     piaa_scores_sort(&predicted, options->ranking, error) &&
+                    piaa_scores_pair(&given, &predicted, &photos->paths, shown, error) &&
                     (*list = piaa_alloc(photos->paths.count, sizeof **list, error));
     if (ok) choose(photos, &given, &predicted, shown, options->least, *list, count);
     free(given.items);

@@ -2,7 +2,7 @@
 #ifndef PIAA_DATA_SCORES_H
 #define PIAA_DATA_SCORES_H
 
-#include "base/error.h"
+#include "base/file.h"
 
 /* The items belong to the ratings, which outlive it; start from {0}, end with
    free(scores.items). */
@@ -15,5 +15,10 @@ typedef struct piaa_scores {
 bool piaa_scores_sort(piaa_scores *scores, const piaa_ratings *ratings,
                       piaa_error *error) PIAA_MUST_USE;
 const piaa_rating *piaa_scores_find(const piaa_scores *scores, const char *path); /* NULL: none */
+
+/* shown [paths->count]: of a raw file the picture of the same shot (image/shot.h), where that has a
+   score in one of the two; else the photo itself. */
+bool piaa_scores_pair(const piaa_scores *given, const piaa_scores *predicted,
+                      const piaa_paths *paths, size_t *shown, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -8,7 +8,6 @@
 #include "data/star_log.h"
 #include "image/embed.h"
 #include "image/photo.h"
-#include "image/shot.h"
 
 #include <fcntl.h>
 #include <math.h>
@@ -278,9 +277,9 @@ static bool wants_of(const planning *p, size_t photo, piaa_xmp_change *out, piaa
 static bool plan_all(planning *p, const piaa_ratings *ratings, piaa_error *error) {
     const piaa_paths *paths = &p->plan->photos->paths;
     if (!(p->shown = piaa_alloc(paths->count, sizeof *p->shown, error)) ||
-        !piaa_shots_pair(paths, NULL, p->shown, error) ||
         !piaa_scores_sort(&p->given, ratings, error) ||
-        !piaa_scores_sort(&p->predicted, p->options->ranking, error))
+        !piaa_scores_sort(&p->predicted, p->options->ranking, error) ||
+        !piaa_scores_pair(&p->given, &p->predicted, paths, p->shown, error))
         return false;
     for (size_t photo = 0; photo < paths->count; photo++) {
         piaa_xmp_change wants;

@@ -231,8 +231,8 @@ static bool is_one_shot(const named *picture, const named *raw, const piaa_shot 
     return !(fabs(apart) > 2);
 }
 
-bool piaa_shots_pair(const piaa_paths *paths, const piaa_shot *shots, size_t *shown,
-                     piaa_error *error) {
+bool piaa_shots_pair(const piaa_paths *paths, const piaa_shot *shots, const bool *asked,
+                     size_t *shown, piaa_error *error) {
     named *list = piaa_alloc(paths->count, sizeof *list, error);
     if (!list) return false;
     for (size_t i = 0; i < paths->count; i++) {
@@ -246,7 +246,7 @@ bool piaa_shots_pair(const piaa_paths *paths, const piaa_shot *shots, size_t *sh
     qsort(list, paths->count, sizeof *list, by_stem);
     for (size_t i = 1, first = 0; i < paths->count; i++) {
         const named *own = &list[i], *picture = &list[first];
-        if (is_one_shot(picture, own, shots))
+        if ((!asked || asked[picture->photo]) && is_one_shot(picture, own, shots))
             shown[own->photo] = picture->photo;
         else if (own->stem != picture->stem || memcmp(own->path, picture->path, own->stem) != 0)
             first = i;

@@ -26,8 +26,9 @@ piaa_shot piaa_shot_of(const unsigned char *bytes, size_t size);
 /* Raw files and the pictures that the camera wrote beside them: of one name but for its ending, and
  * taken within 2 s of each other, or one of them does not say when.  shown[i] [paths->count] is the
  * picture of the same shot for a raw file i that has one, else i.  shots [paths->count] may be
- * NULL: then files are read where names agree. */
-bool piaa_shots_pair(const piaa_paths *paths, const piaa_shot *shots, size_t *shown,
-                     piaa_error *error) PIAA_MUST_USE;
+ * NULL: then files are read where names agree.  asked [paths->count] may be NULL: other pictures
+ * than those are not asked about, and stand before nothing. */
+bool piaa_shots_pair(const piaa_paths *paths, const piaa_shot *shots, const bool *asked,
+                     size_t *shown, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -130,7 +130,7 @@ static bool find(search *s, shot *shots, const piaa_paths *paths, const piaa_sho
         !(out->shown = piaa_alloc(paths->count, sizeof *out->shown, error)) ||
         !(out->items = piaa_alloc(paths->count / 2, sizeof *out->items, error)))
         return false;
-    if (!piaa_shots_pair(paths, said, out->shown, error)) return false;
+    if (!piaa_shots_pair(paths, said, NULL, out->shown, error)) return false;
     for (size_t i = 0; i < paths->count; i++)
         if (!isnan(said[i].time) && out->shown[i] == i)
             shots[s->count++] = (shot){.said = &said[i], .path = paths->items[i], .photo = i};
