@@ -267,6 +267,7 @@ static void put_plan(const piaa_star_plan *plan, const char *log, piaa_http_repl
     for (size_t i = plan->count; i-- > 0;)
         if (plan->steps[i].why && !cJSON_GetObjectItem(build.root, "first"))
             piaa_json_put_text(&build, build.root, "first", plan->steps[i].why);
+    piaa_json_put(&build, build.root, "darktables", cJSON_CreateNumber((double)plan->darktables));
     if (log) piaa_json_put_text(&build, build.root, "log", log);
     char *text = piaa_json_print(piaa_json_built(&build), false, NULL);
     cJSON_Delete(build.root);
@@ -296,6 +297,7 @@ static void stars(piaa_library *library, const piaa_http_request *request, piaa_
     cJSON *said = piaa_json_parse(request->body, request->size, "the request", NULL);
     piaa_star_options options = {0};
     bool writes;
+    if (said) (void)piaa_json_bool(said, "embed", &options.embed);
     if (said && piaa_json_bool(said, "write", &writes) &&
         piaa_json_bool(said, "replace", &options.replace))
         write_stars(library, &options, writes, reply);

@@ -388,6 +388,10 @@ def stars_are_written_and_read(page, name, program):
     accessible(page, "stars")
     shot(page, name + "-stars")
     assert not [file for file in os.listdir(program.photos) if file.endswith(".xmp")]
+    page.locator("#embed").check()
+    expect(page.locator("#plan")).to_contain_text("2 files to write, 2 of them new")
+    page.locator("#embed").uncheck()
+    expect(page.locator("#plan")).to_contain_text("2 sidecars to write")
     page.locator("#stars-write").focus()
     keys(page, "Enter")
     expect(page.locator("#plan")).to_contain_text("2 sidecars written")

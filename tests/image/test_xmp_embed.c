@@ -301,7 +301,7 @@ static void dngs_are_written_and_other_raws_are_not(void **state) {
     piaa_text out = rated(&photo, 3, NULL, ".dng");
     free(out.data);
     /* The same without DNG's tags is some camera's own. */
-    for (size_t i = 0; i + 2 <= photo.length; i++)
+    for (size_t i = 0; i + 4 <= photo.length; i++)
         if (memcmp(photo.data + i, "\x12\xc6\x01\0", 4) == 0) photo.data[i] = 0x13;
     expect_refused(&photo, "but DNG");
     free(photo.data);
