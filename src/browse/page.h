@@ -23,11 +23,11 @@
  *     GET  api/people       who else rates, and how far they agree (browse/people.h)
  *     GET  api/together     what is best for all of them
  *     POST api/person       {"name": "anna"}; answers {"person": 1}
- *     POST api/stars        {"write": false, "replace": false, "embed": false}: the ratings as stars
- *                           beside the photos or in them (data/star_files.h; without "embed" it is
- *                           false); answers {"new", "update", "same", "kept", "failed",
- *                           "darktables": numbers, "first": why one failed, "log": its folder or
- *                           null}
+ *     POST api/stars        {"write": false, "replace": false, "embed": false}: the ratings as
+ *                           stars beside the photos or, with "embed", which may be left out, in
+ *                           them (data/star_files.h); answers {"new", "update", "same", "kept",
+ *                           "failed", "darktables": numbers, "first": why one failed, "log": its
+ *                           folder or null}
  *
  * All of api/ is answered for one person: ?person=1, a number of api/people; none: 0.
  *
