@@ -196,6 +196,33 @@ static void a_list_is_ranked_alike(void **state) {
     piaa_ranking_free(none);
 }
 
+/* A packed store ranks as the store does; in fewer bits, where rows are widened on the way, the
+   best are the first of all again. */
+static void packed_stores_are_ranked_alike(void **state) {
+    world *w = *state;
+    static const piaa_packing packings[] = {PIAA_PACKED_F32, PIAA_PACKED_BF16};
+    const piaa_said said = {.ratings = w->ratings};
+    for (size_t k = 0; k < PIAA_COUNT(packings); k++) {
+        piaa_error error = {0};
+        char *path = support_join(w->folder, k ? "narrow" : "wide");
+        const piaa_pack_options options = {.packing = packings[k]};
+        assert_true(piaa_store_pack(w->path, path, &options, NULL, &error));
+        piaa_store *store = piaa_store_open_read(path, NULL, &error);
+        piaa_ranking *all = piaa_rank(w->taste, store, NULL, 0, w->ratings, &error),
+                     *best = piaa_rank_best(w->taste, store, NULL, &said, 50, &error);
+        if (!best) fail_msg("%s", error.message);
+        assert_int_equal(piaa_ranking_count(all), PHOTOS);
+        for (size_t i = 0; i < 50; i++)
+            assert_same(piaa_ranking_at(best, i), piaa_ranking_at(all, i));
+        for (size_t i = 0; !k && i < PHOTOS; i++)
+            assert_same(piaa_ranking_at(all, i), piaa_ranking_at(w->all, i));
+        piaa_ranking_free(all);
+        piaa_ranking_free(best);
+        piaa_store_close(store);
+        free(path);
+    }
+}
+
 /* Vectors that are no numbers have no score, and come last. */
 static void what_has_no_score_comes_last(void **state) {
     world *w = *state;
@@ -219,8 +246,11 @@ static void what_has_no_score_comes_last(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(scores_are_the_tastes),         cmocka_unit_test(the_best_come_first),
-        cmocka_unit_test(the_best_are_the_first_of_all), cmocka_unit_test(a_list_is_ranked_alike),
+        cmocka_unit_test(scores_are_the_tastes),
+        cmocka_unit_test(the_best_come_first),
+        cmocka_unit_test(the_best_are_the_first_of_all),
+        cmocka_unit_test(a_list_is_ranked_alike),
+        cmocka_unit_test(packed_stores_are_ranked_alike),
         cmocka_unit_test(what_has_no_score_comes_last),
     };
     return cmocka_run_group_tests(tests, begin, end);
