@@ -11,6 +11,7 @@ of them, and a model of the demonstration's kind that is as wide as Qwen3-VL-4B;
     next_photo          from an arrow key in the large view to the next photo, 3 keys a second (median and most)
     rating_server       from sending a rating to having fetched a state that has learned from it (median and most)
     rating_page         from the key to tiles in their new order (median and most)
+    load                how many processes wanted a processor, in the last minute, before and after: what else went on
     memory              the server's own (RssAnon), and with the store's pages that it shares with the system's cache (VmRSS): when it starts,
                         the model's weights above all, and at the end
 
@@ -241,10 +242,12 @@ def measure(server, browser):
     page.wait_for_timeout(2000)
     show("next_photo", *keyed(page, "ArrowRight", NEXT, 30))
     show("memory_end", server.memory("RssAnon"), server.memory("VmRSS"))
+    show("load", os.getloadavg()[0])
 
 
 def main():
     world = options.world or tempfile.mkdtemp()
+    show("load", os.getloadavg()[0])
     environment = dict(os.environ, XDG_CACHE_HOME=os.path.join(world, "cache"), XDG_DATA_HOME=os.path.join(world, "data"))
     try:
         if os.path.exists(os.path.join(world, "store")):  # only what the last run left is removed

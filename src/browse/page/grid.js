@@ -97,9 +97,10 @@ let top = 0, down = true; // as last drawn
 
 // Where nothing but the place has changed, tiles that are there stay as they are.
 export function draw(scrolled) {
-  // More rows where the eye is going than where it comes from.
+  // More rows where the eye is going than where it comes from.  After a rating it goes nowhere, and the pictures of a new
+  // order cost the processors that the next one is learned on.
   if (scroller.scrollTop !== top) [down, top] = [scroller.scrollTop > top, scroller.scrollTop];
-  const row = tile.height + gap, above = down ? 2 : 8, below = down ? 8 : 2;
+  const row = tile.height + gap, far = scrolled ? 8 : 2, above = down ? 2 : far, below = down ? far : 2;
   const seen = [Math.floor(top / row) * tile.columns, Math.ceil((top + scroller.clientHeight) / row) * tile.columns];
   const first = Math.max(0, seen[0] - above * tile.columns), last = Math.min(page.shown.length, seen[1] + below * tile.columns);
   for (const [place, element] of tiles) if (place < first || place >= last) {
