@@ -11,6 +11,9 @@ of them, and a model of the demonstration's kind that is as wide as Qwen3-VL-4B;
     next_photo          from an arrow key in the large view to the next photo, 3 keys a second (median and most)
     rating_server       from sending a rating to having fetched a state that has learned from it (median and most)
     rating_page         from the key to tiles in their new order (median and most)
+    list, state, scores what the page asks for when it opens, at the client (least of 10)
+    small_picture       processor time of the server for one of them, made from the photo
+    order               processor time of the page for putting all photos in order
     load                how many processes wanted a processor, in the last minute, before and after: what else went on
     memory              the server's own (RssAnon), and with the store's pages that it shares with the system's cache (VmRSS): when it starts,
                         the model's weights above all, and at the end
@@ -149,6 +152,10 @@ class Server:
                     return
         sys.exit("nothing was learned")
 
+    def processor_time(self):
+        fields = open(f"/proc/{self.process.pid}/stat").read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1e3 / os.sysconf("SC_CLK_TCK")
+
     def memory(self, key):
         status = open(f"/proc/{self.process.pid}/status").read()
         return int(re.search(key + r":\s+(\d+)", status)[1]) / 1024
@@ -210,7 +217,28 @@ def show(name, *values):
     print(",".join([name] + [f"{value:.0f}" for value in values]), flush=True)
 
 
-def measure(server, browser):
+def show_parts(server, page, world):
+    for what in ("list", "state", "scores"):
+        times = []
+        for _ in range(10):
+            begin = time.perf_counter()
+            urllib.request.urlopen(f"{server.address}api/{what}").read()
+            times.append((time.perf_counter() - begin) * 1e3)
+        show(what, min(times))
+    made = lambda: len(os.listdir(os.path.join(world, "cache", "piaa", "pictures", "320")))  # ahead of the eye, too
+    before, begin = made(), server.processor_time()
+    for photo in range(options.photos // 2, options.photos // 2 + min(200, options.photos // 2)):
+        urllib.request.urlopen(f"{server.address}small/{photo}").read()
+    show("small_picture", (server.processor_time() - begin) / max(1, made() - before))
+    session = page.context.new_cdp_session(page)
+    session.send("Performance.enable", {"timeDomain": "threadTicks"})
+    spent = lambda: next(metric["value"] for metric in session.send("Performance.getMetrics")["metrics"] if metric["name"] == "TaskDuration")
+    begin = spent()
+    page.evaluate("async () => { const { arrange } = await import(location.href + 'grid.js'); for (let i = 0; i < 20; i++) arrange(); }")
+    show("order", (spent() - begin) * 1e3 / 20)
+
+
+def measure(server, browser, world):
     show("memory_start", server.memory("RssAnon"), server.memory("VmRSS"))
     for name in ("cold", "again"):
         page = browser.new_context(viewport={"width": 1440, "height": 900}).new_page()
@@ -241,6 +269,7 @@ def measure(server, browser):
     page.keyboard.press("Enter")
     page.wait_for_timeout(2000)
     show("next_photo", *keyed(page, "ArrowRight", NEXT, 30))
+    show_parts(server, page, world)
     show("memory_end", server.memory("RssAnon"), server.memory("VmRSS"))
     show("load", os.getloadavg()[0])
 
@@ -260,7 +289,7 @@ def main():
         show("address", (time.perf_counter() - begin) * 1e3)
         with sync_playwright() as play:
             browser = play.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-            measure(server, browser)
+            measure(server, browser, world)
             browser.close()
         server.process.send_signal(signal.SIGINT)
         server.process.wait(60)

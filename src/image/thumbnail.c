@@ -11,7 +11,8 @@
 
 enum { CHANNELS = 3 };
 
-/* How far the decoder may shrink so that twice the size asked for is left to a better filter. */
+/* How far the decoder may shrink so that half as much again as is asked for is left to a better
+   filter. */
 static int shrink_for(const VipsImage *header, int width, int height) {
     double across = (double)header->Xsize / width, down = (double)header->Ysize / height,
            most = across > down ? across : down;
