@@ -1,19 +1,18 @@
 /* Addresses, names, the token, the password.
  *
- * The password is kept as its keyed hash (HMAC-SHA-256 with a key of this run), and what is said is
- * hashed likewise, so that comparing takes as long whatever is said.  After a wrong one nobody is
- * listened to for a while, twice as long each time up to PAUSE_MOST seconds: at that pace a
- * password of eight random letters lasts for thousands of years, and its owner waits for seconds.
+ * The password is kept stretched (browse/stretch.h), with a salt of this run, and what is said is
+ * stretched likewise, one after the other, so that no more than some ten are compared in a second
+ * whoever asks; after a wrong one its guest is not heard for a while (browse/guests.h).
  */
 #include "browse/door.h"
 
 #include "base/hooks.h"
 #include "base/memory.h"
+#include "browse/stretch.h"
 
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <fcntl.h>
-#include <glib.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -26,7 +25,7 @@ enum {
     RANDOM_BYTES = 16,
     TOKEN_MOST = 64,
     NAME_MOST = 255,
-    PAUSE_MOST = 8, /* seconds */
+    ROUNDS = 100000, /* of stretching: about a tenth of a second */
 };
 
 struct piaa_door {
@@ -46,11 +45,10 @@ struct piaa_door {
     char *address;
 
     bool locked; /* there is a password */
-    char key[2 * RANDOM_BYTES + 1], session[2 * RANDOM_BYTES + 1];
-    char *password; /* its hash, in hex */
-    pthread_mutex_t mutex;
-    int wrong;           /* in a row; under the mutex, as is */
-    double listens_from; /* … when the next one is heard */
+    char salt[2 * RANDOM_BYTES + 1], session[2 * RANDOM_BYTES + 1];
+    unsigned char password[PIAA_STRETCHED];
+    pthread_mutex_t mutex; /* over who was wrong, and the comparing */
+    piaa_guests guests;
 };
 
 static bool make_random(char out[2 * RANDOM_BYTES + 1], piaa_error *error) {
@@ -178,10 +176,9 @@ static bool lock_with(piaa_door *door, const char *password, piaa_error *error) 
         return piaa_error_set(error, PIAA_USAGE,
                               "the password has fewer than %d characters: take a longer one",
                               PIAA_PASSWORD_LEAST);
-    if (!make_random(door->key, error) || !make_random(door->session, error)) return false;
+    if (!make_random(door->salt, error) || !make_random(door->session, error)) return false;
     door->locked = true;
-    door->password = g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)door->key,
-                                               strlen(door->key), password, -1);
+    piaa_stretch(password, strlen(password), door->salt, ROUNDS, door->password);
     return true;
 }
 
@@ -215,7 +212,6 @@ void piaa_door_free(piaa_door *door) {
     for (size_t i = 0; i < door->host_count; i++) free(door->hosts[i]);
     free(door->hosts);
     free(door->address);
-    g_free(door->password);
     pthread_mutex_destroy(&door->mutex);
     free(door);
 }
@@ -314,28 +310,24 @@ static bool is_password(const piaa_door *door, const char *body) {
     static const char field[] = "password=";
     const size_t n = sizeof field - 1;
     if (strncmp(body, field, n) != 0) return false;
-    char *said =
-        g_compute_hmac_for_string(G_CHECKSUM_SHA256, (const guchar *)door->key, strlen(door->key),
-                                  body + n, (gssize)strcspn(body + n, "\r\n"));
-    const bool right = begins_with(said, door->password);
-    g_free(said);
-    return right;
+    unsigned char said[PIAA_STRETCHED], differs = 0;
+    piaa_stretch(body + n, strcspn(body + n, "\r\n"), door->salt, ROUNDS, said);
+    for (size_t i = 0; i < sizeof said; i++) differs |= said[i] ^ door->password[i];
+    return !differs;
 }
 
-/* The seconds for which nobody is listened to; 0: this one was heard, and *right is what it was. */
-static int hear(piaa_door *door, const char *body, bool *right) {
+/* The seconds for which this guest is not listened to; 0: it was heard, and *right is what it was.
+ */
+static int hear(piaa_door *door, const piaa_visit *visit, bool *right) {
     pthread_mutex_lock(&door->mutex);
-    const double now = piaa_seconds_now(), left = door->listens_from - now;
-    *right = left <= 0 && is_password(door, body);
-    if (*right) {
-        door->wrong = 0;
-    } else if (left <= 0) {
-        const int pause = door->wrong < 3 ? 1 << door->wrong : PAUSE_MOST;
-        door->wrong++;
-        door->listens_from = now + pause;
-    }
+    const int wait = piaa_guests_wait(&door->guests, visit->guest, piaa_seconds_now());
+    *right = !wait && is_password(door, visit->body);
+    if (*right)
+        piaa_guests_right(&door->guests, visit->guest);
+    else if (!wait)
+        piaa_guests_wrong(&door->guests, visit->guest, piaa_seconds_now());
     pthread_mutex_unlock(&door->mutex);
-    return left > 0 ? 1 + (int)left : 0;
+    return wait;
 }
 
 static void let_in(const piaa_door *door, const char *origin, bool fresh, piaa_welcome *out) {
@@ -350,7 +342,7 @@ static void let_in(const piaa_door *door, const char *origin, bool fresh, piaa_w
 static void take_password(piaa_door *door, const piaa_visit *visit, piaa_welcome *out) {
     char message[128] = "That is not the password.";
     bool right;
-    const int pause = hear(door, visit->body, &right);
+    const int pause = hear(door, visit, &right);
     if (right) {
         let_in(door, visit->origin, true, out);
         return;

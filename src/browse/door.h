@@ -17,6 +17,7 @@
 #define PIAA_BROWSE_DOOR_H
 
 #include "base/error.h"
+#include "browse/guests.h"
 
 #include <sys/socket.h>
 
@@ -53,6 +54,7 @@ typedef struct piaa_visit {
     const char *path, *host, *origin, *cookie;
     bool post;
     const char *body; /* of a POST */
+    piaa_guest guest; /* who asks */
 } piaa_visit;
 
 typedef struct piaa_welcome {

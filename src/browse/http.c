@@ -3,16 +3,19 @@
 
 #include "base/memory.h"
 #include "browse/part.h"
+#include "browse/patience.h"
 
 #include <errno.h>
 #include <microhttpd.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
-    CONNECTIONS = 64,    /* a browser opens six, and one for events */
-    PATIENCE = 30,       /* seconds without a byte */
+    CONNECTIONS = 256,   /* a browser opens six, and one for events */
+    WAITED_FOR = 128,    /* of them, those that have not asked for anything yet */
+    PATIENCE = 20,       /* seconds for a request; and for a reader who takes nothing */
     HEADERS = 32 << 10,  /* of one request, all together */
     BODY_MOST = 1 << 20, /* of a POST */
 };
@@ -22,6 +25,7 @@ struct piaa_http {
     piaa_http_answer answer;
     void *user;
     piaa_door *door;
+    piaa_patience *patience;
 };
 
 /* -------------------------------------------------------------------------------------- answers */
@@ -150,7 +154,7 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, const piaa_
 typedef struct pending {
     char *body;
     size_t size, capacity;
-    bool begun, too_large;
+    bool too_large;
 } pending;
 
 static enum MHD_Result take_body(pending *p, const char *bytes, size_t *size) {
@@ -166,6 +170,27 @@ static enum MHD_Result take_body(pending *p, const char *bytes, size_t *size) {
     return MHD_YES;
 }
 
+static piaa_guest guest_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    piaa_guest guest = {{0}};
+    if (info && info->client_addr->sa_family == AF_INET) {
+        struct sockaddr_in four;
+        memcpy(&four, info->client_addr, sizeof four);
+        memcpy(guest.who, &four.sin_addr, sizeof four.sin_addr);
+    } else if (info && info->client_addr->sa_family == AF_INET6) {
+        struct sockaddr_in6 six;
+        memcpy(&six, info->client_addr, sizeof six);
+        const bool mapped = IN6_IS_ADDR_V4MAPPED(&six.sin6_addr); /* IPv4 within IPv6 */
+        memcpy(guest.who, six.sin6_addr.s6_addr + (mapped ? 12 : 0), mapped ? 4 : sizeof guest.who);
+    }
+    return guest;
+}
+
+static const char *find_parameter(void *connection, const char *key) {
+    return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, key);
+}
+
 static enum MHD_Result answer_request(const piaa_http *http, struct MHD_Connection *connection,
                                       const char *path, const char *method, const pending *p) {
     const char *body = p->body ? p->body : "";
@@ -176,6 +201,7 @@ static enum MHD_Result answer_request(const piaa_http *http, struct MHD_Connecti
         .cookie = header(connection, MHD_HTTP_HEADER_COOKIE),
         .post = strcmp(method, MHD_HTTP_METHOD_POST) == 0,
         .body = body,
+        .guest = guest_of(connection),
     };
     piaa_welcome welcome;
     piaa_door_ask(http->door, &visit, &welcome);
@@ -190,7 +216,8 @@ static enum MHD_Result answer_request(const piaa_http *http, struct MHD_Connecti
                                        .post = visit.post,
                                        .body = body,
                                        .size = p->size,
-                                       .connection = connection};
+                                       .connection = connection,
+                                       .parameter = find_parameter};
     static const char nothing[] = "There is nothing here.\n";
     piaa_http_reply reply = {.status = MHD_HTTP_NOT_FOUND,
                              .type = "text/plain; charset=utf-8",
@@ -200,9 +227,27 @@ static enum MHD_Result answer_request(const piaa_http *http, struct MHD_Connecti
     return send_reply(connection, &reply);
 }
 
+static piaa_caller *caller_of(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void meet_or_leave(void *user, struct MHD_Connection *connection, void **kept,
+                          enum MHD_ConnectionNotificationCode what) {
+    const piaa_http *http = user;
+    if (what == MHD_CONNECTION_NOTIFY_STARTED)
+        *kept = piaa_patience_meet(
+            http->patience,
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd);
+    else
+        piaa_patience_leave(http->patience, *kept);
+}
+
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *path,
                               const char *method, const char *version, const char *body,
                               size_t *size, void **kept) {
+    const piaa_http *http = user;
     pending *p = *kept;
     PIAA_UNUSED(version);
     if (!p) {
@@ -210,23 +255,20 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         return *kept ? MHD_YES : MHD_NO;
     }
     if (*size) return take_body(p, body, size);
-    return answer_request(user, connection, path, method, p);
+    piaa_patience_asked(http->patience, caller_of(connection));
+    return answer_request(http, connection, path, method, p);
 }
 
 static void forget(void *user, struct MHD_Connection *connection, void **kept,
                    enum MHD_RequestTerminationCode why) {
+    const piaa_http *http = user;
     pending *p = *kept;
-    PIAA_UNUSED(user);
-    PIAA_UNUSED(connection);
     PIAA_UNUSED(why);
+    piaa_patience_answered(http->patience, caller_of(connection));
     if (!p) return;
     free(p->body);
     free(p);
     *kept = NULL;
-}
-
-const char *piaa_http_query(const piaa_http_request *request, const char *key) {
-    return MHD_lookup_connection_value(request->connection, MHD_GET_ARGUMENT_KIND, key);
 }
 
 /* Addresses of the page need no escapes, so that what has one (%2e, %00) is none of them. */
@@ -241,14 +283,15 @@ static size_t leave_as_it_is(void *user, struct MHD_Connection *connection, char
 static bool start(piaa_http *http, piaa_error *error) {
     socklen_t size;
     const struct sockaddr *at = piaa_door_socket(http->door, &size);
-    const unsigned family = at->sa_family == AF_INET6 ? MHD_USE_IPv6 : 0;
+    const unsigned family = at->sa_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0;
     errno = 0;
     http->daemon = MHD_start_daemon(
         MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL | family, 0,
         NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, at, MHD_OPTION_CONNECTION_LIMIT,
         (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)PATIENCE,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS, MHD_OPTION_UNESCAPE_CALLBACK,
-        leave_as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, forget, NULL, MHD_OPTION_END);
+        leave_as_it_is, NULL, MHD_OPTION_NOTIFY_COMPLETED, forget, http,
+        MHD_OPTION_NOTIFY_CONNECTION, meet_or_leave, http, MHD_OPTION_END);
     if (http->daemon)
         return piaa_door_open(
             http->door, MHD_get_daemon_info(http->daemon, MHD_DAEMON_INFO_BIND_PORT)->port, error);
@@ -266,7 +309,9 @@ piaa_http *piaa_http_start(const piaa_door_options *options, piaa_http_answer an
     http->answer = answer;
     http->user = user;
     http->door = piaa_door_new(options, error);
-    if (http->door && start(http, error)) return http;
+    if (http->door && (http->patience = piaa_patience_new(WAITED_FOR, PATIENCE, error)) &&
+        start(http, error))
+        return http;
     piaa_http_stop(http);
     return NULL;
 }
@@ -278,6 +323,7 @@ const piaa_door *piaa_http_door(const piaa_http *http) {
 void piaa_http_stop(piaa_http *http) {
     if (!http) return;
     if (http->daemon) MHD_stop_daemon(http->daemon);
+    piaa_patience_free(http->patience);
     piaa_door_free(http->door);
     free(http);
 }

@@ -6,7 +6,7 @@
  *     piaa_http_stop(http);                        // waits for the answers in hand
  *
  * Answers forbid the browser to load anything from elsewhere or to show the page within another.
- * Sizes, headers, connections and the time that a client may take are bounded.
+ * Sizes, headers, connections and the time that a client may take are bounded (browse/patience.h).
  */
 #ifndef PIAA_BROWSE_HTTP_H
 #define PIAA_BROWSE_HTTP_H
@@ -21,11 +21,10 @@ typedef struct piaa_http_request {
     bool post;
     const char *body; /* of a POST, ended with NUL; "" */
     size_t size;
-    void *connection; /* for piaa_http_query */
+    void *connection;
+    /* The value of ?key=…; NULL: not there. */
+    const char *(*parameter)(void *connection, const char *key);
 } piaa_http_request;
-
-/* The value of ?key=…; NULL: not there. */
-const char *piaa_http_query(const piaa_http_request *request, const char *key);
 
 /* An answer as it goes: next() puts up to `room` bytes at `to`, waiting for them if it has to;
  * 0: come again, -1: that was all.  close() is called once, whatever happened. */

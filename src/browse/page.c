@@ -310,7 +310,7 @@ static void stars(piaa_library *library, const piaa_http_request *request, piaa_
 
 /* ?person=…; SIZE_MAX: no number. */
 static size_t read_person(const piaa_http_request *request) {
-    const char *text = piaa_http_query(request, "person");
+    const char *text = request->parameter(request->connection, "person");
     char *end;
     if (!text) return 0;
     if (*text < '0' || *text > '9') return SIZE_MAX;

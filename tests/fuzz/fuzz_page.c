@@ -1,9 +1,7 @@
 /*
  * Any bytes as a request to the page: its first line is the path, what follows is the body of a
  * POST, which a path that begins with "+" is.  Whatever is asked is answered with a status and a
- * type.
- *
- * Parameters (?person=1) come from libmicrohttpd's connection, which there is none of here.
+ * type.  What follows a "?" in the path is the value of the one parameter that there is, person.
  */
 #include "browse/page.h"
 
@@ -15,6 +13,10 @@
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static const char *find_parameter(void *connection, const char *key) {
+    return strcmp(key, "person") == 0 ? connection : NULL;
+}
 
 static char world[] = "/tmp/piaa-fuzz-XXXXXX";
 
@@ -70,9 +72,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     text[size] = '\0';
     char *line_end = strchr(text, '\n'), *body = line_end ? line_end + 1 : text + size;
     if (line_end) *line_end = '\0';
+    char *person = strchr(text, '?');
+    if (person) *person++ = '\0';
     const bool post = *text == '+';
-    const piaa_http_request request = {
-        .path = text + post, .post = post, .body = body, .size = (size_t)(text + size - body)};
+    const piaa_http_request request = {.path = text + post,
+                                       .post = post,
+                                       .body = body,
+                                       .size = (size_t)(text + size - body),
+                                       .connection = person,
+                                       .parameter = find_parameter};
     piaa_http_reply reply = {.status = 404, .type = "text/plain", .bytes = "", .size = 0};
     piaa_page_answer(&page, &request, &reply);
     if (reply.status < 200 || reply.status > 599 || !reply.type) abort();
