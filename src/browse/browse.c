@@ -6,6 +6,7 @@
 #include "browse/page.h"
 #include "browse/watch.h"
 #include "features/extractor.h"
+#include "study/prior.h"
 
 #include <time.h>
 
@@ -89,6 +90,17 @@ static bool serve(const piaa_page *page, piaa_reader *reader, const piaa_browse_
     return ok;
 }
 
+/* Told before anything else: on the page nobody would learn why nothing is learned. */
+static bool prior_fits(const char *file, const piaa_extractor *extractor, piaa_error *error) {
+    if (!file) return true;
+    piaa_prior *prior = piaa_prior_load(file, error);
+    const piaa_slots *slots = piaa_extractor_slots(extractor);
+    const bool ok = prior && piaa_prior_fits(prior, piaa_extractor_identity(extractor),
+                                             slots->items, slots->count, error);
+    piaa_prior_free(prior);
+    return ok;
+}
+
 bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
                      const piaa_browse_options *options, const piaa_hooks *hooks,
                      piaa_error *error) {
@@ -99,7 +111,9 @@ bool piaa_browse_run(piaa_reader *reader, const piaa_photos *photos,
         .store = piaa_store_path(piaa_reader_store(reader)),
         .slots = piaa_extractor_slots(piaa_reader_extractor(reader)),
         .projection = options->projection,
+        .prior = options->prior,
     };
+    if (!prior_fits(options->prior, piaa_reader_extractor(reader), error)) return false;
     piaa_page page = {0};
     if (options->program &&
         !(page.helper = piaa_helper_new(options->program, HELPERS, SECONDS, error)))

@@ -63,14 +63,17 @@ static piaa_taste *learn(piaa_library *l, const piaa_store *store, copies *out) 
     piaa_ratings *ratings = piaa_library_ratings(l, NULL);
     piaa_choices *choices = piaa_library_choices(l, NULL);
     const piaa_said said = {.ratings = ratings, .choices = choices};
-    const piaa_learning how = {.choices = choices};
+    const piaa_learning how = {.choices = choices, .prior = l->prior};
     piaa_taste *taste = choices || is_a_taste(ratings)
                             ? piaa_taste_learn_slots(store, l->slots.items, l->slots.count, ratings,
                                                      &how, NULL, NULL)
                             : NULL;
     piaa_ranking *ranking = taste ? piaa_rank_said(taste, store, l->photos, &said, NULL) : NULL;
     if (ranking) {
+        const bool trusted = l->prior && taste->learned &&
+                             (taste->learned->spread != 0 || taste->learned->lead != 0);
         out->learned = (piaa_lesson){.there = true,
+                                     .prior = trusted,
                                      .ratings = taste->ratings,
                                      .pairs = taste->pairs,
                                      .pairs_right = taste->pairs_right,

@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "data/ratings.h"
+#include "study/prior.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -96,6 +97,7 @@ void piaa_library_free(piaa_library *l) {
     free(l->picks);
     free(l->store_path);
     piaa_why_free(l->why);
+    piaa_prior_free(l->prior);
     free(l);
 }
 
@@ -251,9 +253,25 @@ void piaa_library_opinion(piaa_library *l, double *ratings, double *scores) {
     pthread_mutex_unlock(&l->lock);
 }
 
+/* A person's own ratings, met again in the prior, would seem to be foreseen. */
+static bool made_of(const piaa_prior *prior, const char *person) {
+    for (size_t i = 0; i < prior->rater_count; i++)
+        if (strcmp(prior->raters[i], person) == 0) return true;
+    return false;
+}
+
+static bool take_prior(piaa_library *l, const char *file, piaa_error *error) {
+    if (!file) return true;
+    if (!(l->prior = piaa_prior_load(file, error))) return false;
+    if (!made_of(l->prior, l->person)) return true;
+    piaa_prior_free(l->prior);
+    l->prior = NULL;
+    return true;
+}
+
 bool piaa_library_learn_from(piaa_library *l, const char *path, const piaa_slots *slots,
-                             piaa_error *error) {
-    if (!(l->store_path = piaa_strdup(path, error))) return false;
+                             const char *prior, piaa_error *error) {
+    if (!(l->store_path = piaa_strdup(path, error)) || !take_prior(l, prior, error)) return false;
     l->slots = *slots;
     l->due = l->teaching_due = true;
     return piaa_lessons_start(l) ||

@@ -28,9 +28,11 @@ void piaa_library_end(piaa_library *library);
 void piaa_library_free(piaa_library *library);
 
 /* Learns from the store at `path`, which another thread may be writing to, from these slots (the
-   caller's, which outlive the library), now and after every rating; NULL stops nothing. */
+ * caller's, which outlive the library), now and after every rating.  prior: a file of `piaa prior`
+ * of such features, which learning begins with unless this person is among those whom it was made
+ * of; NULL: none. */
 bool piaa_library_learn_from(piaa_library *library, const char *path, const piaa_slots *slots,
-                             piaa_error *error) PIAA_MUST_USE;
+                             const char *prior, piaa_error *error) PIAA_MUST_USE;
 
 /* The words in which scores are explained; NULL: none.  They outlive the library. */
 void piaa_library_explain_by(piaa_library *library, const piaa_projection *projection);

@@ -59,6 +59,7 @@ static void put_learned(piaa_json_build *build, const piaa_lesson *from) {
     if (!from->there) return;
     piaa_json_put(build, item, "ratings", piaa_library_number((double)from->ratings));
     piaa_json_put(build, item, "pairs", piaa_library_number((double)from->pairs));
+    piaa_json_put(build, item, "prior", cJSON_CreateBool(from->prior));
     piaa_json_put(build, item, "pairs_right", piaa_library_number(from->pairs_right));
     piaa_json_put(build, item, "ten_more", piaa_library_number(from->ten_more));
     piaa_json_put(build, item, "plus_minus", piaa_library_number(from->plus_minus));

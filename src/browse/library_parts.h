@@ -15,7 +15,7 @@
 
 /* What was learned last; zeroed: nothing yet. */
 typedef struct piaa_lesson {
-    bool there;
+    bool there, prior; /* prior: other people's ratings count */
     int64_t ratings, pairs;
     double plus_minus, ten_more, interval, rank_correlation, pairs_right;
     piaa_verdict verdict;
@@ -58,6 +58,7 @@ struct piaa_library {
     bool teaches, teaching_due; /* the same of what teaches most */
     pthread_cond_t wake_teacher;
     piaa_why *why;
+    piaa_prior *prior; /* outlives the taste that `why` has; NULL: none */
     char *store_path;
     piaa_slots slots;
 };

@@ -77,8 +77,8 @@ static bool open_person(const piaa_people *p, person *one, piaa_error *error) {
         !(one->library = piaa_library_new(p->album, one->book, one->name, error)))
         return false;
     piaa_library_explain_by(one->library, p->source.projection);
-    if (p->source.store &&
-        !piaa_library_learn_from(one->library, p->source.store, p->source.slots, error))
+    if (p->source.store && !piaa_library_learn_from(one->library, p->source.store, p->source.slots,
+                                                    p->source.prior, error))
         return false;
     if (p->done) piaa_library_progress(one->library, p->done, p->total);
     if (p->finished) piaa_library_finished(one->library, p->message);

@@ -29,6 +29,7 @@ typedef struct piaa_people_source {
     const char *store; /* learned from; NULL: nothing is learned */
     const piaa_slots *slots;
     const piaa_projection *projection; /* the words for scores; NULL: none */
+    const char *prior;                 /* as in piaa_library_learn_from */
 } piaa_people_source;
 
 /* What `source` points to outlives the people.  Fails: the book, memory, no thread. */

@@ -39,6 +39,7 @@ static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *read
                                          .book = piaa_call_value(call, "book"),
                                          .person = piaa_call_value(call, "person"),
                                          .projection = words,
+                                         .prior = piaa_call_value(call, "prior"),
                                          .program = piaa_own_program(program, sizeof program),
                                          .opened = opened,
                                          .user = call};
@@ -91,6 +92,7 @@ static const piaa_option options[] = {
     {"book", "FILE", "where ratings are kept", "~/.local/share/piaa/ratings.sqlite", NULL},
     {"projection", "FILE", "the words in which the page explains scores, which piaa reduce wrote",
      NULL, NULL},
+    PIAA_OPTION_PRIOR,
     {"port", "N", "the page's port", "one that is free", NULL},
     {"listen", "ADDRESS",
      "the address of this machine at which the page is, 0.0.0.0 for all of them",

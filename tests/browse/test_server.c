@@ -412,6 +412,43 @@ static void people_are_apart_and_compared(void **state) {
     assert_non_null(strstr(body(), "{\"name\":\"Ann <b>\",\"rated\":7,\"both_rated\":7,"));
 }
 
+/* Three people rate as the fourth is about to.  Whoever is among them is not taught by them. */
+static void others_ratings_count_beforehand(void **state) {
+    (void)state;
+    piaa_text table = {0};
+    assert_true(piaa_text_format(&table, NULL, "path,score,person\n"));
+    for (int i = 0; i < 24; i++)
+        assert_true(piaa_text_format(&table, NULL, "photos/%d.jpg,%d,%s\n", i % 8, 1 + i % 8 % 5,
+                                     (const char *[]){"anna", "ben", "carl"}[i / 8]));
+    put("people.csv", table.data);
+    free(table.data);
+    kill(child, SIGINT);
+    assert_int_equal(program_finish(way, child), 0);
+    if (PIAA("prior", "--data", "csv:people.csv", "--user-column", "person", "--out", "prior.json",
+             ONE) != 0)
+        fail_msg("%s", err);
+    static const struct {
+        const char *who, *said;
+    } cases[] = {{"dora", "\"prior\":true"}, {"anna", "\"prior\":false"}};
+    for (size_t i = 0; i < PIAA_COUNT(cases); i++) {
+        start_with(WORDS("browse", "photos", "--no-open", "--book", "book", "--person",
+                         cases[i].who, "--prior", "prior.json", ONE));
+        assert_true(state_holds("\"reading\":false"));
+        for (int photo = 0; photo < 6; photo++) {
+            char said[64];
+            snprintf(said, sizeof said, "{\"photo\":%d,\"score\":%d}", photo, 1 + photo % 5);
+            assert_int_equal(post("/api/rate", said), 200);
+        }
+        assert_true(state_holds("\"learned\":{\"ratings\":6"));
+        assert_non_null(strstr(body(), cases[i].said));
+        kill(child, SIGINT);
+        assert_int_equal(program_finish(way, child), 0);
+    }
+    expect_refusal(PIAA("browse", "photos", "--no-open", "--layer", "2", "--prior", "prior.json"),
+                   1, "piaa browse: ", "lt.3");
+    start(); /* for who ends it */
+}
+
 static void people_who_are_not_there_are_refused(void **state) {
     (void)state;
     static const char *const numbers[] = {"1",  "-1", "x",  "",
@@ -680,6 +717,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(scores_have_reasons, begin, end),
         cmocka_unit_test_setup_teardown(events_tell_of_changes, begin, end),
         cmocka_unit_test_setup_teardown(people_are_apart_and_compared, begin, end),
+        cmocka_unit_test_setup_teardown(others_ratings_count_beforehand, begin, end),
         cmocka_unit_test_setup_teardown(people_who_are_not_there_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(strangers_get_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_password_opens_the_page, begin, end),

@@ -126,6 +126,8 @@ def test_threads_share_a_model(model, photos):
 
 
 def test_ctrl_c_ends_it_and_keeps_what_is_done(model, photos, tmp_path):
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background ignores it
+
     def interrupt(done, total):
         if done >= 2:
             os.kill(os.getpid(), signal.SIGINT)

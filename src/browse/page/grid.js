@@ -69,6 +69,7 @@ export function describe() {
     words = l.verdict === "learned" ? `${rated} rated; photos left out are foreseen within ${error}${order}.`
       : `${rated} rated; nothing certain learned yet (${error}${order}).`;
     if (l.pairs) words = words.replace(" rated;", ` rated, ${l.pairs} compared;`);
+    if (l.prior) words += " Other people's ratings count.";
     const more_error = l.ten_more === null ? "" : `± ${l.ten_more.toFixed(2)}`;
     if (more_error) words += more_error === error ? " Ten more would hardly help." : ` Ten more: ${more_error} at best.`;
   }
