@@ -106,7 +106,7 @@ static void *make_kept(const char *path, int side, piaa_helper *helper, const ch
 /* What was made before, to its end; NULL: it was not, or the system went down while it was
    written. */
 static void *read_kept(const char *kept, size_t *size) {
-    static const char end[2] = "\xff\xd9";
+    static const char end[2] = {'\xff', '\xd9'};
     char *bytes = piaa_file_exists(kept) ? piaa_file_read(kept, LIMIT, size, NULL) : NULL;
     if (bytes && *size > sizeof end && memcmp(bytes + *size - sizeof end, end, sizeof end) == 0)
         return bytes;

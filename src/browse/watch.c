@@ -91,7 +91,7 @@ bool piaa_watch_look(piaa_watch *w) {
     return take(w);
 }
 
-static bool wait(piaa_watch *w, int milliseconds) {
+static bool pause_for(piaa_watch *w, int milliseconds) {
     const struct timespec until = piaa_moment_in(milliseconds);
     pthread_mutex_lock(&w->lock);
     while (!w->ended && pthread_cond_timedwait(&w->wake, &w->lock, &until) == 0)
@@ -104,7 +104,7 @@ static bool wait(piaa_watch *w, int milliseconds) {
 static void *run(void *user) {
     piaa_watch *w = user;
     int pause = PAUSE_MS;
-    while (wait(w, pause)) {
+    while (pause_for(w, pause)) {
         const double began = piaa_seconds_now();
         piaa_watch_look(w);
         const double share = (piaa_seconds_now() - began) * SHARE * 1000;

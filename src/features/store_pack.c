@@ -379,13 +379,13 @@ static bool seal(piaa_index_header *h, stream *out, piaa_error *error) {
 }
 
 static bool write_index(packer *p, piaa_error *error) {
-    piaa_index_header h = {.magic = PIAA_INDEX_MAGIC,
-                           .order = PIAA_INDEX_ORDER,
+    piaa_index_header h = {.order = PIAA_INDEX_ORDER,
                            .version = PIAA_INDEX_VERSION,
                            .packing = (uint32_t)p->packing,
                            .slots = (uint32_t)p->count,
                            .rows = p->rows,
                            .photos = (int64_t)piaa_store_photos(p->from)};
+    memcpy(h.magic, PIAA_INDEX_MAGIC, sizeof h.magic);
     stream lines, texts = {.file = -1};
     bool ok = stream_open(&lines, p->folder, PIAA_INDEX_NAME, sizeof h, error) &&
               write_sections(p, &h, &lines, error) &&
