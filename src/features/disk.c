@@ -13,7 +13,7 @@
 
 bool piaa_disk_full(piaa_error *error, const char *path) {
     return piaa_error_set(error, PIAA_IO,
-                          "the disk is full, %s cannot grow: what is stored so far is kept; free "
+                          "the disk is full, %s cannot grow: nothing that was there is lost; free "
                           "some space and run the same command again",
                           path);
 }

@@ -230,8 +230,48 @@ bool piaa_store_merge(const char *path, const char *const *from, size_t count,
     return ok;
 }
 
+static char *name_part(const char *folder, int64_t part, piaa_error *error) {
+    return piaa_format(error, "%s/%lld.store", folder, (long long)part);
+}
+
+static bool dealt_otherwise(const char *path, const merge *m, piaa_error *error) {
+    return piaa_error_set(error, PIAA_USAGE,
+                          "%s is of another split than this into %lld (other --parts or --below): "
+                          "remove it, or use another --out",
+                          path, (long long)m->parts);
+}
+
+/* A part that is there already holds photos of this part alone.  What cannot be read, since a kill
+   left it half made or it is not there, is for the writer to judge. */
+static bool check_part(const merge *m, const char *path, piaa_error *error) {
+    piaa_store *store = piaa_store_open_lean(path, NULL, NULL);
+    piaa_store_cursor at = {0};
+    if (!store) return true;
+    bool ok = piaa_store_cursor_open(&at, store, error);
+    while (ok && at.photo.path)
+        ok = is_wanted(m, at.photo.path) ? piaa_store_cursor_step(&at, error)
+                                         : dealt_otherwise(path, m, error);
+    piaa_store_cursor_close(&at);
+    piaa_store_close(store);
+    return ok;
+}
+
+/* Parts of two splits in one folder would hold photos twice. */
+static bool check_parts(merge *m, const char *folder, piaa_error *error) {
+    bool ok = true;
+    for (m->part = 1; ok && m->part <= m->parts + 1; m->part++) {
+        char *path = name_part(folder, m->part, error);
+        if (path && m->part > m->parts)
+            ok = !piaa_file_exists(path) || dealt_otherwise(path, m, error);
+        else
+            ok = path && check_part(m, path, error);
+        free(path);
+    }
+    return ok;
+}
+
 static bool write_part(merge *m, const char *folder, piaa_error *error) {
-    char *path = piaa_format(error, "%s/%lld.store", folder, (long long)m->part);
+    char *path = name_part(folder, m->part, error);
     const bool ok = path && write_into(m, path, error);
     free(path);
     return ok;
@@ -241,6 +281,7 @@ static bool split(merge *m, const char *from, const char *folder, piaa_error *er
     if (!begin(m, &from, error)) return false;
     if (mkdir(folder, 0777) != 0 && errno != EEXIST)
         return piaa_error_set_errno(error, errno, "cannot make the folder %s", folder);
+    if (!check_parts(m, folder, error)) return false;
     for (m->part = 1; m->part <= m->parts; m->part++)
         if (!write_part(m, folder, error)) return false;
     return true;

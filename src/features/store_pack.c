@@ -401,13 +401,41 @@ static bool write_index(packer *p, piaa_error *error) {
 /* ------------------------------------------------------------------------------------ the folder
  */
 
-/* Takes away the files that a packing makes. */
+/* A file that a packing makes beside its lock: the index, lt.15.npy, lt.15.scale.npy. */
+static bool is_made_here(const char *name) {
+    char slot[64];
+    piaa_slot parsed;
+    if (strcmp(name, PIAA_INDEX_NAME) == 0) return true;
+    size_t length = strlen(name);
+    if (length >= sizeof slot || !piaa_path_ends(name, ".npy")) return false;
+    length -= strlen(".npy");
+    snprintf(slot, sizeof slot, "%.*s", (int)length, name);
+    if (piaa_path_ends(slot, ".scale")) slot[length - strlen(".scale")] = '\0';
+    return piaa_store_parse_slot(slot, &parsed);
+}
+
+/* Whether a folder of this name is what a kill left of a packing, and nobody's own. */
+static bool is_left_over(const char *folder) {
+    struct stat status;
+    DIR *list = lstat(folder, &status) == 0 && S_ISDIR(status.st_mode) ? opendir(folder) : NULL;
+    if (!list) return false;
+    bool ours = true, empty = true, locked = false;
+    for (const struct dirent *entry; ours && (entry = readdir(list));) {
+        const char *name = entry->d_name;
+        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+        empty = false;
+        locked |= strcmp(name, "lock") == 0;
+        ours = strcmp(name, "lock") == 0 || is_made_here(name);
+    }
+    closedir(list);
+    return ours && (empty || locked);
+}
+
 static void clear_folder(const char *folder) {
     DIR *list = opendir(folder);
     if (!list) return;
     for (const struct dirent *entry; (entry = readdir(list));) {
-        if (strcmp(entry->d_name, PIAA_INDEX_NAME) != 0 && !piaa_path_ends(entry->d_name, ".npy"))
-            continue;
+        if (!is_made_here(entry->d_name)) continue;
         char *path = piaa_path_join(folder, entry->d_name, NULL);
         if (path) unlink(path);
         free(path);
@@ -422,13 +450,18 @@ static bool check_place(const char *path, piaa_error *error) {
 }
 
 static bool make_folder(packer *p, piaa_error *error) {
-    if (mkdir(p->folder, 0777) != 0 && errno != EEXIST) {
+    const bool there = mkdir(p->folder, 0777) != 0;
+    if (there && errno != EEXIST) {
         if (errno == ENOENT)
             return piaa_error_set(error, PIAA_IO,
                                   "cannot make %s: the folder that it is to be in is not there",
                                   p->path);
         return piaa_disk_error(error, errno, p->folder);
     }
+    if (there && !is_left_over(p->folder))
+        return piaa_error_set(error, PIAA_USAGE,
+                              "%s, where %s would be made, is there already: use another --out",
+                              p->folder, p->path);
     char *lock = piaa_path_join(p->folder, "lock", error);
     if (lock) p->lock = piaa_disk_lock(lock, p->folder, error);
     free(lock);
@@ -509,7 +542,8 @@ static bool pack(packer *p, const piaa_pack_options *options, piaa_error *error)
     size_t length = strlen(p->path);
     while (length > 1 && p->path[length - 1] == '/') length--;
     if (!(p->folder = piaa_format(error, "%.*s.part", (int)length, p->path)) ||
-        !prepare(p, options ? options->features : NULL, error) || !make_folder(p, error))
+        !prepare(p, options ? options->features : NULL, error) || !check_place(p->path, error) ||
+        !make_folder(p, error))
         return false;
     const bool ok = read_rows(p, error) && write_matrices(p, error) && write_index(p, error) &&
                     publish(p, error);
@@ -537,7 +571,7 @@ bool piaa_store_pack(const char *from, const char *path, const piaa_pack_options
     if (piaa_error_pending(error)) return false;
     if (!from || !path || !*path)
         return piaa_error_missing(error, from ? "folder for the packed store" : "store");
-    if (!piaa_store_refuse_packed(from, error) || !check_place(path, error)) return false;
+    if (!piaa_store_refuse_packed(from, error)) return false;
     piaa_store *store = piaa_store_open_lean(from, hooks, error);
     if (!store) return false;
     packer p = {.from = store,

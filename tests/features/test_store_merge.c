@@ -120,6 +120,26 @@ static void split_and_merged_is_the_same(void **state) {
     assert_false(piaa_store_split(once, folder, 0, NULL, NULL, &error));
 }
 
+/* Into two and into four in one folder: photos would be in two parts each. */
+static void another_split_has_no_place_in_the_folder(void **state) {
+    (void)state;
+    static const struct {
+        int64_t first, then;
+        const char *below;
+    } splits[] = {{2, 4, "/photos"}, {4, 2, "/photos"}, {3, 3, NULL}, {2, 1, "/photos"}};
+    const char *once = in(scratch, "once"), *folder = in(scratch, "parts");
+    make_part(once, 0, 1);
+    for (size_t i = 0; i < PIAA_COUNT(splits); i++) {
+        piaa_error error = {0};
+        remove_tree(folder);
+        assert_true(piaa_store_split(once, folder, splits[i].first, "/photos", NULL, NULL));
+        assert_false(piaa_store_split(once, folder, splits[i].then, splits[i].below, NULL, &error));
+        assert_int_equal(error.code, PIAA_USAGE);
+        if (!strstr(error.message, "of another split")) fail_msg("%s", error.message);
+        assert_true(piaa_store_split(once, folder, splits[i].first, "/photos", NULL, NULL));
+    }
+}
+
 static bool stop_at_tenth(void *user) {
     int *asked = user;
     return ++*asked > 10;
@@ -278,6 +298,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(shards_become_one_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(killed_merge_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(split_and_merged_is_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(another_split_has_no_place_in_the_folder, set_up,
+                                        tear_down),
         cmocka_unit_test_setup_teardown(stopped_merge_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_matrices_are_added, set_up, tear_down),
         cmocka_unit_test_setup_teardown(mixtures_are_refused, set_up, tear_down),

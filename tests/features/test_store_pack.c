@@ -258,6 +258,41 @@ static void writers_refuse(void **state) {
     expect_error(pack_as(PIAA_PACKED_F16, NULL, &there), &there, PIAA_USAGE, "is there already");
 }
 
+/* A folder that has the name of the place where packing goes on, and is somebody's own: a store, a
+   folder with matrices, one with a lock beside other things, a link to a store. */
+static void what_others_made_is_left(void **state) {
+    (void)state;
+    static const char *const others[] = {"catalog.sqlite", "mine.npy", "lt.3.npy.old"};
+    make_plain();
+    make_store(part, &LT3_V1, 3);
+    piaa_error e[6] = {0};
+    expect_error(pack_as(PIAA_PACKED_F16, NULL, &e[0]), &e[0], PIAA_USAGE, "is there already");
+    piaa_store *store = must_read(part, NULL);
+    assert_true(piaa_store_photos(store) == 3 && piaa_store_has(store, 0, 0));
+    piaa_store_close(store);
+    for (size_t i = 0; i < PIAA_COUNT(others); i++) {
+        remove_tree(part);
+        assert_int_equal(mkdir(part, 0777), 0);
+        assert_true(piaa_file_write(in(part, "lock"), "", 0, NULL));
+        assert_true(piaa_file_write(in(part, "lt.3.npy"), "x", 1, NULL));
+        assert_true(piaa_file_write(in(part, others[i]), "x", 1, NULL));
+        expect_error(pack_as(PIAA_PACKED_F16, NULL, &e[1 + i]), &e[1 + i], PIAA_USAGE,
+                     "is there already");
+        assert_int_equal(file_size(in(part, "lt.3.npy")), 1);
+        assert_int_equal(file_size(in(part, others[i])), 1);
+    }
+    remove_tree(part);
+    assert_int_equal(symlink(plain, part), 0);
+    expect_error(pack_as(PIAA_PACKED_F16, NULL, &e[4]), &e[4], PIAA_USAGE, "is there already");
+    assert_int_equal(unlink(part), 0);
+    must_pack(PIAA_PACKED_F16, NULL);
+    /* A folder that is asked for stays where nothing comes to be in it. */
+    remove_tree(packed);
+    assert_int_equal(mkdir(packed, 0777), 0);
+    assert_false(piaa_store_pack(in(scratch, "nothing"), packed, NULL, NULL, &e[5]));
+    assert_true(file_size(packed) >= 0);
+}
+
 static void put_value(int photo, float value) {
     piaa_store *store = must_write(plain, &LT3_V1, NULL);
     float lt[DIM], v[DIM];
@@ -447,6 +482,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(paths_are_in_order_of_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(an_empty_store_is_packed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(writers_refuse, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_others_made_is_left, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_does_not_fit_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_flipped_bit_is_found, set_up, tear_down),
         cmocka_unit_test_setup_teardown(photos_of_a_damaged_row_are_named, set_up, tear_down),
