@@ -414,33 +414,42 @@ static bool is_made_here(const char *name) {
     return piaa_store_parse_slot(slot, &parsed);
 }
 
-/* Whether a folder of this name is what a kill left of a packing, and nobody's own. */
-static bool is_left_over(const char *folder) {
+/* The lock and what is_made_here knows, or nothing: what a kill leaves of a packing. */
+static bool check_left_over(const packer *p, piaa_error *error) {
     struct stat status;
-    DIR *list = lstat(folder, &status) == 0 && S_ISDIR(status.st_mode) ? opendir(folder) : NULL;
-    if (!list) return false;
     bool ours = true, empty = true, locked = false;
-    for (const struct dirent *entry; ours && (entry = readdir(list));) {
-        const char *name = entry->d_name;
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
-        empty = false;
-        locked |= strcmp(name, "lock") == 0;
-        ours = strcmp(name, "lock") == 0 || is_made_here(name);
+    if (lstat(p->folder, &status) != 0) return piaa_disk_error(error, errno, p->folder);
+    if (S_ISDIR(status.st_mode)) {
+        DIR *list = opendir(p->folder);
+        if (!list) return piaa_disk_error(error, errno, p->folder);
+        for (const struct dirent *entry; ours && (entry = readdir(list));) {
+            const char *name = entry->d_name;
+            if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) continue;
+            const bool lock = strcmp(name, "lock") == 0;
+            locked |= lock;
+            empty = false;
+            ours = lock || is_made_here(name);
+        }
+        closedir(list);
+        if (ours && (empty || locked)) return true;
     }
-    closedir(list);
-    return ours && (empty || locked);
+    return piaa_error_set(error, PIAA_USAGE,
+                          "%s, where %s would be made, is there already: use another --out",
+                          p->folder, p->path);
 }
 
-static void clear_folder(const char *folder) {
+/* false: errno says why, and some of it may be there still. */
+static bool clear_folder(const char *folder) {
     DIR *list = opendir(folder);
-    if (!list) return;
-    for (const struct dirent *entry; (entry = readdir(list));) {
+    bool ok = list != NULL;
+    for (const struct dirent *entry; ok && (entry = readdir(list));) {
         if (!is_made_here(entry->d_name)) continue;
         char *path = piaa_path_join(folder, entry->d_name, NULL);
-        if (path) unlink(path);
+        ok = path && unlink(path) == 0;
         free(path);
     }
-    closedir(list);
+    if (list) closedir(list);
+    return ok;
 }
 
 static bool check_place(const char *path, piaa_error *error) {
@@ -458,16 +467,12 @@ static bool make_folder(packer *p, piaa_error *error) {
                                   p->path);
         return piaa_disk_error(error, errno, p->folder);
     }
-    if (there && !is_left_over(p->folder))
-        return piaa_error_set(error, PIAA_USAGE,
-                              "%s, where %s would be made, is there already: use another --out",
-                              p->folder, p->path);
+    if (there && !check_left_over(p, error)) return false;
     char *lock = piaa_path_join(p->folder, "lock", error);
     if (lock) p->lock = piaa_disk_lock(lock, p->folder, error);
     free(lock);
     if (p->lock < 0) return false;
-    clear_folder(p->folder);
-    return true;
+    return clear_folder(p->folder) || piaa_disk_error(error, errno, p->folder);
 }
 
 static void remove_lock(const char *folder) {
@@ -487,9 +492,9 @@ static bool publish(packer *p, piaa_error *error) {
     return ok;
 }
 
+/* The lock stays with what cannot be taken away: the next packing knows it by that. */
 static void give_up(const packer *p) {
-    if (p->lock < 0) return;
-    clear_folder(p->folder);
+    if (p->lock < 0 || !clear_folder(p->folder)) return;
     remove_lock(p->folder);
     rmdir(p->folder);
 }
