@@ -231,6 +231,8 @@ static bool write_stars(stars_run *r, piaa_error *error) {
     piaa_call *call = r->call;
     const bool writes = piaa_call_has(call, "write");
     if (!make_plan(r, error)) return false;
+    const size_t *n = r->plan->deeds, failed = n[PIAA_STAR_FAILED],
+                 todo = n[PIAA_STAR_UPDATE] + n[PIAA_STAR_NEW];
     if (writes) {
         piaa_talk_catch_stop(&call->talk);
         const bool ok =
@@ -240,7 +242,10 @@ static bool write_stars(stars_run *r, piaa_error *error) {
     }
     if (!print_plan(call, r->plan, error)) return false;
     sum_up(r, writes);
-    return true;
+    const size_t unwritten = n[PIAA_STAR_FAILED] - failed;
+    return !unwritten || piaa_error_set(error, PIAA_IO,
+                                        "%zu of %zu files could not be written, and are as before",
+                                        unwritten, todo);
 }
 
 static bool run(piaa_call *call, piaa_error *error) {

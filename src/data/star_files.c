@@ -108,7 +108,7 @@ static bool change_photo(piaa_star_step *step, const char *bytes, size_t size, b
            piaa_embed_change(photo, size, &change, patch, why);
 }
 
-/* A photo that its owner protected stays as it is, also where this process could replace it. */
+/* A file that its owner protected stays as it is, also where this process could replace it. */
 static bool may_be_written(const char *path, piaa_error *why) {
     struct stat status;
     if (stat(path, &status) == 0 && (status.st_mode & 0222) && access(path, W_OK) == 0) return true;
@@ -121,6 +121,10 @@ static bool is_darktables(const char *packet) {
     return strstr(packet, "http://darktable.sf.net/") != NULL;
 }
 
+static bool is_to_do(const piaa_star_step *step) {
+    return step->deed == PIAA_STAR_UPDATE || step->deed == PIAA_STAR_NEW;
+}
+
 /* What has to be done to a file that is there. */
 static void look(piaa_star_step *step, bool replace) {
     piaa_error why = {0};
@@ -129,9 +133,10 @@ static void look(piaa_star_step *step, bool replace) {
         step->file, step->embedded ? PIAA_STAR_PHOTO_MOST : PIAA_STAR_SIDECAR_MOST, &size, &why);
     piaa_text changed = {0};
     piaa_patch patch = {0};
-    if (!bytes || (step->embedded ? !may_be_written(step->file, &why) ||
-                                        !change_photo(step, bytes, size, replace, &patch, &why)
-                                  : !change_sidecar(step, bytes, size, replace, &changed, &why)))
+    if (!bytes ||
+        !(step->embedded ? change_photo(step, bytes, size, replace, &patch, &why)
+                         : change_sidecar(step, bytes, size, replace, &changed, &why)) ||
+        (is_to_do(step) && !may_be_written(step->file, &why)))
         fail(step, why.message);
     else
         step->darktables = !step->embedded && is_darktables(bytes);
@@ -164,6 +169,12 @@ static bool plan_existing(const planning *p, size_t photo, const char *name, siz
             return false;
     }
     return true;
+}
+
+/* Also by a link that leads nowhere, which a new file would be put in the place of. */
+static bool is_taken(const char *path) {
+    struct stat status;
+    return lstat(path, &status) == 0;
 }
 
 static bool has_room_inside(const char *path) {
@@ -202,6 +213,7 @@ static bool plan_photo(const planning *p, size_t photo, const piaa_xmp_change *w
     if (!add_step(plan, photo, piaa_format(error, "%.*s.xmp", length, name), wants, &step, error))
         return false;
     step->deed = PIAA_STAR_NEW;
+    if (is_taken(step->file)) fail(step, "a folder, or a link that leads nowhere, has its name");
     return true;
 }
 
@@ -326,18 +338,15 @@ static bool make_change(const piaa_star_plan *plan, piaa_star_step *step, bool r
                change_photo(step, c->before, c->size, replace, &c->patch, why) &&
                piaa_patch_apply(&c->patch, c->before, c->size, &c->after, why);
     if (step->deed == PIAA_STAR_UPDATE)
-        return (c->before = piaa_file_read(step->file, PIAA_STAR_SIDECAR_MOST, &c->size, why)) &&
+        return may_be_written(step->file, why) &&
+               (c->before = piaa_file_read(step->file, PIAA_STAR_SIDECAR_MOST, &c->size, why)) &&
                change_sidecar(step, c->before, c->size, replace, &c->after, why);
-    if (piaa_file_exists(step->file))
+    if (is_taken(step->file))
         return piaa_error_set(why, PIAA_BUSY, "%.700s has come meanwhile: plan again", step->file);
     const char *ending = name + piaa_path_stem(name);
     const bool raw = piaa_photo_kind(path) == PIAA_KIND_RAW && *ending;
     const piaa_xmp_form form = {.extension = raw ? ending + 1 : NULL};
     return piaa_xmp_new(&step->wants, &form, &c->after, why);
-}
-
-static bool is_to_do(const piaa_star_step *step) {
-    return step->deed == PIAA_STAR_UPDATE || step->deed == PIAA_STAR_NEW;
 }
 
 /* false: the log could not be written, and the file is as it was. */

@@ -76,7 +76,8 @@ void piaa_star_plan_free(piaa_star_plan *plan);
 bool piaa_star_plan_write(piaa_star_plan *plan, const char *log, const piaa_star_options *options,
                           const piaa_hooks *hooks, piaa_error *error) PIAA_MUST_USE;
 
-/* The usual place of a log: a folder of this moment below $XDG_DATA_HOME/piaa/undo, to be freed. */
+/* The usual place of a log: a new folder of this moment below $XDG_DATA_HOME/piaa/undo, to be
+   freed. */
 char *piaa_star_files_log(piaa_error *error) PIAA_MUST_USE;
 
 /* Puts back what a log holds: every byte of the files that have not changed since, and new

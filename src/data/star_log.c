@@ -34,7 +34,13 @@ char *piaa_star_files_log(piaa_error *error) {
     for (char *c = now; *c; c++)
         if (*c == ':') *c = '-'; /* which some file systems refuse */
     snprintf(moment, sizeof moment, "piaa/undo/%s", now);
-    return piaa_data_path(moment, "the log of changes", "name a folder with --log", error);
+    for (int again = 2;; again++) { /* there may be one of this second */
+        char *folder =
+            piaa_data_path(moment, "the log of changes", "name a folder with --log", error);
+        if (!folder || !piaa_file_exists(folder)) return folder;
+        free(folder);
+        snprintf(moment, sizeof moment, "piaa/undo/%s-%d", now, again);
+    }
 }
 
 bool piaa_star_log_open(piaa_star_log *log, const char *folder, piaa_error *error) {

@@ -335,6 +335,10 @@ static bool change_tiff(const unsigned char *photo, size_t size, const piaa_xmp_
 /* ---------------------------------------------------------------------------------------- whole */
 
 static bool refuse(piaa_kind kind, piaa_error *error) {
+    if (kind == PIAA_KIND_NONE)
+        return piaa_error_set(
+            error, PIAA_FORMAT,
+            "nothing is written into it: it is no photo, or its start is damaged");
     return piaa_error_set(error, PIAA_UNSUPPORTED,
                           "nothing is written into a %s: only into JPEG, TIFF and DNG",
                           piaa_kind_noun(kind, false));

@@ -5,6 +5,7 @@
 
 #include "image/dng_maker.h"
 
+#include <sys/resource.h>
 #include <time.h>
 
 enum { PHOTOS = 6, MANY = 150 };
@@ -410,6 +411,98 @@ static void a_kill_damages_no_photo(void **state) {
     kill_often(true);
 }
 
+/* A sidecar that its owner protected, a folder and a link that leads nowhere in a sidecar's place:
+   they stay, and the plan says so. */
+static void what_stands_in_the_way_stays(void **state) {
+    (void)state;
+    make_photos(PHOTOS);
+    put("photos/001.jpg.xmp", unrated);
+    make_folder("photos/002.jpg.xmp");
+    char *protected = at("photos/001.jpg.xmp"), *nowhere = at("photos/003.jpg.xmp");
+    assert_int_equal(chmod(protected, 0444) | symlink("nowhere/003.xmp", nowhere), 0);
+    for (int writes = 0; writes < 2; writes++) {
+        expect_ok(run_stars("--csv", writes ? "--write" : NULL));
+        if (!strstr(err, writes
+                             ? "3 sidecars written, 3 of them new; 0 the same already, 3 could"
+                             : "3 sidecars to write, 3 of them new; 0 the same already, 3 could"))
+            fail_msg("%s", err);
+        if (!strstr(out, "write-protected") || !strstr(out, "leads nowhere")) fail_msg("%s", out);
+        expect_file("photos/001.jpg.xmp", unrated);
+        struct stat status;
+        assert_true(lstat(nowhere, &status) == 0 && S_ISLNK(status.st_mode));
+    }
+    /* One that says it already needs no writing. */
+    put("ratings.csv", "path,score\nphotos/001.jpg,1\n");
+    assert_int_equal(chmod(protected, 0644), 0);
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv", "--log", "second", "--write"));
+    assert_int_equal(chmod(protected, 0444), 0);
+    expect_ok(PIAA("stars", "photos", "--ratings", "ratings.csv"));
+    if (!strstr(err, "1 the same already, 0 could not be")) fail_msg("%s", err);
+    free(protected);
+    free(nowhere);
+}
+
+/* Files that can be written and photos that cannot: those are told, and as before. */
+static void failed_writes_fail(void **state) {
+    (void)state;
+    make_photos(2);
+    put("ratings.csv", "path,score\nphotos/000.jpg,4\nphotos/001.jpg,5\n");
+    size_t size, now;
+    char *before = slurp("photos/000.jpg", &size);
+    struct rlimit usual, small;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    small = usual;
+    small.rlim_cur = size; /* the log is less, the photo with its stars is more */
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const int rc = run_stars("--write", "--embed");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(rc, 1);
+    if (!strstr(err, " of 2 files could not be written")) fail_msg("%s", err);
+    char *after = slurp("photos/000.jpg", &now);
+    assert_int_equal(now, size);
+    assert_memory_equal(after, before, size);
+    free(before);
+    free(after);
+    expect_ok(PIAA("stars", "--undo", "log"));
+}
+
+/* Faster than the clock that names their logs. */
+static void every_run_has_a_log(void **state) {
+    (void)state;
+    enum { RUNS = 4 };
+    char *data = at("data");
+    make_photos(RUNS);
+    const char *was = getenv("XDG_DATA_HOME");
+    char *usual = was ? piaa_strdup(was, NULL) : NULL;
+    setenv("XDG_DATA_HOME", data, 1);
+    for (int i = 0; i < RUNS; i++) {
+        char photo[32], sidecar[48];
+        snprintf(photo, sizeof photo, "photos/%03d.jpg", i);
+        snprintf(sidecar, sizeof sidecar, "%s.xmp", photo);
+        expect_ok(PIAA("stars", photo, "--ratings", "ratings.csv", "--write"));
+        char *log = strstr(err, "piaa stars --undo ");
+        assert_non_null(log);
+        log += strlen("piaa stars --undo ");
+        *strchr(log, ' ') = '\0';
+        char *name = piaa_strdup(log, NULL);
+        assert_true(is_there(sidecar));
+        if (i % 2) { /* each has its own */
+            expect_ok(PIAA("stars", "--undo", name));
+            assert_false(is_there(sidecar));
+        }
+        free(name);
+    }
+    assert_true(is_there("photos/000.jpg.xmp") && is_there("photos/002.jpg.xmp"));
+    if (usual)
+        setenv("XDG_DATA_HOME", usual, 1);
+    else
+        unsetenv("XDG_DATA_HOME");
+    free(usual);
+    free(data);
+}
+
 static void mistakes_are_told_in_a_line(void **state) {
     (void)state;
     make_photos(PHOTOS);
@@ -445,6 +538,9 @@ int main(void) {
         cmocka_unit_test_setup_teardown(links_are_numbered_from_the_best, program_begin,
                                         program_end),
         cmocka_unit_test_setup_teardown(darktable_is_told_of, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(what_stands_in_the_way_stays, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(failed_writes_fail, program_begin, program_end),
+        cmocka_unit_test_setup_teardown(every_run_has_a_log, program_begin, program_end),
         cmocka_unit_test_setup_teardown(mistakes_are_told_in_a_line, program_begin, program_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
