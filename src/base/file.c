@@ -184,11 +184,17 @@ static int open_temporary(const char *folder, const char *path, char **temporary
     return -1;
 }
 
-/* Somebody else's file stays theirs, where this process may give it away. */
-static int keep_owner(int fd, const struct stat *old) {
+/* Somebody else's file stays theirs, where this process may give it away; and its tags and access
+   list stay, which may speak of more than its mode can. */
+static int keep_owner(int fd, const struct stat *old, const char *target) {
     const int given = fchown(fd, old->st_uid, old->st_gid);
     PIAA_UNUSED(given);
-    return fchmod(fd, old->st_mode & 07777) == 0 ? 0 : errno;
+    if (fchmod(fd, old->st_mode & 07777) != 0) return errno;
+    const int from = open_retry(target, O_RDONLY, 0);
+    if (from < 0) return 0; /* a file that may be replaced and not read */
+    piaa_copy_attributes(from, fd);
+    close(from);
+    return 0;
 }
 
 static bool replace_file(const char *target, const struct stat *old, const char *path,
@@ -200,7 +206,7 @@ static bool replace_file(const char *target, const struct stat *old, const char 
         return false;
     }
     int failed = write_all(fd, data, size);
-    if (!failed && old) failed = keep_owner(fd, old);
+    if (!failed && old) failed = keep_owner(fd, old, target);
     if (!failed && lasting && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) failed = errno;
     if (close(fd) != 0 && !failed && errno != EINTR) failed = errno;
     if (!failed && rename(temporary, target) != 0) failed = errno;

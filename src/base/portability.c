@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -22,11 +23,13 @@
 
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/xattr.h>
 #endif
 #if defined(__GLIBC__)
 #include <malloc.h>
 #endif
 #if defined(__APPLE__)
+#include <copyfile.h>
 #include <crt_externs.h>
 #include <dlfcn.h>
 #include <mach-o/dyld.h>
@@ -61,6 +64,26 @@ int piaa_sync_data(int file) {
     return fdatasync(file);
 }
 #endif
+
+void piaa_copy_attributes(int from, int to) {
+#if defined(__linux__)
+    enum { NAMES = 1 << 16, VALUE = 1 << 16 }; /* the most that Linux lets there be */
+    char *names = malloc(NAMES), *value = malloc(VALUE);
+    const ssize_t size = names && value ? flistxattr(from, names, NAMES) : 0;
+    for (ssize_t at = 0; at < size; at += (ssize_t)strlen(names + at) + 1) {
+        const ssize_t length = fgetxattr(from, names + at, value, VALUE);
+        if (length >= 0 && fsetxattr(to, names + at, value, (size_t)length, 0) != 0)
+            continue; /* the system's own */
+    }
+    free(names);
+    free(value);
+#elif defined(__APPLE__)
+    if (fcopyfile(from, to, NULL, COPYFILE_ACL | COPYFILE_XATTR) != 0) return;
+#else
+    PIAA_UNUSED(from);
+    PIAA_UNUSED(to);
+#endif
+}
 
 int piaa_lock_file(int file) {
     return flock(file, LOCK_EX | LOCK_NB);

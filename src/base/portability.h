@@ -64,6 +64,11 @@ struct timespec piaa_stat_changed(const struct stat *status);
    and errno as fsync. */
 int piaa_sync_data(int file);
 
+/* Gives `to` what a file system keeps beside a file and its mode: extended attributes, which file
+ * managers keep tags, comments and stars in, and access lists.  As far as that can be; attributes
+ * that only the system sets are not given. */
+void piaa_copy_attributes(int from, int to);
+
 /* Locks the whole file against whoever else calls this, without waiting: -1 and errno EWOULDBLOCK
  * where it is locked, EINTR, or what the file system has to say.  The lock is flock(2)'s, not
  * fcntl(2)'s: it belongs to the open file and not to the process, so that two handles in one

@@ -248,6 +248,25 @@ static bool write_stars(stars_run *r, piaa_error *error) {
                                         unwritten, todo);
 }
 
+/* What says how links are made means nothing without them, and the other way round: --least 4 is no
+   leave to write the stars of all. */
+static bool check_together(const piaa_call *call, piaa_error *error) {
+    static const char *const of_links[] = {"least", "hard"}, *const of_stars[] = {
+                                                                 "write",  "replace", "label",
+                                                                 "scores", "embed",   "keep-times",
+                                                                 "log",    "csv",     "json"};
+    if (!piaa_call_exclude(call, "ratings", "book", error) ||
+        !piaa_call_exclude(call, "csv", "json", error))
+        return false;
+    for (size_t i = 0; i < PIAA_COUNT(of_stars); i++)
+        if (!piaa_call_exclude(call, "links", of_stars[i], error)) return false;
+    for (size_t i = 0; i < PIAA_COUNT(of_links); i++)
+        if (piaa_call_has(call, of_links[i]) && !piaa_call_has(call, "links"))
+            return piaa_error_set(error, PIAA_USAGE,
+                                  "--%s is for links: give --links and a folder too", of_links[i]);
+    return true;
+}
+
 static bool run(piaa_call *call, piaa_error *error) {
     const char *log = piaa_call_value(call, "undo");
     if (log && call->operand_count)
@@ -256,10 +275,7 @@ static bool run(piaa_call *call, piaa_error *error) {
     if (log) return undo(call, log, error);
     if (!call->operand_count)
         return piaa_error_set(error, PIAA_USAGE, "name photos or folders, or --undo and a log");
-    if (!piaa_call_exclude(call, "ratings", "book", error) ||
-        !piaa_call_exclude(call, "csv", "json", error) ||
-        !piaa_call_exclude(call, "links", "write", error))
-        return false;
+    if (!check_together(call, error)) return false;
     if (piaa_call_has(call, "scores") && !piaa_call_has(call, "ranking"))
         return piaa_error_set(error, PIAA_USAGE,
                               "--scores needs predictions: piaa rank … --csv > ranking.csv, and "

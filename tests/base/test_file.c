@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/resource.h>
+#if defined(__linux__)
+#include <sys/xattr.h>
+#endif
 
 static void set_or_clear(const char *name, const char *value) {
     if (value)
@@ -99,6 +102,27 @@ static void writing(void **state) {
     free(path);
     free(link);
     support_remove(folder);
+}
+
+/* File managers keep tags and stars there. */
+static void tags_of_a_file_stay(void **state) {
+    (void)state;
+#if defined(__linux__)
+    char *folder = support_folder(), *path = support_join(folder, "a"), value[16];
+    support_write(folder, "a", "old", 3);
+    const bool kept = setxattr(path, "user.xdg.tags", "holiday,sea", 11, 0) == 0 &&
+                      setxattr(path, "user.baloo.rating", "", 0, 0) == 0;
+    support_write(folder, "a", "new text", 8);
+    check_content(path, "new text", 8);
+    if (kept) {
+        assert_int_equal(getxattr(path, "user.xdg.tags", value, sizeof value), 11);
+        assert_memory_equal(value, "holiday,sea", 11);
+        assert_int_equal(getxattr(path, "user.baloo.rating", value, sizeof value), 0);
+    }
+    free(path);
+    support_remove(folder);
+    if (!kept) skip(); /* a file system that has none */
+#endif
 }
 
 static void failed_writes_leave_the_old_file_and_nothing_else(void **state) {
@@ -220,6 +244,7 @@ int main(void) {
         cmocka_unit_test(reading),
         cmocka_unit_test(mapping),
         cmocka_unit_test(writing),
+        cmocka_unit_test(tags_of_a_file_stay),
         cmocka_unit_test(failed_writes_leave_the_old_file_and_nothing_else),
         cmocka_unit_test(paths),
         cmocka_unit_test(cache),

@@ -510,6 +510,12 @@ static void mistakes_are_told_in_a_line(void **state) {
     expect_refusal(PIAA("stars"), 2, "piaa stars: ", "name photos");
     expect_refusal(PIAA("stars", "photos", "--ratings", "high.csv"), 2,
                    "piaa stars: ", "another scale");
+    expect_refusal(PIAA("stars", "photos", "--ratings", "ratings.csv", "--least", "4", "--write"),
+                   2, "piaa stars: ", "--links");
+    expect_refusal(
+        PIAA("stars", "photos", "--ratings", "ratings.csv", "--links", "best", "--embed"), 2,
+        "piaa stars: ", "do not go together");
+    assert_false(is_there("best") || is_there("photos/005.jpg.xmp"));
     expect_refusal(PIAA("stars", "photos", "--book", "new"), 1, "piaa stars: ", "no ratings");
     expect_refusal(PIAA("stars", "--undo", "nothing"), 1, "piaa stars: ", "nothing");
     expect_refusal(PIAA("stars", "photos", "--undo", "log"), 2, "piaa stars: ", "takes no photos");
