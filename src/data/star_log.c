@@ -141,8 +141,9 @@ static bool read_line(const cJSON *from, line *out) {
                   .was = piaa_json_string(from, "was"),
                   .becomes = piaa_json_string(from, "becomes"),
                   .stretches = cJSON_GetObjectItemCaseSensitive(from, "stretches")};
+    const int ways = (out->before != NULL) + (out->stretches != NULL); /* back, to a file's bytes */
     return out->path && out->becomes && (!out->before || !strchr(out->before, '/')) &&
-           (out->was || (!out->before && !out->stretches));
+           ways == (out->was != NULL);
 }
 
 static bool read_stretch(const cJSON *from, piaa_patch *back, piaa_error *why) {

@@ -522,6 +522,11 @@ static void mistakes_are_told_in_a_line(void **state) {
     make_folder("broken");
     put("broken/log.json", "{\"path\": 3}\n");
     expect_refusal(PIAA("stars", "--undo", "broken"), 1, "piaa stars: ", "no log of stars");
+    /* A line that does not say what was before; the sum is that of no bytes (FIPS 180-4). */
+    put("empty", "");
+    put("broken/log.json", "{\"path\":\"empty\",\"was\":\"00\",\"becomes\":\"e3b0c44298fc1c149afbf4"
+                           "c8996fb92427ae41e4649b934ca495991b7852b855\"}\n");
+    expect_refusal(PIAA("stars", "--undo", "broken"), 1, "piaa stars: ", "no log of stars");
     put("broken/log.json",
         "{\"path\":\"x\",\"before\":\"../../ratings.csv\",\"was\":\"\",\"becomes\":\"\"}\n");
     expect_refusal(PIAA("stars", "--undo", "broken"), 1, "piaa stars: ", "no log of stars");
