@@ -283,6 +283,7 @@ static size_t leave_as_it_is(void *user, struct MHD_Connection *connection, char
 static bool start(piaa_http *http, piaa_error *error) {
     socklen_t size;
     const struct sockaddr *at = piaa_door_socket(http->door, &size);
+    /* [::] is IPv4's addresses, too: the host's name, which people are told, may lead to one. */
     const unsigned family = at->sa_family == AF_INET6 ? MHD_USE_DUAL_STACK : 0;
     errno = 0;
     http->daemon = MHD_start_daemon(

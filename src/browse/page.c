@@ -486,12 +486,11 @@ static void answer_one(const piaa_page *page, piaa_show *show, piaa_library *lib
         send_file(request->path, reply);
 }
 
-static void answer(const piaa_page *page, piaa_show *show, const piaa_http_request *request,
+static void answer(const piaa_page *page, piaa_show *show, piaa_library *library,
+                   const piaa_error *error, const piaa_http_request *request,
                    piaa_http_reply *reply) {
-    piaa_error error = {0};
-    piaa_library *library = piaa_people_library(show->people, read_person(request), &error);
     if (!library) {
-        reply_error(reply, error.code == PIAA_USAGE ? 404 : 500, error.message);
+        reply_error(reply, error->code == PIAA_USAGE ? 404 : 500, error->message);
         return;
     }
     for (size_t i = 0; i < PIAA_COUNT(of_all); i++)
@@ -502,19 +501,31 @@ static void answer(const piaa_page *page, piaa_show *show, const piaa_http_reque
     answer_one(page, show, library, request, reply);
 }
 
+/* A show that was replaced has ended, and its people are the new one's. */
+static piaa_show *take_show(piaa_shelf *shelf, size_t person, piaa_library **library,
+                            piaa_error *error) {
+    for (;;) {
+        piaa_show *show = piaa_shelf_take(shelf);
+        *error = (piaa_error){0};
+        *library = piaa_people_library(show->people, person, error);
+        if (*library || piaa_shelf_is_now(shelf, show)) return show;
+        piaa_shelf_give(shelf, show);
+    }
+}
+
 void piaa_page_answer(void *user, const piaa_http_request *request, piaa_http_reply *reply) {
     const piaa_page *page = user;
+    const size_t person = read_person(request);
+    piaa_error error = {0};
+    piaa_library *library;
     if (request->post) {
         piaa_show *show = piaa_shelf_take_to_change(page->shelf);
-        answer(page, show, request, reply);
+        library = piaa_people_library(show->people, person, &error);
+        answer(page, show, library, &error, request, reply);
         piaa_shelf_give_changed(page->shelf, show);
         return;
     }
-    piaa_show *show = piaa_shelf_take(page->shelf);
-    if (!piaa_people_library(show->people, 0, NULL)) { /* it was replaced, and ended, just now */
-        piaa_shelf_give(page->shelf, show);
-        show = piaa_shelf_take(page->shelf);
-    }
-    answer(page, show, request, reply);
+    piaa_show *show = take_show(page->shelf, person, &library, &error);
+    answer(page, show, library, &error, request, reply);
     piaa_shelf_give(page->shelf, show);
 }

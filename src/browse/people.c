@@ -135,19 +135,22 @@ piaa_people *piaa_people_new(const piaa_people_source *source, const char *name,
     return NULL;
 }
 
-static bool follow(piaa_people *p, const piaa_people *before, piaa_error *error) {
-    for (size_t i = 0; i < before->count; i++)
-        if (!append(p, before->items[i].name, error)) return false;
+/* The reading goes on meanwhile, and tells `before`. */
+static bool copy_people(piaa_people *p, piaa_people *before, piaa_error *error) {
+    pthread_mutex_lock(&before->lock);
+    bool ok = true;
+    for (size_t i = 0; ok && i < before->count; i++) ok = append(p, before->items[i].name, error);
     p->done = before->done;
     p->total = before->total;
     p->pace = before->pace;
-    return piaa_people_library(p, 0, error) != NULL;
+    pthread_mutex_unlock(&before->lock);
+    return ok;
 }
 
-piaa_people *piaa_people_follow(const piaa_people *before, const piaa_people_source *source,
+piaa_people *piaa_people_follow(piaa_people *before, const piaa_people_source *source,
                                 piaa_error *error) {
     piaa_people *p = new_people(source, error);
-    if (!p || follow(p, before, error)) return p;
+    if (!p || (copy_people(p, before, error) && piaa_people_library(p, 0, error))) return p;
     piaa_people_free(p);
     return NULL;
 }

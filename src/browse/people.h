@@ -37,7 +37,7 @@ piaa_people *piaa_people_new(const piaa_people_source *source, const char *perso
                              piaa_error *error) PIAA_MUST_USE;
 /* Everybody by the same numbers, on the photos of `source`: with their ratings as the book has them
    now, and the reading as it stands.  Nobody changes anything meanwhile. */
-piaa_people *piaa_people_follow(const piaa_people *before, const piaa_people_source *source,
+piaa_people *piaa_people_follow(piaa_people *before, const piaa_people_source *source,
                                 piaa_error *error) PIAA_MUST_USE;
 /* Ends every library (browse/library.h); nobody new begins. */
 void piaa_people_end(piaa_people *people);

@@ -23,7 +23,7 @@ static void free_show(piaa_show *show) {
 
 /* `own` goes with the show, and stays the caller's on failure. */
 static piaa_show *new_show(const piaa_shelf *shelf, const piaa_photos *photos, piaa_photos *own,
-                           const char *person, const piaa_people *before, piaa_error *error) {
+                           const char *person, piaa_people *before, piaa_error *error) {
     piaa_people_source source = shelf->source;
     source.photos = photos;
     piaa_show *show = piaa_alloc(1, sizeof *show, error);

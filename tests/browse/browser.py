@@ -464,15 +464,47 @@ def new_photos_appear(page, name, program):
 
 
 def an_end_is_told(page, name, program):
+    """Without a key being pressed; and what did not reach the book is not shown as if it had."""
     keys(page, "4")
     until(lambda: rated(page) == [4])
     program.process.kill()
     program.process.wait()
+    expect(page.locator("#trouble")).to_be_visible(timeout=15000)
+    here = cursor(page).split(",")[0]
     keys(page, "5")
-    expect(page.locator("#trouble")).to_be_visible()
+    expect(page.locator("#trouble")).to_have_text(re.compile("was not rated"))
+    expect(page.locator(f'.tile[aria-label^="{here}, not rated"]')).to_have_count(1)
     program.start()
     page.goto(program.address)
     until(lambda: rated(page) == [4])
+
+
+def many_windows_are_open(page, name, program):
+    """More than the six connections that a browser has for a host; a window that is seen again knows what came meanwhile."""
+    hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true }); document.dispatchEvent(new Event('visibilitychange')); }"
+    others = []
+    for _ in range(8):  # headless pages never hide by themselves
+        (others[-1] if others else page).evaluate(hide, True)
+        others.append(page.context.new_page())
+        others[-1].goto(program.address)
+        others[-1].wait_for_selector(".tile img")
+    keys(others[-1], "4")
+    until(lambda: rated(others[-1]) == [4])
+    assert page.evaluate("document.querySelector('#learned').textContent").startswith("0 rated")
+    page.evaluate(hide, False)
+    expect(page.locator("#learned")).to_have_text(re.compile("^1 rated"))
+    for other in others:
+        other.close()
+
+
+def changes_come_in_their_order(page, name):
+    """Ratings and an undo that follow each other faster than the server answers."""
+    page.route("**/api/rate*", lambda route: (time.sleep(0.2), route.continue_()))
+    page.locator("#order").select_option("name")
+    page.locator("#grid").focus()
+    keys(page, "4", "ArrowLeft", "2", "Control+z")
+    until(lambda: rated(page) == [4])
+    page.unroute("**/api/rate*")
 
 
 def a_password_lets_in(page, name, program):
@@ -544,7 +576,7 @@ def main():
             picture(browser)
             return
         for width, height, scheme in ((1440, 900, "light"), (390, 844, "dark")):
-            for flow in flows + ([an_end_is_told, a_password_lets_in, new_photos_appear, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read, new_photos_appear]):
+            for flow in flows + ([an_end_is_told, many_windows_are_open, changes_come_in_their_order, a_password_lets_in, new_photos_appear, no_words_are_said_to_be_missing] if width > 1000 else [stars_are_written_and_read, new_photos_appear]):
                 if options.only not in (None, flow.__name__):
                     continue
                 program = Program(photos=40, words=flow is scores_have_reasons, bursts=(3, 2) if flow is keepers_by_keyboard else ())

@@ -540,6 +540,28 @@ static void a_password_opens_the_page(void **state) {
     assert_int_equal(request("GET", path, headers, ""), 403);
 }
 
+static bool has_ipv6(void) {
+    struct sockaddr_in6 any = {.sin6_family = AF_INET6};
+    const int s = socket(AF_INET6, SOCK_STREAM, 0);
+    const bool has = s >= 0 && bind(s, (struct sockaddr *)&any, sizeof any) == 0;
+    if (s >= 0) close(s);
+    return has;
+}
+
+/* By a number of IPv4, too: what a host's name leads to. */
+static void all_addresses_are_of_both_kinds(void **state) {
+    (void)state;
+    if (!has_ipv6()) skip();
+    char listen[32];
+    snprintf(listen, sizeof listen, "[::]:%d", port);
+    kill(child, SIGINT);
+    assert_int_equal(program_finish(way, child), 0);
+    put("password", "correct horse\n");
+    start_with(WORDS("browse", "photos", "--no-open", "--book", "book", "--listen", listen, "--host",
+                     host, "--allow-remote", "--password-file", "password", ONE));
+    assert_int_equal(get("/"), 200);
+}
+
 static void nothing_but_the_photos_is_served(void **state) {
     (void)state;
     static const char *const paths[] = {
@@ -721,6 +743,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(people_who_are_not_there_are_refused, begin, end),
         cmocka_unit_test_setup_teardown(strangers_get_nothing, begin, end),
         cmocka_unit_test_setup_teardown(a_password_opens_the_page, begin, end),
+        cmocka_unit_test_setup_teardown(all_addresses_are_of_both_kinds, begin, end),
         cmocka_unit_test_setup_teardown(nothing_but_the_photos_is_served, begin, end),
         cmocka_unit_test_setup_teardown(linked_photos_are_served_and_lost_ones_told, begin, end),
         cmocka_unit_test_setup_teardown(photos_come_and_go, begin, end),

@@ -1,7 +1,7 @@
 // Which of two is better: the pair whose answer teaches most, one after the other.
 import { at, page, picture, say } from "./page.js";
 import { refresh } from "./rate.js";
-import { ask, trouble } from "./server.js";
+import { ask, change, trouble } from "./server.js";
 
 export const dueling = at("dueling");
 let queue = [], shown = null, answered = 0;
@@ -50,7 +50,7 @@ export async function duel_answer(answer) {
   show();
   say({ left: "left is better", right: "right is better", tie: "equally good", skip: "skipped" }[answer]);
   try {
-    await ask("api/compare", { left, right, answer });
+    await change("api/compare", { left, right, answer });
     trouble("");
   } catch (error) {
     trouble(`That was not kept: ${error.message}`);

@@ -1,7 +1,7 @@
 // Bursts: the one to keep, by this person's taste, for one key; and series, which are kept whole.
 import { at, page, picture, predicted, rating, say, words } from "./page.js";
 import { refresh } from "./rate.js";
-import { ask, trouble } from "./server.js";
+import { ask, change, trouble } from "./server.js";
 
 export const bursts = at("bursts");
 let known = false, shown = null, chosen = 0;
@@ -94,7 +94,7 @@ async function decide(kept) {
   say(`${kept.length} kept, ${passed.length} passed over`);
   show(open_ones()[0] ?? null);
   try {
-    await ask("api/pick", { kept, passed });
+    await change("api/pick", { kept, passed });
     trouble("");
   } catch (error) {
     trouble(`That was not kept: ${error.message}`);

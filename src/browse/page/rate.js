@@ -5,7 +5,7 @@ import { look, viewer } from "./large.js";
 import { compare_redraw } from "./compare.js";
 import { duel_undone } from "./duel.js";
 import { bursts_draw, bursts_fetch, bursts_forget } from "./keepers.js";
-import { ask, ask_numbers, trouble } from "./server.js";
+import { ask, ask_numbers, change, trouble } from "./server.js";
 import { why_draw } from "./why.js";
 
 const waiting = new Map(); // photo -> rating that the server has not confirmed yet
@@ -27,17 +27,20 @@ export async function rate(score) {
 
 // On the page at once, and on the disk when this has ended.
 export async function keep_rating(photo, score) {
+  const before = page.state.ratings[photo];
   waiting.set(photo, score);
   page.state.ratings[photo] = score;
   say(`${page.photos[photo].name}: ${words(score ?? NaN)}`);
+  let why = "";
   try {
-    await ask("api/rate", { photo, score });
-    trouble("");
+    await change("api/rate", { photo, score });
   } catch (error) {
-    trouble(`${page.photos[photo].name} was not rated: ${error.message}`);
+    why = `${page.photos[photo].name} was not rated: ${error.message}`;
   }
-  waiting.delete(photo);
-  refresh();
+  if (waiting.get(photo) === score) waiting.delete(photo); // else it was rated again meanwhile
+  if (why) page.state.ratings[photo] = waiting.get(photo) ?? before;
+  await refresh();
+  if (why) { arrange(); trouble(why); }
 }
 
 function next_unrated() {
@@ -47,7 +50,7 @@ function next_unrated() {
 
 export async function undo() {
   try {
-    const { photo, pair, picks } = await ask("api/undo", {});
+    const { photo, pair, picks } = await change("api/undo", {});
     await refresh();
     if (pair) { duel_undone(pair); say("That comparison is taken back."); return; }
     if (picks) { bursts_draw(); say("What was decided of that burst is taken back."); return; }
@@ -91,7 +94,9 @@ export function refresh(fetched) {
 export async function fetch_state() {
   const state = await ask("api/state");
   const same = page.scored === state.scored && page.scores.length === state.ratings.length;
-  return { state, scores: same ? page.scores : await ask_numbers("api/scores", Float32Array) };
+  const scores = same ? page.scores : await ask_numbers("api/scores", Float32Array);
+  if (scores.length !== state.ratings.length) state.scored = -1; // of the list that came meanwhile: asked for again with its state
+  return { state, scores };
 }
 
 export async function by_date() {
