@@ -95,12 +95,17 @@ def text(chars: Any) -> Optional[str]:
 
 def encoded(value: Optional[Path]) -> Any:
     """A C string of a path or a text; NULL for None.  Lives as long as it is held."""
-    return ffi.NULL if value is None else ffi.new("char[]", os.fsencode(value))
+    if value is None:
+        return ffi.NULL
+    chars = os.fsencode(value)
+    if b"\0" in chars:  # where C would take it for the end
+        raise ValueError(f"embedded null byte: {value!r}")
+    return ffi.new("char[]", chars)
 
 
 def strings(values: Iterable[Path]) -> "tuple[Any, int]":
-    """A C array of strings, which keeps them alive, and how many there are."""
-    items = [encoded(v) for v in values]
+    """A C array of strings, which keeps them alive, and how many there are; one alone is a list of one."""
+    items = [encoded(v) for v in ([values] if isinstance(values, (str, bytes, os.PathLike)) else values)]
     return ffi.gc(ffi.new("const char *[]", items), lambda _, items=items: None), len(items)
 
 

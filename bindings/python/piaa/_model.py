@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import threading
 from typing import Any, Iterable, Iterator, NamedTuple, Optional, Sequence, Union
@@ -170,6 +171,8 @@ class Model:
         """
         if errors not in ("raise", "warn"):
             raise ValueError(f"errors is \"raise\" or \"warn\", not {errors!r}")
+        if operator.index(batch) < 1:
+            raise ValueError(f"a batch holds one photo or more, not {batch}")
         ask = Request(pools, layers, **request)
         photos = _each([images] if _is_one(images) else images)
         if _is_one(images) or hasattr(images, "__len__"):

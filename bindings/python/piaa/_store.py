@@ -92,12 +92,12 @@ class Store:
         return text(lib.piaa_packing_name(lib.piaa_store_packing(self._handle)))
 
     def vectors(self, pool: str, layer: int, rows: "Optional[Sequence[int]]" = None) -> np.ndarray:
-        """float32 [rows, dim], a copy, of any store; NaN where a row has no vector.  rows None: all."""
+        """float32 [rows, dim], a copy, of any store; NaN where a row has no vector.  rows: their
+        numbers, or a mask over all of them; None: all."""
         if (pool, layer) not in self._slots:
             raise KeyError((pool, layer))
         number, dim = self._slots[pool, layer]
-        wanted = np.ascontiguousarray(
-            range(lib.piaa_store_count(self._handle).rows) if rows is None else rows, np.int64)
+        wanted = _numbers(rows, lib.piaa_store_count(self._handle).rows)
         out = np.empty((len(wanted), dim), np.float32)
         call(lib.piaa_store_vectors, self._handle, number, ffi.from_buffer("int64_t[]", wanted), len(wanted),
              ffi.from_buffer("float[]", out))
@@ -112,6 +112,18 @@ class Store:
         number = self._slots[pool, layer][0]
         there = {p: r for p, r in self.index.items() if lib.piaa_store_has(self._handle, number, r)}
         return pandas.DataFrame(self.vectors(pool, layer, list(there.values())), index=pandas.Index(list(there), name="path"))
+
+
+def _numbers(rows: "Optional[Sequence[int]]", count: int) -> np.ndarray:
+    """int64, of rows as NumPy has them; -1 is store's word for a photo without one."""
+    if rows is None:
+        return np.arange(count, dtype=np.int64)
+    wanted = np.asarray(rows)
+    if wanted.dtype == bool and wanted.shape == (count,):
+        wanted = np.flatnonzero(wanted)
+    if wanted.ndim != 1 or (wanted.size and wanted.dtype.kind not in "iu"):
+        raise TypeError(f"rows are a list of whole numbers, or a mask of {count}, not {wanted.dtype} {list(wanted.shape)}")
+    return np.ascontiguousarray(wanted, np.int64)
 
 
 def merge(parts: "Sequence[Path]", store: Path, *, progress: Progress = False) -> Store:

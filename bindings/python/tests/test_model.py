@@ -103,6 +103,11 @@ def test_errors_have_their_kinds(model, photos, tmp_path):
         model.hidden_states(photos[0], layers=99)
     with pytest.raises(TypeError, match="float64"):
         model.hidden_states(np.zeros((4, 4, 3)))
+    with pytest.raises(ValueError, match="null byte"):
+        model.hidden_states([photos[0] + "\0"])
+    for batch, kind in ((0, ValueError), (-1, ValueError), ("2", TypeError), (1.5, TypeError)):
+        with pytest.raises(kind):
+            next(model.iter_hidden_states(photos[:1], layers=3, batch=batch))
     with pytest.raises(piaa.IOError):
         piaa.Model(tmp_path / "none")
     with pytest.warns(piaa.Warning, match="text.jpg"):

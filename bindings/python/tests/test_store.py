@@ -78,6 +78,13 @@ def test_packed(model, photos, program, tmp_path):
         assert packed[dtype].frame().equals(store.frame())
     files = {d: np.load(tmp_path / d / "lt.3.npy", mmap_mode="r") for d in packed}
     assert (packed["f32"]["lt", 3] == plain).all() and (files["f32"] == plain).all()
+    for dtype in packed:
+        whole, mask = packed[dtype].vectors("lt", 3), np.arange(6) % 2 == 1
+        assert np.array_equal(packed[dtype].vectors("lt", 3, mask), whole[mask])
+        assert np.isnan(packed[dtype].vectors("lt", 3, [-1, 6])).all()
+        for rows in (mask[:3], [0.5], ["0"], slice(2), 3):
+            with pytest.raises(TypeError, match="mask of 6"):
+                packed[dtype].vectors("lt", 3, rows)
     half = plain.astype(np.float16)
     assert packed["f16"]["lt", 3].dtype == np.float16
     assert (packed["f16"]["lt", 3] == half).all() and (packed["f16"].vectors("lt", 3) == half).all()
