@@ -48,8 +48,8 @@ bool piaa_shelf_is_now(piaa_shelf *shelf, const piaa_show *show);
 piaa_show *piaa_shelf_take_to_change(piaa_shelf *shelf);
 void piaa_shelf_give_changed(piaa_shelf *shelf, piaa_show *show);
 
-/* Takes over `more`: the photos of the list before, in their order, and others behind them.  False,
-   and everything stays as it was: memory, the book. */
+/* Takes over `more`: the photos of the list before, in their order, and perhaps others behind them.
+   False, and everything stays as it was: memory, the book. */
 bool piaa_shelf_replace(piaa_shelf *shelf, piaa_photos *more, piaa_error *error) PIAA_MUST_USE;
 
 #endif

@@ -1,4 +1,5 @@
-/* The thread that walks the folders, and what it remembers of files that are not on the list. */
+/* The thread that walks the folders, and what it remembers of files that were not on the list at
+   first. */
 #include "browse/watch.h"
 
 #include "base/hooks.h"
@@ -10,12 +11,12 @@
 
 enum { PAUSE_MS = 2000, SHARE = 20, PATIENCE = 15 };
 
-/* A file that is not on the list, as it was in the walk before. */
+/* A file that is not on the list, or came onto it here, as it was in the walk before. */
 typedef struct stranger {
     off_t size;
     time_t time;
     bool still;  /* it was the same in the walk before */
-    bool looked; /* it was opened as it is, and is no photo */
+    bool looked; /* it was opened as it is: it is no photo, or on the list */
 } stranger;
 
 struct piaa_watch {
@@ -32,15 +33,16 @@ struct piaa_watch {
     size_t moving, still;  /* in the last walk: files that change, and that stand still unopened */
     int walks;             /* since some stood still */
     bool takes;            /* in this walk those are opened */
+    bool changed;          /* in this walk one was met that is on the list */
 };
 
 /* A piaa_photos_look_again want(). */
 static bool want(void *user, const char *path) {
     piaa_watch *w = user;
     struct stat status;
-    if (g_hash_table_contains(w->listed, path) || stat(path, &status) != 0 || !status.st_size)
-        return false;
+    const bool listed = g_hash_table_contains(w->listed, path);
     stranger *s = g_hash_table_lookup(w->strangers, path);
+    if ((listed && !s) || stat(path, &status) != 0 || !status.st_size) return false;
     if (!s) {
         s = g_new0(stranger, 1);
         g_hash_table_insert(w->strangers, g_strdup(path), s);
@@ -51,7 +53,11 @@ static bool want(void *user, const char *path) {
         return false;
     }
     if (s->looked) return false;
-    if (w->takes) return s->looked = s->still;
+    if (w->takes) {
+        s->looked = s->still;
+        if (listed && s->still) w->changed = true;
+        return s->still && !listed;
+    }
     w->still++;
     s->still = true;
     return false;
@@ -68,13 +74,21 @@ static void list(piaa_watch *w) {
 static bool walk(piaa_watch *w, bool takes, piaa_photos **more) {
     w->takes = takes;
     w->moving = w->still = 0;
+    w->changed = false;
     return piaa_photos_look_again(w->show->photos, want, w, more, NULL);
+}
+
+/* The list with what stands still; the same once more where only photos of it have changed.  False:
+   memory. */
+static bool collect(piaa_watch *w, piaa_photos **out) {
+    return walk(w, true, out) &&
+           (*out || !w->changed || (*out = piaa_photos_copy(w->show->photos, NULL)));
 }
 
 /* Takes what stands still. */
 static bool take(piaa_watch *w) {
     piaa_photos *more = NULL;
-    if (walk(w, true, &more) && (!more || piaa_shelf_replace(w->shelf, more, NULL))) {
+    if (collect(w, &more) && (!more || piaa_shelf_replace(w->shelf, more, NULL))) {
         if (more) list(w);
         return more != NULL;
     }

@@ -8,8 +8,9 @@
  * A file is taken when its size and date have stood still from one walk to the next, so that one
  * that is still being copied is left alone; of many that come together none is taken before all of
  * them stand still, or half a minute is over, since everything is learned anew with each list.
- * Photos that go stay on the list, and cannot be shown; those that change are read again when
- * others come, or in the next run.
+ * A copy may stand still for longer (a network that hangs), so that photos which came here and have
+ * changed since are read once more.  Photos that go stay on the list, and cannot be shown; of those
+ * that were there at first changes are read when others come, or in the next run.
  */
 #ifndef PIAA_BROWSE_WATCH_H
 #define PIAA_BROWSE_WATCH_H

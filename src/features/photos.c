@@ -314,6 +314,13 @@ static bool copy_photos(piaa_photos *to, const piaa_photos *from, piaa_error *er
            copy_paths(&to->roots, &from->roots, error);
 }
 
+piaa_photos *piaa_photos_copy(const piaa_photos *photos, piaa_error *error) {
+    piaa_photos *out = piaa_photos_new(error);
+    if (out && copy_photos(out, photos, error)) return out;
+    piaa_photos_free(out);
+    return NULL;
+}
+
 static bool look_again(collecting *c, const piaa_photos *photos, piaa_photos **out,
                        piaa_error *error) {
     for (size_t i = 0; i < photos->roots.count; i++) {
@@ -324,8 +331,7 @@ static bool look_again(collecting *c, const piaa_photos *photos, piaa_photos **o
             return piaa_error_set(error, why.code, "%s", why.message);
     }
     if (!c->count) return true;
-    return (*out = piaa_photos_new(error)) && copy_photos(*out, photos, error) &&
-           hand_over(c, *out, error);
+    return (*out = piaa_photos_copy(photos, error)) && hand_over(c, *out, error);
 }
 
 bool piaa_photos_look_again(const piaa_photos *photos, bool (*want)(void *user, const char *path),

@@ -23,6 +23,8 @@ struct piaa_photos {
 piaa_photos *piaa_photos_new(piaa_error *error) PIAA_MUST_USE;
 bool piaa_photos_add(piaa_photos *photos, const char *name, piaa_error *error) PIAA_MUST_USE;
 
+piaa_photos *piaa_photos_copy(const piaa_photos *photos, piaa_error *error) PIAA_MUST_USE;
+
 /* Walks the folders that were named once more.  *out: the same photos in the same order, and behind
    them those that are not among them and that want() says yes to, by a path with all links
    followed; NULL: there is none.  Only files that are wanted are opened.  A folder that cannot be

@@ -458,6 +458,17 @@ def new_photos_appear(page, name, program):
     keys(page, "Home", "End")
     labels = page.evaluate("[...document.querySelectorAll('.tile')].map((tile) => tile.getAttribute('aria-label').split(',')[0])")
     assert labels == sorted(labels), labels
+    half = os.path.join(program.photos, "~ half.jpg")  # a copy that hangs is shown once it is whole
+    with open(half, "wb") as file:
+        file.write(jpeg[:len(jpeg) // 2])
+    page.locator("#find").fill("~ half")
+    expect(page.locator(".tile .error")).to_have_count(1, timeout=30000)
+    expect(page.locator(".tile")).to_contain_text("not readable", timeout=30000)
+    with open(half, "wb") as file:
+        file.write(jpeg)
+    expect(page.locator(".tile img")).to_have_count(1, timeout=60000)
+    page.locator("#find").fill("")
+    page.locator("#grid").focus()
     os.remove(os.path.join(program.photos, "new 9 " + sorted(os.listdir(SAMPLE))[39]))
     keys(page, "5")
     until(lambda: len(rated(page)) == 2)

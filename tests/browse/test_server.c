@@ -557,8 +557,8 @@ static void all_addresses_are_of_both_kinds(void **state) {
     kill(child, SIGINT);
     assert_int_equal(program_finish(way, child), 0);
     put("password", "correct horse\n");
-    start_with(WORDS("browse", "photos", "--no-open", "--book", "book", "--listen", listen, "--host",
-                     host, "--allow-remote", "--password-file", "password", ONE));
+    start_with(WORDS("browse", "photos", "--no-open", "--book", "book", "--listen", listen,
+                     "--host", host, "--allow-remote", "--password-file", "password", ONE));
     assert_int_equal(get("/"), 200);
 }
 

@@ -96,6 +96,29 @@ static void half_copied_photos_are_left_alone(void **state) {
     end(&w);
 }
 
+/* A copy that hung between two walks is taken as it is, and once more when it is whole; what was
+   there at first is not looked at. */
+static void copies_that_hang_are_taken_again(void **state) {
+    (void)state;
+    world w = begin();
+    support_write(w.folder, "photos/a.jpg", "hal", 3);
+    assert_false(piaa_watch_look(w.watch));
+    assert_true(piaa_watch_look(w.watch));
+    assert_false(piaa_watch_look(w.watch));
+    support_write(w.folder, "photos/a.jpg", "halves", 6);
+    support_write(w.folder, "photos/b.jpg", "edited", 6);
+    assert_false(piaa_watch_look(w.watch));
+    piaa_show *before = piaa_shelf_take(w.shelf);
+    assert_true(piaa_watch_look(w.watch));
+    assert_false(piaa_shelf_is_now(w.shelf, before));
+    piaa_shelf_give(w.shelf, before);
+    for (int i = 0; i < 3; i++) assert_false(piaa_watch_look(w.watch));
+    static const char *const names[] = {"b.jpg", "d.jpg", "a.jpg"};
+    assert_int_equal(count(&w), PIAA_COUNT(names));
+    for (size_t i = 0; i < PIAA_COUNT(names); i++) expect_name(&w, i, names[i]);
+    end(&w);
+}
+
 /* But not for ever: one that grows all the time keeps the others for 15 walks. */
 static void one_that_never_ends_keeps_no_others(void **state) {
     (void)state;
@@ -168,6 +191,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_photos_come_behind_the_others),
         cmocka_unit_test(half_copied_photos_are_left_alone),
+        cmocka_unit_test(copies_that_hang_are_taken_again),
         cmocka_unit_test(one_that_never_ends_keeps_no_others),
         cmocka_unit_test(ratings_and_people_stay),
         cmocka_unit_test(vanished_photos_stay_on_the_list),

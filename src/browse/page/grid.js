@@ -146,7 +146,9 @@ function fill(element, place, seen) {
   element.setAttribute("aria-posinset", place + 1);
   element.setAttribute("aria-setsize", page.shown.length);
   element.setAttribute("aria-label", `${page.photos[photo].name}, ${words(own)}${burst_words(photo)}${Number.isNaN(score) ? "" : `, foreseen ${score.toFixed(1)}`}`);
-  if (element.dataset.photo !== String(photo)) {
+  const mended = element.dataset.failed === "true" && !failed; // its copy was not whole
+  element.dataset.failed = failed;
+  if (element.dataset.photo !== String(photo) || mended) {
     element.dataset.photo = photo;
     const image = document.createElement("img");
     image.alt = "";
