@@ -354,6 +354,12 @@ static void take_password(piaa_door *door, const piaa_visit *visit, piaa_welcome
     ask_for_password(out, pause ? 429 : 403, message);
 }
 
+/* "/f3c1…/", which a browser shows; everything else is asked for by a page. */
+static bool is_a_page(const char *path) {
+    const size_t n = strlen(path);
+    return n > 2 && path[0] == '/' && strcspn(path + 1, "/") == n - 2;
+}
+
 static void turn_away(piaa_welcome *out, int status, const char *why) {
     out->status = status;
     snprintf(out->text, sizeof out->text, "%s\n", why);
@@ -370,7 +376,7 @@ void piaa_door_ask(piaa_door *door, const piaa_visit *visit, piaa_welcome *out) 
     else if (door->locked && entrance && visit->post)
         take_password(door, visit, out);
     else if (door->locked && !has_session(door, visit->cookie))
-        if (entrance || (rest && !*rest && !visit->post))
+        if (entrance || (!visit->post && is_a_page(visit->path))) /* of an earlier run, too */
             ask_for_password(out, 200, "");
         else
             turn_away(out, 403, "Say the password first, on the page that piaa browse printed.");

@@ -93,6 +93,10 @@ static void elsewhere_a_password_is_needed_besides(void **state) {
     static const visit strange[] = {
         {"/", "10.0.0.1:8080", NULL, NULL, 200},        /* the form */
         {"/secret/", "10.0.0.1:8080", NULL, NULL, 200}, /* likewise: a bookmark */
+        {"/before/", "10.0.0.1:8080", NULL, NULL, 200}, /* of an earlier run */
+        {"/before/x/", "10.0.0.1:8080", NULL, NULL, 403},
+        {"/before", "10.0.0.1:8080", NULL, NULL, 403},
+        {"//", "10.0.0.1:8080", NULL, NULL, 403},
         {"/secret/api/list", "10.0.0.1:8080", NULL, NULL, 403},
         {"/secret/api/list", "10.0.0.1:8080", NULL, "piaa8080=", 403},
         {"/secret/api/list", "10.0.0.1:8080", NULL, "piaa8080=0", 403},
