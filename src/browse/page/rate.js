@@ -8,7 +8,7 @@ import { bursts_draw, bursts_fetch, bursts_forget } from "./keepers.js";
 import { ask, ask_numbers, change, trouble } from "./server.js";
 import { why_draw } from "./why.js";
 
-const waiting = new Map(); // photo -> rating that the server has not confirmed yet
+const waiting = new Map(); // photo -> {score, before}: a rating that the server has not confirmed yet, and the one that it has
 
 // A rated photo that its filter hides goes away, and the next one has its place; else the cursor moves on to the next
 // that is not rated.
@@ -27,8 +27,8 @@ export async function rate(score) {
 
 // On the page at once, and on the disk when this has ended.
 export async function keep_rating(photo, score) {
-  const before = page.state.ratings[photo];
-  waiting.set(photo, score);
+  const own = { score, before: waiting.has(photo) ? waiting.get(photo).before : page.state.ratings[photo] };
+  waiting.set(photo, own);
   page.state.ratings[photo] = score;
   say(`${page.photos[photo].name}: ${words(score ?? NaN)}`);
   let why = "";
@@ -37,8 +37,12 @@ export async function keep_rating(photo, score) {
   } catch (error) {
     why = `${page.photos[photo].name} was not rated: ${error.message}`;
   }
-  if (waiting.get(photo) === score) waiting.delete(photo); // else it was rated again meanwhile
-  if (why) page.state.ratings[photo] = waiting.get(photo) ?? before;
+  if (waiting.get(photo) !== own) { // it was rated again meanwhile
+    if (!why) waiting.get(photo).before = score;
+  } else {
+    waiting.delete(photo);
+    if (why) page.state.ratings[photo] = own.before;
+  }
   await refresh();
   if (why) { arrange(); trouble(why); }
 }
@@ -118,7 +122,7 @@ async function show_states(fetched) {
       page.state = state;
       page.scores = scores;
       page.scored = state.scored;
-      for (const [photo, score] of waiting) page.state.ratings[photo] = score;
+      for (const [photo, { score }] of waiting) page.state.ratings[photo] = score;
       page.unreadable = new Set(page.state.unreadable);
       page.kept = new Set(page.state.kept);
       page.passed = new Set(page.state.passed);
