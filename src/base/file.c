@@ -186,7 +186,7 @@ static int open_temporary(const char *folder, const char *path, char **temporary
 
 /* Somebody else's file stays theirs, where this process may give it away; and its tags and access
    list stay, which may speak of more than its mode can. */
-static int keep_owner(int fd, const struct stat *old, const char *target) {
+static int keep_as_it_was(int fd, const struct stat *old, const char *target) {
     const int given = fchown(fd, old->st_uid, old->st_gid);
     PIAA_UNUSED(given);
     if (fchmod(fd, old->st_mode & 07777) != 0) return errno;
@@ -206,7 +206,7 @@ static bool replace_file(const char *target, const struct stat *old, const char 
         return false;
     }
     int failed = write_all(fd, data, size);
-    if (!failed && old) failed = keep_owner(fd, old, target);
+    if (!failed && old) failed = keep_as_it_was(fd, old, target);
     if (!failed && lasting && fsync(fd) != 0 && errno != EINVAL && errno != EROFS) failed = errno;
     if (close(fd) != 0 && !failed && errno != EINTR) failed = errno;
     if (!failed && rename(temporary, target) != 0) failed = errno;

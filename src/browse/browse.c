@@ -78,9 +78,9 @@ static bool serve(const piaa_page *page, piaa_reader *reader, const piaa_browse_
                   const piaa_hooks *hooks, piaa_error *error) {
     listening l = {.hooks = hooks, .shelf = page->shelf};
     piaa_http *http =
-        piaa_http_start(&options->door, piaa_page_answer, (void *)(uintptr_t)page, error);
+        piaa_http_start(options->door, piaa_page_answer, (void *)(uintptr_t)page, error);
     if (!http) return false;
-    if (options->opened) options->opened(options->user, piaa_door_address(piaa_http_door(http)));
+    if (options->opened) options->opened(options->user, piaa_door_address(options->door));
     piaa_watch *watch = piaa_watch_new(page->shelf, error);
     const bool ok =
         watch && piaa_watch_start(watch, error) && read_whatever_comes(&l, reader, error);

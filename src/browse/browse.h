@@ -12,9 +12,9 @@
 #include "study/projection.h"
 
 typedef struct piaa_browse_options {
-    piaa_door_options door; /* where the page is, and who may ask */
-    const char *book;       /* the file of ratings; NULL: the usual one (browse/book.h) */
-    const char *person;     /* who begins; NULL: "me" */
+    piaa_door *door;    /* where the page is, and who may ask; opened by the run */
+    const char *book;   /* the file of ratings; NULL: the usual one (browse/book.h) */
+    const char *person; /* who begins; NULL: "me" */
     const piaa_projection *projection; /* the words for scores; NULL: none */
     const char *prior;                 /* a file of `piaa prior`; NULL: none */
     const char *program; /* piaa's own file, which is started for each raw photo that is shown

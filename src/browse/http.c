@@ -303,28 +303,22 @@ static bool start(piaa_http *http, piaa_error *error) {
         piaa_door_place(http->door), errno ? ", " : "", errno ? strerror(errno) : "");
 }
 
-piaa_http *piaa_http_start(const piaa_door_options *options, piaa_http_answer answer, void *user,
+piaa_http *piaa_http_start(piaa_door *door, piaa_http_answer answer, void *user,
                            piaa_error *error) {
     piaa_http *http = piaa_alloc(1, sizeof *http, error);
     if (!http) return NULL;
     http->answer = answer;
     http->user = user;
-    http->door = piaa_door_new(options, error);
-    if (http->door && (http->patience = piaa_patience_new(WAITED_FOR, PATIENCE, error)) &&
-        start(http, error))
+    http->door = door;
+    if ((http->patience = piaa_patience_new(WAITED_FOR, PATIENCE, error)) && start(http, error))
         return http;
     piaa_http_stop(http);
     return NULL;
-}
-
-const piaa_door *piaa_http_door(const piaa_http *http) {
-    return http->door;
 }
 
 void piaa_http_stop(piaa_http *http) {
     if (!http) return;
     if (http->daemon) MHD_stop_daemon(http->daemon);
     piaa_patience_free(http->patience);
-    piaa_door_free(http->door);
     free(http);
 }

@@ -1,8 +1,8 @@
 /*
  * A server for one page, and what is asked of it; who may ask is the door's affair (browse/door.h).
  *
- *     piaa_http *http = piaa_http_start(&options, answer, library, &error);
- *     piaa_door_address(piaa_http_door(http))      // "http://127.0.0.1:40123/f3c1…/"
+ *     piaa_http *http = piaa_http_start(door, answer, library, &error);
+ *     piaa_door_address(door)                      // "http://127.0.0.1:40123/f3c1…/"
  *     piaa_http_stop(http);                        // waits for the answers in hand
  *
  * Answers forbid the browser to load anything from elsewhere or to show the page within another.
@@ -56,10 +56,10 @@ typedef struct piaa_http_reply {
 typedef void (*piaa_http_answer)(void *user, const piaa_http_request *request,
                                  piaa_http_reply *reply);
 
-/* Fails: as piaa_door_new; the port is taken or may not be used. */
-piaa_http *piaa_http_start(const piaa_door_options *options, piaa_http_answer answer, void *user,
+/* The door outlives the server, and has its address from here on.  Fails: the port is taken or may
+   not be used. */
+piaa_http *piaa_http_start(piaa_door *door, piaa_http_answer answer, void *user,
                            piaa_error *error) PIAA_MUST_USE;
-const piaa_door *piaa_http_door(const piaa_http *http);
 /* Streams have to end by themselves: their next() has to say -1 from now on. */
 void piaa_http_stop(piaa_http *http);
 

@@ -32,10 +32,10 @@ static void opened(void *user, const char *address) {
     if (!piaa_call_has(call, "no-open")) open_browser(address);
 }
 
-static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader,
-                   const piaa_door_options *door, const piaa_projection *words, piaa_error *error) {
+static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *reader, piaa_door *door,
+                   const piaa_projection *words, piaa_error *error) {
     char program[4096];
-    const piaa_browse_options options = {.door = *door,
+    const piaa_browse_options options = {.door = door,
                                          .book = piaa_call_value(call, "book"),
                                          .person = piaa_call_value(call, "person"),
                                          .projection = words,
@@ -49,7 +49,7 @@ static bool browse(piaa_call *call, const piaa_photos *photos, piaa_reader *read
     return ok;
 }
 
-static bool read_and_browse(piaa_call *call, const piaa_door_options *door, piaa_error *error) {
+static bool read_and_browse(piaa_call *call, piaa_door *door, piaa_error *error) {
     piaa_request request;
     if (!piaa_call_request(call, NULL, &request, error)) return false;
     piaa_photos *photos = piaa_call_photos(call, error);
@@ -70,19 +70,19 @@ static bool read_and_browse(piaa_call *call, const piaa_door_options *door, piaa
 static bool run(piaa_call *call, piaa_error *error) {
     int64_t port = 0;
     if (!piaa_call_integer(call, "port", 1024, 65535, &port, error)) return false;
-    piaa_door_options door = {.listen = piaa_call_value(call, "listen"),
-                              .port = (int)port,
-                              .names = piaa_call_value(call, "host"),
-                              .others = piaa_call_has(call, "allow-remote"),
-                              .token = getenv("PIAA_BROWSE_TOKEN")};
+    piaa_door_options how = {.listen = piaa_call_value(call, "listen"),
+                             .port = (int)port,
+                             .names = piaa_call_value(call, "host"),
+                             .others = piaa_call_has(call, "allow-remote"),
+                             .token = getenv("PIAA_BROWSE_TOKEN")};
     const char *file = piaa_call_value(call, "password-file");
     char *password = NULL;
-    if ((door.others || file) && !(password = piaa_password_read(file, error))) return false;
-    door.password = password;
-    /* What is wrong with them is told before the model is read. */
-    piaa_door *tried = piaa_door_new(&door, error);
-    const bool ok = tried && read_and_browse(call, &door, error);
-    piaa_door_free(tried);
+    if ((how.others || file) && !(password = piaa_password_read(file, error))) return false;
+    how.password = password;
+    /* What is wrong with it is told before the model is read. */
+    piaa_door *door = piaa_door_new(&how, error);
+    const bool ok = door && read_and_browse(call, door, error);
+    piaa_door_free(door);
     free(password);
     return ok;
 }
