@@ -12,6 +12,7 @@
 #include "image/rows.h"
 
 #include "base/memory.h"
+#include "image/number.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,7 @@ typedef struct bitmap {
 } bitmap;
 
 static uint32_t number(const unsigned char *at, int size) {
-    uint32_t value = 0;
-    for (int i = size - 1; i >= 0; i--) value = value << 8 | at[i];
-    return value;
+    return (uint32_t)piaa_number(at, (unsigned)size, false);
 }
 
 static bool cut_short(const bitmap *b, piaa_error *error) {

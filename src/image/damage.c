@@ -17,6 +17,7 @@
  * packed pieces of TIFF in packed.c; pictures that are not compressed may well hold zeros. */
 #include "image/damage.h"
 
+#include "image/number.h"
 #include "image/packed.h"
 #include "image/tiff.h"
 
@@ -32,14 +33,12 @@ typedef struct part {
 } part;
 
 static uint64_t take(part *p, unsigned size, bool big_endian) {
-    uint64_t value = 0;
-    if (size > sizeof value || (size_t)(p->end - p->at) < size) {
+    if (size > sizeof(uint64_t) || (size_t)(p->end - p->at) < size) {
         p->ended = true;
         p->at = p->end;
         return 0;
     }
-    for (unsigned i = 0; i < size; i++)
-        value |= (uint64_t)p->at[i] << 8 * (big_endian ? size - 1 - i : i);
+    const uint64_t value = piaa_number(p->at, size, big_endian);
     p->at += size;
     return value;
 }

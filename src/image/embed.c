@@ -3,6 +3,7 @@
 #include "image/embed.h"
 
 #include "image/formats.h"
+#include "image/number.h"
 #include "image/tiff.h"
 
 #include <stdlib.h>
@@ -14,14 +15,6 @@ enum {
     XMP_TAG = 700,
     DNG_TAG = 50706
 };
-
-/* A number of `width` bytes. */
-static uint64_t number_at(const unsigned char *bytes, unsigned width, bool big_endian) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < width; i++)
-        value |= (uint64_t)bytes[i] << 8 * (big_endian ? width - 1 - i : i);
-    return value;
-}
 
 static void put_number(unsigned char *bytes, unsigned width, bool big_endian, uint64_t value) {
     for (unsigned i = 0; i < width; i++)
@@ -106,7 +99,7 @@ static bool walk_jpeg(const unsigned char *photo, size_t size, jpeg *j, piaa_err
             at++;
             continue;
         }
-        const size_t length = (size_t)number_at(photo + at + MARKER, LENGTH, true);
+        const size_t length = (size_t)piaa_number(photo + at + MARKER, LENGTH, true);
         if (length < LENGTH || length > size - at - MARKER) break;
         note_segment(photo, at, length - LENGTH, j);
         at += MARKER + length;
@@ -135,18 +128,18 @@ static bool shift_pictures(const unsigned char *photo, const jpeg *j, bool behin
     const size_t size = j->pictures_size;
     if (!j->pictures || more == less) return true;
     const bool big = size >= 8 && block[0] == 'M';
-    const size_t first = size >= 8 ? (size_t)number_at(block + 4, 4, big) : 0,
-                 count = first && first < size - 2 ? (size_t)number_at(block + first, 2, big) : 0;
+    const size_t first = size >= 8 ? (size_t)piaa_number(block + 4, 4, big) : 0,
+                 count = first && first < size - 2 ? (size_t)piaa_number(block + first, 2, big) : 0;
     for (size_t i = 0; i < count && first + 2 + (i + 1) * ENTRY <= size; i++) {
         const unsigned char *entry = block + first + 2 + i * ENTRY;
-        const size_t bytes = (size_t)number_at(entry + 4, 4, big),
-                     at = (size_t)number_at(entry + 8, 4, big);
-        if (number_at(entry, 2, big) != MP_ENTRY) continue;
+        const size_t bytes = (size_t)piaa_number(entry + 4, 4, big),
+                     at = (size_t)piaa_number(entry + 8, 4, big);
+        if (piaa_number(entry, 2, big) != MP_ENTRY) continue;
         if (at > size || bytes > size - at || bytes % PICTURE) break;
         for (size_t k = 0; k < bytes / PICTURE; k++) {
             unsigned char now[8];
             const unsigned char *was = block + at + k * PICTURE + 4;
-            const uint64_t length = number_at(was, 4, big), place = number_at(was + 4, 4, big);
+            const uint64_t length = piaa_number(was, 4, big), place = piaa_number(was + 4, 4, big);
             put_number(now, 4, big, k ? length : length + more - less);
             put_number(now + 4, 4, big, k && place && behind ? place + more - less : place);
             if (!piaa_patch_replace(patch, photo, (size_t)(was - photo), 8, now, 8, error))
@@ -202,9 +195,9 @@ static bool damaged_tiff(piaa_error *error) {
 
 static bool note_packet(const unsigned char *photo, size_t size, size_t entry, tiff *t,
                         piaa_error *error) {
-    const uint64_t type = number_at(photo + entry + 2, 2, t->big_endian),
-                   count = number_at(photo + entry + 4, t->word, t->big_endian),
-                   at = number_at(photo + entry + 4 + t->word, t->word, t->big_endian);
+    const uint64_t type = piaa_number(photo + entry + 2, 2, t->big_endian),
+                   count = piaa_number(photo + entry + 4, t->word, t->big_endian),
+                   at = piaa_number(photo + entry + 4 + t->word, t->word, t->big_endian);
     if (t->tag)
         return piaa_error_set(error, PIAA_FORMAT,
                               "nothing is changed in the photo: it has two XMP packets");
@@ -218,9 +211,9 @@ static bool note_packet(const unsigned char *photo, size_t size, size_t entry, t
 /* An entry whose values would lie behind the end of the file, where a packet may come to lie. */
 static bool is_beyond(const unsigned char *photo, size_t size, size_t entry, const tiff *t) {
     static const unsigned widths[] = {0, 1, 1, 2, 4, 8, 1, 1, 2, 4, 8, 4, 8, 4, 0, 0, 8, 8, 8};
-    const uint64_t type = number_at(photo + entry + 2, 2, t->big_endian),
-                   count = number_at(photo + entry + 4, t->word, t->big_endian),
-                   at = number_at(photo + entry + 4 + t->word, t->word, t->big_endian);
+    const uint64_t type = piaa_number(photo + entry + 2, 2, t->big_endian),
+                   count = piaa_number(photo + entry + 4, t->word, t->big_endian),
+                   at = piaa_number(photo + entry + 4 + t->word, t->word, t->big_endian);
     const unsigned width = type < PIAA_COUNT(widths) ? widths[type] : 0;
     if (!width || count <= t->word / width) return false;
     return at > size || count > (size - at) / width;
@@ -229,10 +222,11 @@ static bool is_beyond(const unsigned char *photo, size_t size, size_t entry, con
 static bool read_tiff(const unsigned char *photo, size_t size, tiff *t, piaa_error *error) {
     if (size < 16) return damaged_tiff(error);
     *t = (tiff){.big_endian = photo[0] == 'M', .head = 2, .entry = 12, .word = 4};
-    if (number_at(photo + 2, 2, t->big_endian) == 43) *t = (tiff){t->big_endian, 8, 20, 8, .at = 0};
-    const uint64_t at = number_at(photo + t->word, t->word, t->big_endian);
+    if (piaa_number(photo + 2, 2, t->big_endian) == 43)
+        *t = (tiff){t->big_endian, 8, 20, 8, .at = 0};
+    const uint64_t at = piaa_number(photo + t->word, t->word, t->big_endian);
     if (at < 8 || at > size || size - at < t->head) return damaged_tiff(error);
-    const uint64_t count = number_at(photo + at, t->head, t->big_endian);
+    const uint64_t count = piaa_number(photo + at, t->head, t->big_endian);
     if (!count || count > (size - at - t->head) / t->entry ||
         size - at - t->head - count * t->entry < t->word)
         return damaged_tiff(error);
@@ -241,7 +235,7 @@ static bool read_tiff(const unsigned char *photo, size_t size, tiff *t, piaa_err
     bool dng = false;
     for (size_t i = 0; i < t->count; i++) {
         const size_t entry = t->at + t->head + i * t->entry;
-        const uint64_t tag = number_at(photo + entry, 2, t->big_endian);
+        const uint64_t tag = piaa_number(photo + entry, 2, t->big_endian);
         dng |= tag == DNG_TAG;
         if (is_beyond(photo, size, entry, t)) return damaged_tiff(error);
         if (tag == XMP_TAG && !note_packet(photo, size, entry, t, error)) return false;
@@ -267,7 +261,8 @@ static bool copy_directory(const unsigned char *photo, const tiff *t, const unsi
     unsigned char count[8];
     const unsigned char *entries = photo + t->at + t->head;
     size_t before = 0;
-    while (before < t->count && number_at(entries + before * t->entry, 2, t->big_endian) < XMP_TAG)
+    while (before < t->count &&
+           piaa_number(entries + before * t->entry, 2, t->big_endian) < XMP_TAG)
         before++;
     put_number(count, t->head, t->big_endian, t->count + 1);
     piaa_text_add(out, count, t->head, error);

@@ -8,6 +8,7 @@
 #include "image/tiff.h"
 
 #include "base/portability.h"
+#include "image/number.h"
 
 #include <string.h>
 
@@ -68,10 +69,7 @@ typedef struct directories {
 /* `width` bytes at `at` as a number; 0 where the file does not reach. */
 static uint64_t number_at(const file *f, uint64_t at, unsigned width) {
     if (at > f->size || width > f->size - at) return 0;
-    uint64_t value = 0;
-    for (unsigned i = 0; i < width; i++)
-        value |= (uint64_t)f->bytes[at + i] << 8 * (f->big_endian ? width - 1 - i : i);
-    return value;
+    return piaa_number(f->bytes + at, width, f->big_endian);
 }
 
 /* Bytes of one value of the types that hold whole numbers; 0 for others. */
